@@ -1,0 +1,20 @@
+"""Settings of engines that change speed and patience, never what is asked."""
+
+from pydantic import Field
+
+from pairwright.config import OPERATIONAL, Config
+
+
+class EngineOptions(Config):
+    """How engines work: batches, connections, patience."""
+
+    batch_size: int = Field(default=32, gt=0, json_schema_extra=OPERATIONAL)
+    """Sequences that a local model generates at once."""
+    max_concurrency: int = Field(default=64, gt=0, json_schema_extra=OPERATIONAL)
+    """Most requests open at once at a server; how many really are adapts to what it bears."""
+    deadline: float = Field(default=600.0, gt=0, json_schema_extra=OPERATIONAL)
+    """Seconds a request may take in all, its retries and waits included."""
+    dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
+    """Number format of a local model: `auto` (as it was saved), `float32`, `bfloat16`, `float16`."""
+    device: str = Field(default="auto", json_schema_extra=OPERATIONAL)
+    """Where a local model runs: `auto` (a GPU when there is one), `cpu`, `cuda`, `cuda:1` …"""

@@ -1,0 +1,125 @@
+"""The records that pass between stages and engines."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """An immutable value with no room for unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(Record):
+    """One turn of a conversation. `content` is text, never template source."""
+
+    role: str
+    content: str
+
+
+class Sampling(Record):
+    """How an engine draws a completion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    max_tokens: int = Field(default=512, gt=0)
+    """Most tokens a completion may have."""
+    temperature: float = Field(default=1.0, ge=0)
+    """Softmax temperature; 0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus: the smallest set of tokens with this probability mass."""
+    stop: tuple[str, ...] = ()
+    """Text at which a completion ends (itself left out)."""
+    logprobs: int = Field(default=0, ge=0, le=20)
+    """How many of the likeliest tokens to report at every position; 0 reports none."""
+
+
+class Request(Record):
+    """One thing asked of one engine."""
+
+    role: str
+    """Which engine of the stage is asked: `policy`, `reviser`, `judge` …"""
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    choices: tuple[str, ...] = ()
+    """When given, the completion is exactly one of these texts."""
+    json_schema: dict[str, Any] | None = None
+    """When given, the completion is JSON that this schema accepts."""
+    template: str = ""
+    """Hash of the template text that rendered the messages; empty when the user wrote them."""
+    sample_index: int = Field(default=0, ge=0)
+    """Tells apart several samples of the same messages."""
+
+    def key(self, model: str) -> str:
+        """Identity of this request when asked of `model` (name and revision): 32 hex digits.
+
+        The role is left out: the same question to the same model is the same work.
+        """
+        return content_hash(self.model_dump(mode="json", exclude={"role"}) | {"model": model})
+
+
+class Job(Record):
+    """A request on its way to an engine."""
+
+    key: str
+    request: Request
+
+    @property
+    def seed(self) -> int:
+        """Seed of this request alone, so sampling ignores order, batch and concurrency."""
+        return int(self.key[:15], 16) % (2**31)
+
+
+FinishReason = Literal["stop", "length", "content_filter"]
+
+
+class Completion(Record):
+    """What came back for a request: text, or a failure and no text."""
+
+    text: str = ""
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    top_logprobs: tuple[dict[str, float], ...] = ()
+    """At each position, the likeliest tokens and their natural-log probabilities."""
+    model: str = ""
+    """The model as the engine itself reports it."""
+    failure: str | None = None
+    """Why there is no text, after every retry. A failed completion is never kept in the journal."""
+
+
+class Outcome(Record):
+    """How a row ended: `kept`, or dropped with the status and the reason that say why."""
+
+    status: str
+    reason: str = ""
+    columns: dict[str, Any] = {}
+    """The row's own columns, as the stage's schema names them."""
+
+
+KEPT = "kept"
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, Unicode as it is."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_hash(value: Any) -> str:
+    """Hash of a JSON value: 32 hex digits of SHA-256 over its canonical text.
+
+    Lone surrogates cannot be UTF-8; `surrogatepass` keeps them hashable.
+    """
+    text = canonical_json(value)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -> tuple[Message, ...]:
+    """Messages from what data files hold: a plain string becomes one message of `role`."""
+    if isinstance(value, str):
+        return (Message(role=role, content=value),)
+    return tuple(Message(role=m["role"], content=m["content"]) for m in value)
