@@ -1,0 +1,154 @@
+"""Settings of `pairwright train`. Free of torch, so that `--help` answers at once."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pairwright.config import OPERATIONAL, Config
+from pairwright.errors import UsageError
+
+LossName = Literal["dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired"]
+SftReduction = Literal["sum", "mean"]
+SchedulerName = Literal["cosine", "linear", "constant"]
+PresetName = Literal["rpo_sum", "rpo_mean", "irpo"]
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "rpo_sum": {
+            "loss": "dpo",
+            "beta": 0.01,
+            "sft_weight": 0.005,
+            "sft_reduction": "sum",
+            "sft_times_beta": True,
+        },
+        "rpo_mean": {"loss": "dpo", "beta": 0.5, "sft_weight": 0.2, "sft_reduction": "mean"},
+        "irpo": {"loss": "dpo", "sft_weight": 1.0, "sft_reduction": "mean"},
+    }
+)
+"""Published settings. `rpo_*` are the two official implementations of Liu et al. 2024
+(https://arxiv.org/abs/2405.16436), which are not the same loss; `irpo` is the SFT weight of Pang et
+al. 2024 (https://arxiv.org/abs/2404.19733)."""
+
+_RESCALES = (
+    "the loss of a pair and of its swap add up to a constant, so smoothing is a smaller learning rate"
+)
+_NO_SMOOTHING = {
+    "apo_zero": _RESCALES,
+    "apo_zero_unpaired": _RESCALES,
+    "apo_down": "smoothing it changes its anchor and gives a loss that nobody has studied",
+    "ipo": "its squared loss already keeps the margin finite",
+}
+
+
+class TrainConfig(Config):
+    """Train a model on preference pairs."""
+
+    model: str = Field(json_schema_extra=OPERATIONAL)
+    """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
+    data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
+    """Pairs: run folders, Parquet or JSONL files, folders of Parquet; several with commas."""
+    output_dir: str = Field(json_schema_extra=OPERATIONAL)
+    """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
+    preset: PresetName | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Published settings of loss, beta and SFT term. What you name beside it wins."""
+
+    loss: LossName = "apo_zero"
+    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`."""
+    beta: float = Field(default=0.1, gt=0)
+    """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of pairs assumed to be labelled the wrong way round (`dpo` only)."""
+    sft_weight: float = Field(default=0.0, ge=0)
+    """Weight of the chosen answer's negative log-likelihood, added to the loss (RPO's eta)."""
+    sft_reduction: SftReduction = "mean"
+    """That term per answer: `sum` over its tokens, or `mean` over its own tokens."""
+    sft_times_beta: bool = False
+    """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
+
+    learning_rate: float = Field(default=1e-6, gt=0)
+    """Peak step size of AdamW."""
+    num_train_epochs: float = Field(default=1.0, gt=0)
+    """Passes over the pairs."""
+    max_steps: int = Field(default=0, ge=0)
+    """Stop after this many updates, whatever the epochs; 0 goes by epochs."""
+    pairs_per_update: int = Field(default=16, gt=0)
+    """Pairs behind each update, whatever the devices and micro-batches."""
+    lr_scheduler_type: SchedulerName = "cosine"
+    """Course of the learning rate after warm-up."""
+    warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the updates in which the learning rate rises to its peak."""
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    """Gradients longer than this are scaled down to it; 0 leaves them."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled decay of matrices (vectors are spared)."""
+    lora_r: int = Field(default=0, ge=0)
+    """Rank of LoRA adapters; 0 trains all weights."""
+    lora_alpha: float = Field(default=32, gt=0)
+    """LoRA updates are scaled by alpha / r."""
+    lora_target_modules: tuple[str, ...] = ()
+    """Layers that get an adapter, by name ending; all linear layers when empty."""
+    max_length: int = Field(default=1024, gt=1)
+    """Most tokens of prompt and answer together. Longer pairs are dropped and named, never cut."""
+    limit: int | None = Field(default=None, gt=0)
+    """Read the first N pairs only."""
+    eval_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of prompts held out for evaluation when `eval_data` is not given."""
+    eval_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
+    """Pairs to evaluate on, in the forms of `data`. Those with a prompt to train on are left out."""
+    bf16: bool | None = None
+    """Compute in bfloat16 over float32 weights; by default where a GPU does so."""
+    seed: int = Field(default=42, ge=0)
+    """Decides the order of pairs and how adapters begin."""
+
+    micro_batch_size: int = Field(default=4, gt=0, json_schema_extra=OPERATIONAL)
+    """Most pairs in one forward pass on one device. Changes memory and speed, not the loss."""
+    gradient_checkpointing: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    use_cpu: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Train on the CPU even where there is a GPU."""
+    eval_steps: int = Field(default=50, ge=0, json_schema_extra=OPERATIONAL)
+    """Updates between evaluations. There is always one before the first update, and at the end."""
+    logging_steps: int = Field(default=1, gt=0, json_schema_extra=OPERATIONAL)
+    """Updates behind each line of metrics."""
+    save_steps: int = Field(default=100, ge=0, json_schema_extra=OPERATIONAL)
+    """Updates between checkpoints; 0 makes none."""
+    save_total_limit: int = Field(default=2, gt=0, json_schema_extra=OPERATIONAL)
+    """Checkpoints to keep, the newest ones."""
+    report_to: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
+    """Trackers that get the metrics too: `tensorboard`, `wandb`, `trackio`."""
+    preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Show the first pairs as the model will see them; train nothing, write nothing."""
+    dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Count pairs, tokens and updates and estimate the time; train nothing, write nothing."""
+    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Start over, throwing away what an earlier run left in the output folder."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        held_out = {"eval_share": 0.0} if values.get("eval_data") else {}
+        return {**held_out, **PRESETS.get(values.get("preset") or "", {}), **values}
+
+    @field_validator("data", "eval_data", "report_to", "lora_target_modules", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        parts = [value] if isinstance(value, str) else value
+        if not all(isinstance(p, str) for p in parts):
+            return parts
+        return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
+
+    @model_validator(mode="after")
+    def _refuse_bad_combinations(self) -> "TrainConfig":
+        if self.label_smoothing and self.loss != "dpo":
+            raise UsageError(
+                f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"
+            )
+        if self.eval_data and self.eval_share:
+            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
+        if self.sft_times_beta and not self.sft_weight:
+            raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
+        return self
