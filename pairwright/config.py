@@ -1,16 +1,19 @@
 """The base of every command's configuration."""
 
-from typing import Any, Literal
+import inspect
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 Kind = Literal["semantic", "gate", "operational"]
 
-GATE = {"kind": "gate"}
+GATE: dict[str, Any] = {"kind": "gate"}
 """Mark (`json_schema_extra`) of a field that decides what is kept of finished completions."""
-OPERATIONAL = {"kind": "operational"}
+OPERATIONAL: dict[str, Any] = {"kind": "operational"}
 """Mark of a field that changes how the work is done and nothing that comes of it."""
+POSITIONAL = OPERATIONAL | {"positional": True}
+"""Mark of what a command works on, which may be given without its flag."""
 
 
 class Config(BaseModel):
@@ -20,6 +23,9 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    group: ClassVar[str] = "Settings"
+    """Heading of the class's own fields on a help page."""
 
     def of_kind(self, kind: Kind) -> dict[str, Any]:
         """The settings of one kind, as JSON values by field name."""
@@ -32,3 +38,20 @@ def kind_of(field: FieldInfo) -> Kind:
     extra = field.json_schema_extra
     kind = extra.get("kind", "semantic") if isinstance(extra, dict) else "semantic"
     return kind if kind in ("gate", "operational") else "semantic"  # type: ignore[return-value]
+
+
+def is_positional(field: FieldInfo) -> bool:
+    """Whether the command line takes this field without its flag."""
+    return isinstance(field.json_schema_extra, dict) and "positional" in field.json_schema_extra
+
+
+def heading_of(config: type[Config], field: str) -> str:
+    """Heading of the class that declares a field."""
+    owner = next(c for c in reversed(config.__mro__) if field in inspect.get_annotations(c))
+    return str(owner.__dict__.get("group", Config.group))
+
+
+def headings(config: type[Config]) -> list[str]:
+    """All headings of a command's fields: its own first, then those of its bases."""
+    found = [str(c.__dict__["group"]) for c in config.__mro__ if "group" in c.__dict__]
+    return list(dict.fromkeys([Config.group, *found]))

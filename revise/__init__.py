@@ -1,0 +1,5 @@
+"""Answers into revisions into pairs (D'Oosterlinck et al. 2024, CLAIR, arXiv 2408.06266)."""
+
+from revise.command import ReviseConfig, revise
+
+__all__ = ["ReviseConfig", "revise"]

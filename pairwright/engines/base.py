@@ -38,6 +38,10 @@ class Engine(Protocol):
         """Wait for at least one completion (at most `timeout` seconds) and return all there are."""
         ...
 
+    def drain(self) -> list[Finished]:
+        """Begin nothing more; wait for what has begun, and return it."""
+        ...
+
     def close(self) -> None:
         """Free the model and the connections. Jobs in hand are given up."""
         ...

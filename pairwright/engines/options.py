@@ -1,5 +1,7 @@
 """Settings of engines that change speed and patience, never what is asked."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from pairwright.config import OPERATIONAL, Config
@@ -7,6 +9,8 @@ from pairwright.config import OPERATIONAL, Config
 
 class EngineOptions(Config):
     """How engines work: batches, connections, patience."""
+
+    group: ClassVar[str] = "Engines"
 
     batch_size: int = Field(default=32, gt=0, json_schema_extra=OPERATIONAL)
     """Sequences that a local model generates at once."""

@@ -1,0 +1,132 @@
+"""The command `pairwright`: mounts the stages by lazy import and turns errors into one sentence."""
+
+import difflib
+import importlib
+import logging
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
+
+from cyclopts import App, Group, Parameter
+from cyclopts.config import Dict
+from cyclopts.exceptions import CycloptsError
+from pydantic import ValidationError
+
+from pairwright.config import Config, heading_of, headings, is_positional
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.settings_file import load_settings
+from pairwright.versions import versions
+
+
+class Command(NamedTuple):
+    """Where a command lives. Its module is imported when it is the one asked for."""
+
+    module: str
+    config: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "sample": Command("pairwright.sample", "SampleConfig", "sample", "Sample answers to prompts."),
+    "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
+    "train": Command("train.trainer", "TrainConfig", "train", "Train a model on preference pairs."),
+    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
+}
+
+Show = Callable[[Any], None]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 failed, 2 usage, 130 stopped by the user."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        _run(list(sys.argv[1:] if argv is None else argv))
+    except PairwrightError as error:
+        print(f"pairwright: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("pairwright: stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _run(argv: list[str]) -> None:
+    name = next((a for a in argv if not a.startswith("-")), None)
+    if name is not None and name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"commands are {', '.join(COMMANDS)}"
+        raise UsageError(f"no command {name!r}; {hint}")
+    app = App(
+        name="pairwright",
+        help="Minimally contrastive preference pairs from language-model answers, and training on them.",
+        version=lambda: versions()["pairwright"],
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    for other, command in COMMANDS.items():
+        if other != name:
+            app.command(_unreachable, name=other, help=command.summary)
+    if name is not None:
+        argv, settings = load_settings([_underscored(a) for a in argv])
+        _mount(app, name, settings)
+    try:
+        app(argv)
+    except CycloptsError as error:
+        raise UsageError(_sentence(name, error)) from None
+
+
+def _mount(app: App, name: str, settings: tuple[str, dict[str, Any]] | None) -> None:
+    """Import a command's module and derive its flags from its configuration."""
+    command = COMMANDS[name]
+    module = importlib.import_module(command.module)
+    config: type[Config] = getattr(module, command.config)
+    function: Callable[[Any], Any] = getattr(module, command.function)
+    groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
+    for field_name, field in config.model_fields.items():
+        field.kw_only = not is_positional(field)
+        field.metadata.append(Parameter(group=groups[heading_of(config, field_name)]))
+
+    def run(config: Any) -> None:
+        function(config)
+
+    run.__annotations__["config"] = Annotated[config, Parameter(name="*", name_transform=lambda n: n)]
+    sources = [Dict(settings[1], source=settings[0], use_commands_as_keys=False)] if settings else []
+    app.command(run, name=name, help=_help(config), config=sources)
+
+
+def _help(config: type[Config]) -> str:
+    about = (config.__doc__ or "").strip()
+    return f"{about}\n\nSettings may also stand in a file: --config FILE.yaml; a flag beats it."
+
+
+def _unreachable() -> None:
+    """Stands for a command that was not asked for, so that it is listed and not imported."""
+
+
+def _underscored(argument: str) -> str:
+    """`--learning-rate` is `--learning_rate`."""
+    flag, equals, value = argument.partition("=")
+    return (
+        flag[:2] + flag[2:].replace("-", "_") + equals + value if re.match(r"--[a-z]", flag) else argument
+    )
+
+
+def _sentence(name: str | None, error: CycloptsError) -> str:
+    """What is wrong, in one line that names the setting."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ValidationError):
+        missing = [f"--{e['loc'][0]}" for e in cause.errors() if e["type"] == "missing"]
+        if missing:
+            return f"{' and '.join(missing)} must be given; see pairwright {name} --help"
+        first = cause.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "settings"
+        return f"--{field}: {first['msg'].removeprefix('Value error, ')} (given: {first['input']!r})"
+    text = " ".join(str(error).split())
+    where = f"; see pairwright {name} --help" if name else ""
+    return f"{text.rstrip('.')}{where}"

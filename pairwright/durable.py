@@ -1,0 +1,66 @@
+"""Files that are either whole or not there: write aside, flush to disk, rename, flush the folder."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from pairwright.errors import PairwrightError
+
+TEMPORARY = ".tmp-"
+"""Prefix of every file that is still being written; whatever carries it may be swept away."""
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one step that survives a kill and a power cut.
+
+    A failure leaves what was there before. Raises `PairwrightError` when the disk refuses.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise PairwrightError(
+            f"{path}: {error.strerror or error} while writing {len(data):,} bytes; what was "
+            "finished before is safe: make room and run the same command again"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what a killed writer left half-written. Only for the holder of the folder's lock."""
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise `PairwrightError` unless the disk that will hold `folder` has `needed` bytes free."""
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise PairwrightError(
+            f"{folder}: not enough disk: about {needed / 2**20:,.0f} MiB needed, "
+            f"{free / 2**20:,.0f} MiB free on {existing}"
+        )

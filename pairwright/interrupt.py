@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM: the first asks the work to stop at a good place, the second stops it now."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from pairwright.errors import PairwrightError
+
+
+class Interrupted(PairwrightError):
+    """The user stopped the work; what was finished is kept. Exit code 130, as shells expect."""
+
+    exit_code = 130
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Yields a function that says whether a first signal has come. A second one interrupts."""
+    requested = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal requested
+        if requested:
+            raise KeyboardInterrupt
+        requested = True
+
+    previous: dict[int, Any] = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, handle)
+    except ValueError:  # not the main thread: signals are somebody else's business
+        pass
+    try:
+        yield lambda: requested
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

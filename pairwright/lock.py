@@ -1,0 +1,47 @@
+"""One writer a folder."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from pairwright.errors import PairwrightError
+
+
+class FolderLock:
+    """Holds a folder for this process; the kernel lets go of it when the process ends.
+
+    The file's content (process id) is for people to read: only the `flock` counts, so a stale file
+    never blocks anybody.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / ".lock"
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> "FolderLock":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise PairwrightError(
+                f"{self.path.parent}: another process (pid {holder}) is writing to this folder; "
+                "wait for it or choose another folder"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,66 @@
+"""Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = 10.0
+"""How often a plain line is printed where there is no terminal."""
+
+
+class Meter(Protocol):
+    """Is told what has been done so far."""
+
+    def __call__(self, done: int, kept: int, tokens: int) -> None:
+        """`done` rows finished, `kept` of them kept, `tokens` generated in this process."""
+        ...
+
+
+@contextmanager
+def progress(title: str, total: int, already: int = 0) -> Iterator[Meter]:
+    """Show the progress of `total` rows, `already` of which were done by an earlier run."""
+    console = Console(stderr=True)
+    started = time.monotonic()
+
+    def rates(done: int, kept: int, tokens: int) -> str:
+        seconds = max(time.monotonic() - started, 1e-9)
+        share = f"{kept / done:.0%}" if done else "–"
+        return f"{(done - already) / seconds:,.1f} rows/s · {tokens / seconds:,.0f} tok/s · kept {share}"
+
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} · {task.fields[rates]} · ETA"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        ) as bar:
+            task = bar.add_task(title, total=total, completed=already, rates="")
+            yield lambda done, kept, tokens: bar.update(
+                task, completed=done, rates=rates(done, kept, tokens)
+            )
+        return
+
+    last = started
+
+    def line(done: int, kept: int, tokens: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < PLAIN_SECONDS:
+            return
+        last = now
+        speed = (done - already) / (now - started)
+        left = f"{(total - done) / speed:,.0f} s left" if speed > 0 else "time left unknown"
+        print(
+            f"{title}: {done:,}/{total:,} · {rates(done, kept, tokens)} · {left}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    yield line

@@ -1,0 +1,181 @@
+"""The one stage runner: rows in, requests out, completions back, parse, gate, write."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pairwright.engines.base import Engine
+from pairwright.engines.pool import EnginePool
+from pairwright.inputs import Input, Row
+from pairwright.journal import Journal
+from pairwright.manifest import Manifest
+from pairwright.progress import Meter
+from pairwright.records import KEPT, Completion, Job, Outcome, Request, content_hash
+from pairwright.schema import with_carried
+from pairwright.stage import Stage, Work
+from pairwright.store import commit_shard
+
+FAILED = "failed"
+"""Status of a row whose request failed after every retry. The next run tries it again."""
+
+_POLL_SECONDS = 0.05
+
+
+class Flight:
+    """An item of work between admission and outcome."""
+
+    def __init__(self, index: int, row_id: str, row: Row, work: Work) -> None:
+        self.index = index
+        self.row_id = row_id
+        self.row = row
+        self.work = work
+        self.keys: list[str] = []
+        self.completions: dict[str, Completion] = {}
+        self._begun = False
+
+    @property
+    def landed(self) -> bool:
+        """Whether everything it asked for has come back."""
+        return len(self.completions) == len(set(self.keys))
+
+    @property
+    def failure(self) -> str | None:
+        """Why it cannot go on, if it cannot."""
+        return next((c.failure for c in self.completions.values() if c.failure is not None), None)
+
+    def go_on(self) -> list[Request] | Outcome:
+        """Hand over what has come back; get what it asks next, or how it ended."""
+        answers = [self.completions[key] for key in self.keys] if self._begun else None
+        self._begun = True
+        self.keys, self.completions = [], {}
+        try:
+            return self.work.send(answers)  # type: ignore[arg-type]  # None begins a generator
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+class Runner:
+    """Works through the open shards of one run. Not to be used twice."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        rows: Input,
+        engines: EnginePool,
+        journal: Journal,
+        folder: Path,
+        manifest: Manifest,
+    ) -> None:
+        self.manifest = manifest
+        self._stage = stage
+        self._rows = rows
+        self._engines = engines
+        self._journal = journal
+        self._folder = folder
+        self._schema: pa.Schema = with_carried(stage.schema, rows.carried)
+        self._items = self._open_items()
+        self._in_air = 0
+        self._waiting: dict[str, list[Flight]] = {}
+        self._asked: Counter[Engine] = Counter()
+        self._outcomes: dict[int, dict[int, Outcome]] = defaultdict(dict)
+        self._finished = sum(manifest.counts.values())
+        self._kept = manifest.counts.get(KEPT, 0)
+        self._tokens = 0
+
+    def run(self, stopping: Callable[[], bool], meter: Meter) -> Manifest:
+        """Finish every open shard; once `stopping` says so, only what has been asked."""
+        while not stopping():
+            self._admit()
+            if not self._in_air:
+                return self.manifest
+            self._collect()
+            meter(self._finished, self._kept, self._tokens)
+        for engine in self._asked:
+            self._journal.add(engine.drain())
+        return self.manifest
+
+    def _open_items(self) -> Iterator[Flight]:
+        """Items of shards that are not finished, in order."""
+        index = 0
+        samples = self._stage.samples
+        for row in self._rows:
+            for sample in range(samples):
+                if index // self.manifest.shard_size not in self.manifest.shards:
+                    row_id = content_hash([row.row_id, sample])[:16] if samples > 1 else row.row_id
+                    yield Flight(index, row_id, row, self._stage.work(row, sample))
+                index += 1
+
+    def _admit(self) -> None:
+        """Start items until the engines have their hands full."""
+        while self._in_air < self._engines.capacity:
+            flight = next(self._items, None)
+            if flight is None:
+                return
+            self._in_air += 1
+            self._advance(flight)
+
+    def _advance(self, flight: Flight) -> None:
+        """Let an item go on until it waits for an engine or ends."""
+        while flight.landed:
+            if flight.failure is not None:
+                flight.work.close()
+                self._land(flight, Outcome(status=FAILED, reason=flight.failure))
+                return
+            step = flight.go_on()
+            if isinstance(step, Outcome):
+                self._land(flight, step)
+                return
+            for request in step:
+                self._ask(flight, request)
+
+    def _ask(self, flight: Flight, request: Request) -> None:
+        """Answer a request from the journal, join it to an equal one in flight, or send it."""
+        key = request.key(self._engines.identities[request.role])
+        flight.keys.append(key)
+        known = self._journal.get(key)
+        if known is not None:
+            flight.completions[key] = known
+        elif key in self._waiting:
+            if flight not in self._waiting[key]:
+                self._waiting[key].append(flight)
+        else:
+            self._waiting[key] = [flight]
+            engine = self._engines[request.role]
+            engine.submit(Job(key=key, request=request))
+            self._asked[engine] += 1
+
+    def _collect(self) -> None:
+        """Take what engines have finished: into the journal first, then to the items."""
+        busy = [engine for engine, asked in self._asked.items() if asked]
+        for engine in busy:
+            finished = engine.poll(None if len(busy) == 1 else _POLL_SECONDS)
+            self._asked[engine] -= len(finished)
+            self._journal.add(finished)
+            for key, completion in finished:
+                self._tokens += completion.completion_tokens
+                for flight in self._waiting.pop(key):
+                    flight.completions[key] = completion
+                    self._advance(flight)
+
+    def _land(self, flight: Flight, outcome: Outcome) -> None:
+        """Note how an item ended, and commit its shard if it was the last one out."""
+        columns = {
+            "row_id": flight.row_id,
+            "prompt_id": flight.row.prompt_id,
+            "prompt": [m.model_dump() for m in flight.row.prompt],
+            **flight.row.carried,
+            **outcome.columns,
+        }
+        size = self.manifest.shard_size
+        shard = flight.index // size
+        outcomes = self._outcomes[shard]
+        outcomes[flight.index] = outcome.model_copy(update={"columns": columns})
+        self._in_air -= 1
+        self._finished += 1
+        self._kept += outcome.status == KEPT
+        if len(outcomes) == min(size, self.manifest.items - shard * size):
+            in_order = [outcomes[index] for index in sorted(outcomes)]
+            self.manifest = commit_shard(self._folder, self.manifest, shard, self._schema, in_order)
+            del self._outcomes[shard]

@@ -1,0 +1,125 @@
+"""The columns of run folders, as explicit Arrow types.
+
+No column is ever typed `null` and no list is ever `large_list`, whatever the rows of a shard hold:
+`datasets`, TRL and polars read every shard with the same types.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+CONVERSATION = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+_ROW = [
+    ("row_id", pa.string()),
+    ("prompt_id", pa.string()),
+    ("prompt", CONVERSATION),
+]
+
+ANSWER = pa.schema(
+    [
+        *_ROW,
+        ("completion", CONVERSATION),
+        ("source", pa.string()),
+        ("completion_model", pa.string()),
+        ("sample_index", pa.int32()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""A sampled answer: TRL's prompt-completion form, and where it came from."""
+
+MEASURES = [
+    ("token_levenshtein", pa.int32()),
+    ("char_levenshtein", pa.int32()),
+    ("edit_distance", pa.float64()),
+    ("jaccard", pa.float64()),
+    ("kept_share", pa.float64()),
+    ("common_prefix", pa.int32()),
+    ("length_ratio", pa.float64()),
+    (
+        "changed_spans",
+        pa.list_(
+            pa.struct(
+                [
+                    ("rejected_start", pa.int32()),
+                    ("rejected_end", pa.int32()),
+                    ("chosen_start", pa.int32()),
+                    ("chosen_end", pa.int32()),
+                ]
+            )
+        ),
+    ),
+]
+"""How far apart two answers are; `pairwright.minimality` says what each column means."""
+
+VERDICT = pa.struct(
+    [
+        ("preference", pa.float64()),
+        ("consistent", pa.bool_()),
+        (
+            "votes",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("judge", pa.string()),
+                        ("chosen_first", pa.bool_()),
+                        ("label", pa.string()),
+                        ("probability", pa.float64()),
+                        ("outside_mass", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+"""What judges said of a pair: the probability that chosen is better, and every vote behind it."""
+
+PAIR = pa.schema(
+    [
+        *_ROW,
+        ("chosen", CONVERSATION),
+        ("rejected", CONVERSATION),
+        ("source", pa.string()),
+        ("chosen_model", pa.string()),
+        ("rejected_model", pa.string()),
+        ("chosen_template", pa.string()),
+        ("rejected_template", pa.string()),
+        ("rationale", pa.string()),
+        ("verdict", VERDICT),
+        ("margin", pa.float64()),
+        *MEASURES,
+        ("attempts", pa.int32()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
+
+STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
+
+
+def with_carried(schema: pa.Schema, carried: Iterable[pa.Field]) -> pa.Schema:
+    """A stage's schema followed by the input columns that it carries through unchanged."""
+    return pa.schema([*schema, *carried])
+
+
+def dropped(schema: pa.Schema) -> pa.Schema:
+    """The schema of rows that were not kept: the same columns, and why."""
+    return pa.schema([*STATUS, *schema])
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The same type without `null`, `large_*` and views, which readers disagree about."""
+    if pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return pa.list_(plain_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(f.name, plain_type(f.type)) for f in kind])
+    return kind

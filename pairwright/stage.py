@@ -1,0 +1,74 @@
+"""What a stage is, and the settings that every stage has."""
+
+from collections.abc import Generator, Mapping
+from typing import ClassVar, Protocol
+
+import pyarrow as pa
+from pydantic import Field
+
+from pairwright.columns import Columns
+from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.engines import EngineOptions
+from pairwright.inputs import Input, Row
+from pairwright.records import Completion, Outcome, Request
+
+Work = Generator[list[Request], list[Completion], Outcome]
+"""The life of one row: asks for completions (all of a list at once), is sent them in the same order,
+may ask again, and returns how the row ended. It has no effects, so a resumed run plays it again
+with completions from the journal and comes to the same place."""
+
+
+class Stage(Protocol):
+    """One kind of work on rows, apart from how rows are read, asked about and stored."""
+
+    name: str
+    schema: pa.Schema
+    """Columns of the rows it makes; input columns that it does not name are carried through."""
+    templates: Mapping[str, str]
+    """Text of every template it renders, by name."""
+    roles: Mapping[str, str]
+    """The engine spec behind each role it asks."""
+    samples: int
+    """Items of work that each input row becomes."""
+
+    def check(self, rows: Input) -> None:
+        """Raise `UsageError` when these rows cannot be worked on."""
+        ...
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Begin one item. `sample` counts from 0 within the input row."""
+        ...
+
+
+class RunConfig(Config):
+    """Which rows to work on, and into which folder."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    input: str = Field(json_schema_extra=POSITIONAL)
+    """Rows to work on: a JSONL or Parquet file, a run folder, or a data set of the hub."""
+    out: str = Field(json_schema_extra=OPERATIONAL)
+    """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
+    limit: int | None = Field(default=None, gt=0)
+    """Work on the first N rows only."""
+    prompt_column: str | None = None
+    """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
+    answer_column: str | None = None
+    """Column of answers, when it is not `completion`, `response`, `output`, `answer` or `rejected`."""
+    shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
+    """Rows of work in a shard. An existing run keeps the size it began with."""
+    preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Show the messages that the first rows would send; ask nothing, write nothing."""
+    dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Count requests and tokens and estimate the time; ask nothing, write nothing."""
+    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Start the folder over. Finished completions in its journal are used again."""
+
+    @property
+    def columns(self) -> Columns:
+        """The columns to read."""
+        return Columns(self.prompt_column, self.answer_column)
+
+
+class StageConfig(EngineOptions, RunConfig):
+    """What every stage needs to know."""

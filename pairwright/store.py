@@ -1,0 +1,173 @@
+"""Run folders: deterministic Parquet shards, where the rename of a shard is its only commit.
+
+A shard is two files, `data/train-00000.parquet` (kept rows) and `dropped/train-00000.parquet`. Their
+hashes go to `run.json` first, then the dropped file is renamed into place, and last the data file: a
+shard counts as finished when both files are there and have the recorded hashes. Anything else is
+put aside and made again, from the journal.
+"""
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairwright.durable import sha256_file, sweep_temporaries, write_durably
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.manifest import MANIFEST, Manifest, Shard, changed_field, load_manifest
+from pairwright.records import KEPT, Outcome
+from pairwright.schema import dropped
+
+log = logging.getLogger(__name__)
+
+
+def data_file(folder: Path, index: int) -> Path:
+    """Where the kept rows of a shard are."""
+    return folder / "data" / f"train-{index:05d}.parquet"
+
+
+def dropped_file(folder: Path, index: int) -> Path:
+    """Where the other rows of a shard are, with their status."""
+    return folder / "dropped" / f"train-{index:05d}.parquet"
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise `UsageError` when `folder` is there and holds something that is no run."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder to write to")
+    if not folder.exists() or (folder / MANIFEST).exists():
+        return
+    foreign = sorted(p.name for p in folder.iterdir() if p.name not in (".lock", "journal.sqlite"))
+    if foreign:
+        raise UsageError(
+            f"{folder}: already holds other files ({', '.join(foreign[:3])}); name a new folder"
+        )
+
+
+def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
+    """The manifest to work under: the folder's own when it has one, else the planned one.
+
+    Raises `UsageError` when the folder belongs to something else, naming what differs. Changed gates
+    keep the journal and drop the shards. Only for the holder of the folder's lock.
+    """
+    if not (folder / MANIFEST).exists():
+        refuse_foreign(folder)
+        planned.save(folder)
+        return planned
+    if fresh:
+        return _start_over(folder, planned)
+    found = load_manifest(folder)
+    difference = changed_field(
+        {"stage": found.stage} | found.semantic, {"stage": planned.stage} | planned.semantic
+    )
+    if difference:
+        raise UsageError(
+            f"{folder}: made with other settings: {difference}; choose another --out, or start "
+            "this one over with --fresh (finished completions are used again)"
+        )
+    gate = changed_field(found.gate, planned.gate)
+    if gate:
+        log.warning("%s: %s: sorting the finished completions again", folder, gate)
+        return _start_over(folder, planned)
+    for part in (folder, folder / "data", folder / "dropped"):
+        sweep_temporaries(part)
+    sound = _without_damage(folder, found)
+    _remove_unlisted(folder, sound)
+    return sound.model_copy(update={"config": planned.config})
+
+
+def commit_shard(
+    folder: Path, manifest: Manifest, index: int, schema: pa.Schema, outcomes: Sequence[Outcome]
+) -> Manifest:
+    """Write the rows of a shard, in order, and return the manifest that lists it."""
+    kept = [o.columns for o in outcomes if o.status == KEPT]
+    others = [{"status": o.status, "reason": o.reason} | o.columns for o in outcomes if o.status != KEPT]
+    note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
+    data = _parquet(kept, schema, note)
+    rest = _parquet(others, dropped(schema), note)
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+    shard = Shard(
+        counts=counts,
+        sha256=hashlib.sha256(data).hexdigest(),
+        dropped_sha256=hashlib.sha256(rest).hexdigest(),
+        prompt_tokens=sum(o.columns.get("prompt_tokens") or 0 for o in outcomes),
+        completion_tokens=sum(o.columns.get("completion_tokens") or 0 for o in outcomes),
+    )
+    manifest = manifest.model_copy(update={"shards": manifest.shards | {index: shard}})
+    manifest.save(folder)
+    write_durably(dropped_file(folder, index), rest)
+    write_durably(data_file(folder, index), data)
+    return manifest
+
+
+def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
+    """The finished shards of a run in order, each checked against its recorded hash.
+
+    `part` is `data` (kept rows) or `dropped`. Raises `PairwrightError` naming a damaged file.
+    """
+    manifest = load_manifest(folder)
+    for index in sorted(manifest.shards):
+        path = (data_file if part == "data" else dropped_file)(folder, index)
+        shard = manifest.shards[index]
+        expected = shard.sha256 if part == "data" else shard.dropped_sha256
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise PairwrightError(
+                f"{path}: missing; run the command that made this folder again to restore it"
+            ) from None
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise PairwrightError(
+                f"{path}: damaged (its hash is not the recorded one); run the command that made "
+                "this folder again to restore it"
+            )
+        yield pq.read_table(io.BytesIO(data), page_checksum_verification=True)
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, note: dict[str, str]) -> bytes:
+    complete = [{name: row.get(name) for name in schema.names} for row in rows]
+    table = pa.Table.from_pylist(complete, schema=schema.with_metadata(note))
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def _start_over(folder: Path, planned: Manifest) -> Manifest:
+    """Forget the shards; the journal stays, so nothing that was paid for is asked again."""
+    planned.save(folder)
+    _remove_unlisted(folder, planned)
+    return planned
+
+
+def _remove_unlisted(folder: Path, manifest: Manifest) -> None:
+    """Remove shards that no commit stands behind, so that nobody loads them."""
+    listed = {f(folder, index) for index in manifest.shards for f in (data_file, dropped_file)}
+    for part in ("data", "dropped"):
+        for path in (folder / part).glob("*.parquet"):
+            if path not in listed:
+                path.unlink()
+
+
+def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest with only the shards whose files are as recorded; damaged files are put aside."""
+    sound = {}
+    for index, shard in manifest.shards.items():
+        files = {
+            data_file(folder, index): shard.sha256,
+            dropped_file(folder, index): shard.dropped_sha256,
+        }
+        damaged = [p for p, h in files.items() if p.exists() and sha256_file(p) != h]
+        for path in damaged:
+            aside = folder / "damaged" / f"{path.parent.name}-{path.name}"
+            aside.parent.mkdir(exist_ok=True)
+            path.replace(aside)
+            log.warning("%s does not have its recorded hash: put aside and made again", path)
+        if not damaged and all(p.exists() for p in files):
+            sound[index] = shard
+    return manifest.model_copy(update={"shards": sound, "complete": False})

@@ -1,0 +1,17 @@
+"""Versions of everything that a result can depend on."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+_PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarrow", "vllm")
+
+
+def versions() -> dict[str, str]:
+    """Version by package, for those that are installed, and of Python."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,56 @@
+"""`pairwright revise`: answers into minimally contrastive pairs."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from pairwright.config import OPERATIONAL
+from pairwright.errors import UsageError
+from pairwright.manifest import Manifest
+from pairwright.runs import run_stage
+from pairwright.stage import StageConfig
+from revise.gates import GateConfig
+from revise.stage import ReviseStage
+
+
+class ReviseConfig(GateConfig, StageConfig):
+    """Revise answers minimally and keep each with its revision as a preference pair.
+
+    Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
+    """
+
+    reviser: str = Field(json_schema_extra=OPERATIONAL)
+    """Engine that revises: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engine that first answers the prompts of rows that have no answer yet."""
+    direction: Literal["improve", "worsen"] = "improve"
+    """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
+    mode: Literal["rewrite"] = "rewrite"
+    """`rewrite`: the reviser gives a rationale, then the whole corrected answer."""
+    template: str | None = None
+    """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction."""
+    max_tokens: PositiveInt = 2048
+    """Most tokens of a reviser's completion; one that is cut off there is dropped as `truncated`."""
+    temperature: float = Field(default=0.7, ge=0)
+    """Softmax temperature of the reviser."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus of the reviser."""
+    policy_max_tokens: PositiveInt = 512
+    """Most tokens of an answer that the policy is asked for."""
+    policy_temperature: float = Field(default=1.0, ge=0)
+    """Softmax temperature of the policy."""
+    retry: bool = True
+    """Ask once more, with feedback, when a gate drops a revision."""
+
+
+def revise(config: ReviseConfig) -> Manifest | None:
+    """Revise every answer of the input into a run folder of preference pairs.
+
+    Returns the finished run's manifest; None after `preview` or `dry_run`.
+    """
+    if config.min_length_ratio > config.max_length_ratio:
+        raise UsageError(
+            f"--min_length_ratio {config.min_length_ratio:g} is more than "
+            f"--max_length_ratio {config.max_length_ratio:g}: no revision could pass"
+        )
+    return run_stage(ReviseStage(config), config)

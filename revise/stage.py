@@ -1,0 +1,165 @@
+"""The life of a row under revision: answer, revision, gates, one more try, pair."""
+
+from typing import TYPE_CHECKING, Any
+
+from pairwright.errors import UsageError
+from pairwright.inputs import Input, Row
+from pairwright.minimality import Minimality, measure
+from pairwright.records import KEPT, Completion, Message, Outcome, Request, Sampling, conversation
+from pairwright.sample import answer_request, answer_status
+from pairwright.schema import PAIR
+from pairwright.stage import Work
+from prompts import Template, load
+from prompts.template import TemplateError
+from revise.gates import Candidate, Verdict, check
+from revise.parse import parse_revision
+
+if TYPE_CHECKING:
+    from revise.command import ReviseConfig
+
+DEFAULT_TEMPLATE = {"improve": "revise", "worsen": "worsen"}
+SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
+
+
+class ReviseStage:
+    """One item is one answer."""
+
+    name = "revise"
+    schema = PAIR
+    samples = 1
+
+    def __init__(self, config: "ReviseConfig") -> None:
+        self._config = config
+        try:
+            self._template = load(config.template or DEFAULT_TEMPLATE[config.direction])
+            self._again = load("revise_retry")
+        except TemplateError as error:
+            raise UsageError(str(error)) from None
+        self.templates = {t.name: t.text for t in (self._template, self._again)}
+        self.roles = {"reviser": config.reviser}
+        if config.policy is not None:
+            self.roles["policy"] = config.policy
+        self._sampling = Sampling(
+            max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p
+        )
+        self._policy_sampling = Sampling(
+            max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
+        )
+
+    def check(self, rows: Input) -> None:
+        """Every row needs an answer, or a policy that gives it one."""
+        if self._config.policy is not None:
+            return
+        for number, row in enumerate(rows, start=1):
+            if row.answer is None:
+                raise UsageError(
+                    f"{rows.info.path} row {number}: no answer to revise; name its column with "
+                    "--answer_column, or the engine that answers with --policy"
+                )
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Sample an answer if there is none; revise it; gate; try once more with feedback."""
+        answer, model = row.answer, _model_of(row)
+        if answer is None:
+            [completion] = yield [answer_request(row, self._policy_sampling, row.occurrence)]
+            status, reason = answer_status(completion)
+            if status != KEPT:
+                return Outcome(status=status, reason=f"the policy's answer: {reason}")
+            answer, model = completion.text, completion.model or self.roles["policy"]
+        messages = self._messages(self._template, prompt=_text(row.prompt), answer=answer)
+        completions: list[Completion] = []
+        for last in (not self._config.retry, True):
+            [completion] = yield [self._request(row, messages)]
+            completions.append(completion)
+            pair, verdict = self._judge(answer, completion)
+            if last or verdict.status == KEPT or self._final(verdict):
+                break
+            messages += (
+                Message(role="assistant", content=completion.text),
+                *self._messages(self._again, status=verdict.status, reason=verdict.reason),
+            )
+        columns = self._columns(answer, model, completions) | pair
+        return Outcome(status=verdict.status, reason=verdict.reason, columns=columns)
+
+    def _final(self, verdict: Verdict) -> bool:
+        """A reviser that finds nothing to mend has answered; pressed, it would only reword."""
+        return verdict.status == "no_change" and self._config.direction == "improve"
+
+    def _request(self, row: Row, messages: tuple[Message, ...]) -> Request:
+        return Request(
+            role="reviser",
+            messages=messages,
+            sampling=self._sampling,
+            template=self._template.hash,
+            sample_index=row.occurrence,
+        )
+
+    def _judge(self, answer: str, completion: Completion) -> tuple[dict[str, Any], Verdict]:
+        """The columns that a reviser's completion fills, and what the gates say of it."""
+        if completion.finish_reason == "length":
+            tokens = completion.completion_tokens
+            return {}, Verdict("truncated", f"the revision was cut off after {tokens} tokens")
+        if completion.finish_reason == "content_filter":
+            return {}, Verdict("refused", "withheld by the server's content filter")
+        revision = parse_revision(completion.text)
+        if revision is None:
+            return {}, Verdict("unparsed", "no revision was found in what the reviser wrote")
+        chosen, rejected = self._sides(answer, revision.text)
+        measures = measure(chosen, rejected, original=answer)
+        verdict = check(Candidate(answer, revision.text, measures), self._config)
+        return _pair_columns(chosen, rejected, measures) | {"rationale": revision.rationale}, verdict
+
+    def _sides(self, answer: Any, revision: Any) -> tuple[Any, Any]:
+        """Chosen and rejected, from what belongs to the answer and what to the revision."""
+        return (revision, answer) if self._config.direction == "improve" else (answer, revision)
+
+    def _columns(self, answer: str, model: str | None, completions: list[Completion]) -> dict[str, Any]:
+        """Lineage and cost; and the answer's own side, for rows that come to no revision."""
+        side = "rejected" if self._config.direction == "improve" else "chosen"
+        reviser = completions[-1].model or self.roles["reviser"]
+        chosen_model, rejected_model = self._sides(model, reviser)
+        chosen_template, rejected_template = self._sides(None, self._template.hash)
+        return {
+            side: _assistant(answer),
+            "source": SOURCE[self._config.direction],
+            "chosen_model": chosen_model,
+            "rejected_model": rejected_model,
+            "chosen_template": chosen_template,
+            "rejected_template": rejected_template,
+            "attempts": len(completions),
+            "prompt_tokens": sum(c.prompt_tokens for c in completions),
+            "completion_tokens": sum(c.completion_tokens for c in completions),
+        }
+
+    def _messages(self, template: Template, **variables: str) -> tuple[Message, ...]:
+        try:
+            return conversation(template.messages(**variables))
+        except TemplateError as error:
+            raise UsageError(str(error)) from None
+
+
+def _pair_columns(chosen: str, rejected: str, measures: Minimality) -> dict[str, Any]:
+    spans = [span._asdict() for span in measures.changed_spans]
+    return {
+        "chosen": _assistant(chosen),
+        "rejected": _assistant(rejected),
+        **measures._asdict(),
+        "changed_spans": spans,
+    }
+
+
+def _assistant(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
+
+
+def _model_of(row: Row) -> str | None:
+    """The model that gave a row's answer, when the input says so."""
+    model = row.carried.get("completion_model")
+    return model if isinstance(model, str) else None
+
+
+def _text(prompt: tuple[Message, ...]) -> str:
+    """A conversation as text: a lone user message as it is, several with their speakers."""
+    if len(prompt) == 1:
+        return prompt[0].content
+    return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in prompt)
