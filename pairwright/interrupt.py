@@ -35,5 +35,5 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: requested
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for caught, handler in previous.items():
+            signal.signal(caught, handler)

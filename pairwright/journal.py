@@ -32,6 +32,12 @@ class Journal:
         except sqlite3.DatabaseError:
             self._db = _rebuild(path)
 
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def get(self, key: str) -> Completion | None:
         """The finished completion of a request, or None. A damaged entry is as good as none."""
         try:

@@ -50,7 +50,7 @@ class SampleStage:
 
     def __init__(self, config: SampleConfig) -> None:
         self.samples = config.n
-        self.roles = {"policy": config.policy}
+        self.roles: Mapping[str, str] = {"policy": config.policy}
         self._sampling = Sampling(
             max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p
         )

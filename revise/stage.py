@@ -1,5 +1,6 @@
 """The life of a row under revision: answer, revision, gates, one more try, pair."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pairwright.errors import UsageError
@@ -35,10 +36,9 @@ class ReviseStage:
             self._again = load("revise_retry")
         except TemplateError as error:
             raise UsageError(str(error)) from None
-        self.templates = {t.name: t.text for t in (self._template, self._again)}
-        self.roles = {"reviser": config.reviser}
-        if config.policy is not None:
-            self.roles["policy"] = config.policy
+        self.templates: Mapping[str, str] = {t.name: t.text for t in (self._template, self._again)}
+        policy = {} if config.policy is None else {"policy": config.policy}
+        self.roles: Mapping[str, str] = {"reviser": config.reviser, **policy}
         self._sampling = Sampling(
             max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p
         )

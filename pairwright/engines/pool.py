@@ -1,7 +1,6 @@
 """The engines of a stage: one for each distinct spec, opened when first needed."""
 
 from collections.abc import Mapping
-from types import TracebackType
 
 from pairwright.engines.base import Engine
 from pairwright.engines.options import EngineOptions
@@ -26,12 +25,7 @@ class EnginePool:
     def __enter__(self) -> "EnginePool":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for engine in self._open.values():
             engine.close()
 
