@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from pairwright.config import Config, heading_of, headings, is_positional
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.manifest import Manifest
 from pairwright.settings_file import load_settings
+from pairwright.stats import show_summary
 from pairwright.versions import versions
 
 
@@ -34,9 +36,6 @@ COMMANDS = {
     "train": Command("train.trainer", "TrainConfig", "train", "Train a model on preference pairs."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }
-
-Show = Callable[[Any], None]
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 usage, 130 stopped by the user."""
@@ -93,7 +92,9 @@ def _mount(app: App, name: str, settings: tuple[str, dict[str, Any]] | None) -> 
         field.metadata.append(Parameter(group=groups[heading_of(config, field_name)]))
 
     def run(config: Any) -> None:
-        function(config)
+        result = function(config)
+        if isinstance(result, Manifest):
+            show_summary(Path(config.out), result)
 
     run.__annotations__["config"] = Annotated[config, Parameter(name="*", name_transform=lambda n: n)]
     sources = [Dict(settings[1], source=settings[0], use_commands_as_keys=False)] if settings else []

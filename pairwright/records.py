@@ -102,6 +102,8 @@ class Outcome(Record):
 
 
 KEPT = "kept"
+FAILED = "failed"
+"""Status of a row whose request failed after every retry. The next run tries it again."""
 
 
 def canonical_json(value: Any) -> str:

@@ -12,13 +12,10 @@ from pairwright.inputs import Input, Row
 from pairwright.journal import Journal
 from pairwright.manifest import Manifest
 from pairwright.progress import Meter
-from pairwright.records import KEPT, Completion, Job, Outcome, Request, content_hash
+from pairwright.records import FAILED, KEPT, Completion, Job, Outcome, Request, content_hash
 from pairwright.schema import with_carried
 from pairwright.stage import Stage, Work
 from pairwright.store import commit_shard
-
-FAILED = "failed"
-"""Status of a row whose request failed after every retry. The next run tries it again."""
 
 _POLL_SECONDS = 0.05
 

@@ -15,8 +15,8 @@ from pairwright.lock import FolderLock
 from pairwright.manifest import MANIFEST, Manifest
 from pairwright.preview import show_dry_run, show_preview
 from pairwright.progress import progress
-from pairwright.records import content_hash
-from pairwright.runner import FAILED, Runner
+from pairwright.records import FAILED, content_hash
+from pairwright.runner import Runner
 from pairwright.stage import Stage, StageConfig
 from pairwright.store import continue_run, refuse_foreign
 from pairwright.versions import versions

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pairwright.config import POSITIONAL, Config
 from pairwright.manifest import Manifest, load_manifest
-from pairwright.records import KEPT
+from pairwright.records import FAILED, KEPT
 from pairwright.schema import MEASURES
 from pairwright.store import read_tables
 
@@ -37,6 +37,18 @@ def stats(config: StatsConfig) -> None:
         for name, values in measured:
             table.add_row(name, *(f"{v:,.3g}" for v in values))
         console.print(table)
+
+
+def show_summary(folder: Path, manifest: Manifest) -> None:
+    """Print how the rows of a finished run ended and where they are."""
+    console = Console()
+    console.print(status_table(folder, manifest))
+    kept = manifest.counts.get(KEPT, 0)
+    console.print(f"kept rows: {folder}/data · the others, with reasons: {folder}/dropped", highlight=False)
+    if manifest.counts.get(FAILED):
+        console.print("rows that failed are tried again when you run the same command", highlight=False)
+    if not kept:
+        console.print("no row was kept: look at the reasons in dropped/", style="yellow")
 
 
 def status_table(folder: Path, manifest: Manifest) -> Table:
