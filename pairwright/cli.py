@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from cyclopts import App, Group, Parameter
@@ -15,9 +16,7 @@ from pydantic import ValidationError
 
 from pairwright.config import Config, heading_of, headings, is_positional
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.manifest import Manifest
 from pairwright.settings_file import load_settings
-from pairwright.stats import show_summary
 from pairwright.versions import versions
 
 
@@ -36,6 +35,7 @@ COMMANDS = {
     "train": Command("train.trainer", "TrainConfig", "train", "Train a model on preference pairs."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 usage, 130 stopped by the user."""
@@ -93,7 +93,9 @@ def _mount(app: App, name: str, settings: tuple[str, dict[str, Any]] | None) -> 
 
     def run(config: Any) -> None:
         result = function(config)
-        if isinstance(result, Manifest):
+        if "out" in type(config).model_fields and result is not None:
+            from pairwright.stats import show_summary
+
             show_summary(Path(config.out), result)
 
     run.__annotations__["config"] = Annotated[config, Parameter(name="*", name_transform=lambda n: n)]
