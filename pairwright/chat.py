@@ -101,7 +101,7 @@ class _Chat:
         else:  # the invitation says more than a finished turn does, such as an opened <think>
             turn = _well_formed(answer.content) + encoder.name(self.end)
         prompt_ids, ids = self.prompt_ids(prompt), encoder.encode(before + turn)
-        if True:
+        if ids[: len(prompt_ids)] == prompt_ids:
             return EncodedAnswer(prompt_ids, ids[len(prompt_ids) :])
         return EncodedAnswer(prompt_ids, encoder.encode_after(turn))
 

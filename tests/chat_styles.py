@@ -9,13 +9,15 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from pairwright.engines.smollm2 import smollm2_folder
 
 LLAMA3 = """{%- for m in messages %}\
-{% set text = '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>' %}{% if loop.first %}{% set text = bos_token + text %}{% endif %}\
+{% set head = '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' %}\
+{% set text = head + m['content'] | trim + '<|eot_id|>' %}{% if loop.first %}{% set text = bos_token + text %}{% endif %}\
 {{ text }}{% endfor %}{% if add_generation_prompt %}\
 {{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"""
 
 GEMMA = """{{ bos_token }}{% if messages[0]['role'] == 'system' %}\
 {{ raise_exception('System role not supported') }}{% endif %}{% for m in messages %}\
-{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}\
+{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}\
 {{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' + m['content'] | trim \
 + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"""
 
