@@ -1,0 +1,98 @@
+"""Where a server is and what opens it; the only place that ever holds a secret."""
+
+import base64
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import httpx
+
+from pairwright.errors import UsageError
+
+KEY_VARIABLES = ("PAIRWRIGHT_API_KEY", "OPENAI_API_KEY")
+
+
+@dataclass(frozen=True)
+class Access:
+    """A server's addresses and the header that it lets us in with."""
+
+    chat: httpx.URL = field(repr=False)
+    """Where completions are asked for."""
+    models: httpx.URL = field(repr=False)
+    """Where it lists its models; used to see whether anybody is there."""
+    shown: str
+    """The address for people: no user, no password, no query."""
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server is on this machine."""
+        if self.chat.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.chat.host).is_loopback
+        except ValueError:
+            return False
+
+    def redact(self, text: str) -> str:
+        """The text without any secret that a server may have put into it."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def server_access(address: str, environ: Mapping[str, str] = os.environ) -> Access:
+    """Access to the server at a URL such as `http://127.0.0.1:8000/v1`.
+
+    A user and password in the URL are sent as they are meant, and go before a key.
+    """
+    url = _parsed(address)
+    user, password = url.username, url.password
+    url = url.copy_with(username=None, password=None, fragment=None)
+    path = url.path.rstrip("/")
+    key = "" if user or password else _key(environ)
+    return Access(
+        chat=url.copy_with(path=f"{path}/chat/completions"),
+        models=url.copy_with(path=f"{path}/models"),
+        shown=str(url.copy_with(path=path or "/", query=None)),
+        headers=_authorization(key, user, password),
+        secrets=_spellings(key, password, f"{user}:{password}" if password else ""),
+    )
+
+
+def _parsed(address: str) -> httpx.URL:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 65536:
+        raise UsageError("openai:MODEL@URL needs a URL such as http://127.0.0.1:8000/v1")
+    return url
+
+
+def _key(environ: Mapping[str, str]) -> str:
+    """The API key, or nothing: servers of one's own mostly need none."""
+    for name in KEY_VARIABLES:
+        key = environ.get(name, "").strip()
+        if key and not (key.isascii() and key.isprintable()):
+            raise UsageError(f"{name} holds characters that no API key has; set it anew")
+        if key:
+            return key
+    return ""
+
+
+def _authorization(key: str, user: str, password: str) -> dict[str, str]:
+    if user or password:
+        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _spellings(*secrets: str) -> tuple[str, ...]:
+    """Secrets as they are, URL-encoded and in base64; longest first, so none is cut in half."""
+    plain = [secret for secret in secrets if secret]
+    encoded = [base64.b64encode(secret.encode()).decode().rstrip("=") for secret in plain]
+    return tuple(sorted({*plain, *map(quote, plain), *encoded}, key=len, reverse=True))

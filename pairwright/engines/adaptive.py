@@ -1,0 +1,80 @@
+"""How many requests are open at once, found out from how the server bears them."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+START = 16
+SHRINK = 0.75
+SUCCESSES_PER_STEP = 25
+
+
+class AdaptiveLimit:
+    """A limit on open requests that grows with success and shrinks with overload (AIMD).
+
+    Until the first overload it grows by one with every success, afterwards by one with every 25.
+    It also holds the cool-down: a moment before which the server wants no request at all.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self.limit = float(min(START, most))
+        self.busy = 0
+        self.cool_until = float("-inf")
+        self._most = most
+        self._clock = clock
+        self._shrunk_at = float("-inf")
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def slot(self, *, again: bool, until: float | None) -> AsyncIterator[None]:
+        """Room for one open request. Requests that come `again` go before new ones.
+
+        Raises `TimeoutError` when there is none before `until`.
+        """
+        async with asyncio.timeout_at(until):
+            await self._enter(again)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def succeeded(self) -> None:
+        """Note an answer."""
+        step = 1 / SUCCESSES_PER_STEP if self._shrunk_at > float("-inf") else 1
+        self.limit = min(self.limit + step, float(self._most))
+        self._admit()
+
+    def overloaded(self, sent_at: float) -> None:
+        """Note a sign of overload. One sent before the last shrinking says nothing new."""
+        if sent_at >= self._shrunk_at:
+            self._shrunk_at = self._clock()
+            self.limit = max(1.0, self.limit * SHRINK)
+
+    def cool(self, seconds: float) -> None:
+        """Let no request leave for so long."""
+        self.cool_until = max(self.cool_until, self._clock() + seconds)
+
+    async def _enter(self, again: bool) -> None:
+        if self.busy < int(self.limit) and not self._queue:
+            self.busy += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        (self._queue.appendleft if again else self._queue.append)(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()  # the turn was given and the waiter cancelled in the same instant
+            raise
+
+    def _leave(self) -> None:
+        self.busy -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._queue and self.busy < int(self.limit):
+            turn = self._queue.popleft()
+            if not turn.done():
+                self.busy += 1
+                turn.set_result(None)

@@ -1,0 +1,192 @@
+"""The two bodies of the chat-completions protocol: what is asked, and what comes back."""
+
+import json
+import math
+import re
+from typing import Any, NamedTuple
+
+from pairwright.engines.constraint import broken_constraint
+from pairwright.records import Completion, FinishReason, Job, Request
+
+FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "refusal": "content_filter",
+}
+"""Finish reasons as servers call them. Any other (a tool call, an abort) ends no answer."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_TOKENS = 2**31
+
+
+class Invalid(NamedTuple):
+    """A body that holds no completion, and why."""
+
+    reason: str
+
+
+class _UnusableError(ValueError):
+    """Raised while a body is read; never leaves this file."""
+
+
+def request_body(job: Job, model: str) -> bytes:
+    """What is sent for a job."""
+    request, sampling = job.request, job.request.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": whole(m.content)} for m in request.messages],
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": job.seed,
+        "n": 1,
+    }
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.logprobs:
+        body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
+    return json.dumps(body | _constraint(request)).encode()
+
+
+def body_limit(request: Request) -> int:
+    """Most bytes that an honest answer may have."""
+    per_token = 256 * (1 + request.sampling.logprobs)
+    return 4 * 2**20 + request.sampling.max_tokens * per_token
+
+
+def parse_body(body: bytes, request: Request) -> Completion | Invalid:
+    """The completion in the body of a reply with status 200. Never raises."""
+    try:
+        value = json.loads(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return Invalid("the body is not UTF-8")
+    except (ValueError, RecursionError):
+        return Invalid("the body is not JSON" if body.strip() else "the body is empty")
+    try:
+        return _completion(value, request)
+    except _UnusableError as error:
+        return Invalid(str(error))
+
+
+def whole(text: str) -> str:
+    """The text with U+FFFD for halves of characters, which neither UTF-8 nor Parquet can hold."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _constraint(request: Request) -> dict[str, Any]:
+    if request.choices:
+        return {"structured_outputs": {"choice": list(request.choices)}}
+    if request.json_schema is not None:
+        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    return {}
+
+
+def _completion(value: Any, request: Request) -> Completion:
+    body = _dict(value, "the body")
+    if body.get("error"):
+        raise _UnusableError(f"status 200 with an error: {_error_text(body['error'])}")
+    choice = _first(body.get("choices"))
+    text, finish = _text(_dict(choice.get("message"), "`message`"), choice.get("finish_reason"))
+    if text in request.choices:
+        finish = "stop"  # a whole choice is complete even where it used up the token budget
+    if finish == "stop" and (how := broken_constraint(text, request)):
+        raise _UnusableError(f"the server ignores the constraint on the answer: {how}")
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    model = body.get("model")
+    return Completion(
+        text=text,
+        finish_reason=finish,
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        top_logprobs=_logprobs(choice.get("logprobs"), text) if request.sampling.logprobs else (),
+        model=whole(model)[:200] if isinstance(model, str) else "",
+    )
+
+
+def _first(choices: Any) -> dict[str, Any]:
+    """The choice with index 0; one without an index if it is the only one."""
+    if not isinstance(choices, list) or not choices:
+        raise _UnusableError("`choices` is missing or empty")
+    found = [_dict(choice, "a choice") for choice in choices]
+    if len(found) == 1 and found[0].get("index") is None:
+        return found[0]
+    for choice in found:
+        if choice.get("index") == 0 and not isinstance(choice["index"], bool):
+            return choice
+    raise _UnusableError("no choice has index 0")
+
+
+def _text(message: dict[str, Any], reason: Any) -> tuple[str, FinishReason]:
+    content, refusal = message.get("content"), message.get("refusal")
+    finish = FINISH.get(reason.lower()) if isinstance(reason, str) else None
+    if isinstance(refusal, str) and refusal and not content:
+        return whole(refusal), "content_filter"
+    if finish is None:
+        raise _UnusableError(f"unknown finish_reason {str(reason)[:40]!r}")
+    if content is None and finish != "stop":
+        content = ""  # filtered, or cut off before the answer began
+    if not isinstance(content, str):
+        raise _UnusableError(f"`content` is not text but {type(content).__name__}")
+    return whole(content), finish
+
+
+def _logprobs(logprobs: Any, text: str) -> tuple[dict[str, float], ...]:
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not content and not text:
+        return ()
+    if not isinstance(content, list) or not content:
+        raise _UnusableError("log-probabilities were asked for and are missing")
+    return tuple(_position(_dict(entry, "a log-probability entry")) for entry in content)
+
+
+def _position(entry: dict[str, Any]) -> dict[str, float]:
+    """Likeliest tokens at one position; of several that read the same, the likeliest."""
+    _logprob(entry)
+    top = entry.get("top_logprobs")
+    if not isinstance(top, list) or not top:
+        raise _UnusableError("`top_logprobs` were asked for and are missing")
+    found: dict[str, float] = {}
+    for candidate in top:
+        token, value = _logprob(_dict(candidate, "a log-probability entry"))
+        found[token] = max(value, found.get(token, -math.inf))
+    return found
+
+
+def _logprob(entry: dict[str, Any]) -> tuple[str, float]:
+    token, value = entry.get("token"), entry.get("logprob")
+    if not isinstance(token, str):
+        raise _UnusableError("a log-probability has no token")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _UnusableError("a log-probability is not a number")
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value) or value > 1e-3:
+        raise _UnusableError(f"a log-probability is {value}")
+    return whole(token), min(value, 0.0)
+
+
+def _dict(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _UnusableError(f"{what} is not an object")
+    return value
+
+
+def _count(value: Any) -> int:
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+    return value if usable else 0
+
+
+def _error_text(error: Any) -> str:
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) else "no message"

@@ -1,0 +1,93 @@
+"""When a request that went wrong is tried again, and when it is given up."""
+
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+UNLIMITED = sys.maxsize
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong with one attempt, and what follows from it."""
+
+    code: str
+    """Short name that failures begin with: `http_429`, `timeout`, `invalid_response` …"""
+    text: str
+    """The rest of the sentence."""
+    action: Literal["retry", "fail", "stop", "stop_unproven"] = "retry"
+    """Try again, fail this request, stop the engine, or stop it unless it has answered before."""
+    tries: int = UNLIMITED
+    """Most attempts that may end with this code."""
+    wait: float | None = None
+    """Seconds the server asks everybody to wait."""
+    overload: bool = False
+    """Whether the server has too much to do."""
+    server_wide: bool = False
+    """Whether it speaks of the server more than of this request."""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+@dataclass
+class Backoff:
+    """Exponential backoff with full jitter: each wait is uniform between 0 and a doubling bound."""
+
+    base: float = 0.5
+    cap: float = 60.0
+    rng: random.Random = field(default_factory=random.Random)
+
+    def wait(self, failures: int) -> float:
+        """Seconds to wait after this many failures (1, 2, …) of a request."""
+        return self.rng.uniform(0, min(self.cap, self.base * 2.0 ** min(failures, 64)))
+
+    def nudge(self) -> float:
+        """A little more than the server asked, so that not everybody comes back at once."""
+        return self.rng.uniform(0, self.base)
+
+
+class Attempts:
+    """The attempts of one request under one deadline."""
+
+    def __init__(self, deadline: float, backoff: Backoff) -> None:
+        self.deadline = deadline
+        self.sent = 0
+        self.began: float | None = None
+        self.ends: float | None = None
+        """When time is up. The clock starts with the first turn: queueing is our own doing."""
+        self.last: Fault | None = None
+        self._backoff = backoff
+        self._codes: Counter[str] = Counter()
+
+    def start(self, now: float) -> None:
+        """Start the clock, unless it runs already."""
+        if self.began is None:
+            self.began, self.ends = now, now + self.deadline
+
+    def left(self, now: float) -> float:
+        """Seconds until the deadline."""
+        return self.deadline if self.ends is None else self.ends - now
+
+    def wait_after(self, fault: Fault, now: float) -> float | None:
+        """Seconds until the next attempt makes sense; None when no attempt does."""
+        self.last = fault
+        self._codes[fault.code] += 1
+        if fault.action != "retry" or self._codes[fault.code] >= fault.tries:
+            return None
+        if fault.wait is None:
+            wait = self._backoff.wait(self._codes.total())
+        else:
+            wait = fault.wait + self._backoff.nudge()
+        return wait if wait < self.left(now) else None
+
+    def verdict(self, fault: Fault) -> str:
+        """The failure of a request that is given up after `fault`."""
+        text = str(fault)
+        if fault.wait is not None:
+            text += f"; the server asks to wait {fault.wait:g} s"
+        if fault.action == "retry" and self._codes[fault.code] < fault.tries:
+            text += f"; given up: the deadline of {self.deadline:g} s leaves no time to try again"
+        return text + (f" ({self.sent} attempts)" if self.sent > 1 else "")
