@@ -98,7 +98,7 @@ class TrainConfig(Config):
     eval_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
     """Pairs to evaluate on, in the forms of `data`. Those with a prompt to train on are left out."""
     bf16: bool | None = None
-    """Compute in bfloat16 over float32 weights; by default where a GPU does so."""
+    """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
     seed: int = Field(default=42, ge=0)
     """Decides the order of pairs and how adapters begin."""
 

@@ -1,0 +1,76 @@
+"""A tiny random model with a tiny tokenizer, and pairs for it: a training run in a fraction of a second."""
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import decoders as token_decoders
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+CONTROLS = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+SHAPE = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 256,
+}
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a printable character; padding and end of sequence are one token, as in SmolLM."""
+    vocabulary = {token: number for number, token in enumerate([*CONTROLS, *string.printable])}
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token=" "))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    core.decoder = token_decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token="<|end|>",
+        pad_token="<|end|>",
+        additional_special_tokens=CONTROLS[1:],
+    )
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def save_tiny_model(folder: Path, config: Any = None, **changes: Any) -> str:
+    """Save a random model, a Llama unless a configuration is given; returns its folder."""
+    tokenizer = tiny_tokenizer()
+    if config is None:
+        config = LlamaConfig(
+            vocab_size=len(tokenizer), bos_token_id=None, eos_token_id=0, pad_token_id=0, **SHAPE,
+            **changes,
+        )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).float()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def numbered_pairs(count: int) -> list[dict[str, Any]]:
+    """Pairs of different lengths: the chosen answer repeats the question's word, or not."""
+    words = ["sky", "tree", "river", "stone", "cloud"]
+    return [
+        {
+            "row_id": f"row{number}",
+            "prompt": [{"role": "user", "content": f"say {words[number % 5]} {number}"}],
+            "chosen": [{"role": "assistant", "content": words[number % 5] * (1 + number % 2)}],
+            "rejected": [{"role": "assistant", "content": f"no {number}" + "!" * (number % 4)}],
+        }
+        for number in range(count)
+    ]
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> str:
+    """Write rows as JSONL; returns the path."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)

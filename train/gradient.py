@@ -1,0 +1,122 @@
+"""The gradient of one update, and the same measures on held-out pairs.
+
+B  pairs of a micro-batch
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+
+from pairwright.errors import PairwrightError
+from train.batches import MicroBatch, PairSet, deal, pair_logprobs
+from train.metrics import MetricSums, pair_metrics
+from train.objective import Objective, PairLogprobs, PairLosses
+
+WARN_REWARD = 0.05
+STOP_REWARD = 4.0
+"""Mean |reward| before the first update that is suspicious, and that stops the run: APO's gradient
+vanishes for |reward| >> 1, so such a run would learn nothing."""
+
+
+class Trainee(NamedTuple):
+    """What the functions here work on."""
+
+    accelerator: Accelerator
+    policy: nn.Module
+    objective: Objective
+    micro_batch_size: int
+
+    def deal(self, indices: Sequence[int], data: PairSet) -> list[MicroBatch]:
+        """This process's share of some pairs."""
+        return deal(
+            indices,
+            data.pairs,
+            size=self.micro_batch_size,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+        )
+
+
+class Suspects(NamedTuple):
+    """Which pairs of an update had a loss or log-probability that is not finite."""
+
+    indices: list[int]
+    bad: Tensor
+    """One bool per index, on the device."""
+
+
+def add_gradient(trainee: Trainee, data: PairSet, indices: Sequence[int], sums: MetricSums) -> Suspects:
+    """Add the gradient of the mean loss over the pairs of an update to the weights' `.grad`.
+
+    Every pair counts 1 / (pairs of the update), however they are dealt to processes and
+    micro-batches. Metrics go to `sums`. There is no host sync in here.
+    """
+    accelerator, policy = trainee.accelerator, trainee.policy
+    # Gradients are averaged over processes, so each gives its sum times their number.
+    share = accelerator.num_processes / len(indices)
+    micros = trainee.deal(indices, data)
+    bad = []
+    for number, micro in enumerate(micros, start=1):
+        with nullcontext() if number == len(micros) else accelerator.no_sync(policy):
+            logps = pair_logprobs(policy, data, micro.indices)
+            losses = trainee.objective(logps)
+            accelerator.backward(losses.total_B.sum() * (share * micro.weight))
+        sums.add(pair_metrics(logps, losses, trainee.objective.beta), micro.weight)
+        bad.append(~_finite(logps, losses))
+    return Suspects([i for micro in micros for i in micro.indices], torch.cat(bad))
+
+
+@torch.no_grad()
+def evaluate(trainee: Trainee, data: PairSet) -> dict[str, float]:
+    """Means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
+    sums = MetricSums(trainee.accelerator.device)
+    for micro in trainee.deal(range(len(data.pairs)), data):
+        logps = pair_logprobs(trainee.policy, data, micro.indices)
+        losses = trainee.objective(logps)
+        sums.add(pair_metrics(logps, losses, trainee.objective.beta), micro.weight)
+    sft = bool(trainee.objective.sft_weight)
+    return sums.means(trainee.accelerator, sft=sft, prefix="eval_")
+
+
+@torch.no_grad()
+def start_reward(trainee: Trainee, data: PairSet, indices: Sequence[int]) -> float:
+    """Mean |reward| over some pairs before the first update, where it must be 0."""
+    sums = torch.zeros(2, device=trainee.accelerator.device)
+    for micro in trainee.deal(indices, data):
+        logps = pair_logprobs(trainee.policy, data, micro.indices)
+        rewards = trainee.objective.beta * torch.cat([logps.delta_w, logps.delta_l])
+        sums += micro.weight * torch.stack([rewards.abs().sum(), rewards.new_tensor(len(rewards))])
+    total, count = trainee.accelerator.reduce(sums, reduction="sum").tolist()
+    mean: float = total / count
+    return mean
+
+
+def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: PairSet, norm: Tensor) -> None:
+    """Raise `PairwrightError`, naming rows, if a loss or the gradient of an update is not finite.
+
+    The one host sync of an update: weights must never take such a step, on any process.
+    """
+    accelerator = trainee.accelerator
+    faults = suspects.bad.sum() + (~torch.isfinite(norm)).sum()
+    if not accelerator.reduce(faults, reduction="sum").item():
+        return
+    bad = suspects.bad.tolist()
+    named = [i for i, is_bad in zip(suspects.indices, bad, strict=True) if is_bad]
+    rows = sorted({data.pairs[index].row_id for index in named or suspects.indices})
+    rows = sorted(set(gather_object(rows))) if accelerator.num_processes > 1 else rows
+    what = "loss" if any(bad) else "gradient"
+    raise PairwrightError(
+        f"the {what} is not finite; the update was not made. Rows: {', '.join(rows[:20])}"
+        f"{' …' if len(rows) > 20 else ''}. Look at them, or lower the learning_rate"
+    )
+
+
+def _finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
+    """Which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
+    values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
+    return torch.isfinite(values.detach()).all(0)

@@ -1,0 +1,169 @@
+"""Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from pairwright.engines.weights import fingerprint, quiet, resolve_model
+from pairwright.errors import UsageError
+from train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ADAPTER_CONFIG = "adapter_config.json"
+_RANDOM = ("drop", "jitter")
+"""What the names of settings that make a forward pass random have in common."""
+
+
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model. Raises `UsageError` when there is none."""
+    from transformers import AutoTokenizer
+
+    with _as_usage_error(name), quiet():
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve_model(name))
+    return tokenizer
+
+
+def model_identity(name: str) -> str:
+    """What a model is, wherever it lies: a hash of its folder, or its commit on the hub."""
+    from transformers import AutoConfig
+
+    place = resolve_model(name)
+    if Path(place).is_dir():
+        return fingerprint(Path(place))
+    with _as_usage_error(name):
+        return str(AutoConfig.from_pretrained(place)._commit_hash)
+
+
+def load_model(config: TrainConfig, *, bf16: bool) -> Any:
+    """The model to train, with adapters if asked, on the CPU, unable to behave at random.
+
+    Trained weights are float32: at usual learning rates most updates would be lost to the rounding
+    of bfloat16. Weights that adapters leave alone are loaded as they are computed with.
+    """
+    torch.manual_seed(config.seed)
+    frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
+    with _as_usage_error(config.model), quiet():
+        model = _load_base(resolve_model(config.model), frozen, adapted=bool(config.lora_r))
+    if config.lora_r:
+        model = _with_adapters(model, config)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if unlike := {p.dtype for p in trained(model).values()} - {torch.float32}:
+        raise UsageError(f"{config.model}: trained weights must be float32, not {min(map(str, unlike))}")
+    switch_randomness_off(model)
+    return model
+
+
+def switch_randomness_off(model: nn.Module) -> None:
+    """Make every forward pass a function of weights and tokens, gradients and all.
+
+    Evaluation mode silences dropout layers and what attention is told of its own `training`. Layers
+    that recompute their activations do so in training mode only, so they alone are put in it, and
+    their own probabilities set to zero. The model's configuration keeps what the user gave it.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    model.eval()
+    for module in model.modules():
+        module.training = isinstance(module, GradientCheckpointingLayer)
+        for name, value in list(vars(module).items()):
+            if isinstance(value, float) and any(word in name for word in _RANDOM):
+                setattr(module, name, 0.0)
+
+
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that training changes, by name; shared ones once."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+@contextmanager
+def as_reference(model: Any) -> Iterator[None]:
+    """Within it, an adapted model is its base. Other models are their reference before update 1."""
+    with model.disable_adapter() if is_adapted(model) else nullcontext():
+        yield
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether it is adapters that are trained."""
+    return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")
+
+
+def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Write a folder that `transformers` loads, tokenizer and chat template with it.
+
+    An adapted model is saved as its adapter, as `peft` does; it names its base.
+    """
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's empty card
+
+
+def load_weights(model: Any, folder: Path) -> None:
+    """Put the trained weights that `save_model` wrote into a model of the same kind, bit for bit."""
+    if is_adapted(model):
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        return
+    with quiet():
+        saved = type(model).from_pretrained(folder, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+
+
+def not_finite(tensors: dict[str, Tensor]) -> list[str]:
+    """Names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
+    names = list(tensors)
+    bad = torch.stack([~torch.isfinite(tensors[name]).all() for name in names])
+    return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
+
+
+def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    if not (Path(place) / ADAPTER_CONFIG).is_file():
+        return AutoModelForCausalLM.from_pretrained(place, dtype=dtype, use_safetensors=True)
+    if adapted:
+        raise UsageError(
+            f"{place} is an adapter; merge it into its base to put another on top, or train all "
+            "weights with --lora_r 0"
+        )
+    from peft import AutoPeftModelForCausalLM
+
+    return AutoPeftModelForCausalLM.from_pretrained(place, dtype=dtype).merge_and_unload()
+
+
+def _with_adapters(model: Any, config: TrainConfig) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=0.0,
+        target_modules=list(config.lora_target_modules) or "all-linear",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(model, lora)
+    except ValueError as error:
+        raise UsageError(f"lora_target_modules: {_first_line(error)}") from None
+
+
+@contextmanager
+def _as_usage_error(name: str) -> Iterator[None]:
+    """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name}: cannot be loaded as a model ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

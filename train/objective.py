@@ -1,0 +1,80 @@
+"""From log-probabilities of pairs to the loss of each pair.
+
+B  pairs in a batch
+"""
+
+# ruff: noqa: N815 - fields carry shape suffixes too
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from torch import Tensor
+
+from train.config import TrainConfig
+from train.losses import LOSSES, SFT_REDUCTIONS, PairwiseFormula, cdpo
+
+
+class PairLogprobs(NamedTuple):
+    """Policy and reference on both answers of each pair: nats, summed over tokens, each (B,)."""
+
+    policy_w: Tensor
+    policy_l: Tensor
+    ref_w: Tensor
+    ref_l: Tensor
+    tokens_w: Tensor
+    tokens_l: Tensor
+
+    @property
+    def delta_w(self) -> Tensor:
+        """Log-ratio of the chosen answers."""
+        return self.policy_w - self.ref_w
+
+    @property
+    def delta_l(self) -> Tensor:
+        """Log-ratio of the rejected answers."""
+        return self.policy_l - self.ref_l
+
+
+class PairLosses(NamedTuple):
+    """The loss of each pair (B,) and the unweighted SFT term that it contains (B,)."""
+
+    total_B: Tensor
+    sft_B: Tensor
+
+
+class Objective(NamedTuple):
+    """What is minimised: preference + sft_weight * sft, the mean over pairs of both."""
+
+    preference: PairwiseFormula
+    at_reference: float
+    """The preference loss where policy and reference agree."""
+    per_token: bool
+    """Whether the preference loss takes log-ratios per token."""
+    beta: float
+    sft: Callable[[Tensor, Tensor], Tensor]
+    sft_weight: float
+    """Beta is in it already where it should be."""
+
+    def __call__(self, logps: PairLogprobs) -> PairLosses:
+        """Losses of pairs, not reduced."""
+        scale_w, scale_l = (logps.tokens_w, logps.tokens_l) if self.per_token else (1, 1)
+        preference_B = self.preference(logps.delta_w / scale_w, logps.delta_l / scale_l, beta=self.beta)
+        sft_B = self.sft(logps.policy_w, logps.tokens_w)
+        # A term of weight zero must not cost a gradient, nor turn an infinity into NaN.
+        total_B = preference_B + self.sft_weight * sft_B if self.sft_weight else preference_B
+        return PairLosses(total_B, sft_B)
+
+
+def objective_of(config: TrainConfig) -> Objective:
+    """The objective that the settings describe."""
+    loss = LOSSES[config.loss]
+    smoothed = partial(cdpo, label_smoothing=config.label_smoothing)
+    return Objective(
+        preference=smoothed if config.label_smoothing else loss.formula,
+        at_reference=loss.at_reference(config.beta),
+        per_token=loss.per_token,
+        beta=config.beta,
+        sft=SFT_REDUCTIONS[config.sft_reduction],
+        sft_weight=config.sft_weight * (config.beta if config.sft_times_beta else 1.0),
+    )

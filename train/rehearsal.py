@@ -1,0 +1,100 @@
+"""Looking before leaping: what training would see, and what it would cost. Writes nothing."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from train.batches import deal
+from train.config import TrainConfig
+from train.console import say
+from train.folder import check_folder
+from train.logprobs import answer_logprobs, answers_of
+from train.model import load_model, load_tokenizer
+from train.pairs import Pair, Pairs, TokenIds, describe_dropped, load_pairs
+from train.result import TrainResult, result_of
+from train.schedule import Schedule, plan
+from train.setup import accelerator_for, describe, peak_memory_gib, uses_bf16
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SHOWN = 3
+_PASSES = 3
+"""Work of a forward and backward pass, in forward passes."""
+
+
+def preview(config: TrainConfig) -> TrainResult:
+    """Print the first pairs as the model sees them, the trained part of each between ⟦ and ⟧."""
+    tokenizer = load_tokenizer(config.model)
+    pairs = load_pairs(config, tokenizer)
+    for number, pair in enumerate(pairs.training[:SHOWN], start=1):
+        print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
+        print(shown(tokenizer, pair))
+    print(f"── left out: {describe_dropped(pairs.dropped)}")
+    schedule = plan(config, len(pairs.training))
+    return result_of(config, describe(config, tokenizer, pairs, schedule), "preview")
+
+
+def shown(tokenizer: "PreTrainedTokenizerBase", pair: Pair) -> str:
+    """A pair as text, decoded from its token ids, control tokens and all."""
+
+    def text(ids: TokenIds) -> str:
+        decoded = tokenizer.decode(ids.tolist(), skip_special_tokens=False)
+        return str(decoded)
+
+    return (
+        f"{text(pair.prompt_ids)}\n"
+        f"  chosen   ({len(pair.chosen_ids)} tokens) ⟦{text(pair.chosen_ids)}⟧\n"
+        f"  rejected ({len(pair.rejected_ids)} tokens) ⟦{text(pair.rejected_ids)}⟧"
+    )
+
+
+def dry_run(config: TrainConfig) -> TrainResult:
+    """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
+    check_folder(Path(config.output_dir))
+    with accelerator_for(config) as accelerator:
+        tokenizer = load_tokenizer(config.model)
+        pairs = load_pairs(config, tokenizer)
+        schedule = plan(config, len(pairs.training))
+        planned = describe(config, tokenizer, pairs, schedule)
+        policy = accelerator.prepare_model(load_model(config, bf16=uses_bf16(config)))
+        speed = tokens_per_second(policy, pairs.training, size=config.micro_batch_size)
+        seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
+    longest = max(pair.longest for pair in pairs.training)
+    say(
+        f"{len(pairs.training)} pairs to train on (longest {longest} tokens), "
+        f"{len(pairs.held_out)} held out; left out: {describe_dropped(pairs.dropped)}\n"
+        f"{planned.counts['tokens_per_epoch']:,} tokens an epoch, {schedule.num_updates} updates; "
+        f"about {seconds / 60:.1f} minutes without checkpoints and evaluations between"
+    )
+    record = planned.model_copy(update={"seconds": seconds, "peak_memory_gib": peak_memory_gib()})
+    return result_of(config, record, "dry_run")
+
+
+def estimated_tokens(pairs: Pairs, schedule: Schedule) -> float:
+    """Tokens of all forward passes, with a backward pass counted as two more.
+
+    The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
+    """
+    per_epoch = sum(pair.tokens for pair in pairs.training)
+    held_out = sum(pair.tokens for pair in pairs.held_out)
+    epochs = schedule.epoch_after(schedule.num_updates)
+    return per_epoch * (1 + _PASSES * epochs) + 3 * held_out
+
+
+@torch.no_grad()
+def tokens_per_second(policy: nn.Module, pairs: list[Pair], *, size: int) -> float:
+    """Speed of forward passes, by the second of two micro-batches of middling length."""
+    ordered = sorted(pairs, key=lambda pair: pair.longest)
+    middle = ordered[max(0, len(ordered) // 2 - size) :][: 2 * size]
+    micros = deal(range(len(middle)), middle, size=size, rank=0, world=1)
+    seconds, tokens = 0.0, 0
+    for micro in micros:
+        batch = [middle[index] for index in micro.indices]
+        started = time.perf_counter()
+        answer_logprobs(policy, answers_of(batch)).sums_A.sum().item()
+        seconds, tokens = time.perf_counter() - started, sum(pair.tokens for pair in batch)
+    return tokens / seconds

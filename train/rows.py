@@ -1,0 +1,83 @@
+"""Preference pairs as people store them, read into one form.
+
+`prompt` is text or messages; `chosen` and `rejected` are text, one assistant message, or the whole
+conversation with the prompt repeated. Where the prompt ends is never guessed from what chosen and
+rejected share: minimal revisions share their openings, and every loss but `dpo` would change.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.inputs import _records as records
+from pairwright.records import Message, content_hash
+
+
+class PairRow(NamedTuple):
+    """A prompt and two answers to it."""
+
+    row_id: str
+    prompt: tuple[Message, ...]
+    chosen: Message
+    rejected: Message
+
+
+def read_pairs(sources: Iterable[str], limit: int | None = None) -> Iterator[PairRow]:
+    """The pairs of run folders, Parquet and JSONL files, one source after the other.
+
+    `limit` is the most pairs in all. Raises `UsageError` for a row that is not a pair, naming it.
+    """
+    return islice(_all_pairs(sources), limit)
+
+
+def _all_pairs(sources: Iterable[str]) -> Iterator[PairRow]:
+    for source in sources:
+        number = 0
+        for number, record in enumerate(records(source), start=1):
+            yield parse_pair(record, f"{source} row {number}")
+        if not number:
+            raise UsageError(f"{source}: no pairs in it; if it is a run, none of its rows was kept")
+
+
+def parse_pair(record: Mapping[str, Any], where: str) -> PairRow:
+    """One row. Raises `UsageError` that begins with `where` and names the column."""
+    prompt = _messages(record, "prompt", where, role="user")
+    chosen = _answer(record, "chosen", where, prompt)
+    rejected = _answer(record, "rejected", where, prompt)
+    row_id = record.get("row_id") or content_hash(
+        [[m.model_dump() for m in prompt], chosen.content, rejected.content]
+    )
+    return PairRow(str(row_id), prompt, chosen, rejected)
+
+
+def _answer(record: Mapping[str, Any], column: str, where: str, prompt: tuple[Message, ...]) -> Message:
+    messages = _messages(record, column, where, role="assistant")
+    if len(messages) > 1 and messages[:-1] == prompt:
+        messages = messages[-1:]
+    if len(messages) > 1:
+        raise UsageError(
+            f"{where}: `{column}` has {len(messages)} messages and does not begin with `prompt`; "
+            "give the answer alone, or after exactly the same messages"
+        )
+    if messages[0].role != "assistant":
+        raise UsageError(
+            f"{where}: `{column}` is a message of {messages[0].role!r}; an answer is of 'assistant'"
+        )
+    return messages[0]
+
+
+def _messages(record: Mapping[str, Any], column: str, where: str, *, role: str) -> tuple[Message, ...]:
+    value = record.get(column)
+    if value is None or value == []:
+        guess = "; it is not guessed from what the answers share" if column == "prompt" else ""
+        there = ", ".join(f"`{name}`" for name in record)
+        raise UsageError(f"{where}: no `{column}`{guess}; the columns are {there}")
+    if isinstance(value, str):
+        return (Message(role=role, content=value),)
+    try:
+        return tuple(Message(role=m["role"], content=m["content"]) for m in value)
+    except (TypeError, KeyError, ValueError):
+        raise UsageError(
+            f"{where}: `{column}` must be text or a list of messages with `role` and `content`"
+        ) from None

@@ -1,0 +1,120 @@
+"""What a run stands on: devices and processes, and the description of what it will do."""
+
+import platform
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType, broadcast_object_list
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.records import content_hash
+from pairwright.versions import versions
+from train.config import TrainConfig
+from train.folder import TRACKERS, TrainRecord
+from train.model import model_identity
+from train.pairs import Pairs, pairs_hash
+from train.schedule import Schedule
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_REPLICATED = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+_Result = TypeVar("_Result")
+
+
+@contextmanager
+def accelerator_for(config: TrainConfig) -> Iterator[Accelerator]:
+    """`accelerate` under these settings; several runs in one process may differ in them."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(
+        cpu=config.use_cpu,
+        mixed_precision="bf16" if uses_bf16(config) else "no",
+        log_with=list(config.report_to) or None,
+        project_dir=str(Path(config.output_dir) / TRACKERS),
+    )
+    if accelerator.distributed_type not in _REPLICATED:
+        raise UsageError(
+            f"training over {accelerator.distributed_type.value} is not supported yet: launch with "
+            "plain data parallelism, or train adapters (--lora_r 16) to need less memory"
+        )
+    try:
+        yield accelerator
+    finally:
+        for tracker in accelerator.trackers:
+            tracker.finish()
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def uses_bf16(config: TrainConfig) -> bool:
+    """Whether forward passes compute in bfloat16: as asked, else where the hardware multiplies it."""
+    if config.bf16 is not None:
+        return config.bf16
+    if torch.cuda.is_available() and not config.use_cpu:
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def describe(
+    config: TrainConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs, schedule: Schedule
+) -> TrainRecord:
+    """The record of a run that has not begun."""
+    identity = config.of_kind("semantic") | {
+        "bf16": uses_bf16(config),
+        "model": model_identity(config.model),
+        "tokenizer": content_hash([sorted(tokenizer.get_vocab()), str(tokenizer.chat_template)]),
+        "data": pairs_hash(pairs.training),
+        "eval_data": pairs_hash(pairs.held_out),
+    }
+    counts = {
+        "pairs": len(pairs.training),
+        "held_out_pairs": len(pairs.held_out),
+        "dropped_pairs": sum(map(len, pairs.dropped.values())),
+        "tokens_per_epoch": sum(pair.tokens for pair in pairs.training),
+        "updates": schedule.num_updates,
+    }
+    return TrainRecord(
+        identity=identity,
+        config=config.model_dump(mode="json"),
+        versions=versions(),
+        counts=counts,
+        dropped=dict(pairs.dropped),
+    )
+
+
+def on_first(accelerator: Accelerator, work: Callable[[], _Result]) -> _Result:
+    """Let one process do it and tell all of them the result, or the error that they all raise."""
+    outcome: list[Any] = [None]
+    if accelerator.is_main_process:
+        try:
+            outcome = [work()]
+        except PairwrightError as error:
+            outcome = [error]
+    if accelerator.num_processes > 1:
+        broadcast_object_list(outcome)
+    if isinstance(outcome[0], PairwrightError):
+        raise outcome[0]
+    result: _Result = outcome[0]
+    return result
+
+
+def agreed(accelerator: Accelerator, flag: bool) -> bool:
+    """Whether any process says so."""
+    if accelerator.num_processes == 1:
+        return flag
+    votes = torch.tensor(int(flag), device=accelerator.device)
+    return bool(accelerator.reduce(votes, reduction="sum").item())
+
+
+def peak_memory_gib() -> float:
+    """Most memory this process has held: of the GPU where there is one, else resident."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**30
+    unit = 1 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -1,0 +1,268 @@
+"""Preference training: pairs to weights.
+
+The algorithm is `_updates`; what comes before it prepares and what comes after it publishes. As in
+the papers the reference is the model at its start, and stays so; unlike in most trainers its
+log-probabilities are computed once, and dropout is off.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+
+from pairwright.durable import TEMPORARY, require_space
+from pairwright.errors import PairwrightError
+from pairwright.interrupt import Interrupted, stop_requested
+from pairwright.lock import FolderLock
+from train.batches import PairSet
+from train.checkpoint import checkpoint_folder, rotate, write_checkpoint
+from train.config import TrainConfig
+from train.console import say
+from train.folder import METRICS_FILE, TrainRecord, check_folder, enter, find_checkpoint, publish
+from train.gradient import (
+    STOP_REWARD,
+    WARN_REWARD,
+    Trainee,
+    add_gradient,
+    evaluate,
+    start_reward,
+    stop_if_unsound,
+)
+from train.metrics import MetricLog, MetricSums
+from train.model import load_model, load_tokenizer, save_model, trained
+from train.objective import objective_of
+from train.pairs import Pairs, describe_dropped, load_pairs
+from train.reference import with_reference
+from train.rehearsal import dry_run, preview
+from train.result import TrainResult, result_of
+from train.schedule import Schedule, learning_rate, plan
+from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib, uses_bf16
+from train.state import Training, load_training, parameter_groups, save_training
+from train.trackers import Reporter, check_trackers
+
+log = logging.getLogger(__name__)
+
+
+class Run(NamedTuple):
+    """All that the updates need."""
+
+    config: TrainConfig
+    record: TrainRecord
+    schedule: Schedule
+    trainee: Trainee
+    training: PairSet
+    held_out: PairSet
+    state: Training
+    log: MetricLog
+    reporter: Reporter
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """Devices and processes."""
+        return self.trainee.accelerator
+
+    @property
+    def output(self) -> Path:
+        """Where everything is written."""
+        return Path(self.config.output_dir)
+
+
+def train(config: TrainConfig) -> TrainResult:
+    """Train a model on preference pairs, or go on with a run that was cut short.
+
+    Raises `UsageError` for what cannot be used as given, before anything is written, and
+    `PairwrightError` for what went wrong; the same command then goes on from the last checkpoint.
+    """
+    if config.preview:
+        return preview(config)
+    if config.dry_run:
+        return dry_run(config)
+    started = time.monotonic()
+    output = Path(config.output_dir)
+    check_folder(output)
+    check_trackers(config.report_to)
+    with accelerator_for(config) as accelerator:
+        tokenizer = load_tokenizer(config.model)
+        pairs = load_pairs(config, tokenizer)
+        schedule = plan(config, len(pairs.training))
+        planned = describe(config, tokenizer, pairs, schedule)
+        with FolderLock(output) if accelerator.is_main_process else nullcontext():
+            record, checkpoint = on_first(accelerator, lambda: _enter(config, planned))
+            if record.status == "finished":
+                say(f"{output}: this run is finished already; --fresh trains it again")
+                return result_of(config, record, "already_finished")
+            run = _prepare(config, record, schedule, accelerator, pairs, tokenizer)
+            done = _resume(run, checkpoint)
+            with stop_requested() as stopping:
+                _updates(run, done, stopping)
+            record = on_first(accelerator, lambda: _publish(run, time.monotonic() - started))
+    return result_of(config, record, "trained")
+
+
+def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
+    """Make every update after the first `done`."""
+    config, schedule, optimizer = run.config, run.schedule, run.state.optimizer
+    weights = list(trained(run.state.model).values())
+    if done == 0:
+        _evaluate(run, 0)
+        _check_start(run)
+    for update in range(done + 1, schedule.num_updates + 1):
+        rate = learning_rate(
+            update,
+            schedule.num_updates,
+            peak=config.learning_rate,
+            warmup_ratio=config.warmup_ratio,
+            kind=config.lr_scheduler_type,
+        )
+        pairs = schedule.pairs_of(update)
+        suspects = add_gradient(run.trainee, run.training, pairs, run.state.window)
+        norm = torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm or torch.inf)
+        stop_if_unsound(run.trainee, suspects, run.training, norm)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
+
+        last = update == schedule.num_updates
+        stop = agreed(run.accelerator, stopping()) and not last
+        if last or update % config.logging_steps == 0:
+            _log(run, update, grad_norm=norm.item(), learning_rate=rate)
+        if last or (config.eval_steps and update % config.eval_steps == 0):
+            _evaluate(run, update)
+        if config.save_steps and (stop or update % config.save_steps == 0):
+            _save(run, update)
+        if stop:
+            place = "there" if config.save_steps else "the start (save_steps is 0)"
+            raise Interrupted(
+                f"stopped after update {update} of {schedule.num_updates}; the same command goes on "
+                f"from {place}"
+            )
+
+
+def _enter(config: TrainConfig, planned: TrainRecord) -> tuple[TrainRecord, Path | None]:
+    """The record to work under, and the checkpoint to go on from."""
+    output = Path(config.output_dir)
+    record = enter(output, planned, fresh=config.fresh)
+    if record.status == "finished":
+        return record, None
+    return record, find_checkpoint(output, record.identity)
+
+
+def _prepare(
+    config: TrainConfig,
+    record: TrainRecord,
+    schedule: Schedule,
+    accelerator: Accelerator,
+    pairs: Pairs,
+    tokenizer: object,
+) -> Run:
+    """Load the model, ask it for the reference while it still is the reference."""
+    counts = record.counts
+    say(
+        f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
+        f"left out: {describe_dropped(pairs.dropped)}"
+    )
+    model = load_model(config, bf16=uses_bf16(config))
+    policy = accelerator.prepare_model(model)
+    trainee = Trainee(accelerator, policy, objective_of(config), config.micro_batch_size)
+    size = config.micro_batch_size
+    training = with_reference(accelerator, policy, pairs.training, size=size)
+    held_out = with_reference(accelerator, policy, pairs.held_out, size=size)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay),
+        lr=config.learning_rate,
+        fused=accelerator.device.type in ("cpu", "cuda"),
+    )
+    state = Training(model, tokenizer, optimizer, MetricSums(accelerator.device))
+    metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
+    reporter = Reporter(accelerator, metric_log, schedule.num_updates)
+    return Run(config, record, schedule, trainee, training, held_out, state, metric_log, reporter)
+
+
+def _resume(run: Run, checkpoint: Path | None) -> int:
+    """Take up the state of a checkpoint, if any; returns the updates that are done."""
+    first, done = run.accelerator.is_main_process, 0
+    if checkpoint is not None:
+        done = load_training(run.state, checkpoint, first=first)
+        say(f"going on after update {done} of {run.schedule.num_updates}")
+    if first:
+        run.log.rewind(done)
+        run.reporter.start(run.output, run.record.config)
+    return done
+
+
+def _check_start(run: Run) -> None:
+    """Stop, or warn, if policy and reference differ before anything was trained."""
+    size = run.config.micro_batch_size * run.accelerator.num_processes
+    reward = start_reward(run.trainee, run.training, run.schedule.pairs_of(1)[:size])
+    value = run.trainee.objective.at_reference
+    say(f"before the first update mean |reward| is {reward:.1e}; {run.config.loss} is {value:.4f} at 0")
+    if not reward <= STOP_REWARD:
+        raise PairwrightError(
+            f"before the first update mean |reward| is {reward:.3g} and must be 0: policy and "
+            "reference are not the same model, or its forward pass is random; nothing was trained"
+        )
+    if reward > WARN_REWARD:
+        log.warning(
+            "before the first update mean |reward| is %.3g and should be 0: a coarse number format "
+            "or a random forward pass makes policy and reference differ",
+            reward,
+        )
+
+
+def _log(run: Run, update: int, *, grad_norm: float, learning_rate: float) -> None:
+    """Report the means since the last report."""
+    sft = bool(run.trainee.objective.sft_weight)
+    means = run.state.window.means(run.accelerator, sft=sft)
+    run.state.window.clear()
+    means |= {"grad_norm": grad_norm, "learning_rate": learning_rate}
+    run.reporter.report(update, run.schedule.epoch_after(update), means)
+
+
+def _evaluate(run: Run, update: int) -> None:
+    """Report the means over the held-out pairs, if there are any."""
+    if run.held_out.pairs:
+        means = evaluate(run.trainee, run.held_out)
+        run.reporter.report(update, run.schedule.epoch_after(update), means)
+
+
+def _save(run: Run, update: int) -> None:
+    """Write a checkpoint, then let go of the oldest."""
+    state = run.state._replace(window=run.state.window.over_all(run.accelerator))
+    identity = run.record.identity
+
+    def write() -> None:
+        weights = sum(p.numel() * p.element_size() for p in trained(state.model).values())
+        require_space(run.output, 3 * weights)  # the weights and AdamW's two moments of each
+        write_checkpoint(
+            checkpoint_folder(run.output, update),
+            lambda folder: save_training(state, folder, update=update, identity=identity),
+        )
+        rotate(run.output, run.config.save_total_limit)
+
+    on_first(run.accelerator, write)
+
+
+def _publish(run: Run, seconds: float) -> TrainRecord:
+    """Put the trained model into the output folder and finish its record."""
+    aside = run.output / f"{TEMPORARY}model"
+    shutil.rmtree(aside, ignore_errors=True)
+    save_model(run.state.model, run.state.tokenizer, aside)
+    start, last = run.log.ends()
+    record = run.record.model_copy(
+        update={
+            "start_metrics": start,
+            "metrics": last,
+            "seconds": seconds,
+            "peak_memory_gib": peak_memory_gib(),
+        }
+    )
+    record = publish(run.output, aside, record)
+    say(f"{run.output}: trained in {seconds:.0f} s")
+    return record
