@@ -12,6 +12,8 @@ from pairwright.records import Record, content_hash
 
 MANIFEST = "run.json"
 
+_MENDING = "run its command with --fresh, which uses every finished completion again"
+
 
 class Shard(Record):
     """A finished shard: how many rows ended how, and the hashes of its two files."""
@@ -70,12 +72,13 @@ class Manifest(Record):
 
     def save(self, folder: Path) -> None:
         """Write `run.json` in one step."""
-        values = self.model_dump(mode="json") | {
-            "fingerprint": self.fingerprint,
-            "counts": self.counts,
-        }
-        text = json.dumps(values, indent=1, ensure_ascii=False)
+        values = self.model_dump(mode="json")
+        text = json.dumps(values | self._derived(values), indent=1, ensure_ascii=False)
         write_durably(folder / MANIFEST, (text + "\n").encode("utf-8", "replace"))
+
+    def _derived(self, values: dict[str, Any]) -> dict[str, Any]:
+        """For readers of the file: totals; and a hash, so that a damaged file is not believed."""
+        return {"fingerprint": self.fingerprint, "counts": self.counts, "hash": content_hash(values)}
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -83,15 +86,14 @@ def load_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_text())
-        recorded = {name: values.pop(name) for name in ("fingerprint", "counts")}
+        derived = {name: values.pop(name) for name in ("fingerprint", "counts", "hash")}
         manifest = Manifest.model_validate(values)
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {MANIFEST} here, so this is not a run folder") from None
     except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:
-        first = str(error).splitlines()[0]
-        raise PairwrightError(f"{path}: damaged ({first}); start over with --fresh") from error
-    if recorded != {"fingerprint": manifest.fingerprint, "counts": manifest.counts}:
-        raise PairwrightError(f"{path}: damaged (its own hash does not fit); start over with --fresh")
+        raise PairwrightError(f"{path}: damaged ({str(error).splitlines()[0]}); {_MENDING}") from error
+    if derived != manifest._derived(values):
+        raise PairwrightError(f"{path}: damaged (it does not have its own hash); {_MENDING}")
     return manifest
 
 

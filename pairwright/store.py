@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairwright.durable import sha256_file, sweep_temporaries, write_durably
+from pairwright.durable import TEMPORARY, sha256_file, sweep_temporaries, write_durably
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.manifest import MANIFEST, Manifest, Shard, changed_field, load_manifest
 from pairwright.records import KEPT, Outcome
@@ -41,7 +41,8 @@ def refuse_foreign(folder: Path) -> None:
         raise UsageError(f"{folder}: is a file; name a folder to write to")
     if not folder.exists() or (folder / MANIFEST).exists():
         return
-    foreign = sorted(p.name for p in folder.iterdir() if p.name not in (".lock", "journal.sqlite"))
+    own = (".lock", "journal.sqlite", TEMPORARY)  # what a run leaves that was killed as it began
+    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith(own))
     if foreign:
         raise UsageError(
             f"{folder}: already holds other files ({', '.join(foreign[:3])}); name a new folder"
@@ -54,6 +55,8 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     Raises `UsageError` when the folder belongs to something else, naming what differs. Changed gates
     keep the journal and drop the shards. Only for the holder of the folder's lock.
     """
+    for part in (folder, folder / "data", folder / "dropped"):
+        sweep_temporaries(part)
     if not (folder / MANIFEST).exists():
         refuse_foreign(folder)
         planned.save(folder)
@@ -73,8 +76,6 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     if gate:
         log.warning("%s: %s: sorting the finished completions again", folder, gate)
         return _start_over(folder, planned)
-    for part in (folder, folder / "data", folder / "dropped"):
-        sweep_temporaries(part)
     sound = _without_damage(folder, found)
     _remove_unlisted(folder, sound)
     return sound.model_copy(update={"config": planned.config})

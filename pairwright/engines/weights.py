@@ -44,6 +44,30 @@ def _check(folder: Path) -> None:
         raise UsageError(f"{folder} has no weights (*.safetensors).")
 
 
+def model_identity(name: str, dtype: str = "auto") -> str:
+    """Model and revision, as request keys hold them: `smollm2@8c2f01ab34de:auto`.
+
+    A folder counts by what is in it, wherever it lies; a hub id by its commit. Loads no model.
+    Raises `UsageError` as `resolve_model` does, and when a hub id cannot be found.
+    """
+    source = Path(resolve_model(name))
+    if not source.is_dir():
+        return f"{name}@{_commit(name)}:{dtype}"
+    label = name if name == "smollm2" else "folder"
+    return f"{label}@{fingerprint(source)}:{dtype}"
+
+
+def _commit(hub_id: str) -> str:
+    from transformers.utils import cached_file
+
+    try:
+        with quiet():
+            config = cached_file(hub_id, "config.json")
+    except OSError as error:
+        raise UsageError(f"{hub_id} is neither a folder here nor a model on the hub.") from error
+    return Path(str(config)).parent.name[:12]
+
+
 def fingerprint(folder: Path) -> str:
     """Hash of a model folder: 12 hex digits over its weights, configuration and tokenizer.
 
