@@ -14,18 +14,52 @@ class Clock:
         return self.now
 
 
-def test_doubles_until_the_first_overload_then_creeps() -> None:
-    clock = Clock()
-    limit = AdaptiveLimit(64, clock)
+def test_doubles_until_the_first_overload() -> None:
+    limit = AdaptiveLimit(64, Clock())
     assert limit.limit == 16
     for _ in range(16):
         limit.succeeded()
     assert limit.limit == 32
+
+
+def test_comes_back_fast_to_where_it_was_and_creeps_from_there() -> None:
+    limit = AdaptiveLimit(64, Clock())
+    for _ in range(24):
+        limit.succeeded()
     limit.overloaded(sent_at=0)
-    assert limit.limit == 24
+    assert limit.limit == 30
+    for _ in range(50):
+        limit.succeeded()
+    assert limit.limit == pytest.approx(32)
+    limit.overloaded(sent_at=0)
+    for _ in range(5):
+        limit.succeeded()
+    assert limit.limit == pytest.approx(0.9 * 32)
     for _ in range(25):
         limit.succeeded()
-    assert limit.limit == pytest.approx(25)
+    assert limit.limit == pytest.approx(0.9 * 32 + 1)
+
+
+def test_goes_straight_down_to_a_lower_bound() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(64, clock)
+    for second in range(5):
+        clock.now = float(second)
+        limit.overloaded(sent_at=clock.now)
+        limit.succeeded()
+    assert limit.limit < 6
+
+
+def test_stray_refusals_do_not_strangle_it() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(64, clock)
+    for request in range(20_000):
+        clock.now = request / 100
+        if request % 100 == 99:
+            limit.overloaded(sent_at=clock.now)
+        else:
+            limit.succeeded()
+    assert limit.limit > 24
 
 
 def test_one_burst_of_refusals_shrinks_it_once() -> None:

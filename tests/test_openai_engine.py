@@ -40,7 +40,7 @@ def server() -> Iterator[FaultServer]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine(server: FaultServer) -> Iterator[OpenAIEngine]:
     opened = openai_engine(server.url)
     yield opened
@@ -218,7 +218,7 @@ def test_closing_is_prompt_whatever_is_open(server: FaultServer) -> None:
     before = time.monotonic()
     engine.close()
     engine.close()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 2
 
 
 def test_draining_waits_for_open_requests_only(server: FaultServer) -> None:

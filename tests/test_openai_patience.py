@@ -68,7 +68,7 @@ def test_nonsense_is_no_reason_to_wait(server: FaultServer, garbage: str) -> Non
     (completion,) = ask(engine, [job(prompt(f"429={garbage},ok"))])
     engine.close()
     assert completion.failure is None
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 2
 
 
 def test_no_request_leaves_while_the_server_wants_none(server: FaultServer) -> None:

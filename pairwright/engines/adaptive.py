@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 
 START = 16
 SHRINK = 0.75
+NEAR = 0.9
+"""Share of the limit at an overload up to which growth is fast again."""
 SUCCESSES_PER_STEP = 25
 
 
 class AdaptiveLimit:
     """A limit on open requests that grows with success and shrinks with overload (AIMD).
 
-    Until the first overload it grows by one with every success, afterwards by one with every 25.
+    It grows by one with every success until the first overload. From then on by one with every 25,
+    but fast again, after a shrinking, to near where it stood: a stray refusal costs little. An
+    overload on the way there says that the bound is lower, and closes the fast way back.
     It also holds the cool-down: a moment before which the server wants no request at all.
     """
 
@@ -24,6 +28,7 @@ class AdaptiveLimit:
         self._most = most
         self._clock = clock
         self._shrunk_at = float("-inf")
+        self._near = float("inf")
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
@@ -41,14 +46,15 @@ class AdaptiveLimit:
 
     def succeeded(self) -> None:
         """Note an answer."""
-        step = 1 / SUCCESSES_PER_STEP if self._shrunk_at > float("-inf") else 1
-        self.limit = min(self.limit + step, float(self._most))
+        creep = self.limit + 1 / SUCCESSES_PER_STEP
+        self.limit = min(max(creep, min(self.limit + 1, self._near)), float(self._most))
         self._admit()
 
     def overloaded(self, sent_at: float) -> None:
         """Note a sign of overload. One sent before the last shrinking says nothing new."""
         if sent_at >= self._shrunk_at:
             self._shrunk_at = self._clock()
+            self._near = self.limit * (NEAR if self.limit > self._near else SHRINK)
             self.limit = max(1.0, self.limit * SHRINK)
 
     def cool(self, seconds: float) -> None:

@@ -21,7 +21,7 @@ BROKEN_TRIES = 8
 UNREACHABLE = "unreachable"
 """Code of a request for which no connection could be made."""
 
-_OVERLOAD = {408, 429, 502, 503, 504, 529}
+_OVERLOAD = {429, 503, 504, 529}
 _RETRIED = {408, 409, 425, 429}
 _WRONG_PLACE = {403, 404, 405}
 _NO_MONEY = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
