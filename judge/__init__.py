@@ -1,0 +1,1 @@
+"""Answers into verdicts into pairs. The room is kept free for the judge."""

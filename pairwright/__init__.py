@@ -1,0 +1,1 @@
+"""The ground floor: records, run folders, engines, the stage runner, and the command."""

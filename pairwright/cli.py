@@ -33,6 +33,7 @@ COMMANDS = {
     "sample": Command("pairwright.sample", "SampleConfig", "sample", "Sample answers to prompts."),
     "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
     "train": Command("train.trainer", "TrainConfig", "train", "Train a model on preference pairs."),
+    "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 usage, 130 stopped by the user."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        run_command(sys.argv[1:] if argv is None else argv)
     except PairwrightError as error:
         print(f"pairwright: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -53,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(141)
 
 
-def _run(argv: list[str]) -> None:
+def run_command(argv: Sequence[str]) -> None:
+    """Run one command. Raises `PairwrightError` where `main` would exit."""
     name = next((a for a in argv if not a.startswith("-")), None)
     if name is not None and name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -133,3 +135,7 @@ def _sentence(name: str | None, error: CycloptsError) -> str:
     text = " ".join(str(error).split())
     where = f"; see pairwright {name} --help" if name else ""
     return f"{text.rstrip('.')}{where}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """From a stage and its settings to a finished run folder."""
 
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.pool import EnginePool
+from pairwright.errors import PairwrightError
 from pairwright.inputs import Input
 from pairwright.interrupt import Interrupted, stop_requested
 from pairwright.journal import Journal
@@ -66,7 +68,12 @@ def _work(stage: Stage, rows: Input, engines: EnginePool, folder: Path, manifest
             progress(stage.name, manifest.items, done) as meter,
         ):
             runner = Runner(stage, rows, engines, journal, folder, manifest)
-            manifest = runner.run(stopping, meter)
+            try:
+                manifest = runner.run(stopping, meter)
+            except PairwrightError:
+                if not runner.manifest.shards and not len(journal):
+                    shutil.rmtree(folder)  # a folder in which nothing was ever done is in the way
+                raise
     complete = sum(manifest.counts.values()) == manifest.items
     seconds = manifest.seconds + time.monotonic() - started
     manifest = manifest.model_copy(update={"complete": complete, "seconds": round(seconds, 3)})

@@ -1,0 +1,135 @@
+"""`pairwright demo`: the whole way from prompts to a trained model, by the commands a user would type."""
+
+import json
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, PositiveInt
+from rich.console import Console
+from rich.table import Table
+
+from pairwright.config import POSITIONAL, Config
+from pairwright.errors import PairwrightError
+from pairwright.manifest import Manifest, load_manifest
+from pairwright.records import KEPT
+from pairwright.store import read_tables
+from pairwright.word_diff import word_diff
+
+
+class DemoConfig(Config):
+    """Sample, revise and train with one small model, and show what that did.
+
+    Example: pairwright demo examples/prompts.jsonl --out demo
+    """
+
+    prompts: Path = Field(json_schema_extra=POSITIONAL)
+    """JSONL file of prompts."""
+    out: Path = Path("demo")
+    """Folder for the three runs. What is finished there is not done again."""
+    model: str = "smollm2"
+    """Policy, reviser and the model to train: `smollm2` (built in), a folder, or a hub id."""
+    n: PositiveInt = 3
+    """Answers to each prompt."""
+
+
+def demo(config: DemoConfig) -> None:
+    """Run the three commands, then show rows, measures, log-ratios and one pair."""
+    from pairwright.cli import run_command
+
+    started = time.monotonic()
+    console = Console()
+    for command in _commands(config):
+        console.print(f"\n[bold]$ pairwright {shlex.join(command)}[/bold]", highlight=False)
+        run_command(command)
+        _stop_without_pairs(config, command[0])
+    _show(console, config, time.monotonic() - started)
+
+
+def _commands(config: DemoConfig) -> list[list[str]]:
+    answers, pairs, model = (str(config.out / name) for name in ("answers", "pairs", "model"))
+    engine = f"hf:{config.model}"
+    sampling = shlex.split("--max_tokens 160 --temperature 0.8 --top_p 0.95 --dtype bfloat16")
+    revising = shlex.split("--template revise_small --max_tokens 224 --temperature 0.7 --dtype bfloat16")
+    training = shlex.split("--loss apo_zero --learning_rate 5e-6 --num_train_epochs 2 --pairs_per_update 8")
+    return [
+        [
+            "sample",
+            str(config.prompts),
+            "--policy",
+            engine,
+            "--n",
+            str(config.n),
+            *sampling,
+            "--out",
+            answers,
+        ],
+        ["revise", answers, "--reviser", engine, *revising, "--out", pairs],
+        ["train", "--model", config.model, "--data", pairs, *training, "--output_dir", model],
+    ]
+
+
+def _stop_without_pairs(config: DemoConfig, stage: str) -> None:
+    if stage == "revise" and not load_manifest(config.out / "pairs").counts.get(KEPT):
+        raise PairwrightError(
+            f"{config.out / 'pairs'}: no revision passed the gates, so there is nothing to train on; "
+            "sample more answers with --n"
+        )
+
+
+def _show(console: Console, config: DemoConfig, seconds: float) -> None:
+    manifest = load_manifest(config.out / "pairs")
+    pairs = pa.concat_tables(t.replace_schema_metadata() for t in read_tables(config.out / "pairs"))
+    trained = json.loads((config.out / "model" / "train.json").read_text())
+    console.print()
+    console.print(_table(manifest, pairs, trained["start_metrics"], trained["metrics"]))
+    _show_pair(console, pairs)
+    console.print(
+        f"\n{config.model} revises badly, and the pairs show it: it is here because it runs anywhere. "
+        "With a better reviser, for instance a server of yours, the same two commands make good pairs:\n\n"
+        f"  pairwright revise {config.out}/answers --reviser openai:MODEL@http://localhost:8000/v1 "
+        f"--out runs/pairs\n"
+        f"  pairwright train --model {config.model} --data runs/pairs --output_dir runs/model\n\n"
+        f"answers: {config.out}/answers · pairs: {config.out}/pairs · "
+        f"trained model: {config.out}/model · {seconds:,.0f} s in all",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _table(manifest: Manifest, pairs: pa.Table, before: dict[str, float], after: dict[str, float]) -> Table:
+    """What became of the rows, how minimal the pairs are, and what training did to them."""
+    table = Table("what", "", title="what happened", title_justify="left")
+    counts = manifest.counts
+    table.add_row("answers revised", f"{manifest.items:,}")
+    table.add_row("pairs kept", f"{counts[KEPT]:,}")
+    for status, count in sorted(counts.items(), key=lambda c: -c[1]):
+        if status != KEPT:
+            table.add_row(f"  dropped: {status}", f"{count:,}")
+    table.add_section()
+    for name in ("edit_distance", "kept_share", "length_ratio"):
+        table.add_row(f"median {name}", f"{pc.quantile(pairs[name], 0.5)[0].as_py():.2f}")
+    table.add_section()
+    for side in ("chosen", "rejected"):
+        name = f"eval_logratios/{side}"
+        if name in before:
+            table.add_row(
+                f"held-out log-ratio of {side}, before → after",
+                f"{before[name]:+.2f} → {after[name]:+.2f} nats",
+            )
+    return table
+
+
+def _show_pair(console: Console, pairs: pa.Table) -> None:
+    """The pair in the middle: as many are more minimal as less."""
+    order = pc.sort_indices(pairs, sort_keys=[("edit_distance", "ascending")])
+    row: dict[str, Any] = pairs.slice(order[len(order) // 2].as_py(), 1).to_pylist()[0]
+    console.print(f"\n[bold]a pair[/bold] ({row['row_id']}), rejected → chosen")
+    console.print(row["prompt"][-1]["content"], style="dim", markup=False, highlight=False)
+    sides: Callable[[str], str] = lambda side: row[side][0]["content"]  # noqa: E731
+    markers = console.color_system is None
+    console.print(word_diff(sides("rejected"), sides("chosen"), markers=markers), soft_wrap=True)
