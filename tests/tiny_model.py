@@ -9,6 +9,11 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from tokenizers import decoders as token_decoders
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+from transformers.utils import logging
+
+from train.config import TrainConfig
+
+torch.set_num_threads(1)  # threads that wait for each other cost more than these models do
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -46,7 +51,11 @@ def save_tiny_model(folder: Path, config: Any = None, **changes: Any) -> str:
     tokenizer = tiny_tokenizer()
     if config is None:
         config = LlamaConfig(
-            vocab_size=len(tokenizer), bos_token_id=None, eos_token_id=0, pad_token_id=0, **SHAPE,
+            vocab_size=len(tokenizer),
+            bos_token_id=None,
+            eos_token_id=0,
+            pad_token_id=0,
+            **SHAPE,
             **changes,
         )
     torch.manual_seed(0)
@@ -68,6 +77,34 @@ def numbered_pairs(count: int) -> list[dict[str, Any]]:
         }
         for number in range(count)
     ]
+
+
+class TinyRun:
+    """Settings of a tiny training run whose model and data lie in a folder."""
+
+    def __init__(self, folder: Path, pairs: int = 10) -> None:
+        self.folder = folder
+        logging.disable_progress_bar()
+        self.settings: dict[str, Any] = {
+            "model": save_tiny_model(folder / "model"),
+            "data": write_jsonl(folder / "pairs.jsonl", numbered_pairs(pairs)),
+            "learning_rate": 3e-3,
+            "pairs_per_update": 4,
+            "micro_batch_size": 2,
+            "eval_share": 0.2,
+            "use_cpu": True,
+            "bf16": False,
+        }
+
+    def config(self, name: str = "out", **changes: Any) -> TrainConfig:
+        """The settings of a run into the output folder `name`."""
+        return TrainConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
+
+
+def read_metrics(folder: str | Path) -> list[dict[str, float]]:
+    """The records of a run's metrics."""
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> str:

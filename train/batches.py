@@ -40,7 +40,7 @@ def deal(
     mine = ordered[rank::world]
     chunks = [mine[start : start + size] for start in range(0, len(mine), size)]
     rounds = math.ceil(math.ceil(len(ordered) / world) / size)
-    idle = [MicroBatch([ordered[-1]], 0.0)] * (rounds - len(chunks))
+    idle = [MicroBatch(ordered[-1:], 0.0)] * (rounds - len(chunks))
     return [MicroBatch(chunk, 1.0) for chunk in chunks] + idle
 
 

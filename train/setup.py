@@ -56,7 +56,7 @@ def uses_bf16(config: TrainConfig) -> bool:
     if config.bf16 is not None:
         return config.bf16
     if torch.cuda.is_available() and not config.use_cpu:
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 

@@ -192,7 +192,7 @@ def _resume(run: Run, checkpoint: Path | None) -> int:
         done = load_training(run.state, checkpoint, first=first)
         say(f"going on after update {done} of {run.schedule.num_updates}")
     if first:
-        run.log.rewind(done)
+        run.log.rewind(done if checkpoint else -1)  # update 0 is evaluated again at the start
         run.reporter.start(run.output, run.record.config)
     return done
 

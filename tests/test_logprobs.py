@@ -1,0 +1,161 @@
+"""Log-probabilities of answers against the model's own full forward, one sequence at a time."""
+
+import pytest
+import torch
+from tiny_model import SHAPE, numbered_pairs, save_tiny_model, tiny_tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    CohereConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GPTNeoXConfig,
+    GraniteConfig,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+)
+from transformers.utils import logging
+
+from train.logprobs import Answer, answer_logits, answer_logprobs, answers_of, collate
+from train.model import switch_randomness_off
+from train.pairs import encode_pairs
+from train.rows import parse_pair
+
+logging.disable_progress_bar()
+TOKENIZER = tiny_tokenizer()
+COMMON = {"vocab_size": len(TOKENIZER), "pad_token_id": 0, "eos_token_id": 0, "bos_token_id": None}
+GEMMA = {"head_dim": 8, "sliding_window": 8, **SHAPE, **COMMON}
+ARCHITECTURES = {
+    "llama": LlamaConfig(**SHAPE, **COMMON, attention_dropout=0.1),
+    "llama, tied": LlamaConfig(**SHAPE, **COMMON, tie_word_embeddings=True),
+    "qwen2": Qwen2Config(**SHAPE, **COMMON),
+    "mistral": MistralConfig(**SHAPE, **COMMON, sliding_window=8),
+    "gemma2": Gemma2Config(**GEMMA, final_logit_softcapping=0.5),
+    "gemma3": Gemma3TextConfig(**GEMMA),
+    "gpt_neox": GPTNeoXConfig(**SHAPE, **COMMON, hidden_dropout=0.1, attention_dropout=0.1),
+    "granite": GraniteConfig(**SHAPE, **COMMON, logits_scaling=3.0),
+    "cohere": CohereConfig(**SHAPE, **COMMON, logit_scale=0.1),
+}
+
+
+def model_of(name: str, **changes: float) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(ARCHITECTURES[name]).float()
+    for parameter in model.parameters():  # random weights far enough from 0 that caps and scales show
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    switch_randomness_off(model)
+    return model
+
+
+def some_answers(count: int = 5) -> list[Answer]:
+    rows = [parse_pair(row, "here") for row in numbered_pairs(count)]
+    pairs, _ = encode_pairs(rows, TOKENIZER, 200)
+    return answers_of(pairs)
+
+
+@torch.no_grad()
+def one_by_one(model: torch.nn.Module, answers: list[Answer]) -> torch.Tensor:
+    """Sums over answer tokens of the log-softmax of all logits, a sequence at a time, no padding."""
+    sums = []
+    for prompt_ids, answer_ids in answers:
+        ids = torch.tensor([*prompt_ids.tolist(), *answer_ids.tolist()])[None]
+        logps = model(ids).logits[0].float().log_softmax(-1)
+        predicted = range(len(prompt_ids) - 1, ids.shape[1] - 1)
+        sums.append(sum(logps[at, ids[0, at + 1]] for at in predicted))
+    return torch.stack(sums)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_agrees_with_the_models_own_forward(name):
+    model, answers = model_of(name), some_answers()
+    found = answer_logprobs(model, answers)
+    assert found.sums_A.dtype == torch.float32
+    assert torch.allclose(found.sums_A, one_by_one(model, answers), atol=2e-4)
+    assert found.tokens_A.tolist() == [len(answer.answer_ids) for answer in answers]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_vocabulary_is_projected_only_where_answers_are_predicted(name):
+    model, answers = model_of(name), some_answers()
+    projected = []
+    head = model.get_output_embeddings()
+    head.register_forward_hook(lambda module, args, output: projected.append(args[0].shape[:-1]))
+    answer_logprobs(model, answers)
+    assert projected == [(1, sum(len(answer.answer_ids) for answer in answers))]
+
+
+def test_a_model_that_keeps_its_hidden_states_to_itself_gives_all_logits(monkeypatch):
+    model, answers = model_of("llama"), some_answers()
+    expected = answer_logprobs(model, answers).sums_A
+    monkeypatch.setattr("train.logprobs.backbone", lambda model: torch.nn.Identity())
+    assert torch.allclose(answer_logprobs(model, answers).sums_A, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "gpt_neox"])
+def test_neighbours_and_what_fills_the_padding_do_not_matter(name):
+    model, answers = model_of(name), some_answers()
+    together = answer_logprobs(model, answers).sums_A
+    alone = torch.cat([answer_logprobs(model, [answer]).sums_A for answer in answers])
+    assert torch.allclose(together, alone, atol=1e-5)
+    batch = collate(answers, torch.device("cpu"))
+    filled = batch._replace(input_ids_AT=batch.input_ids_AT + 7 * (1 - batch.mask_AT))
+    logits, other = answer_logits(model, batch), answer_logits(model, filled)
+    assert torch.allclose(logits, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_nothing_is_random_and_identical_answers_have_no_gradient(name, checkpointing):
+    """The dpo gradient of a pair whose answers are equal is zero, whatever dropout is configured."""
+    model, answers = model_of(name), some_answers(1)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        switch_randomness_off(model)
+    answer = answers[0]
+    first, second = answer_logprobs(model, [answer]).sums_A, answer_logprobs(model, [answer]).sums_A
+    assert torch.equal(first, second)
+    same = answer_logprobs(model, [answer, answer]).sums_A
+    torch.nn.functional.logsigmoid(0.1 * (same[0] - same[1])).backward()
+    worst = max(p.grad.abs().max().item() for p in model.parameters() if p.grad is not None)
+    assert worst <= 1e-7 * (1 + abs(same[0].item()))
+
+
+def test_gradient_checkpointing_recomputes_and_changes_nothing():
+    answers, gradients, runs = some_answers(), [], []
+    for checkpointing in (False, True):
+        model, calls = model_of("llama"), []
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        switch_randomness_off(model)
+        attention = model.model.layers[0].self_attn
+        attention.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        answer_logprobs(model, answers).sums_A.sum().backward()
+        gradients.append(model.model.layers[0].self_attn.q_proj.weight.grad)
+        runs.append(len(calls))
+    assert runs == [1, 2]
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_dropout_would_show_if_it_were_left_on():
+    """The test above can fail: in training mode this Llama drops attention outside any module."""
+    model, answers = model_of("llama"), some_answers(1)
+    model.train()
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = 0.1
+    sums = [answer_logprobs(model, answers).sums_A for _ in range(2)]
+    assert not torch.equal(*sums)
+
+
+def test_the_models_configuration_is_left_as_it_was(tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(save_tiny_model(tmp_path, attention_dropout=0.1))
+    switch_randomness_off(model)
+    assert model.config.attention_dropout == 0.1
+    assert model.model.layers[0].self_attn.attention_dropout == 0.0
+
+
+def test_bfloat16_weights_still_give_float32_sums():
+    model, answers = model_of("llama").bfloat16(), some_answers()
+    found = answer_logprobs(model, answers)
+    assert found.sums_A.dtype == torch.float32
+    assert torch.allclose(found.sums_A, one_by_one(model, answers), atol=0.5)

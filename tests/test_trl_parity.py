@@ -1,0 +1,100 @@
+"""Loss and gradient of a batch against TRL's DPOTrainer, which is asked for nothing but those."""
+
+import pytest
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+from tiny_model import TinyRun
+from transformers import AutoModelForCausalLM
+
+from train.batches import pair_logprobs
+from train.gradient import Trainee, add_gradient
+from train.metrics import METRICS, MetricSums
+from train.model import load_tokenizer, switch_randomness_off
+from train.objective import objective_of
+from train.pairs import Pair, load_pairs
+from train.reference import with_reference
+
+trl = pytest.importorskip("trl")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> TinyRun:
+    return TinyRun(tmp_path_factory.mktemp("parity"))
+
+
+def nudged(folder: str) -> torch.nn.Module:
+    """A policy some way from its start."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    switch_randomness_off(model)
+    return model
+
+
+def trl_batch(pairs: list[Pair]) -> dict[str, torch.Tensor]:
+    """The pairs' tokens in the layout of TRL's collator: chosen sequences, then rejected ones."""
+    sides = [(p.prompt_ids, p.chosen_ids) for p in pairs]
+    sides += [(p.prompt_ids, p.rejected_ids) for p in pairs]
+    width = max(len(prompt) + len(answer) for prompt, answer in sides)
+    batch = {
+        name: torch.zeros(len(sides), width, dtype=torch.long)
+        for name in ("input_ids", "attention_mask", "completion_mask")
+    }
+    for row, (prompt, answer) in enumerate(sides):
+        end = len(prompt) + len(answer)
+        batch["input_ids"][row, :end] = torch.tensor([*prompt.tolist(), *answer.tolist()])
+        batch["attention_mask"][row, :end] = 1
+        batch["completion_mask"][row, len(prompt) : end] = 1
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("sigmoid", "dpo"), ("ipo", "ipo"), ("apo_zero", "apo_zero"), ("apo_down", "apo_down")],
+)
+def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
+    config = tiny.config(loss=ours, beta=0.1, eval_share=0.0)
+    tokenizer = load_tokenizer(config.model)
+    pairs = load_pairs(config, tokenizer).training
+    reference = AutoModelForCausalLM.from_pretrained(config.model, dtype=torch.float32).eval()
+    accelerator = Accelerator(cpu=True)
+
+    policy = nudged(config.model)
+    data = with_reference(accelerator, reference, pairs, size=4)
+    sums = MetricSums(accelerator.device)
+    trainee = Trainee(accelerator, policy, objective_of(config), micro_batch_size=3)
+    add_gradient(trainee, data, range(len(pairs)), sums)
+    means = sums.means(accelerator, sft=False)
+    logps = pair_logprobs(policy, data, range(len(pairs)))
+    assert logps.delta_w.abs().mean() > 0.1  # far enough for the losses to differ
+
+    other = nudged(config.model)
+    row = {"prompt": "Q", "chosen": "good", "rejected": "bad"}
+    trainer = trl.DPOTrainer(
+        model=other,
+        ref_model=reference,
+        args=trl.DPOConfig(
+            output_dir=str(tiny.folder / "trl"),
+            loss_type=[theirs],
+            beta=0.1,
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            report_to="none",
+        ),
+        train_dataset=Dataset.from_list([row]),
+        processing_class=tokenizer,
+    )
+    loss = trainer._compute_loss(other, trl_batch(pairs), return_outputs=False)
+    loss.backward()
+
+    assert means["loss"] == pytest.approx(loss.item(), abs=1e-5)
+    for (name, mine), trls in zip(policy.named_parameters(), other.parameters(), strict=True):
+        assert torch.allclose(mine.grad, trls.grad, atol=1e-5), name
+    mode = "train" if other.training else "eval"
+    for name in set(METRICS) & set(trainer._metrics[mode]):
+        assert means[name] == pytest.approx(trainer._metrics[mode][name][0], rel=1e-4, abs=1e-5)
+    assert set(METRICS) & set(trainer._metrics[mode]) >= {"rewards/margins", "logps/chosen"}
