@@ -213,7 +213,7 @@ def _content(source: str, limit: int | None) -> str:
     if path.is_file():
         content: Any = sha256_file(path)
     elif (path / MANIFEST).is_file():
-        content = [s.sha256 for _, s in sorted(load_manifest(path).shards.items())]
+        content = [s.sha256.get("data") for _, s in sorted(load_manifest(path).shards.items())]
     elif path.is_dir():
         content = [sha256_file(p) for p in _parquet_files(path)]
     else:

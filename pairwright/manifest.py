@@ -16,12 +16,12 @@ _MENDING = "run its command with --fresh, which uses every finished completion a
 
 
 class Shard(Record):
-    """A finished shard: how many rows ended how, and the hashes of its two files."""
+    """A finished shard: how many rows ended how, and the hashes of its files."""
 
     counts: dict[str, int]
     """Rows by status; they add up to the shard's input rows."""
-    sha256: str
-    dropped_sha256: str
+    sha256: dict[str, str]
+    """By part, `data` and `dropped`; a part without rows has no file."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
 

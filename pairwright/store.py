@@ -1,14 +1,16 @@
 """Run folders: deterministic Parquet shards, where the rename of a shard is its only commit.
 
-A shard is two files, `data/train-00000.parquet` (kept rows) and `dropped/train-00000.parquet`. Their
-hashes go to `run.json` first, then the dropped file is renamed into place, and last the data file: a
-shard counts as finished when both files are there and have the recorded hashes. Anything else is
-put aside and made again, from the journal.
+A shard is up to two files, `data/train-00000.parquet` (kept rows) and `dropped/train-00000.parquet`
+(all others); a part without rows has no file, since `datasets` refuses empty ones. Their hashes go to
+`run.json` first, then the dropped file is renamed into place, and last the data file: a shard counts
+as finished when all its files are there with the recorded hashes. Anything else is put aside and
+made again, from the journal.
 """
 
 import hashlib
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,13 @@ from pairwright.schema import dropped
 log = logging.getLogger(__name__)
 
 
-def data_file(folder: Path, index: int) -> Path:
-    """Where the kept rows of a shard are."""
-    return folder / "data" / f"train-{index:05d}.parquet"
+PARTS = ("dropped", "data")
+"""In the order in which a shard's files are renamed into place."""
 
 
-def dropped_file(folder: Path, index: int) -> Path:
-    """Where the other rows of a shard are, with their status."""
-    return folder / "dropped" / f"train-{index:05d}.parquet"
+def shard_file(folder: Path, part: str, index: int) -> Path:
+    """Where the kept (`data`) or other (`dropped`) rows of a shard are."""
+    return folder / part / f"train-{index:05d}.parquet"
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -85,25 +86,23 @@ def commit_shard(
     folder: Path, manifest: Manifest, index: int, schema: pa.Schema, outcomes: Sequence[Outcome]
 ) -> Manifest:
     """Write the rows of a shard, in order, and return the manifest that lists it."""
+    note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
     kept = [o.columns for o in outcomes if o.status == KEPT]
     others = [{"status": o.status, "reason": o.reason} | o.columns for o in outcomes if o.status != KEPT]
-    note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
-    data = _parquet(kept, schema, note)
-    rest = _parquet(others, dropped(schema), note)
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+    files = {"dropped": _parquet(others, dropped(schema), note), "data": _parquet(kept, schema, note)}
     shard = Shard(
-        counts=counts,
-        sha256=hashlib.sha256(data).hexdigest(),
-        dropped_sha256=hashlib.sha256(rest).hexdigest(),
+        counts=dict(Counter(o.status for o in outcomes)),
+        sha256={part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data},
         prompt_tokens=sum(o.columns.get("prompt_tokens") or 0 for o in outcomes),
         completion_tokens=sum(o.columns.get("completion_tokens") or 0 for o in outcomes),
     )
     manifest = manifest.model_copy(update={"shards": manifest.shards | {index: shard}})
     manifest.save(folder)
-    write_durably(dropped_file(folder, index), rest)
-    write_durably(data_file(folder, index), data)
+    for part in PARTS:
+        if files[part]:
+            write_durably(shard_file(folder, part, index), files[part])
+        else:
+            shard_file(folder, part, index).unlink(missing_ok=True)
     return manifest
 
 
@@ -113,17 +112,17 @@ def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
     `part` is `data` (kept rows) or `dropped`. Raises `PairwrightError` naming a damaged file.
     """
     manifest = load_manifest(folder)
-    for index in sorted(manifest.shards):
-        path = (data_file if part == "data" else dropped_file)(folder, index)
-        shard = manifest.shards[index]
-        expected = shard.sha256 if part == "data" else shard.dropped_sha256
+    for index, shard in sorted(manifest.shards.items()):
+        if part not in shard.sha256:
+            continue
+        path = shard_file(folder, part, index)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             raise PairwrightError(
                 f"{path}: missing; run the command that made this folder again to restore it"
             ) from None
-        if hashlib.sha256(data).hexdigest() != expected:
+        if hashlib.sha256(data).hexdigest() != shard.sha256[part]:
             raise PairwrightError(
                 f"{path}: damaged (its hash is not the recorded one); run the command that made "
                 "this folder again to restore it"
@@ -132,6 +131,9 @@ def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, note: dict[str, str]) -> bytes:
+    """The rows as a Parquet file; no rows, no bytes."""
+    if not rows:
+        return b""
     complete = [{name: row.get(name) for name in schema.names} for row in rows]
     table = pa.Table.from_pylist(complete, schema=schema.with_metadata(note))
     buffer = io.BytesIO()
@@ -148,8 +150,8 @@ def _start_over(folder: Path, planned: Manifest) -> Manifest:
 
 def _remove_unlisted(folder: Path, manifest: Manifest) -> None:
     """Remove shards that no commit stands behind, so that nobody loads them."""
-    listed = {f(folder, index) for index in manifest.shards for f in (data_file, dropped_file)}
-    for part in ("data", "dropped"):
+    listed = {shard_file(folder, p, i) for i, shard in manifest.shards.items() for p in shard.sha256}
+    for part in PARTS:
         for path in (folder / part).glob("*.parquet"):
             if path not in listed:
                 path.unlink()
@@ -159,11 +161,8 @@ def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
     """The manifest with only the shards whose files are as recorded; damaged files are put aside."""
     sound = {}
     for index, shard in manifest.shards.items():
-        files = {
-            data_file(folder, index): shard.sha256,
-            dropped_file(folder, index): shard.dropped_sha256,
-        }
-        damaged = [p for p, h in files.items() if p.exists() and sha256_file(p) != h]
+        files = {shard_file(folder, part, index): sha for part, sha in shard.sha256.items()}
+        damaged = [p for p, sha in files.items() if p.exists() and sha256_file(p) != sha]
         for path in damaged:
             aside = folder / "damaged" / f"{path.parent.name}-{path.name}"
             aside.parent.mkdir(exist_ok=True)

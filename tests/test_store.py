@@ -14,7 +14,7 @@ from pairwright.durable import require_space, write_durably
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.lock import FolderLock
 from pairwright.manifest import load_manifest
-from pairwright.store import data_file, read_tables
+from pairwright.store import read_tables, shard_file
 from revise import revise
 
 
@@ -42,7 +42,7 @@ def test_shards_have_one_schema_whatever_their_rows(run: Path) -> None:
 
 
 def test_pages_carry_checksums(run: Path) -> None:
-    path = data_file(run, 0)
+    path = shard_file(run, "data", 0)
     column = pq.ParquetFile(path).metadata.row_group(0).column(0)
     assert column.compression == "ZSTD"
     data = bytearray(path.read_bytes())
@@ -82,7 +82,7 @@ def test_truncated_and_missing_shards_are_named_and_made_again(tmp_path: Path) -
     run = tmp_path / "run"
     whole = files_of(run)
     for spoil in (lambda p: p.write_bytes(p.read_bytes()[:-9]), Path.unlink, lambda p: p.write_bytes(b"")):
-        for path in (data_file(run, 1), run / "dropped" / "train-00002.parquet"):
+        for path in (shard_file(run, "data", 1), shard_file(run, "dropped", 2)):
             spoil(path)
             with pytest.raises(PairwrightError, match=path.name):
                 rows_of(run)
@@ -118,7 +118,7 @@ def test_a_flipped_journal_entry_is_asked_again_and_never_used(tmp_path: Path) -
     at = journal.index(b"easy to find: it is 12,")
     journal[at] ^= 1
     (run / "journal.sqlite").write_bytes(journal)
-    data_file(run, 0).unlink()
+    shard_file(run, "data", 0).unlink()
     revise(config)
     assert files_of(run) == whole
 
@@ -130,7 +130,7 @@ def test_a_torn_journal_is_rebuilt_from_what_can_be_read(tmp_path: Path) -> None
     whole = files_of(run)
     journal = (run / "journal.sqlite").read_bytes()
     (run / "journal.sqlite").write_bytes(b"not a database" * 100 + journal[1400 : len(journal) // 2])
-    data_file(run, 0).unlink()
+    shard_file(run, "data", 0).unlink()
     revise(config)
     assert files_of(run) == whole
     assert (run / "journal.sqlite.damaged").exists()

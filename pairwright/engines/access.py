@@ -47,19 +47,17 @@ class Access:
 def server_access(address: str, environ: Mapping[str, str] = os.environ) -> Access:
     """Access to the server at a URL such as `http://127.0.0.1:8000/v1`.
 
-    A user and password in the URL are sent as they are meant, and go before a key.
+    The key comes from the environment alone: command lines and settings are shown and stored.
     """
-    url = _parsed(address)
-    user, password = url.username, url.password
-    url = url.copy_with(username=None, password=None, fragment=None)
+    url = _parsed(address).copy_with(fragment=None)
     path = url.path.rstrip("/")
-    key = "" if user or password else _key(environ)
+    key = _key(environ)
     return Access(
         chat=url.copy_with(path=f"{path}/chat/completions"),
         models=url.copy_with(path=f"{path}/models"),
         shown=str(url.copy_with(path=path or "/", query=None)),
-        headers=_authorization(key, user, password),
-        secrets=_spellings(key, password, f"{user}:{password}" if password else ""),
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        secrets=_spellings(key),
     )
 
 
@@ -84,15 +82,9 @@ def _key(environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _authorization(key: str, user: str, password: str) -> dict[str, str]:
-    if user or password:
-        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _spellings(*secrets: str) -> tuple[str, ...]:
-    """Secrets as they are, URL-encoded and in base64; longest first, so none is cut in half."""
-    plain = [secret for secret in secrets if secret]
-    encoded = [base64.b64encode(secret.encode()).decode().rstrip("=") for secret in plain]
-    return tuple(sorted({*plain, *map(quote, plain), *encoded}, key=len, reverse=True))
+def _spellings(secret: str) -> tuple[str, ...]:
+    """A secret as it is, URL-encoded and in base64; longest first, so none is cut in half."""
+    if not secret:
+        return ()
+    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+    return tuple(sorted({secret, quote(secret), encoded}, key=len, reverse=True))

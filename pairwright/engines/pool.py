@@ -17,9 +17,7 @@ class EnginePool:
         self._roles = dict(roles)
         self._options = options
         self._open: dict[str, Engine] = {}
-        self.identities = {
-            role: engine_identity(spec, options) for role, spec in self._roles.items()
-        }
+        self.identities = {role: engine_identity(spec, options) for role, spec in self._roles.items()}
         """Model and revision by role, known without loading anything."""
 
     def __enter__(self) -> "EnginePool":
