@@ -10,7 +10,8 @@ from pairwright.engines.smollm2 import smollm2_folder
 
 LLAMA3 = """{%- for m in messages %}\
 {% set head = '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' %}\
-{% set text = head + m['content'] | trim + '<|eot_id|>' %}{% if loop.first %}{% set text = bos_token + text %}{% endif %}\
+{% set text = head + m['content'] | trim + '<|eot_id|>' %}\
+{% if loop.first %}{% set text = bos_token + text %}{% endif %}\
 {{ text }}{% endfor %}{% if add_generation_prompt %}\
 {{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"""
 

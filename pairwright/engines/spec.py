@@ -61,7 +61,7 @@ def _model_and_url(spec: str, name: str) -> tuple[str, str]:
     model, at, url = name.partition("@http")
     url = f"http{url}"
     if "@" in urlsplit(url).netloc:
-        raise UsageError(f"openai:{model}@URL: no user or password in the URL; set PAIRWRIGHT_API_KEY instead")
+        raise UsageError(f"openai:{model}@URL: no user or password in the URL; set PAIRWRIGHT_API_KEY")
     if not at or not model or not urlsplit(url).netloc:
         raise UsageError(f"{spec}: write it as openai:MODEL@URL, with http:// or https:// in it")
     return model, url
