@@ -24,6 +24,7 @@ def write_card(folder: Path, manifest: Manifest) -> None:
     stats = {
         "rows": sum(counts.values()),
         "kept": counts.get(KEPT, 0),
+        "kept_rows": manifest.kept_rows,
         "by_status": dict(sorted(counts.items())),
         "prompt_tokens": sum(s.prompt_tokens for s in manifest.shards.values()),
         "completion_tokens": sum(s.completion_tokens for s in manifest.shards.values()),

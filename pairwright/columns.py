@@ -1,5 +1,6 @@
-"""Which columns hold the prompt and the answer, and what one row of them says."""
+"""Which columns hold the prompt and the answers, and what one row of them says."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ from pairwright.records import Message
 
 PROMPTS = ("prompt", "instruction", "question", "messages")
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
+_SIBLINGS = re.compile(r"(?:completion|response|output|answer)_?[a-z0-9]")
+"""Columns of several answers to one prompt: `response_a`, `answer1` …"""
 
 
 class Columns(NamedTuple):
@@ -15,12 +18,14 @@ class Columns(NamedTuple):
 
     prompt: str | None = None
     answer: str | None = None
+    answers: tuple[str, ...] = ()
+    """Columns of several answers to the prompt, where that is what is wanted."""
 
     @property
     def used(self) -> tuple[str, ...]:
         """Columns that are read and so not carried through."""
         alpaca = ("input",) if self.prompt == "instruction" else ()
-        return tuple(n for n in (self.prompt, self.answer) if n) + alpaca
+        return tuple(n for n in (self.prompt, self.answer, *self.answers) if n) + alpaca
 
 
 def find_columns(source: str, names: Sequence[str], wanted: Columns) -> Columns:
@@ -28,7 +33,10 @@ def find_columns(source: str, names: Sequence[str], wanted: Columns) -> Columns:
     if not names:
         raise UsageError(f"{source}: no rows in it; there is nothing to do")
     there = ", ".join(f"`{n}`" for n in names)
-    for name, flag in ((wanted.prompt, "--prompt_column"), (wanted.answer, "--answer_column")):
+    answers = [(name, "--columns") for name in wanted.answers]
+    for name, flag in (
+        (wanted.prompt, "--prompt_column"), (wanted.answer, "--answer_column"), *answers
+    ):  # fmt: skip
         if name is not None and name not in names:
             raise UsageError(f"{source}: no column `{name}` ({flag}); its columns are {there}")
     prompt = wanted.prompt or next((n for n in PROMPTS if n in names), None)
@@ -37,8 +45,18 @@ def find_columns(source: str, names: Sequence[str], wanted: Columns) -> Columns:
             f"{source}: no column of prompts ({', '.join(PROMPTS)}); its columns are {there}; "
             "name one with --prompt_column"
         )
+    if wanted.answers:
+        return Columns(prompt, None, wanted.answers)
     answer = wanted.answer or next((n for n in ANSWERS if n in names and n != prompt), None)
     return Columns(prompt, answer)
+
+
+def sibling_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Columns that hold several answers to one prompt by convention; none when there are not two."""
+    if "chosen" in names and "rejected" in names:
+        return ("chosen", "rejected")
+    found = tuple(name for name in names if _SIBLINGS.fullmatch(name))
+    return found if len(found) > 1 else ()
 
 
 def parse_row(

@@ -21,6 +21,13 @@ from pairwright.store import read_tables
 _CHUNK = 1000
 
 
+class Candidate(NamedTuple):
+    """One of several answers to a prompt, and the model that gave it, where that is known."""
+
+    text: str
+    model: str | None = None
+
+
 class Row(NamedTuple):
     """One row of work."""
 
@@ -34,6 +41,8 @@ class Row(NamedTuple):
     answer: str | None
     carried: dict[str, Any]
     """The input's other columns."""
+    candidates: tuple[Candidate, ...] = ()
+    """All answers to the prompt, where the input was read for that (`pairwright.candidates`)."""
 
 
 class Input:
@@ -45,7 +54,7 @@ class Input:
         self._source = source
         self._limit = limit
         self._reserved = frozenset(reserved)
-        self._columns = find_columns(source, _column_names(source), columns)
+        self._columns = self._found(_column_names(source), columns)
         rows, self.carried = self._survey()
         self.info = InputInfo(path=source, sha256=_content(source, limit), rows=rows)
 
@@ -56,14 +65,23 @@ class Input:
 
     def __iter__(self) -> Iterator[Row]:
         seen: Counter[bytes] = Counter()
-        for number, record in enumerate(_records(self._source, self._limit), start=1):
-            prompt, answer = parse_row(record, self._columns, f"{self._source} row {number}")
+        for where, record in self._records():
+            prompt, answer = parse_row(record, self._columns, where)
             prompt_id = content_hash([m.model_dump() for m in prompt])
             same = bytes.fromhex(content_hash([prompt_id, answer])[:16])
             occurrence = seen[same]
             seen[same] += 1
             row_id = content_hash([prompt_id, answer, occurrence])
             yield Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, self._carried(record))
+
+    def _found(self, names: list[str], wanted: Columns) -> Columns:
+        """The columns to read, of those that there are."""
+        return find_columns(self._source, names, wanted)
+
+    def _records(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The rows as they stand in the file, each with its place for messages to people."""
+        for number, record in enumerate(_records(self._source, self._limit), start=1):
+            yield f"{self._source} row {number}", record
 
     def _carried(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The other columns; those with a name that we write ourselves get `input_` before it."""

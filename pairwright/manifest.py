@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from pairwright.durable import write_durably
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.records import Record, content_hash
+from pairwright.records import KEPT, Record, content_hash
 
 MANIFEST = "run.json"
 
@@ -22,6 +22,8 @@ class Shard(Record):
     """Rows by status; they add up to the shard's input rows."""
     sha256: dict[str, str]
     """By part, `data` and `dropped`; a part without rows has no file."""
+    further: int = 0
+    """Rows in `data` beyond one for each kept item."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -69,6 +71,11 @@ class Manifest(Record):
             for status, count in shard.counts.items():
                 totals[status] = totals.get(status, 0) + count
         return totals
+
+    @property
+    def kept_rows(self) -> int:
+        """Rows in `data`: an item may be kept as several."""
+        return self.counts.get(KEPT, 0) + sum(s.further for s in self.shards.values())
 
     def save(self, folder: Path) -> None:
         """Write `run.json` in one step."""

@@ -80,4 +80,4 @@ def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
 
 def _filler(request: Request) -> Completion:
     words = "word " * (request.sampling.max_tokens * CHARACTERS_A_TOKEN // 5)
-    return Completion(text=words or "word")
+    return Completion(text=f"{request.role} {request.sample_index}: {words}")

@@ -99,6 +99,8 @@ class Outcome(Record):
     reason: str = ""
     columns: dict[str, Any] = {}
     """The row's own columns, as the stage's schema names them."""
+    further: tuple[dict[str, Any], ...] = ()
+    """Columns of the other rows that came of it, when it was kept as more than one. It counts once."""
 
 
 KEPT = "kept"
@@ -125,3 +127,10 @@ def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -
     if isinstance(value, str):
         return (Message(role=role, content=value),)
     return tuple(Message(role=m["role"], content=m["content"]) for m in value)
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """A conversation as text: a lone message as it is, several with their speakers."""
+    if len(messages) == 1:
+        return messages[0].content
+    return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in messages)

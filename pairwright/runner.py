@@ -158,17 +158,21 @@ class Runner:
 
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """Note how an item ended, and commit its shard if it was the last one out."""
-        columns = {
-            "row_id": flight.row_id,
-            "prompt_id": flight.row.prompt_id,
-            "prompt": [m.model_dump() for m in flight.row.prompt],
-            **flight.row.carried,
-            **outcome.columns,
-        }
+        first, *further = (
+            {
+                "row_id": content_hash([flight.row_id, number])[:16] if number else flight.row_id,
+                "prompt_id": flight.row.prompt_id,
+                "prompt": [m.model_dump() for m in flight.row.prompt],
+                **flight.row.carried,
+                **columns,
+            }
+            for number, columns in enumerate((outcome.columns, *outcome.further))
+        )
         size = self.manifest.shard_size
         shard = flight.index // size
         outcomes = self._outcomes[shard]
-        outcomes[flight.index] = outcome.model_copy(update={"columns": columns})
+        rows = {"columns": first, "further": tuple(further)}
+        outcomes[flight.index] = outcome.model_copy(update=rows)
         self._in_air -= 1
         self._finished += 1
         self._kept += outcome.status == KEPT

@@ -68,13 +68,21 @@ VERDICT = pa.struct(
                         ("label", pa.string()),
                         ("probability", pa.float64()),
                         ("outside_mass", pa.float64()),
+                        ("aspect", pa.string()),
+                        ("chosen_score", pa.float64()),
+                        ("rejected_score", pa.float64()),
+                        ("reply", pa.string()),
                     ]
                 )
             ),
         ),
     ]
 )
-"""What judges said of a pair: the probability that chosen is better, and every vote behind it."""
+"""What judges said of a pair: the probability that chosen is better, and every vote behind it.
+
+A vote without `probability` could not be parsed. Votes by comparison have an order (`chosen_first`),
+votes by score have an `aspect` and the two scores; `reply` is what the judge wrote.
+"""
 
 PAIR = pa.schema(
     [

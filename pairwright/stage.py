@@ -65,7 +65,7 @@ class RunConfig(Config):
     """Start the folder over. Finished completions in its journal are used again."""
 
     @property
-    def columns(self) -> Columns:
+    def wanted_columns(self) -> Columns:
         """The columns to read."""
         return Columns(self.prompt_column, self.answer_column)
 

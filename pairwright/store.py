@@ -87,11 +87,12 @@ def commit_shard(
 ) -> Manifest:
     """Write the rows of a shard, in order, and return the manifest that lists it."""
     note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
-    kept = [o.columns for o in outcomes if o.status == KEPT]
+    kept = [row for o in outcomes if o.status == KEPT for row in (o.columns, *o.further)]
     others = [{"status": o.status, "reason": o.reason} | o.columns for o in outcomes if o.status != KEPT]
     files = {"dropped": _parquet(others, dropped(schema), note), "data": _parquet(kept, schema, note)}
     shard = Shard(
         counts=dict(Counter(o.status for o in outcomes)),
+        further=sum(len(o.further) for o in outcomes if o.status == KEPT),
         sha256={part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data},
         prompt_tokens=sum(o.columns.get("prompt_tokens") or 0 for o in outcomes),
         completion_tokens=sum(o.columns.get("completion_tokens") or 0 for o in outcomes),

@@ -43,6 +43,16 @@ def open_engine(spec: str, options: EngineOptions) -> Engine:
     return HFEngine(name, options, spec)
 
 
+def reports_logprobs(spec: str) -> bool:
+    """Whether the engine behind a spec gives log-probabilities, without loading a model."""
+    kind, name = check_spec(spec)
+    if kind == "canned":
+        from pairwright.engines.canned import read_replies
+
+        return any(reply.top_logprobs for reply in read_replies(Path(name)))
+    return True
+
+
 def engine_identity(spec: str, options: EngineOptions) -> str:
     """Model and revision behind a spec, as request keys hold them, without loading a model."""
     kind, name = check_spec(spec)
