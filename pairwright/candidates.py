@@ -49,7 +49,7 @@ class Candidates(Input):
             for name in self._columns.answers:
                 prompt, text = parse_row(record, self._columns._replace(answer=name), where)
                 if text is not None:
-                    candidates.append(Candidate(text, _model_behind(name, record)))
+                    candidates.append(Candidate(text, _model_behind(name, record), name))
             prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
             yield Row("", prompt_id, 0, prompt, None, self._carried(record), tuple(candidates))
 

@@ -32,6 +32,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "sample": Command("pairwright.sample", "SampleConfig", "sample", "Sample answers to prompts."),
     "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
+    "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
+    "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
     "train": Command("train.trainer", "TrainConfig", "train", "Train a model on preference pairs."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),

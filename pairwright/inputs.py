@@ -22,10 +22,13 @@ _CHUNK = 1000
 
 
 class Candidate(NamedTuple):
-    """One of several answers to a prompt, and the model that gave it, where that is known."""
+    """One of several answers to a prompt."""
 
     text: str
     model: str | None = None
+    """The model that gave it, where that is known."""
+    column: str | None = None
+    """The column it stands in, where answers stand side by side."""
 
 
 class Row(NamedTuple):

@@ -105,6 +105,36 @@ PAIR = pa.schema(
 )
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
 
+CALIBRATED = pa.schema(
+    [
+        *_ROW,
+        ("chosen", CONVERSATION),
+        ("rejected", CONVERSATION),
+        ("chosen_model", pa.string()),
+        ("rejected_model", pa.string()),
+        ("verdict", VERDICT),
+        ("margin", pa.float64()),
+        ("decision", pa.string()),
+        (
+            "attacks",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("name", pa.string()),
+                        ("preference", pa.float64()),
+                        ("fooled", pa.int32()),
+                        ("verdicts", pa.int32()),
+                    ]
+                )
+            ),
+        ),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""A labelled pair and what a judge says of it: chosen is what people prefer, `decision` how the pair
+would have ended, and `attacks` the verdicts when the rejected answer carries words to the judge."""
+
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
 
 

@@ -1,0 +1,228 @@
+"""One or several judges, and how they are asked: pairs in both orders, or answers one by one."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field, PositiveInt
+
+from judge.asking import Asking, together
+from judge.labels import draw_labels, draw_nonce
+from judge.readout import SCORES, Reading, read_choice, read_logprob, read_score, read_text
+from judge.rubric import parse_aspects
+from judge.verdict import Agree, Decision, Vote, decide
+from pairwright.config import GATE, OPERATIONAL, Config
+from pairwright.engines.spec import check_spec, reports_logprobs
+from pairwright.errors import UsageError
+from pairwright.records import Completion, Message, Request, Sampling, conversation
+from prompts import Template, load
+from prompts.template import TemplateError
+
+Protocol = Literal["logprob", "choice", "text", "score"]
+TOP = 20
+"""How many of the likeliest first tokens are looked at; no server gives more."""
+
+
+class JuryConfig(Config):
+    """Who judges, and what a verdict is."""
+
+    group: ClassVar[str] = "Judges"
+
+    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engine that judges: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`; several with
+    commas between them are a jury."""
+    protocol: Protocol | None = None
+    """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
+    labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
+    Default: `logprob` where the engine gives log-probabilities, else `choice`."""
+    agree: Agree = Field(default="majority", json_schema_extra=GATE)
+    """`majority` or `all` of the judges must prefer the same answer in both orders; `mean` goes by
+    the mean of their probabilities."""
+    min_margin: float = Field(default=0.1, ge=0, le=1, json_schema_extra=GATE)
+    """Least margin |2p - 1| of a pair, p being the mean probability that one answer is better."""
+    min_label_mass: float = Field(default=0.01, ge=0, le=1, json_schema_extra=GATE)
+    """Least probability of the labels together; below it the judge is not answering the question."""
+    aspects: str = "correctness:2,helpfulness:2,clarity:1"
+    """What `score` rates, with weights."""
+    judge_template: str | None = None
+    """Prompt template for the judge: a name in `prompts/` or a .j2 file."""
+    reasoning_tokens: PositiveInt = 512
+    """Most tokens of a judge's reasoning, in `choice` and `text`."""
+
+
+class Case(NamedTuple):
+    """A prompt and the answers to it that are compared."""
+
+    row_id: str
+    prompt: str
+    texts: tuple[str, ...]
+    occurrence: int = 0
+
+
+class Judge(NamedTuple):
+    """One judge of a jury."""
+
+    role: str
+    spec: str
+    protocol: Protocol
+    logprobs: int
+
+
+class Jury:
+    """Asks every judge about pairs of a case and decides about each pair."""
+
+    def __init__(self, config: JuryConfig) -> None:
+        self._config = config
+        self.judges = _judges(config)
+        self.roles = {judge.role: judge.spec for judge in self.judges}
+        self.pointwise = all(judge.protocol == "score" for judge in self.judges)
+        self._aspects = parse_aspects(config.aspects)
+        try:
+            self._template = load(config.judge_template or ("judge_score" if self.pointwise else "judge"))
+            self._choose = load("judge_choose")
+        except TemplateError as error:
+            raise UsageError(str(error)) from None
+        chooses = any(judge.protocol == "choice" for judge in self.judges)
+        used = (self._template, self._choose) if chooses else (self._template,)
+        self.templates = {template.name: template.text for template in used}
+
+    def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
+        """What the jury decides about pairs of candidates, given by their numbers."""
+        nonce = draw_nonce(case.row_id, [case.prompt, *case.texts])
+        if self.pointwise:
+            votes = yield from self._by_score(case, pairs, nonce)
+        else:
+            votes = yield from together([self._compare(case, pair, nonce) for pair in pairs])
+        return [decide(v, self._config.agree, self._config.min_margin) for v in votes]
+
+    def _compare(self, case: Case, pair: tuple[int, int], nonce: str) -> Asking[list[Vote]]:
+        """Every judge's votes on a pair, in both orders."""
+        a, b = (case.texts[number] for number in pair)
+        questions = [(judge, a_first) for judge in self.judges for a_first in (True, False)]
+        return (
+            yield from together(
+                [self._ask(judge, case, (a, b), a_first, nonce) for judge, a_first in questions]
+            )
+        )
+
+    def _ask(
+        self, judge: Judge, case: Case, texts: tuple[str, str], a_first: bool, nonce: str
+    ) -> Asking[Vote]:
+        """One judge's vote on a pair (a, b) in one order."""
+        first, second = texts if a_first else texts[::-1]
+        labels = draw_labels(case.row_id, judge.role, *sorted(texts))
+        shown = {"prompt": case.prompt, "first": first, "second": second, "nonce": nonce}
+        messages = _messages(self._template, **shown, labels=labels, protocol=judge.protocol)
+        vote = Vote(judge.spec, a_first, "", None)
+        if judge.protocol == "logprob":
+            [completion] = yield [self._request(judge, case, messages, 1, TOP)]
+            reading, outside = read_logprob(completion, labels, self._config.min_label_mass)
+            return _read(vote._replace(outside_mass=outside, reply=completion.text), reading)
+        [completion] = yield [self._request(judge, case, messages, self._config.reasoning_tokens)]
+        vote = vote._replace(reply=completion.text)
+        if judge.protocol == "text":
+            return _read(vote, read_text(completion, labels, (case.prompt, first, second)))
+        said = Message(role="assistant", content=completion.text.strip() or "…")
+        messages = (*messages, said, *_messages(self._choose, labels=labels))
+        [choice] = yield [self._request(judge, case, messages, 4, judge.logprobs, labels)]
+        return _read(vote._replace(reply=f"{vote.reply}\n\n{choice.text}"), read_choice(choice, labels))
+
+    def _by_score(
+        self, case: Case, pairs: Sequence[tuple[int, int]], nonce: str
+    ) -> Asking[list[list[Vote]]]:
+        """Votes on pairs from the ratings of each answer, aspect by aspect."""
+        wanted = [
+            (judge, number, aspect)
+            for number in sorted({n for pair in pairs for n in pair})
+            for judge in self.judges
+            for aspect in self._aspects
+        ]
+        completions = yield [
+            self._rating(judge, case, case.texts[number], aspect, nonce) for judge, number, aspect in wanted
+        ]
+        ratings = dict(zip(wanted, completions, strict=True))
+        return [
+            [
+                self._score_vote(judge, aspect, ratings[judge, a, aspect], ratings[judge, b, aspect])
+                for judge in self.judges
+                for aspect in self._aspects
+            ]
+            for a, b in pairs
+        ]
+
+    def _rating(self, judge: Judge, case: Case, text: str, aspect: str, nonce: str) -> Request:
+        messages = _messages(self._template, prompt=case.prompt, response=text, aspect=aspect, nonce=nonce)
+        choices = () if judge.logprobs else SCORES
+        return self._request(judge, case, messages, 1 if judge.logprobs else 4, judge.logprobs, choices)
+
+    def _score_vote(self, judge: Judge, aspect: str, a: Completion, b: Completion) -> Vote:
+        """Scores of 1 to 5 as a probability: p = (1 + (a - b) / 4) / 2, so the margin is |a - b| / 4."""
+        (score_a, outside_a), (score_b, outside_b) = (
+            read_score(c, self._config.min_label_mass) for c in (a, b)
+        )
+        probability = None if score_a is None or score_b is None else (1 + (score_a - score_b) / 4) / 2
+        outside = [mass for mass in (outside_a, outside_b) if mass is not None]
+        return Vote(
+            judge.spec,
+            None,
+            "",
+            probability,
+            outside_mass=max(outside, default=None),
+            aspect=aspect,
+            weight=self._aspects[aspect],
+            scores=(score_a, score_b),
+            reply=f"{a.text} | {b.text}",
+        )
+
+    def _request(
+        self,
+        judge: Judge,
+        case: Case,
+        messages: tuple[Message, ...],
+        max_tokens: int,
+        logprobs: int = 0,
+        choices: tuple[str, ...] = (),
+    ) -> Request:
+        return Request(
+            role=judge.role,
+            messages=messages,
+            sampling=Sampling(max_tokens=max_tokens, temperature=0.0, logprobs=logprobs),
+            choices=choices,
+            template=self._template.hash,
+            sample_index=case.occurrence,
+        )
+
+
+def _judges(config: JuryConfig) -> list[Judge]:
+    specs = [spec.strip() for spec in (config.judge or "").split(",") if spec.strip()]
+    if not specs:
+        raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
+    if len(set(specs)) < len(specs):
+        raise UsageError(f"--judge {config.judge}: a judge stands there twice")
+    roles = ["judge"] if len(specs) == 1 else [f"judge_{n}" for n in range(1, len(specs) + 1)]
+    return [_judge(role, spec, config.protocol) for role, spec in zip(roles, specs, strict=True)]
+
+
+def _judge(role: str, spec: str, wanted: Protocol | None) -> Judge:
+    if spec.startswith("reward:"):
+        raise UsageError(f"{spec}: reward models cannot judge yet; name an engine")
+    check_spec(spec)
+    speaks = reports_logprobs(spec)
+    if wanted == "logprob" and not speaks:
+        raise UsageError(f"{spec} gives no log-probabilities; use --protocol choice or text")
+    protocol: Protocol = wanted or ("logprob" if speaks else "choice")
+    return Judge(role, spec, protocol, TOP if speaks else 0)
+
+
+def _read(vote: Vote, reading: Reading | None) -> Vote:
+    """The vote with what was read of it, told from the side of a."""
+    if reading is None:
+        return vote
+    probability = reading.probability if vote.a_first else 1 - reading.probability
+    return vote._replace(label=reading.label, probability=probability, outside_mass=reading.outside_mass)
+
+
+def _messages(template: Template, **variables: Any) -> tuple[Message, ...]:
+    try:
+        return conversation(template.messages(**variables))
+    except TemplateError as error:
+        raise UsageError(str(error)) from None

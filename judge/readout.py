@@ -1,0 +1,98 @@
+"""What a judge's completion says, read as numbers. *Nothing* is a value here: unparsed, never a tie."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pairwright.records import Completion
+
+SCORES = ("1", "2", "3", "4", "5")
+
+_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_VERDICT = re.compile(r"[\s*_#>]*verdict[\s*_]*:[\s*_\[(]*([A-Z])[\s*_\])]*\.?[\s*_]*", re.IGNORECASE)
+
+
+class Reading(NamedTuple):
+    """The label that a judge prefers, and how the first token's probability is spread."""
+
+    label: str
+    probability: float
+    """Of the first of the labels, as a share of the labels' mass."""
+    outside_mass: float | None
+    """Probability of everything that is no label; None where the engine did not say."""
+
+
+def label_masses(completion: Completion, labels: Sequence[str]) -> list[float]:
+    """Probability of each label as the completion's first token, white space around it ignored.
+
+    A label that is not among the tokens reported counts as 0.
+    """
+    top = completion.top_logprobs[0] if completion.top_logprobs else {}
+    return [
+        min(1.0, sum(math.exp(p) for token, p in top.items() if token.strip() == label)) for label in labels
+    ]
+
+
+def read_logprob(
+    completion: Completion, labels: tuple[str, str], min_mass: float
+) -> tuple[Reading | None, float | None]:
+    """p = P(first) / (P(first) + P(second)), and the mass outside both, 1 - P(first) - P(second).
+
+    No reading when the labels together have no mass, or less than `min_mass`: the judge says
+    something else then.
+    """
+    if not completion.top_logprobs:
+        return None, None
+    first, second = label_masses(completion, labels)
+    outside = max(0.0, 1.0 - first - second)
+    if first + second == 0 or first + second < min_mass:
+        return None, outside
+    probability = first / (first + second)
+    return Reading(labels[probability < 0.5], probability, outside), outside
+
+
+def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | None:
+    """A constrained completion: one of the labels and nothing else."""
+    text = completion.text.strip()
+    if text not in labels:
+        return None
+    if completion.top_logprobs:
+        reading, _ = read_logprob(completion, labels, 0.0)
+        if reading is not None:
+            return reading
+    return Reading(text, float(text == labels[0]), None)
+
+
+def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[str]) -> Reading | None:
+    """The last line that is a verdict and nothing else, in a completion that ended by itself.
+
+    Lines that stand word for word in one of the `quoted` texts (the task, the candidates) are
+    echoes and say nothing, and so does everything inside `<think>`.
+    """
+    if completion.finish_reason != "stop":
+        return None
+    echoes = {line.strip() for text in quoted for line in text.splitlines()}
+    lines = _THINKING.sub("", completion.text).splitlines()
+    found = [_VERDICT.fullmatch(line) for line in lines if line.strip() not in echoes]
+    letters = [match[1] for match in found if match]
+    if not letters or letters[-1] not in labels:
+        return None
+    return Reading(letters[-1], float(letters[-1] == labels[0]), None)
+
+
+def read_score(completion: Completion, min_mass: float) -> tuple[float | None, float | None]:
+    """The expected score, sum of s P(s) / sum of P(s), and the mass outside the score tokens.
+
+    The expectation tells apart what the likeliest token calls equal (Liu et al. 2023, G-Eval,
+    arXiv 2303.16634, §2). Without log-probabilities it is the score that was written.
+    """
+    if not completion.top_logprobs:
+        text = completion.text.strip()
+        return (float(text), None) if text in SCORES else (None, None)
+    masses = label_masses(completion, SCORES)
+    total = sum(masses)
+    outside = max(0.0, 1.0 - total)
+    if total == 0 or total < min_mass:
+        return None, outside
+    return sum(float(s) * m for s, m in zip(SCORES, masses, strict=True)) / total, outside

@@ -1,0 +1,112 @@
+"""The life of a prompt under judgement: answers, comparisons, ranking, pairs."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from judge.answers import SampledAnswers, require_comparable
+from judge.asking import Meter
+from judge.jury import Case, Jury
+from judge.labels import shuffled
+from judge.pair import pair_columns
+from judge.ranking import Pair, Ranking, rank
+from judge.verdict import Decision
+from pairwright.errors import UsageError
+from pairwright.inputs import Candidate, Input, Row
+from pairwright.records import KEPT, Outcome, transcript
+from pairwright.schema import PAIR
+from pairwright.stage import Work
+
+if TYPE_CHECKING:
+    from judge.command import JudgeConfig
+
+
+class JudgeStage:
+    """One item is one prompt with all its answers."""
+
+    name = "judge"
+    schema = PAIR
+    samples = 1
+
+    def __init__(self, config: "JudgeConfig") -> None:
+        self._config = config
+        self._sampled = SampledAnswers(config)
+        self._jury = Jury(config)
+        self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles}
+        self.templates: Mapping[str, str] = self._jury.templates
+        if len(self._sampled.roles) * self._sampled.n == 1 and config.columns is None:
+            raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
+
+    def check(self, rows: Input) -> None:
+        """Somewhere there must be two different answers to a prompt."""
+        if not self._sampled.roles:
+            require_comparable(rows)
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Gather the answers, let them meet, and make pairs of those the jury tells apart."""
+        meter = Meter()
+        sampled = yield from meter.counting(self._sampled.answer(row))
+        source = self._source(row)
+        found = distinct((*row.candidates, *sampled.answers))
+        given = len(row.candidates) + len(sampled.answers)
+        if len(found) < 2:
+            status, reason = too_few(given, sampled.faults)
+            return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
+        found = [found[i] for i in shuffled(len(found), row.row_id)]
+        case = Case(row.row_id, transcript(row.prompt), tuple(c.text for c in found), row.occurrence)
+        ranking = yield from meter.counting(
+            rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
+        )
+        return self._outcome(ranking, found, source, meter.columns)
+
+    def _outcome(
+        self, ranking: Ranking, found: Sequence[Candidate], source: str, cost: dict[str, Any]
+    ) -> Outcome:
+        """The pairs that were told apart; when there are none, how best and worst compared."""
+        ends: Pair = (min(ranking.best, ranking.worst), max(ranking.best, ranking.worst))
+        wanted = list(ranking.met) if self._config.pairs == "all" else [ends]
+        kept = [pair for pair in wanted if ranking.met[pair].status == KEPT]
+        shown = kept or [ends]
+        rows = [
+            judged_columns(ranking.met[pair], found[pair[0]], found[pair[1]]) | {"source": source}
+            for pair in shown
+        ]
+        decision = ranking.met[shown[0]]
+        free = dict.fromkeys(cost, 0)
+        return Outcome(
+            status=decision.status,
+            reason=decision.reason,
+            columns=rows[0] | cost,
+            further=tuple(columns | free for columns in rows[1:]),
+        )
+
+    def _source(self, row: Row) -> str:
+        """On-policy when all answers come from one model that is known; else off-policy."""
+        models = {c.model for c in row.candidates}
+        if self._sampled.roles:
+            on_policy = len(self._sampled.roles) == 1 and not models
+        else:
+            on_policy = self._config.columns is None and len(models) == 1 and None not in models
+        return "on_policy_judge" if on_policy else "off_policy_judge"
+
+
+def judged_columns(decision: Decision, a: Candidate, b: Candidate) -> dict[str, Any]:
+    """The columns of a pair that was judged, the better answer as chosen."""
+    a_chosen = decision.preference is None or decision.preference >= 0.5
+    chosen, rejected = (a, b) if a_chosen else (b, a)
+    return pair_columns(chosen, rejected) | {
+        "verdict": decision.verdict(a_chosen=a_chosen),
+        "margin": decision.margin,
+    }
+
+
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates without those that repeat another, white space at the ends aside."""
+    return list({c.text.strip(): c for c in reversed(candidates)}.values())[::-1]
+
+
+def too_few(given: int, faults: Sequence[str]) -> tuple[str, str]:
+    """Why there is nothing to compare."""
+    if given > 1:
+        return "identical", "all answers to the prompt are the same"
+    why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
+    return "too_few", f"{given} usable answer{'' if given == 1 else 's'} to the prompt{why}"

@@ -1,0 +1,109 @@
+"""Stronger-preferred pairs: a stronger model's own answer is chosen, and no judge is asked."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from judge.answers import SampledAnswers, names
+from judge.asking import Asking, Meter
+from judge.pair import pair_columns
+from judge.stage import distinct, too_few
+from pairwright.engines.spec import KINDS
+from pairwright.errors import UsageError
+from pairwright.inputs import Candidate, Input, Row
+from pairwright.records import KEPT, Outcome, Sampling
+from pairwright.sample import answer_request, answer_status
+from pairwright.schema import PAIR
+from pairwright.stage import Work
+
+if TYPE_CHECKING:
+    from judge.command import JudgeConfig
+
+SOURCE = "stronger_preferred"
+
+
+class StrongerStage:
+    """One item is one prompt with the answers that stand against the stronger one.
+
+    D'Oosterlinck et al. 2024, §4.1 (arXiv 2408.06266): chosen is the stronger model's independent
+    answer and rejected the target model's.
+    """
+
+    name = "judge"
+    schema = PAIR
+    samples = 1
+    templates: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, config: "JudgeConfig") -> None:
+        assert config.stronger is not None
+        self._every = config.pairs == "all"
+        self._column = None if is_engine(config.stronger) else config.stronger
+        self._sampled = SampledAnswers(config, default_n=1)
+        engine = {} if self._column else {"stronger": config.stronger}
+        self.roles: Mapping[str, str] = {**self._sampled.roles, **engine}
+        self._sampling = Sampling(
+            max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
+        )
+        if config.judge is not None:
+            raise UsageError("--stronger: no judge is asked then; leave --judge away")
+        if self._column and self._column in names(config.columns):
+            raise UsageError(
+                f"--columns names `{self._column}`, which is the stronger answer; leave it out"
+            )
+
+    def check(self, rows: Input) -> None:
+        """Somewhere there must be an answer to stand against the stronger one."""
+        needed = 2 if self._column else 1
+        if not self._sampled.roles and all(len(row.candidates) < needed for row in rows):
+            raise UsageError(
+                f"{rows.info.path}: no answers that the stronger ones could be preferred to; name "
+                "their column with --answer_column, or the engine that gives them with --policy"
+            )
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Gather the weaker answers and the stronger one, and make pairs of them."""
+        meter = Meter()
+        sampled = yield from meter.counting(self._sampled.answer(row))
+        given = [c for c in row.candidates if self._column is None or c.column != self._column]
+        weaker = distinct([*given, *sampled.answers])
+        if not weaker:
+            return self._dropped(*too_few(0, sampled.faults), meter)
+        strong = yield from meter.counting(self._stronger(row))
+        if isinstance(strong, Fault):
+            return self._dropped(strong.status, f"the stronger answer: {strong.reason}", meter)
+        pairs = [c for c in weaker if c.text.strip() != strong.text.strip()]
+        if not pairs:
+            return self._dropped("identical", "the stronger answer says the same", meter)
+        rows = [pair_columns(strong, c) | {"source": SOURCE} for c in pairs[: None if self._every else 1]]
+        free = dict.fromkeys(meter.columns, 0)
+        return Outcome(
+            status=KEPT, columns=rows[0] | meter.columns, further=tuple(row | free for row in rows[1:])
+        )
+
+    def _stronger(self, row: Row) -> Asking["Candidate | Fault"]:
+        """The stronger answer, from its column or its engine, or why there is none."""
+        if self._column:
+            found = next((c for c in row.candidates if c.column == self._column), None)
+            return found or Fault("too_few", "there is none in its column")
+        request = answer_request(row, self._sampling, row.occurrence)
+        [completion] = yield [request.model_copy(update={"role": "stronger"})]
+        status, reason = answer_status(completion)
+        if status != KEPT:
+            return Fault(status, reason)
+        return Candidate(completion.text, completion.model or self.roles["stronger"])
+
+    def _dropped(self, status: str, reason: str, meter: Meter) -> Outcome:
+        return Outcome(status=status, reason=reason, columns={"source": SOURCE} | meter.columns)
+
+
+class Fault(NamedTuple):
+    """Why there is no stronger answer."""
+
+    status: str
+    reason: str
+
+
+def is_engine(stronger: str) -> bool:
+    """Whether `--stronger` names an engine; else it names a column."""
+    kind, colon, _ = stronger.partition(":")
+    return bool(colon) and kind in KINDS
