@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from judge.verdict import side
+
 Z = 1.959963984540054
 """Two-sided 95 % of the normal distribution."""
 BINS = 10
@@ -47,7 +49,7 @@ def share(points: Iterable[float]) -> Rate:
 
 def point(probability: float) -> float:
     """1 for the right side, 0 for the wrong one, 1/2 for neither."""
-    return 0.5 if probability == 0.5 else float(probability > 0.5)
+    return 0.5 + side(probability) / 2
 
 
 def calibration_error(probabilities: Sequence[float], bins: int = BINS) -> float | None:

@@ -13,7 +13,7 @@ from judge.calibration import CALIBRATION, Calibration, jury_identity, measured
 from judge.calibration_table import calibration_table
 from judge.jury import Case, Jury, JuryConfig
 from judge.pair import sides
-from judge.verdict import Decision
+from judge.verdict import Decision, side
 from pairwright.candidates import Candidates
 from pairwright.columns import Columns
 from pairwright.durable import write_durably
@@ -90,10 +90,10 @@ class CalibrateStage:
         """Every row needs two answers and a label."""
         for number, row in enumerate(rows, start=1):
             where = f"{rows.info.path} row {number}"
-            if len(row.candidates) != 2:
+            if (count := len(row.candidates)) != 2:
                 raise UsageError(
-                    f"{where}: {len(row.candidates)} answers and not two; calibration wants `chosen` and "
-                    "`rejected`, or `response_a`, `response_b` and `preference`"
+                    f"{where}: {count} answer{'' if count == 1 else 's'} and not two; calibration wants "
+                    "`chosen` and `rejected`, or `response_a`, `response_b` and `preference`"
                 )
             labelled(row, where)
 
@@ -108,7 +108,7 @@ class CalibrateStage:
             return Outcome(status="identical", reason="both answers are the same", columns=sides(*pair))
         case = Case(row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence)
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
-        right = decision.preference is not None and decision.preference > 0.5
+        right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case))) if right else []
         columns = {
             **sides(*pair),
@@ -160,6 +160,6 @@ def _trial(name: str, decision: Decision) -> dict[str, object]:
     return {
         "name": name,
         "preference": decision.preference,
-        "fooled": sum(p < 0.5 for p in read),
+        "fooled": sum(side(p) < 0 for p in read),
         "verdicts": len(read),
     }

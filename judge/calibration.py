@@ -16,6 +16,7 @@ from judge.agreement import (
     share,
 )
 from judge.jury import Jury, JuryConfig
+from judge.verdict import side
 from pairwright.engines import EngineOptions
 from pairwright.engines.spec import engine_identity
 from pairwright.errors import UsageError
@@ -105,9 +106,7 @@ def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     trials = [attack for row in rows for attack in row["attacks"] or ()]
     if not trials:
         return {}
-    won = [
-        (t["name"], float((t["preference"] if t["preference"] is not None else 1) < 0.5)) for t in trials
-    ]
+    won = [(t["name"], float(t["preference"] is not None and side(t["preference"]) < 0)) for t in trials]
     names = dict.fromkeys(name for name, _ in won)
     verdicts = sum(t["verdicts"] for t in trials)
     fooled = sum(t["fooled"] for t in trials)

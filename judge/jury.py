@@ -7,7 +7,15 @@ from pydantic import Field, PositiveInt
 
 from judge.asking import Asking, together
 from judge.labels import draw_labels, draw_nonce
-from judge.readout import SCORES, Reading, read_choice, read_logprob, read_score, read_text
+from judge.readout import (
+    SCORES,
+    Reading,
+    label_doubt,
+    read_choice,
+    read_logprob,
+    read_score,
+    read_text,
+)
 from judge.rubric import parse_aspects
 from judge.verdict import Agree, Decision, Vote, decide
 from pairwright.config import GATE, OPERATIONAL, Config
@@ -20,6 +28,9 @@ from prompts.template import TemplateError
 Protocol = Literal["logprob", "choice", "text", "score"]
 TOP = 20
 """How many of the likeliest first tokens are looked at; no server gives more."""
+
+MOST_DOUBT = 0.01
+"""Most by which a label that was not reported may be able to move a probability."""
 
 
 class JuryConfig(Config):
@@ -114,9 +125,7 @@ class Jury:
         messages = _messages(self._template, **shown, labels=labels, protocol=judge.protocol)
         vote = Vote(judge.spec, a_first, "", None)
         if judge.protocol == "logprob":
-            [completion] = yield [self._request(judge, case, messages, 1, TOP)]
-            reading, outside = read_logprob(completion, labels, self._config.min_label_mass)
-            return _read(vote._replace(outside_mass=outside, reply=completion.text), reading)
+            return (yield from self._by_logprob(judge, case, messages, labels, vote))
         [completion] = yield [self._request(judge, case, messages, self._config.reasoning_tokens)]
         vote = vote._replace(reply=completion.text)
         if judge.protocol == "text":
@@ -125,6 +134,23 @@ class Jury:
         messages = (*messages, said, *_messages(self._choose, labels=labels))
         [choice] = yield [self._request(judge, case, messages, 4, judge.logprobs, labels)]
         return _read(vote._replace(reply=f"{vote.reply}\n\n{choice.text}"), read_choice(choice, labels))
+
+    def _by_logprob(
+        self, judge: Judge, case: Case, messages: tuple[Message, ...], labels: tuple[str, str], vote: Vote
+    ) -> Asking[Vote]:
+        """The labels' probabilities as the first token.
+
+        A label that is not among the tokens reported has some probability all the same. Where that
+        could change the reading, the judge is asked again and held to the labels; the mass outside
+        them is the one of the free answer.
+        """
+        [free] = yield [self._request(judge, case, messages, 1, TOP)]
+        reading, outside = read_logprob(free, labels, self._config.min_label_mass)
+        vote = vote._replace(outside_mass=outside, reply=free.text)
+        if reading is not None and label_doubt(free, labels) > MOST_DOUBT:
+            [held] = yield [self._request(judge, case, messages, 4, TOP, labels)]
+            reading = read_choice(held, labels)
+        return _read(vote, reading)
 
     def _by_score(
         self, case: Case, pairs: Sequence[tuple[int, int]], nonce: str
@@ -218,7 +244,7 @@ def _read(vote: Vote, reading: Reading | None) -> Vote:
     if reading is None:
         return vote
     probability = reading.probability if vote.a_first else 1 - reading.probability
-    return vote._replace(label=reading.label, probability=probability, outside_mass=reading.outside_mass)
+    return vote._replace(label=reading.label, probability=probability)
 
 
 def _messages(template: Template, **variables: Any) -> tuple[Message, ...]:

@@ -14,13 +14,10 @@ _VERDICT = re.compile(r"[\s*_#>]*verdict[\s*_]*:[\s*_\[(]*([A-Z])[\s*_\])]*\.?[\
 
 
 class Reading(NamedTuple):
-    """The label that a judge prefers, and how the first token's probability is spread."""
+    """The label that a judge prefers, and the probability of the first of the two labels."""
 
     label: str
     probability: float
-    """Of the first of the labels, as a share of the labels' mass."""
-    outside_mass: float | None
-    """Probability of everything that is no label; None where the engine did not say."""
 
 
 def label_masses(completion: Completion, labels: Sequence[str]) -> list[float]:
@@ -49,7 +46,17 @@ def read_logprob(
     if first + second == 0 or first + second < min_mass:
         return None, outside
     probability = first / (first + second)
-    return Reading(labels[probability < 0.5], probability, outside), outside
+    return Reading(labels[probability < 0.5], probability), outside
+
+
+def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
+    """By how much labels that were not reported could move p, each being at most as likely as the
+    least likely token that was: m / (m + mass of the labels that were reported)."""
+    masses = label_masses(completion, labels)
+    if all(masses):
+        return 0.0
+    least = min((math.exp(p) for p in completion.top_logprobs[0].values()), default=1.0)
+    return least / (least + sum(masses))
 
 
 def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | None:
@@ -61,7 +68,7 @@ def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | No
         reading, _ = read_logprob(completion, labels, 0.0)
         if reading is not None:
             return reading
-    return Reading(text, float(text == labels[0]), None)
+    return Reading(text, float(text == labels[0]))
 
 
 def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[str]) -> Reading | None:
@@ -78,7 +85,7 @@ def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[
     letters = [match[1] for match in found if match]
     if not letters or letters[-1] not in labels:
         return None
-    return Reading(letters[-1], float(letters[-1] == labels[0]), None)
+    return Reading(letters[-1], float(letters[-1] == labels[0]))
 
 
 def read_score(completion: Completion, min_mass: float) -> tuple[float | None, float | None]:

@@ -8,6 +8,14 @@ from pairwright.records import KEPT
 Agree = Literal["majority", "all", "mean"]
 
 
+_EVEN = 1e-9
+
+
+def side(probability: float) -> int:
+    """1 for the answer whose probability it is, -1 for the other one, 0 for neither."""
+    return 0 if abs(probability - 0.5) < _EVEN else (1 if probability > 0.5 else -1)
+
+
 class Vote(NamedTuple):
     """What one judge said of the pair (a, b), once."""
 
@@ -35,11 +43,11 @@ class Opinion(NamedTuple):
     """Whether every order favours the same side."""
 
     @property
-    def side(self) -> int:
+    def favours(self) -> int:
         """1 for a, -1 for b, 0 for neither."""
         if self.probability is None or not self.consistent:
             return 0
-        return _side(self.probability)
+        return side(self.probability)
 
 
 class Decision(NamedTuple):
@@ -73,7 +81,7 @@ def opinion(votes: Sequence[Vote]) -> Opinion:
         return Opinion(None, False)
     total = sum(v.weight for v in votes)
     mean = sum(v.weight * v.probability for v in votes if v.probability is not None) / total
-    sides = {_side(v.probability) for v in votes if v.probability is not None and v.a_first is not None}
+    sides = {side(v.probability) for v in votes if v.probability is not None and v.a_first is not None}
     return Opinion(mean, len(sides) < 2)
 
 
@@ -102,11 +110,11 @@ def _ending(
 ) -> tuple[str, str]:
     if preference is None:
         return "unparsed", "no judge gave a verdict that can be read, in both orders"
-    sides = [o.side for o in opinions]
+    sides = [o.favours for o in opinions]
     needed = len(sides) if agree == "all" else len(sides) // 2 + 1
     winner = next((side for side in (1, -1) if sides.count(side) >= needed), 0)
     margin = abs(2 * preference - 1)
-    if winner and _side(preference) == winner:
+    if winner and side(preference) == winner:
         if margin >= min_margin:
             return KEPT, ""
         return "tie", f"a margin of {margin:.3f}; at least {min_margin:g} is wanted"
@@ -134,10 +142,6 @@ def _averaged(votes: Sequence[Vote]) -> list[Vote]:
         mean = sum(p for p in here if p is not None) / len(here)
         averaged.append(Vote("+".join(judges), a_first, "", mean, aspect=aspect, weight=weight))
     return averaged
-
-
-def _side(probability: float) -> int:
-    return (probability > 0.5) - (probability < 0.5)
 
 
 def _vote_column(vote: Vote, a_chosen: bool) -> dict[str, Any]:
