@@ -11,7 +11,8 @@ from judge.asking import Asking, Meter
 from judge.attacks import drawn_attacks, load_attacks
 from judge.calibration import CALIBRATION, Calibration, jury_identity, measured
 from judge.calibration_table import calibration_table
-from judge.jury import Case, Jury, JuryConfig
+from judge.judges import JuryConfig
+from judge.jury import Case, Jury
 from judge.pair import sides
 from judge.verdict import Decision, side
 from pairwright.candidates import Candidates

@@ -15,7 +15,8 @@ from judge.agreement import (
     point,
     share,
 )
-from judge.jury import Jury, JuryConfig
+from judge.judges import JuryConfig
+from judge.jury import Jury
 from judge.verdict import side
 from pairwright.engines import EngineOptions
 from pairwright.engines.spec import engine_identity
@@ -46,6 +47,10 @@ class Calibration(Record):
     """Share of all pairs that `judge` would keep."""
     first_position: Rate
     """How often the answer that stands first is preferred; 1/2 is fair."""
+    longer_preferred: Rate
+    """How often the longer answer is preferred; beside `longest`, which is how often people do."""
+    outside_mass: float | None
+    """Mean probability of anything but a label as the judge's first token."""
     unparsed: Rate
     """Share of pairs without a verdict in both orders."""
     longest: Rate
@@ -79,6 +84,8 @@ def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calib
         consistent=share(float(row["verdict"]["consistent"]) for row in read),
         kept=share(float(row["decision"] == KEPT) for row in rows),
         first_position=share(p for row in read for p in _first_points(row)),
+        longer_preferred=share(_longer_point(row) for row in read),
+        outside_mass=_outside(rows),
         unparsed=share(float(row.get("status") is not None) for row in rows),
         longest=share(by_length),
         calibration_error=calibration_error([row["verdict"]["preference"] for row in read]),
@@ -90,6 +97,17 @@ def longest_point(row: Mapping[str, Any]) -> float:
     """What taking the longer answer earns on a labelled pair, in characters."""
     chosen, rejected = (len(row[side][0]["content"]) for side in ("chosen", "rejected"))
     return 0.5 if chosen == rejected else float(chosen > rejected)
+
+
+def _longer_point(row: Mapping[str, Any]) -> float:
+    """Whether the judge takes the longer answer; half when it or the lengths are undecided."""
+    return 0.5 + 2 * (longest_point(row) - 0.5) * (point(row["verdict"]["preference"]) - 0.5)
+
+
+def _outside(rows: Iterable[Mapping[str, Any]]) -> float | None:
+    masses = [vote["outside_mass"] for row in rows for vote in row["verdict"]["votes"]]
+    known = [mass for mass in masses if mass is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _first_points(row: Mapping[str, Any]) -> list[float]:

@@ -14,9 +14,12 @@ def calibration_table(calibration: Calibration) -> Table:
     for name, rate in _rates(calibration).items():
         if rate is not None:
             table.add_row(name, *_cells(rate))
-    error = calibration.calibration_error
-    shown = "–" if error is None else f"{error:.3f}"
-    table.add_row(f"calibration error (ECE, {calibration.bins} bins)", shown, "", "")
+    numbers = {
+        f"calibration error (ECE, {calibration.bins} bins)": calibration.calibration_error,
+        "mass outside the labels": calibration.outside_mass,
+    }
+    for name, number in numbers.items():
+        table.add_row(name, "–" if number is None else f"{number:.3f}", "", "")
     return table
 
 
@@ -29,6 +32,7 @@ def _rates(c: Calibration) -> dict[str, Rate | None]:
         "swap consistency": c.consistent,
         "pairs it would keep": c.kept,
         "first position preferred": c.first_position,
+        "longer answer preferred": c.longer_preferred,
         "unparsed": c.unparsed,
         "attacks that win a pair": c.attack_success,
         "attacks that win a verdict": c.attack_success_per_verdict,

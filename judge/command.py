@@ -7,7 +7,7 @@ from pydantic import Field
 
 from judge.answers import AnswersStageConfig
 from judge.calibration import require_calibrated
-from judge.jury import JuryConfig
+from judge.judges import JuryConfig
 from judge.stage import JudgeStage
 from judge.stronger import StrongerStage, is_engine
 from pairwright.columns import Columns

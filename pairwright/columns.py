@@ -9,7 +9,7 @@ from pairwright.records import Message
 
 PROMPTS = ("prompt", "instruction", "question", "messages")
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
-_SIBLINGS = re.compile(r"(?:completion|response|output|answer)_?[a-z0-9]")
+_SIBLINGS = re.compile(r"(?:completion|response|output|answer)(?:_[a-z0-9]|[0-9])")
 """Columns of several answers to one prompt: `response_a`, `answer1` …"""
 
 

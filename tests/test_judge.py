@@ -6,8 +6,8 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from datasets import load_dataset
 from asking import ask
+from datasets import load_dataset
 from planted_judge import candidates, choosing, plant, question, seed
 from runs_on_disk import rows_of, write_jsonl
 
