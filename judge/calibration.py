@@ -21,7 +21,7 @@ from judge.verdict import side
 from pairwright.engines import EngineOptions
 from pairwright.engines.spec import engine_identity
 from pairwright.errors import UsageError
-from pairwright.records import KEPT, Record, content_hash
+from pairwright.records import FAILED, KEPT, Record, content_hash
 
 CALIBRATION = "calibration.json"
 
@@ -34,7 +34,9 @@ class Calibration(Record):
     verdict: str
     """The numbers in words."""
     pairs: int
-    """Pairs with a label that were asked about."""
+    """Pairs with a label that were asked about and answered."""
+    failed: int
+    """Pairs that no answer came back for; they are no part of any number here."""
     agreement: Rate
     """With the labels, by the mean over both orders; an undecided pair counts half."""
     agreement_when_consistent: Rate
@@ -69,6 +71,8 @@ class Calibration(Record):
 
 def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calibration:
     """The calibration that the rows of a calibration run come to; failed rows and ties are no part."""
+    rows = list(rows)
+    failed = sum(row.get("status") == FAILED for row in rows)
     rows = [row for row in rows if row.get("status") in (None, "unparsed")]
     read = [row for row in rows if row.get("status") is None]
     by_judge = [point(row["verdict"]["preference"]) for row in read]
@@ -78,6 +82,7 @@ def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calib
         judges=judges,
         verdict=plain_verdict(by_judge, by_length),
         pairs=len(rows),
+        failed=failed,
         agreement=share(by_judge),
         agreement_when_consistent=share(p for row, p in marked if row["verdict"]["consistent"]),
         agreement_when_kept=share(p for row, p in marked if row["decision"] == KEPT),

@@ -387,3 +387,28 @@ def test_every_shard_has_the_same_types(tmp_path):
     assert not any(
         pa.types.is_null(f.type) for f in pq.read_schema(next((tmp_path / "run" / "data").glob("*")))
     )
+
+
+def test_a_lost_shard_is_made_again_with_the_same_rows(tmp_path):
+    """Rows beyond the first of a prompt come back with the same ids, from the journal alone."""
+    three_answers(tmp_path)
+    config = settings(tmp_path, pairs="all")
+    judged(tmp_path, config, choosing(better))
+    before = rows_of(tmp_path / "run")
+    (tmp_path / "run" / "data" / "train-00001.parquet").unlink()
+    again = judge(config)
+    assert again is not None
+    assert again.kept_rows == 30
+    assert rows_of(tmp_path / "run") == before
+
+
+def test_preview_and_dry_run_ask_nothing(tmp_path, capsys):
+    three_answers(tmp_path)
+    assert judge(settings(tmp_path, preview=True)) is None
+    assert "first response" in capsys.readouterr().out
+    policy = write_jsonl(tmp_path / "policy.jsonl", [{"text": "hello"}])
+    assert judge(settings(tmp_path, columns=None, policy=f"canned:{policy}", dry_run=True)) is None
+    said = capsys.readouterr().out
+    assert "policy" in said
+    assert "judge" in said
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,72 @@
+"""Reading prompts with all their answers, side by side or row by row."""
+
+import pytest
+from runs_on_disk import write_jsonl
+
+from pairwright.candidates import Candidates
+from pairwright.columns import Columns, sibling_columns
+from pairwright.errors import UsageError
+
+
+def read(path, limit=None, **columns):
+    return Candidates(str(path), Columns(**columns), limit, ["row_id", "prompt_id", "prompt", "source"])
+
+
+def test_answers_side_by_side(tmp_path):
+    rows = [
+        {"prompt": "Q", "response_a": "x", "response_b": "y", "model_b": "m", "source": "s"},
+        {"prompt": "Q", "response_a": "x", "response_b": "y", "model_b": "m", "source": "s"},
+        {"prompt": "R", "response_a": None, "response_b": [{"role": "assistant", "content": "z"}]},
+    ]
+    found = read(write_jsonl(tmp_path / "f.jsonl", rows))
+    one, same, last = list(found)
+    assert found.side_by_side
+    assert found.info.rows == 3
+    assert [(c.text, c.model, c.column) for c in one.candidates] == [
+        ("x", "response_a", "response_a"),
+        ("y", "m", "response_b"),
+    ]
+    assert one.carried == {"model_b": "m", "input_source": "s"}
+    assert (one.prompt_id, one.occurrence, same.occurrence) == (same.prompt_id, 0, 1)
+    assert one.row_id != same.row_id
+    assert [c.text for c in last.candidates] == ["z"]
+
+
+def test_rows_that_follow_each_other_are_grouped(tmp_path):
+    rows = [
+        {"prompt": prompt, "completion": text, "completion_model": "m", "sample_index": 0, "tag": prompt}
+        for prompt, text in [("Q", "1"), ("Q", "2"), ("Q", ""), ("R", "3"), ("Q", "1"), ("Q", "2")]
+    ]
+    path = write_jsonl(tmp_path / "f.jsonl", rows)
+    found = list(read(path))
+    assert [[c.text for c in row.candidates] for row in found] == [["1", "2"], ["3"], ["1", "2"]]
+    assert [row.occurrence for row in found] == [0, 0, 1]
+    assert len({row.row_id for row in found}) == 3
+    assert found[0].carried == {"tag": "Q"}
+    assert {c.model for row in found for c in row.candidates} == {"m"}
+    assert len(list(read(path, 2))) == read(path, 2).info.rows == 2
+    assert [row.row_id for row in read(path, 2)] == [row.row_id for row in found[:2]]
+
+
+def test_named_columns_win_over_conventions(tmp_path):
+    row = {"prompt": "Q", "chosen": "c", "rejected": "r", "draft": "d", "final": "f"}
+    path = write_jsonl(tmp_path / "f.jsonl", [row])
+    assert [c.text for c in next(iter(read(path))).candidates] == ["c", "r"]
+    assert [c.text for c in next(iter(read(path, answers=("final", "draft")))).candidates] == ["f", "d"]
+    assert [c.text for c in next(iter(read(path, answer="rejected"))).candidates] == ["r"]
+    with pytest.raises(UsageError, match=r"no column `nothing` \(--columns\)"):
+        read(path, answers=("final", "nothing"))
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["prompt", "response_a", "response_b"], ("response_a", "response_b")),
+        (["prompt", "chosen", "rejected", "answer_1", "answer_2"], ("chosen", "rejected")),
+        (["answer1", "answer2", "answer3"], ("answer1", "answer2", "answer3")),
+        (["prompt", "response_a"], ()),
+        (["answers", "outputs", "response_id"], ()),
+    ],
+)
+def test_conventions(names, found):
+    assert sibling_columns(names) == found
