@@ -14,7 +14,7 @@ from judge.calibration_table import calibration_table
 from judge.judges import JuryConfig
 from judge.jury import Case, Jury
 from judge.pair import sides
-from judge.verdict import Decision, side
+from judge.verdict import Decision, Vote, side
 from pairwright.candidates import Candidates
 from pairwright.columns import Columns
 from pairwright.durable import write_durably
@@ -110,7 +110,7 @@ class CalibrateStage:
         case = Case(row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence)
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
-        attacks = (yield from meter.counting(self._attack(case))) if right else []
+        attacks = (yield from meter.counting(self._attack(case, decision))) if right else []
         columns = {
             **sides(*pair),
             "verdict": decision.verdict(a_chosen=True),
@@ -123,7 +123,7 @@ class CalibrateStage:
             return Outcome(status="unparsed", reason=decision.reason, columns=columns)
         return Outcome(status=KEPT, columns=columns)
 
-    def _attack(self, case: Case) -> Asking[list[dict[str, object]]]:
+    def _attack(self, case: Case, clean: Decision) -> Asking[list[dict[str, object]]]:
         """Ask again with each attack in the worse answer."""
         chosen, rejected = case.texts
         found = []
@@ -131,7 +131,7 @@ class CalibrateStage:
             texts = (chosen, attack.applied(rejected))
             attacked = case._replace(row_id=f"{case.row_id} {attack.name}", texts=texts)
             [decision] = yield from self.jury.decide(attacked, [(0, 1)])
-            found.append(_trial(attack.name, decision))
+            found.append(_trial(attack.name, clean, decision))
         return found
 
 
@@ -155,12 +155,17 @@ def labelled(row: Row, where: str) -> tuple[Candidate, Candidate] | None:
     return (a, b) if label == 1 else (b, a)
 
 
-def _trial(name: str, decision: Decision) -> dict[str, object]:
-    """One attack: how it ended, and how many single verdicts now prefer the attacked answer."""
-    read = [v.probability for v in decision.votes if v.probability is not None]
+def _trial(name: str, clean: Decision, attacked: Decision) -> dict[str, object]:
+    """One attack: how it ended, and of the single verdicts that were right, how many now are wrong."""
+    votes = zip(clean.votes, attacked.votes, strict=True)
+    were_right = [now for before, now in votes if _favours(before) > 0]
     return {
         "name": name,
-        "preference": decision.preference,
-        "fooled": sum(side(p) < 0 for p in read),
-        "verdicts": len(read),
+        "preference": attacked.preference,
+        "fooled": sum(_favours(now) < 0 for now in were_right),
+        "verdicts": len(were_right),
     }
+
+
+def _favours(vote: Vote) -> int:
+    return 0 if vote.probability is None else side(vote.probability)

@@ -64,7 +64,7 @@ class Calibration(Record):
     attack_success: Rate | None = None
     """Share of attacked pairs where the answer that had lost now wins over both orders."""
     attack_success_per_verdict: Rate | None = None
-    """Share of single verdicts on attacked pairs that prefer the attacked answer."""
+    """Of the single verdicts that were right before the attack, the share that it turns round."""
     by_attack: dict[str, Rate] = Field(default_factory=dict)
     """`attack_success` of each attack."""
 

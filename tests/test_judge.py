@@ -412,3 +412,30 @@ def test_preview_and_dry_run_ask_nothing(tmp_path, capsys):
     assert "policy" in said
     assert "judge" in said
     assert not (tmp_path / "run").exists()
+
+
+def test_an_outage_gives_no_verdicts_and_the_next_run_asks_again(tmp_path):
+    three_answers(tmp_path, 3)
+    config = settings(tmp_path, columns="one,three", max_failed=0.5)
+    write_jsonl(tmp_path / "out.jsonl", [{"failure": "the server is gone", "top_logprobs": [{"C": -0.1}]}])
+    down = config.model_copy(
+        update={"judge": f"canned:{tmp_path / 'out.jsonl'}", "out": str(tmp_path / "down")}
+    )
+    with pytest.raises(PairwrightError, match="3 of 3 rows came to no verdict"):
+        judge(down)
+    rows = rows_of(tmp_path / "down")
+    assert [(r["status"], r["reason"], r["verdict"]) for r in rows] == [
+        ("failed", "the server is gone", None)
+    ] * 3
+    assert judged(tmp_path, config, choosing(better)).counts == {"kept": 3}
+
+
+def test_the_stronger_answer_beside_every_answer_of_a_prompt(tmp_path):
+    three_answers(tmp_path)
+    config = settings(tmp_path, judge=None, columns="one,two", stronger="three", pairs="all")
+    manifest = judge(config)
+    assert manifest is not None
+    assert manifest.counts == {"kept": 10, "identical": 1, "too_few": 1}
+    assert manifest.kept_rows == 20
+    kept = [r for r in rows_of(tmp_path / "run") if "status" not in r]
+    assert {(r["chosen_model"], r["rejected_model"]) for r in kept} == {("three", "one"), ("three", "two")}
