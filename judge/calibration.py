@@ -44,7 +44,8 @@ class Calibration(Record):
     agreement_when_kept: Rate
     """The same on the pairs that `judge` would keep with these settings."""
     consistent: Rate
-    """Swap consistency: share of judged pairs where both orders favour the same answer."""
+    """Swap consistency: share of judged pairs where both orders favour the same answer. Ratings have
+    no order, so nothing is counted for them."""
     kept: Rate
     """Share of all pairs that `judge` would keep."""
     first_position: Rate
@@ -78,15 +79,16 @@ def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calib
     by_judge = [point(row["verdict"]["preference"]) for row in read]
     by_length = [longest_point(row) for row in read]
     marked = list(zip(read, by_judge, strict=True))
+    ordered = [(row, p) for row, p in marked if _first_points(row)]
     return Calibration(
         judges=judges,
         verdict=plain_verdict(by_judge, by_length),
         pairs=len(rows),
         failed=failed,
         agreement=share(by_judge),
-        agreement_when_consistent=share(p for row, p in marked if row["verdict"]["consistent"]),
+        agreement_when_consistent=share(p for row, p in ordered if row["verdict"]["consistent"]),
         agreement_when_kept=share(p for row, p in marked if row["decision"] == KEPT),
-        consistent=share(float(row["verdict"]["consistent"]) for row in read),
+        consistent=share(float(row["verdict"]["consistent"]) for row, _ in ordered),
         kept=share(float(row["decision"] == KEPT) for row in rows),
         first_position=share(p for row in read for p in _first_points(row)),
         longer_preferred=share(_longer_point(row) for row in read),
