@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs import _records as records
 from pairwright.records import Message, content_hash
+from pairwright.sources import records
 
 
 class PairRow(NamedTuple):
