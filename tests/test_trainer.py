@@ -107,7 +107,7 @@ def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 100)
 
-    monkeypatch.setattr("train.trainer.with_reference", shifted)
+    monkeypatch.setattr("train.run.with_reference", shifted)
     with pytest.raises(PairwrightError, match=r"mean \|reward\| is 10 and must be 0"):
         train(tiny.config("random"))
     assert not list((tiny.folder / "random").glob("checkpoint-*"))
@@ -118,7 +118,7 @@ def test_a_coarse_reference_is_warned_of(tiny, monkeypatch, caplog):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 1)
 
-    monkeypatch.setattr("train.trainer.with_reference", shifted)
+    monkeypatch.setattr("train.run.with_reference", shifted)
     train(tiny.config("coarse", max_steps=1))
     assert "mean |reward| is 0.1 and should be 0" in caplog.text
 
