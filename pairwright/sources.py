@@ -92,8 +92,10 @@ class JsonLines:
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                if text.strip():
+                text = line.rstrip()
+                if number == 1:
+                    text = text.removeprefix(codecs.BOM_UTF8)
+                if text:
                     yield f"{self._path} line {number}", self._record(text, number)
 
     def _record(self, line: bytes, number: int) -> dict[str, Any]:
