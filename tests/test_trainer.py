@@ -139,7 +139,7 @@ SETTINGS = [
     {"weight_decay": 0.5},
     {"bf16": True},
     {"seed": 7},
-    {"max_length": 28},
+    {"max_length": 24},
     {"limit": 6},
     {"eval_share": 0.4},
 ]
