@@ -19,9 +19,9 @@ from train import gradient
 from train.batches import PairSet, deal
 from train.config import TrainConfig
 from train.gradient import Trainee, add_gradient
-from train.metrics import METRICS, MetricSums
+from train.metrics import METRICS, MetricSums, pair_metrics
 from train.model import load_model, load_tokenizer, trained
-from train.objective import objective_of
+from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pairs import load_pairs
 from train.reference import with_reference
 from train.trainer import train
@@ -235,6 +235,17 @@ def test_the_metrics_say_what_happened(tiny):
     assert result.start_metrics["eval_loss"] == records[0]["eval_loss"]
 
 
+def test_a_tie_counts_half():
+    """Log-ratios 2 > 1, 1 = 1, 0 < 1: one right, one tie, one wrong; two chosen answers rose."""
+    ratios = torch.tensor([2.0, 1.0, 0.0])
+    zero, one = torch.zeros(3), torch.ones(3)
+    logps = PairLogprobs(ratios, one, zero, zero, one, one)
+    values = pair_metrics(logps, PairLosses(zero, zero), 0.1)
+    assert values[METRICS.index("rewards/accuracies")].tolist() == [1.0, 0.5, 0.0]
+    assert values[METRICS.index("logratios/chosen_rose")].tolist() == [1.0, 1.0, 0.0]
+    assert values[METRICS.index("logratios/common_mode")].tolist() == [1.5, 1.0, 0.5]
+
+
 def test_an_incomplete_last_batch_counts_by_its_true_size(tiny):
     """10 pairs by 4: the mean over the epoch's records, weighed 4, 4, 2, is that over its pairs."""
     settings = {"eval_share": 0.0, "num_train_epochs": 1, "learning_rate": 1e-12}
@@ -296,6 +307,18 @@ def test_adapters_are_saved_as_peft_reads_them_and_the_base_is_the_reference(tin
     merged = with_reference(accelerator, model.merge_and_unload(), held_out, size=8).ref_P2
     assert merged[:, 0].mean().item() == pytest.approx(after["eval_logps/chosen"], abs=1e-4)
     assert before["eval_logps/chosen"] != pytest.approx(after["eval_logps/chosen"], abs=1e-3)
+
+
+def test_training_can_start_from_an_adapter_which_is_merged_first(tiny):
+    first = tiny.config("round-1", lora_r=2, num_train_epochs=2)
+    train(first)
+    second = tiny.config("round-2", model=first.output_dir, max_steps=1)
+    train(second)
+    ended = read_metrics(first.output_dir)[-1]["eval_logps/chosen"]
+    began = read_metrics(second.output_dir)[0]["eval_logps/chosen"]
+    assert began == pytest.approx(ended, abs=1e-4)
+    with pytest.raises(UsageError, match="is an adapter; merge it"):
+        train(tiny.config("refused", model=first.output_dir, lora_r=2))
 
 
 def test_bfloat16_keeps_float32_weights(tiny):

@@ -130,8 +130,8 @@ class WorkConfig(Config):
     """Recompute activations in the backward pass: less memory, about a third more time."""
     use_cpu: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Train on the CPU even where there is a GPU."""
-    eval_steps: int = Field(default=50, ge=0, json_schema_extra=OPERATIONAL)
-    """Updates between evaluations. There is always one before the first update, and at the end."""
+    eval_steps: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Updates between evaluations; 0 makes two, before the first update and after the last."""
     logging_steps: int = Field(default=1, gt=0, json_schema_extra=OPERATIONAL)
     """Updates behind each line of metrics."""
     save_steps: int = Field(default=100, ge=0, json_schema_extra=OPERATIONAL)

@@ -70,7 +70,7 @@ def describe(
     identity = config.of_kind("semantic") | {
         "bf16": uses_bf16(config),
         "model": model_identity(config.model),
-        "tokenizer": content_hash([sorted(tokenizer.get_vocab()), str(tokenizer.chat_template)]),
+        "tokenizer": content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)]),
         "data": pairs_hash(pairs.training),
         "eval_data": pairs_hash(pairs.held_out),
     }
