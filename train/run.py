@@ -68,6 +68,7 @@ def prepare(
     policy = accelerator.prepare_model(model)
     trainee = Trainee(accelerator, policy, objective_of(config), config.micro_batch_size)
     size = config.micro_batch_size
+    say("asking the reference, once, about every pair")
     training = with_reference(accelerator, policy, pairs.training, size=size)
     held_out = with_reference(accelerator, policy, pairs.held_out, size=size)
     optimizer = torch.optim.AdamW(
