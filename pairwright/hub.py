@@ -45,8 +45,7 @@ class HubDataset:
 
 
 def _load(name: str, split: str) -> "datasets.Dataset":
-    if not reachable():
-        _stay_offline()
+    ask_no_hub_in_vain()
     import datasets
 
     datasets.logging.set_verbosity_error()
@@ -57,6 +56,18 @@ def _load(name: str, split: str) -> "datasets.Dataset":
         raise UsageError(
             f"{name}: no such file or folder, and not to be had as a data set of the hub ({reason})"
         ) from None
+
+
+def ask_no_hub_in_vain() -> None:
+    """Keep the hub client to its cache when the hub cannot be reached: it would try for half a minute."""
+    if reachable():
+        return
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read once, at import
+    import datasets
+    import huggingface_hub
+
+    huggingface_hub.constants.HF_HUB_OFFLINE = True
+    datasets.config.HF_HUB_OFFLINE = True
 
 
 def reachable() -> bool:
@@ -70,13 +81,3 @@ def reachable() -> bool:
     except OSError:
         return False
     return True
-
-
-def _stay_offline() -> None:
-    """Keep the hub client, which would try for half a minute, to its cache."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # read once, at import
-    import datasets
-    import huggingface_hub
-
-    huggingface_hub.constants.HF_HUB_OFFLINE = True
-    datasets.config.HF_HUB_OFFLINE = True

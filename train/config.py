@@ -143,7 +143,10 @@ class WorkConfig(Config):
 
 
 class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
-    """Train a model on preference pairs."""
+    """Train a model on preference pairs.
+
+    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
+    """
 
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
