@@ -13,7 +13,7 @@ from judge.verdict import Decision
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
 from pairwright.records import KEPT, Outcome, transcript
-from pairwright.schema import PAIR
+from pairwright.schema import JUDGED_PAIR
 from pairwright.stage import Work
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class JudgeStage:
     """One item is one prompt with all its answers."""
 
     name = "judge"
-    schema = PAIR
+    schema = JUDGED_PAIR
     samples = 1
 
     def __init__(self, config: "JudgeConfig") -> None:

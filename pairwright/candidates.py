@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby, islice
-from operator import attrgetter
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from pairwright.columns import Columns, parse_row, sibling_columns
 from pairwright.inputs import Candidate, Input, Row
-from pairwright.records import content_hash
+from pairwright.records import Message, content_hash
 from pairwright.schema import ANSWER
+
+_Placed: TypeAlias = tuple[str, Mapping[str, Any], tuple[Message, ...], tuple[Candidate, ...]]
+"""Where a row of work stands, its record, its prompt, and the answers to it."""
 
 
 class Candidates(Input):
@@ -20,54 +23,52 @@ class Candidates(Input):
     `limit` counts prompts.
     """
 
+    limit_counts_rows = False
+
     @property
     def side_by_side(self) -> bool:
-        """Whether each row of the file holds all answers to its prompt."""
+        """Whether each row of the source holds all answers to its prompt."""
         return bool(self._columns.answers)
 
-    def __iter__(self) -> Iterator[Row]:
-        rows = self._wide() if self.side_by_side else islice(self._grouped(), self._most)
-        seen: Counter[bytes] = Counter()
-        for row in rows:
-            content = [row.prompt_id, [c.text for c in row.candidates]]
-            same = bytes.fromhex(content_hash(content)[:16])
-            row_id = content_hash([*content, seen[same]])[:16]
-            yield row._replace(row_id=row_id, occurrence=seen[same])
-            seen[same] += 1
-
-    def _found(self, names: list[str], wanted: Columns) -> Columns:
+    def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
+        """The columns to read; of grouped rows, what belongs to one answer alone is not carried."""
         if not wanted.answers and wanted.answer is None:
             wanted = wanted._replace(answers=sibling_columns(names))
-        self._most = self._limit
-        if not wanted.answers:
-            self._limit = None  # it counts prompts, not rows
-        return super()._found(names, wanted)
+        columns, rest = super()._chosen(names, wanted, answers)
+        return columns, rest if columns.answers else [n for n in rest if n not in ANSWER.names]
 
-    def _wide(self) -> Iterator[Row]:
-        for where, record in self._records():
+    def _placed_rows(self) -> Iterator[tuple[str, Row]]:
+        seen: Counter[bytes] = Counter()
+        groups = self._wide() if self.side_by_side else self._grouped()
+        for where, record, prompt, candidates in islice(groups, self._limit):
+            prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
+            content = [prompt_id, [c.text for c in candidates]]
+            same = bytes.fromhex(content_hash(content)[:16])
+            row_id = content_hash([*content, seen[same]])[:16]
+            yield where, Row(row_id, prompt_id, seen[same], prompt, None, self._rest(record), candidates)
+            seen[same] += 1
+
+    def _wide(self) -> Iterator[_Placed]:
+        """Each row with the answers in its columns; an empty one is none."""
+        for where, record in self._source:
             candidates = []
             for name in self._columns.answers:
                 prompt, text = parse_row(record, self._columns._replace(answer=name), where)
                 if text is not None:
                     candidates.append(Candidate(text, _model_behind(name, record), name))
-            prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
-            yield Row("", prompt_id, 0, prompt, None, self._carried(record), tuple(candidates))
+            yield where, record, prompt, tuple(candidates)
 
-    def _grouped(self) -> Iterator[Row]:
-        """Neighbouring rows of one prompt as one row; what belongs to one answer alone is left out."""
-        for _, group in groupby(super().__iter__(), key=attrgetter("prompt_id")):
+    def _grouped(self) -> Iterator[_Placed]:
+        """Neighbouring rows of one prompt, in the place and with the other columns of the first."""
+        parsed = ((where, r, *parse_row(r, self._columns, where)) for where, r in self._source)
+        for prompt, group in groupby(parsed, key=itemgetter(2)):
             rows = list(group)
-            carried = {
-                name: value
-                for name, value in rows[0].carried.items()
-                if name.removeprefix("input_") not in ANSWER.names
-            }
             candidates = tuple(
-                Candidate(row.answer, _text(row.carried.get("completion_model")))
-                for row in rows
-                if row.answer is not None
+                Candidate(answer, _text(record.get("completion_model")))
+                for _, record, _, answer in rows
+                if answer is not None
             )
-            yield rows[0]._replace(answer=None, carried=carried, candidates=candidates)
+            yield rows[0][0], rows[0][1], prompt, candidates
 
 
 def _model_behind(column: str, record: Mapping[str, Any]) -> str | None:

@@ -6,17 +6,19 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from cyclopts import App, Group, Parameter
 from cyclopts.config import Dict
 from cyclopts.exceptions import CycloptsError
-from pydantic import ValidationError
 
 from pairwright.config import Config, heading_of, headings, is_positional
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.settings_file import load_settings
+from pairwright.settings_file import Settings, load_settings
+from pairwright.terminal import one_line
+from pairwright.usage import usage_sentence
 from pairwright.versions import versions
 
 
@@ -34,7 +36,7 @@ COMMANDS = {
     "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
     "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
     "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
-    "train": Command("train.trainer", "TrainConfig", "train", "Train a model on preference pairs."),
+    "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         run_command(sys.argv[1:] if argv is None else argv)
     except PairwrightError as error:
-        print(f"pairwright: {error}", file=sys.stderr)
+        print(one_line(f"pairwright: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("pairwright: stopped; run the same command again to go on", file=sys.stderr)
@@ -54,10 +56,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(one_line(f"pairwright: {where}{error.strerror or error}"), file=sys.stderr)
+        sys.exit(1)
 
 
 def run_command(argv: Sequence[str]) -> None:
     """Run one command. Raises `PairwrightError` where `main` would exit."""
+    argv, settings = load_settings([_underscored(a) for a in argv])
     name = next((a for a in argv if not a.startswith("-")), None)
     if name is not None and name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -75,25 +82,21 @@ def run_command(argv: Sequence[str]) -> None:
     for other, command in COMMANDS.items():
         if other != name:
             app.command(_unreachable, name=other, help=command.summary)
-    if name is not None:
-        argv, settings = load_settings([_underscored(a) for a in argv])
-        _mount(app, name, settings)
+    config = _mount(app, name, settings) if name is not None else None
     try:
         app(argv)
     except CycloptsError as error:
-        raise UsageError(_sentence(name, error)) from None
+        in_file = settings.values if settings is not None else {}
+        raise UsageError(usage_sentence(error, name, config, argv, in_file)) from None
 
 
-def _mount(app: App, name: str, settings: tuple[str, dict[str, Any]] | None) -> None:
+def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
     """Import a command's module and derive its flags from its configuration."""
     command = COMMANDS[name]
     module = importlib.import_module(command.module)
     config: type[Config] = getattr(module, command.config)
     function: Callable[[Any], Any] = getattr(module, command.function)
-    groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
-    for field_name, field in config.model_fields.items():
-        field.kw_only = not is_positional(field)
-        field.metadata.append(Parameter(group=groups[heading_of(config, field_name)]))
+    _put_under_headings(config)
 
     def run(config: Any) -> None:
         result = function(config)
@@ -102,9 +105,23 @@ def _mount(app: App, name: str, settings: tuple[str, dict[str, Any]] | None) -> 
 
             show_summary(Path(config.out), result)
 
-    run.__annotations__["config"] = Annotated[config, Parameter(name="*", name_transform=lambda n: n)]
-    sources = [Dict(settings[1], source=settings[0], use_commands_as_keys=False)] if settings else []
+    fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
+    run.__annotations__["config"] = Annotated[config, fields]
+    sources = []
+    if settings is not None:
+        settings.check(config.model_fields)
+        sources = [Dict(settings.values, source=settings.path, use_commands_as_keys=False)]
     app.command(run, name=name, help=_help(config), config=sources)
+    return config
+
+
+@cache
+def _put_under_headings(config: type[Config]) -> None:
+    """Tell the command line where on the help page each flag belongs."""
+    groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
+    for name, field in config.model_fields.items():
+        field.kw_only = not is_positional(field)
+        field.metadata.append(Parameter(group=groups[heading_of(config, name)]))
 
 
 def _help(config: type[Config]) -> str:
@@ -122,21 +139,6 @@ def _underscored(argument: str) -> str:
     return (
         flag[:2] + flag[2:].replace("-", "_") + equals + value if re.match(r"--[a-z]", flag) else argument
     )
-
-
-def _sentence(name: str | None, error: CycloptsError) -> str:
-    """What is wrong, in one line that names the setting."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, ValidationError):
-        missing = [f"--{e['loc'][0]}" for e in cause.errors() if e["type"] == "missing"]
-        if missing:
-            return f"{' and '.join(missing)} must be given; see pairwright {name} --help"
-        first = cause.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "settings"
-        return f"--{field}: {first['msg'].removeprefix('Value error, ')} (given: {first['input']!r})"
-    text = " ".join(str(error).split())
-    where = f"; see pairwright {name} --help" if name else ""
-    return f"{text.rstrip('.')}{where}"
 
 
 if __name__ == "__main__":

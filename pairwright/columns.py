@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pairwright.chat import ROLES
 from pairwright.errors import UsageError
 from pairwright.records import Message
 
@@ -11,6 +12,8 @@ PROMPTS = ("prompt", "instruction", "question", "messages")
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
 _SIBLINGS = re.compile(r"(?:completion|response|output|answer)(?:_[a-z0-9]|[0-9])")
 """Columns of several answers to one prompt: `response_a`, `answer1` …"""
+
+_SHOWN = 20
 
 
 class Columns(NamedTuple):
@@ -28,24 +31,26 @@ class Columns(NamedTuple):
         return tuple(n for n in (self.prompt, self.answer, *self.answers) if n) + alpaca
 
 
-def find_columns(source: str, names: Sequence[str], wanted: Columns) -> Columns:
+def find_columns(source: str, names: Sequence[str], wanted: Columns, *, answers: bool = True) -> Columns:
     """The columns to read. Raises `UsageError` naming those that are there."""
     if not names:
         raise UsageError(f"{source}: no rows in it; there is nothing to do")
-    there = ", ".join(f"`{n}`" for n in names)
-    answers = [(name, "--columns") for name in wanted.answers]
-    for name, flag in (
-        (wanted.prompt, "--prompt_column"), (wanted.answer, "--answer_column"), *answers
-    ):  # fmt: skip
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    there = ", ".join(f"`{n}`" for n in names[:_SHOWN]) + more
+    flags = [(wanted.prompt, "--prompt_column"), (wanted.answer, "--answer_column")]
+    for name, flag in (*flags, *((name, "--columns") for name in wanted.answers)):
         if name is not None and name not in names:
             raise UsageError(f"{source}: no column `{name}` ({flag}); its columns are {there}")
-    prompt = wanted.prompt or next((n for n in PROMPTS if n in names), None)
+    prompt = wanted.prompt or next((n for n in PROMPTS if n in names and n != wanted.answer), None)
     if prompt is None:
         raise UsageError(
             f"{source}: no column of prompts ({', '.join(PROMPTS)}); its columns are {there}; "
             "name one with --prompt_column"
         )
-    if wanted.answers:
+    if prompt == wanted.answer or prompt in wanted.answers:
+        flag = "--answer_column" if prompt == wanted.answer else "--columns"
+        raise UsageError(f"{source}: `{prompt}` cannot be both --prompt_column and {flag}")
+    if wanted.answers or not answers:
         return Columns(prompt, None, wanted.answers)
     answer = wanted.answer or next((n for n in ANSWERS if n in names and n != prompt), None)
     return Columns(prompt, answer)
@@ -64,54 +69,85 @@ def parse_row(
 ) -> tuple[tuple[Message, ...], str | None]:
     """Prompt messages and answer text of a row; no answer is None.
 
+    Where no column of answers is read, a conversation that ends with the assistant holds its own.
     Raises `UsageError` that begins with `where` and names the field.
     """
     assert columns.prompt is not None
-    prompt = _messages(record.get(columns.prompt), f"{where}: `{columns.prompt}`", "user")
-    if columns.prompt == "instruction" and isinstance(record.get("input"), str) and record["input"]:
-        prompt = (Message(role="user", content=f"{prompt[0].content}\n\n{record['input']}"),)
-    if columns.answer is None:
-        if prompt[-1].role == "assistant" and columns.prompt == "messages":
-            prompt, last = prompt[:-1], prompt[-1]
-            _require_turns(prompt, f"{where}: `messages`")
-            return prompt, last.content
-        return prompt, None
-    value = record.get(columns.answer)
-    if value is None or value == "" or value == []:
-        return prompt, None
-    answer = _messages(value, f"{where}: `{columns.answer}`", "assistant")
-    if len(answer) > 1 and answer[:-1] == prompt:
-        answer = answer[-1:]
-    if len(answer) != 1 or answer[0].role != "assistant":
+    prompt = _prompt(record, columns.prompt, where)
+    if columns.answer is None and prompt[-1].role == "assistant":
+        prompt, answer = prompt[:-1], _said(prompt[-1].content)
+    else:
+        answer = _answer(record, columns.answer, prompt, where)
+    if not prompt:
+        raise UsageError(f"{where}: `{columns.prompt}` holds an answer and no prompt")
+    if prompt[-1].role == "assistant":
         raise UsageError(
-            f"{where}: `{columns.answer}` must be one assistant message (or text), "
-            f"and is {len(answer)} messages that do not begin with the prompt"
+            f"{where}: `{columns.prompt}` ends with an assistant message; end it with the user's"
         )
-    return prompt, answer[0].content
+    if not any(_said(m.content) for m in prompt):
+        raise UsageError(f"{where}: `{columns.prompt}` is empty; fill it or remove the row")
+    return prompt, answer
+
+
+def _prompt(record: Mapping[str, Any], column: str, where: str) -> tuple[Message, ...]:
+    value = record.get(column)
+    more = record.get("input") if column == "instruction" else None
+    if isinstance(value, str) and isinstance(more, str) and _said(value) and _said(more):
+        value = f"{value}\n\n{more}"
+    elif more is not None and not isinstance(more, str):
+        raise UsageError(f"{where}: `input` is {_kind(more)}; beside `instruction` it must be text")
+    return _messages(value, f"{where}: `{column}`", "user")
+
+
+def _answer(
+    record: Mapping[str, Any], column: str | None, prompt: tuple[Message, ...], where: str
+) -> str | None:
+    value = None if column is None else record.get(column)
+    if value is None or value == [] or (isinstance(value, str) and not _said(value)):
+        return None
+    where = f"{where}: `{column}`"
+    messages = _messages(value, where, "assistant")
+    if len(messages) > 1 and messages[:-1] == prompt:
+        messages = messages[-1:]
+    if len(messages) != 1:
+        raise UsageError(
+            f"{where} is {len(messages)} messages that do not begin with the prompt; "
+            "give the answer alone, or after exactly the same messages"
+        )
+    if messages[0].role != "assistant":
+        raise UsageError(f"{where} is a message of {messages[0].role!r}; an answer is of 'assistant'")
+    return _said(messages[0].content)
 
 
 def _messages(value: Any, where: str, role: str) -> tuple[Message, ...]:
-    if isinstance(value, str):
-        if not value.strip():
-            raise UsageError(f"{where} is empty; fill it or remove the row")
-        return (Message(role=role, content=value),)
-    if value is None or (isinstance(value, list) and not value):
+    if value is None or value == [] or (isinstance(value, str) and not _said(value)):
         raise UsageError(f"{where} is empty; fill it or remove the row")
+    if isinstance(value, str):
+        return (Message(role=role, content=value),)
     if not isinstance(value, list):
-        raise UsageError(f"{where} is a {type(value).__name__}; it must be text or a list of messages")
+        raise UsageError(f"{where} is {_kind(value)}; it must be text or a list of messages")
     return tuple(_message(m, where) for m in value)
 
 
 def _message(value: Any, where: str) -> Message:
-    if (
+    if not (
         isinstance(value, dict)
         and isinstance(value.get("role"), str)
         and isinstance(value.get("content"), str)
     ):
-        return Message(role=value["role"], content=value["content"])
-    raise UsageError(f'{where} holds a message that is not {{"role": …, "content": "text"}}')
+        raise UsageError(f'{where} holds a message that is not {{"role": …, "content": "text"}}')
+    if value["role"] not in ROLES:
+        roles = ", ".join(sorted(ROLES))
+        raise UsageError(f"{where} holds a message of {value['role']!r}; roles are {roles}")
+    return Message(role=value["role"], content=value["content"])
 
 
-def _require_turns(prompt: tuple[Message, ...], where: str) -> None:
-    if not prompt:
-        raise UsageError(f"{where} holds an answer and no prompt")
+def _said(text: str) -> str | None:
+    """The text as it is; None when it is blank."""
+    return text if text.strip() else None
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", int: "a number", float: "a number", bool: "true or false"}.get(
+        type(value), f"a {type(value).__name__}"
+    )

@@ -1,24 +1,23 @@
-"""Rows from where users have them: JSONL, Parquet, run folders, and data sets of the hub."""
+"""Rows of work: prompts and answers, whose identities do not depend on where they stand."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pairwright.carried import CarriedTypes
 from pairwright.columns import Columns, find_columns, parse_row
-from pairwright.durable import sha256_file
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.manifest import MANIFEST, InputInfo, load_manifest
-from pairwright.records import Message, content_hash
-from pairwright.schema import plain_type
-from pairwright.store import read_tables
+from pairwright.errors import UsageError
+from pairwright.manifest import InputInfo
+from pairwright.records import Message, canonical_json, content_hash
+from pairwright.schema import STATUS
+from pairwright.sources import CHUNK, Source, open_source
 
-_CHUNK = 1000
+T = TypeVar("T")
 
 
 class Candidate(NamedTuple):
@@ -49,17 +48,40 @@ class Row(NamedTuple):
 
 
 class Input:
-    """A validated input: every row was looked at once before any work starts."""
+    """A validated input: every row was looked at once before any work starts.
+
+    `reserved` names the columns that we write ourselves. With `answers` off no column of answers is
+    read; if there is one, it is carried through.
+    """
+
+    carried: list[pa.Field]
+    """The other columns, under the names and types they are written with."""
+    limit_counts_rows: ClassVar[bool] = True
+    """Whether a row of work is one row of the source."""
+    unanswered: str | None = None
+    """Where the first row without an answer stands; None when all have one."""
 
     def __init__(
-        self, source: str, columns: Columns, limit: int | None, reserved: Iterable[str] = ()
+        self,
+        source: str,
+        columns: Columns,
+        limit: int | None,
+        reserved: Iterable[str] = (),
+        *,
+        answers: bool = True,
     ) -> None:
-        self._source = source
+        self._path = source
+        self._source = open_source(source)
         self._limit = limit
-        self._reserved = frozenset(reserved)
-        self._columns = self._found(_column_names(source), columns)
-        rows, self.carried = self._survey()
-        self.info = InputInfo(path=source, sha256=_content(source, limit), rows=rows)
+        names = _column_names(self._source, limit if self.limit_counts_rows else None)
+        self._columns, rest = self._chosen(names, columns, answers)
+        self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)})
+        self._as_text: frozenset[str] = frozenset()
+        rows = self._survey()
+        if not rows:
+            raise UsageError(f"{source}: no rows in it; there is nothing to do")
+        content = json.dumps([self._source.sha256(), limit])
+        self.info = InputInfo(path=source, sha256=hashlib.sha256(content.encode()).hexdigest(), rows=rows)
 
     @property
     def has_answers(self) -> bool:
@@ -67,187 +89,72 @@ class Input:
         return self._columns.answer is not None
 
     def __iter__(self) -> Iterator[Row]:
+        return (row for _, row in self._placed_rows())
+
+    def _placed_rows(self) -> Iterator[tuple[str, Row]]:
         seen: Counter[bytes] = Counter()
-        for where, record in self._records():
+        for where, record in islice(self._source, self._limit):
             prompt, answer = parse_row(record, self._columns, where)
             prompt_id = content_hash([m.model_dump() for m in prompt])
             same = bytes.fromhex(content_hash([prompt_id, answer])[:16])
             occurrence = seen[same]
             seen[same] += 1
             row_id = content_hash([prompt_id, answer, occurrence])
-            yield Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, self._carried(record))
+            yield where, Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, self._rest(record))
 
-    def _found(self, names: list[str], wanted: Columns) -> Columns:
-        """The columns to read, of those that there are."""
-        return find_columns(self._source, names, wanted)
+    def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
+        """The columns to read, and those to carry through."""
+        columns = find_columns(self._path, names, wanted, answers=answers)
+        return columns, [n for n in names if n not in columns.used]
 
-    def _records(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """The rows as they stand in the file, each with its place for messages to people."""
-        for number, record in enumerate(_records(self._source, self._limit), start=1):
-            yield f"{self._source} row {number}", record
+    def _rest(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The other columns of a record."""
+        carried = {self._names[n]: value for n, value in record.items() if n in self._names}
+        for name in self._as_text & carried.keys():
+            carried[name] = None if carried[name] is None else canonical_json(carried[name])
+        return carried
 
-    def _carried(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The other columns; those with a name that we write ourselves get `input_` before it."""
-        return {
-            f"input_{name}" if name in self._reserved else name: value
-            for name, value in record.items()
-            if name not in self._columns.used
-        }
-
-    def _survey(self) -> tuple[int, list[pa.Field]]:
+    def _survey(self) -> int:
         """Count the rows, check each one, and find the types of the carried columns."""
-        schema = pa.schema([])
-        count = 0
-        for chunk in _chunks(row.carried for row in self):
+        schema, types, count = self._source.schema, CarriedTypes(), 0
+        for chunk in _chunks(self._placed_rows()):
             count += len(chunk)
-            schema = self._unified(schema, chunk, count)
-        if not count:
-            raise UsageError(f"{self._source}: no rows in it; there is nothing to do")
-        return count, [pa.field(f.name, plain_type(f.type)) for f in schema]
-
-    def _unified(self, schema: pa.Schema, chunk: list[dict[str, Any]], count: int) -> pa.Schema:
-        try:
-            found = pa.Table.from_pylist(chunk).schema
-            return pa.unify_schemas([schema, found], promote_options="permissive")
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            for position, carried in enumerate(chunk):
-                try:
-                    found = pa.Table.from_pylist([carried]).schema
-                    schema = pa.unify_schemas([schema, found], promote_options="permissive")
-                except (pa.ArrowInvalid, pa.ArrowTypeError) as culprit:
-                    number = count - len(chunk) + position + 1
-                    raise UsageError(
-                        f"{self._source} row {number}: a column changes its type here "
-                        f"({str(culprit).splitlines()[0]}); give every row the same type"
-                    ) from None
-            raise UsageError(f"{self._source}: {error}") from None
+            if self.unanswered is None:
+                self.unanswered = next((where for where, row in chunk if row.answer is None), None)
+            if schema is None:
+                types.learn([(where, row.carried) for where, row in chunk])
+        if types.widened:
+            for chunk in _chunks(self._placed_rows()):
+                types.check([(where, row.carried) for where, row in chunk])
+        if schema is None:
+            self.carried, self._as_text = types.fields(), types.as_text()
+        else:
+            self.carried = [pa.field(new, schema.field(n).type) for n, new in self._names.items()]
+        return count
 
 
-def _records(source: str, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
-    """The rows of any source, at most `limit`."""
-    for number, record in enumerate(_all_records(source)):
-        if limit is not None and number >= limit:
-            return
-        yield record
-
-
-def _all_records(source: str) -> Iterator[Mapping[str, Any]]:
-    path = Path(source)
-    if path.is_file():
-        yield from _parquet_rows([path]) if path.suffix == ".parquet" else _json_lines(path)
-    elif (path / MANIFEST).is_file():
-        for table in read_tables(path):
-            yield from table.to_pylist()
-    elif path.is_dir():
-        yield from _parquet_rows(_parquet_files(path))
-    else:
-        yield from _hub_rows(source)
-
-
-def _column_names(source: str) -> list[str]:
+def _column_names(source: Source, limit: int | None) -> list[str]:
     """Columns of a source. JSONL has no schema: every line may bring new ones."""
-    path = Path(source)
-    if path.is_file() and path.suffix == ".parquet":
-        return list(_parquet(path).schema_arrow.names)
-    if path.is_file():
-        return list(dict.fromkeys(name for record in _json_lines(path) for name in record))
-    return list(next(iter(_records(source, 1)), {}))
+    if source.schema is not None:
+        return list(source.schema.names)
+    return list(dict.fromkeys(name for _, record in islice(source, limit) for name in record))
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except UnicodeDecodeError:
-                raise UsageError(f"{path} line {number}: is not UTF-8 text") from None
-            except json.JSONDecodeError as error:
-                raise UsageError(
-                    f"{path} line {number}: broken JSON ({error.msg} at column {error.colno}); "
-                    "every line must be one JSON object"
-                ) from None
-            except RecursionError:
-                raise UsageError(f"{path} line {number}: JSON nested too deep") from None
-            if not isinstance(record, dict):
-                raise UsageError(
-                    f"{path} line {number}: is a {type(record).__name__}, not an object; "
-                    'every line must look like {"prompt": …}'
-                )
-            yield _sanitized(record) if b"\\ud" in line.lower() else record
+def _free_names(names: list[str], reserved: set[str]) -> dict[str, str]:
+    """The name each column is carried under: `input_` goes before one that we write ourselves."""
+    found = {name: name for name in names if name not in reserved}
+    taken = reserved | found.keys()
+    for name in names:
+        if name in reserved:
+            new = f"input_{name}"
+            while new in taken:
+                new = f"input_{new}"
+            taken.add(new)
+            found[name] = new
+    return {name: found[name] for name in names}
 
 
-def _sanitized(value: Any) -> Any:
-    """JSON can spell half of a surrogate pair, which is no text: U+FFFD takes its place."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_sanitized(v) for v in value]
-    if isinstance(value, dict):
-        return {_sanitized(k): _sanitized(v) for k, v in value.items()}
-    return value
-
-
-def _parquet(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UsageError(f"{path}: cannot be read as Parquet ({error})") from None
-
-
-def _parquet_rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for path in paths:
-        try:
-            for batch in _parquet(path).iter_batches(batch_size=_CHUNK):
-                yield from batch.to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise PairwrightError(f"{path}: damaged ({error})") from None
-
-
-def _parquet_files(folder: Path) -> list[Path]:
-    files = sorted(folder.rglob("*.parquet"))
-    if not files:
-        raise UsageError(f"{folder}: no Parquet files in this folder")
-    return files
-
-
-def _hub_rows(source: str) -> Iterator[Mapping[str, Any]]:
-    """A data set of the hub, `owner/name` or `owner/name:split` (default `train`)."""
-    name, _, split = source.partition(":")
-    if name.count("/") > 1 or Path(name).suffix or name.startswith((".", "/", "~")):
-        raise UsageError(f"{source}: no such file or folder")
-    import datasets
-
-    try:
-        yield from datasets.load_dataset(name, split=split or "train")
-    except Exception as error:  # the hub client raises many kinds, all of them about `source`
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(
-            f"{source}: no such file or folder, and not to be had as a data set of the hub ({reason})"
-        ) from None
-
-
-def _content(source: str, limit: int | None) -> str:
-    """Hash of what will be read: of file contents where there are files, else of the name."""
-    path = Path(source)
-    if path.is_file():
-        content: Any = sha256_file(path)
-    elif (path / MANIFEST).is_file():
-        content = [s.sha256.get("data") for _, s in sorted(load_manifest(path).shards.items())]
-    elif path.is_dir():
-        content = [sha256_file(p) for p in _parquet_files(path)]
-    else:
-        content = source
-    return hashlib.sha256(json.dumps([content, limit]).encode()).hexdigest()
-
-
-def _chunks(items: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, CHUNK)):
         yield chunk

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-WORD = re.compile(r"\w+|[^\w\s]")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
+)
+WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+"""A token: a word, or a mark; in scripts without spaces, where a sentence is one `\\w+`, a character."""
 
 
 class Span(NamedTuple):
@@ -62,29 +68,47 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
 
 
 def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
-    """The stretches that differ, on token borders, in order of position."""
+    """The stretches that differ, on token borders, in order of position.
+
+    White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
+    """
     at_c = [m.span() for m in WORD.finditer(chosen)]
     at_r = [m.span() for m in WORD.finditer(rejected)]
     operations = Levenshtein.opcodes([rejected[a:b] for a, b in at_r], [chosen[a:b] for a, b in at_c])
+    kept = [
+        (at_r[operation.src_start + i], at_c[operation.dest_start + i])
+        for operation in operations
+        if operation.tag == "equal"
+        for i in range(operation.src_end - operation.src_start)
+    ]
+    ends = ((len(rejected), len(rejected)), (len(chosen), len(chosen)))
     spans: list[Span] = []
-    for operation in operations:
-        if operation.tag == "equal":
-            continue
-        r = _characters(at_r, operation.src_start, operation.src_end, len(rejected))
-        c = _characters(at_c, operation.dest_start, operation.dest_end, len(chosen))
-        if spans and (spans[-1].rejected_end, spans[-1].chosen_end) == (r[0], c[0]):
-            spans[-1] = Span(spans[-1].rejected_start, r[1], spans[-1].chosen_start, c[1])
-        else:
-            spans.append(Span(*r, *c))
+    r = c = 0
+    for (r_start, r_end), (c_start, c_end) in [*kept, ends]:
+        if rejected[r:r_start] != chosen[c:c_start]:
+            spans.append(_trimmed(rejected, chosen, Span(r, r_start, c, c_start)))
+        r, c = r_end, c_end
     return tuple(spans)
 
 
-def _characters(at: list[tuple[int, int]], start: int, end: int, length: int) -> tuple[int, int]:
-    """Character range of tokens `start:end`; an empty range stands before token `start`."""
-    if start == end:
-        here = at[start][0] if start < len(at) else length
-        return here, here
-    return at[start][0], at[end - 1][1]
+def _trimmed(rejected: str, chosen: str, span: Span) -> Span:
+    """The span without the white space that both of its sides begin or end with."""
+    r_start, r_end, c_start, c_end = span
+    while (
+        r_start < r_end
+        and c_start < c_end
+        and rejected[r_start] == chosen[c_start]
+        and rejected[r_start].isspace()
+    ):
+        r_start, c_start = r_start + 1, c_start + 1
+    while (
+        r_start < r_end
+        and c_start < c_end
+        and rejected[r_end - 1] == chosen[c_end - 1]
+        and rejected[r_end - 1].isspace()
+    ):
+        r_end, c_end = r_end - 1, c_end - 1
+    return Span(r_start, r_end, c_start, c_end)
 
 
 def _common_prefix(a: list[str], b: list[str]) -> int:

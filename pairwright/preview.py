@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from itertools import islice
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from pairwright.engines.spec import check_spec
 from pairwright.inputs import Input, Row
 from pairwright.records import Completion, Request
 from pairwright.stage import Stage
+from pairwright.terminal import printable
 
 PREVIEW_ROWS = 3
 CHARACTERS_A_TOKEN = 4
@@ -21,18 +23,20 @@ _RATES = {"one GPU, 7B (about 2,500 tok/s)": 2500, "two cores, 135M (about 200 t
 
 def show_preview(stage: Stage, rows: Input) -> None:
     """Print the messages of the first rows, as a model would get them. Asks nothing."""
+    _check_engines(stage)
     console = Console()
     for row in islice(rows, PREVIEW_ROWS):
         for request in _first_asked(stage, row):
-            console.rule(f"{row.row_id} → {request.role}: {stage.roles[request.role]}")
+            console.rule(Text(f"{row.row_id} → {request.role}: {stage.roles[request.role]}"))
             for message in request.messages:
-                console.print(f"[bold]{escape(message.role)}[/bold]", highlight=False)
-                console.print(escape(message.content), highlight=False)
-            console.print(f"[dim]{escape(repr(request.sampling))}[/dim]", highlight=False)
+                console.print(Text(message.role, style="bold"))
+                console.print(Text(printable(message.content)), soft_wrap=True)
+            console.print(Text(repr(request.sampling), style="dim"))
 
 
 def show_dry_run(stage: Stage, rows: Input) -> None:
     """Print how many requests and tokens the run takes at most without retries. Asks nothing."""
+    _check_engines(stage)
     requests: Counter[str] = Counter()
     prompt: Counter[str] = Counter()
     completion: Counter[str] = Counter()
@@ -44,10 +48,11 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
             completion[request.role] += stage.samples * request.sampling.max_tokens
     table = Table(title=f"{stage.name}: {rows.info.rows:,} rows")
     for column in ("role", "engine", "requests", "prompt tokens", "completion tokens at most"):
-        table.add_column(column, justify="left" if column in ("role", "engine") else "right")
+        words = column in ("role", "engine")
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
     for role, count in requests.items():
         numbers = (count, prompt[role], completion[role])
-        table.add_row(role, stage.roles[role], *(f"{n:,}" for n in numbers))
+        table.add_row(role, Text(stage.roles[role]), *(f"{n:,}" for n in numbers))
     console = Console()
     console.print(table)
     most = sum(completion.values())
@@ -58,6 +63,11 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
         f"most {most / 1e6:,.3f} × that for completion tokens; a second try after a gate adds to it",
         highlight=False,
     )
+
+
+def _check_engines(stage: Stage) -> None:
+    for spec in stage.roles.values():
+        check_spec(spec)
 
 
 def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:

@@ -30,8 +30,7 @@ _BYTES_A_RUN = 16 * 2**20
 def run_stage(stage: Stage, config: StageConfig, read: type[Input] = Input) -> Manifest | None:
     """Do all the work of a stage, resuming what is there. None after a preview or a dry run.
 
-    `read` says what a row of work is: a row of the file, or all answers to a prompt (`Candidates`).
-
+    `read` says what a row of work is: a row of the input, or all answers to a prompt (`Candidates`).
     Raises `UsageError` before anything is written, `PairwrightError` when work has to stop, and
     `Interrupted` after Ctrl-C; whatever was finished by then is kept.
     """

@@ -95,8 +95,6 @@ PAIR = pa.schema(
         ("chosen_template", pa.string()),
         ("rejected_template", pa.string()),
         ("rationale", pa.string()),
-        ("verdict", VERDICT),
-        ("margin", pa.float64()),
         *MEASURES,
         ("attempts", pa.int32()),
         ("prompt_tokens", pa.int32()),
@@ -104,6 +102,10 @@ PAIR = pa.schema(
     ]
 )
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
+
+JUDGED_PAIR = pa.schema([*PAIR, ("verdict", VERDICT), ("margin", pa.float64())])
+"""A pair that judges compared. Others have no `margin` column at all: TRL's reward trainer reads it
+wherever it stands, and fails on a null."""
 
 CALIBRATED = pa.schema(
     [

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _HERE = Path(__file__).parent
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
 )
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+_OTHER_FILES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
 class TemplateError(ValueError):
@@ -23,6 +26,8 @@ class Template(NamedTuple):
 
     name: str
     text: str
+    variables: frozenset[str]
+    """What it must be given."""
     compiled: jinja2.Template
 
     @property
@@ -37,32 +42,96 @@ class Template(NamedTuple):
         """
         return list(self._render(variables))
 
+    def require(self, *known: str) -> None:
+        """Raise `TemplateError` if the template wants any variable but these."""
+        for name in sorted(self.variables - set(known)):
+            raise TemplateError(f"{self.name}: no variable `{name}`; there are {', '.join(known)}")
+
     def _render(self, variables: dict[str, Any]) -> Iterator[dict[str, str]]:
         context = self.compiled.new_context(variables)
         for block, render in self.compiled.blocks.items():
             try:
                 content = "".join(render(context)).strip()
-            except jinja2.TemplateError as error:
-                raise TemplateError(f"{self.name}, block {block}: {error.message}") from None
-            yield {"role": block.partition("_")[0], "content": content}
+            except Exception as error:  # a template is a program: it can divide by zero, or loop too far
+                line = self._line(error)
+                raise TemplateError(f"{self.name} line {line}, block {block}: {_said(error)}") from None
+            yield {"role": _role(block), "content": content}
+
+    def _line(self, error: Exception) -> int:
+        """The line of the template in which it went wrong."""
+        line, frame = 1, error.__traceback__
+        while frame is not None:
+            if frame.tb_frame.f_code.co_filename == self.compiled.filename:
+                line = self.compiled.get_corresponding_lineno(frame.tb_lineno)
+            frame = frame.tb_next
+        return line
 
 
 def load(name: str) -> Template:
     """A template by name (`revise`: ours) or by path (`my/revise.j2`: the user's).
 
-    Raises `TemplateError` when there is no such template, when it is broken, or has no blocks.
+    Raises `TemplateError` when there is no such template, when it is broken, or when it holds
+    anything besides messages.
     """
     path = Path(name) if name.endswith(".j2") else _HERE / f"{name}.j2"
     try:
-        text = path.read_text(encoding="utf-8")
-        compiled = _ENVIRONMENT.from_string(text)
+        text = path.read_text(encoding="utf-8-sig")
+        tree = _ENVIRONMENT.parse(text, filename=str(path))
+        _check(tree, path)
+        code = _ENVIRONMENT.compile(tree, filename=str(path))
     except FileNotFoundError:
         ours = ", ".join(sorted(p.stem for p in _HERE.glob("*.j2")))
         raise TemplateError(f"{name}: no such template; ours are {ours}, a file ends in .j2") from None
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"{path}: cannot be read ({error})") from None
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(f"{path} line {error.lineno}: {error.message}") from None
-    if not compiled.blocks:
+        raise TemplateError(f"{path} line {error.lineno}: {_said(error)}") from None
+    except RecursionError:
+        raise TemplateError(f"{path}: nested too deep") from None
+    compiled = _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, dict(_ENVIRONMENT.globals))
+    variables = meta.find_undeclared_variables(tree) - _ENVIRONMENT.globals.keys()
+    return Template(path.stem, text, frozenset(variables), compiled)
+
+
+def _check(tree: nodes.Template, path: Path) -> None:
+    """Refuse what would silently not be in the messages, or is no message."""
+    blocks = [node for node in tree.body if isinstance(node, nodes.Block)]
+    for node in tree.body:
+        if not isinstance(node, nodes.Block) and not _is_blank(node):
+            raise TemplateError(
+                f"{path} line {_first_line(node)}: stands outside of every block and would be left out; "
+                "put it into a {% block ROLE %}"
+            )
+    for block in blocks:
+        if _role(block.name) not in _ROLES:
+            raise TemplateError(
+                f"{path} line {block.lineno}: block {block.name} is of no role; "
+                f"names begin with {', '.join(_ROLES)}"
+            )
+        for inner in block.find_all((nodes.Block, *_OTHER_FILES)):
+            what = "a block in a block" if isinstance(inner, nodes.Block) else "another template"
+            raise TemplateError(f"{path} line {inner.lineno}: {what} is not possible here")
+    if not blocks:
         raise TemplateError(f"{path}: has no blocks; each message is a {{% block ROLE %}}")
-    return Template(path.stem, text, compiled)
+
+
+def _is_blank(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Output) and all(
+        isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
+    )
+
+
+def _first_line(node: nodes.Node) -> int:
+    """Line of the first thing to see: text counts from the white space before it."""
+    if isinstance(node, nodes.Output) and isinstance(node.nodes[0], nodes.TemplateData):
+        data = node.nodes[0].data
+        return node.lineno + data[: len(data) - len(data.lstrip())].count("\n")
+    return node.lineno
+
+
+def _role(block: str) -> str:
+    return block.partition("_")[0]
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

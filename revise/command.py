@@ -31,13 +31,13 @@ class ReviseConfig(GateConfig, StageConfig):
     """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction."""
     max_tokens: PositiveInt = 2048
     """Most tokens of a reviser's completion; one that is cut off there is dropped as `truncated`."""
-    temperature: float = Field(default=0.7, ge=0)
+    temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
     """Softmax temperature of the reviser."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of the reviser."""
     policy_max_tokens: PositiveInt = 512
     """Most tokens of an answer that the policy is asked for."""
-    policy_temperature: float = Field(default=1.0, ge=0)
+    policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of the policy."""
     retry: bool = True
     """Ask once more, with feedback, when a gate drops a revision."""

@@ -13,6 +13,8 @@ from pairwright.records import KEPT
 SLACK_TOKENS = 10
 """A length difference of this many tokens is never a drift, however short the answers."""
 
+_QUOTED = 80
+
 
 class GateConfig(Config):
     """Limits between a minimal revision and something else."""
@@ -23,9 +25,9 @@ class GateConfig(Config):
     """Least share of the original answer's words that a revision keeps, in order."""
     max_edit_distance: float = Field(default=0.6, ge=0, le=1, json_schema_extra=GATE)
     """Most words edited, as a share of the longer answer."""
-    min_length_ratio: float = Field(default=0.7, ge=0, json_schema_extra=GATE)
+    min_length_ratio: float = Field(default=0.7, ge=0, allow_inf_nan=False, json_schema_extra=GATE)
     """Least words of the revision for each word of the original."""
-    max_length_ratio: float = Field(default=1.5, gt=0, json_schema_extra=GATE)
+    max_length_ratio: float = Field(default=1.5, gt=0, allow_inf_nan=False, json_schema_extra=GATE)
     """Most words of the revision for each word of the original."""
 
 
@@ -65,15 +67,22 @@ def no_change(candidate: Candidate, config: GateConfig) -> Verdict | None:
 
 _META = re.compile(
     r"""
-    ^\W*(?:sure|certainly|of\ course)\b[^.\n]*\b(?:revis|correct|improv|version)
-    | \bhere(?:\ is|'s|’s)\ (?:the|a|an|your|my)\ (?:\w+\ ){0,2}
-      (?:revis|correct|improv|rewrit|edit|updat|wors)
-    | \b(?:revised|corrected|improved|rewritten|worsened|edited|updated)\ (?:student\ )?
-      (?:answer|version|solution|response|revision|text)\b
-    | \b(?:original|previous|student(?:'s|’s)?)\ (?:answer|solution|response)\b
+    \b(?:here(?:'s|’s|\ is)|below\ is|this\ is|i(?:'ve|’ve|\ have)\ (?:written|provided))
+      \ (?:the|a|an|your|my)\ (?:\w+\ )?
+      (?:revised|corrected|improved|rewritten|worsened|flawed|edited|updated)\ (?:\w+\ )?
+      (?:answer|version|solution|response|revision|draft)\b
+    | \b(?:the|a|an|this|my|your)\ (?:(?:revised|corrected|rewritten|worsened|flawed)\ (?:student\ )?
+      (?:answer|response|revision) | improved\ answer)\b
+    | \b(?:this|my)\ (?:revised|corrected|improved|rewritten|edited|updated)\ (?:version|solution)\b
+    | \bi(?:'ve|’ve|\ have)?\ (?:revised|corrected|rewrote|rewritten|improved|edited|fixed)
+      \ (?:the|your|this|my)\ (?:\w+\ )?(?:answer|response|solution)\b
+    | \b(?:(?:the|your|my)\ (?:original|previous|earlier|initial)\ answer
+      | your\ (?:original|previous|earlier|initial)\ response)\b
+    | \b(?:student(?:'s|’s)\ (?:answer|solution|response) | the\ student\ (?:answer|solution))\b
+    | ^[\W_]*(?:changes\ made|summary\ of\ changes|explanation\ of\ (?:the\ )?changes)[*_]*:
     | </?(?:revision|rationale)>
     """,
-    re.IGNORECASE | re.VERBOSE,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 
 
@@ -81,14 +90,24 @@ def meta_talk(candidate: Candidate, config: GateConfig) -> Verdict | None:
     """A revision that speaks of being one: its reader never saw another answer."""
     found = _META.search(candidate.revision)
     if found and not _META.search(candidate.original):
-        return Verdict("meta_talk", f"the revision speaks of itself: “{found.group().strip()}”")
+        return Verdict("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
     return None
 
 
 _REFUSAL = re.compile(
     r"""
-    ^\W*(?:i(?:'m|’m|\ am)\ (?:very\ |so\ )?sorry | sorry, | i\ apologi[sz]e | unfortunately,\ i
-    | i\ (?:can(?:no|'|’)t | am\ (?:not\ able|unable)) | as\ an?\ (?:ai|language\ model))[^.\n]*
+    \A\W*
+    (?:(?:i(?:'m|’m|\ am)\ (?:very\ |so\ |really\ |truly\ )?sorry|sorry|i\ apologi[sz]e|(?:my\ )?apologies
+      |unfortunately|regrettably)\b[^.!?\n]{0,60}?)?
+    (?:\bi(?:\ (?:cannot|can(?:'|’)?t|won(?:'|’)t|will\ not|am\ (?:unable|not\ able)\ to)
+         |(?:'|’)m\ (?:unable|not\ able)\ to)
+       \ (?:be\ able\ to\ )?
+       (?:help(?!\ but)|assist|provide|answer|respond|fulfill?|comply|do\ (?:that|this)|create|write
+         |generate|discuss|support|engage|continue|offer|participate)\b
+     |\bi\ (?:must|have\ to)\ (?:\w+\ )?decline\b
+     |\bi\ do(?:\ not|n(?:'|’)t)\ (?:have\ (?:access|the\ ability)|feel\ comfortable)\b
+     |\bas\ an?\ (?:ai|artificial\ intelligence|(?:large\ )?language\ model)(?:\ [\w-]+){0,3},?\ i\b)
+    [^.\n]*
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -98,12 +117,12 @@ def refused(candidate: Candidate, config: GateConfig) -> Verdict | None:
     """A refusal where the original answered."""
     found = _REFUSAL.search(candidate.revision)
     if found and not _REFUSAL.search(candidate.original):
-        return Verdict("refused", f"the revision declines to answer: “{found.group().strip()}”")
+        return Verdict("refused", f"the revision declines to answer: “{_quoted(found)}”")
     return None
 
 
-_FENCE = re.compile(r"^```", re.MULTILINE)
-_URL = re.compile(r"https?://[^\s)>\]]+")
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_URL = re.compile(r"https?://[^\s)>\]\"'`]*[^\s)>\]\"'`.,;:!?*_]")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -131,7 +150,7 @@ def length_drift(candidate: Candidate, config: GateConfig) -> Verdict | None:
         return None
     return Verdict(
         "length_drift",
-        f"the revision has {ratio:.2f} times the answer's words; "
+        f"the revision has {ratio:.4g} times the answer's words; "
         f"between {config.min_length_ratio:g} and {config.max_length_ratio:g} is allowed",
     )
 
@@ -142,17 +161,26 @@ def rewritten(candidate: Candidate, config: GateConfig) -> Verdict | None:
     if kept < config.min_kept_share:
         return Verdict(
             "rewritten",
-            f"the revision keeps {kept:.0%} of the answer's words; "
-            f"at least {config.min_kept_share:.0%} is wanted",
+            f"the revision keeps {_share(kept)} of the answer's words; "
+            f"at least {_share(config.min_kept_share)} is wanted",
         )
     if distance > config.max_edit_distance:
         return Verdict(
             "rewritten",
-            f"the revision edits {distance:.0%} of the words; "
-            f"at most {config.max_edit_distance:.0%} is wanted",
+            f"the revision edits {_share(distance)} of the words; "
+            f"at most {_share(config.max_edit_distance)} is wanted",
         )
     return None
 
 
 def _folded(text: str) -> str:
     return " ".join(text.split()).casefold()
+
+
+def _quoted(found: re.Match[str]) -> str:
+    words = " ".join(found.group().split())
+    return words if len(words) <= _QUOTED else f"{words[:_QUOTED]}…"
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.4g}%"

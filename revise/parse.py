@@ -1,6 +1,7 @@
 """Read a reviser's completion: the rationale, and the whole corrected answer."""
 
 import re
+from bisect import bisect
 from typing import NamedTuple
 
 
@@ -11,47 +12,109 @@ class Revision(NamedTuple):
     text: str
 
 
-_TAGGED = re.compile(r"<revision>(.*)</revision>", re.DOTALL | re.IGNORECASE)
-_OPENED = re.compile(r"<revision>(.*)\Z", re.DOTALL | re.IGNORECASE)
-_RATIONALE = re.compile(r"<rationale>(.*?)</rationale>", re.DOTALL | re.IGNORECASE)
+_OPEN = re.compile(r"<revision\b[^<>\n]*>", re.IGNORECASE)
+_CLOSE = re.compile(r"</\s*revision\s*>", re.IGNORECASE)
+_CUT_TAG = re.compile(r"</\w*\Z")
+_OPEN_LINE = re.compile(rf"^[ \t#*>]*{_OPEN.pattern}", re.IGNORECASE | re.MULTILINE)
+_RATIONALE = re.compile(r"<rationale>", re.IGNORECASE)
+_END_RATIONALE = re.compile(r"</rationale>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:rationale|revision)>", re.IGNORECASE)
+_BEGIN, _END = r"[ \t#*_{\[]*", r"[ \t*_}\]]*"  # markup around a heading
+_CALLED = (
+    r"(?:corrected|revised|improved|rewritten|worsened|flawed)[ _](?:student[ _])?"
+    r"(?:answer|solution|response|version|text)"
+)
 _HEADING = re.compile(
-    r"^[ \t]*[#*{]*[ \t]*(?:corrected|revised|improved|final|worsened)[ _](?:student[ _])?"
-    r"(?:answer|solution|response|version)[ \t]*[}*]*[ \t]*:?[ \t]*[}*]*[ \t]*:?[ \t]*",
+    rf"^{_BEGIN}(?:{_CALLED}{_END}(?::{_END}|$)"
+    rf"|(?:here(?:'s|’s|[ ]is)|below[ ]is|this[ ]is)[ ](?:the|my|a|your)[ ]{_CALLED}\b"
+    rf"[^:.\n]{{0,60}}:{_END})",
     re.MULTILINE | re.IGNORECASE,
 )
-_NOTES = re.compile(r"^[ \t]*[*#]*[ \t]*(?:notes?|rationale|reasoning)[ \t]*:?[*]*[ \t]*:?", re.I)
-_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL)
+_NOTES = re.compile(
+    rf"\A{_BEGIN}(?:notes?|rationale|(?:teacher[ _])?reasoning){_END}(?::{_END}|$)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FENCE = re.compile(r"(\"{3}|'{3}|`{3,}|~{3,})\w*")
 
 
-def parse_revision(text: str) -> Revision | None:
+def parse_revision(text: str, original: str = "") -> Revision | None:
     """The revision in a completion, or None when no marker of one is found.
 
-    Markers are tried from strict to tolerant: a `<revision>` element (from the first opening tag to
-    the last closing one, so that a revision may speak of tags), an unclosed `<revision>`, and a
-    heading line such as `Corrected answer:` (the last one, so that a rationale may speak of it).
-    An empty revision is None: it cannot be told from a reviser that broke off.
+    Markers are tried from strict to tolerant: a `<revision>` element after the rationale's, one that
+    is not closed, one within the rationale, and a heading line such as `Corrected answer:` (the last
+    one, so that a rationale may speak of it). A fence around the whole revision is taken off, unless
+    the `original` has one. An empty revision is None: it cannot be told from a reviser that broke off.
     """
-    text = _THINKING.sub("", text)
-    found = _TAGGED.search(text) or _OPENED.search(text)
-    if found:
-        before = text[: found.start()]
-        named = _RATIONALE.search(before)
-        rationale, revision = named.group(1) if named else _TAG.sub("", before), found.group(1)
-    else:
-        headings = list(_HEADING.finditer(text))
-        if not headings:
-            return None
-        rationale, revision = text[: headings[-1].start()], text[headings[-1].end() :]
-    revision = _unquoted(revision.strip())
+    rationale, rest = _rationale(_without_thinking(text))
+    found = _element(rest)
+    if found is None and _CLOSE.search(rationale):
+        found, rationale = _element(rationale), ""
+    found = found or _headed(rest)
+    if found is None:
+        return None
+    before, inner = found
+    revision = _unfenced(inner.strip(), original.strip())
     if not revision:
         return None
-    return Revision(_NOTES.sub("", rationale.strip(), count=1).strip(), revision)
+    return Revision(_NOTES.sub("", _TAG.sub("", rationale or before).strip()).strip(), revision)
 
 
-def _unquoted(text: str) -> str:
+def is_closed(text: str) -> bool:
+    """Whether a revision is whole although its completion was cut off: it went on after the end."""
+    return bool(_CLOSE.search(text)) and parse_revision(text) is not None
+
+
+def _without_thinking(text: str) -> str:
+    """The text after a leading `<think>` element; some servers leave its opening tag out."""
+    opened = re.match(r"\s*<think(?:ing)?>", text)
+    closed = re.search(r"</think(?:ing)?>", text)
+    if closed is None:
+        return "" if opened else text
+    if opened or ("<think" not in text[: closed.start()] and _OPEN.search(text, closed.end())):
+        return text[closed.end() :]
+    return text
+
+
+def _rationale(text: str) -> tuple[str, str]:
+    """What is in a `<rationale>` element that comes first, and the text after it."""
+    begin, opening = _RATIONALE.search(text), _OPEN.search(text)
+    if begin is None or (opening and opening.start() < begin.start()):
+        return "", text
+    end = _END_RATIONALE.search(text, begin.end())
+    return (text[begin.end() : end.start()], text[end.end() :]) if end else ("", text)
+
+
+def _element(text: str) -> tuple[str, str] | None:
+    """What stands before the `<revision>` element, and what it holds.
+
+    It ends at the last closing tag, so that it may speak of tags. An opening tag that begins a line
+    goes before those within one, which a sentence may mention. Of several elements the last counts.
+    """
+    begin = _OPEN_LINE.search(text) or _OPEN.search(text)
+    if begin is None:
+        return None
+    closes = [tag.start() for tag in _CLOSE.finditer(text, begin.end())]
+    if not closes:
+        return text[: begin.start()], _CUT_TAG.sub("", text[begin.end() :])
+    for later in _OPEN.finditer(text, closes[0], closes[-1]):
+        if bisect(closes, later.start()) > bisect(closes, begin.end()):
+            begin = later
+    return text[: begin.start()], text[begin.end() : closes[-1]]
+
+
+def _headed(text: str) -> tuple[str, str] | None:
+    """What stands before the last heading that announces a revision, and what follows it."""
+    headings = list(_HEADING.finditer(text))
+    if not headings:
+        return None
+    return text[: headings[-1].start()], text[headings[-1].end() :]
+
+
+def _unfenced(text: str, original: str) -> str:
     """Without the code fence or the triple quotes that some models put around a whole answer."""
-    lines = text.splitlines()
-    if len(lines) > 2 and lines[0] in ('"""', "'''") and lines[-1] == lines[0]:
-        return "\n".join(lines[1:-1]).strip()
+    first, _, rest = text.partition("\n")
+    inside, _, last = rest.rpartition("\n")
+    fence = _FENCE.fullmatch(first.strip())
+    if fence and last.strip() == fence[1] and fence[1] not in inside and not original.startswith(fence[1]):
+        return inside.strip()
     return text

@@ -13,7 +13,7 @@ from pairwright.stage import Work
 from prompts import Template, load
 from prompts.template import TemplateError
 from revise.gates import Candidate, Verdict, check
-from revise.parse import parse_revision
+from revise.parse import is_closed, parse_revision
 
 if TYPE_CHECKING:
     from revise.command import ReviseConfig
@@ -33,9 +33,14 @@ class ReviseStage:
         self._config = config
         try:
             self._template = load(config.template or DEFAULT_TEMPLATE[config.direction])
+            self._template.require("prompt", "answer")
             self._again = load("revise_retry")
         except TemplateError as error:
             raise UsageError(str(error)) from None
+        if self._template.name == self._again.name:
+            raise UsageError(
+                f"--template {config.template}: {self._again.name} is the second try's; rename it"
+            )
         self.templates: Mapping[str, str] = {t.name: t.text for t in (self._template, self._again)}
         policy = {} if config.policy is None else {"policy": config.policy}
         self.roles: Mapping[str, str] = {"reviser": config.reviser, **policy}
@@ -48,37 +53,35 @@ class ReviseStage:
 
     def check(self, rows: Input) -> None:
         """Every row needs an answer, or a policy that gives it one."""
-        if self._config.policy is not None:
-            return
-        for number, row in enumerate(rows, start=1):
-            if row.answer is None:
-                raise UsageError(
-                    f"{rows.info.path} row {number}: no answer to revise; name its column with "
-                    "--answer_column, or the engine that answers with --policy"
-                )
+        if self._config.policy is None and rows.unanswered is not None:
+            raise UsageError(
+                f"{rows.unanswered}: no answer to revise; name its column with --answer_column, "
+                "or the engine that answers with --policy"
+            )
 
     def work(self, row: Row, sample: int) -> Work:
         """Sample an answer if there is none; revise it; gate; try once more with feedback."""
         answer, model = row.answer, _model_of(row)
+        sampled: list[Completion] = []
         if answer is None:
-            [completion] = yield [answer_request(row, self._policy_sampling, row.occurrence)]
-            status, reason = answer_status(completion)
+            sampled = yield [answer_request(row, self._policy_sampling, row.occurrence)]
+            answer, model = sampled[0].text, sampled[0].model or self.roles["policy"]
+            status, reason = answer_status(sampled[0])
             if status != KEPT:
-                return Outcome(status=status, reason=f"the policy's answer: {reason}")
-            answer, model = completion.text, completion.model or self.roles["policy"]
+                columns = self._columns(answer, model, sampled, [])
+                return Outcome(status=status, reason=f"the policy's answer: {reason}", columns=columns)
         messages = self._messages(self._template, prompt=_text(row.prompt), answer=answer)
-        completions: list[Completion] = []
+        revised: list[Completion] = []
         for last in (not self._config.retry, True):
-            [completion] = yield [self._request(row, messages)]
-            completions.append(completion)
-            pair, verdict = self._judge(answer, completion)
+            revised += yield [self._request(row, messages)]
+            pair, verdict = self._judge(answer, revised[-1])
             if last or verdict.status == KEPT or self._final(verdict):
                 break
             messages += (
-                Message(role="assistant", content=completion.text),
+                Message(role="assistant", content=revised[-1].text),
                 *self._messages(self._again, status=verdict.status, reason=verdict.reason),
             )
-        columns = self._columns(answer, model, completions) | pair
+        columns = self._columns(answer, model, sampled, revised) | pair
         return Outcome(status=verdict.status, reason=verdict.reason, columns=columns)
 
     def _final(self, verdict: Verdict) -> bool:
@@ -96,12 +99,12 @@ class ReviseStage:
 
     def _judge(self, answer: str, completion: Completion) -> tuple[dict[str, Any], Verdict]:
         """The columns that a reviser's completion fills, and what the gates say of it."""
-        if completion.finish_reason == "length":
+        if completion.finish_reason == "length" and not is_closed(completion.text):
             tokens = completion.completion_tokens
             return {}, Verdict("truncated", f"the revision was cut off after {tokens} tokens")
         if completion.finish_reason == "content_filter":
             return {}, Verdict("refused", "withheld by the server's content filter")
-        revision = parse_revision(completion.text)
+        revision = parse_revision(completion.text, answer)
         if revision is None:
             return {}, Verdict("unparsed", "no revision was found in what the reviser wrote")
         chosen, rejected = self._sides(answer, revision.text)
@@ -113,10 +116,12 @@ class ReviseStage:
         """Chosen and rejected, from what belongs to the answer and what to the revision."""
         return (revision, answer) if self._config.direction == "improve" else (answer, revision)
 
-    def _columns(self, answer: str, model: str | None, completions: list[Completion]) -> dict[str, Any]:
+    def _columns(
+        self, answer: str, model: str | None, sampled: list[Completion], revised: list[Completion]
+    ) -> dict[str, Any]:
         """Lineage and cost; and the answer's own side, for rows that come to no revision."""
         side = "rejected" if self._config.direction == "improve" else "chosen"
-        reviser = completions[-1].model or self.roles["reviser"]
+        reviser = revised[-1].model or self.roles["reviser"] if revised else None
         chosen_model, rejected_model = self._sides(model, reviser)
         chosen_template, rejected_template = self._sides(None, self._template.hash)
         return {
@@ -126,9 +131,9 @@ class ReviseStage:
             "rejected_model": rejected_model,
             "chosen_template": chosen_template,
             "rejected_template": rejected_template,
-            "attempts": len(completions),
-            "prompt_tokens": sum(c.prompt_tokens for c in completions),
-            "completion_tokens": sum(c.completion_tokens for c in completions),
+            "attempts": len(revised),
+            "prompt_tokens": sum(c.prompt_tokens for c in sampled + revised),
+            "completion_tokens": sum(c.completion_tokens for c in sampled + revised),
         }
 
     def _messages(self, template: Template, **variables: str) -> tuple[Message, ...]:

@@ -41,7 +41,7 @@ def reviser(folder: Path, rows: int, delay: float = 0.0) -> Path:
         elif n % 10 == 5:
             reply["text"] = TAGGED.format(ANSWER.format(n=n))
         elif n % 10 == 7:
-            reply |= {"text": TAGGED.format("The sum"), "finish_reason": "length"}
+            reply |= {"text": "<revision>\nThe sum", "finish_reason": "length"}
         else:
             reply["text"] = TAGGED.format(REVISED.format(n=n, m=n + 1))
         replies.append(reply)

@@ -6,6 +6,7 @@ import datasets
 import pytest
 from runs_on_disk import revise_config, write_jsonl
 from tiny_model import save_tiny_model
+from transformers import AutoTokenizer
 
 from pairwright.sample import SampleConfig, sample
 from revise import revise
@@ -85,4 +86,25 @@ def test_sampled_answers_go_into_trls_sft_trainer_unchanged(tmp_path: Path) -> N
         save_strategy="no",
     )
     trainer = SFTTrainer(model=save_tiny_model(tmp_path / "model"), args=settings, train_dataset=rows)
+    assert trainer.train().global_step == 1
+
+
+def test_pairs_go_into_trls_reward_trainer_unchanged(pairs: Path, tmp_path: Path) -> None:
+    """It reads a `margin` wherever there is such a column, so pairs that no judge saw must not have one."""
+    from transformers import AutoModelForSequenceClassification
+    from trl import RewardConfig, RewardTrainer
+
+    rows = datasets.load_dataset(str(pairs), cache_dir=str(tmp_path / "cache"))["train"]
+    folder = save_tiny_model(tmp_path / "model")
+    settings = RewardConfig(
+        output_dir=str(tmp_path / "out"),
+        max_steps=1,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        save_strategy="no",
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    trainer = RewardTrainer(model=model, args=settings, train_dataset=rows, processing_class=tokenizer)
     assert trainer.train().global_step == 1

@@ -202,7 +202,9 @@ def test_the_stronger_answer_is_chosen_and_nobody_is_asked(tmp_path):
     )
     assert judge(config).counts == {"kept": 3}
     row = rows_of(tmp_path / "run")[0]
-    assert (row["source"], row["chosen_model"], row["verdict"]) == ("stronger_preferred", "three", None)
+    assert (row["source"], row["chosen_model"]) == ("stronger_preferred", "three")
+    assert "verdict" not in row
+    assert "margin" not in row
     assert row["chosen"][0]["content"] == "grade 3 of 0"
     assert row["rejected"][0]["content"] == "grade 1 of 0"
     engine = write_jsonl(tmp_path / "strong.jsonl", [{"text": "the best"}])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
+from test_logprobs import ARCHITECTURES
 from tiny_model import TinyRun, numbered_pairs, read_metrics, save_tiny_model, write_jsonl
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -18,9 +19,9 @@ from train import gradient
 from train.batches import PairSet, deal
 from train.config import TrainConfig
 from train.gradient import Trainee, add_gradient
-from train.metrics import METRICS, MetricSums
+from train.metrics import METRICS, MetricSums, pair_metrics
 from train.model import load_model, load_tokenizer, trained
-from train.objective import objective_of
+from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pairs import load_pairs
 from train.reference import with_reference
 from train.trainer import train
@@ -33,8 +34,12 @@ def tiny(tmp_path_factory) -> TinyRun:
 
 def folder_hash(folder: Path) -> str:
     """Everything below a folder, the lock file apart."""
+    return folder_hash_of(folder, "**/*")
+
+
+def folder_hash_of(folder: Path, pattern: str) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != ".lock"):
+    for path in sorted(p for p in folder.glob(pattern) if p.is_file() and p.name != ".lock"):
         digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -102,12 +107,75 @@ def test_the_start_is_the_reference(tiny, loss, lora_r):
     assert first["grad_norm"] > 0
 
 
+@pytest.mark.parametrize("name", ["llama", "qwen2", "mistral", "gemma2", "gemma3", "gpt_neox"])
+def test_the_start_is_the_reference_on_every_architecture(tiny, name):
+    """Padding, sliding windows, soft caps and configured dropout included: ln 2 to six digits."""
+    folder = save_tiny_model(tiny.folder / f"model-{name}", ARCHITECTURES[name])
+    config = tiny.config(f"arch-{name}", model=folder, loss="dpo", max_steps=2, micro_batch_size=3)
+    result = train(config)
+    start, first, *_ = read_metrics(config.output_dir)
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert start["eval_loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert result.metrics["eval_loss"] < start["eval_loss"]
+
+
+SETTINGS = [
+    {"loss": "dpo"},
+    {"loss": "ipo"},
+    {"loss": "apo_down"},
+    {"beta": 0.5},
+    {"loss": "dpo", "label_smoothing": 0.2},
+    {"sft_weight": 0.5},
+    {"sft_weight": 0.5, "sft_reduction": "sum"},
+    {"sft_weight": 0.5, "sft_times_beta": True},
+    {"preset": "irpo"},
+    {"learning_rate": 1e-3},
+    {"num_train_epochs": 3},
+    {"max_steps": 2},
+    {"pairs_per_update": 2},
+    {"lr_scheduler_type": "linear"},
+    {"warmup_ratio": 0.6},
+    {"max_grad_norm": 1e-6},
+    {"weight_decay": 0.5},
+    {"bf16": True},
+    {"seed": 7},
+    {"max_length": 24},
+    {"limit": 6},
+    {"eval_share": 0.4},
+]
+ADAPTED = [{}, {"lora_r": 1}, {"lora_alpha": 1}, {"lora_target_modules": "q_proj,v_proj"}]
+
+
+def weights_after(tiny: TinyRun, **changes: Any) -> str:
+    name = "felt" + "".join(f"-{field}-{value}" for field, value in changes.items())
+    train(tiny.config(name, **{"num_train_epochs": 2} | changes))
+    return folder_hash_of(tiny.folder / name, "*.safetensors")
+
+
+def test_every_setting_that_should_be_felt_is_felt(tiny):
+    """No two of these runs end in the same weights."""
+    felt = [weights_after(tiny, **changes) for changes in [{}, *SETTINGS]]
+    felt += [weights_after(tiny, **{"lora_r": 2} | changes) for changes in ADAPTED]
+    assert len(set(felt)) == len(felt)
+
+
+def test_what_should_not_be_felt_is_not(tiny):
+    plain = weights_after(tiny)
+    for changes in (
+        {"logging_steps": 3},
+        {"eval_steps": 1},
+        {"save_steps": 1, "save_total_limit": 1},
+        {"report_to": "tensorboard"},
+    ):
+        assert weights_after(tiny, **changes) == plain
+
+
 def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
     def shifted(*args: Any, **kwargs: Any) -> PairSet:
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 100)
 
-    monkeypatch.setattr("train.trainer.with_reference", shifted)
+    monkeypatch.setattr("train.run.with_reference", shifted)
     with pytest.raises(PairwrightError, match=r"mean \|reward\| is 10 and must be 0"):
         train(tiny.config("random"))
     assert not list((tiny.folder / "random").glob("checkpoint-*"))
@@ -118,7 +186,7 @@ def test_a_coarse_reference_is_warned_of(tiny, monkeypatch, caplog):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 1)
 
-    monkeypatch.setattr("train.trainer.with_reference", shifted)
+    monkeypatch.setattr("train.run.with_reference", shifted)
     train(tiny.config("coarse", max_steps=1))
     assert "mean |reward| is 0.1 and should be 0" in caplog.text
 
@@ -165,6 +233,17 @@ def test_the_metrics_say_what_happened(tiny):
         )
     assert result.metrics["eval_loss"] == records[-1]["eval_loss"]
     assert result.start_metrics["eval_loss"] == records[0]["eval_loss"]
+
+
+def test_a_tie_counts_half():
+    """Log-ratios 2 > 1, 1 = 1, 0 < 1: one right, one tie, one wrong; two chosen answers rose."""
+    ratios = torch.tensor([2.0, 1.0, 0.0])
+    zero, one = torch.zeros(3), torch.ones(3)
+    logps = PairLogprobs(ratios, one, zero, zero, one, one)
+    values = pair_metrics(logps, PairLosses(zero, zero), 0.1)
+    assert values[METRICS.index("rewards/accuracies")].tolist() == [1.0, 0.5, 0.0]
+    assert values[METRICS.index("logratios/chosen_rose")].tolist() == [1.0, 1.0, 0.0]
+    assert values[METRICS.index("logratios/common_mode")].tolist() == [1.5, 1.0, 0.5]
 
 
 def test_an_incomplete_last_batch_counts_by_its_true_size(tiny):
@@ -228,6 +307,18 @@ def test_adapters_are_saved_as_peft_reads_them_and_the_base_is_the_reference(tin
     merged = with_reference(accelerator, model.merge_and_unload(), held_out, size=8).ref_P2
     assert merged[:, 0].mean().item() == pytest.approx(after["eval_logps/chosen"], abs=1e-4)
     assert before["eval_logps/chosen"] != pytest.approx(after["eval_logps/chosen"], abs=1e-3)
+
+
+def test_training_can_start_from_an_adapter_which_is_merged_first(tiny):
+    first = tiny.config("round-1", lora_r=2, num_train_epochs=2)
+    train(first)
+    second = tiny.config("round-2", model=first.output_dir, max_steps=1)
+    train(second)
+    ended = read_metrics(first.output_dir)[-1]["eval_logps/chosen"]
+    began = read_metrics(second.output_dir)[0]["eval_logps/chosen"]
+    assert began == pytest.approx(ended, abs=1e-4)
+    with pytest.raises(UsageError, match="is an adapter; merge it"):
+        train(tiny.config("refused", model=first.output_dir, lora_r=2))
 
 
 def test_bfloat16_keeps_float32_weights(tiny):
@@ -398,6 +489,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, mo
     assert train(config).status == "trained"
 
 
+def test_weights_that_run_away_are_noticed_and_not_saved(tmp_path):
+    """The gradient is finite to the last; it is the step that goes too far."""
+    own = TinyRun(tmp_path)
+    config = own.config(learning_rate=1e38, max_steps=3, save_steps=1, eval_steps=1, warmup_ratio=0.0)
+    with pytest.raises(PairwrightError, match=r"lower (the )?learning_rate"):
+        train(config)
+    assert not list((tmp_path / "out").glob("*.safetensors"))
+    for path in (tmp_path / "out").glob("checkpoint-*/model.safetensors"):
+        assert all(torch.isfinite(t).all() for t in load_file(path).values())
+
+
 def test_a_model_that_is_not_finite_is_refused_before_training(tmp_path):
     own = TinyRun(tmp_path)
     weights = load_file(tmp_path / "model" / "model.safetensors")
@@ -405,6 +507,24 @@ def test_a_model_that_is_not_finite_is_refused_before_training(tmp_path):
     save_file(weights, tmp_path / "model" / "model.safetensors", {"format": "pt"})
     with pytest.raises(PairwrightError, match=r"not finite to 8 pairs \(row"):
         train(own.config())
+
+
+def test_pairs_come_from_run_folders_whose_bytes_are_checked(tiny, tmp_path):
+    from runs_on_disk import revise_config
+
+    from revise import revise
+
+    revise(revise_config(tmp_path, rows=20))
+    config = tiny.config("from-run", data=str(tmp_path / "run"))
+    result = train(config)
+    assert result.pairs + result.held_out_pairs == 14
+    shard = tmp_path / "run" / "data" / "train-00000.parquet"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(PairwrightError, match=r"train-00000\.parquet: damaged"):
+        train(tiny.config("from-damaged-run", data=str(tmp_path / "run")))
+    assert not (tiny.folder / "from-damaged-run").exists()
 
 
 def test_trackers_get_the_metrics(tiny):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -42,15 +42,11 @@ _NO_SMOOTHING = {
 }
 
 
-class TrainConfig(Config):
-    """Train a model on preference pairs."""
+class ObjectiveConfig(Config):
+    """What is minimised."""
 
-    model: str = Field(json_schema_extra=OPERATIONAL)
-    """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
-    data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
-    """Pairs: run folders, Parquet or JSONL files, folders of Parquet; several with commas."""
-    output_dir: str = Field(json_schema_extra=OPERATIONAL)
-    """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
+    group: ClassVar[str] = "Objective"
+
     preset: PresetName | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Published settings of loss, beta and SFT term. What you name beside it wins."""
 
@@ -66,6 +62,12 @@ class TrainConfig(Config):
     """That term per answer: `sum` over its tokens, or `mean` over its own tokens."""
     sft_times_beta: bool = False
     """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
+
+
+class UpdateConfig(Config):
+    """How weights are changed."""
+
+    group: ClassVar[str] = "Updates"
 
     learning_rate: float = Field(default=1e-6, gt=0)
     """Peak step size of AdamW."""
@@ -83,12 +85,30 @@ class TrainConfig(Config):
     """Gradients longer than this are scaled down to it; 0 leaves them."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled decay of matrices (vectors are spared)."""
+    bf16: bool | None = None
+    """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
+    seed: int = Field(default=42, ge=0)
+    """Decides the order of pairs and how adapters begin."""
+
+
+class AdapterConfig(Config):
+    """Which weights are changed."""
+
+    group: ClassVar[str] = "Adapters"
+
     lora_r: int = Field(default=0, ge=0)
     """Rank of LoRA adapters; 0 trains all weights."""
     lora_alpha: float = Field(default=32, gt=0)
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
+
+
+class PairsConfig(Config):
+    """Which pairs are used, and for what."""
+
+    group: ClassVar[str] = "Pairs"
+
     max_length: int = Field(default=1024, gt=1)
     """Most tokens of prompt and answer together. Longer pairs are dropped and named, never cut."""
     limit: int | None = Field(default=None, gt=0)
@@ -97,10 +117,12 @@ class TrainConfig(Config):
     """Share of prompts held out for evaluation when `eval_data` is not given."""
     eval_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
     """Pairs to evaluate on, in the forms of `data`. Those with a prompt to train on are left out."""
-    bf16: bool | None = None
-    """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
-    seed: int = Field(default=42, ge=0)
-    """Decides the order of pairs and how adapters begin."""
+
+
+class WorkConfig(Config):
+    """How the work is done, and how often it is looked at and saved; nothing that comes of it."""
+
+    group: ClassVar[str] = "Work"
 
     micro_batch_size: int = Field(default=4, gt=0, json_schema_extra=OPERATIONAL)
     """Most pairs in one forward pass on one device. Changes memory and speed, not the loss."""
@@ -108,8 +130,8 @@ class TrainConfig(Config):
     """Recompute activations in the backward pass: less memory, about a third more time."""
     use_cpu: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Train on the CPU even where there is a GPU."""
-    eval_steps: int = Field(default=50, ge=0, json_schema_extra=OPERATIONAL)
-    """Updates between evaluations. There is always one before the first update, and at the end."""
+    eval_steps: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Updates between evaluations; 0 makes two, before the first update and after the last."""
     logging_steps: int = Field(default=1, gt=0, json_schema_extra=OPERATIONAL)
     """Updates behind each line of metrics."""
     save_steps: int = Field(default=100, ge=0, json_schema_extra=OPERATIONAL)
@@ -118,6 +140,20 @@ class TrainConfig(Config):
     """Checkpoints to keep, the newest ones."""
     report_to: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
     """Trackers that get the metrics too: `tensorboard`, `wandb`, `trackio`."""
+
+
+class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
+    """Train a model on preference pairs.
+
+    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
+    """
+
+    model: str = Field(json_schema_extra=OPERATIONAL)
+    """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
+    data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
+    """Pairs: run folders, Parquet or JSONL files, folders of Parquet; several with commas."""
+    output_dir: str = Field(json_schema_extra=OPERATIONAL)
+    """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Show the first pairs as the model will see them; train nothing, write nothing."""
     dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)

@@ -137,7 +137,8 @@ def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
         )
     from peft import AutoPeftModelForCausalLM
 
-    return AutoPeftModelForCausalLM.from_pretrained(place, dtype=dtype).merge_and_unload()
+    model = AutoPeftModelForCausalLM.from_pretrained(place, dtype=dtype).merge_and_unload()
+    return model.requires_grad_(True)
 
 
 def _with_adapters(model: Any, config: TrainConfig) -> Any:

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs import _records as records
 from pairwright.records import Message, content_hash
+from pairwright.sources import open_source
 
 
 class PairRow(NamedTuple):
@@ -33,10 +33,11 @@ def read_pairs(sources: Iterable[str], limit: int | None = None) -> Iterator[Pai
 
 def _all_pairs(sources: Iterable[str]) -> Iterator[PairRow]:
     for source in sources:
-        number = 0
-        for number, record in enumerate(records(source), start=1):
-            yield parse_pair(record, f"{source} row {number}")
-        if not number:
+        found = False
+        for where, record in open_source(source):
+            found = True
+            yield parse_pair(record, where)
+        if not found:
             raise UsageError(f"{source}: no pairs in it; if it is a run, none of its rows was kept")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType, broadcast_object_list
+from accelerate.utils import DistributedType, GradientAccumulationPlugin, broadcast_object_list
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import content_hash
@@ -37,6 +37,8 @@ def accelerator_for(config: TrainConfig) -> Iterator[Accelerator]:
         mixed_precision="bf16" if uses_bf16(config) else "no",
         log_with=list(config.report_to) or None,
         project_dir=str(Path(config.output_dir) / TRACKERS),
+        # Else the launcher's environment could divide our losses, which are whole already.
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )
     if accelerator.distributed_type not in _REPLICATED:
         raise UsageError(
@@ -68,7 +70,7 @@ def describe(
     identity = config.of_kind("semantic") | {
         "bf16": uses_bf16(config),
         "model": model_identity(config.model),
-        "tokenizer": content_hash([sorted(tokenizer.get_vocab()), str(tokenizer.chat_template)]),
+        "tokenizer": content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)]),
         "data": pairs_hash(pairs.training),
         "eval_data": pairs_hash(pairs.held_out),
     }

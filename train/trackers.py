@@ -1,11 +1,12 @@
 """Metrics to where people watch them: a file, the console, and trackers through `accelerate`."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
 from train.console import say
 from train.metrics import MetricLog
 
@@ -59,7 +60,15 @@ class Reporter:
         )
 
     def report(self, update: int, epoch: float, metrics: Mapping[str, float]) -> None:
-        """One record: to `metrics.jsonl`, to the trackers, and a line for people."""
+        """One record: to `metrics.jsonl`, to the trackers, and a line for people.
+
+        Raises `PairwrightError` if a metric is not finite, as after a step that went too far.
+        """
+        if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise PairwrightError(
+                f"after update {update} {bad[0]} is {metrics[bad[0]]}: the weights have run away; train "
+                "again with a lower learning_rate"
+            )
         if not self._accelerator.is_main_process:
             return
         self._log.append({"step": update, "epoch": epoch, **metrics})

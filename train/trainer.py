@@ -5,72 +5,31 @@ the papers the reference is the model at its start, and stays so; unlike in most
 log-probabilities are computed once, and dropout is off.
 """
 
-import logging
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from accelerate import Accelerator
 
 from pairwright.durable import TEMPORARY, require_space
-from pairwright.errors import PairwrightError
 from pairwright.interrupt import Interrupted, stop_requested
 from pairwright.lock import FolderLock
-from train.batches import PairSet
 from train.checkpoint import checkpoint_folder, rotate, write_checkpoint
 from train.config import TrainConfig
 from train.console import say
-from train.folder import METRICS_FILE, TrainRecord, check_folder, enter, find_checkpoint, publish
-from train.gradient import (
-    STOP_REWARD,
-    WARN_REWARD,
-    Trainee,
-    add_gradient,
-    evaluate,
-    start_reward,
-    stop_if_unsound,
-)
-from train.metrics import MetricLog, MetricSums
-from train.model import load_model, load_tokenizer, save_model, trained
-from train.objective import objective_of
-from train.pairs import Pairs, describe_dropped, load_pairs
-from train.reference import with_reference
+from train.folder import TrainRecord, check_folder, enter, find_checkpoint, publish
+from train.gradient import add_gradient, evaluate, stop_if_unsound
+from train.model import load_tokenizer, save_model, trained
+from train.pairs import load_pairs
 from train.rehearsal import dry_run, preview
 from train.result import TrainResult, result_of
-from train.schedule import Schedule, learning_rate, plan
-from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib, uses_bf16
-from train.state import Training, load_training, parameter_groups, save_training
-from train.trackers import Reporter, check_trackers
-
-log = logging.getLogger(__name__)
-
-
-class Run(NamedTuple):
-    """All that the updates need."""
-
-    config: TrainConfig
-    record: TrainRecord
-    schedule: Schedule
-    trainee: Trainee
-    training: PairSet
-    held_out: PairSet
-    state: Training
-    log: MetricLog
-    reporter: Reporter
-
-    @property
-    def accelerator(self) -> Accelerator:
-        """Devices and processes."""
-        return self.trainee.accelerator
-
-    @property
-    def output(self) -> Path:
-        """Where everything is written."""
-        return Path(self.config.output_dir)
+from train.run import Run, check_start, prepare, resume
+from train.schedule import learning_rate, plan
+from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib
+from train.state import save_training
+from train.trackers import check_trackers
 
 
 def train(config: TrainConfig) -> TrainResult:
@@ -97,8 +56,8 @@ def train(config: TrainConfig) -> TrainResult:
             if record.status == "finished":
                 say(f"{output}: this run is finished already; --fresh trains it again")
                 return result_of(config, record, "already_finished")
-            run = _prepare(config, record, schedule, accelerator, pairs, tokenizer)
-            done = _resume(run, checkpoint)
+            run = prepare(config, record, schedule, accelerator, pairs, tokenizer)
+            done = resume(run, checkpoint)
             with stop_requested() as stopping:
                 _updates(run, done, stopping)
             record = on_first(accelerator, lambda: _publish(run, time.monotonic() - started))
@@ -111,7 +70,7 @@ def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
     weights = list(trained(run.state.model).values())
     if done == 0:
         _evaluate(run, 0)
-        _check_start(run)
+        check_start(run)
     for update in range(done + 1, schedule.num_updates + 1):
         rate = learning_rate(
             update,
@@ -152,68 +111,6 @@ def _enter(config: TrainConfig, planned: TrainRecord) -> tuple[TrainRecord, Path
     if record.status == "finished":
         return record, None
     return record, find_checkpoint(output, record.identity)
-
-
-def _prepare(
-    config: TrainConfig,
-    record: TrainRecord,
-    schedule: Schedule,
-    accelerator: Accelerator,
-    pairs: Pairs,
-    tokenizer: object,
-) -> Run:
-    """Load the model, ask it for the reference while it still is the reference."""
-    counts = record.counts
-    say(
-        f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
-        f"left out: {describe_dropped(pairs.dropped)}"
-    )
-    model = load_model(config, bf16=uses_bf16(config))
-    policy = accelerator.prepare_model(model)
-    trainee = Trainee(accelerator, policy, objective_of(config), config.micro_batch_size)
-    size = config.micro_batch_size
-    training = with_reference(accelerator, policy, pairs.training, size=size)
-    held_out = with_reference(accelerator, policy, pairs.held_out, size=size)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay),
-        lr=config.learning_rate,
-        fused=accelerator.device.type in ("cpu", "cuda"),
-    )
-    state = Training(model, tokenizer, optimizer, MetricSums(accelerator.device))
-    metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
-    reporter = Reporter(accelerator, metric_log, schedule.num_updates)
-    return Run(config, record, schedule, trainee, training, held_out, state, metric_log, reporter)
-
-
-def _resume(run: Run, checkpoint: Path | None) -> int:
-    """Take up the state of a checkpoint, if any; returns the updates that are done."""
-    first, done = run.accelerator.is_main_process, 0
-    if checkpoint is not None:
-        done = load_training(run.state, checkpoint, first=first)
-        say(f"going on after update {done} of {run.schedule.num_updates}")
-    if first:
-        run.log.rewind(done if checkpoint else -1)  # update 0 is evaluated again at the start
-        run.reporter.start(run.output, run.record.config)
-    return done
-
-
-def _check_start(run: Run) -> None:
-    """Stop, or warn, if policy and reference differ before anything was trained."""
-    size = run.config.micro_batch_size * run.accelerator.num_processes
-    reward = start_reward(run.trainee, run.training, run.schedule.pairs_of(1)[:size])
-    value = run.trainee.objective.at_reference
-    say(f"before the first update mean |reward| is {reward:.1e}; {run.config.loss} is {value:.4f} at 0")
-    if not reward <= STOP_REWARD:
-        raise PairwrightError(
-            f"before the first update mean |reward| is {reward:.3g} and must be 0: policy and "
-            "reference are not the same model, or its forward pass is random; nothing was trained"
-        )
-    if reward > WARN_REWARD:
-        log.warning(
-            "before the first update mean |reward| is %.3g and should be 0: a coarse number format "
-            "or a random forward pass makes policy and reference differ",
-            reward,
-        )
 
 
 def _log(run: Run, update: int, *, grad_norm: float, learning_rate: float) -> None:

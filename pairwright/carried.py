@@ -1,0 +1,107 @@
+"""Types of the columns that JSON rows carry through, found before any work starts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pairwright.errors import UsageError
+from pairwright.schema import plain_type
+
+Placed = tuple[str, Mapping[str, Any]]
+"""Where a row stands, and what it carries."""
+
+_JSON_WORDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
+_MISFIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+
+
+class CarriedTypes:
+    """Learns one Arrow type a column from chunk after chunk of rows."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, pa.DataType] = {}
+        self.widened = False
+        """Whether a column's type grew after values of it were seen, which must fit it too."""
+
+    def learn(self, chunk: Sequence[Placed]) -> None:
+        """Take in the rows of a chunk. Raises `UsageError` where a column changes its type."""
+        for name in dict.fromkeys(name for _, carried in chunk for name in carried):
+            known = self._types.get(name, pa.null())
+            try:
+                found = pa.array([carried.get(name) for _, carried in chunk]).type
+                self._types[name] = _merged(known, found)
+            except _MISFIT as error:
+                raise self._culprit(name, known, chunk, error) from None
+            self.widened |= not pa.types.is_null(known) and self._types[name] != known
+
+    def check(self, chunk: Sequence[Placed]) -> None:
+        """Raise `UsageError` at a value that its column's type cannot hold."""
+        for name, kind in self._types.items():
+            try:
+                pa.array([carried.get(name) for _, carried in chunk], kind)
+            except _MISFIT as error:
+                raise self._culprit(name, kind, chunk, error) from None
+
+    def fields(self) -> list[pa.Field]:
+        """The columns. Those with objects that never have a key are text: Parquet cannot hold them."""
+        return [
+            pa.field(name, pa.string() if _has_empty_object(kind) else plain_type(kind))
+            for name, kind in self._types.items()
+        ]
+
+    def as_text(self) -> frozenset[str]:
+        """Columns whose values are carried as JSON text."""
+        return frozenset(name for name, kind in self._types.items() if _has_empty_object(kind))
+
+    def _culprit(
+        self, name: str, known: pa.DataType, chunk: Iterable[Placed], error: Exception
+    ) -> UsageError:
+        """What to tell of the first row that does not go with those before it."""
+        where = "its rows"
+        for where, carried in chunk:
+            value = carried.get(name)
+            try:
+                known = _merged(known, pa.array([value]).type)
+                pa.array([value], known)
+            except OverflowError:
+                return UsageError(
+                    f"{where}: the number in column `{name}` is too large for 64 bits; write it as text"
+                )
+            except _MISFIT:
+                before, now = _said(known), _JSON_WORDS.get(type(value), "something else")
+                now = f"{now} with other types inside" if now == before else now
+                return UsageError(
+                    f"{where}: column `{name}` changes its type here ({before} before, now {now}); "
+                    "give every row the same type"
+                )
+        return UsageError(f"{where}: column `{name}` has no type that all its values fit ({error})")
+
+
+def _merged(known: pa.DataType, found: pa.DataType) -> pa.DataType:
+    both = [pa.schema([pa.field("x", kind)]) for kind in (known, found)]
+    return pa.unify_schemas(both, promote_options="permissive").field("x").type
+
+
+def _has_empty_object(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind):
+        return _has_empty_object(kind.value_type)
+    if pa.types.is_struct(kind):
+        return not kind.num_fields or any(_has_empty_object(f.type) for f in kind)
+    return False
+
+
+def _said(kind: pa.DataType) -> str:
+    """A type in JSON's words."""
+    if pa.types.is_list(kind):
+        return _JSON_WORDS[list]
+    if pa.types.is_struct(kind):
+        return _JSON_WORDS[dict]
+    simple = {"int64": int, "double": float, "bool": bool}
+    return _JSON_WORDS[simple.get(str(kind), str)]
