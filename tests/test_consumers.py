@@ -97,7 +97,12 @@ def test_pairs_go_into_trls_reward_trainer_unchanged(pairs: Path, tmp_path: Path
     rows = datasets.load_dataset(str(pairs), cache_dir=str(tmp_path / "cache"))["train"]
     folder = save_tiny_model(tmp_path / "model")
     settings = RewardConfig(
-        output_dir=str(tmp_path / "out"), max_steps=1, use_cpu=True, bf16=False, report_to=[], save_strategy="no"
+        output_dir=str(tmp_path / "out"),
+        max_steps=1,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        save_strategy="no",
     )
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
     tokenizer = AutoTokenizer.from_pretrained(folder)
