@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from pairwright.config import OPERATIONAL
+from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import UsageError
 from pairwright.manifest import Manifest
 from pairwright.runs import run_stage
@@ -29,6 +29,9 @@ class ReviseConfig(GateConfig, StageConfig):
     """`rewrite`: the reviser gives a rationale, then the whole corrected answer."""
     template: str | None = None
     """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction."""
+    reply: Literal["marked", "bare"] = Field(default="marked", json_schema_extra=GATE)
+    """`marked`: rationale and revision stand between markers. `bare`: the whole reply is the revision,
+    for small models, which keep to no form (template `revise_small`)."""
     max_tokens: PositiveInt = 2048
     """Most tokens of a reviser's completion; one that is cut off there is dropped as `truncated`."""
     temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)

@@ -59,6 +59,12 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
     return Revision(_NOTES.sub("", _TAG.sub("", rationale or before).strip()).strip(), revision)
 
 
+def bare_revision(text: str, original: str = "") -> Revision | None:
+    """The whole completion as the revision, for revisers that are asked for nothing else."""
+    revision = _unfenced(_without_thinking(text).strip(), original.strip())
+    return Revision("", revision) if revision else None
+
+
 def is_closed(text: str) -> bool:
     """Whether a revision is whole although its completion was cut off: it went on after the end."""
     return bool(_CLOSE.search(text)) and parse_revision(text) is not None

@@ -13,7 +13,7 @@ from pairwright.stage import Work
 from prompts import Template, load
 from prompts.template import TemplateError
 from revise.gates import Candidate, Verdict, check
-from revise.parse import is_closed, parse_revision
+from revise.parse import bare_revision, is_closed, parse_revision
 
 if TYPE_CHECKING:
     from revise.command import ReviseConfig
@@ -99,12 +99,13 @@ class ReviseStage:
 
     def _judge(self, answer: str, completion: Completion) -> tuple[dict[str, Any], Verdict]:
         """The columns that a reviser's completion fills, and what the gates say of it."""
-        if completion.finish_reason == "length" and not is_closed(completion.text):
+        bare = self._config.reply == "bare"
+        if completion.finish_reason == "length" and (bare or not is_closed(completion.text)):
             tokens = completion.completion_tokens
             return {}, Verdict("truncated", f"the revision was cut off after {tokens} tokens")
         if completion.finish_reason == "content_filter":
             return {}, Verdict("refused", "withheld by the server's content filter")
-        revision = parse_revision(completion.text, answer)
+        revision = (bare_revision if bare else parse_revision)(completion.text, answer)
         if revision is None:
             return {}, Verdict("unparsed", "no revision was found in what the reviser wrote")
         chosen, rejected = self._sides(answer, revision.text)
