@@ -22,6 +22,9 @@ from pairwright.records import Completion, Message, Request, Sampling, conversat
 from prompts import Template, load
 from prompts.template import TemplateError
 
+COMPARED = ("prompt", "first", "second", "nonce", "labels", "protocol")
+RATED = ("prompt", "response", "nonce", "aspect")
+"""The variables of a template, where answers are compared and where they are rated."""
 MOST_DOUBT = 0.01
 """Most by which a label that was not reported may be able to move a probability."""
 
@@ -46,6 +49,7 @@ class Jury:
         self._aspects = parse_aspects(config.aspects)
         try:
             self._template = load(config.judge_template or ("judge_score" if self.pointwise else "judge"))
+            self._template.require(*(RATED if self.pointwise else COMPARED))
             self._choose = load("judge_choose")
         except TemplateError as error:
             raise UsageError(str(error)) from None

@@ -65,7 +65,7 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*REVISE, "--direction", "up"], 2, "--direction: Input should be 'improve' or 'worsen' (given: 'up')"),
     ([*REVISE, "--min-kept-share", "7"], 2, "--min_kept_share: Input should be less than or equal to 1"),
     ([*REVISE, "--min_length_ratio", "3"], 2, "no revision could pass"),
-    ([*REVISE, "--template", "revize"], 2, "revize: no such template; ours are revise"),
+    ([*REVISE, "--template", "revize"], 2, "revize: no such template; ours are judge"),
     ([*REVISE, "--template", "mine.j2"], 2, "mine: no variable `anwser`; there are prompt, answer"),
     (["sample", "gone.jsonl", *SAMPLE[2:]], 2, "gone.jsonl: no such file or folder"),
     (["sample", "broken.jsonl", *SAMPLE[2:]], 2, "broken.jsonl line 1: broken JSON"),

@@ -317,6 +317,7 @@ def test_reasoning_comes_before_the_choice(tmp_path):
         ({"protocol": "score", "aspects": "truth:0"}, "must be a number above 0"),
         ({"protocol": "score", "aspects": "truth,truth"}, "each aspect once"),
         ({"judge_template": "nothing"}, "no such template"),
+        ({"judge_template": "judge_score"}, "no variable `aspect`"),
         ({"min_agreement": 0.7}, "not calibrated"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from golden_files import check_golden
@@ -16,6 +17,8 @@ VALUES = {
     "answer": ("2 and 9.",),
     "reason": ("the revision keeps 20% of the answer's words; at least 50% is wanted",),
     "status": ("rewritten", "length_drift", "meta_talk", "lost_content", "truncated", "no_change", "other"),
+    "labels": (("K", "T"),),
+    "protocol": ("logprob", "choice", "text"),
 }
 
 
@@ -25,7 +28,7 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
-def values(template: Template) -> list[dict[str, str]]:
+def values(template: Template) -> list[dict[str, Any]]:
     """Every combination of example values for a template's variables."""
     names = sorted(template.variables)
     return [
@@ -39,7 +42,7 @@ def test_shipped_templates_say_what_they_said(name: str) -> None:
     template = load(name)
     shown = []
     for variables in values(template):
-        given = f" with status {variables['status']}" if "status" in variables else ""
+        given = "".join(f" with {n} {variables[n]}" for n in ("status", "protocol") if n in variables)
         for message in template.messages(**variables):
             shown.append(f"=== {message['role']}{given}\n{message['content']}\n")
     check_golden(f"{name}.txt", "\n".join(shown))
@@ -200,7 +203,7 @@ def test_a_variable_that_nobody_gives_is_named_beforehand(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("revize", "revize: no such template; ours are revise, "),
+        ("revize", "revize: no such template; ours are .*revise, "),
         ("gone.j2", "gone.j2: no such template"),
         (".j2", "cannot be read|no such template"),
     ],

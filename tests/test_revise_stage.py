@@ -212,5 +212,5 @@ def test_a_template_of_the_users_is_used_and_kept(tmp_path: Path) -> None:
     (tmp_path / "revise_retry.j2").write_text(text)
     with pytest.raises(UsageError, match="revise_retry is the second try's; rename it"):
         stage(template=str(tmp_path / "revise_retry.j2"))
-    with pytest.raises(UsageError, match="revize: no such template; ours are revise"):
+    with pytest.raises(UsageError, match="revize: no such template; ours are judge"):
         stage(template="revize")
