@@ -1,0 +1,44 @@
+"""A judge behind HTTP: constrained choices, answers that are no verdict, and a server that misbehaves."""
+
+from faultserver import FaultServer
+from runs_on_disk import rows_of, write_jsonl
+
+from judge.command import JudgeConfig, judge
+
+
+def run(folder, protocol, prompts):
+    rows = [{"prompt": p, "response_a": f"a {n}", "response_b": f"b {n}"} for n, p in enumerate(prompts)]
+    path = write_jsonl(folder / "rows.jsonl", rows)
+    with FaultServer() as server:
+        config = JudgeConfig(
+            input=str(path), judge=f"openai:m@{server.url}", protocol=protocol, out=str(folder / "run"),
+            max_failed=1.0, reasoning_tokens=64,
+        )  # fmt: skip
+        manifest = judge(config)
+    assert manifest is not None
+    return manifest.counts, rows_of(folder / "run"), server
+
+
+def test_a_choice_is_asked_for_after_reasoning_and_obeyed(tmp_path):
+    counts, rows, server = run(tmp_path, "choice", [f"Q{n}?" for n in range(12)])
+    assert sum(counts.values()) == 12
+    assert set(counts) <= {"kept", "inconsistent", "tie"}
+    held = [seen.body for seen in server.seen if "structured_outputs" in seen.body]
+    assert len(held) == 24
+    for body in held:
+        assert [m["role"] for m in body["messages"]] == ["user", "assistant", "user"]
+        assert len(body["structured_outputs"]["choice"]) == 2
+        assert body["temperature"] == 0
+    votes = [vote for row in rows for vote in row["verdict"]["votes"]]
+    assert all(vote["reply"].startswith("answer ") for vote in votes)
+    assert {vote["probability"] is None for vote in votes} == {False}
+
+
+def test_a_server_that_says_something_else_is_unparsed_and_one_that_breaks_has_failed(tmp_path):
+    counts, rows, _ = run(tmp_path, "logprob", ["Q1?", "Q2? [[fault:logprob_nan]]", "Q3?"])
+    assert counts == {"unparsed": 2, "failed": 1}
+    [failed] = [row for row in rows if row["status"] == "failed"]
+    assert "log-probability" in failed["reason"]
+    assert failed["verdict"] is None
+    outside = [v["outside_mass"] for row in rows if row["verdict"] for v in row["verdict"]["votes"]]
+    assert set(outside) == {1.0}
