@@ -24,7 +24,7 @@ _SAMPLING = "--max_tokens 192 --temperature 0.8 --top_p 0.95 --dtype bfloat16"
 _REVISING = (
     "--template revise_small --reply bare --max_tokens 256 --temperature 0.5 --top_p 0.9 --dtype bfloat16"
 )
-_TRAINING = "--loss apo_zero --beta 0.5 --learning_rate 2e-5 --num_train_epochs 2 --eval_share 0.2"
+_TRAINING = "--loss apo_zero --beta 0.5 --learning_rate 2e-5 --num_train_epochs 2 --pairs_per_update 8"
 """What suits a model of 135M parameters, which keeps to no form and moves at no usual learning rate."""
 
 

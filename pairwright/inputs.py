@@ -47,6 +47,15 @@ class Row(NamedTuple):
     """All answers to the prompt, where the input was read for that (`pairwright.candidates`)."""
 
 
+class Parsed(NamedTuple):
+    """What a record says, and where it stands."""
+
+    where: str
+    prompt: tuple[Message, ...]
+    answer: str | None
+    carried: dict[str, Any]
+
+
 class Input:
     """A validated input: every row was looked at once before any work starts.
 
@@ -89,18 +98,19 @@ class Input:
         return self._columns.answer is not None
 
     def __iter__(self) -> Iterator[Row]:
-        return (row for _, row in self._placed_rows())
-
-    def _placed_rows(self) -> Iterator[tuple[str, Row]]:
         seen: Counter[bytes] = Counter()
-        for where, record in islice(self._source, self._limit):
-            prompt, answer = parse_row(record, self._columns, where)
+        for _, prompt, answer, carried in self._parsed():
             prompt_id = content_hash([m.model_dump() for m in prompt])
             same = bytes.fromhex(content_hash([prompt_id, answer])[:16])
             occurrence = seen[same]
             seen[same] += 1
             row_id = content_hash([prompt_id, answer, occurrence])
-            yield where, Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, self._rest(record))
+            yield Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
+
+    def _parsed(self) -> Iterator[Parsed]:
+        for where, record in islice(self._source, self._limit):
+            prompt, answer = parse_row(record, self._columns, where)
+            yield Parsed(where, prompt, answer, self._rest(record))
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         """The columns to read, and those to carry through."""
@@ -117,15 +127,15 @@ class Input:
     def _survey(self) -> int:
         """Count the rows, check each one, and find the types of the carried columns."""
         schema, types, count = self._source.schema, CarriedTypes(), 0
-        for chunk in _chunks(self._placed_rows()):
+        for chunk in _chunks(self._parsed()):
             count += len(chunk)
             if self.unanswered is None:
-                self.unanswered = next((where for where, row in chunk if row.answer is None), None)
+                self.unanswered = next((row.where for row in chunk if row.answer is None), None)
             if schema is None:
-                types.learn([(where, row.carried) for where, row in chunk])
+                types.learn([(row.where, row.carried) for row in chunk])
         if types.widened:
-            for chunk in _chunks(self._placed_rows()):
-                types.check([(where, row.carried) for where, row in chunk])
+            for chunk in _chunks(self._parsed()):
+                types.check([(row.where, row.carried) for row in chunk])
         if schema is None:
             self.carried, self._as_text = types.fields(), types.as_text()
         else:

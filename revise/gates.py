@@ -79,7 +79,7 @@ _META = re.compile(
     | \b(?:(?:the|your|my)\ (?:original|previous|earlier|initial)\ answer
       | your\ (?:original|previous|earlier|initial)\ response)\b
     | \b(?:student(?:'s|’s)\ (?:answer|solution|response) | the\ student\ (?:answer|solution))\b
-    | ^[\W_]*(?:changes\ made|summary\ of\ changes|explanation\ of\ (?:the\ )?changes)[*_]*:
+    | ^[*\#_\ \t]*(?:changes\ made|summary\ of\ changes|explanation\ of\ (?:the\ )?changes)[*_]*:
     | </?(?:revision|rationale)>
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,

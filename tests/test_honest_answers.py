@@ -1,5 +1,7 @@
 """Gates that read words: what speaks of itself or refuses, and honest answers that only look so."""
 
+import time
+
 import pytest
 
 from pairwright.minimality import measure
@@ -136,3 +138,26 @@ def test_what_a_reason_quotes_is_short_and_one_line() -> None:
     assert verdict is not None
     assert len(verdict.reason) < 150
     assert verdict.reason.endswith("…”")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "here is the ",
+        "i have ",
+        "the revised ",
+        "\n**",
+        "\n ",
+        "*",
+        "sorry, ",
+        "as an ai a ",
+        "I can't ",
+        " ",
+    ],
+)
+def test_hostile_repetition_takes_no_time(piece: str) -> None:
+    text = Candidate("Lyon.", piece * (100_000 // len(piece)), measure("a", "b", original="b"))
+    started = time.perf_counter()
+    meta_talk(text, ANY)
+    refused(text, ANY)
+    assert time.perf_counter() - started < 1

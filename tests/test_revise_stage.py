@@ -214,3 +214,16 @@ def test_a_template_of_the_users_is_used_and_kept(tmp_path: Path) -> None:
         stage(template=str(tmp_path / "revise_retry.j2"))
     with pytest.raises(UsageError, match="revize: no such template; ours are judge"):
         stage(template="revize")
+
+
+def test_a_bare_reply_is_the_revision() -> None:
+    small = stage(template="revise_small", reply="bare")
+    text = f"<think>five?</think>\n```\n{BETTER}\n```\n"
+    _, outcome = play(small, row(), Completion(text=text))
+    assert (outcome.status, outcome.columns["rationale"]) == ("kept", "")
+    assert outcome.columns["chosen"] == [{"role": "assistant", "content": BETTER}]
+    _, outcome = play(small, row(), Completion(text=GOOD.text), Completion(text=" \n"))
+    assert outcome.status == "unparsed"
+    cut = Completion(text=BETTER, finish_reason="length")
+    _, outcome = play(small, row(), cut, cut)
+    assert outcome.status == "truncated"

@@ -1,0 +1,1 @@
+"""Pairs to weights: losses, the trainer, its checkpoints. Importing it loads no torch."""

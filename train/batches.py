@@ -1,7 +1,5 @@
 """Pairs with their reference, and how an update's pairs are dealt to processes and forward passes."""
 
-# ruff: noqa: N815 - fields carry shape suffixes too
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -6,8 +6,6 @@
 Policy and reference both come through here, so that where they agree their log-ratio is zero.
 """
 
-# ruff: noqa: N815 - fields carry shape suffixes too
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 B  pairs in a batch
 """
 
-# ruff: noqa: N815 - fields carry shape suffixes too
-
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
