@@ -4,15 +4,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 from pairwright.columns import Columns, parse_row, sibling_columns
-from pairwright.inputs import Candidate, Input, Row
-from pairwright.records import Message, content_hash
+from pairwright.inputs import Candidate, Input, Parsed, Row
+from pairwright.records import content_hash
 from pairwright.schema import ANSWER
-
-_Placed: TypeAlias = tuple[str, Mapping[str, Any], tuple[Message, ...], tuple[Candidate, ...]]
-"""Where a row of work stands, its record, its prompt, and the answers to it."""
 
 
 class Candidates(Input):
@@ -37,18 +34,20 @@ class Candidates(Input):
         columns, rest = super()._chosen(names, wanted, answers)
         return columns, rest if columns.answers else [n for n in rest if n not in ANSWER.names]
 
-    def _placed_rows(self) -> Iterator[tuple[str, Row]]:
+    def __iter__(self) -> Iterator[Row]:
         seen: Counter[bytes] = Counter()
-        groups = self._wide() if self.side_by_side else self._grouped()
-        for where, record, prompt, candidates in islice(groups, self._limit):
+        for _, prompt, _, carried, candidates in self._parsed():
             prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
             content = [prompt_id, [c.text for c in candidates]]
             same = bytes.fromhex(content_hash(content)[:16])
             row_id = content_hash([*content, seen[same]])[:16]
-            yield where, Row(row_id, prompt_id, seen[same], prompt, None, self._rest(record), candidates)
+            yield Row(row_id, prompt_id, seen[same], prompt, None, carried, candidates)
             seen[same] += 1
 
-    def _wide(self) -> Iterator[_Placed]:
+    def _parsed(self) -> Iterator[Parsed]:
+        return islice(self._wide() if self.side_by_side else self._grouped(), self._limit)
+
+    def _wide(self) -> Iterator[Parsed]:
         """Each row with the answers in its columns; an empty one is none."""
         for where, record in self._source:
             candidates = []
@@ -56,9 +55,9 @@ class Candidates(Input):
                 prompt, text = parse_row(record, self._columns._replace(answer=name), where)
                 if text is not None:
                     candidates.append(Candidate(text, _model_behind(name, record), name))
-            yield where, record, prompt, tuple(candidates)
+            yield Parsed(where, prompt, None, self._rest(record), tuple(candidates))
 
-    def _grouped(self) -> Iterator[_Placed]:
+    def _grouped(self) -> Iterator[Parsed]:
         """Neighbouring rows of one prompt, in the place and with the other columns of the first."""
         parsed = ((where, r, *parse_row(r, self._columns, where)) for where, r in self._source)
         for prompt, group in groupby(parsed, key=itemgetter(2)):
@@ -68,7 +67,8 @@ class Candidates(Input):
                 for _, record, _, answer in rows
                 if answer is not None
             )
-            yield rows[0][0], rows[0][1], prompt, candidates
+            where, first, _, _ = rows[0]
+            yield Parsed(where, prompt, None, self._rest(first), candidates)
 
 
 def _model_behind(column: str, record: Mapping[str, Any]) -> str | None:

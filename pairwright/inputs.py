@@ -54,6 +54,7 @@ class Parsed(NamedTuple):
     prompt: tuple[Message, ...]
     answer: str | None
     carried: dict[str, Any]
+    candidates: tuple[Candidate, ...] = ()
 
 
 class Input:
@@ -99,7 +100,7 @@ class Input:
 
     def __iter__(self) -> Iterator[Row]:
         seen: Counter[bytes] = Counter()
-        for _, prompt, answer, carried in self._parsed():
+        for _, prompt, answer, carried, _ in self._parsed():
             prompt_id = content_hash([m.model_dump() for m in prompt])
             same = bytes.fromhex(content_hash([prompt_id, answer])[:16])
             occurrence = seen[same]
