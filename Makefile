@@ -26,6 +26,18 @@ test: install
 test-slow: install
 	$(BIN)/pytest -m slow
 
+VLLM := .venv-vllm
+test-vllm: install $(VLLM)/.installed
+	$(BIN)/pytest -m vllm
+
+$(VLLM)/.installed: tests/install_vllm.py
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python tests/install_vllm.py
+	touch $@
+
+bench: install
+	$(BIN)/python benchmarks/revise_rows.py
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

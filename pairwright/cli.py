@@ -108,6 +108,8 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
             from pairwright.stats import show_summary
 
             show_summary(Path(config.out), result)
+            if set(result.counts) == {"failed"}:
+                raise PairwrightError(f"{config.out}: every request failed; the reasons are in dropped/")
 
     fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
     run.__annotations__["config"] = Annotated[config, fields]

@@ -3,7 +3,6 @@
 import json
 import shlex
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,17 @@ from pairwright.errors import PairwrightError
 from pairwright.manifest import Manifest, load_manifest
 from pairwright.records import KEPT
 from pairwright.store import read_tables
+from pairwright.terminal import printable
 from pairwright.word_diff import word_diff
 
 _SAMPLING = "--max_tokens 192 --temperature 0.8 --top_p 0.95 --dtype bfloat16"
 _REVISING = (
     "--template revise_small --reply bare --max_tokens 256 --temperature 0.5 --top_p 0.9 --dtype bfloat16"
 )
-_TRAINING = "--loss apo_zero --beta 0.5 --learning_rate 2e-5 --num_train_epochs 2 --pairs_per_update 8"
+_TRAINING = (
+    "--loss apo_zero --beta 0.5 --learning_rate 2e-5 --num_train_epochs 2 --pairs_per_update 8 "
+    "--eval_share 0.2"
+)
 """What suits a model of 135M parameters, which keeps to no form and moves at no usual learning rate."""
 
 
@@ -120,11 +123,12 @@ def _table(manifest: Manifest, pairs: pa.Table, before: dict[str, float], after:
 
 
 def _show_pair(console: Console, pairs: pa.Table) -> None:
-    """The pair in the middle: as many are more minimal as less."""
-    order = pc.sort_indices(pairs, sort_keys=[("edit_distance", "ascending")])
-    row: dict[str, Any] = pairs.slice(order[len(order) // 2].as_py(), 1).to_pylist()[0]
+    """The pair in the middle, of those with something to read: as many are more minimal as less."""
+    long = pairs.filter(pc.greater(pc.list_value_length(pairs["changed_spans"]), 1))
+    long = long if long.num_rows else pairs
+    order = pc.sort_indices(long, sort_keys=[("edit_distance", "ascending")])
+    row: dict[str, Any] = long.slice(order[len(order) // 2].as_py(), 1).to_pylist()[0]
     console.print(f"\n[bold]a pair[/bold] ({row['row_id']}), rejected → chosen")
-    console.print(row["prompt"][-1]["content"], style="dim", markup=False, highlight=False)
-    sides: Callable[[str], str] = lambda side: row[side][0]["content"]  # noqa: E731
-    markers = console.color_system is None
-    console.print(word_diff(sides("rejected"), sides("chosen"), markers=markers), soft_wrap=True)
+    console.print(printable(row["prompt"][-1]["content"]), style="dim", markup=False, highlight=False)
+    rejected, chosen = (printable(row[side][0]["content"]) for side in ("rejected", "chosen"))
+    console.print(word_diff(rejected, chosen, markers=console.color_system is None), soft_wrap=True)

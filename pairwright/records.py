@@ -28,7 +28,7 @@ class Sampling(Record):
 
     max_tokens: int = Field(default=512, gt=0)
     """Most tokens a completion may have."""
-    temperature: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus: the smallest set of tokens with this probability mass."""

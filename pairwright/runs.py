@@ -2,12 +2,13 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
-from pairwright.engines.options import EngineOptions
+from pairwright.engines import EngineOptions, check_spec
 from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError
 from pairwright.inputs import Input
@@ -27,7 +28,7 @@ _BYTES_AN_ITEM = 4096
 _BYTES_A_RUN = 16 * 2**20
 
 
-def run_stage(stage: Stage, config: StageConfig, read: type[Input] = Input) -> Manifest | None:
+def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = Input) -> Manifest | None:
     """Do all the work of a stage, resuming what is there. None after a preview or a dry run.
 
     `read` says what a row of work is: a row of the input, or all answers to a prompt (`Candidates`).
@@ -36,6 +37,8 @@ def run_stage(stage: Stage, config: StageConfig, read: type[Input] = Input) -> M
     """
     folder = Path(config.out)
     refuse_foreign(folder)
+    for spec in stage.roles.values():
+        check_spec(spec)
     rows = read(config.input, config.wanted_columns, config.limit, stage.schema.names)
     stage.check(rows)
     if config.preview:

@@ -1,6 +1,7 @@
 """`pairwright sample`: answers of a model to prompts."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from pydantic import Field, PositiveInt
@@ -27,7 +28,7 @@ class SampleConfig(StageConfig):
     """Answers to each prompt."""
     max_tokens: PositiveInt = 512
     """Most tokens an answer may have; one that is cut off there is dropped as `truncated`."""
-    temperature: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature; 0 is greedy, so that all answers of a prompt are the same."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus: sample among the likeliest tokens with this probability mass."""
@@ -38,7 +39,7 @@ def sample(config: SampleConfig) -> Manifest | None:
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
-    return run_stage(SampleStage(config), config)
+    return run_stage(SampleStage(config), config, partial(Input, answers=False))
 
 
 class SampleStage:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pairwright.config import POSITIONAL, Config
 from pairwright.manifest import Manifest, load_manifest
@@ -44,7 +45,7 @@ def show_summary(folder: Path, manifest: Manifest) -> None:
     console = Console()
     console.print(status_table(folder, manifest))
     kept = manifest.counts.get(KEPT, 0)
-    console.print(f"kept rows: {folder}/data · the others, with reasons: {folder}/dropped", highlight=False)
+    console.print(Text(f"kept rows: {folder}/data · the others, with reasons: {folder}/dropped"))
     if manifest.counts.get(FAILED):
         console.print("rows that failed are tried again when you run the same command", highlight=False)
     if not kept:
@@ -60,7 +61,7 @@ def status_table(folder: Path, manifest: Manifest) -> Table:
         "status",
         "rows",
         "share",
-        title=f"{folder}: {manifest.stage}{state}",
+        title=Text(f"{folder}: {manifest.stage}{state}"),
         caption=f"{tokens:,} tokens generated · {manifest.seconds:,.0f} s",
     )
     total = sum(manifest.counts.values())

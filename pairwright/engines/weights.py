@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pairwright.errors import UsageError
+from pairwright.hub import ask_no_hub_in_vain
 
 _SAMPLES, _SAMPLE = 256, 2**16
 _EDGE = 2**20
@@ -60,6 +61,7 @@ def model_identity(name: str, dtype: str = "auto") -> str:
 def _commit(hub_id: str) -> str:
     from transformers.utils import cached_file
 
+    ask_no_hub_in_vain()
     try:
         with quiet():
             config = cached_file(hub_id, "config.json")
