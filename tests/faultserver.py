@@ -87,6 +87,8 @@ class Connection:
         if not path.split("?")[0].endswith("/chat/completions"):
             self.server.probes.append(seen)
             return await self._send(200, b'{"object": "list", "data": []}')
+        if headers.get("content-type") != "application/json":  # as vLLM does
+            return await self._send(400, b'{"error": {"message": "Unsupported Media Type"}}')
         name, argument = self.server.meet(seen)
         async with self.server.open_request() as open_now:
             if 0 < self.server.bears < open_now:

@@ -21,7 +21,7 @@ from pairwright.manifest import load_manifest
 from pairwright.sample import SampleConfig, sample
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
-VLLM = Path(__file__).parent.parent / ".venv-vllm" / "bin" / "vllm"
+PYTHON = Path(__file__).parent.parent / ".venv-vllm" / "bin" / "python"
 
 
 def free_port() -> int:
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class Server:
-    """`vllm serve` of the embedded model, in a process group of its own."""
+    """vLLM's server of the embedded model, in a process group of its own."""
 
     def __init__(self, log: Path) -> None:
         self.port, self.log = free_port(), log
@@ -39,7 +39,8 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        command = [str(VLLM), "serve", str(smollm2_folder()), "--served-model-name", "smollm2"]
+        command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]  # what `vllm serve` runs
+        command += ["--model", str(smollm2_folder()), "--served-model-name", "smollm2"]
         command += ["--port", str(self.port), "--max-model-len", "1024", "--max-num-seqs", "32"]
         environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "2", "HF_HUB_OFFLINE": "1"}
         with self.log.open("ab") as log:

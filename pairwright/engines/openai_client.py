@@ -53,7 +53,11 @@ class OpenAIClient:
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
         self._http = httpx.AsyncClient(
-            headers={**access.headers, "Accept-Encoding": "identity"},
+            headers={
+                **access.headers,
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+            },
             timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             # Hosted servers may lie behind a company's proxy; one on this machine never does.
