@@ -142,11 +142,8 @@ class WorkConfig(Config):
     """Trackers that get the metrics too: `tensorboard`, `wandb`, `trackio`."""
 
 
-class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
-    """Train a model on preference pairs.
-
-    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
-    """
+class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
+    """What every kind of training needs to know."""
 
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
@@ -163,19 +160,43 @@ class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, Wor
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        held_out = {"eval_share": 0.0} if values.get("eval_data") else {}
-        return {**held_out, **PRESETS.get(values.get("preset") or "", {}), **values}
+    def _hold_out_one_way(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("eval_data"):
+            return {"eval_share": 0.0, **values}
+        return values
 
     @field_validator("data", "eval_data", "report_to", "lora_target_modules", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
-        parts = [value] if isinstance(value, str) else value
-        if not all(isinstance(p, str) for p in parts):
-            return parts
-        return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
+        return split_commas(value)
+
+    @model_validator(mode="after")
+    def _refuse_two_ways_of_holding_out(self) -> "TrainingConfig":
+        if self.eval_data and self.eval_share:
+            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
+        return self
+
+
+def split_commas(value: Any) -> Any:
+    """Names from a list of names, each of which may be several with commas."""
+    parts = [value] if isinstance(value, str) else value
+    if not all(isinstance(p, str) for p in parts):
+        return parts
+    return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
+
+
+class TrainConfig(ObjectiveConfig, TrainingConfig):
+    """Train a model on preference pairs.
+
+    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**PRESETS.get(values.get("preset") or "", {}), **values}
 
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "TrainConfig":
@@ -183,8 +204,6 @@ class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, Wor
             raise UsageError(
                 f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"
             )
-        if self.eval_data and self.eval_share:
-            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
         if self.sft_times_beta and not self.sft_weight:
             raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
         return self

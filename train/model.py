@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pairwright.engines.weights import fingerprint, quiet, resolve_model
 from pairwright.errors import UsageError
-from train.config import TrainConfig
+from train.config import TrainingConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,7 +40,7 @@ def model_identity(name: str) -> str:
         return str(AutoConfig.from_pretrained(place)._commit_hash)
 
 
-def load_model(config: TrainConfig, *, bf16: bool) -> Any:
+def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
     """The model to train, with adapters if asked, on the CPU, unable to behave at random.
 
     Trained weights are float32: at usual learning rates most updates would be lost to the rounding
@@ -141,7 +141,7 @@ def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
     return model.requires_grad_(True)
 
 
-def _with_adapters(model: Any, config: TrainConfig) -> Any:
+def _with_adapters(model: Any, config: TrainingConfig) -> Any:
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(

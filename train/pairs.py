@@ -19,7 +19,7 @@ from train.rows import PairRow, read_pairs
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from train.config import TrainConfig
+    from train.config import TrainingConfig
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -59,7 +59,7 @@ class Pairs(NamedTuple):
     """Row ids by the reason why they are in neither part."""
 
 
-def load_pairs(config: "TrainConfig", tokenizer: "PreTrainedTokenizerBase") -> Pairs:
+def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Pairs:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     kept, dropped = encode_pairs(read_pairs(config.data, config.limit), tokenizer, config.max_length)
     if config.eval_data:

@@ -8,15 +8,16 @@ import torch
 from torch import nn
 
 from train.batches import deal
-from train.config import TrainConfig
+from train.config import TrainingConfig
 from train.console import say
 from train.folder import check_folder
-from train.logprobs import answer_logprobs, answers_of
-from train.model import load_model, load_tokenizer
-from train.pairs import Pair, Pairs, TokenIds, describe_dropped, load_pairs
+from train.model import load_tokenizer
+from train.pairs import Pair, Pairs, TokenIds, describe_dropped
 from train.result import TrainResult, result_of
 from train.schedule import Schedule, plan
 from train.setup import accelerator_for, describe, peak_memory_gib, uses_bf16
+from train.task import Task
+from train.tasks import task_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,10 +27,10 @@ _PASSES = 3
 """Work of a forward and backward pass, in forward passes."""
 
 
-def preview(config: TrainConfig) -> TrainResult:
+def preview(config: TrainingConfig) -> TrainResult:
     """Print the first pairs as the model sees them, the trained part of each between ⟦ and ⟧."""
     tokenizer = load_tokenizer(config.model)
-    pairs = load_pairs(config, tokenizer)
+    pairs = task_of(config).read(tokenizer)
     for number, pair in enumerate(pairs.training[:SHOWN], start=1):
         print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
         print(shown(tokenizer, pair))
@@ -52,16 +53,17 @@ def shown(tokenizer: "PreTrainedTokenizerBase", pair: Pair) -> str:
     )
 
 
-def dry_run(config: TrainConfig) -> TrainResult:
+def dry_run(config: TrainingConfig) -> TrainResult:
     """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
     check_folder(Path(config.output_dir))
     with accelerator_for(config) as accelerator:
         tokenizer = load_tokenizer(config.model)
-        pairs = load_pairs(config, tokenizer)
+        task = task_of(config)
+        pairs = task.read(tokenizer)
         schedule = plan(config, len(pairs.training))
         planned = describe(config, tokenizer, pairs, schedule)
-        policy = accelerator.prepare_model(load_model(config, bf16=uses_bf16(config)))
-        speed = tokens_per_second(policy, pairs.training, size=config.micro_batch_size)
+        policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
+        speed = tokens_per_second(task, policy, pairs.training, size=config.micro_batch_size)
         seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
     longest = max(pair.longest for pair in pairs.training)
     say(
@@ -86,7 +88,7 @@ def estimated_tokens(pairs: Pairs, schedule: Schedule) -> float:
 
 
 @torch.no_grad()
-def tokens_per_second(policy: nn.Module, pairs: list[Pair], *, size: int) -> float:
+def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Pair], *, size: int) -> float:
     """Speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - size) :][: 2 * size]
@@ -95,6 +97,6 @@ def tokens_per_second(policy: nn.Module, pairs: list[Pair], *, size: int) -> flo
     for micro in micros:
         batch = [middle[index] for index in micro.indices]
         started = time.perf_counter()
-        answer_logprobs(policy, answers_of(batch)).sums_A.sum().item()
+        task.forward(policy, batch).sum().item()
         seconds, tokens = time.perf_counter() - started, sum(pair.tokens for pair in batch)
     return tokens / seconds
