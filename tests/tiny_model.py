@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 from transformers.utils import logging
 
 from train.config import TrainConfig
+from train.reward_config import RewardConfig
 
 torch.set_num_threads(1)  # threads that wait for each other cost more than these models do
 
@@ -99,6 +100,10 @@ class TinyRun:
     def config(self, name: str = "out", **changes: Any) -> TrainConfig:
         """The settings of a run into the output folder `name`."""
         return TrainConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
+
+    def reward(self, name: str = "reward", **changes: Any) -> RewardConfig:
+        """The settings of a reward model in the output folder `name`."""
+        return RewardConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
 
 
 def read_metrics(folder: str | Path) -> list[dict[str, float]]:

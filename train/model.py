@@ -1,6 +1,6 @@
 """Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,18 @@ def model_identity(name: str) -> str:
 
 
 def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
-    """The model to train, with adapters if asked, on the CPU, unable to behave at random.
+    """The language model to train, with adapters if asked, as `made_trainable` describes."""
+
+    def load(place: str, dtype: torch.dtype) -> Any:
+        return _load_base(place, dtype, adapted=bool(config.lora_r))
+
+    return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
+
+
+def made_trainable(
+    load: Callable[[str, torch.dtype], Any], config: TrainingConfig, *, bf16: bool, task_type: str
+) -> Any:
+    """The model that `load` gives, with adapters if asked, on the CPU, unable to behave at random.
 
     Trained weights are float32: at usual learning rates most updates would be lost to the rounding
     of bfloat16. Weights that adapters leave alone are loaded as they are computed with.
@@ -49,9 +60,9 @@ def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
     torch.manual_seed(config.seed)
     frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
     with _as_usage_error(config.model), quiet():
-        model = _load_base(resolve_model(config.model), frozen, adapted=bool(config.lora_r))
+        model = load(resolve_model(config.model), frozen)
     if config.lora_r:
-        model = _with_adapters(model, config)
+        model = _with_adapters(model, config, task_type)
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if unlike := {p.dtype for p in trained(model).values()} - {torch.float32}:
@@ -141,7 +152,7 @@ def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
     return model.requires_grad_(True)
 
 
-def _with_adapters(model: Any, config: TrainingConfig) -> Any:
+def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(
@@ -149,7 +160,7 @@ def _with_adapters(model: Any, config: TrainingConfig) -> Any:
         lora_alpha=config.lora_alpha,
         lora_dropout=0.0,
         target_modules=list(config.lora_target_modules) or "all-linear",
-        task_type="CAUSAL_LM",
+        task_type=task_type,
     )
     try:
         return get_peft_model(model, lora)

@@ -41,7 +41,7 @@ class PreferenceTask:
         self.objective = objective_of(config)
         self.metrics: tuple[str, ...] = METRICS if self.objective.sft_weight else METRICS[:-1]
 
-    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs:
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
         """Pairs as token ids."""
         return load_pairs(self._config, tokenizer)
 

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from train.config import TrainingConfig
 from train.console import say
 from train.folder import check_folder
 from train.model import load_tokenizer
-from train.pairs import Pair, Pairs, TokenIds, describe_dropped
+from train.pairs import Item, Pairs, TokenIds, describe_dropped
 from train.result import TrainResult, result_of
 from train.schedule import Schedule, plan
 from train.setup import accelerator_for, describe, peak_memory_gib, uses_bf16
@@ -39,18 +39,15 @@ def preview(config: TrainingConfig) -> TrainResult:
     return result_of(config, describe(config, tokenizer, pairs, schedule), "preview")
 
 
-def shown(tokenizer: "PreTrainedTokenizerBase", pair: Pair) -> str:
+def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
     """A pair as text, decoded from its token ids, control tokens and all."""
 
     def text(ids: TokenIds) -> str:
         decoded = tokenizer.decode(ids.tolist(), skip_special_tokens=False)
         return str(decoded)
 
-    return (
-        f"{text(pair.prompt_ids)}\n"
-        f"  chosen   ({len(pair.chosen_ids)} tokens) ⟦{text(pair.chosen_ids)}⟧\n"
-        f"  rejected ({len(pair.rejected_ids)} tokens) ⟦{text(pair.rejected_ids)}⟧"
-    )
+    answers = (f"  {name:8} ({len(ids)} tokens) ⟦{text(ids)}⟧" for name, ids in pair.sides.items())
+    return "\n".join((text(pair.prompt_ids), *answers))
 
 
 def dry_run(config: TrainingConfig) -> TrainResult:
@@ -76,19 +73,19 @@ def dry_run(config: TrainingConfig) -> TrainResult:
     return result_of(config, record, "dry_run")
 
 
-def estimated_tokens(pairs: Pairs, schedule: Schedule) -> float:
+def estimated_tokens(pairs: Pairs[Any], schedule: Schedule) -> float:
     """Tokens of all forward passes, with a backward pass counted as two more.
 
     The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
     """
-    per_epoch = sum(pair.tokens for pair in pairs.training)
-    held_out = sum(pair.tokens for pair in pairs.held_out)
+    per_epoch: int = sum(pair.tokens for pair in pairs.training)
+    held_out: int = sum(pair.tokens for pair in pairs.held_out)
     epochs = schedule.epoch_after(schedule.num_updates)
     return per_epoch * (1 + _PASSES * epochs) + 3 * held_out
 
 
 @torch.no_grad()
-def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Pair], *, size: int) -> float:
+def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, size: int) -> float:
     """Speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - size) :][: 2 * size]

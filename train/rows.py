@@ -21,6 +21,8 @@ class PairRow(NamedTuple):
     prompt: tuple[Message, ...]
     chosen: Message
     rejected: Message
+    margin: float | None = None
+    """How far apart the answers are said to be; only reward models read it."""
 
 
 def read_pairs(sources: Iterable[str], limit: int | None = None) -> Iterator[PairRow]:
@@ -49,7 +51,13 @@ def parse_pair(record: Mapping[str, Any], where: str) -> PairRow:
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
-    return PairRow(str(row_id), prompt, chosen, rejected)
+    return PairRow(str(row_id), prompt, chosen, rejected, _margin(record.get("margin"), where))
+
+
+def _margin(value: Any, where: str) -> float | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise UsageError(f"{where}: `margin` must be a number, and is {value!r}")
 
 
 def _answer(record: Mapping[str, Any], column: str, where: str, prompt: tuple[Message, ...]) -> Message:

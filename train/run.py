@@ -1,7 +1,7 @@
 """A training run made ready: model, items, optimizer and the state to go on from."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -49,7 +49,7 @@ def prepare(
     record: TrainRecord,
     schedule: Schedule,
     accelerator: Accelerator,
-    pairs: Pairs,
+    pairs: Pairs[Any],
     tokenizer: object,
 ) -> Run:
     """Load the model, and find out from it what is to be known before the first update."""

@@ -64,7 +64,7 @@ def uses_bf16(config: TrainingConfig) -> bool:
 
 
 def describe(
-    config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs, schedule: Schedule
+    config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs[Any], schedule: Schedule
 ) -> TrainRecord:
     """The record of a run that has not begun."""
     identity = config.of_kind("semantic") | {

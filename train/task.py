@@ -47,7 +47,7 @@ class Task(Protocol):
     metrics: tuple[str, ...]
     """Names of what is measured."""
 
-    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs:
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Any]:
         """Items to train on and held out. Raises `UsageError` when none are left to train on."""
         ...
 

@@ -2,10 +2,14 @@
 
 from train.config import TrainConfig, TrainingConfig
 from train.preference import PreferenceTask
+from train.reward import RewardTask
+from train.reward_config import RewardConfig
 from train.task import Task
 
 
 def task_of(config: TrainingConfig) -> Task:
     """The task that the settings describe."""
+    if isinstance(config, RewardConfig):
+        return RewardTask(config)
     assert isinstance(config, TrainConfig)
     return PreferenceTask(config)
