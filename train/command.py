@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 from train.config import TrainConfig
 from train.reward_config import RewardConfig
+from train.score_config import ScoreConfig
 
 if TYPE_CHECKING:
+    from pairwright.manifest import Manifest
     from train.result import TrainResult
 
-__all__ = ["RewardConfig", "TrainConfig", "reward", "train"]
+__all__ = ["RewardConfig", "ScoreConfig", "TrainConfig", "reward", "score", "train"]
 
 
 def train(config: TrainConfig) -> "TrainResult":
@@ -23,3 +25,10 @@ def reward(config: RewardConfig) -> "TrainResult":
     from train.trainer import train as train_now
 
     return train_now(config)
+
+
+def score(config: ScoreConfig) -> "Manifest | None":
+    """`train.scoring.score`, imported now."""
+    from train.scoring import score as score_now
+
+    return score_now(config)

@@ -24,7 +24,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model. Raises `UsageError` when there is none."""
     from transformers import AutoTokenizer
 
-    with _as_usage_error(name), quiet():
+    with as_usage_error(name), quiet():
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve_model(name))
     return tokenizer
 
@@ -36,7 +36,7 @@ def model_identity(name: str) -> str:
     place = resolve_model(name)
     if Path(place).is_dir():
         return fingerprint(Path(place))
-    with _as_usage_error(name):
+    with as_usage_error(name):
         return str(AutoConfig.from_pretrained(place)._commit_hash)
 
 
@@ -59,7 +59,7 @@ def made_trainable(
     """
     torch.manual_seed(config.seed)
     frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
-    with _as_usage_error(config.model), quiet():
+    with as_usage_error(config.model), quiet():
         model = load(resolve_model(config.model), frozen)
     if config.lora_r:
         model = _with_adapters(model, config, task_type)
@@ -169,7 +169,7 @@ def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
 
 
 @contextmanager
-def _as_usage_error(name: str) -> Iterator[None]:
+def as_usage_error(name: str) -> Iterator[None]:
     """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
     try:
         yield

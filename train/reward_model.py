@@ -1,6 +1,5 @@
 """Reward models: a language model's body with one number for a head, as `transformers` loads it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from torch import nn
 from pairwright.chat import end_of_turn
 from pairwright.engines.weights import quiet, resolve_model
 from pairwright.errors import UsageError
-from train.model import ADAPTER_CONFIG, is_adapted, made_trainable, switch_randomness_off
+from train.model import ADAPTER_CONFIG, as_usage_error, is_adapted, made_trainable, switch_randomness_off
 from train.reward_config import RewardConfig
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def load_reward_model(name: str) -> Any:
     """
     place = resolve_model(name)
     require_reward_model(place, name)
-    with quiet():
+    with as_usage_error(name), quiet():
         model = _load(place, torch.float32)
     model.requires_grad_(False)
     switch_randomness_off(model)
@@ -51,20 +50,19 @@ def load_reward_model(name: str) -> Any:
 
 
 def require_reward_model(place: str, name: str) -> None:
-    """Raise `UsageError` unless the folder holds a sequence classifier with one output."""
-    path = Path(place) / "config.json"
-    if not path.is_file():
-        return
-    config = json.loads(path.read_text())
-    architecture = next(iter(config.get("architectures") or ()), "a model of no name")
+    """Raise `UsageError` unless the model is a sequence classifier with one output."""
+    from transformers import AutoConfig
+
+    with as_usage_error(name), quiet():
+        config = AutoConfig.from_pretrained(place)
+    architecture = next(iter(config.architectures or ()), "a model of no name")
     if not architecture.endswith("ForSequenceClassification"):
         raise UsageError(
             f"{name}: holds {architecture}, which gives no scores; train a reward model from it first: "
             f"pairwright reward --model {name} --data PAIRS --output_dir DIR"
         )
-    labels = len(config.get("id2label") or {0: "", 1: ""})  # two is what is not written down
-    if labels != 1:
-        raise UsageError(f"{name}: a classifier of {labels} labels; a reward model has one")
+    if config.num_labels != 1:
+        raise UsageError(f"{name}: a classifier of {config.num_labels} labels; a reward model has one")
 
 
 def padding_token(tokenizer: "PreTrainedTokenizerBase") -> str:
