@@ -105,6 +105,15 @@ def is_adapted(model: Any) -> bool:
     return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")
 
 
+def merged(model: Any) -> Any:
+    """The model with its adapters, if any, merged into float32 weights."""
+    if not is_adapted(model):
+        return model
+    model = model.float().merge_and_unload()
+    model.requires_grad_(True)
+    return model
+
+
 def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
     """Write a folder that `transformers` loads, tokenizer and chat template with it.
 

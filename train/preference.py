@@ -15,7 +15,7 @@ from train.console import say
 from train.gradient import Trainee
 from train.logprobs import answer_logprobs, answers_of
 from train.metrics import METRICS, pair_metrics
-from train.model import load_model
+from train.model import load_model, merged
 from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pairs import Pair, Pairs, load_pairs
 from train.reference import with_reference
@@ -101,8 +101,8 @@ class PreferenceTask:
         """The metrics say everything."""
 
     def publishable(self, model: Any) -> Any:
-        """The model as it is, or its adapter."""
-        return model
+        """The model as it is, its adapter, or that merged into it."""
+        return merged(model) if self._config.merge_adapter else model
 
 
 def _finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:

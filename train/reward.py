@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from train.gradient import Trainee
 from train.logprobs import answers_of
+from train.model import merged
 from train.pairs import Pairs
 from train.reward_config import RewardConfig
-from train.reward_model import load_for_reward_training, merged
+from train.reward_model import load_for_reward_training
 from train.reward_pairs import RewardPair, load_reward_pairs, pairs_of
 from train.reward_report import PairScores, write_report
 from train.scores import answer_scores

@@ -92,15 +92,6 @@ def head_of(model: Any) -> nn.Linear:
     return head
 
 
-def merged(model: Any) -> Any:
-    """The model with its adapters, if any, merged into float32 weights."""
-    if not is_adapted(model):
-        return model
-    model = model.float().merge_and_unload()
-    model.requires_grad_(True)
-    return model
-
-
 def _load(place: str, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForSequenceClassification
 

@@ -1,7 +1,8 @@
 """Which task a configuration asks for."""
 
-from train.config import TrainConfig, TrainingConfig
+from train.config import RANKED_LOSSES, TrainConfig, TrainingConfig
 from train.preference import PreferenceTask
+from train.ranked_task import RankedTask
 from train.reward import RewardTask
 from train.reward_config import RewardConfig
 from train.task import Task
@@ -12,4 +13,4 @@ def task_of(config: TrainingConfig) -> Task:
     if isinstance(config, RewardConfig):
         return RewardTask(config)
     assert isinstance(config, TrainConfig)
-    return PreferenceTask(config)
+    return RankedTask(config) if config.loss in RANKED_LOSSES else PreferenceTask(config)
