@@ -40,6 +40,7 @@ COMMANDS = {
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
+    "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }

@@ -56,8 +56,7 @@ def save_tiny_model(folder: Path, config: Any = None, **changes: Any) -> str:
             bos_token_id=None,
             eos_token_id=0,
             pad_token_id=0,
-            **SHAPE,
-            **changes,
+            **SHAPE | changes,
         )
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).float()

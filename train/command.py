@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from train.config import TrainConfig
+from train.game_config import GameConfig
 from train.reward_config import RewardConfig
 from train.score_config import ScoreConfig
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from pairwright.manifest import Manifest
     from train.result import TrainResult
 
-__all__ = ["RewardConfig", "ScoreConfig", "TrainConfig", "reward", "score", "train"]
+__all__ = ["GameConfig", "RewardConfig", "ScoreConfig", "TrainConfig", "game", "reward", "score", "train"]
 
 
 def train(config: TrainConfig) -> "TrainResult":
@@ -32,3 +33,13 @@ def score(config: ScoreConfig) -> "Manifest | None":
     from train.scoring import score as score_now
 
     return score_now(config)
+
+
+def game(config: GameConfig) -> None:
+    """`train.game.game`, imported now; shows the table that came of it."""
+    from rich.console import Console
+
+    from train.game import game as play
+    from train.game_table import as_rich
+
+    Console().print(as_rich(play(config)))

@@ -145,6 +145,12 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
 
 
+def load_base(name: str) -> Any:
+    """A causal language model in float32, adapters merged, with gradients off."""
+    with as_usage_error(name), quiet():
+        return _load_base(resolve_model(name), torch.float32, adapted=False).requires_grad_(False)
+
+
 def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
