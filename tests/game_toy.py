@@ -5,6 +5,7 @@ knows no others goes on like that, and leads a language model to strings of noth
 answers have three.
 """
 
+import gc
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from pairwright.store import read_tables
 from train.config import TrainConfig
 from train.game_config import GameConfig
 from train.trainer import train
+
+gc.freeze()  # closing an engine collects garbage, of which the test run itself has much
 
 WANTED = 3
 LENGTH = 7
@@ -76,12 +79,13 @@ class Toy:
             "rounds": 4,
             "samples": 6,
             "max_tokens": 12,
-            "rm_learning_rate": 1e-2,
+            "temperature": 1.0,
+            "rm_learning_rate": 3e-3,
             "rm_pairs_per_update": 16,
-            "rm_epochs": 2,
+            "rm_epochs": 8,
             "apo_coeff": 6.0,
-            "learning_rates": "1e-2",
-            "llm_epochs": 2,
+            "learning_rates": "4e-3",
+            "llm_epochs": 3,
             "llm_pairs_per_update": 8,
             "eval_n": 4,
             "micro_batch_size": 16,

@@ -30,7 +30,7 @@ from train.config import TrainConfig
 from train.console import say
 from train.game_config import GameConfig
 from train.game_folder import enter, finished_rounds, read_measures, round_folder, write_measures
-from train.game_measures import kl_from_start, measure_answers, measure_reward
+from train.game_measures import kl_from_start, measure_answers, measure_reward, side_by_side
 from train.game_prompts import Halves, Prompts, keep_prompts, read_halves
 from train.game_table import write_table
 from train.game_warnings import failure_signs
@@ -79,11 +79,11 @@ class _Game:
                 measures = self._round(number) if number else {}
                 measures |= self._measure(number, evaluator)
                 write_measures(round_folder(self._folder, number), {"round": number, **measures})
-            rows = list(finished_rounds(self._folder))[: number + 1]
-            write_table(self._folder, rows)
-            for sign in failure_signs(rows, self._config):
-                log.warning("round %d: %s", number, sign)
-        return rows
+                rows = list(finished_rounds(self._folder))
+                write_table(self._folder, rows)
+                for sign in failure_signs(rows, self._config):
+                    log.warning("round %d: %s", number, sign)
+        return list(finished_rounds(self._folder))
 
     def _round(self, number: int) -> dict[str, Any]:
         """One move of each player; returns what is measured of the reward model."""
@@ -263,19 +263,7 @@ class _Game:
     def _win_rate(self, number: int) -> float:
         """Share of prompts on which a judge prefers the round's answer to the start's; ties count half."""
         here = round_folder(self._folder, number)
-        answers = [
-            {
-                row["prompt_id"]: row
-                for table in read_tables(folder / "samples")
-                for row in table.to_pylist()
-            }
-            for folder in (here, round_folder(self._folder, 0))
-        ]
-        rows = [
-            {"prompt": row["prompt"], "game": row["completion"], "start": answers[1][key]["completion"]}
-            for key, row in answers[0].items()
-            if key in answers[1]
-        ]
+        rows = side_by_side(here / "samples", round_folder(self._folder, 0) / "samples")
         both = here / "beside_start.jsonl"
         write_durably(both, "".join(json.dumps(row) + "\n" for row in rows).encode())
         out = here / "judged"

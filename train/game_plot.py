@@ -13,9 +13,10 @@ _SIZE = (10, 6)
 
 def plot_game(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Reward of the separate evaluator, KL and length; accuracy and calibration of the reward model."""
-    figure = Figure(figsize=_SIZE, layout="constrained")
+    figure = Figure(figsize=_SIZE)
     FigureCanvasAgg(figure)
     ((reward, drift), (accuracy, calibration)) = figure.subplots(2, 2)
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.08, top=0.95, hspace=0.35, wspace=0.15)
     rounds = [row["round"] for row in rows]
     errors = [1.96 * row["reward_se"] for row in rows]
     reward.errorbar(rounds, [row["reward"] for row in rows], yerr=errors, marker="o", capsize=3)

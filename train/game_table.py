@@ -47,7 +47,7 @@ def as_rich(rows: Sequence[Measures]) -> "Table":
     """The table for a terminal."""
     from rich.table import Table
 
-    table = Table(*shown_columns(rows))
+    table = Table(*(name.replace("_", " ") for name in shown_columns(rows)))
     for row in rows:
         table.add_row(*(cell(row, name) for name in shown_columns(rows)))
     return table

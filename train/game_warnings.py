@@ -70,7 +70,7 @@ def _gap_widens(rows: Sequence[Measures], config: LookConfig) -> str:
         for row in rows
         if row.get("rm_train_accuracy") is not None and row.get("rm_accuracy") is not None
     ]
-    if len(gaps) < 2 or gaps[-1] - gaps[0] <= config.warn_gap:
+    if len(gaps) < 2 or min(gaps[-1], gaps[-1] - gaps[0]) <= config.warn_gap:
         return ""
     return (
         f"the reward model learns by heart: its training accuracy is {gaps[-1]:.3f} ahead of held-out, "

@@ -41,7 +41,8 @@ def plot_rewards(path: Path, kinds: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _figure(panels: int) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(_SIZE * panels, _SIZE), layout="constrained")
+    figure = Figure(figsize=(_SIZE * panels, _SIZE))
+    figure.subplots_adjust(left=0.14 / panels, right=1 - 0.04 / panels, bottom=0.13, top=0.92, wspace=0.25)
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, panels, squeeze=False)[0]
 
