@@ -1,4 +1,4 @@
-"""A game as a table, a picture and warnings: one row a round, row 0 is the start.
+"""A game as a table and a picture: one row a round, row 0 is the start.
 
 `table.jsonl` holds nothing about time or place, so two games can be compared line by line.
 """
