@@ -86,7 +86,11 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
         training = everything
         dropped = _joined(dropped, others.dropped, {TRAINED_ON: seen})
     else:
-        training, held_out = hold_out(everything, config.eval_share)
+        # By kind, so that the human pairs held out are the same whatever golden pairs there are.
+        parts = (hold_out(part.kept, config.eval_share)[1] for part in (human, golden))
+        prompts = {pair.prompt_id for part in parts for pair in part}
+        training = [pair for pair in everything if pair.prompt_id not in prompts]
+        held_out = [pair for pair in everything if pair.prompt_id in prompts]
     training = [pair for pair in training if pair.weight]
     if not training:
         names = ", ".join((*config.data, *config.golden_data))
