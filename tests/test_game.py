@@ -334,7 +334,8 @@ def test_the_command_shows_the_table(toy, capfd, tmp_path):
     argv = ["game", "--config", str(tmp_path / "game.yaml"), "--output_dir", str(toy.folder / "commanded")]
     code, out, _ = run(capfd, *argv)
     assert code == 0
-    assert "accuracy" in out
+    assert "RM acc" in out
+    assert "…" not in out
     code, _, err = run(capfd, *argv, "--samples", "1", "--llm_loss", "dpo")
     assert (code, err.count("\n")) == (2, 1)
 
