@@ -1,5 +1,6 @@
 """The game: known answers, every ablation as a setting, resuming, warnings, and what is refused."""
 
+import gc
 import json
 import logging
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from game_toy import Toy, answers_of, gold
 from in_process import run
 from tiny_model import write_jsonl
+from transformers import PreTrainedModel
 
 from judge import JudgeConfig
 from judge.stage import JudgeStage
@@ -83,6 +85,24 @@ def test_a_game_that_is_over_says_its_table_and_goes_on_with_more_rounds(toy, mo
     assert longer[:2] == first
     assert [row["round"] for row in longer] == [0, 1, 2]
     assert set(longer[2]["rm_golden_accuracy"]) == {"1", "2"}
+
+
+def test_no_model_is_in_memory_when_a_step_begins(toy, monkeypatch):
+    """Neither an engine's when training begins, nor a trainer's when sampling does."""
+    alive: list[tuple[str, int]] = []
+    for name in ("sample", "run_stage", "score", "train", "measure_reward", "kl_from_start"):
+        original = getattr(game_module, name)
+
+        def watched(*args: Any, original: Any = original, name: str = name, **more: Any) -> Any:
+            gc.collect()
+            models = [type(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
+            alive.append((name, len(models)))
+            return original(*args, **more)
+
+        monkeypatch.setattr(game_module, name, watched)
+    game(toy.config("watched"))
+    assert {name for name, _ in alive} >= {"sample", "score", "train", "measure_reward", "kl_from_start"}
+    assert [step for step in alive if step[1]] == []
 
 
 def trainings(folder: Path, number: int) -> dict[str, Any]:
