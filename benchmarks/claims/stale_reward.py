@@ -42,7 +42,10 @@ def accuracies(model: Path, run: Path) -> dict[str, Any]:
     training = load_reward_pairs(config, tokenizer).training
     golden = encode_reward_pairs([str(run)], config, tokenizer, golden=True).kept
     pairs, _ = without_prompts_of(training, golden)
-    return assess(score_pairs(load_reward_model(str(model)), pairs, size=8), bins=config.bins)
+    return assess(
+        score_pairs(load_reward_model(str(model)), pairs, budget=config.micro_batch_tokens),
+        bins=config.bins,
+    )
 
 
 if __name__ == "__main__":
