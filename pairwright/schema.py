@@ -151,6 +151,25 @@ CALIBRATED = pa.schema(
 """A labelled pair and what a judge says of it: chosen is what people prefer, `decision` how the pair
 would have ended, and `attacks` the verdicts when the rejected answer carries words to the judge."""
 
+COMPARED = pa.schema(
+    [
+        *_ROW,
+        ("answer", CONVERSATION),
+        ("baseline", CONVERSATION),
+        ("answer_model", pa.string()),
+        ("baseline_model", pa.string()),
+        ("win", pa.float64()),
+        ("decision", pa.string()),
+        ("length_difference", pa.int32()),
+        ("verdict", VERDICT),
+        ("margin", pa.float64()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""Two models' answers to a prompt: `win` is 1, 1/2 or 0 for the first, `length_difference` in
+characters. In `verdict`, chosen is the first model's answer and rejected the baseline's."""
+
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
 
 
