@@ -33,15 +33,6 @@ ON_TREES = [
     "granite",
     "cohere",
 ]
-    "llama",
-    "llama, tied",
-    "qwen2",
-    "mistral, wide",
-    "gemma3, wide",
-    "gpt_neox",
-    "granite",
-    "cohere",
-]
 for wide in ("mistral", "gemma3"):  # a window that these trees fit into
     ARCHITECTURES[f"{wide}, wide"] = type(ARCHITECTURES[wide])(
         **ARCHITECTURES[wide].to_dict() | {"sliding_window": 64}
