@@ -13,7 +13,7 @@ Unit = Literal["text", "sentence"]
 
 _MOST_TRIES = 1000
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*$", re.MULTILINE)
-_BEGINS = re.compile(r"\[\s*\{|\{\s*[\"'“‘”’]?\s*(?:edits|find|sentence)\b")
+_BEGINS = re.compile(r"\[\s*\{|\{\s*[\"'“‘”’]?\s*(?:edits|find|sentence)[\"'“‘”’]?\s*:")
 _NUMBER = re.compile(r"\s*\[?[sS]?(\d{1,6})\]?\s*")
 _DECODER = json.JSONDecoder(strict=False)
 

@@ -55,7 +55,7 @@ def reports_logprobs(spec: str) -> bool:
 
 def takes_schemas(spec: str) -> bool:
     """Whether the engine behind a spec can hold an answer to a JSON schema."""
-    return check_spec(spec)[0] != "hf"
+    return spec.partition(":")[0] != "hf"
 
 
 def engine_identity(spec: str, options: EngineOptions) -> str:
