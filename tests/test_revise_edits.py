@@ -68,7 +68,7 @@ def test_an_empty_list_is_no_change() -> None:
 @pytest.mark.parametrize(
     ("first", "status", "words"),
     [
-        (said({"find": "a", "replace": "b"}), "unapplied", "edit 1: “a” fits 7 places of the answer"),
+        (said({"find": "a", "replace": "b"}), "unapplied", "edit 1: “a” fits 4 places of the answer"),
         (said({"find": "is six", "replace": "b"}), "unapplied", "None of the edits was made."),
         (Completion(text="It is four."), "unparsed", "no complete list of edits"),
         (Completion(text='{"edits": [{"fi', finish_reason="length"), "truncated", "shorter edits"),
