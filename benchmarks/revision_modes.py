@@ -107,7 +107,9 @@ def record(folder: Path, mode: str, config: ReviseConfig, said: list[tuple[str, 
     """Write the answers and one mode's completions as files that run anywhere."""
     folder.mkdir(parents=True, exist_ok=True)
     answers = [{"prompt": prompt, "response": answer} for prompt, answer, _ in said]
-    replies = [{"match": prompt, "text": c.text, "finish_reason": c.finish_reason} for prompt, _, c in said]
+    replies = [
+        {"match": prompt, "text": c.text, "finish_reason": c.finish_reason} for prompt, answer, c in said
+    ]
     for name, lines in (("answers", answers), (mode, replies)):
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (folder / f"{name}.jsonl").write_text(text)
