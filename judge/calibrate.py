@@ -12,7 +12,7 @@ from judge.attacks import drawn_attacks, load_attacks
 from judge.calibration import CALIBRATION, Calibration, jury_identity, measured
 from judge.calibration_table import calibration_table
 from judge.judges import JuryConfig
-from judge.jury import Case, Jury
+from judge.jury import Case, Jury, case_of
 from judge.pair import sides
 from judge.verdict import Decision, Vote, side
 from pairwright.candidates import Candidates
@@ -22,7 +22,7 @@ from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
 from pairwright.manifest import Manifest
-from pairwright.records import KEPT, Outcome, transcript
+from pairwright.records import KEPT, Outcome
 from pairwright.runs import run_stage
 from pairwright.schema import CALIBRATED
 from pairwright.stage import StageConfig, Work
@@ -107,7 +107,7 @@ class CalibrateStage:
         meter = Meter()
         if chosen.text.strip() == rejected.text.strip():
             return Outcome(status="identical", reason="both answers are the same", columns=sides(*pair))
-        case = Case(row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence)
+        case = case_of(row, (chosen.text, rejected.text))
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case, decision))) if right else []

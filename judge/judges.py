@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from judge.verdict import Agree
 from pairwright.config import GATE, OPERATIONAL, Config
-from pairwright.engines.spec import check_spec, reports_logprobs
+from pairwright.engines.spec import SCORER, check_spec, reports_logprobs
 from pairwright.errors import UsageError
 
 Protocol = Literal["logprob", "choice", "text", "score"]
@@ -20,8 +20,8 @@ class JuryConfig(Config):
     group: ClassVar[str] = "Judges"
 
     judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that judges: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`; several with
-    commas between them are a jury."""
+    """Engine that judges: `hf:MODEL`, `openai:MODEL@URL`, `canned:FILE`, or a reward model,
+    `reward:DIR`; several with commas between them are a jury."""
     protocol: Protocol | None = None
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
@@ -46,7 +46,7 @@ class Judge(NamedTuple):
 
     role: str
     spec: str
-    protocol: Protocol
+    protocol: Protocol | Literal["reward"]
     logprobs: int
 
 
@@ -62,9 +62,9 @@ def judges_of(config: JuryConfig) -> list[Judge]:
 
 
 def _judge(role: str, spec: str, wanted: Protocol | None) -> Judge:
-    if spec.startswith("reward:"):
-        raise UsageError(f"{spec}: reward models cannot judge yet; name an engine")
-    check_spec(spec)
+    kind, _ = check_spec(spec)
+    if kind == SCORER:
+        return Judge(role, spec, "reward", 0)
     speaks = reports_logprobs(spec)
     if wanted == "logprob" and not speaks:
         raise UsageError(f"{spec} gives no log-probabilities; use --protocol choice or text")

@@ -1,5 +1,6 @@
 """One or several judges, and how they are asked: pairs in both orders, or answers one by one."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ from judge.readout import (
 from judge.rubric import parse_aspects
 from judge.verdict import Decision, Vote, decide
 from pairwright.errors import UsageError
-from pairwright.records import Completion, Message, Request, Sampling, conversation
+from pairwright.inputs import Row
+from pairwright.records import Completion, Message, Request, Sampling, conversation, transcript
 from prompts import Template, load
 from prompts.template import TemplateError
 
@@ -36,6 +38,13 @@ class Case(NamedTuple):
     prompt: str
     texts: tuple[str, ...]
     occurrence: int = 0
+    messages: tuple[Message, ...] = ()
+    """The prompt as messages; what reward models read."""
+
+
+def case_of(row: Row, texts: Sequence[str]) -> Case:
+    """The case of a row's prompt and these answers."""
+    return Case(row.row_id, transcript(row.prompt), tuple(texts), row.occurrence, row.prompt)
 
 
 class Jury:
@@ -45,31 +54,55 @@ class Jury:
         self._config = config
         self.judges = judges_of(config)
         self.roles = {judge.role: judge.spec for judge in self.judges}
-        self.pointwise = all(judge.protocol == "score" for judge in self.judges)
+        rewards = [judge for judge in self.judges if judge.protocol == "reward"]
+        self._rewards = rewards
+        self._asked = [judge for judge in self.judges if judge.protocol != "reward"]
+        self._rated = config.protocol == "score"
+        self.pointwise = self._rated or not self._asked
         self._aspects = parse_aspects(config.aspects)
         try:
-            self._template = load(config.judge_template or ("judge_score" if self.pointwise else "judge"))
-            self._template.require(*(RATED if self.pointwise else COMPARED))
+            self._template = load(config.judge_template or ("judge_score" if self._rated else "judge"))
+            self._template.require(*(RATED if self._rated else COMPARED))
             self._choose = load("judge_choose")
         except TemplateError as error:
             raise UsageError(str(error)) from None
         chooses = any(judge.protocol == "choice" for judge in self.judges)
         used = (self._template, self._choose) if chooses else (self._template,)
-        self.templates = {template.name: template.text for template in used}
+        self.templates = {template.name: template.text for template in used if self._asked}
 
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
         """What the jury decides about pairs of candidates, given by their numbers."""
         nonce = draw_nonce(case.row_id, [case.prompt, *case.texts])
-        if self.pointwise:
+        if self._rated:
             votes = yield from self._by_score(case, pairs, nonce)
         else:
             votes = yield from together([self._compare(case, pair, nonce) for pair in pairs])
-        return [decide(v, self._config.agree, self._config.min_margin) for v in votes]
+        rewards = (yield from self._by_reward(case, pairs)) if self._rewards else [[]] * len(pairs)
+        return [
+            decide([*asked, *scored], self._config.agree, self._config.min_margin)
+            for asked, scored in zip(votes, rewards, strict=True)
+        ]
+
+    def _by_reward(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
+        """Votes on pairs from the reward of each answer: p = sigmoid(r_a - r_b), as in Bradley-Terry."""
+        numbers = sorted({n for pair in pairs for n in pair})
+        wanted = [(judge, number) for number in numbers for judge in self._rewards]
+        completions = yield [self._reward_of(judge, case, number) for judge, number in wanted]
+        scores = {key: float(said.text) for key, said in zip(wanted, completions, strict=True)}
+        return [
+            [_reward_vote(judge, scores[judge, a], scores[judge, b]) for judge in self._rewards]
+            for a, b in pairs
+        ]
+
+    def _reward_of(self, judge: Judge, case: Case, number: int) -> Request:
+        answer = Message(role="assistant", content=case.texts[number])
+        sampling = Sampling(max_tokens=1, temperature=0.0)
+        return Request(role=judge.role, messages=(*case.messages, answer), sampling=sampling)
 
     def _compare(self, case: Case, pair: tuple[int, int], nonce: str) -> Asking[list[Vote]]:
         """Every judge's votes on a pair, in both orders."""
         a, b = (case.texts[number] for number in pair)
-        questions = [(judge, a_first) for judge in self.judges for a_first in (True, False)]
+        questions = [(judge, a_first) for judge in self._asked for a_first in (True, False)]
         return (
             yield from together(
                 [self._ask(judge, case, (a, b), a_first, nonce) for judge, a_first in questions]
@@ -120,7 +153,7 @@ class Jury:
         wanted = [
             (judge, number, aspect)
             for number in sorted({n for pair in pairs for n in pair})
-            for judge in self.judges
+            for judge in self._asked
             for aspect in self._aspects
         ]
         completions = yield [
@@ -130,7 +163,7 @@ class Jury:
         return [
             [
                 self._score_vote(judge, aspect, ratings[judge, a, aspect], ratings[judge, b, aspect])
-                for judge in self.judges
+                for judge in self._asked
                 for aspect in self._aspects
             ]
             for a, b in pairs
@@ -177,6 +210,11 @@ class Jury:
             template=self._template.hash,
             sample_index=case.occurrence,
         )
+
+
+def _reward_vote(judge: Judge, a: float, b: float) -> Vote:
+    probability = (1 + math.tanh((a - b) / 2)) / 2  # sigmoid(a - b), which cannot overflow
+    return Vote(judge.spec, None, "", probability, scores=(a, b), reply=f"{a:.6g} | {b:.6g}")
 
 
 def _read(vote: Vote, reading: Reading | None) -> Vote:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from judge.asking import Asking, Meter
-from judge.jury import Case, Jury
+from judge.jury import Jury, case_of
 from judge.sides import Side
 from judge.verdict import Decision, side
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
-from pairwright.records import FAILED, KEPT, Outcome, Sampling, transcript
+from pairwright.records import FAILED, KEPT, Outcome, Sampling
 from pairwright.sample import answer_request, answer_status
 from pairwright.schema import COMPARED
 from pairwright.stage import Work
@@ -58,7 +58,7 @@ class VersusStage:
         if answer.text.strip() == baseline.text.strip():
             decision = _SAME
         else:
-            case = Case(row.row_id, transcript(row.prompt), (answer.text, baseline.text), row.occurrence)
+            case = case_of(row, (answer.text, baseline.text))
             [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         win = points(decision)
         columns: dict[str, Any] = {

@@ -42,6 +42,7 @@ COMMANDS = {
     "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
     "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
+    "loop": Command("train.command", "LoopConfig", "loop", "Go through on-policy rounds."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }

@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
-from pairwright.engines import EngineOptions, check_spec
+from pairwright.engines import EngineOptions
 from pairwright.engines.pool import EnginePool
+from pairwright.engines.spec import check_role
 from pairwright.errors import PairwrightError
 from pairwright.inputs import Input
 from pairwright.interrupt import Interrupted, stop_requested
@@ -44,8 +45,8 @@ def run_stage(
     """
     folder = Path(config.out)
     refuse_foreign(folder)
-    for spec in stage.roles.values():
-        check_spec(spec)
+    for role, spec in stage.roles.items():
+        check_role(role, spec)
     rows = read(config.input, config.wanted_columns, config.limit, stage.schema.names)
     stage.check(rows)
     if config.preview:

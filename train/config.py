@@ -205,6 +205,9 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
     """
 
+    ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Reference of the log-ratios, when it is not the model at its start."""
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
@@ -221,6 +224,8 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
             )
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+        if self.loss in RANKED_LOSSES and self.ref_model is not None:
+            raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:
             raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
         if self.sft_times_beta and not self.sft_weight:

@@ -29,13 +29,13 @@ from pairwright.store import read_tables
 from train.config import TrainConfig
 from train.console import say
 from train.game_config import GameConfig
-from train.game_folder import enter, finished_rounds, read_measures, round_folder, write_measures
 from train.game_measures import kl_from_start, measure_answers, measure_reward, side_by_side
 from train.game_prompts import Halves, Prompts, keep_prompts, read_halves
 from train.game_table import write_table
 from train.game_warnings import failure_signs
 from train.reward_config import RewardConfig
 from train.reward_model import require_reward_model
+from train.rounds import enter, finished_rounds, read_measures, round_folder, write_measures
 from train.score_config import ScoreConfig
 from train.scoring import score
 from train.trainer import train
@@ -58,7 +58,7 @@ def game(config: GameConfig) -> list[dict[str, Any]]:
     folder = Path(config.output_dir)
     identity, halves = _identity(config), read_halves(config)
     with FolderLock(folder):
-        enter(folder, identity)
+        enter(folder, identity, "game")
         return _Game(config, folder, halves).play()
 
 

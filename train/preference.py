@@ -14,7 +14,7 @@ from train.console import say
 from train.gradient import Trainee
 from train.logprobs import answer_logprobs, answers_of
 from train.metrics import METRICS, pair_metrics
-from train.model import load_model, merged
+from train.model import load_base, load_model, merged, switch_randomness_off
 from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pair_logprobs import PairSet, pair_logprobs
 from train.pairs import Pair, Pairs, load_pairs
@@ -50,10 +50,15 @@ class PreferenceTask:
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
-        """Ask the model about every pair while it still is the reference."""
+        """Ask the reference about every pair: the model while it still is that, or another one."""
         if items:
             say(f"asking the reference, once, about {len(items)} pairs")
-        return with_reference(accelerator, policy, items, budget=self._config.micro_batch_tokens)
+        reference = policy
+        if items and self._config.ref_model is not None:
+            model = load_base(self._config.ref_model)
+            switch_randomness_off(model)
+            reference = accelerator.prepare_model(model, evaluation_mode=True)
+        return with_reference(accelerator, reference, items, budget=self._config.micro_batch_tokens)
 
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs."""
@@ -67,7 +72,9 @@ class PreferenceTask:
         return answer_logprobs(policy, answers_of(items)).sums_A
 
     def check_start(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> None:
-        """Stop, or warn, if policy and reference differ before anything was trained."""
+        """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
+        if self._config.ref_model is not None:
+            return
         reward = self._start_reward(trainee, data, indices)
         say(
             f"before the first update mean |reward| is {reward:.1e}; {self._config.loss} is "

@@ -39,7 +39,7 @@ def load_for_generation(name: str, options: EngineOptions) -> Loaded:
     Raises `UsageError` if it cannot be loaded, or if it keeps a state instead of keys and values,
     which cannot be batched with padding.
     """
-    source, device = resolve_model(name), _device(options.device)
+    source, device = resolve_model(name), device_of(options.device)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
@@ -53,7 +53,8 @@ def load_for_generation(name: str, options: EngineOptions) -> Loaded:
     return Loaded(model.to(device).eval(), tokenizer)
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device that `--device` names. Raises `UsageError` for one that is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,0 +1,247 @@
+"""`pairwright loop`: rounds of sampling, judging or revising, and training.
+
+Each round samples from the last round's model, makes pairs of its answers, and trains on them, so the
+pairs are always on-policy. Whether that made it better is asked on prompts that no round trains on,
+of a judge who compares with the start. Every step is a command of its own and resumes by itself, so
+a loop goes on wherever it was stopped; an engine is closed before training begins.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from judge import JudgeConfig, WinrateConfig, judge, winrate
+from judge.winrate import load_winrate
+from pairwright.engines import EngineOptions
+from pairwright.engines.weights import model_identity
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.inputs import Row
+from pairwright.lock import FolderLock
+from pairwright.manifest import Manifest, load_manifest
+from pairwright.records import KEPT
+from pairwright.sample import SampleConfig, sample
+from pairwright.store import read_tables
+from revise import ReviseConfig, revise
+from train.config import RANKED_LOSSES
+from train.console import say
+from train.loop_config import LoopConfig
+from train.loop_stop import reason_to_stop
+from train.loop_table import write_table
+from train.prompt_files import rows_of, write_prompts
+from train.rounds import enter, finished_rounds, round_folder, write_measures
+from train.trainer import train
+
+_DECIDED = (KEPT, "tie", "inconsistent", "disagreement")
+"""How prompts end that a judge gave verdicts on."""
+_LOGGED = ("logratios/", "rewards/")
+
+
+def loop(config: LoopConfig) -> list[dict[str, Any]]:
+    """Go through all rounds, or those that are still to be done; returns the table, the start first.
+
+    Raises `UsageError` for what cannot be used as given, and `PairwrightError` for what went wrong;
+    the same command then goes on where it stopped.
+    """
+    folder = Path(config.output_dir)
+    training, held_out = _split(config)
+    identity = {
+        **config.of_kind("semantic"),
+        "model": model_identity(config.model),
+        "prompts": [row.prompt_id for row in training],
+        "eval_prompts": [row.prompt_id for row in held_out],
+    }
+    with FolderLock(folder):
+        enter(folder, identity, "loop")
+        write_prompts(folder / "prompts.jsonl", training)
+        write_prompts(folder / "eval_prompts.jsonl", held_out)
+        return _Loop(config, folder).go()
+
+
+class _Loop:
+    """The steps, each a stage or a training of its own that does nothing when it is done."""
+
+    def __init__(self, config: LoopConfig, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        options = {name: getattr(config, name) for name in EngineOptions.model_fields}
+        if config.use_cpu and config.device == "auto":
+            options["device"] = "cpu"
+        self._options: dict[str, Any] = options
+
+    def go(self) -> list[dict[str, Any]]:
+        """The start, then round after round, until there are enough or a measure says stop."""
+        rows = list(finished_rounds(self._folder))
+        before = len(rows)
+        while (reason := reason_to_stop(rows, self._config)) is None and len(rows) <= self._config.rounds:
+            number = len(rows)
+            if number:
+                say(f"── round {number} of {self._config.rounds}")
+            measures = self._round(number) if number else {}
+            measures |= self._measure(number)
+            write_measures(round_folder(self._folder, number), {"round": number, **measures})
+            rows = list(finished_rounds(self._folder))
+            write_table(self._folder, rows)
+        if reason is not None:
+            say(f"{self._folder}: stopped after round {len(rows) - 1}: {reason}")
+        elif before == len(rows):
+            say(f"{self._folder}: all {len(rows) - 1} rounds are done; more --rounds go on from here")
+        return rows
+
+    def _round(self, number: int) -> dict[str, Any]:
+        """Answers, pairs, training; returns what is measured of pairs and training."""
+        here = round_folder(self._folder, number)
+        prompts, policy = self._folder / "prompts.jsonl", self._policy(number - 1)
+        self._sample(policy, prompts, here / "answers", n=self._config.n)
+        made: dict[str, Manifest] = {}
+        if self._config.pairs in ("judge", "both"):
+            made["judged"] = self._judge(here)
+        if self._config.pairs in ("revise", "both"):
+            made["revised"] = self._revise(here)
+        data = tuple(str(here / name) for name, run in made.items() if run.counts.get(KEPT))
+        if not data:
+            raise PairwrightError(
+                f"round {number}: no pair was kept; the reasons are in {here}/{next(iter(made))}/dropped"
+            )
+        trained = train(self._config.training(policy, data, str(here / "model"), self._reference(number)))
+        return _of_pairs(made) | _of_training(trained.metrics)
+
+    def _measure(self, number: int) -> dict[str, Any]:
+        """The model's answers to held-out prompts, and how often they beat the start's."""
+        here, prompts = round_folder(self._folder, number), self._folder / "eval_prompts.jsonl"
+        samples, start = here / "samples", round_folder(self._folder, 0) / "samples"
+        self._sample(self._policy(number), prompts, samples, n=1, temperature=self._config.eval_temperature)
+        measures = _of_answers(samples)
+        if self._config.compares is None:
+            return measures
+        if not number:
+            return measures | {"win_rate": 0.5, "win_rate_low": 0.5, "win_rate_high": 0.5}
+        winrate(
+            WinrateConfig(
+                input=str(samples),
+                baseline=str(start),
+                prompts=str(prompts),
+                out=str(here / "versus"),
+                max_failed=1.0,
+                **self._jury | {"judge": self._config.compares},
+            )
+        )
+        found = load_winrate(here / "versus")
+        rates = {
+            "win_rate": found.win_rate.value,
+            "win_rate_low": found.win_rate.low,
+            "win_rate_high": found.win_rate.high,
+            "length_controlled": found.length_controlled and found.length_controlled.value,
+            "compared": found.compared,
+        }
+        if self._config.pairs == "revise":
+            rates["contradictions"] = found.inconsistent / found.compared
+        return measures | rates
+
+    def _sample(
+        self, policy: str, prompts: Path, out: Path, *, n: int, temperature: float | None = None
+    ) -> None:
+        config = self._config
+        sample(
+            SampleConfig(
+                input=str(prompts),
+                out=str(out),
+                policy=f"hf:{policy}",
+                n=n,
+                max_tokens=config.max_tokens,
+                temperature=config.temperature if temperature is None else temperature,
+                **self._options,
+            )
+        )
+
+    def _judge(self, here: Path) -> Manifest:
+        config = self._config
+        judge(
+            JudgeConfig(
+                input=str(here / "answers"),
+                out=str(here / "judged"),
+                pairs=config.judge_pairs,
+                **self._jury,
+            )
+        )
+        return load_manifest(here / "judged")
+
+    def _revise(self, here: Path) -> Manifest:
+        config = self._config
+        assert config.reviser is not None
+        revise(
+            ReviseConfig(
+                input=str(here / "answers"),
+                out=str(here / "revised"),
+                reviser=config.reviser,
+                direction=config.direction,
+                reply=config.reply,
+                template=config.revise_template,
+                max_tokens=config.revise_max_tokens,
+                **self._options,
+            )
+        )
+        return load_manifest(here / "revised")
+
+    @property
+    def _jury(self) -> dict[str, Any]:
+        names = ("judge", "protocol", "agree", "min_margin", "judge_template")
+        return self._options | {name: getattr(self._config, name) for name in names}
+
+    def _policy(self, number: int) -> str:
+        """The model after a round."""
+        return str(round_folder(self._folder, number) / "model") if number else self._config.model
+
+    def _reference(self, number: int) -> str | None:
+        """The start of the loop, where the round's own start is not the reference."""
+        other = self._config.reference == "initial" and number > 1
+        return self._config.model if other and self._config.loss not in RANKED_LOSSES else None
+
+
+def _split(config: LoopConfig) -> tuple[list[Row], list[Row]]:
+    """Prompts to train on and prompts to look at; which are held out goes by their content.
+
+    Prompts to look at are left out of those to train on.
+    """
+    rows = rows_of(config.prompts, config.limit)
+    if config.eval_prompts is not None:
+        held_out = rows_of(config.eval_prompts, config.eval_limit)
+    else:
+        by_content = sorted({row.prompt_id: row for row in rows}.values(), key=lambda row: row.prompt_id)
+        share = max(1, round(config.eval_prompt_share * len(by_content)))
+        held_out = by_content[:share][: config.eval_limit]
+    known = {row.prompt_id for row in held_out}
+    training = [row for row in rows if row.prompt_id not in known]
+    if not training:
+        raise UsageError(f"{config.prompts}: {len(rows)} prompts, all of them held out; give more")
+    return training, held_out
+
+
+def _of_pairs(made: Mapping[str, Manifest]) -> dict[str, Any]:
+    """Share of kept pairs, and of verdicts that turn round with the order."""
+    kept = sum(run.counts.get(KEPT, 0) for run in made.values())
+    found: dict[str, Any] = {
+        "pairs": kept,
+        "kept_share": kept / sum(run.items for run in made.values()),
+    }
+    if "judged" in made:
+        counts = made["judged"].counts
+        decided = sum(counts.get(status, 0) for status in _DECIDED)
+        found["contradictions"] = counts.get("inconsistent", 0) / decided if decided else None
+    return found
+
+
+def _of_training(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The last log-ratios and rewards: of held-out pairs where there are any."""
+    held_out = {name.removeprefix("eval_"): v for name, v in metrics.items() if name.startswith("eval_")}
+    return {name: v for name, v in (held_out or metrics).items() if name.startswith(_LOGGED)}
+
+
+def _of_answers(samples: Path) -> dict[str, Any]:
+    """How long the answers are, and how many ended by themselves."""
+    texts = [row["completion"][0]["content"] for table in read_tables(samples) for row in table.to_pylist()]
+    manifest = load_manifest(samples)
+    return {
+        "answers": len(texts),
+        "finished": manifest.counts.get(KEPT, 0) / manifest.items,
+        "words": sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0,
+    }
