@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from judge import JudgeConfig, WinrateConfig, judge, winrate
 from judge.winrate import load_winrate
 from pairwright.engines import EngineOptions
@@ -26,7 +28,7 @@ from train.config import RANKED_LOSSES
 from train.console import say
 from train.loop_config import LoopConfig
 from train.loop_stop import reason_to_stop
-from train.loop_table import write_table
+from train.loop_table import as_rich, write_table
 from train.prompt_files import rows_of, write_prompts
 from train.rounds import enter, finished_rounds, round_folder, write_measures
 from train.trainer import train
@@ -81,6 +83,7 @@ class _Loop:
             write_measures(round_folder(self._folder, number), {"round": number, **measures})
             rows = list(finished_rounds(self._folder))
             write_table(self._folder, rows)
+            Console(stderr=True).print(as_rich(rows))
         if reason is not None:
             say(f"{self._folder}: stopped after round {len(rows) - 1}: {reason}")
         elif before == len(rows):
@@ -177,6 +180,8 @@ class _Loop:
                 reply=config.reply,
                 template=config.revise_template,
                 max_tokens=config.revise_max_tokens,
+                min_kept_share=config.min_kept_share,
+                max_edit_distance=config.max_edit_distance,
                 **self._options,
             )
         )

@@ -48,6 +48,10 @@ class LoopPairsConfig(Config):
     """Prompt template for the reviser: a name in `prompts/` or a .j2 file."""
     revise_max_tokens: PositiveInt = 2048
     """Most tokens of a reviser's completion."""
+    min_kept_share: float = Field(default=0.5, ge=0, le=1)
+    """Least share of the answer's words that a revision keeps, as for `revise`."""
+    max_edit_distance: float = Field(default=0.6, ge=0, le=1)
+    """Largest edit distance of a revision, as for `revise`."""
 
 
 class LoopLookConfig(Config):
