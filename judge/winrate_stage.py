@@ -58,7 +58,7 @@ class WinrateStage:
         if a.text.strip() == b.text.strip():
             even = {"points": 0.5, "decision": "identical", **meter.columns}
             return Outcome(status=KEPT, columns=columns | even)
-        case = Case(row.row_id, transcript(row.prompt), (a.text, b.text), row.occurrence)
+        case = Case(row.row_id, transcript(row.prompt), (a.text, b.text), row.occurrence, row.prompt)
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         columns |= {"verdict": decision.verdict(a_chosen=True), "decision": decision.status}
         columns |= meter.columns
