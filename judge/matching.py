@@ -1,14 +1,14 @@
 """Two sets of answers matched by prompt: each prompt once, with one answer of either side."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field
 
 from judge.stronger import is_engine
-from pairwright.columns import Columns
+from pairwright.columns import Columns, parse_row
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Parsed, Row
 from pairwright.records import Message, Record, content_hash
@@ -90,12 +90,20 @@ class Matched(Input):
         super().__init__(source, columns, limit, reserved, answers=False)
 
     def _parsed(self) -> Iterator[Parsed]:
+        return islice(self._once(), self._limit)
+
+    def _once(self) -> Iterator[Parsed]:
+        """The first row of each prompt. The others are remembered by their text."""
         seen: set[str] = set()
-        for where, prompt, _, carried, _ in super()._parsed():
-            if (key := prompt_key(prompt)) not in seen:
-                seen.add(key)
-                found = tuple(a.first[key] for a in self._given if key in a.first)
-                yield Parsed(where, prompt, None, carried, found)
+        self._doubled: list[str] = []
+        for where, record in self._source:
+            prompt, _ = parse_row(record, self._columns, where)
+            if (key := prompt_key(prompt)) in seen:
+                self._doubled.append(prompt[-1].content)
+                continue
+            seen.add(key)
+            found = tuple(a.first[key] for a in self._given if key in a.first)
+            yield Parsed(where, prompt, None, self._rest(record), found)
 
     def __iter__(self) -> Iterator[Row]:
         for _, prompt, _, carried, found in self._parsed():
@@ -104,14 +112,19 @@ class Matched(Input):
             yield Row(row_id, key, 0, prompt, None, carried, found)
 
     def mismatch(self, sides: dict[str, Answers]) -> Mismatch:
-        """What is missing, doubled or left over on either side."""
-        asked = Counter(prompt_key(row.prompt) for row in super()._parsed())
-        texts = {prompt_key(p): p[-1].content for _, p, *_ in self._parsed()}
-        found = {"doubled_prompts": [texts[key] for key, n in asked.items() for _ in range(n - 1)]}
+        """What is missing, doubled or left over on either side.
+
+        Where the prompts are those of a side, its doubled answers are no doubled prompts besides; and
+        with a limit, answers to the prompts behind it are not left over.
+        """
+        everything = {prompt_key(p): p[-1].content for _, p, *_ in self._once()}
+        texts = dict(islice(everything.items(), self._limit))
+        own = any(answers.path == self._path for answers in sides.values())
+        found = {"doubled_prompts": [] if own else self._doubled}
         for name, answers in sides.items():
             found[f"missing_{name}"] = [t for key, t in texts.items() if key not in answers.first]
             found[f"doubled_{name}"] = answers.doubled
-            found[f"extra_{name}"] = [t for key, t in answers.prompts.items() if key not in texts]
+            found[f"extra_{name}"] = [t for key, t in answers.prompts.items() if key not in everything]
         examples = {kind: some[:_SHOWN] for kind, some in found.items() if some}
         return Mismatch(**{kind: len(some) for kind, some in found.items()}, examples=examples)
 

@@ -135,6 +135,12 @@ def test_prompts_that_do_not_match_are_named_and_counted(tmp_path):
         "extra_a": ["P7"],
     }
     assert (found.missing_a, found.extra_b) == (1, 0)
+    limited = Matched(str(p), Columns(), 2, given=list(sides.values()))
+    assert [row.prompt[0].content for row in limited] == ["P0", "P1"]
+    assert limited.info.rows == 2
+    assert (limited.mismatch(sides).missing_a, limited.mismatch(sides).extra_a) == (0, 1)
+    own = Matched(str(a), Columns(), None, given=list(sides.values())).mismatch(sides)
+    assert (own.doubled_prompts, own.doubled_a) == (0, 1)
 
 
 def test_what_cannot_be_compared_is_one_sentence(tmp_path):
