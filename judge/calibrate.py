@@ -107,7 +107,9 @@ class CalibrateStage:
         meter = Meter()
         if chosen.text.strip() == rejected.text.strip():
             return Outcome(status="identical", reason="both answers are the same", columns=sides(*pair))
-        case = Case(row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence)
+        case = Case(
+            row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence, row.prompt
+        )
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case, decision))) if right else []

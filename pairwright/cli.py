@@ -37,6 +37,7 @@ COMMANDS = {
     "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
     "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
     "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
+    "winrate": Command("judge.winrate", "WinrateConfig", "winrate", "Compare two models' answers."),
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),

@@ -11,6 +11,7 @@ KINDS = {
     "hf": "hf:MODEL (transformers; hf:smollm2 is built in)",
     "openai": "openai:MODEL@URL (any OpenAI-compatible server)",
     "canned": "canned:FILE (replies from a JSONL file)",
+    "reward": "reward:MODEL (a reward model, as a judge only)",
 }
 
 
@@ -38,6 +39,10 @@ def open_engine(spec: str, options: EngineOptions) -> Engine:
 
         model, url = _model_and_url(spec, name)
         return OpenAIEngine(model, url, options, spec)
+    if kind == "reward":
+        from pairwright.engines.reward import RewardEngine
+
+        return RewardEngine(name, options, spec)
     from pairwright.engines.hf import HFEngine
 
     return HFEngine(name, options, spec)
@@ -50,7 +55,7 @@ def reports_logprobs(spec: str) -> bool:
         from pairwright.engines.canned import read_replies
 
         return any(reply.top_logprobs for reply in read_replies(Path(name)))
-    return True
+    return kind != "reward"
 
 
 def takes_schemas(spec: str) -> bool:
