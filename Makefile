@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-vllm check bench clean
+.PHONY: install demo test test-slow test-browser test-vllm check bench clean
 
 install: $(INSTALLED)
 
@@ -25,6 +25,12 @@ test: install
 
 test-slow: install
 	$(BIN)/pytest -m slow
+
+# Debian's Chromium, unless there is one. Playwright's own download is not needed.
+test-browser: install
+	command -v chromium || command -v chromium-browser || command -v google-chrome || \
+		(apt-get update --quiet && apt-get install --yes --quiet chromium)
+	$(BIN)/pytest -m browser
 
 VLLM := .venv-vllm
 test-vllm: install $(VLLM)/.installed

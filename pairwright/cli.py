@@ -39,7 +39,10 @@ COMMANDS = {
     "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
-    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
+    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."),
+    "report": Command(
+        "pairwright.report.command", "ReportConfig", "report", "Make a page to judge runs by."
+    ),
 }
 
 
