@@ -43,6 +43,7 @@ $(VLLM)/.installed: tests/install_vllm.py
 
 bench: install
 	$(BIN)/python benchmarks/revise_rows.py
+	$(BIN)/python benchmarks/million_rows.py
 
 check: install
 	$(BIN)/ruff check .
