@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-vllm check bench clean
+.PHONY: install demo test test-slow test-browser test-consumers test-vllm check bench clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,16 @@ test-browser: install
 		(apt-get update --quiet && apt-get install --yes --quiet chromium)
 	$(BIN)/pytest -m browser
 
+# The loaders of other trainers, without what they stand on.
+CONSUMERS := .venv-consumers
+test-consumers: install $(CONSUMERS)/.installed
+	PAIRWRIGHT_CONSUMERS=$(CONSUMERS) $(BIN)/pytest -m consumers
+
+$(CONSUMERS)/.installed:
+	$(BIN)/pip install --quiet --no-deps --target $(CONSUMERS) \
+		llamafactory==0.9.5 openrlhf==0.11.2 axolotl==0.19.0
+	touch $@
+
 VLLM := .venv-vllm
 test-vllm: install $(VLLM)/.installed
 	$(BIN)/pytest -m vllm
@@ -51,4 +61,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm demo build dist
+	rm -rf $(VENV) .venv-vllm .venv-consumers demo build dist

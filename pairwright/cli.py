@@ -40,6 +40,7 @@ COMMANDS = {
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."),
+    "export": Command("pairwright.export", "ExportConfig", "export", "Write pairs for another trainer."),
     "report": Command(
         "pairwright.report.command", "ReportConfig", "report", "Make a page to judge runs by."
     ),
