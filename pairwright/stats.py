@@ -120,9 +120,12 @@ def tables_of(figures: "Figures") -> list[Table]:
             for name, value in shares.items():
                 table.add_row(name, "–" if value is None else f"{value:.3f}")
             found.append(table)
-    for title, measured in (("calibration", figures.calibration), ("win rate", figures.winrate)):
-        if measured:
-            found.append(_measured(title, measured))
+    measured = {
+        "calibration": figures.calibration,
+        "win rate": figures.winrate,
+        "reward model": figures.reward,
+    }
+    found += [_measured(title, values) for title, values in measured.items() if values]
     if figures.training is not None:
         found.append(_training(figures.folder, figures.training))
     if figures.rounds is not None:
@@ -162,8 +165,10 @@ def _caption(cost: "Cost") -> str:
 
 def _measured(title: str, measured: Mapping[str, object]) -> Table:
     """Whatever a command measured: rates with their intervals, numbers, and its verdict in words."""
+    from pairwright.figures.rounds import flat
+
     table = Table(title, "value", "95 % interval", "of")
-    for name, value in measured.items():
+    for name, value in flat(measured):
         match value:
             case [float() | int() as rate, float() | int() as low, float() | int() as high, int() as n]:
                 table.add_row(name, f"{rate:.1%}", f"{low:.1%} – {high:.1%}", f"{n:,}")

@@ -159,17 +159,21 @@ def test_what_happened_is_said_in_words(tmp_path, chosen, rejected, said):
     assert sentences.startswith("On held-out pairs, ")
 
 
-def test_a_reward_model_has_no_log_ratios_to_speak_of(tmp_path):
+def test_a_reward_model_has_no_log_ratios_to_speak_of(tmp_path, capfd):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 0.5}\n')
+    (tmp_path / "reward.json").write_text('{"human": {"accuracy": 0.62, "pairs": 40, "edges": [1, 2]}}')
     assert figures_of(tmp_path).in_words == ""
+    shown = " ".join(run(capfd, "stats", str(tmp_path))[1].split())
+    assert "│ human/accuracy │ 0.62 │" in shown
 
 
-def test_rounds_are_read_whatever_their_fields_are_called(tmp_path):
+@pytest.mark.parametrize("name", ["rounds.jsonl", "table.jsonl"])
+def test_rounds_are_read_whatever_their_fields_are_called(tmp_path, name):
     rounds = [
         {"round": 1, "pairs": 10, "win": {"rate": 0.5}, "note": "first", "seen": ["x"]},
         {"round": 2, "pairs": 12, "win": {"rate": None}, "note": "second"},
     ]
-    write_jsonl(tmp_path / "rounds.jsonl", rounds)
+    write_jsonl(tmp_path / name, rounds)
     found = figures_of(tmp_path).rounds
     assert found.rounds == (1, 2)
     assert found.numbers == {"pairs": (10, 12), "win/rate": (0.5, None)}
@@ -199,7 +203,7 @@ def test_what_cannot_be_read_is_one_sentence(pairs, tmp_path, capfd):
     (tmp_path / "model" / "metrics.jsonl").write_text("nonsense\n{}\n")
     for folder, said in (
         (tmp_path / "gone", "no such folder; name what a command wrote"),
-        (tmp_path / "empty", "holds no figures: no run.json, no metrics.jsonl and no rounds.jsonl in it"),
+        (tmp_path / "empty", "holds no figures: no run.json, no metrics.jsonl and no rounds in it"),
         (tmp_path / "model", "metrics.jsonl line 1: is not a line of metrics"),
     ):
         code, out, err = run(capfd, "stats", str(folder))

@@ -40,7 +40,7 @@ def _card(name: str, record: TrainRecord, figures: TrainingFigures) -> str:
     adapter = bool(config.get("lora_r"))
     front: dict[str, Any] = {
         "library_name": "peft" if adapter else "transformers",
-        "tags": ["preference", str(config["loss"]), "pairwright"],
+        "tags": ["preference", str(config.get("loss", "reward-model")), "pairwright"],
     }
     if config["model"].count("/") == 1 and not Path(config["model"]).exists():
         front["base_model"] = config["model"]
@@ -48,6 +48,9 @@ def _card(name: str, record: TrainRecord, figures: TrainingFigures) -> str:
     dropped = {reason: len(ids) for reason, ids in record.dropped.items() if ids}
     lost = "".join(f", {n:,} left out as `{reason}`" for reason, n in dropped.items())
     changed = {n: v for n, v in config.items() if n not in _SETTINGS and v not in (None, [], "")}
+    how = "as a reward model by `pairwright reward`"
+    if "beta" in config:
+        how = f"with `{config['loss']}` (beta {config['beta']:g}) by `pairwright train`"
     settings = "\n".join(f"| `{name}` | `{value}` |" for name, value in changed.items())
     words = in_words(figures)
     return f"""---
@@ -56,7 +59,7 @@ def _card(name: str, record: TrainRecord, figures: TrainingFigures) -> str:
 # {name}
 
 {"A LoRA adapter of " if adapter else ""}`{config["model"]}`, trained on preference pairs
-with `{config["loss"]}` (beta {config["beta"]:g}) by `pairwright train`. {words}
+{how}. {words}
 
 The licence is yours to name in the front matter: it follows from the model that was trained and the data.
 

@@ -12,7 +12,7 @@ from pairwright.figures.words import in_words
 from pairwright.manifest import MANIFEST, load_manifest
 from pairwright.records import Record
 
-MEASURED = ("calibration", "winrate")
+MEASURED = ("calibration", "winrate", "reward")
 """Names of JSON files in which commands leave what they measured."""
 
 
@@ -25,6 +25,8 @@ class Figures(Record):
     """`calibration.json`: a rate is a list of value, lower and upper end of its interval, and count."""
     winrate: dict[str, Any] | None = None
     """`winrate.json`."""
+    reward: dict[str, Any] | None = None
+    """`reward.json`, of a reward model."""
     training: TrainingFigures | None = None
     in_words: str = ""
     """What training did, in two sentences."""
@@ -46,9 +48,7 @@ def figures_of(folder: Path, prices: Prices | None = None) -> Figures:
     if (folder / MANIFEST).is_file() and (rounds is None and training is None):
         rows = rows_of_run(folder, load_manifest(folder), prices)
     if rows is None and training is None and rounds is None:
-        raise UsageError(
-            f"{folder}: holds no figures: no {MANIFEST}, no metrics.jsonl and no rounds.jsonl in it"
-        )
+        raise UsageError(f"{folder}: holds no figures: no {MANIFEST}, no metrics.jsonl and no rounds in it")
     return Figures(
         folder=str(folder),
         rows=rows,

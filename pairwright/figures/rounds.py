@@ -1,4 +1,4 @@
-"""Figures of a game or a loop: `rounds.jsonl`, one object a round, whatever its fields are called."""
+"""Figures of a loop or a game: one JSON object a round, whatever its fields are called."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,8 @@ from typing import Any
 from pairwright.errors import PairwrightError
 from pairwright.records import Record
 
-ROUNDS_FILE = "rounds.jsonl"
+ROUNDS_FILES = ("rounds.jsonl", "table.jsonl")
+"""What loops and games call it."""
 
 
 class RoundFigures(Record):
@@ -23,18 +24,19 @@ class RoundFigures(Record):
 
 def has_rounds(folder: Path) -> bool:
     """Whether a folder holds rounds."""
-    return (folder / ROUNDS_FILE).is_file()
+    return any((folder / name).is_file() for name in ROUNDS_FILES)
 
 
 def rounds_of(folder: Path) -> RoundFigures:
     """The rounds of a folder. Raises `PairwrightError` for a line that is not an object."""
-    path = folder / ROUNDS_FILE
+    path = next(path for name in ROUNDS_FILES if (path := folder / name).is_file())
     records: list[dict[str, Any]] = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            records.append(dict(_flat(json.loads(line))))
+            record = dict(flat(json.loads(line)))
         except (ValueError, AttributeError):
             raise PairwrightError(f"{path} line {number}: is not a round; remove it") from None
+        records.append({name: value for name, value in record.items() if not isinstance(value, list)})
     names = dict.fromkeys(name for record in records for name in record if name != "round")
     numbers, words = {}, {}
     for name in names:
@@ -50,9 +52,10 @@ def rounds_of(folder: Path) -> RoundFigures:
     )
 
 
-def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of an object, those of objects inside it under joined names."""
     for name, value in record.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}/")
-        elif not isinstance(value, list):
+            yield from flat(value, f"{prefix}{name}/")
+        else:
             yield prefix + name, value

@@ -10,7 +10,7 @@ from pairwright.records import Record
 
 METRICS_FILE = "metrics.jsonl"
 HELD_OUT = "eval_"
-_RECORDS = ("train.json", "reward.json")
+_RECORD = "train.json"
 _FACTS = ("step", "epoch")
 
 
@@ -63,15 +63,14 @@ def training_of(folder: Path) -> TrainingFigures:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    for name in _RECORDS:
-        path = folder / name
-        if path.is_file():
-            try:
-                record: dict[str, Any] = json.loads(path.read_bytes())
-            except ValueError as error:
-                raise PairwrightError(f"{path}: damaged ({error}); restore it or train again") from None
-            return record
-    return {}
+    path = folder / _RECORD
+    if not path.is_file():
+        return {}
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise PairwrightError(f"{path}: damaged ({error}); restore it or train again") from None
+    return record
 
 
 def _curves(path: Path) -> dict[str, Curve]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pairwright.figures import Figures
+from pairwright.figures.rounds import flat
 from pairwright.figures.spread import shares
 from pairwright.figures.training import TrainingFigures
 from pairwright.figures.verdicts import Verdicts
@@ -175,7 +176,7 @@ def judging(figures: Sequence[Figures]) -> list[Judging]:
     found = []
     for run, f in enumerate(figures):
         verdicts = f.rows.verdicts if f.rows else None
-        measured = (("Calibration", f.calibration), ("Win rate", f.winrate))
+        measured = (("Calibration", f.calibration), ("Win rate", f.winrate), ("Reward model", f.reward))
         tables = [{"title": title, **_measured(values)} for title, values in measured if values]
         if verdicts is not None or tables:
             drawing = _reliability(verdicts) if verdicts is not None and f.calibration else None
@@ -190,9 +191,10 @@ def _reliability(verdicts: Verdicts) -> str | None:
 
 def _measured(measured: Mapping[str, Any]) -> dict[str, Any]:
     rates, numbers = [], []
-    for name in [*_RATES, *(name for name in measured if name not in _RATES)]:
+    values = dict(flat(measured))
+    for name in [*_RATES, *(name for name in values if name not in _RATES)]:
         title = _RATES.get(name, name.replace("_", " "))
-        match measured.get(name):
+        match values.get(name):
             case [float() | int() as rate, float() | int() as low, float() | int() as high, int() as n]:
                 rates.append({"name": title, "value": rate, "low": low, "high": high, "n": n})
             case bool():
