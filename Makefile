@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-vllm check bench clean
+.PHONY: install demo test test-slow test-browser test-consumers test-vllm check bench docs clean
 
 install: $(INSTALLED)
 
@@ -55,10 +55,13 @@ bench: install
 	$(BIN)/python benchmarks/revise_rows.py
 	$(BIN)/python benchmarks/million_rows.py
 
+docs: install
+	$(BIN)/python -m mkdocs build --strict
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-consumers demo build dist
+	rm -rf $(VENV) .venv-vllm .venv-consumers demo build dist site
