@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_reference import config_of, reference
 from in_process import run
-from runs_on_disk import write_jsonl
+from runs_on_disk import TAGGED, write_jsonl
 from tiny_model import save_tiny_model
 
 from pairwright.cli import COMMANDS
@@ -71,53 +71,57 @@ def test_every_equation_is_where_the_page_says():
         assert name in names, f"{path} has no {name}"
 
 
-def test_the_first_page_works_as_it_stands(tmp_path, monkeypatch, capfd):
-    """Its rows and its five commands, with canned revisions and a tiny model for the embedded one."""
+REVISIONS = {
+    "Australia": "The capital of Australia is Canberra, far from the east coast.",
+    "prime": "Seventeen is a prime number above ten.",
+    "bees": "Bees make honey, which they keep in combs of wax and eat in winter.",
+}
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, capfd):
+    """A folder with the rows that the pages speak of, and a tiny model."""
+    monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "index.md").read_text()
     [rows] = re.findall(r'```json title="answers.jsonl"\n(.*?)```', page, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "answers.jsonl").write_text(rows)
-    revisions = {
-        "Australia": "The capital of Australia is Canberra, far from the east coast.",
-        "prime": "Seventeen is a prime number above ten.",
-        "bees": "Bees make honey, which they keep in combs of wax and eat in winter.",
-    }
-    write_jsonl(tmp_path / "c.jsonl", [{"match": k, "text": v} for k, v in revisions.items()])
-    model = save_tiny_model(tmp_path / "tiny")
-    commands = commands_in(ROOT / "docs" / "index.md")
-    assert len(commands) == 5
-    for line in commands:
-        line = line.replace("hf:smollm2", "canned:c.jsonl").replace(
-            "--model smollm2", f"--model {model} --use_cpu"
-        )
-        code, _, err = run(capfd, *shlex.split(line)[1:])
-        assert code == 0, (line, err)
-    assert (tmp_path / "runs" / "pairs" / "report.html").exists()
-    assert "held-out" in (tmp_path / "runs" / "model.html").read_text()
-
-
-def test_the_sifting_page_works_as_it_stands(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    for place, name in enumerate(("first", "second")):
-        rows = [
-            {"prompt": f"Question {n + 30 * place}?", "chosen": f"Yes, {n}.", "rejected": f"No, {n}."}
-            for n in range(40)
-        ]
-        write_jsonl(tmp_path / f"{name}.jsonl", rows)
-        assert run(capfd, "merge", f"{name}.jsonl", "--out", f"runs/{name}")[0] == 0
+    write_jsonl(tmp_path / "prompts.jsonl", [{"prompt": f"{word}?"} for word in REVISIONS])
+    write_jsonl(tmp_path / "policy.jsonl", [{"text": "Bees make honey, which they keep in combs."}])
+    write_jsonl(tmp_path / "bare.jsonl", [{"match": k, "text": v} for k, v in REVISIONS.items()])
+    marked = [{"match": k, "text": TAGGED.format(v)} for k, v in REVISIONS.items()]
+    write_jsonl(tmp_path / "marked.jsonl", marked)
     write_jsonl(tmp_path / "test.jsonl", [{"question": "Question 5?"}])
-    for line in commands_in(ROOT / "docs" / "sifting.md"):
-        code, _, err = run(capfd, *shlex.split(line)[1:])
-        assert code == 0, (line, err)
-    assert (tmp_path / "exported" / "data" / "train.parquet").exists()
+    save_tiny_model(tmp_path / "tiny")
+    for place, name in enumerate(("first", "second", "judged")):
+        numbers = range(30 * place, 30 * place + 40)
+        pairs = [{"prompt": f"Question {n}?", "chosen": f"Yes, {n}.", "rejected": "No."} for n in numbers]
+        write_jsonl(tmp_path / f"{name}.jsonl", pairs)
+        assert run(capfd, "merge", f"{name}.jsonl", "--out", f"runs/{name}")[0] == 0
+    return tmp_path
 
 
-def test_the_looking_page_works_as_it_stands(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    write_jsonl(tmp_path / "rows.jsonl", [{"prompt": "Q?", "chosen": "Yes.", "rejected": "No."}])
-    for name in ("pairs", "judged", "model"):
-        assert run(capfd, "merge", "rows.jsonl", "--out", f"runs/{name}")[0] == 0
-    for line in commands_in(ROOT / "docs" / "report.md"):
+STAND_INS = {
+    r"--reviser hf:smollm2": "--reviser canned:bare.jsonl",
+    r"--reviser openai:\S+": "--reviser canned:marked.jsonl",
+    r"--policy hf:\S+": "--policy canned:policy.jsonl",
+    r"--model \S+": "--model tiny --use_cpu",
+}
+
+
+@pytest.mark.parametrize("page", ["index", "sifting", "report", "training", "coming_from", "README"])
+def test_the_commands_of_a_page_work_in_order(page, workplace, capfd):
+    """As they stand, but for canned replies and a tiny model in the place of engines and models."""
+    path = ROOT / "README.md" if page == "README" else ROOT / "docs" / f"{page}.md"
+    commands = commands_in(path)
+    assert len(commands) >= 2
+    if page in ("training", "report"):
+        assert run(capfd, "merge", "first.jsonl", "--out", "runs/pairs")[0] == 0
+    if page == "report":
+        model = ["--model", "tiny", "--data", "runs/pairs", "--output_dir", "runs/model", "--use_cpu"]
+        assert run(capfd, "train", *model)[0] == 0
+    for line in commands:
+        for pattern, stand_in in STAND_INS.items():
+            line = re.sub(pattern, stand_in, line)
         code, _, err = run(capfd, *shlex.split(line)[1:])
         assert code == 0, (line, err)
 
