@@ -14,6 +14,7 @@ from rich.text import Text
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.manifest import Manifest
 from pairwright.records import FAILED, KEPT
+from pairwright.terminal import printable
 
 if TYPE_CHECKING:
     from pairwright.figures import Figures
@@ -132,7 +133,7 @@ def tables_of(figures: "Figures") -> list[Table]:
         rounds = figures.rounds
         table = Table("round", *map(str, rounds.rounds), title=Text(figures.folder))
         for name, values in rounds.numbers.items():
-            table.add_row(name, *("–" if v is None else f"{v:,.4g}" for v in values))
+            table.add_row(Text(printable(name)), *("–" if v is None else f"{v:,.4g}" for v in values))
         found.append(table)
     return found
 
@@ -171,11 +172,11 @@ def _measured(title: str, measured: Mapping[str, object]) -> Table:
     for name, value in flat(measured):
         match value:
             case [float() | int() as rate, float() | int() as low, float() | int() as high, int() as n]:
-                table.add_row(name, f"{rate:.1%}", f"{low:.1%} – {high:.1%}", f"{n:,}")
+                table.add_row(Text(name), f"{rate:.1%}", f"{low:.1%} – {high:.1%}", f"{n:,}")
             case bool() | str():
-                table.add_row(name, str(value), "", "")
+                table.add_row(Text(name), Text(printable(str(value))), "", "")
             case int() | float():
-                table.add_row(name, f"{value:,.4g}", "", "")
+                table.add_row(Text(name), f"{value:,.4g}", "", "")
     return table
 
 
@@ -190,5 +191,5 @@ def _training(folder: str, training: "TrainingFigures") -> Table:
         for curves in (training.curves, training.held_out):
             curve = curves.get(name)
             cells += [f"{v:,.4g}" for v in (curve.values[0], curve.last)] if curve else ["", ""]
-        table.add_row(name, *cells)
+        table.add_row(Text(printable(name)), *cells)
     return table

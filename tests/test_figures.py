@@ -138,6 +138,9 @@ def test_curves_are_the_lines_of_the_metrics(tmp_path):
     assert found.curves["loss"].values == (0.9, 0.7)
     assert found.held_out["loss"].values == (1.0, 0.8)
     assert not found.finished
+    with (tmp_path / "model" / "metrics.jsonl").open("w") as file:
+        file.write('{"step": 1, "loss": NaN, "grad_norm": Infinity}\n{"step": 2, "loss": 0.5}\n')
+    assert {n: c.values for n, c in training_of(tmp_path / "model").curves.items()} == {"loss": (0.5,)}
     assert "epoch" not in found.curves
 
 
@@ -209,6 +212,15 @@ def test_what_cannot_be_read_is_one_sentence(pairs, tmp_path, capfd):
         code, out, err = run(capfd, "stats", str(folder))
         assert (code, out, err.count("\n")) == (1 if "line 1" in said else 2, "", 1)
         assert said in err
+
+
+def test_text_of_others_is_no_markup_in_the_terminal(tmp_path, capfd):
+    (tmp_path / "calibration.json").write_text('{"verdict": "[/red] \\u001b[31m[bold", "[x]": 1}')
+    write_jsonl(tmp_path / "rounds.jsonl", [{"round": 1, "[/b]\x1b[31m": 2}])
+    code, out, err = run(capfd, "stats", str(tmp_path))
+    assert (code, err) == (0, "")
+    assert "[/red] \\x1b[31m[bold" in out
+    assert "\x1b[31m" not in out
 
 
 @pytest.mark.parametrize("harm", ["gone", "torn"])

@@ -15,6 +15,7 @@ from in_process import run
 from runs_on_disk import TAGGED, revise_config, write_jsonl
 from test_figures import calibration, training  # noqa: F401  (a fixture)
 
+from pairwright.manifest import load_manifest
 from pairwright.report.charts import histogram, thinned
 from pairwright.report.examples import quotas, shortened
 from pairwright.report.page import inert
@@ -171,6 +172,14 @@ def test_training_and_rounds_and_judges_are_on_the_page(calibration, tmp_path, c
     assert "… of taking the longer answer" in text
     assert "<b>reliability</b>" in text
     assert "held out −3.1" in text
+
+
+def test_a_run_that_has_just_begun_has_a_page(tmp_path, capfd):
+    revise(revise_config(tmp_path, rows=20))
+    manifest = load_manifest(tmp_path / "run")
+    manifest.model_copy(update={"shards": {}, "complete": False}).save(tmp_path / "run")
+    text = page_of(capfd, tmp_path / "run", out=tmp_path / "r.html")
+    assert "unfinished" in text
 
 
 def test_what_cannot_be_shown_is_one_sentence(pairs, tmp_path, capfd):

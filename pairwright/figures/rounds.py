@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.errors import PairwrightError
+from pairwright.figures.training import is_number
 from pairwright.records import Record
 
 ROUNDS_FILES = ("rounds.jsonl", "table.jsonl")
@@ -42,7 +43,7 @@ def rounds_of(folder: Path) -> RoundFigures:
     for name in names:
         column = [record.get(name) for record in records]
         if all(v is None or isinstance(v, int | float) for v in column):
-            numbers[name] = tuple(None if v is None else float(v) for v in column)
+            numbers[name] = tuple(float(v) if is_number(v) else None for v in column)
         else:
             words[name] = tuple("" if v is None else str(v) for v in column)
     return RoundFigures(

@@ -1,9 +1,10 @@
 """Figures of a training folder: `metrics.jsonl` as curves, and `train.json` as facts."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pairwright.errors import PairwrightError
 from pairwright.records import Record
@@ -82,12 +83,17 @@ def _curves(path: Path) -> dict[str, Curve]:
             break
         record = _line(path, number, line)
         for name, value in record.items():
-            if name not in _FACTS and isinstance(value, int | float) and not isinstance(value, bool):
+            if name not in _FACTS and is_number(value):
                 points.setdefault(name, []).append((int(record["step"]), float(value)))
     return {
         name: Curve(steps=tuple(s for s, _ in found), values=tuple(v for _, v in found))
         for name, found in points.items()
     }
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether it can be drawn: JSON as Python reads it has NaN and infinities too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _line(path: Path, number: int, line: bytes) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """The rows that a report shows in full: which, and what of each."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,8 @@ def shown(record: Mapping[str, Any], status: str, run: int) -> Shown:
     else:
         text = [["s", printable(next((t for t in (answer, rejected, chosen) if t is not None), ""))]]
     verdict = record.get("verdict") or {}
-    facts = {name: record.get(name) for name in _MEASURES} | {"preference": verdict.get("preference")}
+    found = {name: record.get(name) for name in _MEASURES} | {"preference": verdict.get("preference")}
+    facts = {name: _rounded(value) for name, value in found.items()}
     return {
         "id": str(record["row_id"]),
         "run": run,
@@ -80,7 +82,7 @@ def shown(record: Mapping[str, Any], status: str, run: int) -> Shown:
         "pair": chosen is not None and rejected is not None,
         "prompt": [[m["role"], printable(m["content"] or "")] for m in record.get("prompt") or ()],
         "text": text,
-        "facts": {name: _rounded(v) for name, v in facts.items() if v is not None},
+        "facts": {name: value for name, value in facts.items() if value is not None},
         "lineage": {n: printable(str(record[n])) for n in _LINEAGE if record.get(n) is not None},
         "reason": printable(record.get("reason") or ""),
         "rationale": printable(record.get("rationale") or ""),
@@ -112,7 +114,9 @@ def _vote(vote: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
 
 
 def fitted(examples: list[Shown], size_of: Callable[[list[Shown]], int], most_bytes: int) -> list[Shown]:
