@@ -20,6 +20,7 @@ _SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<
 _PREFERENCE = ["preference", "dpo", "synthetic", "pairwright"]
 _TAGS = {
     "sample": ["synthetic", "pairwright"],
+    "score": ["reward", "synthetic", "pairwright"],
     "revise": _PREFERENCE,
     "judge": _PREFERENCE,
 }

@@ -34,6 +34,7 @@ BINS: Mapping[str, Bins] = MappingProxyType(
         "jaccard": Bins(0, 1),
         "token_levenshtein": Bins(0, 200),
         "common_prefix": Bins(0, 100),
+        "score": Bins(-5, 5),
         "completion_tokens": Bins(0, 1000),
     }
 )
