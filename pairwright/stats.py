@@ -173,6 +173,8 @@ def _measured(title: str, measured: Mapping[str, object]) -> Table:
         match value:
             case [float() | int() as rate, float() | int() as low, float() | int() as high, int() as n]:
                 table.add_row(Text(name), f"{rate:.1%}", f"{low:.1%} – {high:.1%}", f"{n:,}")
+            case [float() | int() as rate, float() | int() as low, float() | int() as high]:
+                table.add_row(Text(name), f"{rate:.1%}", f"{low:.1%} – {high:.1%}", "")
             case bool() | str():
                 table.add_row(Text(name), Text(printable(str(value))), "", "")
             case int() | float():

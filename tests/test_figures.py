@@ -215,11 +215,13 @@ def test_what_cannot_be_read_is_one_sentence(pairs, tmp_path, capfd):
 
 
 def test_text_of_others_is_no_markup_in_the_terminal(tmp_path, capfd):
+    (tmp_path / "winrate.json").write_text('{"win_rate": [0.625, 0.5, 0.75], "prompts": 40}')
     (tmp_path / "calibration.json").write_text('{"verdict": "[/red] \\u001b[31m[bold", "[x]": 1}')
     write_jsonl(tmp_path / "rounds.jsonl", [{"round": 1, "[/b]\x1b[31m": 2}])
     code, out, err = run(capfd, "stats", str(tmp_path))
     assert (code, err) == (0, "")
     assert "[/red] \\x1b[31m[bold" in out
+    assert "│ win_rate │ 62.5% │ 50.0% – 75.0% │" in " ".join(out.split())
     assert "\x1b[31m" not in out
 
 

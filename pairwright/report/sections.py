@@ -191,13 +191,16 @@ def _reliability(verdicts: Verdicts) -> str | None:
 
 
 def _measured(measured: Mapping[str, Any]) -> dict[str, Any]:
-    rates, numbers = [], []
+    rates: list[dict[str, Any]] = []
+    numbers: list[tuple[str, float]] = []
     values = dict(flat(measured))
     for name in [*_RATES, *(name for name in values if name not in _RATES)]:
         title = _RATES.get(name, name.replace("_", " "))
         match values.get(name):
             case [float() | int() as rate, float() | int() as low, float() | int() as high, int() as n]:
                 rates.append({"name": title, "value": rate, "low": low, "high": high, "n": n})
+            case [float() | int() as rate, float() | int() as low, float() | int() as high]:
+                rates.append({"name": title, "value": rate, "low": low, "high": high, "n": None})
             case bool():
                 continue
             case int() | float() as value:
