@@ -16,6 +16,7 @@ from judge.jury import Case, Jury
 from judge.pair import sides
 from judge.verdict import Decision, Vote, side
 from pairwright.candidates import Candidates
+from pairwright.card import write_card
 from pairwright.columns import Columns
 from pairwright.durable import write_durably
 from pairwright.engines import EngineOptions
@@ -64,6 +65,7 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
     rows = (row for part in PARTS for table in read_tables(folder, part) for row in table.to_pylist())
     calibration = measured(rows, jury_identity(stage.jury, config, options))
     write_calibration(folder, calibration)
+    write_card(folder, manifest)
     Console().print(calibration_table(calibration))
     return manifest
 

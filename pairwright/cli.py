@@ -43,7 +43,20 @@ COMMANDS = {
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
     "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
-    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
+    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."),
+    "merge": Command("pairwright.sift.merge", "MergeConfig", "merge", "Put several runs into one."),
+    "split": Command("pairwright.sift.split", "SplitConfig", "split", "Part a run, no prompt in both."),
+    "dedup": Command("pairwright.sift.dedup", "DedupConfig", "dedup", "Drop rows that repeat others."),
+    "decontaminate": Command(
+        "pairwright.sift.decontaminate",
+        "DecontaminateConfig",
+        "decontaminate",
+        "Drop rows that a test set knows.",
+    ),
+    "export": Command("pairwright.export", "ExportConfig", "export", "Write pairs for another trainer."),
+    "report": Command(
+        "pairwright.report.command", "ReportConfig", "report", "Make a page to judge runs by."
+    ),
 }
 
 

@@ -81,7 +81,7 @@ class Input:
         answers: bool = True,
     ) -> None:
         self._path = source
-        self._source = open_source(source)
+        self._source = self._open(source)
         self._limit = limit
         names = _column_names(self._source, limit if self.limit_counts_rows else None)
         self._columns, rest = self._chosen(names, columns, answers)
@@ -92,6 +92,9 @@ class Input:
             raise UsageError(f"{source}: no rows in it; there is nothing to do")
         content = json.dumps([self._source.sha256(), limit])
         self.info = InputInfo(path=source, sha256=hashlib.sha256(content.encode()).hexdigest(), rows=rows)
+
+    def _open(self, source: str) -> Source:
+        return open_source(source)
 
     @property
     def has_answers(self) -> bool:
