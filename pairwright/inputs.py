@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -13,6 +12,7 @@ from pairwright.carried import CarriedTypes
 from pairwright.columns import Columns, find_columns, parse_row
 from pairwright.errors import UsageError
 from pairwright.manifest import InputInfo
+from pairwright.occurrences import Occurrences
 from pairwright.records import Message, canonical_json, content_hash
 from pairwright.schema import STATUS
 from pairwright.sources import CHUNK, Source, open_source
@@ -56,6 +56,12 @@ class Parsed(NamedTuple):
     carried: dict[str, Any]
     candidates: tuple[Candidate, ...] = ()
 
+    @property
+    def content(self) -> tuple[str | None, ...]:
+        """What makes it the same as another: prompt and answers."""
+        said = (text for message in self.prompt for text in (message.role, message.content))
+        return (*said, self.answer, *(candidate.text for candidate in self.candidates))
+
 
 class Input:
     """A validated input: every row was looked at once before any work starts.
@@ -87,6 +93,7 @@ class Input:
         self._columns, rest = self._chosen(names, columns, answers)
         self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)})
         self._as_text: frozenset[str] = frozenset()
+        self._occurrences = Occurrences()
         rows = self._survey()
         if not rows:
             raise UsageError(f"{source}: no rows in it; there is nothing to do")
@@ -99,12 +106,11 @@ class Input:
         return self._columns.answer is not None
 
     def __iter__(self) -> Iterator[Row]:
-        seen: Counter[bytes] = Counter()
-        for _, prompt, answer, carried, _ in self._parsed():
-            prompt_id = content_hash([m.model_dump() for m in prompt])
-            same = bytes.fromhex(content_hash([prompt_id, answer])[:16])
-            occurrence = seen[same]
-            seen[same] += 1
+        count = self._occurrences.counter()
+        for parsed in self._parsed():
+            _, prompt, answer, carried, _ = parsed
+            occurrence = count(parsed.content)
+            prompt_id = content_hash([{"role": m.role, "content": m.content} for m in prompt])
             row_id = content_hash([prompt_id, answer, occurrence])
             yield Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
 
@@ -130,6 +136,8 @@ class Input:
         schema, types, count = self._source.schema, CarriedTypes(), 0
         for chunk in _chunks(self._parsed()):
             count += len(chunk)
+            for row in chunk:
+                self._occurrences.survey(row.content)
             if self.unanswered is None:
                 self.unanswered = next((row.where for row in chunk if row.answer is None), None)
             if schema is None:

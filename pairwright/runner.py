@@ -162,7 +162,7 @@ class Runner:
             {
                 "row_id": content_hash([flight.row_id, number])[:16] if number else flight.row_id,
                 "prompt_id": flight.row.prompt_id,
-                "prompt": [m.model_dump() for m in flight.row.prompt],
+                "prompt": [{"role": m.role, "content": m.content} for m in flight.row.prompt],
                 **flight.row.carried,
                 **columns,
             }
