@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
@@ -74,7 +74,7 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
     """Measure a pair. `original` (one of the two) is the answer that was revised."""
     words_c, words_r = words(chosen), words(rejected)
     words_o = words_c if original == chosen else words_r
-    operations = Levenshtein.opcodes(words_r, words_c).as_list()
+    operations = _aligned(words_r, words_c)
     distance = sum(max(b - a, d - c) for tag, a, b, c, d in operations if tag != "equal")
     distinct_c, distinct_r = set(words_c), set(words_r)
     both = len(distinct_c & distinct_r)
@@ -96,7 +96,12 @@ def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
-    return _spans(chosen, rejected, Levenshtein.opcodes(words(rejected), words(chosen)).as_list())
+    return _spans(chosen, rejected, _aligned(words(rejected), words(chosen)))
+
+
+def _aligned(words_r: tuple[str, ...], words_c: tuple[str, ...]) -> list[Operation]:
+    """What turns the tokens of one text into those of the other, in the fewest edits."""
+    return cast(list[Operation], Levenshtein.opcodes(words_r, words_c).as_list())
 
 
 def _spans(chosen: str, rejected: str, operations: list[Operation]) -> tuple[Span, ...]:
