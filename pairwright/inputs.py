@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -97,8 +97,7 @@ class Input:
         rows = self._survey()
         if not rows:
             raise UsageError(f"{source}: no rows in it; there is nothing to do")
-        content = json.dumps([self._source.sha256(), limit])
-        self.info = InputInfo(path=source, sha256=hashlib.sha256(content.encode()).hexdigest(), rows=rows)
+        self.info = InputInfo(path=source, sha256=input_sha256(self._source, limit), rows=rows)
 
     @property
     def has_answers(self) -> bool:
@@ -106,13 +105,22 @@ class Input:
         return self._columns.answer is not None
 
     def __iter__(self) -> Iterator[Row]:
+        return (row for _, row in self.rows())
+
+    def rows(self, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[tuple[int, Row]]:
+        """The rows whose places (counted from 0) are wanted, each with its place."""
         count = self._occurrences.counter()
-        for parsed in self._parsed():
-            _, prompt, answer, carried, _ = parsed
+        for place, parsed in enumerate(self._parsed()):
             occurrence = count(parsed.content)
-            prompt_id = content_hash([{"role": m.role, "content": m.content} for m in prompt])
-            row_id = content_hash([prompt_id, answer, occurrence])
-            yield Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
+            if wanted(place):
+                yield place, self._row(parsed, occurrence)
+
+    def _row(self, parsed: Parsed, occurrence: int) -> Row:
+        """A row with its identities; `occurrence` equal ones came before."""
+        _, prompt, answer, carried, _ = parsed
+        prompt_id = content_hash([{"role": m.role, "content": m.content} for m in prompt])
+        row_id = content_hash([prompt_id, answer, occurrence])
+        return Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
 
     def _parsed(self) -> Iterator[Parsed]:
         for where, record in islice(self._source, self._limit):
@@ -150,6 +158,11 @@ class Input:
         else:
             self.carried = [pa.field(new, schema.field(n).type) for n, new in self._names.items()]
         return count
+
+
+def input_sha256(source: Source, limit: int | None) -> str:
+    """Hash of the first `limit` rows of a source: of what they are read from, and of the limit."""
+    return hashlib.sha256(json.dumps([source.sha256(), limit]).encode()).hexdigest()
 
 
 def _column_names(source: Source, limit: int | None) -> list[str]:

@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from pairwright.engines.base import Finished
 from pairwright.errors import PairwrightError
@@ -16,16 +17,26 @@ from pairwright.records import Completion
 
 log = logging.getLogger(__name__)
 
+JOURNAL = "journal.sqlite"
+
 _CREATE = """
 CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, body TEXT, digest BLOB) WITHOUT ROWID
 """
+_FIND = "SELECT body, digest FROM completions WHERE key = ?"
 
 
 class Journal:
-    """Completions by request key, in one SQLite file (write-ahead log, a sync for each commit)."""
+    """Completions by request key, in one SQLite file (write-ahead log, a sync for each commit).
 
-    def __init__(self, path: Path) -> None:
+    `behind` is a journal that nobody writes to; what is not here is looked for there.
+    """
+
+    def __init__(self, path: Path, behind: Path | None = None) -> None:
         self.path = path
+        self._behind = None
+        if behind is not None and behind.exists():
+            uri = f"file:{quote(str(behind))}?immutable=1"
+            self._behind = sqlite3.connect(uri, uri=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = _connect(path)
@@ -41,18 +52,38 @@ class Journal:
     def get(self, key: str) -> Completion | None:
         """The finished completion of a request, or None. A damaged entry is as good as none."""
         try:
-            found = self._db.execute(
-                "SELECT body, digest FROM completions WHERE key = ?", (key,)
-            ).fetchone()
+            found = self._db.execute(_FIND, (key,)).fetchone()
         except sqlite3.OperationalError as error:
             raise PairwrightError(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError:
             self._db.close()
             self._db = _rebuild(self.path)
             return self.get(key)
+        if found is None and self._behind is not None:
+            found = self._older(key)
         if found is None or found[1] != _digest(key, found[0]):
             return None
         return Completion.model_validate_json(found[0])
+
+    def _older(self, key: str) -> tuple[str, bytes] | None:
+        assert self._behind is not None
+        try:
+            found: tuple[str, bytes] | None = self._behind.execute(_FIND, (key,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return found
+
+    def take_in(self, other: "Journal") -> None:
+        """Make all entries of another journal this one's too."""
+        try:
+            with self._db:
+                rows = other._db.execute("SELECT key, body, digest FROM completions")
+                self._db.executemany("INSERT OR IGNORE INTO completions VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise PairwrightError(
+                f"{self.path}: {error} while taking in {other.path}; nothing is lost: make room and run "
+                "the same command again"
+            ) from error
 
     def add(self, finished: Iterable[Finished]) -> None:
         """Make completions durable. Failures are left out: they are to be tried again."""
@@ -82,6 +113,8 @@ class Journal:
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
         self._db.close()
+        if self._behind is not None:
+            self._behind.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from pairwright.manifest import Manifest
 from pairwright.progress import Meter
 from pairwright.records import FAILED, KEPT, Completion, Job, Outcome, Request, content_hash
 from pairwright.schema import with_carried
+from pairwright.sharing import Share
 from pairwright.stage import Stage, Work
 from pairwright.store import commit_shard
 
@@ -64,8 +65,10 @@ class Runner:
         journal: Journal,
         folder: Path,
         manifest: Manifest,
+        share: Share,
     ) -> None:
         self.manifest = manifest
+        self._share = share
         self._stage = stage
         self._rows = rows
         self._engines = engines
@@ -95,14 +98,21 @@ class Runner:
 
     def _open_items(self) -> Iterator[Flight]:
         """Items of shards that are not finished, in order."""
-        index = 0
         samples = self._stage.samples
-        for row in self._rows:
-            for sample in range(samples):
-                if index // self.manifest.shard_size not in self.manifest.shards:
+        for place, row in self._rows.rows(lambda place: any(map(self._is_open, self._of_row(place)))):
+            for sample, index in enumerate(self._of_row(place)):
+                if self._is_open(index):
                     row_id = content_hash([row.row_id, sample])[:16] if samples > 1 else row.row_id
                     yield Flight(index, row_id, row, self._stage.work(row, sample))
-                index += 1
+
+    def _of_row(self, place: int) -> range:
+        """Numbers of the items that the row at a place becomes."""
+        return range(place * self._stage.samples, (place + 1) * self._stage.samples)
+
+    def _is_open(self, index: int) -> bool:
+        """Whether an item is ours and not finished."""
+        shard = index // self.manifest.shard_size
+        return shard not in self.manifest.shards and self._share.owns(shard)
 
     def _admit(self) -> None:
         """Start items until the engines have their hands full."""
