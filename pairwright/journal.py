@@ -105,6 +105,12 @@ class Journal:
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM completions").fetchone()[0])
 
+    def completions(self) -> Iterator[Completion]:
+        """Everything that is finished, in no particular order."""
+        for key, body, digest in self._db.execute("SELECT key, body, digest FROM completions"):
+            if digest == _digest(key, body):
+                yield Completion.model_validate_json(body)
+
     def keys(self) -> Iterator[str]:
         """Keys of everything that is finished."""
         for (key,) in self._db.execute("SELECT key FROM completions"):

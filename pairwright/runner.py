@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pairwright.engines.base import Engine
+from pairwright.budget import Budget
+from pairwright.engines.base import Engine, Finished
 from pairwright.engines.pool import EnginePool
 from pairwright.inputs import Input, Row
 from pairwright.journal import Journal
@@ -66,9 +67,11 @@ class Runner:
         folder: Path,
         manifest: Manifest,
         share: Share,
+        budget: Budget,
     ) -> None:
         self.manifest = manifest
         self._share = share
+        self._budget = budget
         self._stage = stage
         self._rows = rows
         self._engines = engines
@@ -85,15 +88,15 @@ class Runner:
         self._tokens = 0
 
     def run(self, stopping: Callable[[], bool], meter: Meter) -> Manifest:
-        """Finish every open shard; once `stopping` says so, only what has been asked."""
-        while not stopping():
+        """Finish every open shard; once `stopping` or the budget says so, only what has been asked."""
+        while not stopping() and self._budget.spent is None:
             self._admit()
             if not self._in_air:
                 return self.manifest
             self._collect()
             meter(self._finished, self._kept, self._tokens)
         for engine in self._asked:
-            self._journal.add(engine.drain())
+            self._keep(engine.drain())
         return self.manifest
 
     def _open_items(self) -> Iterator[Flight]:
@@ -159,12 +162,18 @@ class Runner:
         for engine in busy:
             finished = engine.poll(None if len(busy) == 1 else _POLL_SECONDS)
             self._asked[engine] -= len(finished)
-            self._journal.add(finished)
+            self._keep(finished)
             for key, completion in finished:
                 self._tokens += completion.completion_tokens
                 for flight in self._waiting.pop(key):
                     flight.completions[key] = completion
                     self._advance(flight)
+
+    def _keep(self, finished: list[Finished]) -> None:
+        """Put completions into the journal and count them."""
+        self._journal.add(finished)
+        for _, completion in finished:
+            self._budget.add(completion)
 
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """Note how an item ended, and commit its shard if it was the last one out."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pairwright.budget import Budget, BudgetSpent
 from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
 from pairwright.engines import EngineOptions, check_spec
@@ -44,6 +45,7 @@ def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = In
     refuse_foreign(folder)
     for spec in stage.roles.values():
         check_spec(spec)
+    budget = Budget(config)
     if config.share is not None and config.fresh:
         raise UsageError(
             "--fresh starts the whole folder over; give it without --shard, or name a new --out"
@@ -67,13 +69,13 @@ def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = In
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
             engines.open_all()
         if config.share is not None:
-            return _work_with_others(stage, rows, engines, folder, planned, config.share)
+            return _work_with_others(stage, rows, engines, budget, folder, planned, config.share)
         with FolderLock(folder):
             gather_strays(folder)
             manifest = continue_run(folder, planned, fresh=config.fresh)
             _keep_templates(folder, stage)
             with Journal(folder / JOURNAL) as journal:
-                manifest = _work(stage, rows, engines, journal, folder, manifest, ALONE)
+                manifest = _work(stage, rows, engines, budget, journal, folder, manifest, ALONE)
             write_card(folder, manifest)
             return manifest
 
@@ -102,7 +104,13 @@ def _finished(stage: Stage, config: StageConfig, options: EngineOptions, folder:
 
 
 def _work_with_others(
-    stage: Stage, rows: Input, engines: EnginePool, folder: Path, planned: Manifest, share: Share
+    stage: Stage,
+    rows: Input,
+    engines: EnginePool,
+    budget: Budget,
+    folder: Path,
+    planned: Manifest,
+    share: Share,
 ) -> Manifest:
     """Do one worker's share; the last worker brings all shares together and writes the totals."""
     own = share.folder(folder)
@@ -115,7 +123,7 @@ def _work_with_others(
         if not manifest.complete:
             manifest = begin(own, manifest)
             journal = held.enter_context(Journal(own / JOURNAL, behind=folder / JOURNAL))
-            manifest = _work(stage, rows, engines, journal, own, manifest, share)
+            manifest = _work(stage, rows, engines, budget, journal, own, manifest, share)
     with FolderLock(folder, _PATIENCE):
         whole = gather(folder, share.of) or load_manifest(folder)
         if not whole.complete:
@@ -128,6 +136,7 @@ def _work(
     stage: Stage,
     rows: Input,
     engines: EnginePool,
+    budget: Budget,
     journal: Journal,
     folder: Path,
     manifest: Manifest,
@@ -139,8 +148,10 @@ def _work(
     manifest = manifest.model_copy(update={"shards": open_again})
     done, items = sum(manifest.counts.values()), share.items(manifest)
     if done < items:
+        for completion in journal.completions() if budget.is_set else ():
+            budget.add(completion)
         with stop_requested() as stopping, progress(stage.name, items, done) as meter:
-            runner = Runner(stage, rows, engines, journal, folder, manifest, share)
+            runner = Runner(stage, rows, engines, journal, folder, manifest, share, budget)
             try:
                 manifest = runner.run(stopping, meter)
             except PairwrightError:
@@ -152,10 +163,13 @@ def _work(
     manifest = manifest.model_copy(update={"complete": complete, "seconds": round(seconds, 3)})
     manifest.save(folder)
     if not complete:
-        raise Interrupted(
-            f"{folder}: stopped with {sum(manifest.counts.values()):,} of {items:,} rows "
-            "written and every finished completion kept; run the same command again to go on"
+        stopped = (
+            f"{folder}: stopped with {sum(manifest.counts.values()):,} of {items:,} rows written and every "
+            "finished completion kept"
         )
+        if budget.spent is not None:
+            raise BudgetSpent(f"{stopped}: {budget.spent}")
+        raise Interrupted(f"{stopped}; run the same command again to go on")
     return manifest
 
 

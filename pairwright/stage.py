@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 import pyarrow as pa
 from pydantic import Field
 
+from pairwright.budget import BudgetConfig
 from pairwright.columns import Columns
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
@@ -71,7 +72,7 @@ class RunConfig(Config):
         return Columns(self.prompt_column, self.answer_column)
 
 
-class StageConfig(EngineOptions, RunConfig):
+class StageConfig(EngineOptions, BudgetConfig, RunConfig):
     """What every stage needs to know."""
 
     @property
