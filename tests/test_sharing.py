@@ -42,7 +42,7 @@ def as_if_alone(run: Path, golden: Path) -> None:
 
 
 def test_three_workers_at_once_and_kills_make_what_one_makes(tmp_path: Path) -> None:
-    config = revise_config(tmp_path, rows=300, delay=0.01)
+    config = revise_config(tmp_path, rows=160, delay=0.01)
     golden, log = alone(tmp_path, config), tmp_path / "asked.log"
     rng, run, kills = random.Random(5), tmp_path / "run", 0
     working = {n: start(config, log, "--shard", f"{n}/3") for n in range(3)}
