@@ -40,7 +40,7 @@ class Failing:
 
 
 def failed_at_calls(folder: Path, monkeypatch: pytest.MonkeyPatch, codes: list[int], step: int) -> int:
-    """Let the k-th call of a run fail, for k = 1, 1 + step, …, and run again without; number of failures."""
+    """Let the k-th call of a run fail, for k = 1, 1 + step, …; then run it again. Number of failures."""
     config = revise_config(folder, rows=30)
     revise(config)
     golden, failing, failed = files_of(folder / "run"), Failing(monkeypatch), 0
