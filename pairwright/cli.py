@@ -38,6 +38,9 @@ COMMANDS = {
     "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
     "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
+    "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
+    "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
+    "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }

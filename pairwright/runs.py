@@ -2,12 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
-from pairwright.budget import Budget, BudgetSpent
+from pairwright.budget import Budget, BudgetConfig, BudgetSpent
 from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
 from pairwright.engines import EngineOptions, check_spec
@@ -34,10 +35,16 @@ _PATIENCE = 600.0
 """Seconds that a worker waits for another one's moment with the folder."""
 
 
-def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = Input) -> Manifest | None:
+def run_stage(
+    stage: Stage,
+    config: StageConfig,
+    read: Callable[..., Input] = Input,
+    models: Mapping[str, str] = MappingProxyType({}),
+) -> Manifest | None:
     """Do all the work of a stage, resuming what is there. None after a preview or a dry run.
 
     `read` says what a row of work is: a row of the input, or all answers to a prompt (`Candidates`).
+    `models` are those that the stage runs itself, without an engine: their revisions by role.
     Raises `UsageError` before anything is written, `PairwrightError` when work has to stop, and
     `Interrupted` after Ctrl-C; whatever was finished by then is kept.
     """
@@ -45,14 +52,14 @@ def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = In
     refuse_foreign(folder)
     for spec in stage.roles.values():
         check_spec(spec)
-    budget = Budget(config)
+    budget = Budget(config if isinstance(config, BudgetConfig) else BudgetConfig())
     if config.share is not None and config.fresh:
         raise UsageError(
             "--fresh starts the whole folder over; give it without --shard, or name a new --out"
         )
     options = EngineOptions(**{n: getattr(config, n) for n in EngineOptions.model_fields})
     if not (config.preview or config.dry_run or config.fresh):
-        finished = _finished(stage, config, options, folder)
+        finished = _finished(stage, config, options, models, folder)
         if finished is not None:
             return finished
     rows = read(config.input, config.wanted_columns, config.limit, stage.schema.names)
@@ -64,7 +71,7 @@ def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = In
         show_dry_run(stage, rows)
         return None
     with EnginePool(stage.roles, options) as engines:
-        planned = _plan(stage, config, rows.info, engines)
+        planned = _plan(stage, config, rows.info, {**engines.identities, **models})
         if not (folder / MANIFEST).exists():
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
             engines.open_all()
@@ -80,7 +87,9 @@ def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = In
             return manifest
 
 
-def _finished(stage: Stage, config: StageConfig, options: EngineOptions, folder: Path) -> Manifest | None:
+def _finished(
+    stage: Stage, config: StageConfig, options: EngineOptions, models: Mapping[str, str], folder: Path
+) -> Manifest | None:
     """The manifest of a folder in which nothing is left to do, found out without reading any rows."""
     if not (folder / MANIFEST).exists() or (folder / WORKERS).exists():
         return None
@@ -89,7 +98,7 @@ def _finished(stage: Stage, config: StageConfig, options: EngineOptions, folder:
     if not found.complete or found.counts.get(FAILED) or found.input.sha256 != content:
         return None
     with EnginePool(stage.roles, options) as engines:
-        planned = _plan(stage, config, found.input, engines)
+        planned = _plan(stage, config, found.input, {**engines.identities, **models})
     if (planned.stage, planned.semantic, planned.gate) != (found.stage, found.semantic, found.gate):
         return None
     with FolderLock(folder):
@@ -173,17 +182,17 @@ def _work(
     return manifest
 
 
-def _plan(stage: Stage, config: StageConfig, rows: InputInfo, engines: EnginePool) -> Manifest:
+def _plan(stage: Stage, config: StageConfig, rows: InputInfo, identities: Mapping[str, str]) -> Manifest:
     """What this run would be if the folder were new."""
     templates = {f"{name} template": content_hash(text) for name, text in stage.templates.items()}
-    models = {f"{role} model": identity for role, identity in engines.identities.items()}
+    models = {f"{role} model": identity for role, identity in identities.items()}
     return Manifest(
         stage=stage.name,
         versions=versions(),
         config=config.model_dump(mode="json"),
         semantic=config.of_kind("semantic") | templates | models | {"input": rows.sha256},
         gate=config.of_kind("gate"),
-        engines=engines.identities,
+        engines=dict(identities),
         input=rows,
         items=rows.rows * stage.samples,
         shard_size=config.shard_size,

@@ -72,7 +72,7 @@ class RunConfig(Config):
         return Columns(self.prompt_column, self.answer_column)
 
 
-class StageConfig(EngineOptions, BudgetConfig, RunConfig):
+class StageConfig(EngineOptions, RunConfig):
     """What every stage needs to know."""
 
     @property
@@ -81,8 +81,8 @@ class StageConfig(EngineOptions, BudgetConfig, RunConfig):
         return None
 
 
-class SharedStageConfig(StageConfig):
-    """What a stage needs to know whose rows several workers may do."""
+class SharedStageConfig(BudgetConfig, StageConfig):
+    """What a stage needs to know that asks engines, and whose rows several workers may do."""
 
     group: ClassVar[str] = "Rows and folder"
 
