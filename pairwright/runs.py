@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from pairwright.budget import Budget, BudgetConfig, BudgetSpent
+from pairwright.budget import Budget, BudgetSpent
 from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
 from pairwright.engines import EngineOptions, check_spec
@@ -52,7 +52,7 @@ def run_stage(
     refuse_foreign(folder)
     for spec in stage.roles.values():
         check_spec(spec)
-    budget = Budget(config if isinstance(config, BudgetConfig) else BudgetConfig())
+    budget = Budget(config.budget)
     if config.share is not None and config.fresh:
         raise UsageError(
             "--fresh starts the whole folder over; give it without --shard, or name a new --out"

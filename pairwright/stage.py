@@ -76,6 +76,11 @@ class StageConfig(EngineOptions, RunConfig):
     """What every stage needs to know."""
 
     @property
+    def budget(self) -> BudgetConfig:
+        """What the run may cost."""
+        return BudgetConfig()
+
+    @property
     def share(self) -> Share | None:
         """This process's part of the run; None when it is all of it."""
         return None
