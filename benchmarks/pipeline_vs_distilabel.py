@@ -9,11 +9,13 @@ survives a kill. distilabel 1.5.3 lives in an environment of its own, which is m
 distilabel is timed inside its process, around `Pipeline.run`, with batches of 1,000 rows (at its default
 of 50 it is several times slower); ours from the start of the command to its end. One process of ours,
 then two that share a folder (`--shard 0/2`, `--shard 1/2`); distilabel runs its steps in processes of
-their own. They alternate; `ratio` is the better of ours by distilabel, the median over rounds.
+their own. They alternate; `ratio` is the better of ours by distilabel, the median over rounds. Processor
+time is said beside it, since it depends less on what else the machine does.
 """
 
 import argparse
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -79,14 +81,26 @@ def main() -> None:
         reply = f"<rationale>the sum was wrong</rationale>\n<revision>{REVISION}</revision>"
         (folder / "reply.jsonl").write_text(json.dumps({"text": reply}) + "\n")
         for number in range(given.rounds):
+            before = cpu_seconds()
             theirs = given.rows / timed_theirs(python, folder, given.batch)
-            one, two = (given.rows / timed_ours(folder, workers) for workers in (1, 2))
+            between = cpu_seconds()
+            one = given.rows / timed_ours(folder, 1)
+            after = cpu_seconds()
+            two = given.rows / timed_ours(folder, 2)
             ratios.append(max(one, two) / theirs)
+            cpu = [(b - a) / given.rows * 1e6 for a, b in ((before, between), (between, after))]
             print(
                 f"{number + 1}: distilabel {theirs:,.0f} rows/s; ours {one:,.0f} in one process, "
-                f"{two:,.0f} in two"
+                f"{two:,.0f} in two; processor time a row: {cpu[0]:,.0f} and {cpu[1]:,.0f} µs",
+                flush=True,
             )
     print(f"ratio: {statistics.median(ratios):.2f}")
+
+
+def cpu_seconds() -> float:
+    """Processor time of all commands so far, start and imports included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def distilabel_python() -> Path:
