@@ -15,6 +15,7 @@ from judge.judges import JuryConfig
 from judge.jury import Case, Jury
 from judge.pair import sides
 from judge.verdict import Decision, Vote, side
+from pairwright.budget import BudgetConfig
 from pairwright.candidates import Candidates
 from pairwright.card import write_card
 from pairwright.columns import Columns
@@ -33,7 +34,7 @@ PREFERENCE = "preference"
 TIES = (0, 1.5)
 
 
-class CalibrateConfig(JuryConfig, StageConfig):
+class CalibrateConfig(JuryConfig, BudgetConfig, StageConfig):
     """Measure a judge on pairs with labels: `chosen` and `rejected`, or `response_a`, `response_b` and
     `preference` (1: a is better, 2: b is better, 0 or 1.5: a tie, which is left out).
 

@@ -61,7 +61,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 failed, 2 usage, 130 stopped by the user."""
+    """Run one command and exit: 0 done, 1 failed, 2 usage, 3 budget spent, 130 stopped by the user."""
     # Threads that spin while they wait cost a factor of five where others use the cores too. The
     # runtime reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -13,10 +13,10 @@ from pairwright.manifest import Manifest
 from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
 from pairwright.runs import run_stage
 from pairwright.schema import ANSWER
-from pairwright.stage import StageConfig, Work
+from pairwright.stage import SharedStageConfig, Work
 
 
-class SampleConfig(StageConfig):
+class SampleConfig(SharedStageConfig):
     """Sample answers to prompts.
 
     Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers
