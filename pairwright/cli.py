@@ -39,6 +39,7 @@ COMMANDS = {
     "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
+    "doctor": Command("pairwright.doctor", "DoctorConfig", "doctor", "Examine this machine and an engine."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
 }
 
@@ -113,6 +114,8 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
 
     fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
     run.__annotations__["config"] = Annotated[config, fields]
+    if not any(field.is_required() for field in config.model_fields.values()):
+        run.__defaults__ = (config(),)
     sources = []
     if settings is not None:
         settings.check(config.model_fields)
