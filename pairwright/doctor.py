@@ -6,7 +6,7 @@ from itertools import chain
 from pydantic import Field
 from rich.console import Console
 
-from pairwright.config import POSITIONAL
+from pairwright.config import POSITIONAL, Config
 from pairwright.engines import EngineOptions, check_spec
 from pairwright.errors import PairwrightError
 from pairwright.machine import Finding, machine_findings
@@ -15,14 +15,18 @@ from pairwright.terminal import one_line
 _MARKS = {True: "ok", False: "FAILED", None: "-"}
 
 
-class DoctorConfig(EngineOptions):
+class Patient(Config):
+    """What is examined besides the machine."""
+
+    spec: str | None = Field(default=None, json_schema_extra=POSITIONAL)
+    """Engine to examine, such as `vllm:smollm2`; it is asked about fifty short things."""
+
+
+class DoctorConfig(EngineOptions, Patient):
     """Examine this machine and, when one is named, an engine.
 
     Example: pairwright doctor openai:MODEL@http://localhost:8000/v1
     """
-
-    spec: str | None = Field(default=None, json_schema_extra=POSITIONAL)
-    """Engine to examine, such as `vllm:smollm2`; it is asked about fifty short things."""
 
 
 def doctor(config: DoctorConfig) -> None:

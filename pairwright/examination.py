@@ -14,6 +14,8 @@ _BURST = 32
 _BURST_TOKENS = 64
 _SEEDS = 6
 _TOPS = 5
+_CONSTRAINTS: dict[Kind, str] = {"choice": "choices enforced", "schema": "JSON schema enforced"}
+_NO_FORM = "do not use it where answers must keep to a form"
 
 
 def engine_findings(spec: str, options: EngineOptions) -> Iterator[Finding]:
@@ -31,6 +33,13 @@ def engine_findings(spec: str, options: EngineOptions) -> Iterator[Finding]:
         if first.ok:
             for check in _CHECKS:
                 yield check(engine, options)
+            for kind in _CONSTRAINTS:
+                try:
+                    yield _constraint(engine, options, kind)
+                except PairwrightError as error:  # which has ended this engine
+                    yield Finding(_CONSTRAINTS[kind], False, str(error), _NO_FORM)
+                    engine.close()
+                    engine = open_engine(spec, options)
     except PairwrightError as error:
         yield Finding("works", False, str(error), "put this right and ask again")
     finally:
@@ -58,26 +67,15 @@ def _template(engine: Engine, options: EngineOptions) -> Finding:
     return Finding("chat template", found.prompt_tokens > 3, detail, advice)
 
 
-def _choices(engine: Engine, options: EngineOptions) -> Finding:
-    return _constraint(engine, options, "choice")
-
-
-def _schemas(engine: Engine, options: EngineOptions) -> Finding:
-    return _constraint(engine, options, "schema")
-
-
 def _constraint(engine: Engine, options: EngineOptions, kind: Kind) -> Finding:
-    what = {"choice": "choices enforced", "schema": "JSON schema enforced"}[kind]
-    try:
-        [found] = _ask(engine, [constraint_probe(kind)], options)
-    except PairwrightError as error:
-        return Finding(what, False, str(error), "do not use it where answers must keep to a form")
+    what = _CONSTRAINTS[kind]
+    [found] = _ask(engine, [constraint_probe(kind)], options)
     if found.failure is not None:
         declined = found.failure.startswith("json_schema: ")
         return Finding(what, None if declined else False, found.failure, "use an engine that can")
     sentence = ignored(kind, found)
     if sentence is not None:
-        return Finding(what, False, f"it {sentence}", "do not use it where answers must keep to a form")
+        return Finding(what, False, f"it {sentence}", _NO_FORM)
     said = found.text.strip()
     if not said:
         return Finding(what, None, "cannot be seen: the answer was cut off before it began")
@@ -134,8 +132,6 @@ def _throughput(engine: Engine, options: EngineOptions) -> Finding:
 
 _CHECKS: tuple[Callable[[Engine, EngineOptions], Finding], ...] = (
     _template,
-    _choices,
-    _schemas,
     _logprobs,
     _seeds,
     _throughput,

@@ -15,6 +15,7 @@ from typing import IO
 _KEEPER = Path(__file__).with_name("keeper.py")
 _TAIL = 64 * 1024
 _KEEPER_SECONDS = 5.0
+_LAST_LINES_SECONDS = 1.0
 
 
 class KeptProcess:
@@ -83,14 +84,15 @@ class KeptProcess:
         buried.join(_KEEPER_SECONDS)
         if buried.is_alive():
             self._kill()
-        for thread in self._threads:
-            thread.join()
+        buried.join()
         self._log.close()
 
     def _bury(self) -> None:
         """Wait for the keeper to end. Where it was killed itself, kill what it can no longer."""
         self._process.wait()
         self._kill()
+        self._threads[1].join(_LAST_LINES_SECONDS)  # for ever, if somebody left the session with the pipe
+        self._inbox.put(None)
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -110,4 +112,3 @@ def _read_into(inbox: "queue.SimpleQueue[bytes | None]", pipe: IO[bytes]) -> Non
         for line in pipe:
             if line.endswith(b"\n"):  # the last may have been cut off by a kill
                 inbox.put(line)
-    inbox.put(None)

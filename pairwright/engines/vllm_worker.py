@@ -19,6 +19,7 @@ import difflib  # noqa: E402
 import importlib  # noqa: E402
 import inspect  # noqa: E402
 import json  # noqa: E402
+import multiprocessing.connection  # noqa: E402
 import os  # noqa: E402
 import queue  # noqa: E402
 import threading  # noqa: E402
@@ -65,6 +66,7 @@ class Worker:
             }
         )
         threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=die_with_children, daemon=True).start()
         while self._take_in():
             self._feed()
             if self._engine.has_unfinished_requests():
@@ -121,6 +123,20 @@ class Worker:
         while line:
             line = line[os.write(self._out, line) :]
         self._spoke = time.monotonic()
+
+
+def die_with_children() -> None:
+    """End when a process of vLLM's ends. It waits for ever for one that was killed."""
+    children = multiprocessing.active_children()
+    if children:
+        ended = multiprocessing.connection.wait([child.sentinel for child in children])
+        child = next(child for child in children if child.sentinel in ended)
+        print(
+            f"vLLM's process {child.name} ended with exit code {child.exitcode}",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)
 
 
 class ParamsMaker:
