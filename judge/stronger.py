@@ -31,6 +31,8 @@ class StrongerStage:
 
     name = "judge"
     schema = PAIR
+    source = SOURCE
+    """What its pairs are called in the column of that name."""
     samples = 1
     templates: Mapping[str, str] = MappingProxyType({})
 
@@ -74,7 +76,9 @@ class StrongerStage:
         pairs = [c for c in weaker if c.text.strip() != strong.text.strip()]
         if not pairs:
             return self._dropped("identical", "the stronger answer says the same", meter)
-        rows = [pair_columns(strong, c) | {"source": SOURCE} for c in pairs[: None if self._every else 1]]
+        rows = [
+            pair_columns(strong, c) | {"source": self.source} for c in pairs[: None if self._every else 1]
+        ]
         free = dict.fromkeys(meter.columns, 0)
         return Outcome(
             status=KEPT, columns=rows[0] | meter.columns, further=tuple(row | free for row in rows[1:])
@@ -93,7 +97,7 @@ class StrongerStage:
         return Candidate(completion.text, completion.model or self.roles["stronger"])
 
     def _dropped(self, status: str, reason: str, meter: Meter) -> Outcome:
-        return Outcome(status=status, reason=reason, columns={"source": SOURCE} | meter.columns)
+        return Outcome(status=status, reason=reason, columns={"source": self.source} | meter.columns)
 
 
 class Fault(NamedTuple):

@@ -13,6 +13,7 @@ STATS = "stats.json"
 
 _TAGS = {
     "sample": ["synthetic", "pairwright"],
+    "score": ["reward", "synthetic", "pairwright"],
     "revise": ["preference", "dpo", "synthetic", "pairwright"],
     "judge": ["preference", "dpo", "synthetic", "pairwright"],
 }

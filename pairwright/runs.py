@@ -2,9 +2,10 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from pairwright.card import write_card
 from pairwright.durable import require_space, write_durably
@@ -28,10 +29,16 @@ _BYTES_AN_ITEM = 4096
 _BYTES_A_RUN = 16 * 2**20
 
 
-def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = Input) -> Manifest | None:
+def run_stage(
+    stage: Stage,
+    config: StageConfig,
+    read: Callable[..., Input] = Input,
+    models: Mapping[str, str] = MappingProxyType({}),
+) -> Manifest | None:
     """Do all the work of a stage, resuming what is there. None after a preview or a dry run.
 
     `read` says what a row of work is: a row of the input, or all answers to a prompt (`Candidates`).
+    `models` are those that the stage runs itself, without an engine: their revisions by role.
     Raises `UsageError` before anything is written, `PairwrightError` when work has to stop, and
     `Interrupted` after Ctrl-C; whatever was finished by then is kept.
     """
@@ -49,7 +56,7 @@ def run_stage(stage: Stage, config: StageConfig, read: Callable[..., Input] = In
         return None
     options = EngineOptions(**{n: getattr(config, n) for n in EngineOptions.model_fields})
     with EnginePool(stage.roles, options) as engines:
-        planned = _plan(stage, config, rows, engines)
+        planned = _plan(stage, config, rows, {**engines.identities, **models})
         if not (folder / MANIFEST).exists():
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
             engines.open_all()
@@ -91,17 +98,17 @@ def _work(stage: Stage, rows: Input, engines: EnginePool, folder: Path, manifest
     return manifest
 
 
-def _plan(stage: Stage, config: StageConfig, rows: Input, engines: EnginePool) -> Manifest:
+def _plan(stage: Stage, config: StageConfig, rows: Input, identities: Mapping[str, str]) -> Manifest:
     """What this run would be if the folder were new."""
     templates = {f"{name} template": content_hash(text) for name, text in stage.templates.items()}
-    models = {f"{role} model": identity for role, identity in engines.identities.items()}
+    models = {f"{role} model": identity for role, identity in identities.items()}
     return Manifest(
         stage=stage.name,
         versions=versions(),
         config=config.model_dump(mode="json"),
         semantic=config.of_kind("semantic") | templates | models | {"input": rows.info.sha256},
         gate=config.of_kind("gate"),
-        engines=engines.identities,
+        engines=dict(identities),
         input=rows.info,
         items=rows.info.rows * stage.samples,
         shard_size=config.shard_size,

@@ -30,6 +30,20 @@ ANSWER = pa.schema(
 )
 """A sampled answer: TRL's prompt-completion form, and where it came from."""
 
+SCORED = pa.schema(
+    [
+        *_ROW,
+        ("completion", CONVERSATION),
+        ("completion_model", pa.string()),
+        ("score", pa.float64()),
+        ("rank", pa.int32()),
+        ("scored", pa.int32()),
+        ("too_long", pa.int32()),
+    ]
+)
+"""An answer with its reward, and its rank among the `scored` answers to its prompt (1 is the best);
+`too_long` is how many more there were that could not be scored."""
+
 MEASURES = [
     ("token_levenshtein", pa.int32()),
     ("char_levenshtein", pa.int32()),

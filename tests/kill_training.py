@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from tiny_model import TinyRun
@@ -21,10 +22,15 @@ UPDATES = 11
 
 def forked(own: TinyRun, name: str, patience: float | None) -> bool:
     """Train in a child; kill it after `patience` seconds. Returns whether it was killed."""
+    return forked_call(lambda: train(own.config(name)), patience)
+
+
+def forked_call(work: Callable[[], object], patience: float | None) -> bool:
+    """The same with any work."""
     child = os.fork()
     if child == 0:
         try:
-            train(own.config(name))
+            work()
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -39,7 +45,7 @@ def forked(own: TinyRun, name: str, patience: float | None) -> bool:
     if os.WIFSIGNALED(status):
         return True
     if os.WEXITSTATUS(status):
-        sys.exit(f"{name}: a run failed instead of resuming")
+        sys.exit("a run failed instead of resuming")
     return False
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.config import LossName, SftReduction
+from train.config import RANKED_LOSSES, LossName, SftReduction
 from train.losses import (
     LOSSES,
     SFT_REDUCTIONS,
@@ -200,7 +200,7 @@ def test_sft_terms():
 
 
 def test_every_name_on_the_command_line_has_a_formula():
-    assert get_args(LossName) == tuple(LOSSES)
+    assert get_args(LossName) == (*LOSSES, *RANKED_LOSSES)
     assert get_args(SftReduction) == tuple(SFT_REDUCTIONS)
 
 

@@ -15,7 +15,7 @@ from tiny_model import TinyRun, numbered_pairs, read_metrics, save_tiny_model, w
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
-from train import gradient
+from train import preference
 from train.batches import PairSet, deal
 from train.config import TrainConfig
 from train.gradient import Trainee, add_gradient
@@ -23,6 +23,7 @@ from train.metrics import METRICS, MetricSums, pair_metrics
 from train.model import load_model, load_tokenizer, trained
 from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pairs import load_pairs
+from train.preference import PreferenceTask
 from train.reference import with_reference
 from train.trainer import train
 
@@ -54,8 +55,9 @@ def gradient_of(config: TrainConfig, *, nudge: float = 0.02) -> dict[str, torch.
     with torch.no_grad():
         for parameter in trained(model).values():
             parameter.add_(nudge * torch.randn_like(parameter))
-    trainee = Trainee(accelerator, model, objective_of(config), config.micro_batch_size)
-    add_gradient(trainee, data, range(len(pairs)), MetricSums(accelerator.device))
+    task = PreferenceTask(config)
+    trainee = Trainee(accelerator, model, task, config.micro_batch_size)
+    add_gradient(trainee, data, range(len(pairs)), MetricSums(accelerator.device, task.metrics))
     return {name: parameter.grad for name, parameter in trained(model).items()}
 
 
@@ -175,7 +177,7 @@ def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 100)
 
-    monkeypatch.setattr("train.run.with_reference", shifted)
+    monkeypatch.setattr("train.preference.with_reference", shifted)
     with pytest.raises(PairwrightError, match=r"mean \|reward\| is 10 and must be 0"):
         train(tiny.config("random"))
     assert not list((tiny.folder / "random").glob("checkpoint-*"))
@@ -186,7 +188,7 @@ def test_a_coarse_reference_is_warned_of(tiny, monkeypatch, caplog):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 1)
 
-    monkeypatch.setattr("train.run.with_reference", shifted)
+    monkeypatch.setattr("train.preference.with_reference", shifted)
     train(tiny.config("coarse", max_steps=1))
     assert "mean |reward| is 0.1 and should be 0" in caplog.text
 
@@ -474,8 +476,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, mo
             next(iter(trained(model).values())).fill_(torch.nan)
         return gradient_logprobs(model, data, indices)
 
-    gradient_logprobs = gradient.pair_logprobs
-    monkeypatch.setattr(gradient, "pair_logprobs", spoilt)
+    gradient_logprobs = preference.pair_logprobs
+    monkeypatch.setattr(preference, "pair_logprobs", spoilt)
     with pytest.raises(PairwrightError, match="not finite; the update was not made") as stopped:
         train(config)
     rows = [f"row{i}" for i in (calls[7] if where == "weights" else calls[7][:1])]

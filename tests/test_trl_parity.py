@@ -11,8 +11,8 @@ from train.batches import pair_logprobs
 from train.gradient import Trainee, add_gradient
 from train.metrics import METRICS, MetricSums
 from train.model import load_tokenizer, switch_randomness_off
-from train.objective import objective_of
 from train.pairs import Pair, load_pairs
+from train.preference import PreferenceTask
 from train.reference import with_reference
 
 trl = pytest.importorskip("trl")
@@ -64,10 +64,11 @@ def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
 
     policy = nudged(config.model)
     data = with_reference(accelerator, reference, pairs, size=4)
-    sums = MetricSums(accelerator.device)
-    trainee = Trainee(accelerator, policy, objective_of(config), micro_batch_size=3)
+    task = PreferenceTask(config)
+    sums = MetricSums(accelerator.device, task.metrics)
+    trainee = Trainee(accelerator, policy, task, micro_batch_size=3)
     add_gradient(trainee, data, range(len(pairs)), sums)
-    means = sums.means(accelerator, sft=False)
+    means = sums.means(accelerator)
     logps = pair_logprobs(policy, data, range(len(pairs)))
     assert logps.delta_w.abs().mean() > 0.1  # far enough for the losses to differ
 

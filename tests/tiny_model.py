@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 from transformers.utils import logging
 
 from train.config import TrainConfig
+from train.reward_config import RewardConfig
 
 torch.set_num_threads(1)  # threads that wait for each other cost more than these models do
 
@@ -55,8 +56,7 @@ def save_tiny_model(folder: Path, config: Any = None, **changes: Any) -> str:
             bos_token_id=None,
             eos_token_id=0,
             pad_token_id=0,
-            **SHAPE,
-            **changes,
+            **SHAPE | changes,
         )
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).float()
@@ -99,6 +99,10 @@ class TinyRun:
     def config(self, name: str = "out", **changes: Any) -> TrainConfig:
         """The settings of a run into the output folder `name`."""
         return TrainConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
+
+    def reward(self, name: str = "reward", **changes: Any) -> RewardConfig:
+        """The settings of a reward model in the output folder `name`."""
+        return RewardConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
 
 
 def read_metrics(folder: str | Path) -> list[dict[str, float]]:

@@ -1,13 +1,17 @@
-"""`pairwright train` for the command line: settings at once, torch only when there is work."""
+"""Commands of this room: settings at once, torch only when there is work."""
 
 from typing import TYPE_CHECKING
 
 from train.config import TrainConfig
+from train.game_config import GameConfig
+from train.reward_config import RewardConfig
+from train.score_config import ScoreConfig
 
 if TYPE_CHECKING:
+    from pairwright.manifest import Manifest
     from train.result import TrainResult
 
-__all__ = ["TrainConfig", "train"]
+__all__ = ["GameConfig", "RewardConfig", "ScoreConfig", "TrainConfig", "game", "reward", "score", "train"]
 
 
 def train(config: TrainConfig) -> "TrainResult":
@@ -15,3 +19,27 @@ def train(config: TrainConfig) -> "TrainResult":
     from train.trainer import train as train_now
 
     return train_now(config)
+
+
+def reward(config: RewardConfig) -> "TrainResult":
+    """The same for a reward model."""
+    from train.trainer import train as train_now
+
+    return train_now(config)
+
+
+def score(config: ScoreConfig) -> "Manifest | None":
+    """`train.scoring.score`, imported now."""
+    from train.scoring import score as score_now
+
+    return score_now(config)
+
+
+def game(config: GameConfig) -> None:
+    """`train.game.game`, imported now; shows the table that came of it."""
+    from rich.console import Console
+
+    from train.game import game as play
+    from train.game_table import as_rich
+
+    Console().print(as_rich(play(config)))

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
 
-LossName = Literal["dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired"]
+LossName = Literal["dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"]
 SftReduction = Literal["sum", "mean"]
 SchedulerName = Literal["cosine", "linear", "constant"]
 PresetName = Literal["rpo_sum", "rpo_mean", "irpo"]
@@ -31,6 +31,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 (https://arxiv.org/abs/2405.16436), which are not the same loss; `irpo` is the SFT weight of Pang et
 al. 2024 (https://arxiv.org/abs/2404.19733)."""
 
+RANKED_LOSSES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "rejection_sampling": {"sft_weight": 1.0, "sft_reduction": "mean"},
+        "rrhf": {"sft_weight": 1.0, "sft_reduction": "sum"},
+    }
+)
+"""Losses of scored answers, with the SFT term that is part of them unless you name another."""
+
 _RESCALES = (
     "the loss of a pair and of its swap add up to a constant, so smoothing is a smaller learning rate"
 )
@@ -39,6 +47,8 @@ _NO_SMOOTHING = {
     "apo_zero_unpaired": _RESCALES,
     "apo_down": "smoothing it changes its anchor and gives a loss that nobody has studied",
     "ipo": "its squared loss already keeps the margin finite",
+    "rejection_sampling": "it has no rejected answers",
+    "rrhf": "it is a hinge, not a likelihood of labels",
 }
 
 
@@ -51,7 +61,8 @@ class ObjectiveConfig(Config):
     """Published settings of loss, beta and SFT term. What you name beside it wins."""
 
     loss: LossName = "apo_zero"
-    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`."""
+    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`. Of
+    scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in their order)."""
     beta: float = Field(default=0.1, gt=0)
     """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
@@ -102,6 +113,8 @@ class AdapterConfig(Config):
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
+    merge_adapter: bool = False
+    """Write the whole model, adapters merged into it; reward models are always written so."""
 
 
 class PairsConfig(Config):
@@ -142,16 +155,14 @@ class WorkConfig(Config):
     """Trackers that get the metrics too: `tensorboard`, `wandb`, `trackio`."""
 
 
-class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
-    """Train a model on preference pairs.
-
-    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
-    """
+class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
+    """What every kind of training needs to know."""
 
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
-    """Pairs: run folders, Parquet or JSONL files, folders of Parquet; several with commas."""
+    """Pairs, or scored answers, of which best and worst make a pair: run folders, Parquet or JSONL
+    files, folders of Parquet; several with commas."""
     output_dir: str = Field(json_schema_extra=OPERATIONAL)
     """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
@@ -163,19 +174,44 @@ class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, Wor
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        held_out = {"eval_share": 0.0} if values.get("eval_data") else {}
-        return {**held_out, **PRESETS.get(values.get("preset") or "", {}), **values}
+    def _hold_out_one_way(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("eval_data"):
+            return {"eval_share": 0.0, **values}
+        return values
 
     @field_validator("data", "eval_data", "report_to", "lora_target_modules", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
-        parts = [value] if isinstance(value, str) else value
-        if not all(isinstance(p, str) for p in parts):
-            return parts
-        return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
+        return split_commas(value)
+
+    @model_validator(mode="after")
+    def _refuse_two_ways_of_holding_out(self) -> "TrainingConfig":
+        if self.eval_data and self.eval_share:
+            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
+        return self
+
+
+def split_commas(value: Any) -> Any:
+    """Names from a list of names, each of which may be several with commas."""
+    parts = [value] if isinstance(value, str) else value
+    if not all(isinstance(p, str) for p in parts):
+        return parts
+    return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
+
+
+class TrainConfig(ObjectiveConfig, TrainingConfig):
+    """Train a model on preference pairs.
+
+    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        ranked = RANKED_LOSSES.get(values.get("loss") or "", {})
+        return {**ranked, **PRESETS.get(values.get("preset") or "", {}), **values}
 
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "TrainConfig":
@@ -183,8 +219,10 @@ class TrainConfig(ObjectiveConfig, PairsConfig, UpdateConfig, AdapterConfig, Wor
             raise UsageError(
                 f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"
             )
-        if self.eval_data and self.eval_share:
-            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
+        if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
+            raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+        if self.loss == "rejection_sampling" and not self.sft_weight:
+            raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
         if self.sft_times_beta and not self.sft_weight:
             raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
         return self

@@ -1,7 +1,4 @@
-"""The gradient of one update, and the same measures on held-out pairs.
-
-B  pairs of a micro-batch
-"""
+"""The gradient of one update, and the same measures on what is held out, whatever the task."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,14 +10,9 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError
-from train.batches import MicroBatch, PairSet, deal, pair_logprobs
-from train.metrics import MetricSums, pair_metrics
-from train.objective import Objective, PairLogprobs, PairLosses
-
-WARN_REWARD = 0.05
-STOP_REWARD = 4.0
-"""Mean |reward| before the first update that is suspicious, and that stops the run: APO's gradient
-vanishes for |reward| >> 1, so such a run would learn nothing."""
+from train.batches import MicroBatch, deal
+from train.metrics import MetricSums
+from train.task import Dataset, Task
 
 
 class Trainee(NamedTuple):
@@ -28,10 +20,10 @@ class Trainee(NamedTuple):
 
     accelerator: Accelerator
     policy: nn.Module
-    objective: Objective
+    task: Task
     micro_batch_size: int
 
-    def deal(self, indices: Sequence[int], data: PairSet) -> list[MicroBatch]:
+    def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
         """This process's share of some pairs."""
         return deal(
             indices,
@@ -50,7 +42,7 @@ class Suspects(NamedTuple):
     """One bool per index, on the device."""
 
 
-def add_gradient(trainee: Trainee, data: PairSet, indices: Sequence[int], sums: MetricSums) -> Suspects:
+def add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
     """Add the gradient of the mean loss over the pairs of an update to the weights' `.grad`.
 
     Every pair counts 1 / (pairs of the update), however they are dealt to processes and
@@ -63,40 +55,24 @@ def add_gradient(trainee: Trainee, data: PairSet, indices: Sequence[int], sums: 
     bad = []
     for number, micro in enumerate(micros, start=1):
         with nullcontext() if number == len(micros) else accelerator.no_sync(policy):
-            logps = pair_logprobs(policy, data, micro.indices)
-            losses = trainee.objective(logps)
-            accelerator.backward(losses.total_B.sum() * (share * micro.weight))
-        sums.add(pair_metrics(logps, losses, trainee.objective.beta), micro.weight)
-        bad.append(~_finite(logps, losses))
+            measured = trainee.task.measure(policy, data, micro.indices)
+            accelerator.backward(measured.losses_B.sum() * (share * micro.weight))
+        sums.add(measured.metrics_KB, micro.weight)
+        bad.append(~measured.sound_B)
     return Suspects([i for micro in micros for i in micro.indices], torch.cat(bad))
 
 
 @torch.no_grad()
-def evaluate(trainee: Trainee, data: PairSet) -> dict[str, float]:
+def evaluate(trainee: Trainee, data: Dataset) -> dict[str, float]:
     """Means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
-    sums = MetricSums(trainee.accelerator.device)
+    sums = MetricSums(trainee.accelerator.device, trainee.task.metrics)
     for micro in trainee.deal(range(len(data.pairs)), data):
-        logps = pair_logprobs(trainee.policy, data, micro.indices)
-        losses = trainee.objective(logps)
-        sums.add(pair_metrics(logps, losses, trainee.objective.beta), micro.weight)
-    sft = bool(trainee.objective.sft_weight)
-    return sums.means(trainee.accelerator, sft=sft, prefix="eval_")
+        measured = trainee.task.measure(trainee.policy, data, micro.indices)
+        sums.add(measured.metrics_KB, micro.weight)
+    return sums.means(trainee.accelerator, prefix="eval_")
 
 
-@torch.no_grad()
-def start_reward(trainee: Trainee, data: PairSet, indices: Sequence[int]) -> float:
-    """Mean |reward| over some pairs before the first update, where it must be 0."""
-    sums = torch.zeros(2, device=trainee.accelerator.device)
-    for micro in trainee.deal(indices, data):
-        logps = pair_logprobs(trainee.policy, data, micro.indices)
-        rewards = trainee.objective.beta * torch.cat([logps.delta_w, logps.delta_l])
-        sums += micro.weight * torch.stack([rewards.abs().sum(), rewards.new_tensor(len(rewards))])
-    total, count = trainee.accelerator.reduce(sums, reduction="sum").tolist()
-    mean: float = total / count
-    return mean
-
-
-def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: PairSet, norm: Tensor) -> None:
+def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: Dataset, norm: Tensor) -> None:
     """Raise `PairwrightError`, naming rows, if a loss or the gradient of an update is not finite.
 
     The one host sync of an update: weights must never take such a step, on any process.
@@ -114,9 +90,3 @@ def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: PairSet, norm: T
         f"the {what} is not finite; the update was not made. Rows: {', '.join(rows[:20])}"
         f"{' …' if len(rows) > 20 else ''}. Look at them, or lower the learning_rate"
     )
-
-
-def _finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
-    """Which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
-    values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
-    return torch.isfinite(values.detach()).all(0)

@@ -8,7 +8,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +75,9 @@ def pair_metrics(logps: PairLogprobs, losses: PairLosses, beta: float) -> Tensor
 class MetricSums:
     """Sums over pairs, kept on the device until somebody asks."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.sums_K = torch.zeros(len(METRICS), device=device)
+    def __init__(self, device: torch.device, names: Sequence[str] = METRICS) -> None:
+        self.names = tuple(names)
+        self.sums_K = torch.zeros(len(names), device=device)
         self.pairs = torch.zeros((), device=device)
 
     def add(self, values_KB: Tensor, weight: float) -> None:
@@ -92,16 +93,15 @@ class MetricSums:
 
     def over_all(self, accelerator: "Accelerator") -> "MetricSums":
         """The sums over all processes."""
-        total = MetricSums(self.sums_K.device)
+        total = MetricSums(self.sums_K.device, self.names)
         total.sums_K, total.pairs = accelerator.reduce((self.sums_K, self.pairs), reduction="sum")
         return total
 
-    def means(self, accelerator: "Accelerator", *, sft: bool, prefix: str = "") -> dict[str, float]:
+    def means(self, accelerator: "Accelerator", *, prefix: str = "") -> dict[str, float]:
         """Mean over the pairs of all processes by name: one host sync. No pairs give no metrics."""
         total = self.over_all(accelerator)
         *sums, pairs = torch.cat([total.sums_K, total.pairs[None]]).tolist()
-        names = METRICS if sft else METRICS[:-1]
-        named = zip(names, sums, strict=False)
+        named = zip(self.names, sums, strict=True)
         return {prefix + name: value / pairs for name, value in named} if pairs else {}
 
 

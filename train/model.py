@@ -1,6 +1,6 @@
 """Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pairwright.engines.weights import fingerprint, quiet, resolve_model
 from pairwright.errors import UsageError
-from train.config import TrainConfig
+from train.config import TrainingConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,7 +24,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model. Raises `UsageError` when there is none."""
     from transformers import AutoTokenizer
 
-    with _as_usage_error(name), quiet():
+    with as_usage_error(name), quiet():
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve_model(name))
     return tokenizer
 
@@ -36,22 +36,33 @@ def model_identity(name: str) -> str:
     place = resolve_model(name)
     if Path(place).is_dir():
         return fingerprint(Path(place))
-    with _as_usage_error(name):
+    with as_usage_error(name):
         return str(AutoConfig.from_pretrained(place)._commit_hash)
 
 
-def load_model(config: TrainConfig, *, bf16: bool) -> Any:
-    """The model to train, with adapters if asked, on the CPU, unable to behave at random.
+def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
+    """The language model to train, with adapters if asked, as `made_trainable` describes."""
+
+    def load(place: str, dtype: torch.dtype) -> Any:
+        return _load_base(place, dtype, adapted=bool(config.lora_r))
+
+    return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
+
+
+def made_trainable(
+    load: Callable[[str, torch.dtype], Any], config: TrainingConfig, *, bf16: bool, task_type: str
+) -> Any:
+    """The model that `load` gives, with adapters if asked, on the CPU, unable to behave at random.
 
     Trained weights are float32: at usual learning rates most updates would be lost to the rounding
     of bfloat16. Weights that adapters leave alone are loaded as they are computed with.
     """
     torch.manual_seed(config.seed)
     frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
-    with _as_usage_error(config.model), quiet():
-        model = _load_base(resolve_model(config.model), frozen, adapted=bool(config.lora_r))
+    with as_usage_error(config.model), quiet():
+        model = load(resolve_model(config.model), frozen)
     if config.lora_r:
-        model = _with_adapters(model, config)
+        model = _with_adapters(model, config, task_type)
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if unlike := {p.dtype for p in trained(model).values()} - {torch.float32}:
@@ -94,6 +105,15 @@ def is_adapted(model: Any) -> bool:
     return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")
 
 
+def merged(model: Any) -> Any:
+    """The model with its adapters, if any, merged into float32 weights."""
+    if not is_adapted(model):
+        return model
+    model = model.float().merge_and_unload()
+    model.requires_grad_(True)
+    return model
+
+
 def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
     """Write a folder that `transformers` loads, tokenizer and chat template with it.
 
@@ -125,6 +145,12 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
 
 
+def load_base(name: str) -> Any:
+    """A causal language model in float32, adapters merged, with gradients off."""
+    with as_usage_error(name), quiet():
+        return _load_base(resolve_model(name), torch.float32, adapted=False).requires_grad_(False)
+
+
 def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
@@ -141,7 +167,7 @@ def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
     return model.requires_grad_(True)
 
 
-def _with_adapters(model: Any, config: TrainConfig) -> Any:
+def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(
@@ -149,7 +175,7 @@ def _with_adapters(model: Any, config: TrainConfig) -> Any:
         lora_alpha=config.lora_alpha,
         lora_dropout=0.0,
         target_modules=list(config.lora_target_modules) or "all-linear",
-        task_type="CAUSAL_LM",
+        task_type=task_type,
     )
     try:
         return get_peft_model(model, lora)
@@ -158,7 +184,7 @@ def _with_adapters(model: Any, config: TrainConfig) -> Any:
 
 
 @contextmanager
-def _as_usage_error(name: str) -> Iterator[None]:
+def as_usage_error(name: str) -> Iterator[None]:
     """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
     try:
         yield

@@ -6,7 +6,7 @@ counted under a reason and named.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from train.rows import PairRow, read_pairs
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from train.config import TrainConfig
+    from train.config import TrainingConfig
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -49,17 +49,47 @@ class Pair(NamedTuple):
         """Tokens of both sequences, the prompt counted twice."""
         return 2 * len(self.prompt_ids) + len(self.chosen_ids) + len(self.rejected_ids)
 
+    @property
+    def sides(self) -> dict[str, TokenIds]:
+        """Both answers by name."""
+        return {"chosen": self.chosen_ids, "rejected": self.rejected_ids}
 
-class Pairs(NamedTuple):
+    def digest(self) -> bytes:
+        """All that training sees of it."""
+        return ids_digest(self.row_id, (self.prompt_ids, self.chosen_ids, self.rejected_ids))
+
+
+class Item(Protocol):
+    """What any kind of training is done on: a prompt and answers to it."""
+
+    @property
+    def row_id(self) -> str: ...
+    @property
+    def prompt_id(self) -> str: ...
+    @property
+    def prompt_ids(self) -> TokenIds: ...
+    @property
+    def sides(self) -> dict[str, TokenIds]: ...
+    @property
+    def longest(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    def digest(self) -> bytes: ...
+
+
+T = TypeVar("T", bound=Item)
+
+
+class Pairs(NamedTuple, Generic[T]):
     """All that a run reads."""
 
-    training: list[Pair]
-    held_out: list[Pair]
+    training: list[T]
+    held_out: list[T]
     dropped: Mapping[str, list[str]]
     """Row ids by the reason why they are in neither part."""
 
 
-def load_pairs(config: "TrainConfig", tokenizer: "PreTrainedTokenizerBase") -> Pairs:
+def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     kept, dropped = encode_pairs(read_pairs(config.data, config.limit), tokenizer, config.max_length)
     if config.eval_data:
@@ -113,7 +143,7 @@ def why_not(row: PairRow, pair: Pair, max_length: int) -> str | None:
     return TOO_LONG if pair.longest > max_length else None
 
 
-def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
+def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
     """Training and held-out pairs, no prompt in both, both in their given order.
 
     The prompts of smallest hash are held out, so the choice depends on no seed and no order; at
@@ -128,7 +158,7 @@ def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair
     )
 
 
-def without_prompts_of(training: Sequence[Pair], others: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
+def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[list[T], list[str]]:
     """Those of `others` whose prompt is not trained on, and the row ids of the rest."""
     prompts = {pair.prompt_id for pair in training}
     return (
@@ -147,11 +177,15 @@ def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(parts) or "none left out"
 
 
-def pairs_hash(pairs: Iterable[Pair]) -> str:
-    """Hash of the token ids and row ids of pairs in order: 32 hex digits."""
+def pairs_hash(pairs: Iterable[Item]) -> str:
+    """Hash of what training sees of pairs, in order: 32 hex digits."""
     digest = hashlib.sha256()
     for pair in pairs:
-        digest.update(f"{pair.row_id}\0".encode("utf-8", "surrogatepass"))
-        for ids in (pair.prompt_ids, pair.chosen_ids, pair.rejected_ids):
-            digest.update(len(ids).to_bytes(4, "little") + ids.astype("<i4").tobytes())
+        digest.update(pair.digest())
     return digest.hexdigest()[:32]
+
+
+def ids_digest(row_id: str, parts: Iterable[TokenIds]) -> bytes:
+    """A row's name and token ids as bytes that no other row has."""
+    ids = b"".join(len(part).to_bytes(4, "little") + part.astype("<i4").tobytes() for part in parts)
+    return f"{row_id}\0".encode("utf-8", "surrogatepass") + ids

@@ -2,21 +2,22 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from train.batches import deal
-from train.config import TrainConfig
+from train.config import TrainingConfig
 from train.console import say
 from train.folder import check_folder
-from train.logprobs import answer_logprobs, answers_of
-from train.model import load_model, load_tokenizer
-from train.pairs import Pair, Pairs, TokenIds, describe_dropped, load_pairs
+from train.model import load_tokenizer
+from train.pairs import Item, Pairs, TokenIds, describe_dropped
 from train.result import TrainResult, result_of
 from train.schedule import Schedule, plan
 from train.setup import accelerator_for, describe, peak_memory_gib, uses_bf16
+from train.task import Task
+from train.tasks import task_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,10 +27,10 @@ _PASSES = 3
 """Work of a forward and backward pass, in forward passes."""
 
 
-def preview(config: TrainConfig) -> TrainResult:
+def preview(config: TrainingConfig) -> TrainResult:
     """Print the first pairs as the model sees them, the trained part of each between ⟦ and ⟧."""
     tokenizer = load_tokenizer(config.model)
-    pairs = load_pairs(config, tokenizer)
+    pairs = task_of(config).read(tokenizer)
     for number, pair in enumerate(pairs.training[:SHOWN], start=1):
         print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
         print(shown(tokenizer, pair))
@@ -38,30 +39,28 @@ def preview(config: TrainConfig) -> TrainResult:
     return result_of(config, describe(config, tokenizer, pairs, schedule), "preview")
 
 
-def shown(tokenizer: "PreTrainedTokenizerBase", pair: Pair) -> str:
+def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
     """A pair as text, decoded from its token ids, control tokens and all."""
 
     def text(ids: TokenIds) -> str:
         decoded = tokenizer.decode(ids.tolist(), skip_special_tokens=False)
         return str(decoded)
 
-    return (
-        f"{text(pair.prompt_ids)}\n"
-        f"  chosen   ({len(pair.chosen_ids)} tokens) ⟦{text(pair.chosen_ids)}⟧\n"
-        f"  rejected ({len(pair.rejected_ids)} tokens) ⟦{text(pair.rejected_ids)}⟧"
-    )
+    answers = (f"  {name:8} ({len(ids)} tokens) ⟦{text(ids)}⟧" for name, ids in pair.sides.items())
+    return "\n".join((text(pair.prompt_ids), *answers))
 
 
-def dry_run(config: TrainConfig) -> TrainResult:
+def dry_run(config: TrainingConfig) -> TrainResult:
     """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
     check_folder(Path(config.output_dir))
     with accelerator_for(config) as accelerator:
         tokenizer = load_tokenizer(config.model)
-        pairs = load_pairs(config, tokenizer)
+        task = task_of(config)
+        pairs = task.read(tokenizer)
         schedule = plan(config, len(pairs.training))
         planned = describe(config, tokenizer, pairs, schedule)
-        policy = accelerator.prepare_model(load_model(config, bf16=uses_bf16(config)))
-        speed = tokens_per_second(policy, pairs.training, size=config.micro_batch_size)
+        policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
+        speed = tokens_per_second(task, policy, pairs.training, size=config.micro_batch_size)
         seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
     longest = max(pair.longest for pair in pairs.training)
     say(
@@ -74,19 +73,19 @@ def dry_run(config: TrainConfig) -> TrainResult:
     return result_of(config, record, "dry_run")
 
 
-def estimated_tokens(pairs: Pairs, schedule: Schedule) -> float:
+def estimated_tokens(pairs: Pairs[Any], schedule: Schedule) -> float:
     """Tokens of all forward passes, with a backward pass counted as two more.
 
     The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
     """
-    per_epoch = sum(pair.tokens for pair in pairs.training)
-    held_out = sum(pair.tokens for pair in pairs.held_out)
+    per_epoch: int = sum(pair.tokens for pair in pairs.training)
+    held_out: int = sum(pair.tokens for pair in pairs.held_out)
     epochs = schedule.epoch_after(schedule.num_updates)
     return per_epoch * (1 + _PASSES * epochs) + 3 * held_out
 
 
 @torch.no_grad()
-def tokens_per_second(policy: nn.Module, pairs: list[Pair], *, size: int) -> float:
+def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, size: int) -> float:
     """Speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - size) :][: 2 * size]
@@ -95,6 +94,6 @@ def tokens_per_second(policy: nn.Module, pairs: list[Pair], *, size: int) -> flo
     for micro in micros:
         batch = [middle[index] for index in micro.indices]
         started = time.perf_counter()
-        answer_logprobs(policy, answers_of(batch)).sums_A.sum().item()
+        task.forward(policy, batch).sum().item()
         seconds, tokens = time.perf_counter() - started, sum(pair.tokens for pair in batch)
     return tokens / seconds

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from pairwright.records import Record
-from train.config import TrainConfig
+from train.config import TrainingConfig
 from train.folder import TrainRecord
 
 
@@ -27,7 +27,7 @@ class TrainResult(Record):
     peak_memory_gib: float = 0.0
 
 
-def result_of(config: TrainConfig, record: TrainRecord, status: str) -> TrainResult:
+def result_of(config: TrainingConfig, record: TrainRecord, status: str) -> TrainResult:
     """The result that a run's record describes."""
     return TrainResult(
         output_dir=config.output_dir,

@@ -3,6 +3,7 @@
 `prompt` is text or messages; `chosen` and `rejected` are text, one assistant message, or the whole
 conversation with the prompt repeated. Where the prompt ends is never guessed from what chosen and
 rejected share: minimal revisions share their openings, and every loss but `dpo` would change.
+Scored answers are pairs too, of the best and the worst to each prompt.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from pairwright.errors import UsageError
 from pairwright.records import Message, content_hash
 from pairwright.sources import open_source
+from train.scored_rows import RankedRow, is_scored, ranked_of
 
 
 class PairRow(NamedTuple):
@@ -21,6 +23,8 @@ class PairRow(NamedTuple):
     prompt: tuple[Message, ...]
     chosen: Message
     rejected: Message
+    margin: float | None = None
+    """How far apart the answers are said to be; only reward models read it."""
 
 
 def read_pairs(sources: Iterable[str], limit: int | None = None) -> Iterator[PairRow]:
@@ -36,9 +40,20 @@ def _all_pairs(sources: Iterable[str]) -> Iterator[PairRow]:
         found = False
         for where, record in open_source(source):
             found = True
+            if is_scored(record):
+                yield from map(best_and_worst, ranked_of(source))
+                break
             yield parse_pair(record, where)
         if not found:
             raise UsageError(f"{source}: no pairs in it; if it is a run, none of its rows was kept")
+
+
+def best_and_worst(row: RankedRow) -> PairRow:
+    """The pair that scored answers make. Where no score tells them apart, both sides are the best."""
+    best = Message(role="assistant", content=row.answers[0])
+    apart = row.scores[0] > row.scores[-1]
+    worst = Message(role="assistant", content=row.answers[-1]) if apart else best
+    return PairRow(row.row_id, row.prompt, best, worst)
 
 
 def parse_pair(record: Mapping[str, Any], where: str) -> PairRow:
@@ -49,7 +64,13 @@ def parse_pair(record: Mapping[str, Any], where: str) -> PairRow:
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
-    return PairRow(str(row_id), prompt, chosen, rejected)
+    return PairRow(str(row_id), prompt, chosen, rejected, _margin(record.get("margin"), where))
+
+
+def _margin(value: Any, where: str) -> float | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise UsageError(f"{where}: `margin` must be a number, and is {value!r}")
 
 
 def _answer(record: Mapping[str, Any], column: str, where: str, prompt: tuple[Message, ...]) -> Message:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from train.config import SchedulerName, TrainConfig
+from train.config import SchedulerName, TrainingConfig
 
 
 class Schedule(NamedTuple):
@@ -37,7 +37,7 @@ class Schedule(NamedTuple):
         return epochs + min(updates * self.pairs_per_update, self.num_pairs) / self.num_pairs
 
 
-def plan(config: TrainConfig, num_pairs: int) -> Schedule:
+def plan(config: TrainingConfig, num_pairs: int) -> Schedule:
     """The schedule of `num_pairs` training pairs under these settings."""
     one_epoch = Schedule(num_pairs, config.pairs_per_update, 0, config.seed)
     by_epochs = math.ceil(config.num_train_epochs * one_epoch.updates_per_epoch)

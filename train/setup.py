@@ -15,7 +15,7 @@ from accelerate.utils import DistributedType, GradientAccumulationPlugin, broadc
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import content_hash
 from pairwright.versions import versions
-from train.config import TrainConfig
+from train.config import TrainingConfig
 from train.folder import TRACKERS, TrainRecord
 from train.model import model_identity
 from train.pairs import Pairs, pairs_hash
@@ -29,7 +29,7 @@ _Result = TypeVar("_Result")
 
 
 @contextmanager
-def accelerator_for(config: TrainConfig) -> Iterator[Accelerator]:
+def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
     """`accelerate` under these settings; several runs in one process may differ in them."""
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(
@@ -53,7 +53,7 @@ def accelerator_for(config: TrainConfig) -> Iterator[Accelerator]:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def uses_bf16(config: TrainConfig) -> bool:
+def uses_bf16(config: TrainingConfig) -> bool:
     """Whether forward passes compute in bfloat16: as asked, else where the hardware multiplies it."""
     if config.bf16 is not None:
         return config.bf16
@@ -64,7 +64,7 @@ def uses_bf16(config: TrainConfig) -> bool:
 
 
 def describe(
-    config: TrainConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs, schedule: Schedule
+    config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs[Any], schedule: Schedule
 ) -> TrainRecord:
     """The record of a run that has not begun."""
     identity = config.of_kind("semantic") | {

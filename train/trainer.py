@@ -1,8 +1,8 @@
-"""Preference training: pairs to weights.
+"""Training: pairs to weights, of a policy or of a reward model.
 
-The algorithm is `_updates`; what comes before it prepares and what comes after it publishes. As in
-the papers the reference is the model at its start, and stays so; unlike in most trainers its
-log-probabilities are computed once, and dropout is off.
+The algorithm is `_updates`; what comes before it prepares and what comes after it publishes. What is
+minimised is the task's affair. As in the papers the reference is the model at its start, and stays
+so; unlike in most trainers its log-probabilities are computed once, and dropout is off.
 """
 
 import shutil
@@ -17,23 +17,23 @@ from pairwright.durable import TEMPORARY, require_space
 from pairwright.interrupt import Interrupted, stop_requested
 from pairwright.lock import FolderLock
 from train.checkpoint import checkpoint_folder, rotate, write_checkpoint
-from train.config import TrainConfig
+from train.config import TrainingConfig
 from train.console import say
 from train.folder import TrainRecord, check_folder, enter, find_checkpoint, publish
 from train.gradient import add_gradient, evaluate, stop_if_unsound
 from train.model import load_tokenizer, save_model, trained
-from train.pairs import load_pairs
 from train.rehearsal import dry_run, preview
 from train.result import TrainResult, result_of
 from train.run import Run, check_start, prepare, resume
 from train.schedule import learning_rate, plan
 from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib
 from train.state import save_training
+from train.tasks import task_of
 from train.trackers import check_trackers
 
 
-def train(config: TrainConfig) -> TrainResult:
-    """Train a model on preference pairs, or go on with a run that was cut short.
+def train(config: TrainingConfig) -> TrainResult:
+    """Train a model as its configuration says, or go on with a run that was cut short.
 
     Raises `UsageError` for what cannot be used as given, before anything is written, and
     `PairwrightError` for what went wrong; the same command then goes on from the last checkpoint.
@@ -48,7 +48,8 @@ def train(config: TrainConfig) -> TrainResult:
     check_trackers(config.report_to)
     with accelerator_for(config) as accelerator:
         tokenizer = load_tokenizer(config.model)
-        pairs = load_pairs(config, tokenizer)
+        task = task_of(config)
+        pairs = task.read(tokenizer)
         schedule = plan(config, len(pairs.training))
         planned = describe(config, tokenizer, pairs, schedule)
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
@@ -56,11 +57,12 @@ def train(config: TrainConfig) -> TrainResult:
             if record.status == "finished":
                 say(f"{output}: this run is finished already; --fresh trains it again")
                 return result_of(config, record, "already_finished")
-            run = prepare(config, record, schedule, accelerator, pairs, tokenizer)
+            run = prepare(config, task, record, schedule, accelerator, pairs, tokenizer)
             done = resume(run, checkpoint)
             with stop_requested() as stopping:
                 _updates(run, done, stopping)
-            record = on_first(accelerator, lambda: _publish(run, time.monotonic() - started))
+            aside = _conclude(run)
+            record = on_first(accelerator, lambda: _publish(run, aside, time.monotonic() - started))
     return result_of(config, record, "trained")
 
 
@@ -104,7 +106,7 @@ def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
             )
 
 
-def _enter(config: TrainConfig, planned: TrainRecord) -> tuple[TrainRecord, Path | None]:
+def _enter(config: TrainingConfig, planned: TrainRecord) -> tuple[TrainRecord, Path | None]:
     """The record to work under, and the checkpoint to go on from."""
     output = Path(config.output_dir)
     record = enter(output, planned, fresh=config.fresh)
@@ -115,8 +117,7 @@ def _enter(config: TrainConfig, planned: TrainRecord) -> tuple[TrainRecord, Path
 
 def _log(run: Run, update: int, *, grad_norm: float, learning_rate: float) -> None:
     """Report the means since the last report."""
-    sft = bool(run.trainee.objective.sft_weight)
-    means = run.state.window.means(run.accelerator, sft=sft)
+    means = run.state.window.means(run.accelerator)
     run.state.window.clear()
     means |= {"grad_norm": grad_norm, "learning_rate": learning_rate}
     run.reporter.report(update, run.schedule.epoch_after(update), means)
@@ -146,11 +147,17 @@ def _save(run: Run, update: int) -> None:
     on_first(run.accelerator, write)
 
 
-def _publish(run: Run, seconds: float) -> TrainRecord:
-    """Put the trained model into the output folder and finish its record."""
+def _conclude(run: Run) -> Path:
+    """The folder beside, with what the task writes of the trained model on all its processes."""
     aside = run.output / f"{TEMPORARY}model"
-    shutil.rmtree(aside, ignore_errors=True)
-    save_model(run.state.model, run.state.tokenizer, aside)
+    on_first(run.accelerator, lambda: shutil.rmtree(aside, ignore_errors=True))
+    run.trainee.task.conclude(run.trainee, run.held_out, aside)
+    return aside
+
+
+def _publish(run: Run, aside: Path, seconds: float) -> TrainRecord:
+    """Put the trained model into the output folder and finish its record."""
+    save_model(run.trainee.task.publishable(run.state.model), run.state.tokenizer, aside)
     start, last = run.log.ends()
     record = run.record.model_copy(
         update={

@@ -1,0 +1,111 @@
+"""Preference training as a task: pairs, their reference, and the losses of log-ratios."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from pairwright.errors import PairwrightError
+from train.batches import PairSet, pair_logprobs
+from train.config import TrainConfig
+from train.console import say
+from train.gradient import Trainee
+from train.logprobs import answer_logprobs, answers_of
+from train.metrics import METRICS, pair_metrics
+from train.model import load_model, merged
+from train.objective import PairLogprobs, PairLosses, objective_of
+from train.pairs import Pair, Pairs, load_pairs
+from train.reference import with_reference
+from train.task import Measured
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+WARN_REWARD = 0.05
+STOP_REWARD = 4.0
+"""Mean |reward| before the first update that is suspicious, and that stops the run: APO's gradient
+vanishes for |reward| >> 1, so such a run would learn nothing."""
+
+
+class PreferenceTask:
+    """Policy against reference, on both answers of each pair."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self.objective = objective_of(config)
+        self.metrics: tuple[str, ...] = METRICS if self.objective.sft_weight else METRICS[:-1]
+
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
+        """Pairs as token ids."""
+        return load_pairs(self._config, tokenizer)
+
+    def load_model(self, *, bf16: bool) -> Any:
+        """A causal language model."""
+        return load_model(self._config, bf16=bf16)
+
+    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
+        """Ask the model about every pair while it still is the reference."""
+        if items:
+            say(f"asking the reference, once, about {len(items)} pairs")
+        return with_reference(accelerator, policy, items, size=self._config.micro_batch_size)
+
+    def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
+        """Losses and metrics of some pairs."""
+        logps = pair_logprobs(policy, data, indices)
+        losses = self.objective(logps)
+        values_KB = pair_metrics(logps, losses, self.objective.beta)[: len(self.metrics)]
+        return Measured(losses.total_B, values_KB, _finite(logps, losses))
+
+    def forward(self, policy: nn.Module, items: Sequence[Pair]) -> Tensor:
+        """Log-probabilities of both answers of each pair."""
+        return answer_logprobs(policy, answers_of(items)).sums_A
+
+    def check_start(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> None:
+        """Stop, or warn, if policy and reference differ before anything was trained."""
+        reward = self._start_reward(trainee, data, indices)
+        say(
+            f"before the first update mean |reward| is {reward:.1e}; {self._config.loss} is "
+            f"{self.objective.at_reference:.4f} at 0"
+        )
+        if not reward <= STOP_REWARD:
+            raise PairwrightError(
+                f"before the first update mean |reward| is {reward:.3g} and must be 0: policy and "
+                "reference are not the same model, or its forward pass is random; nothing was trained"
+            )
+        if reward > WARN_REWARD:
+            log.warning(
+                "before the first update mean |reward| is %.3g and should be 0: a coarse number format "
+                "or a random forward pass makes policy and reference differ",
+                reward,
+            )
+
+    @torch.no_grad()
+    def _start_reward(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> float:
+        """Mean |reward| over some pairs, which must be 0 before the first update."""
+        sums = torch.zeros(2, device=trainee.accelerator.device)
+        for micro in trainee.deal(indices, data):
+            logps = pair_logprobs(trainee.policy, data, micro.indices)
+            rewards = self.objective.beta * torch.cat([logps.delta_w, logps.delta_l])
+            sums += micro.weight * torch.stack([rewards.abs().sum(), rewards.new_tensor(len(rewards))])
+        total, count = trainee.accelerator.reduce(sums, reduction="sum").tolist()
+        mean: float = total / count
+        return mean
+
+    def conclude(self, trainee: Trainee, held_out: PairSet, folder: Path) -> None:
+        """The metrics say everything."""
+
+    def publishable(self, model: Any) -> Any:
+        """The model as it is, its adapter, or that merged into it."""
+        return merged(model) if self._config.merge_adapter else model
+
+
+def _finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
+    """Which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
+    values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
+    return torch.isfinite(values.detach()).all(0)

@@ -1,0 +1,53 @@
+"""Settings of `pairwright reward`. Free of torch, so that `--help` answers at once."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pairwright.config import OPERATIONAL, Config
+from pairwright.errors import UsageError
+from train.config import TrainingConfig, split_commas
+
+RewardLossName = Literal["ranking", "wgan"]
+
+
+class RewardObjectiveConfig(Config):
+    """What is minimised: rm_kl * ranking(human pairs) + apo_coeff / apo_samples * loss(golden pairs)."""
+
+    group: ClassVar[str] = "Objective"
+
+    golden_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
+    """Golden pairs, in the forms of `data`: a golden answer over one that the model sampled."""
+    loss: RewardLossName = "ranking"
+    """Loss of golden pairs: `ranking` (Bradley–Terry), or `wgan`, their difference, unbounded."""
+    rm_kl: float = Field(default=1.0, ge=0)
+    """Weight of human pairs, which keep rewards a model of preference; 0 leaves them out (GAIL)."""
+    apo_coeff: float = Field(default=0.1, ge=0)
+    """Weight of golden pairs, shared by the `apo_samples` pairs that a golden answer is in."""
+    apo_samples: int = Field(default=4, gt=0)
+    """Sampled answers behind each golden one."""
+    bins: int = Field(default=10, gt=1)
+    """Bins of the calibration error over probabilities from 0 to 1."""
+
+
+class RewardConfig(RewardObjectiveConfig, TrainingConfig):
+    """Train a reward model on preference pairs, and on golden answers against sampled ones.
+
+    Example: pairwright reward --model smollm2 --data runs/pairs --output_dir runs/reward
+    """
+
+    @field_validator("golden_data", mode="before")
+    @classmethod
+    def _split_golden(cls, value: Any) -> Any:
+        return split_commas(value)
+
+    @model_validator(mode="after")
+    def _refuse_nothing_to_learn(self) -> "RewardConfig":
+        if self.loss == "wgan" and not self.golden_data:
+            raise UsageError("--loss wgan is a loss of golden pairs; name them with --golden_data")
+        if not self.rm_kl and not (self.golden_data and self.apo_coeff):
+            raise UsageError(
+                "--rm_kl 0 leaves the human pairs out, and there are no golden pairs that count; "
+                "name some with --golden_data, and give them an --apo_coeff"
+            )
+        return self
