@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -94,19 +93,25 @@ def requests(given: argparse.Namespace) -> dict[str, Any]:
 
 def bare(given: argparse.Namespace, asked: dict[str, Any], arguments: dict[str, str]) -> dict[str, float]:
     """Seconds and tokens of one `LLM.chat`, in a process of vLLM's own Python."""
+    from pairwright.engines.kept_process import KeptProcess
+
     own = {name: value for name, value in arguments.items() if name != "python"}
     told = json.dumps(asked | {"arguments": own})
     command = [given.python, __file__, "--as_bare"]
-    run = subprocess.run(command, input=told, capture_output=True, text=True)
-    if run.returncode:
-        sys.exit(run.stderr[-3000:])
-    result: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    process = KeptProcess(command, os.environ)
+    process.send(told.encode())
+    line = process.receive(None)
+    log = process.log_tail()
+    process.end()
+    if line is None:
+        sys.exit("\n".join(log[-30:]))
+    result: dict[str, float] = json.loads(line)
     return result
 
 
 def as_bare() -> None:
     """The program of the bare side; nothing of pairwright is imported here."""
-    asked = json.load(sys.stdin)
+    asked = json.loads(sys.stdin.readline())
     out = os.dup(1)
     os.dup2(2, 1)
     from vllm import LLM, SamplingParams

@@ -33,7 +33,7 @@ def usage_sentence(
                 return f"--{flag} needs a value, even if it is only true: --{flag} true"
             continue
         if flag.removeprefix("no_") not in (*fields, "help", "version", ""):
-            close = difflib.get_close_matches(flag, fields, n=1)
+            close = difflib.get_close_matches(family, fields, n=1)
             return f"no option --{flag}; " + (f"did you mean --{close[0]}?" if close else see)
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):

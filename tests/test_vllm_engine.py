@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from asking import ask, job
-from vllm_processes import alive, opened, worker_of
+from in_process import run
+from vllm_processes import SETTINGS, alive, opened, worker_of
 
 from pairwright.chat import encode_prompt
 from pairwright.engines.vllm import VLLMEngine
@@ -196,3 +197,11 @@ def test_settings_that_vllm_does_not_take_are_one_sentence(settings: dict[str, s
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+def test_the_doctor_finds_it_well(capfd: pytest.CaptureFixture[str]) -> None:
+    flags = [f"--engine.{name}={value}" for name, value in SETTINGS.items()]
+    code, out, err = run(capfd, "doctor", "vllm:smollm2", *flags)
+    assert (code, err) == (0, ""), out
+    assert "FAILED" not in out
+    assert "vllm:smollm2@" in out

@@ -155,7 +155,7 @@ class VLLMEngine:
     def _check_on_it(self) -> None:
         """A worker that has said nothing for a whole deadline, not even that it lives, hangs."""
         if time.monotonic() - self._heard > self._patience:
-            self._revive(f"nothing came from it for {self._patience:.0f} s")
+            self._revive(f"nothing came from it for {self._patience:g} s")
 
     def _revive(self, why: str) -> None:
         """Start another worker and ask it for what is in hand, or give up."""

@@ -45,7 +45,7 @@ def vllm_python(settings: Mapping[str, str], environ: Mapping[str, str] = os.env
         (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE),
     ):
         if named:
-            found = shutil.which(Path(named).expanduser())
+            found = shutil.which(str(Path(named).expanduser()))
             if found is None:
                 raise UsageError(f"{source} {named}: there is no such program; name a Python that has vllm")
             return found
