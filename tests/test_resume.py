@@ -69,7 +69,7 @@ def test_cadence_may_change_and_the_weights_do_not(golden):
     output, again = golden.folder / "out", golden.folder / "cadence"
     shutil.copytree(output, again)
     rewind_to(again, 5)
-    train(golden.config(again.name, logging_steps=1, eval_steps=2, save_steps=4, micro_batch_size=4))
+    train(golden.config(again.name, logging_steps=1, eval_steps=2, save_steps=4, micro_batch_tokens=300))
     steps = [record["step"] for record in read_metrics(again) if "loss" in record]
     assert steps == [3, 6, 7, 8, 9, 10, 11]
     assert sorted(p.name for p in again.glob("checkpoint-?")) == [

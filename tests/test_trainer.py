@@ -16,12 +16,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
 from train import preference
-from train.batches import PairSet, deal
+from train.batches import deal
 from train.config import TrainConfig
 from train.gradient import Trainee, add_gradient
 from train.metrics import METRICS, MetricSums, pair_metrics
 from train.model import load_model, load_tokenizer, trained
 from train.objective import PairLogprobs, PairLosses, objective_of
+from train.pair_logprobs import PairSet
 from train.pairs import load_pairs
 from train.preference import PreferenceTask
 from train.reference import with_reference
@@ -50,13 +51,13 @@ def gradient_of(config: TrainConfig, *, nudge: float = 0.02) -> dict[str, torch.
     accelerator = Accelerator(cpu=True)
     pairs = load_pairs(config, load_tokenizer(config.model)).training
     model = load_model(config, bf16=False)
-    data = with_reference(accelerator, model, pairs, size=3)
+    data = with_reference(accelerator, model, pairs, budget=150)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in trained(model).values():
             parameter.add_(nudge * torch.randn_like(parameter))
     task = PreferenceTask(config)
-    trainee = Trainee(accelerator, model, task, config.micro_batch_size)
+    trainee = Trainee(accelerator, model, task, config.micro_batch_tokens)
     add_gradient(trainee, data, range(len(pairs)), MetricSums(accelerator.device, task.metrics))
     return {name: parameter.grad for name, parameter in trained(model).items()}
 
@@ -76,9 +77,10 @@ def gradient_of(config: TrainConfig, *, nudge: float = 0.02) -> dict[str, torch.
     ids=str,
 )
 def test_the_gradient_does_not_depend_on_the_cut(tiny, changes):
-    """8 pairs in micro-batches of 1, 2, 3 and 8: the last of 3 is smaller than the others."""
+    """8 pairs in one micro-batch, and in micro-batches of about 1, 2 and 3."""
     settings = {"eval_share": 0.0, "limit": 8} | changes
-    whole, *cut = (gradient_of(tiny.config(micro_batch_size=size, **settings)) for size in (8, 1, 2, 3))
+    budgets = (2000, 50, 90, 140)
+    whole, *cut = (gradient_of(tiny.config(micro_batch_tokens=size, **settings)) for size in budgets)
     assert max(g.abs().max() for g in whole.values()) > 1e-4
     for gradients in cut:
         for name, expected in whole.items():
@@ -89,7 +91,7 @@ def test_every_process_has_its_share_and_equally_many_micro_batches(tiny):
     pairs = load_pairs(tiny.config(eval_share=0.0), load_tokenizer(tiny.settings["model"])).training
     for world in (1, 2, 3, 4):
         for count in range(1, len(pairs) + 1):
-            shares = [deal(range(count), pairs, size=2, rank=rank, world=world) for rank in range(world)]
+            shares = [deal(range(count), pairs, budget=90, rank=rank, world=world) for rank in range(world)]
             dealt = [i for share in shares for micro in share if micro.weight for i in micro.indices]
             assert sorted(dealt) == list(range(count))
             assert len({len(share) for share in shares}) == 1
@@ -113,7 +115,7 @@ def test_the_start_is_the_reference(tiny, loss, lora_r):
 def test_the_start_is_the_reference_on_every_architecture(tiny, name):
     """Padding, sliding windows, soft caps and configured dropout included: ln 2 to six digits."""
     folder = save_tiny_model(tiny.folder / f"model-{name}", ARCHITECTURES[name])
-    config = tiny.config(f"arch-{name}", model=folder, loss="dpo", max_steps=2, micro_batch_size=3)
+    config = tiny.config(f"arch-{name}", model=folder, loss="dpo", max_steps=2, micro_batch_tokens=150)
     result = train(config)
     start, first, *_ = read_metrics(config.output_dir)
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
@@ -290,7 +292,7 @@ def test_what_is_saved_is_what_was_measured(tiny):
     tokenizer = AutoTokenizer.from_pretrained(config.output_dir)
     assert tokenizer.chat_template == load_tokenizer(config.model).chat_template
     held_out = load_pairs(config, tokenizer).held_out
-    data = with_reference(Accelerator(cpu=True), model.eval(), held_out, size=8)
+    data = with_reference(Accelerator(cpu=True), model.eval(), held_out, budget=400)
     measured = read_metrics(config.output_dir)[-1]["eval_logps/chosen"]
     assert data.ref_P2[:, 0].mean().item() == pytest.approx(measured, abs=1e-4)
 
@@ -304,9 +306,9 @@ def test_adapters_are_saved_as_peft_reads_them_and_the_base_is_the_reference(tin
     held_out = load_pairs(config, load_tokenizer(config.model)).held_out
     before, *_, after = (r for r in read_metrics(config.output_dir) if "eval_loss" in r)
     accelerator = Accelerator(cpu=True)
-    base = with_reference(accelerator, model, held_out, size=8).ref_P2[:, 0].mean().item()
+    base = with_reference(accelerator, model, held_out, budget=400).ref_P2[:, 0].mean().item()
     assert base == pytest.approx(before["eval_logps/chosen"], abs=1e-4)
-    merged = with_reference(accelerator, model.merge_and_unload(), held_out, size=8).ref_P2
+    merged = with_reference(accelerator, model.merge_and_unload(), held_out, budget=400).ref_P2
     assert merged[:, 0].mean().item() == pytest.approx(after["eval_logps/chosen"], abs=1e-4)
     assert before["eval_logps/chosen"] != pytest.approx(after["eval_logps/chosen"], abs=1e-3)
 
@@ -461,13 +463,13 @@ def test_presets_are_the_published_settings_and_what_is_named_wins(tiny):
 @pytest.mark.parametrize("where", ["logps", "weights"])
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, monkeypatch, where):
     own = TinyRun(tmp_path)
-    config = own.config(max_steps=6, save_steps=1, eval_share=0.0, loss="apo_zero")
+    config = own.config(max_steps=6, save_steps=1, eval_share=0.0, loss="apo_zero", micro_batch_tokens=90)
     calls = []
 
     def spoilt(model: Any, data: PairSet, indices: list[int]) -> Any:
         logps = gradient_logprobs(model, data, indices)
         calls.append(indices)
-        if len(calls) < 8:  # the first is the check of the start, then two an update
+        if len(calls) < 9:  # two are the check of the start, then two an update
             return logps
         if where == "logps":  # bounded losses hide it: apo_zero of minus infinity is 2
             infinity = torch.tensor([-torch.inf] + [0.0] * (len(indices) - 1))
@@ -480,7 +482,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, mo
     monkeypatch.setattr(preference, "pair_logprobs", spoilt)
     with pytest.raises(PairwrightError, match="not finite; the update was not made") as stopped:
         train(config)
-    rows = [f"row{i}" for i in (calls[7] if where == "weights" else calls[7][:1])]
+    rows = [f"row{i}" for i in (calls[8] if where == "weights" else calls[8][:1])]
     assert all(row in str(stopped.value) for row in rows)
     checkpoint = max((tmp_path / "out").glob("checkpoint-*"), key=lambda p: p.name)
     assert checkpoint.name == "checkpoint-3"

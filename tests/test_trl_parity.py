@@ -7,10 +7,10 @@ from datasets import Dataset
 from tiny_model import TinyRun
 from transformers import AutoModelForCausalLM
 
-from train.batches import pair_logprobs
 from train.gradient import Trainee, add_gradient
 from train.metrics import METRICS, MetricSums
 from train.model import load_tokenizer, switch_randomness_off
+from train.pair_logprobs import pair_logprobs
 from train.pairs import Pair, load_pairs
 from train.preference import PreferenceTask
 from train.reference import with_reference
@@ -63,10 +63,10 @@ def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
     accelerator = Accelerator(cpu=True)
 
     policy = nudged(config.model)
-    data = with_reference(accelerator, reference, pairs, size=4)
+    data = with_reference(accelerator, reference, pairs, budget=300)
     task = PreferenceTask(config)
     sums = MetricSums(accelerator.device, task.metrics)
-    trainee = Trainee(accelerator, policy, task, micro_batch_size=3)
+    trainee = Trainee(accelerator, policy, task, micro_batch_tokens=200)
     add_gradient(trainee, data, range(len(pairs)), sums)
     means = sums.means(accelerator)
     logps = pair_logprobs(policy, data, range(len(pairs)))

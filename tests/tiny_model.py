@@ -90,7 +90,7 @@ class TinyRun:
             "data": write_jsonl(folder / "pairs.jsonl", numbered_pairs(pairs)),
             "learning_rate": 3e-3,
             "pairs_per_update": 4,
-            "micro_batch_size": 2,
+            "micro_batch_tokens": 250,
             "eval_share": 0.2,
             "use_cpu": True,
             "bf16": False,

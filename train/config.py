@@ -137,8 +137,8 @@ class WorkConfig(Config):
 
     group: ClassVar[str] = "Work"
 
-    micro_batch_size: int = Field(default=4, gt=0, json_schema_extra=OPERATIONAL)
-    """Most pairs in one forward pass on one device. Changes memory and speed, not the loss."""
+    micro_batch_tokens: int = Field(default=2048, gt=0, json_schema_extra=OPERATIONAL)
+    """Most tokens in one forward pass on one device. Changes memory and speed, not the loss."""
     gradient_checkpointing: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Recompute activations in the backward pass: less memory, about a third more time."""
     use_cpu: bool = Field(default=False, json_schema_extra=OPERATIONAL)

@@ -112,7 +112,7 @@ class _Game:
         start = self._policy(0)
         measures: dict[str, Any] = measure_answers(samples, here / "scores")
         measures |= (
-            kl_from_start(samples, policy, start, size=config.micro_batch_size, use_cpu=config.use_cpu)
+            kl_from_start(samples, policy, start, size=config.batch_size, use_cpu=config.use_cpu)
             if number
             else {"kl": 0.0, "kl_per_token": 0.0}
         )
@@ -235,7 +235,7 @@ class _Game:
     @property
     def _common(self) -> dict[str, Any]:
         """Settings that both trainings share under the same names."""
-        operational = ("micro_batch_size", "gradient_checkpointing", "use_cpu", "save_steps")
+        operational = ("micro_batch_tokens", "gradient_checkpointing", "use_cpu", "save_steps")
         names = ("max_length", "eval_share", "lora_r", "bf16", *operational)
         return {name: getattr(self._config, name) for name in names}
 

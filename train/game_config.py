@@ -26,8 +26,8 @@ class PlayersConfig(Config):
     """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
     seed: int = Field(default=42, ge=0)
     """Decides the order of pairs and how heads and adapters begin."""
-    micro_batch_size: int = Field(default=4, gt=0, json_schema_extra=OPERATIONAL)
-    """Most pairs, or prompts with their answers, in one forward pass of training."""
+    micro_batch_tokens: int = Field(default=2048, gt=0, json_schema_extra=OPERATIONAL)
+    """Most tokens in one forward pass of training."""
     gradient_checkpointing: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Recompute activations in the backward pass: less memory, about a third more time."""
     use_cpu: bool = Field(default=False, json_schema_extra=OPERATIONAL)

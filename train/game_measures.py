@@ -12,8 +12,10 @@ from pairwright.chat import encode_answer
 from pairwright.manifest import load_manifest
 from pairwright.records import KEPT, conversation
 from pairwright.store import read_tables
+from train.answers import Answer
 from train.batches import deal
-from train.logprobs import Answer, answer_logprobs, answers_of
+from train.forward import way_of
+from train.logprobs import answer_logprobs, answers_of
 from train.model import load_base, load_tokenizer, switch_randomness_off
 from train.pairs import without_prompts_of
 from train.reward_config import RewardConfig
@@ -77,11 +79,11 @@ def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[st
     model = to_device(load_reward_model(config.output_dir), config.use_cpu)
 
     def accuracy(some: Sequence[RewardPair]) -> float | None:
-        found = score_pairs(model, some, size=config.micro_batch_size)
+        found = score_pairs(model, some, budget=config.micro_batch_tokens)
         return float((found.chosen > found.rejected).mean()) if some else None
 
     human = [pair for pair in pairs.held_out if not pair.golden]
-    scores = score_pairs(model, human, size=config.micro_batch_size)
+    scores = score_pairs(model, human, budget=config.micro_batch_tokens)
     report = assess(scores, bins=config.bins)
     trained = [pair for pair in pairs.training if not pair.golden] or pairs.training
     by_round = {}
@@ -99,11 +101,12 @@ def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[st
 
 
 @torch.no_grad()
-def score_pairs(model: Any, pairs: Sequence[RewardPair], *, size: int) -> PairScores:
-    """Rewards of both answers of some pairs, `size` pairs at a time."""
+def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
+    """Rewards of both answers of some pairs, `budget` tokens at a time."""
     rewards_P2 = torch.zeros(len(pairs), 2)
     if pairs:
-        for micro in deal(range(len(pairs)), pairs_of(pairs), size=size, rank=0, world=1):
+        trees = way_of(model).trees
+        for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees):
             batch = pairs_of([pairs[index] for index in micro.indices])
             rewards_P2[micro.indices] = answer_scores(model, answers_of(batch)).cpu().view(2, -1).T
     lengths_P2 = np.array([[len(ids) for ids in p.sides.values()] for p in pairs], dtype=np.float64)

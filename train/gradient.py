@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError
 from train.batches import MicroBatch, deal
+from train.forward import way_of
 from train.metrics import MetricSums
 from train.task import Dataset, Task
 
@@ -21,16 +22,17 @@ class Trainee(NamedTuple):
     accelerator: Accelerator
     policy: nn.Module
     task: Task
-    micro_batch_size: int
+    micro_batch_tokens: int
 
     def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
         """This process's share of some pairs."""
         return deal(
             indices,
             data.pairs,
-            size=self.micro_batch_size,
+            budget=self.micro_batch_tokens,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
+            trees=way_of(self.policy).trees,
         )
 
 

@@ -54,7 +54,7 @@ def pair_metrics(logps: PairLogprobs, losses: PairLosses, beta: float) -> Tensor
         "loss": losses.total_B,
         "rewards/chosen": beta * delta_w,
         "rewards/rejected": beta * delta_l,
-        "rewards/accuracies": (difference.sign() + 1) / 2,
+        "rewards/accuracies": (_sign(difference, logps.policy_w, logps.policy_l) + 1) / 2,
         "rewards/margins": beta * difference,
         "logps/chosen": logps.policy_w,
         "logps/rejected": logps.policy_l,
@@ -66,10 +66,19 @@ def pair_metrics(logps: PairLogprobs, losses: PairLosses, beta: float) -> Tensor
         "logratios/rejected_per_token": delta_l / logps.tokens_l,
         "logratios/common_mode": (delta_w + delta_l) / 2,
         "logratios/difference_mode": difference,
-        "logratios/chosen_rose": (delta_w > 0).float(),
+        "logratios/chosen_rose": (_sign(delta_w, logps.policy_w, logps.ref_w) > 0).float(),
         "sft_loss": losses.sft_B,
     }
     return torch.stack([values[name] for name in METRICS])
+
+
+def _sign(difference: Tensor, *of: Tensor) -> Tensor:
+    """Its sign; 0 where it is within the rounding of the float32 numbers that it is a difference of.
+
+    Before the first update all differences are 0, but for the order in which a forest is summed.
+    """
+    resolution = 16 * torch.finfo(torch.float32).eps * torch.stack(of).abs().sum(0)
+    return torch.where(difference.abs() > resolution, difference.sign(), 0.0)
 
 
 class MetricSums:

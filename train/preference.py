@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError
-from train.batches import PairSet, pair_logprobs
 from train.config import TrainConfig
 from train.console import say
 from train.gradient import Trainee
@@ -17,6 +16,7 @@ from train.logprobs import answer_logprobs, answers_of
 from train.metrics import METRICS, pair_metrics
 from train.model import load_model, merged
 from train.objective import PairLogprobs, PairLosses, objective_of
+from train.pair_logprobs import PairSet, pair_logprobs
 from train.pairs import Pair, Pairs, load_pairs
 from train.reference import with_reference
 from train.task import Measured
@@ -53,7 +53,7 @@ class PreferenceTask:
         """Ask the model about every pair while it still is the reference."""
         if items:
             say(f"asking the reference, once, about {len(items)} pairs")
-        return with_reference(accelerator, policy, items, size=self._config.micro_batch_size)
+        return with_reference(accelerator, policy, items, budget=self._config.micro_batch_tokens)
 
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs."""

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from train.answers import Answer
 from train.config import TrainConfig
 from train.gradient import Trainee
-from train.logprobs import Answer, AnswerLogprobs, answer_logprobs
+from train.logprobs import AnswerLogprobs, answer_logprobs
 from train.losses import SFT_REDUCTIONS
 from train.model import load_model, merged
 from train.pairs import Pairs

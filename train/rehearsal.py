@@ -11,6 +11,7 @@ from train.batches import deal
 from train.config import TrainingConfig
 from train.console import say
 from train.folder import check_folder
+from train.forward import way_of
 from train.model import load_tokenizer
 from train.pairs import Item, Pairs, TokenIds, describe_dropped
 from train.result import TrainResult, result_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SHOWN = 3
 _PASSES = 3
 """Work of a forward and backward pass, in forward passes."""
+_TIMED = 4
+"""Items of middling length, on either side of the middle, that are timed."""
 
 
 def preview(config: TrainingConfig) -> TrainResult:
@@ -60,7 +63,7 @@ def dry_run(config: TrainingConfig) -> TrainResult:
         schedule = plan(config, len(pairs.training))
         planned = describe(config, tokenizer, pairs, schedule)
         policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
-        speed = tokens_per_second(task, policy, pairs.training, size=config.micro_batch_size)
+        speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)
         seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
     longest = max(pair.longest for pair in pairs.training)
     say(
@@ -85,11 +88,12 @@ def estimated_tokens(pairs: Pairs[Any], schedule: Schedule) -> float:
 
 
 @torch.no_grad()
-def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, size: int) -> float:
+def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, budget: int) -> float:
     """Speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
-    middle = ordered[max(0, len(ordered) // 2 - size) :][: 2 * size]
-    micros = deal(range(len(middle)), middle, size=size, rank=0, world=1)
+    middle = ordered[max(0, len(ordered) // 2 - _TIMED) :][: 2 * _TIMED]
+    micros = deal(range(len(middle)), middle, budget=budget, trees=way_of(policy).trees)
+    micros = (micros * 2)[:2]  # the first warms up
     seconds, tokens = 0.0, 0
     for micro in micros:
         batch = [middle[index] for index in micro.indices]

@@ -18,6 +18,9 @@ from train.state import Training, load_training, parameter_groups
 from train.task import Dataset, Task
 from train.trackers import Reporter
 
+_LOOKED_AT = 4
+"""Items a process looks at before the first update."""
+
 
 class Run(NamedTuple):
     """All that the updates need."""
@@ -60,7 +63,7 @@ def prepare(
     )
     model = task.load_model(bf16=uses_bf16(config))
     policy = accelerator.prepare_model(model)
-    trainee = Trainee(accelerator, policy, task, config.micro_batch_size)
+    trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)
     training = task.prepare(accelerator, policy, pairs.training)
     held_out = task.prepare(accelerator, policy, pairs.held_out)
     optimizer = torch.optim.AdamW(
@@ -88,5 +91,5 @@ def resume(run: Run, checkpoint: Path | None) -> int:
 
 def check_start(run: Run) -> None:
     """Look at the first micro-batches before anything is trained."""
-    size = run.config.micro_batch_size * run.accelerator.num_processes
+    size = _LOOKED_AT * run.accelerator.num_processes
     run.trainee.task.check_start(run.trainee, run.training, run.schedule.pairs_of(1)[:size])

@@ -20,7 +20,7 @@ from pairwright.runs import run_stage
 from pairwright.schema import SCORED
 from pairwright.stage import Work
 from pairwright.terminal import printable
-from train.logprobs import Answer
+from train.answers import Answer
 from train.model import load_tokenizer, model_identity
 from train.reward_model import load_reward_model, require_reward_model
 from train.score_config import ScoreConfig
