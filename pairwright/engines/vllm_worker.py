@@ -16,7 +16,6 @@ sys.path[:] = [place for place in sys.path if not place.rstrip("/").endswith("pa
 import argparse  # noqa: E402
 import dataclasses  # noqa: E402
 import difflib  # noqa: E402
-import importlib  # noqa: E402
 import inspect  # noqa: E402
 import json  # noqa: E402
 import multiprocessing.connection  # noqa: E402
@@ -57,9 +56,11 @@ class Worker:
         self._params = ParamsMaker()
         sequences = self._engine.vllm_config.scheduler_config.max_num_seqs
         self._room = int(HEADROOM * sequences) + 1
+        import vllm
+
         self._say(
             ready={
-                "vllm": importlib.import_module("vllm").__version__,
+                "vllm": vllm.__version__,
                 "context": self._engine.vllm_config.model_config.max_model_len,
                 "sequences": sequences,
                 "constrains": self._params.constrains,
@@ -143,7 +144,9 @@ class ParamsMaker:
     """Sampling parameters, with constraints by whichever name this vLLM has for them."""
 
     def __init__(self) -> None:
-        self._module = importlib.import_module("vllm.sampling_params")
+        from vllm import sampling_params
+
+        self._module = sampling_params
         self._constraint: tuple[Any, str] | None = None
         names = (
             ("StructuredOutputsParams", "structured_outputs"),
@@ -178,18 +181,17 @@ class ParamsMaker:
 def opened(setting: dict[str, Any]) -> Any:
     """vLLM's engine of a model. Raises `Refused` where the settings are at fault."""
     try:
-        importlib.import_module("vllm")
+        from vllm.engine import arg_utils
     except ImportError as error:
         traceback.print_exc()
         raise Refused(f"vllm cannot be imported by {sys.executable}: {first_line(error)}") from error
-    arg_utils = importlib.import_module("vllm.engine.arg_utils")
     arguments = {"model": setting["model"], "dtype": setting["dtype"], "disable_log_stats": "true"}
     arguments |= setting["arguments"]
     args = arg_utils.EngineArgs.from_cli_args(parsed(arg_utils.EngineArgs, arguments))
     try:
-        llm_engine = importlib.import_module("vllm.v1.engine.llm_engine")
+        from vllm.v1.engine import llm_engine
     except ImportError:
-        llm_engine = importlib.import_module("vllm.engine.llm_engine")
+        from vllm.engine import llm_engine
     try:
         return llm_engine.LLMEngine.from_engine_args(args)
     except Exception as error:
@@ -225,15 +227,11 @@ def as_words(name: str, action: argparse.Action, value: str) -> list[str]:
 
 
 def parser_of(engine_args: Any) -> argparse.ArgumentParser:
-    for module in ("vllm.utils.argparse_utils", "vllm.utils"):
-        try:
-            kind = importlib.import_module(module).FlexibleArgumentParser
-            break
-        except (ImportError, AttributeError):
-            continue
-    else:
-        kind = argparse.ArgumentParser
-    parser = engine_args.add_cli_args(kind(prog="vllm"))
+    try:
+        from vllm.utils.argparse_utils import FlexibleArgumentParser as Parser
+    except ImportError:
+        from vllm.utils import FlexibleArgumentParser as Parser
+    parser = engine_args.add_cli_args(Parser(prog="vllm"))
 
     def refuse(message: str) -> NoReturn:
         argument, _, what = message.removeprefix("argument --").partition(": ")
