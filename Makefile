@@ -53,7 +53,7 @@ $(VLLM)/.installed: tests/install_vllm.py
 
 bench: install
 	$(BIN)/python benchmarks/revise_rows.py
-	$(BIN)/python benchmarks/million_rows.py
+	$(BIN)/python benchmarks/stats_of_a_million.py
 
 docs: install
 	$(BIN)/python -m mkdocs build --strict

@@ -65,7 +65,7 @@ class Ours:
 
     def reference(self) -> dict[int, tuple[float, float]]:
         """Reference log-probabilities by pair."""
-        return {i: (float(w), float(l)) for i, (w, l) in enumerate(self._data.ref_P2.tolist())}
+        return {i: (float(w), float(r)) for i, (w, r) in enumerate(self._data.ref_P2.tolist())}
 
     def update(self, indices: list[int], *, with_reference: bool) -> tuple[float, float]:
         """What `train.trainer` does between two lines of metrics."""

@@ -43,6 +43,7 @@ COMMANDS = {
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
     "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
+    "doctor": Command("pairwright.doctor", "DoctorConfig", "doctor", "Examine this machine and an engine."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."),
     "merge": Command("pairwright.sift.merge", "MergeConfig", "merge", "Put several runs into one."),
     "split": Command("pairwright.sift.split", "SplitConfig", "split", "Part a run, no prompt in both."),
@@ -130,6 +131,8 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
 
     fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
     run.__annotations__["config"] = Annotated[config, fields]
+    if not any(field.is_required() for field in config.model_fields.values()):
+        run.__defaults__ = (config(),)
     sources = []
     if settings is not None:
         settings.check(config.model_fields)

@@ -23,7 +23,7 @@ class SampleConfig(SharedStageConfig):
     """
 
     policy: str = Field(json_schema_extra=OPERATIONAL)
-    """Engine that answers: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     n: PositiveInt = 4
     """Answers to each prompt."""
     max_tokens: PositiveInt = 512

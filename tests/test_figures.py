@@ -254,8 +254,8 @@ def test_every_measure_has_bins_that_meet():
 
 @pytest.mark.slow
 def test_a_million_rows_take_seconds(tmp_path):
-    path = Path(__file__).parent.parent / "benchmarks" / "million_rows.py"
-    spec = importlib.util.spec_from_file_location("million_rows", path)
+    path = Path(__file__).parent.parent / "benchmarks" / "stats_of_a_million.py"
+    spec = importlib.util.spec_from_file_location("stats_of_a_million", path)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     benchmark.write_run(tmp_path / "run", 1_000_000)

@@ -51,7 +51,7 @@ def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
     """
     refuse_foreign(Path(config.out))
     rows = WholeRows(config.inputs, config.limit)
-    outcomes = (_outcome(row, sieve) for row in rows.rows())
+    outcomes = (_outcome(row, sieve) for row in rows.whole())
     return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)
 
 

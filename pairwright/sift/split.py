@@ -35,7 +35,7 @@ def split(config: SplitConfig) -> None:
     """
     rows = WholeRows(config.inputs, config.limit)
     counts = dict.fromkeys(PARTS, 0)
-    for row in rows.rows():
+    for row in rows.whole():
         counts[part_of(row, config)] += 1
     empty = next((part for part, n in counts.items() if not n), None)
     if empty is not None:
@@ -47,7 +47,7 @@ def split(config: SplitConfig) -> None:
         refuse_foreign(Path(config.out) / part)
     for part in PARTS:
         folder = Path(config.out) / part
-        outcomes = (kept(row) for row in rows.rows() if part_of(row, config) == part)
+        outcomes = (kept(row) for row in rows.whole() if part_of(row, config) == part)
         write_run(f"split ({part})", config, folder, rows, outcomes, counts[part])
         Console().print(Text(f"{folder}: {counts[part]:,} rows"))
 

@@ -52,7 +52,7 @@ class WholeRows(Input):
             + [f for f in self.carried if f.name not in ANSWERS]
         )
 
-    def rows(self) -> Iterator[WholeRow]:
+    def whole(self) -> Iterator[WholeRow]:
         """Every row, in order. Rows that differ never have the same id, whatever their sources say."""
         known: dict[str, str] = {}
         for (where, prompt, _, carried, _), (_, record) in zip(self._parsed(), self._source, strict=False):
