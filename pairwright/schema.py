@@ -117,6 +117,15 @@ PAIR = pa.schema(
 )
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
 
+EDIT = pa.struct(
+    [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("how", pa.string())]
+)
+"""An edit that was made: the answer's own text that it took out, what it put there, why, and how the
+place was found (`exact`, `normalised`, `fuzzy` or `sentence`)."""
+
+EDITED_PAIR = pa.schema([*PAIR, ("edits", pa.list_(EDIT))])
+"""A pair whose revision came of edits, in the order in which they stand in the answer."""
+
 JUDGED_PAIR = pa.schema([*PAIR, ("verdict", VERDICT), ("margin", pa.float64())])
 """A pair that judges compared. Others have no `margin` column at all: TRL's reward trainer reads it
 wherever it stands, and fails on a null."""

@@ -25,8 +25,16 @@ class ReviseConfig(GateConfig, StageConfig):
     """Engine that first answers the prompts of rows that have no answer yet."""
     direction: Literal["improve", "worsen"] = "improve"
     """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
-    mode: Literal["rewrite"] = "rewrite"
-    """`rewrite`: the reviser gives a rationale, then the whole corrected answer."""
+    mode: Literal["rewrite", "edits"] = "rewrite"
+    """`rewrite`: the reviser gives a rationale, then the whole corrected answer. `edits`: it gives a list
+    of edits, all of which are made in the answer, or none."""
+    edit_unit: Literal["auto", "text", "sentence"] = "auto"
+    """What an edit replaces: `text` that it quotes, or a numbered `sentence`. `auto`: sentences in
+    answers of 300 words and more."""
+    min_match_ratio: float = Field(default=0.85, ge=0.5, le=1, json_schema_extra=GATE)
+    """Least likeness (0 to 1) between what an edit quotes and the answer's text; 1: no near matches."""
+    constrain: bool = True
+    """Hold edits to their JSON schema where the engine can; not for servers that ignore schemas."""
     template: str | None = None
     """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction."""
     reply: Literal["marked", "bare"] = Field(default="marked", json_schema_extra=GATE)

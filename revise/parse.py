@@ -45,7 +45,7 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
     one, so that a rationale may speak of it). A fence around the whole revision is taken off, unless
     the `original` has one. An empty revision is None: it cannot be told from a reviser that broke off.
     """
-    rationale, rest = _rationale(_without_thinking(text))
+    rationale, rest = _rationale(without_thinking(text))
     found = _element(rest)
     if found is None and _CLOSE.search(rationale):
         found, rationale = _element(rationale), ""
@@ -61,7 +61,7 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
 
 def bare_revision(text: str, original: str = "") -> Revision | None:
     """The whole completion as the revision, for revisers that are asked for nothing else."""
-    revision = _unfenced(_without_thinking(text).strip(), original.strip())
+    revision = _unfenced(without_thinking(text).strip(), original.strip())
     return Revision("", revision) if revision else None
 
 
@@ -70,7 +70,7 @@ def is_closed(text: str) -> bool:
     return bool(_CLOSE.search(text)) and parse_revision(text) is not None
 
 
-def _without_thinking(text: str) -> str:
+def without_thinking(text: str) -> str:
     """The text after a leading `<think>` element; some servers leave its opening tag out."""
     opened = re.match(r"\s*<think(?:ing)?>", text)
     closed = re.search(r"</think(?:ing)?>", text)

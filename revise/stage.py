@@ -10,15 +10,14 @@ from pairwright.records import KEPT, Completion, Message, Outcome, Request, Samp
 from pairwright.sample import answer_request, answer_status
 from pairwright.schema import PAIR
 from pairwright.stage import Work
-from prompts import Template, load
+from prompts import Template
 from prompts.template import TemplateError
 from revise.gates import Candidate, Verdict, check
-from revise.parse import bare_revision, is_closed, parse_revision
+from revise.modes import mode_of, templates_of
 
 if TYPE_CHECKING:
     from revise.command import ReviseConfig
 
-DEFAULT_TEMPLATE = {"improve": "revise", "worsen": "worsen"}
 SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
 
 
@@ -26,22 +25,14 @@ class ReviseStage:
     """One item is one answer."""
 
     name = "revise"
-    schema = PAIR
+    schema: Any = PAIR
     samples = 1
 
     def __init__(self, config: "ReviseConfig") -> None:
         self._config = config
-        try:
-            self._template = load(config.template or DEFAULT_TEMPLATE[config.direction])
-            self._template.require("prompt", "answer")
-            self._again = load("revise_retry")
-        except TemplateError as error:
-            raise UsageError(str(error)) from None
-        if self._template.name == self._again.name:
-            raise UsageError(
-                f"--template {config.template}: {self._again.name} is the second try's; rename it"
-            )
-        self.templates: Mapping[str, str] = {t.name: t.text for t in (self._template, self._again)}
+        self._mode = mode_of(config)
+        self.schema = self._mode.schema
+        self.templates: Mapping[str, str] = templates_of(self._mode)
         policy = {} if config.policy is None else {"policy": config.policy}
         self.roles: Mapping[str, str] = {"reviser": config.reviser, **policy}
         self._sampling = Sampling(
@@ -70,16 +61,16 @@ class ReviseStage:
             if status != KEPT:
                 columns = self._columns(answer, model, sampled, [])
                 return Outcome(status=status, reason=f"the policy's answer: {reason}", columns=columns)
-        messages = self._messages(self._template, prompt=_text(row.prompt), answer=answer)
+        messages = self._messages(self._mode.first, **self._mode.variables(_text(row.prompt), answer))
         revised: list[Completion] = []
         for last in (not self._config.retry, True):
-            revised += yield [self._request(row, messages)]
+            revised += yield [self._request(row, messages, answer)]
             pair, verdict = self._judge(answer, revised[-1])
             if last or verdict.status == KEPT or self._final(verdict):
                 break
             messages += (
                 Message(role="assistant", content=revised[-1].text),
-                *self._messages(self._again, status=verdict.status, reason=verdict.reason),
+                *self._messages(self._mode.again, status=verdict.status, reason=verdict.reason),
             )
         columns = self._columns(answer, model, sampled, revised) | pair
         return Outcome(status=verdict.status, reason=verdict.reason, columns=columns)
@@ -88,30 +79,27 @@ class ReviseStage:
         """A reviser that finds nothing to mend has answered; pressed, it would only reword."""
         return verdict.status == "no_change" and self._config.direction == "improve"
 
-    def _request(self, row: Row, messages: tuple[Message, ...]) -> Request:
+    def _request(self, row: Row, messages: tuple[Message, ...], answer: str) -> Request:
         return Request(
             role="reviser",
             messages=messages,
             sampling=self._sampling,
-            template=self._template.hash,
+            json_schema=self._mode.json_schema(answer),
+            template=self._mode.first.hash,
             sample_index=row.occurrence,
         )
 
     def _judge(self, answer: str, completion: Completion) -> tuple[dict[str, Any], Verdict]:
         """The columns that a reviser's completion fills, and what the gates say of it."""
-        bare = self._config.reply == "bare"
-        if completion.finish_reason == "length" and (bare or not is_closed(completion.text)):
-            tokens = completion.completion_tokens
-            return {}, Verdict("truncated", f"the revision was cut off after {tokens} tokens")
         if completion.finish_reason == "content_filter":
             return {}, Verdict("refused", "withheld by the server's content filter")
-        revision = (bare_revision if bare else parse_revision)(completion.text, answer)
-        if revision is None:
-            return {}, Verdict("unparsed", "no revision was found in what the reviser wrote")
+        revision = self._mode.read(completion, answer)
+        if isinstance(revision, Verdict):
+            return {}, revision
         chosen, rejected = self._sides(answer, revision.text)
         measures = measure(chosen, rejected, original=answer)
         verdict = check(Candidate(answer, revision.text, measures), self._config)
-        return _pair_columns(chosen, rejected, measures) | {"rationale": revision.rationale}, verdict
+        return _pair_columns(chosen, rejected, measures) | revision.columns, verdict
 
     def _sides(self, answer: Any, revision: Any) -> tuple[Any, Any]:
         """Chosen and rejected, from what belongs to the answer and what to the revision."""
@@ -124,7 +112,7 @@ class ReviseStage:
         side = "rejected" if self._config.direction == "improve" else "chosen"
         reviser = revised[-1].model or self.roles["reviser"] if revised else None
         chosen_model, rejected_model = self._sides(model, reviser)
-        chosen_template, rejected_template = self._sides(None, self._template.hash)
+        chosen_template, rejected_template = self._sides(None, self._mode.first.hash)
         return {
             side: _assistant(answer),
             "source": SOURCE[self._config.direction],

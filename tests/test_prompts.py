@@ -16,7 +16,19 @@ VALUES = {
     "prompt": ("Name two primes.\nBriefly.",),
     "answer": ("2 and 9.",),
     "reason": ("the revision keeps 20% of the answer's words; at least 50% is wanted",),
-    "status": ("rewritten", "length_drift", "meta_talk", "lost_content", "truncated", "no_change", "other"),
+    "status": (
+        "rewritten",
+        "length_drift",
+        "meta_talk",
+        "lost_content",
+        "truncated",
+        "no_change",
+        "unapplied",
+        "unparsed",
+        "other",
+    ),
+    "direction": ("improve", "worsen"),
+    "unit": ("text", "sentence"),
     "labels": (("K", "T"),),
     "protocol": ("logprob", "choice", "text"),
 }
@@ -42,7 +54,11 @@ def test_shipped_templates_say_what_they_said(name: str) -> None:
     template = load(name)
     shown = []
     for variables in values(template):
-        given = "".join(f" with {n} {variables[n]}" for n in ("status", "protocol") if n in variables)
+        given = "".join(
+            f" with {n} {variables[n]}"
+            for n in ("status", "protocol", "direction", "unit")
+            if n in variables
+        )
         for message in template.messages(**variables):
             shown.append(f"=== {message['role']}{given}\n{message['content']}\n")
     check_golden(f"{name}.txt", "\n".join(shown))

@@ -53,6 +53,11 @@ def reports_logprobs(spec: str) -> bool:
     return True
 
 
+def takes_schemas(spec: str) -> bool:
+    """Whether the engine behind a spec can hold an answer to a JSON schema."""
+    return spec.partition(":")[0] != "hf"
+
+
 def engine_identity(spec: str, options: EngineOptions) -> str:
     """Model and revision behind a spec, as request keys hold them, without loading a model."""
     kind, name = check_spec(spec)

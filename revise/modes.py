@@ -1,0 +1,153 @@
+"""Two ways to revise: what a reviser is asked, and how a revision is read out of what it says."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from pairwright.engines.spec import takes_schemas
+from pairwright.errors import UsageError
+from pairwright.minimality import WORD
+from pairwright.records import Completion
+from pairwright.schema import EDITED_PAIR, PAIR
+from prompts import Template, load
+from prompts.template import TemplateError
+from revise.edit_list import Unit, parse_edits, schema_of
+from revise.edits import apply
+from revise.gates import Verdict
+from revise.parse import bare_revision, is_closed, parse_revision
+from revise.sentences import numbered
+
+if TYPE_CHECKING:
+    from revise.command import ReviseConfig
+
+LONG_ANSWER = 300
+"""From this many words on, `--edit_unit auto` numbers sentences."""
+
+_REWRITE = {"improve": "revise", "worsen": "worsen"}
+_MOST_PROBLEMS = 5
+
+
+class Revised(NamedTuple):
+    """A revision as text, and the columns that it brings besides."""
+
+    text: str
+    columns: dict[str, Any]
+
+
+class Mode(Protocol):
+    """A way to revise."""
+
+    schema: Any
+    """Arrow schema of its pairs."""
+    first: Template
+    again: Template
+    """For the second try: what was wrong with the first."""
+
+    def variables(self, prompt: str, answer: str) -> dict[str, str]:
+        """What the first template is given."""
+        ...
+
+    def json_schema(self, answer: str) -> dict[str, Any] | None:
+        """What the completion is held to."""
+        ...
+
+    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+        """The revision in a completion, or why there is none."""
+        ...
+
+
+def mode_of(config: "ReviseConfig") -> Mode:
+    """The way to revise that the settings ask for. Raises `UsageError` for a template that is none."""
+    try:
+        mode: Mode = Rewriting(config) if config.mode == "rewrite" else Editing(config)
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+    if mode.first.name == mode.again.name:
+        raise UsageError(f"--template {config.template}: {mode.again.name} is the second try's; rename it")
+    return mode
+
+
+def templates_of(mode: Mode) -> Mapping[str, str]:
+    """Text of a mode's templates, by name."""
+    return {t.name: t.text for t in (mode.first, mode.again)}
+
+
+class Rewriting:
+    """The whole answer, written again (D'Oosterlinck et al. 2024)."""
+
+    schema = PAIR
+
+    def __init__(self, config: "ReviseConfig") -> None:
+        self._bare = config.reply == "bare"
+        self.first = load(config.template or _REWRITE[config.direction])
+        self.first.require("prompt", "answer")
+        self.again = load("revise_retry")
+
+    def variables(self, prompt: str, answer: str) -> dict[str, str]:
+        """What the first template is given."""
+        return {"prompt": prompt, "answer": answer}
+
+    def json_schema(self, answer: str) -> None:
+        """Free text."""
+
+    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+        """The revision between its markers, or the whole reply."""
+        if completion.finish_reason == "length" and (self._bare or not is_closed(completion.text)):
+            return _cut_off(completion)
+        revision = (bare_revision if self._bare else parse_revision)(completion.text, answer)
+        if revision is None:
+            return Verdict("unparsed", "no revision was found in what the reviser wrote")
+        return Revised(revision.text, {"rationale": revision.rationale})
+
+
+class Editing:
+    """A list of edits, which are made here: what no edit names cannot change."""
+
+    schema = EDITED_PAIR
+
+    def __init__(self, config: "ReviseConfig") -> None:
+        if config.reply == "bare":
+            raise UsageError("--reply bare: goes with --mode rewrite; edits are read as JSON")
+        self._config = config
+        self._constrained = config.constrain and takes_schemas(config.reviser)
+        self.first = load(config.template or "revise_edits")
+        self.first.require("prompt", "answer", "direction", "unit")
+        self.again = load("revise_edits_repair")
+
+    def variables(self, prompt: str, answer: str) -> dict[str, str]:
+        """What the first template is given."""
+        unit = self._unit(answer)
+        shown = numbered(answer) if unit == "sentence" else answer
+        given = {"prompt": prompt, "answer": shown, "direction": self._config.direction, "unit": unit}
+        return {name: given[name] for name in given if name in self.first.variables}
+
+    def json_schema(self, answer: str) -> dict[str, Any] | None:
+        """The form of the list, for engines that can hold to it."""
+        return schema_of(self._unit(answer)) if self._constrained else None
+
+    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+        """The answer with all of the edits made in it."""
+        cut_off = completion.finish_reason == "length"
+        edits = parse_edits(completion.text, self._unit(answer), cut_off=cut_off)
+        if edits is None:
+            if cut_off:
+                return _cut_off(completion)
+            return Verdict("unparsed", "no complete list of edits was found in what the reviser wrote")
+        edited = apply(edits, answer, self._config.min_match_ratio)
+        if edited.problems:
+            more = len(edited.problems) - _MOST_PROBLEMS
+            said = [*edited.problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
+            return Verdict("unapplied", "; ".join(said))
+        reasons = dict.fromkeys(e.reason.strip() for e in edited.made if e.reason.strip())
+        made = [edit._asdict() for edit in edited.made]
+        return Revised(edited.text, {"rationale": "\n".join(reasons), "edits": made})
+
+    def _unit(self, answer: str) -> Unit:
+        """How edits say where: a template that knows of no units is only given the plain answer."""
+        if self._config.edit_unit != "auto":
+            return self._config.edit_unit
+        long = len(WORD.findall(answer)) >= LONG_ANSWER
+        return "sentence" if long and "unit" in self.first.variables else "text"
+
+
+def _cut_off(completion: Completion) -> Verdict:
+    return Verdict("truncated", f"the revision was cut off after {completion.completion_tokens} tokens")
