@@ -238,6 +238,6 @@ def test_words_are_words():
 
 def test_ids_are_made_where_there_are_none(tmp_path):
     rows = WholeRows([str(write_jsonl(tmp_path / "rows.jsonl", [pair("Q?"), pair("Q?")]))], None)
-    first, second = rows.rows()
+    first, second = rows.whole()
     assert first.columns["row_id"] == second.columns["row_id"]
     assert first.texts == ("Q?", "Yes.", "No.")
