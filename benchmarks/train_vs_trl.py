@@ -52,7 +52,8 @@ class Ours:
             micro_batch_tokens=args.micro_batch_tokens,
         )
         task = PreferenceTask(self._config)
-        self._accelerator = accelerator_for(self._config).__enter__()
+        self._running = accelerator_for(self._config)  # ends with this object
+        self._accelerator = self._running.__enter__()
         self._pairs = read_pairs(args)
         model = task.load_model(bf16=self._config.bf16)
         policy = self._accelerator.prepare_model(model)

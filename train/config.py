@@ -205,6 +205,9 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
     """
 
+    reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Folder of reference log-probabilities that runs share; the user's cache when empty, or `none`."""
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: Any) -> Any:

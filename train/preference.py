@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from pairwright.errors import PairwrightError
 from train.config import TrainConfig
 from train.console import say
+from train.forward import way_of
 from train.gradient import Trainee
 from train.logprobs import answer_logprobs, answers_of
 from train.metrics import METRICS, pair_metrics
-from train.model import load_model, merged
+from train.model import load_model, merged, model_identity
 from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pair_logprobs import PairSet, pair_logprobs
 from train.pairs import Pair, Pairs, load_pairs
 from train.reference import with_reference
+from train.reference_store import NONE, ReferenceStore
 from train.task import Measured
 
 if TYPE_CHECKING:
@@ -53,7 +55,24 @@ class PreferenceTask:
         """Ask the model about every pair while it still is the reference."""
         if items:
             say(f"asking the reference, once, about {len(items)} pairs")
-        return with_reference(accelerator, policy, items, budget=self._config.micro_batch_tokens)
+        store = self._store(accelerator, policy)
+        return with_reference(
+            accelerator, policy, items, budget=self._config.micro_batch_tokens, store=store
+        )
+
+    def _store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
+        """Where this reference, run with these numerics, is known from earlier runs."""
+        if self._config.reference_store == NONE:
+            return None
+        identity = {
+            "model": model_identity(self._config.model),
+            "weights": str(next(policy.parameters()).dtype),
+            "mixed_precision": accelerator.mixed_precision,
+            "device": accelerator.device.type,
+            "torch": torch.__version__,
+            "trees": way_of(policy).trees,
+        }
+        return ReferenceStore(self._config.reference_store, identity)
 
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs."""
