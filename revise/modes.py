@@ -23,7 +23,6 @@ LONG_ANSWER = 300
 """From this many words on, `--edit_unit auto` numbers sentences."""
 
 _REWRITE = {"improve": "revise", "worsen": "worsen"}
-_MOST_PROBLEMS = 5
 
 
 class Revised(NamedTuple):
@@ -77,6 +76,8 @@ class Rewriting:
     schema = PAIR
 
     def __init__(self, config: "ReviseConfig") -> None:
+        if config.edit_unit != "auto":
+            raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
         self._bare = config.reply == "bare"
         self.first = load(config.template or _REWRITE[config.direction])
         self.first.require("prompt", "answer")
@@ -111,7 +112,7 @@ class Editing:
         self._constrained = config.constrain and takes_schemas(config.reviser)
         self.first = load(config.template or "revise_edits")
         self.first.require("prompt", "answer", "direction", "unit")
-        self.again = load("revise_edits_repair")
+        self.again = load("revise_edits_retry")
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
         """What the first template is given."""
@@ -134,9 +135,7 @@ class Editing:
             return Verdict("unparsed", "no complete list of edits was found in what the reviser wrote")
         edited = apply(edits, answer, self._config.min_match_ratio)
         if edited.problems:
-            more = len(edited.problems) - _MOST_PROBLEMS
-            said = [*edited.problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
-            return Verdict("unapplied", "; ".join(said))
+            return Verdict("unapplied", "; ".join(edited.problems))
         reasons = dict.fromkeys(e.reason.strip() for e in edited.made if e.reason.strip())
         made = [edit._asdict() for edit in edited.made]
         return Revised(edited.text, {"rationale": "\n".join(reasons), "edits": made})

@@ -1,6 +1,6 @@
 """How many pairs of others pass the default gates, and why the rest do not.
 
-    python benchmarks/gates_on_pairs.py pairs.parquet
+    python benchmarks/gate_pairs.py pairs.parquet
 
 Reads any file of pairs with `chosen` and `rejected` (texts or messages). `rejected` is taken for the
 answer that was revised, as in data made to improve answers; `--worsened` takes `chosen`.
