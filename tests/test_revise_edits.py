@@ -97,6 +97,24 @@ def test_one_edit_that_fits_nowhere_undoes_the_others() -> None:
     )
 
 
+def test_the_examples_of_the_instructions_are_no_edits() -> None:
+    """Real completions of a small model that was held to the schema."""
+    for echo in ("what stands there instead", "What stands here instead.", "what stands  there\ninstead"):
+        for unit, where in (("text", {"find": "is five"}), ("sentence", {"sentence": 1})):
+            [_], outcome = play(
+                editing(retry=False, edit_unit=unit), row(), said(where | {"replace": echo})
+            )
+            assert (outcome.status, "chosen" in outcome.columns) == ("unapplied", False)
+            assert outcome.reason == "edit 1: its `replace` only repeats the instructions"
+    own = ANSWER + " It is what stands there instead."
+    [_], outcome = play(
+        editing(retry=False),
+        row(own),
+        said({"find": "has been", "replace": "is what stands there instead"}),
+    )
+    assert outcome.status == "kept"
+
+
 def test_long_answers_are_numbered() -> None:
     long = " ".join(f"Line {n} is a line of words." for n in range(60))
     edit = said({"sentence": 2, "replace": "Line 1 is a fine line.", "reason": "nicer"})
