@@ -2,5 +2,6 @@
 
 from judge.calibrate import CalibrateConfig, calibrate
 from judge.command import JudgeConfig, judge
+from judge.winrate import WinrateConfig, winrate
 
-__all__ = ["CalibrateConfig", "JudgeConfig", "calibrate", "judge"]
+__all__ = ["CalibrateConfig", "JudgeConfig", "WinrateConfig", "calibrate", "judge", "winrate"]

@@ -1,5 +1,6 @@
 """One or several judges, and how they are asked: pairs in both orders, or answers one by one."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ class Case(NamedTuple):
     prompt: str
     texts: tuple[str, ...]
     occurrence: int = 0
+    messages: tuple[Message, ...] = ()
+    """The prompt as a conversation, for reward models."""
 
 
 class Jury:
@@ -45,7 +48,9 @@ class Jury:
         self._config = config
         self.judges = judges_of(config)
         self.roles = {judge.role: judge.spec for judge in self.judges}
-        self.pointwise = all(judge.protocol == "score" for judge in self.judges)
+        self._rewarding = [judge for judge in self.judges if judge.protocol == "reward"]
+        self._asked = [judge for judge in self.judges if judge.protocol != "reward"]
+        self.pointwise = all(judge.protocol == "score" for judge in self._asked)
         self._aspects = parse_aspects(config.aspects)
         try:
             self._template = load(config.judge_template or ("judge_score" if self.pointwise else "judge"))
@@ -55,21 +60,45 @@ class Jury:
             raise UsageError(str(error)) from None
         chooses = any(judge.protocol == "choice" for judge in self.judges)
         used = (self._template, self._choose) if chooses else (self._template,)
-        self.templates = {template.name: template.text for template in used}
+        self.templates = {template.name: template.text for template in used if self._asked}
 
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
         """What the jury decides about pairs of candidates, given by their numbers."""
         nonce = draw_nonce(case.row_id, [case.prompt, *case.texts])
-        if self.pointwise:
-            votes = yield from self._by_score(case, pairs, nonce)
-        else:
-            votes = yield from together([self._compare(case, pair, nonce) for pair in pairs])
+        by_words = self._by_score if self.pointwise else self._by_comparison
+        asking = [by_words(case, pairs, nonce)] if self._asked else []
+        asking += [self._by_reward(judge, case, pairs) for judge in self._rewarding]
+        found = yield from together(asking)
+        votes = [[vote for part in parts for vote in part] for parts in zip(*found, strict=True)]
         return [decide(v, self._config.agree, self._config.min_margin) for v in votes]
+
+    def _by_comparison(
+        self, case: Case, pairs: Sequence[tuple[int, int]], nonce: str
+    ) -> Asking[list[list[Vote]]]:
+        """Votes on pairs whose answers are shown side by side."""
+        return (yield from together([self._compare(case, pair, nonce) for pair in pairs]))
+
+    def _by_reward(
+        self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]
+    ) -> Asking[list[list[Vote]]]:
+        """Votes of a reward model r: P(a is better) = sigmoid(r(a) - r(b)), after Bradley and Terry."""
+        numbers = sorted({number for pair in pairs for number in pair})
+        completions = yield [
+            self._request(
+                judge, case, (*case.messages, Message(role="assistant", content=case.texts[number])), 1
+            )
+            for number in numbers
+        ]
+        scores = {n: float(c.text) for n, c in zip(numbers, completions, strict=True)}
+        return [
+            [Vote(judge.spec, None, "", _sigmoid(scores[a] - scores[b]), scores=(scores[a], scores[b]))]
+            for a, b in pairs
+        ]
 
     def _compare(self, case: Case, pair: tuple[int, int], nonce: str) -> Asking[list[Vote]]:
         """Every judge's votes on a pair, in both orders."""
         a, b = (case.texts[number] for number in pair)
-        questions = [(judge, a_first) for judge in self.judges for a_first in (True, False)]
+        questions = [(judge, a_first) for judge in self._asked for a_first in (True, False)]
         return (
             yield from together(
                 [self._ask(judge, case, (a, b), a_first, nonce) for judge, a_first in questions]
@@ -120,7 +149,7 @@ class Jury:
         wanted = [
             (judge, number, aspect)
             for number in sorted({n for pair in pairs for n in pair})
-            for judge in self.judges
+            for judge in self._asked
             for aspect in self._aspects
         ]
         completions = yield [
@@ -130,7 +159,7 @@ class Jury:
         return [
             [
                 self._score_vote(judge, aspect, ratings[judge, a, aspect], ratings[judge, b, aspect])
-                for judge in self.judges
+                for judge in self._asked
                 for aspect in self._aspects
             ]
             for a, b in pairs
@@ -174,9 +203,13 @@ class Jury:
             messages=messages,
             sampling=Sampling(max_tokens=max_tokens, temperature=0.0, logprobs=logprobs),
             choices=choices,
-            template=self._template.hash,
+            template="" if judge.protocol == "reward" else self._template.hash,
             sample_index=case.occurrence,
         )
+
+
+def _sigmoid(x: float) -> float:
+    return 0.5 * (1 + math.tanh(x / 2))
 
 
 def _read(vote: Vote, reading: Reading | None) -> Vote:

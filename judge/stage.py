@@ -52,7 +52,9 @@ class JudgeStage:
             status, reason = too_few(given, sampled.faults)
             return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
         found = [found[i] for i in shuffled(len(found), row.row_id)]
-        case = Case(row.row_id, transcript(row.prompt), tuple(c.text for c in found), row.occurrence)
+        case = Case(
+            row.row_id, transcript(row.prompt), tuple(c.text for c in found), row.occurrence, row.prompt
+        )
         ranking = yield from meter.counting(
             rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
         )

@@ -160,6 +160,24 @@ CALIBRATED = pa.schema(
 """A labelled pair and what a judge says of it: chosen is what people prefer, `decision` how the pair
 would have ended, and `attacks` the verdicts when the rejected answer carries words to the judge."""
 
+COMPARED = pa.schema(
+    [
+        *_ROW,
+        ("answer_a", CONVERSATION),
+        ("answer_b", CONVERSATION),
+        ("model_a", pa.string()),
+        ("model_b", pa.string()),
+        ("points", pa.float64()),
+        ("decision", pa.string()),
+        ("length_difference", pa.int32()),
+        ("verdict", VERDICT),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""Two models' answers to a prompt: `points` of a (1, 1/2 or 0), how the judges decided, characters of
+a less those of b, and the verdict, in which chosen stands for a."""
+
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
 
 

@@ -304,7 +304,7 @@ def test_reasoning_comes_before_the_choice(tmp_path):
     ("more", "words"),
     [
         ({"judge": None}, "--judge must be given"),
-        ({"judge": "reward:runs/rm"}, "reward models cannot judge yet"),
+        ({"judge": "reward:runs/rm"}, "neither a folder here nor a model on the hub"),
         ({"judge": "nobody:x"}, "unknown engine"),
         ({"columns": "one"}, "no prompt has two answers"),
         ({"columns": "one,five"}, r"no column `five` \(--columns\)"),

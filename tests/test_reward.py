@@ -343,6 +343,22 @@ def test_it_learns_what_people_prefer_and_says_how_well(tiny, tmp_path):
         assert (tiny.folder / "learnt" / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_human_pairs_held_out_do_not_depend_on_golden_ones(tiny, tmp_path):
+    rows = [{"prompt": f"say {n}", "chosen": "x", "rejected": f"y{n}"} for n in range(20)]
+    rows += [{"prompt": "say sky 0", "chosen": "x", "rejected": "y"}]  # a prompt of the human pairs too
+    data = write_jsonl(tmp_path / "golden.jsonl", rows)
+    found = [
+        RewardTask(tiny.reward(**golden)).read(load_tokenizer(tiny.settings["model"]))
+        for golden in ({}, {"golden_data": data})
+    ]
+    human = [{pair.row_id for pair in pairs.held_out if not pair.golden} for pairs in found]
+    assert human[0]
+    assert human[0] == human[1]
+    for pairs in found:
+        trained_on = {pair.prompt_id for pair in pairs.training}
+        assert not trained_on & {pair.prompt_id for pair in pairs.held_out}
+
+
 def test_a_margin_is_read_from_pairs_and_changes_what_is_learnt(tiny, tmp_path):
     rows = numbered_pairs(10)
     first = write_jsonl(tmp_path / "a.jsonl", rows)
@@ -370,6 +386,18 @@ def test_adapters_over_bfloat16_keep_a_float32_head(tiny):
     model = AutoModelForSequenceClassification.from_pretrained(config.output_dir)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert math.isfinite(result.metrics["eval_loss"])
+
+
+@pytest.mark.slow
+def test_the_embedded_model_becomes_a_reward_model_with_the_same_scores_everywhere(tiny):
+    """SmolLM2 pads with the token that ends its turns."""
+    config = tiny.reward("embedded", model="smollm2", limit=4, eval_share=0.0, max_steps=1)
+    train(config)
+    pairs = pairs_of(RewardTask(config).read(load_tokenizer("smollm2")).training)
+    mine = answer_scores(load_reward_model(config.output_dir), answers_of(pairs)).tolist()
+    for side in ("left", "right"):
+        theirs = reward_texts(config.output_dir, pairs, side, batch=8)
+        assert theirs == pytest.approx(mine, abs=1e-4)
 
 
 @pytest.mark.parametrize(

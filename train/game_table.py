@@ -1,4 +1,4 @@
-"""A game as a table, a picture and warnings: one row a round, row 0 is the start.
+"""A game as a table and a picture: one row a round, row 0 is the start.
 
 `table.jsonl` holds nothing about time or place, so two games can be compared line by line.
 """
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 Measures = Mapping[str, Any]
 
 _COLUMNS = {
-    "round": "{:d}",
-    "reward": "{:.3f}",
-    "reward_se": "{:.3f}",
-    "kl": "{:.2f}",
-    "words": "{:.1f}",
-    "distinct_2": "{:.3f}",
-    "finished": "{:.0%}",
-    "rm_accuracy": "{:.3f}",
-    "rm_ece": "{:.3f}",
-    "rm_golden": "{:.3f}",
-    "win_rate": "{:.3f}",
+    "round": ("round", "{:d}"),
+    "reward": ("reward", "{:.3f}"),
+    "reward_se": ("s.e.", "{:.3f}"),
+    "kl": ("KL", "{:.2f}"),
+    "words": ("words", "{:.1f}"),
+    "distinct_2": ("distinct", "{:.3f}"),
+    "finished": ("ended", "{:.0%}"),
+    "rm_accuracy": ("RM acc", "{:.3f}"),
+    "rm_ece": ("RM ECE", "{:.3f}"),
+    "rm_golden": ("golden", "{:.3f}"),
+    "win_rate": ("wins", "{:.3f}"),
 }
-"""What is shown, and how; `table.jsonl` has more."""
+"""What is shown, under which heading and how; `table.jsonl` has more."""
 
 
 def write_table(folder: Path, rows: Sequence[Measures]) -> None:
@@ -36,7 +36,7 @@ def write_table(folder: Path, rows: Sequence[Measures]) -> None:
     lines = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
     write_durably(folder / "table.jsonl", lines.encode())
     names = shown_columns(rows)
-    text = [names, ["---"] * len(names), *([cell(row, name) for name in names] for row in rows)]
+    text = [headings(names), ["---"] * len(names), *([cell(row, name) for name in names] for row in rows)]
     write_durably(folder / "table.md", "".join(f"| {' | '.join(line)} |\n" for line in text).encode())
     from train.game_plot import plot_game
 
@@ -45,9 +45,10 @@ def write_table(folder: Path, rows: Sequence[Measures]) -> None:
 
 def as_rich(rows: Sequence[Measures]) -> "Table":
     """The table for a terminal."""
+    from rich import box
     from rich.table import Table
 
-    table = Table(*(name.replace("_", " ") for name in shown_columns(rows)))
+    table = Table(*headings(shown_columns(rows)), box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for row in rows:
         table.add_row(*(cell(row, name) for name in shown_columns(rows)))
     return table
@@ -58,9 +59,14 @@ def shown_columns(rows: Sequence[Measures]) -> list[str]:
     return [name for name in _COLUMNS if any(cell(row, name) != "–" for row in rows)]
 
 
+def headings(names: Sequence[str]) -> list[str]:
+    """What stands above them."""
+    return [_COLUMNS[name][0] for name in names]
+
+
 def cell(row: Measures, name: str) -> str:
     """A value as text; `rm_golden` is the accuracy on golden pairs of the row's own round."""
     value = row.get(name)
     if name == "rm_golden":
         value = (row.get("rm_golden_accuracy") or {}).get(str(row["round"]))
-    return "–" if value is None else _COLUMNS[name].format(value)
+    return "–" if value is None else _COLUMNS[name][1].format(value)

@@ -75,8 +75,9 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
     No prompt is both trained on and held out, whichever of the two kinds its pairs are of. Raises
     `UsageError` when nothing is left to train on.
     """
-    human = encode_reward_pairs(config.data, config, tokenizer, golden=False)
-    golden = encode_reward_pairs(config.golden_data, config, tokenizer, golden=True)
+    limit = config.limit
+    human = encode_reward_pairs(config.data, config, tokenizer, golden=False, limit=limit)
+    golden = encode_reward_pairs(config.golden_data, config, tokenizer, golden=True, limit=limit)
     dropped = _joined(human.dropped, golden.dropped)
     everything = [*human.kept, *golden.kept]
     if config.eval_data:
@@ -85,7 +86,11 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
         training = everything
         dropped = _joined(dropped, others.dropped, {TRAINED_ON: seen})
     else:
-        training, held_out = hold_out(everything, config.eval_share)
+        # By kind, so that the human pairs held out are the same whatever golden pairs there are.
+        parts = (hold_out(part.kept, config.eval_share)[1] for part in (human, golden))
+        prompts = {pair.prompt_id for part in parts for pair in part}
+        training = [pair for pair in everything if pair.prompt_id not in prompts]
+        held_out = [pair for pair in everything if pair.prompt_id in prompts]
     training = [pair for pair in training if pair.weight]
     if not training:
         names = ", ".join((*config.data, *config.golden_data))
@@ -101,12 +106,20 @@ class Encoded(NamedTuple):
 
 
 def encode_reward_pairs(
-    sources: Iterable[str], config: RewardConfig, tokenizer: "PreTrainedTokenizerBase", *, golden: bool
+    sources: Iterable[str],
+    config: RewardConfig,
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    golden: bool,
+    limit: int | None = None,
 ) -> Encoded:
-    """The pairs of some sources, human or golden. Raises `UsageError` for a margin that is no number."""
+    """The pairs of some sources, human or golden, at most `limit`.
+
+    Raises `UsageError` for a margin that is not finite.
+    """
     weight = config.apo_coeff / config.apo_samples if golden else config.rm_kl
     found = Encoded([], {})
-    for row in read_pairs(sources, config.limit):
+    for row in read_pairs(sources, limit):
         pair = encode_pair(row, tokenizer)
         if reason := why_not(row, pair, config.max_length):
             found.dropped.setdefault(reason, []).append(row.row_id)

@@ -9,8 +9,10 @@ from pairwright.errors import UsageError
 
 KINDS = {
     "hf": "hf:MODEL (transformers; hf:smollm2 is built in)",
+    "vllm": "vllm:MODEL (vLLM in a process of its own)",
     "openai": "openai:MODEL@URL (any OpenAI-compatible server)",
     "canned": "canned:FILE (replies from a JSONL file)",
+    "reward": "reward:MODEL (a reward model, as a judge only)",
 }
 
 
@@ -38,6 +40,14 @@ def open_engine(spec: str, options: EngineOptions) -> Engine:
 
         model, url = _model_and_url(spec, name)
         return OpenAIEngine(model, url, options, spec)
+    if kind == "reward":
+        from pairwright.engines.reward import RewardEngine
+
+        return RewardEngine(name, options, spec)
+    if kind == "vllm":
+        from pairwright.engines.vllm import VLLMEngine
+
+        return VLLMEngine(name, options, spec)
     from pairwright.engines.hf import HFEngine
 
     return HFEngine(name, options, spec)
@@ -50,7 +60,7 @@ def reports_logprobs(spec: str) -> bool:
         from pairwright.engines.canned import read_replies
 
         return any(reply.top_logprobs for reply in read_replies(Path(name)))
-    return True
+    return kind != "reward"
 
 
 def takes_schemas(spec: str) -> bool:
@@ -69,7 +79,12 @@ def engine_identity(spec: str, options: EngineOptions) -> str:
         return f"openai:{_model_and_url(spec, name)[0]}"
     from pairwright.engines.weights import model_identity
 
-    return model_identity(name, options.dtype)
+    identity = model_identity(name, options.dtype)
+    if kind == "vllm":
+        from pairwright.engines.vllm_settings import vllm_identity
+
+        return vllm_identity(identity, options.engine)
+    return identity
 
 
 def _model_and_url(spec: str, name: str) -> tuple[str, str]:

@@ -1,0 +1,122 @@
+"""A reward model as an engine: shown a prompt and an answer, it replies with a score."""
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+from pairwright.chat import encode_answer
+from pairwright.engines.base import Finished
+from pairwright.engines.options import EngineOptions
+from pairwright.engines.weights import model_identity
+from pairwright.errors import UsageError
+from pairwright.records import Completion, Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RewardEngine:
+    """A local sequence classifier of one label. The text of a completion is the score, as `repr` has it.
+
+    Scores are the model's own logits; only differences of answers to one prompt mean anything.
+    Raises `UsageError` when the folder holds no reward model.
+    """
+
+    reports_logprobs = False
+    constrains = False
+
+    def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
+        from pairwright.engines.loading import load_for_scoring
+
+        self.spec = spec
+        self.identity = model_identity(model, options.dtype)
+        self.capacity = 8 * options.batch_size
+        self._batch_size = options.batch_size
+        self._loaded: Any = load_for_scoring(model, options)
+        self._waiting: list[tuple[Job, list[int]]] = []
+        self._finished: list[Finished] = []
+
+    def submit(self, job: Job) -> None:
+        """Take a job; what cannot be scored fails at the next `poll`."""
+        try:
+            self._waiting.append((job, self._ids(job)))
+        except UsageError as error:
+            self._finish(job, Completion(failure=str(error)))
+
+    def poll(self, timeout: float | None = None) -> list[Finished]:
+        """Score the job that waits longest and those nearest to it in length."""
+        if not self._finished and self._waiting:
+            self._score_some()
+        finished, self._finished = self._finished, []
+        return finished
+
+    def drain(self) -> list[Finished]:
+        """Nothing is ever under way between two calls. What waits is given up."""
+        self._waiting.clear()
+        return self.poll()
+
+    def close(self) -> None:
+        """Free the model. Jobs in hand are given up."""
+        import torch
+
+        self._waiting.clear()
+        self._loaded = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _ids(self, job: Job) -> list[int]:
+        """Prompt and answer as tokens. Raises `UsageError` if they cannot be scored."""
+        *prompt, answer = job.request.messages
+        if answer.role != "assistant" or not prompt:
+            raise UsageError(f"{self.spec} is a reward model: it scores answers and gives none")
+        ids = [i for part in encode_answer(self._loaded.tokenizer, prompt, [answer]) for i in part]
+        context = self._loaded.context
+        if context is not None and len(ids) > context:
+            raise UsageError(f"context_overflow: {len(ids)} tokens do not fit into the model's {context}")
+        return ids
+
+    def _score_some(self) -> None:
+        length = len(self._waiting[0][1])
+        order = sorted(range(len(self._waiting)), key=lambda i: abs(len(self._waiting[i][1]) - length))
+        taken = set(order[: self._batch_size])
+        batch = [self._waiting[i] for i in sorted(taken)]
+        self._waiting = [w for i, w in enumerate(self._waiting) if i not in taken]
+        scores = last_token_scores(self._loaded.model, [ids for _, ids in batch]).tolist()
+        for (job, ids), score in zip(batch, scores, strict=True):
+            if score - score != 0:
+                self._finish(job, Completion(failure=f"the score is {score}; try --dtype float32"))
+            else:
+                self._finish(job, Completion(text=repr(score), prompt_tokens=len(ids)))
+
+    def _finish(self, job: Job, completion: Completion) -> None:
+        completion = completion.model_copy(update={"model": self.identity})
+        self._finished.append(Finished(job.key, completion))
+
+
+def last_token_scores(model: Any, sequences: list[list[int]]) -> "Tensor":
+    """The head's value at the last token of each sequence, float32.
+
+    Which token is last is known from the lengths; `transformers` looks for a padding id, and reads
+    one token too early where that id also ends a turn.
+    """
+    import torch
+
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(ids) for ids in sequences], device=device)
+    longest = int(lengths.max())
+    input_ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids in sequences], device=device)
+    mask = (torch.arange(longest, device=device) < lengths[:, None]).long()
+    heard: list[Tensor] = []
+
+    def listen(module: Any, args: tuple[Any, ...], output: Any) -> None:
+        last = args[0][torch.arange(len(sequences), device=device), lengths - 1]
+        bias = None if module.bias is None else module.bias.float()
+        heard.append(torch.nn.functional.linear(last.float(), module.weight.float(), bias).squeeze(-1))
+
+    handle = model.score.register_forward_hook(listen)
+    try:
+        with torch.inference_mode():
+            model(input_ids=input_ids, attention_mask=mask, use_cache=False)
+    finally:
+        handle.remove()
+    return heard[-1]
