@@ -118,7 +118,7 @@ PAIR = pa.schema(
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
 
 EDIT = pa.struct(
-    [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("how", pa.string())]
+    [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("match", pa.string())]
 )
 """An edit that was made: the answer's own text that it took out, what it put there, why, and how the
 place was found (`exact`, `normalised`, `fuzzy` or `sentence`)."""
