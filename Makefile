@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-vllm check bench clean
+.PHONY: install demo test test-slow test-browser test-consumers test-vllm check bench docs clean
 
 install: $(INSTALLED)
 
@@ -26,6 +26,22 @@ test: install
 test-slow: install
 	$(BIN)/pytest -m slow
 
+# Debian's Chromium, unless there is one. Playwright's own download is not needed.
+test-browser: install
+	command -v chromium || command -v chromium-browser || command -v google-chrome || \
+		(apt-get update --quiet && apt-get install --yes --quiet chromium)
+	$(BIN)/pytest -m browser
+
+# The loaders of other trainers, without what they stand on.
+CONSUMERS := .venv-consumers
+test-consumers: install $(CONSUMERS)/.installed
+	PAIRWRIGHT_CONSUMERS=$(CONSUMERS) $(BIN)/pytest -m consumers
+
+$(CONSUMERS)/.installed:
+	$(BIN)/pip install --quiet --no-deps --target $(CONSUMERS) \
+		llamafactory==0.9.5 openrlhf==0.11.2 axolotl==0.19.0
+	touch $@
+
 VLLM := .venv-vllm
 test-vllm: install $(VLLM)/.installed
 	$(BIN)/pytest -m vllm
@@ -37,6 +53,10 @@ $(VLLM)/.installed: tests/install_vllm.py
 
 bench: install
 	$(BIN)/python benchmarks/revise_rows.py
+	$(BIN)/python benchmarks/stats_of_a_million.py
+
+docs: install
+	$(BIN)/python -m mkdocs build --strict
 
 check: install
 	$(BIN)/ruff check .
@@ -44,4 +64,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm demo build dist
+	rm -rf $(VENV) .venv-vllm .venv-consumers demo build dist site

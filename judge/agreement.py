@@ -47,6 +47,18 @@ def share(points: Iterable[float]) -> Rate:
     return wilson(sum(found), len(found))
 
 
+def kappa(agreement: Rate) -> tuple[float, float, float] | None:
+    """Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e), here with p_e = 1/2.
+
+    Every pair is asked about in both orders, so each label comes first equally often for the people
+    and for the judge, and chance agrees on half.
+    """
+    if agreement.value is None:
+        return None
+    value, low, high = (2 * p - 1 for p in (agreement.value, agreement.low, agreement.high))
+    return value, low, high
+
+
 def point(probability: float) -> float:
     """1 for the right side, 0 for the wrong one, 1/2 for neither."""
     return 0.5 + side(probability) / 2

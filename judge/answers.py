@@ -13,7 +13,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
 from pairwright.records import KEPT, Sampling
 from pairwright.sample import answer_request, answer_status
-from pairwright.stage import StageConfig
+from pairwright.stage import SharedStageConfig
 
 
 class AnswersConfig(Config):
@@ -79,7 +79,7 @@ class Sampled(NamedTuple):
     faults: tuple[str, ...]
 
 
-class AnswersStageConfig(AnswersConfig, StageConfig):
+class AnswersStageConfig(AnswersConfig, SharedStageConfig):
     """A stage that reads candidates."""
 
     @property

@@ -12,17 +12,19 @@ from judge.attacks import drawn_attacks, load_attacks
 from judge.calibration import CALIBRATION, Calibration, jury_identity, measured
 from judge.calibration_table import calibration_table
 from judge.judges import JuryConfig
-from judge.jury import Case, Jury, case_of
+from judge.jury import Case, Jury
 from judge.pair import sides
 from judge.verdict import Decision, Vote, side
+from pairwright.budget import BudgetConfig
 from pairwright.candidates import Candidates
+from pairwright.card import write_card
 from pairwright.columns import Columns
 from pairwright.durable import write_durably
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
 from pairwright.manifest import Manifest
-from pairwright.records import KEPT, Outcome
+from pairwright.records import KEPT, Outcome, transcript
 from pairwright.runs import run_stage
 from pairwright.schema import CALIBRATED
 from pairwright.stage import StageConfig, Work
@@ -32,7 +34,7 @@ PREFERENCE = "preference"
 TIES = (0, 1.5)
 
 
-class CalibrateConfig(JuryConfig, StageConfig):
+class CalibrateConfig(JuryConfig, BudgetConfig, StageConfig):
     """Measure a judge on pairs with labels: `chosen` and `rejected`, or `response_a`, `response_b` and
     `preference` (1: a is better, 2: b is better, 0 or 1.5: a tie, which is left out).
 
@@ -64,6 +66,7 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
     rows = (row for part in PARTS for table in read_tables(folder, part) for row in table.to_pylist())
     calibration = measured(rows, jury_identity(stage.jury, config, options))
     write_calibration(folder, calibration)
+    write_card(folder, manifest)
     Console().print(calibration_table(calibration))
     return manifest
 
@@ -107,7 +110,9 @@ class CalibrateStage:
         meter = Meter()
         if chosen.text.strip() == rejected.text.strip():
             return Outcome(status="identical", reason="both answers are the same", columns=sides(*pair))
-        case = case_of(row, (chosen.text, rejected.text))
+        case = Case(
+            row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence, row.prompt
+        )
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case, decision))) if right else []

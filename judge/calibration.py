@@ -11,6 +11,7 @@ from judge.agreement import (
     BINS,
     Rate,
     calibration_error,
+    kappa,
     plain_verdict,
     point,
     share,
@@ -39,6 +40,8 @@ class Calibration(Record):
     """Pairs that no answer came back for; they are no part of any number here."""
     agreement: Rate
     """With the labels, by the mean over both orders; an undecided pair counts half."""
+    kappa: tuple[float, float, float] | None = None
+    """Cohen's kappa of that and its interval: 0 is chance, 1 agrees always."""
     agreement_when_consistent: Rate
     """The same on the pairs where both orders favour the same answer."""
     agreement_when_kept: Rate
@@ -86,6 +89,7 @@ def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calib
         pairs=len(rows),
         failed=failed,
         agreement=share(by_judge),
+        kappa=kappa(share(by_judge)),
         agreement_when_consistent=share(p for row, p in ordered if row["verdict"]["consistent"]),
         agreement_when_kept=share(p for row, p in marked if row["decision"] == KEPT),
         consistent=share(float(row["verdict"]["consistent"]) for row, _ in ordered),

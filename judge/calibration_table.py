@@ -14,6 +14,9 @@ def calibration_table(calibration: Calibration) -> Table:
     for name, rate in _rates(calibration).items():
         if rate is not None:
             table.add_row(name, *_cells(rate))
+    if calibration.kappa is not None:
+        value, low, high = calibration.kappa
+        table.add_row("Cohen's kappa", f"{value:.2f}", f"{low:.2f} – {high:.2f}", "")
     numbers = {
         f"calibration error (ECE, {calibration.bins} bins)": calibration.calibration_error,
         "mass outside the labels": calibration.outside_mass,

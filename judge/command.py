@@ -8,9 +8,8 @@ from pydantic import Field
 from judge.answers import AnswersStageConfig
 from judge.calibration import require_calibrated
 from judge.judges import JuryConfig
-from judge.sides import is_engine
 from judge.stage import JudgeStage
-from judge.stronger import StrongerStage
+from judge.stronger import StrongerStage, is_engine
 from pairwright.columns import Columns
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import PairwrightError

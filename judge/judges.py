@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from judge.verdict import Agree
 from pairwright.config import GATE, OPERATIONAL, Config
-from pairwright.engines.spec import SCORER, check_spec, reports_logprobs
+from pairwright.engines.spec import check_spec, reports_logprobs
 from pairwright.errors import UsageError
 
 Protocol = Literal["logprob", "choice", "text", "score"]
@@ -20,8 +20,8 @@ class JuryConfig(Config):
     group: ClassVar[str] = "Judges"
 
     judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that judges: `hf:MODEL`, `openai:MODEL@URL`, `canned:FILE`, or a reward model,
-    `reward:DIR`; several with commas between them are a jury."""
+    """Engine that judges: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or `reward:MODEL`,
+    a reward model; several with commas between them are a jury."""
     protocol: Protocol | None = None
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
@@ -47,6 +47,7 @@ class Judge(NamedTuple):
     role: str
     spec: str
     protocol: Protocol | Literal["reward"]
+    """`reward`: a reward model gives each answer a number of its own."""
     logprobs: int
 
 
@@ -57,13 +58,17 @@ def judges_of(config: JuryConfig) -> list[Judge]:
         raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
     if len(set(specs)) < len(specs):
         raise UsageError(f"--judge {config.judge}: a judge stands there twice")
+    if config.protocol is not None and all(spec.startswith("reward:") for spec in specs):
+        raise UsageError(
+            f"--protocol {config.protocol}: a reward model is not asked in words; leave it away"
+        )
     roles = ["judge"] if len(specs) == 1 else [f"judge_{n}" for n in range(1, len(specs) + 1)]
     return [_judge(role, spec, config.protocol) for role, spec in zip(roles, specs, strict=True)]
 
 
 def _judge(role: str, spec: str, wanted: Protocol | None) -> Judge:
     kind, _ = check_spec(spec)
-    if kind == SCORER:
+    if kind == "reward":
         return Judge(role, spec, "reward", 0)
     speaks = reports_logprobs(spec)
     if wanted == "logprob" and not speaks:

@@ -19,8 +19,7 @@ from judge.readout import (
 from judge.rubric import parse_aspects
 from judge.verdict import Decision, Vote, decide
 from pairwright.errors import UsageError
-from pairwright.inputs import Row
-from pairwright.records import Completion, Message, Request, Sampling, conversation, transcript
+from pairwright.records import Completion, Message, Request, Sampling, conversation
 from prompts import Template, load
 from prompts.template import TemplateError
 
@@ -39,12 +38,7 @@ class Case(NamedTuple):
     texts: tuple[str, ...]
     occurrence: int = 0
     messages: tuple[Message, ...] = ()
-    """The prompt as messages; what reward models read."""
-
-
-def case_of(row: Row, texts: Sequence[str]) -> Case:
-    """The case of a row's prompt and these answers."""
-    return Case(row.row_id, transcript(row.prompt), tuple(texts), row.occurrence, row.prompt)
+    """The prompt as a conversation, for reward models."""
 
 
 class Jury:
@@ -54,15 +48,13 @@ class Jury:
         self._config = config
         self.judges = judges_of(config)
         self.roles = {judge.role: judge.spec for judge in self.judges}
-        rewards = [judge for judge in self.judges if judge.protocol == "reward"]
-        self._rewards = rewards
+        self._rewarding = [judge for judge in self.judges if judge.protocol == "reward"]
         self._asked = [judge for judge in self.judges if judge.protocol != "reward"]
-        self._rated = config.protocol == "score"
-        self.pointwise = self._rated or not self._asked
+        self.pointwise = all(judge.protocol == "score" for judge in self._asked)
         self._aspects = parse_aspects(config.aspects)
         try:
-            self._template = load(config.judge_template or ("judge_score" if self._rated else "judge"))
-            self._template.require(*(RATED if self._rated else COMPARED))
+            self._template = load(config.judge_template or ("judge_score" if self.pointwise else "judge"))
+            self._template.require(*(RATED if self.pointwise else COMPARED))
             self._choose = load("judge_choose")
         except TemplateError as error:
             raise UsageError(str(error)) from None
@@ -73,31 +65,35 @@ class Jury:
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
         """What the jury decides about pairs of candidates, given by their numbers."""
         nonce = draw_nonce(case.row_id, [case.prompt, *case.texts])
-        if self._rated:
-            votes = yield from self._by_score(case, pairs, nonce)
-        else:
-            votes = yield from together([self._compare(case, pair, nonce) for pair in pairs])
-        rewards = (yield from self._by_reward(case, pairs)) if self._rewards else [[]] * len(pairs)
-        return [
-            decide([*asked, *scored], self._config.agree, self._config.min_margin)
-            for asked, scored in zip(votes, rewards, strict=True)
-        ]
+        by_words = self._by_score if self.pointwise else self._by_comparison
+        asking = [by_words(case, pairs, nonce)] if self._asked else []
+        asking += [self._by_reward(judge, case, pairs) for judge in self._rewarding]
+        found = yield from together(asking)
+        votes = [[vote for part in parts for vote in part] for parts in zip(*found, strict=True)]
+        return [decide(v, self._config.agree, self._config.min_margin) for v in votes]
 
-    def _by_reward(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
-        """Votes on pairs from the reward of each answer: p = sigmoid(r_a - r_b), as in Bradley-Terry."""
-        numbers = sorted({n for pair in pairs for n in pair})
-        wanted = [(judge, number) for number in numbers for judge in self._rewards]
-        completions = yield [self._reward_of(judge, case, number) for judge, number in wanted]
-        scores = {key: float(said.text) for key, said in zip(wanted, completions, strict=True)}
+    def _by_comparison(
+        self, case: Case, pairs: Sequence[tuple[int, int]], nonce: str
+    ) -> Asking[list[list[Vote]]]:
+        """Votes on pairs whose answers are shown side by side."""
+        return (yield from together([self._compare(case, pair, nonce) for pair in pairs]))
+
+    def _by_reward(
+        self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]
+    ) -> Asking[list[list[Vote]]]:
+        """Votes of a reward model r: P(a is better) = sigmoid(r(a) - r(b)), after Bradley and Terry."""
+        numbers = sorted({number for pair in pairs for number in pair})
+        completions = yield [
+            self._request(
+                judge, case, (*case.messages, Message(role="assistant", content=case.texts[number])), 1
+            )
+            for number in numbers
+        ]
+        scores = {n: float(c.text) for n, c in zip(numbers, completions, strict=True)}
         return [
-            [_reward_vote(judge, scores[judge, a], scores[judge, b]) for judge in self._rewards]
+            [Vote(judge.spec, None, "", _sigmoid(scores[a] - scores[b]), scores=(scores[a], scores[b]))]
             for a, b in pairs
         ]
-
-    def _reward_of(self, judge: Judge, case: Case, number: int) -> Request:
-        answer = Message(role="assistant", content=case.texts[number])
-        sampling = Sampling(max_tokens=1, temperature=0.0)
-        return Request(role=judge.role, messages=(*case.messages, answer), sampling=sampling)
 
     def _compare(self, case: Case, pair: tuple[int, int], nonce: str) -> Asking[list[Vote]]:
         """Every judge's votes on a pair, in both orders."""
@@ -207,14 +203,13 @@ class Jury:
             messages=messages,
             sampling=Sampling(max_tokens=max_tokens, temperature=0.0, logprobs=logprobs),
             choices=choices,
-            template=self._template.hash,
+            template="" if judge.protocol == "reward" else self._template.hash,
             sample_index=case.occurrence,
         )
 
 
-def _reward_vote(judge: Judge, a: float, b: float) -> Vote:
-    probability = (1 + math.tanh((a - b) / 2)) / 2  # sigmoid(a - b), which cannot overflow
-    return Vote(judge.spec, None, "", probability, scores=(a, b), reply=f"{a:.6g} | {b:.6g}")
+def _sigmoid(x: float) -> float:
+    return 0.5 * (1 + math.tanh(x / 2))
 
 
 def _read(vote: Vote, reading: Reading | None) -> Vote:

@@ -12,7 +12,6 @@ def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
     return {
         **sides(chosen, rejected),
         **measures._asdict(),
-        "changed_spans": [span._asdict() for span in measures.changed_spans],
         "attempts": 1,
     }
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from judge.answers import SampledAnswers, require_comparable
 from judge.asking import Meter
-from judge.jury import Jury, case_of
+from judge.jury import Case, Jury
 from judge.labels import shuffled
 from judge.pair import pair_columns
 from judge.ranking import Pair, Ranking, rank
 from judge.verdict import Decision
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
-from pairwright.records import KEPT, Outcome
+from pairwright.records import KEPT, Outcome, transcript
 from pairwright.schema import JUDGED_PAIR
 from pairwright.stage import Work
 
@@ -52,7 +52,9 @@ class JudgeStage:
             status, reason = too_few(given, sampled.faults)
             return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
         found = [found[i] for i in shuffled(len(found), row.row_id)]
-        case = case_of(row, [c.text for c in found])
+        case = Case(
+            row.row_id, transcript(row.prompt), tuple(c.text for c in found), row.occurrence, row.prompt
+        )
         ranking = yield from meter.counting(
             rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from judge.answers import SampledAnswers, names
 from judge.asking import Asking, Meter
 from judge.pair import pair_columns
-from judge.sides import is_engine
 from judge.stage import distinct, too_few
+from pairwright.engines.spec import KINDS
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
 from pairwright.records import KEPT, Outcome, Sampling
@@ -105,3 +105,9 @@ class Fault(NamedTuple):
 
     status: str
     reason: str
+
+
+def is_engine(stronger: str) -> bool:
+    """Whether `--stronger` names an engine; else it names a column."""
+    kind, colon, _ = stronger.partition(":")
+    return bool(colon) and kind in KINDS

@@ -1,199 +1,206 @@
-"""`pairwright winrate`: how often one model's answers are better than another's."""
+"""`pairwright winrate`: which of two models gives the better answers."""
 
+import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, PositiveInt
+import numpy as np
+from pydantic import Field, PositiveInt, ValidationError
 from rich.console import Console
+from rich.table import Table
 
-from judge.calibration import jury_identity
-from judge.command import require_verdicts
 from judge.judges import JuryConfig
-from judge.sides import Side, side_of
-from judge.versus import MISSING, VersusStage
-from judge.win_rates import Estimate, length_controlled, resamples, sign_test, win_rate
-from judge.winrate_table import winrate_table
-from pairwright.candidates import Candidates
-from pairwright.columns import Columns
+from judge.matching import Answers, Matched, Mismatch, Side
+from judge.winning import Interval, bootstrap, fit_length, in_words, length_feature, sign_test
+from judge.winrate_stage import WinrateStage, verdict_preference
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.durable import write_durably
 from pairwright.engines import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.manifest import Manifest
-from pairwright.records import KEPT, Record
+from pairwright.records import FAILED, Record, Sampling
 from pairwright.runs import run_stage
 from pairwright.stage import StageConfig
 from pairwright.store import read_tables
 
 WINRATE = "winrate.json"
-_NAMED = 3
-
 log = logging.getLogger(__name__)
 
 
 class SidesConfig(Config):
-    """Who is compared with whom; on the command line first the one, then the other."""
+    """What is compared."""
 
     group: ClassVar[str] = "Sides"
 
-    input: str = Field(json_schema_extra=POSITIONAL)
-    """Whose wins are counted: an engine that answers, a run folder of `sample`, or a file of answers."""
-    baseline: str = Field(json_schema_extra=POSITIONAL)
-    """Against whom: the same."""
+    a: str = Field(json_schema_extra=POSITIONAL)
+    """An engine, a run folder or file of answers, FILE:COLUMN, or a column of `prompts`."""
+    b: str = Field(json_schema_extra=POSITIONAL)
+    """What it is compared with, in the same forms."""
 
 
-class WinrateConfig(JuryConfig, StageConfig, SidesConfig):
-    """Count how often the answers of INPUT are better than those of BASELINE, by a judge.
+class WinrateConfig(JuryConfig, EngineOptions, SidesConfig):
+    """Compare two models, or two sets of answers, on the same prompts, in both orders.
 
-    Example: pairwright winrate runs/new runs/old --judge hf:smollm2 --out runs/versus
+    Example: pairwright winrate runs/new runs/old --judge hf:smollm2 --out runs/winrate
     """
 
-    input: str = Field(json_schema_extra=POSITIONAL)
-    """Whose wins are counted: an engine that answers, a run folder of `sample`, or a file of answers."""
     prompts: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Prompts to compare on. Without it those of the first side that holds answers."""
-    policy_max_tokens: PositiveInt = 512
-    """Most tokens of an answer that an engine is asked for; one that is cut off is left out."""
-    policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    """Softmax temperature of such answers."""
-    seed: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
-    """Decides the draws of the bootstrap."""
-    max_failed: float = Field(default=0.1, ge=0, le=1, json_schema_extra=OPERATIONAL)
-    """Most prompts without a verdict (failed or unparsed), as a share; with more the command fails."""
+    """Prompts to compare on; those of a's answers, else of b's, by default."""
+    out: str = Field(json_schema_extra=OPERATIONAL)
+    """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
+    limit: PositiveInt | None = None
+    """Compare on the first N prompts only."""
+    prompt_column: str | None = None
+    """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
+    max_tokens: PositiveInt = 512
+    """Most tokens of an answer that an engine gives; one that is cut off counts as it stands."""
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Softmax temperature of such answers; 0 is greedy."""
+    bootstrap_samples: PositiveInt = Field(default=1000, json_schema_extra=OPERATIONAL)
+    """Samples of the prompts behind the intervals."""
+    seed: int = Field(default=42, ge=0, json_schema_extra=OPERATIONAL)
+    """Decides these samples."""
+    preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Show the messages that the first rows would send; ask nothing, write nothing."""
+    dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Count requests and tokens and estimate the time; ask nothing, write nothing."""
+    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Start the folder over. Finished completions in its journal are used again."""
+
+
+class _Comparison(JuryConfig, StageConfig):
+    """The same settings as those of a stage, whose input is the prompts."""
+
+    max_tokens: int
+    temperature: float
 
 
 class Winrate(Record):
-    """How one side did against the other."""
+    """What came of a comparison."""
 
-    input: str
-    baseline: str
-    judges: dict[str, str]
-    """Who judged and how: models, protocols, templates and rules."""
+    a: str
+    b: str
+    judge: str
+    verdict: str
+    """The numbers in words."""
     prompts: int
-    compared: int
-    """Prompts with a verdict; all numbers are over these."""
+    decided: int
+    """Prompts with a verdict; the rates are over these."""
     wins: int
-    ties: int
     losses: int
+    ties: int
+    """Of these, prompts without a clear preference, equal answers among them; they count half."""
     identical: int
-    """Ties because both answers were the same."""
     inconsistent: int
-    """Ties because the judge prefers another answer when the order is turned round."""
+    """Ties because a judge prefers another answer when the order is turned round."""
     unparsed: int
-    missing: dict[str, int]
-    """Prompts that a side has no answer to, by side."""
-    dropped: dict[str, int]
-    """All prompts that were not compared, by status."""
-    win_rate: Estimate
-    """Wins and half the ties over `compared`, with its 95 % bootstrap interval over prompts."""
-    length_controlled: Estimate | None
-    """The same at equal lengths; None when no two prompts differ in how much the lengths do."""
-    length_effect: float | None
-    """Coefficient of tanh of the standardised length difference: above 0, longer answers win."""
+    failed: int
+    win_rate: Interval
+    length_controlled: Interval
+    """Win rate of a if its answers were as long as those of b."""
+    length_coefficient: float
+    """Of tanh(length difference / its standard deviation), in log-odds."""
+    mean_preference: float
+    """Mean probability that a is better, over prompts, orders and judges."""
     sign_test: float
-    """Two-sided exact p-value of wins against losses, ties left out."""
-    mean_probability: float
-    """Mean probability, over both orders, that the input's answer is better; it needs no rule for ties."""
-    mean_lengths: tuple[float, float]
-    """Characters of the input's and of the baseline's answers."""
+    """Two-sided exact p-value of wins against losses."""
+    mean_length_a: float
+    """In characters."""
+    mean_length_b: float
+    mismatch: Mismatch
 
 
 def winrate(config: WinrateConfig) -> Manifest | None:
-    """Compare both sides on every prompt, write `winrate.json` into the run folder, and print it.
+    """Compare two models on every prompt, write `winrate.json` into the run folder, and print it.
 
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `PairwrightError`
-    when more than `max_failed` of the prompts came to no verdict, or none to any.
+    when no prompt came to a verdict; all rows are written then.
     """
-    sides = _sides(config)
-    stage = VersusStage(config, sides)
-    source = config.prompts or next(s.name for s in sides if s.engine is None)
-    columns = Columns(config.prompt_column)
-
-    def read(_: str, __: Columns, limit: int | None, reserved: Iterable[str]) -> Candidates:
-        return Candidates(source, columns, limit, reserved, answers=False)
-
-    given = {s.role: s.revision for s in sides if s.engine is None}
-    manifest = run_stage(stage, config, read, given)
+    sides = (Side("a", config.a), Side("b", config.b))
+    given = {s.name: Answers(s, config.prompts, config.prompt_column) for s in sides if not s.engine}
+    prompts = config.prompts or next((answers.path for answers in given.values()), None)
+    if prompts is None:
+        raise UsageError("--prompts must be given: two engines need something to answer")
+    shared = {n: getattr(config, n) for n in WinrateConfig.model_fields if n in _Comparison.model_fields}
+    comparison = _Comparison(input=prompts, **shared)
+    sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
+    stage = WinrateStage(config, sides, sampling)
+    reader = partial(Matched, given=list(given.values()))
+    answered = {f"{name} answers": answers.sha256 for name, answers in given.items()}
+    manifest = run_stage(stage, comparison, reader, answered)
     if manifest is None:
         return None
-    options = EngineOptions(**{name: getattr(config, name) for name in EngineOptions.model_fields})
-    found = measured(config, jury_identity(stage.jury, config, options), manifest)
+    rows = Matched(prompts, comparison.wanted_columns, config.limit, given=list(given.values()))
+    found = measured(config, manifest, rows.mismatch(given))
     write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
+    for kind, examples in found.mismatch.examples.items():
+        count = getattr(found.mismatch, kind)
+        log.warning("%s: %d, such as %r", kind.replace("_", " "), count, examples[0][:60])
     Console().print(winrate_table(found))
-    require_verdicts(manifest, config.max_failed, config.out)
     return manifest
 
 
-def load_winrate(folder: Path) -> Winrate:
-    """What `winrate` wrote into a folder."""
-    return Winrate.model_validate_json((folder / WINRATE).read_bytes())
-
-
-def measured(config: WinrateConfig, judges: dict[str, str], manifest: Manifest) -> Winrate:
-    """The win rate that the rows of a finished run come to."""
-    folder = Path(config.out)
-    rows = [row for table in read_tables(folder) for row in table.to_pylist()]
-    rows.sort(key=lambda row: str(row["row_id"]))
-    left_out = [row for table in read_tables(folder, "dropped") for row in table.to_pylist()]
-    missing = _missing(left_out)
+def measured(config: WinrateConfig, manifest: Manifest, mismatch: Mismatch) -> Winrate:
+    """The numbers that a finished comparison comes to."""
+    rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
     if not rows:
-        raise PairwrightError(f"{folder}: no prompt came to a verdict; the reasons are in dropped/")
-    points = [row["win"] for row in rows]
-    draws = resamples(len(rows), config.seed)
-    controlled = length_controlled(points, [row["length_difference"] for row in rows], draws)
+        raise PairwrightError(
+            f"{config.out}: no prompt came to a verdict; the reasons are in {config.out}/dropped"
+        )
+    points = np.array([row["points"] for row in rows], dtype=np.float64)
+    lengths = np.array([row["length_difference"] for row in rows], dtype=np.float64)
     decisions = Counter(row["decision"] for row in rows)
-    wins, losses = points.count(1.0), points.count(0.0)
+    raw, controlled = bootstrap(points, lengths, config.bootstrap_samples, config.seed)
+    wins, losses = int((points == 1).sum()), int((points == 0).sum())
+    p = sign_test(wins, losses)
+    mean_a, mean_b = (float(np.mean([len(row[f"answer_{s}"][0]["content"]) for row in rows])) for s in "ab")
     return Winrate(
-        input=config.input,
-        baseline=config.baseline,
-        judges=judges,
+        a=config.a,
+        b=config.b,
+        judge=config.judge or "",
+        verdict=in_words(raw, p, (config.a, config.b)),
         prompts=manifest.items,
-        compared=len(rows),
+        decided=len(rows),
         wins=wins,
-        ties=len(rows) - wins - losses,
         losses=losses,
+        ties=len(rows) - wins - losses,
         identical=decisions["identical"],
         inconsistent=decisions["inconsistent"],
         unparsed=manifest.counts.get("unparsed", 0),
-        missing=missing,
-        dropped={s: n for s, n in sorted(manifest.counts.items()) if s != KEPT},
-        win_rate=win_rate(points, draws),
-        length_controlled=controlled and controlled[0],
-        length_effect=controlled and controlled[1].length,
-        sign_test=sign_test(wins, losses),
-        mean_probability=_mean(row["verdict"]["preference"] for row in rows),
-        mean_lengths=tuple(
-            _mean(len(row[s][0]["content"]) for row in rows) for s in ("answer", "baseline")
-        ),
+        failed=manifest.counts.get(FAILED, 0),
+        win_rate=raw,
+        length_controlled=controlled,
+        length_coefficient=fit_length(points, length_feature(lengths)).length,
+        mean_preference=float(np.mean([verdict_preference(row) for row in rows])),
+        sign_test=p,
+        mean_length_a=mean_a,
+        mean_length_b=mean_b,
+        mismatch=mismatch,
     )
 
 
-def _sides(config: WinrateConfig) -> tuple[Side, Side]:
-    columns = Columns(config.prompt_column, config.answer_column)
-    sides = side_of("input", config.input, columns), side_of("baseline", config.baseline, columns)
-    if config.prompts is None and all(s.engine is not None for s in sides):
-        raise UsageError("--prompts must be given: both sides are engines, which have no prompts")
-    return sides
+def load_winrate(folder: Path) -> Winrate:
+    """What `winrate` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
+    path = folder / WINRATE
+    try:
+        return Winrate.model_validate(json.loads(path.read_text()))
+    except (OSError, ValueError, ValidationError) as error:
+        raise PairwrightError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
 
 
-def _missing(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many prompts each side has no answer to; the first of them are named in a warning."""
-    found = [(row["reason"].partition(":")[0], row) for row in rows if row["status"] == MISSING]
-    if found:
-        named = ", ".join(repr(row["prompt"][-1]["content"][:60]) for _, row in found[:_NAMED])
-        log.warning(
-            "%d prompts have no answer on one side: %s%s", len(found), named, " …" * (len(found) > _NAMED)
-        )
-    return dict(Counter(side for side, _ in found))
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found)
-
-
-def _mean_length(rows: Iterable[Mapping[str, Any]], side: str) -> float:
-    return _mean(len(row[side][0]["content"]) for row in rows)
+def winrate_table(found: Winrate) -> Table:
+    """The comparison as people read it."""
+    table = Table("measure", "value", "95 % interval", title="win rate of a", caption=found.verdict)
+    for name, rate in (("raw", found.win_rate), ("length-controlled", found.length_controlled)):
+        table.add_row(name, f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}")
+    table.add_row("wins, losses, ties", f"{found.wins}, {found.losses}, {found.ties}", "")
+    table.add_row("sign test, two-sided p", f"{found.sign_test:.3g}", "")
+    table.add_row("mean preference", f"{found.mean_preference:.3f}", "")
+    table.add_row("equal, inconsistent", f"{found.identical}, {found.inconsistent}", "of the ties")
+    table.add_row("unparsed, failed", f"{found.unparsed}, {found.failed}", f"of {found.prompts:,} prompts")
+    lengths = f"{found.mean_length_a:.0f}, {found.mean_length_b:.0f}"
+    table.add_row("characters of a, of b", lengths, "on average")
+    return table

@@ -1,6 +1,5 @@
 """Inputs in which a row of work is a prompt with all the answers to it."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby, islice
 from operator import itemgetter
@@ -34,15 +33,11 @@ class Candidates(Input):
         columns, rest = super()._chosen(names, wanted, answers)
         return columns, rest if columns.answers else [n for n in rest if n not in ANSWER.names]
 
-    def __iter__(self) -> Iterator[Row]:
-        seen: Counter[bytes] = Counter()
-        for _, prompt, _, carried, candidates in self._parsed():
-            prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
-            content = [prompt_id, [c.text for c in candidates]]
-            same = bytes.fromhex(content_hash(content)[:16])
-            row_id = content_hash([*content, seen[same]])[:16]
-            yield Row(row_id, prompt_id, seen[same], prompt, None, carried, candidates)
-            seen[same] += 1
+    def _row(self, parsed: Parsed, occurrence: int) -> Row:
+        _, prompt, _, carried, candidates = parsed
+        prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
+        row_id = content_hash([prompt_id, [c.text for c in candidates], occurrence])[:16]
+        return Row(row_id, prompt_id, occurrence, prompt, None, carried, candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
         return islice(self._wide() if self.side_by_side else self._grouped(), self._limit)

@@ -37,19 +37,33 @@ COMMANDS = {
     "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
     "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
     "calibrate": Command("judge.calibrate", "CalibrateConfig", "calibrate", "Measure a judge on labels."),
-    "winrate": Command("judge.winrate", "WinrateConfig", "winrate", "Count whose answers are better."),
+    "winrate": Command("judge.winrate", "WinrateConfig", "winrate", "Compare two models' answers."),
     "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
     "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
     "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
     "loop": Command("train.command", "LoopConfig", "loop", "Go through on-policy rounds."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
-    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a run folder holds."),
+    "doctor": Command("pairwright.doctor", "DoctorConfig", "doctor", "Examine this machine and an engine."),
+    "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."),
+    "merge": Command("pairwright.sift.merge", "MergeConfig", "merge", "Put several runs into one."),
+    "split": Command("pairwright.sift.split", "SplitConfig", "split", "Part a run, no prompt in both."),
+    "dedup": Command("pairwright.sift.dedup", "DedupConfig", "dedup", "Drop rows that repeat others."),
+    "decontaminate": Command(
+        "pairwright.sift.decontaminate",
+        "DecontaminateConfig",
+        "decontaminate",
+        "Drop rows that a test set knows.",
+    ),
+    "export": Command("pairwright.export", "ExportConfig", "export", "Write pairs for another trainer."),
+    "report": Command(
+        "pairwright.report.command", "ReportConfig", "report", "Make a page to judge runs by."
+    ),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 failed, 2 usage, 130 stopped by the user."""
+    """Run one command and exit: 0 done, 1 failed, 2 usage, 3 budget spent, 130 stopped by the user."""
     # Threads that spin while they wait cost a factor of five where others use the cores too. The
     # runtime reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -118,6 +132,8 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
 
     fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
     run.__annotations__["config"] = Annotated[config, fields]
+    if not any(field.is_required() for field in config.model_fields.values()):
+        run.__defaults__ = (config(),)
     sources = []
     if settings is not None:
         settings.check(config.model_fields)

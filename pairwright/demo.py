@@ -1,8 +1,8 @@
 """`pairwright demo`: the whole way from prompts to a trained model, by the commands a user would type."""
 
-import json
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from rich.table import Table
 
 from pairwright.config import POSITIONAL, Config
 from pairwright.errors import PairwrightError
+from pairwright.figures import figures_of
+from pairwright.figures.rows import rows_of_run
+from pairwright.figures.spread import Spread
+from pairwright.figures.training import TrainingFigures
 from pairwright.manifest import Manifest, load_manifest
 from pairwright.records import KEPT
 from pairwright.store import read_tables
@@ -32,7 +36,7 @@ _TRAINING = (
 
 
 class DemoConfig(Config):
-    """Sample, revise and train with one small model, and show what that did.
+    """Sample, revise and train with one small model, and make a page that shows what that did.
 
     Example: pairwright demo examples/prompts.jsonl --out demo
     """
@@ -48,7 +52,7 @@ class DemoConfig(Config):
 
 
 def demo(config: DemoConfig) -> None:
-    """Run the three commands, then show rows, measures, log-ratios and one pair."""
+    """Run the four commands, then show rows, measures, log-ratios and one pair."""
     from pairwright.cli import run_command
 
     started = time.monotonic()
@@ -67,6 +71,7 @@ def _commands(config: DemoConfig) -> list[list[str]]:
         f"sample {prompts} --policy {engine} --n {config.n} {_SAMPLING} --out {answers}",
         f"revise {answers} --reviser {engine} {_REVISING} --out {pairs}",
         f"train --model {shlex.quote(config.model)} --data {pairs} {_TRAINING} --output_dir {model}",
+        f"report {pairs} {model} --out {shlex.quote(str(config.out / 'report.html'))}",
     )
     return [shlex.split(line) for line in lines]
 
@@ -82,9 +87,11 @@ def _stop_without_pairs(config: DemoConfig, stage: str) -> None:
 def _show(console: Console, config: DemoConfig, seconds: float) -> None:
     manifest = load_manifest(config.out / "pairs")
     pairs = pa.concat_tables(t.replace_schema_metadata() for t in read_tables(config.out / "pairs"))
-    trained = json.loads((config.out / "model" / "train.json").read_text())
+    measures = rows_of_run(config.out / "pairs", manifest).measures
+    trained = figures_of(config.out / "model")
     console.print()
-    console.print(_table(manifest, pairs, trained["start_metrics"], trained["metrics"]))
+    console.print(_table(manifest, measures, trained.training))
+    console.print(trained.in_words, highlight=False)
     _show_pair(console, pairs)
     console.print(
         f"\n{config.model} revises badly, and the pairs show it: it is here because it runs anywhere. "
@@ -93,13 +100,14 @@ def _show(console: Console, config: DemoConfig, seconds: float) -> None:
         f"--out runs/pairs\n"
         f"  pairwright train --model {config.model} --data runs/pairs --output_dir runs/model\n\n"
         f"answers: {config.out}/answers · pairs: {config.out}/pairs · "
-        f"trained model: {config.out}/model · {seconds:,.0f} s in all",
+        f"trained model: {config.out}/model · {seconds:,.0f} s in all\n"
+        f"open {config.out}/report.html to look at all of it",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _table(manifest: Manifest, pairs: pa.Table, before: dict[str, float], after: dict[str, float]) -> Table:
+def _table(manifest: Manifest, measures: Mapping[str, Spread], training: TrainingFigures | None) -> Table:
     """What became of the rows, how minimal the pairs are, and what training did to them."""
     table = Table("what", "", title="what happened", title_justify="left")
     counts = manifest.counts
@@ -110,14 +118,14 @@ def _table(manifest: Manifest, pairs: pa.Table, before: dict[str, float], after:
             table.add_row(f"  dropped: {status}", f"{count:,}")
     table.add_section()
     for name in ("edit_distance", "kept_share", "length_ratio"):
-        table.add_row(f"median {name}", f"{pc.quantile(pairs[name], 0.5)[0].as_py():.2f}")
+        table.add_row(f"median {name}", f"{measures[name].median:.2f}")
     table.add_section()
     for side in ("chosen", "rejected"):
-        name = f"eval_logratios/{side}"
-        if name in before:
+        curve = training.held_out.get(f"logratios/{side}") if training else None
+        if curve is not None:
             table.add_row(
                 f"held-out log-ratio of {side}, before → after",
-                f"{before[name]:+.2f} → {after[name]:+.2f} nats",
+                f"{curve.values[0]:+.2f} → {curve.last:+.2f} nats",
             )
     return table
 

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub as a source of records."""
+"""Data sets of the Hugging Face hub: as a source of records, and as a place to put them."""
 
 import hashlib
 import json
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from pairwright.errors import UsageError
+from pairwright.durable import TEMPORARY
+from pairwright.errors import PairwrightError, UsageError
 from pairwright.sources import CHUNK, plain_schema
 
 if TYPE_CHECKING:
@@ -81,3 +82,31 @@ def reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+def push_folder(folder: Path, name: str, *, private: bool = False) -> str:
+    """Put a folder on the hub as a data set, made if it is not there; returns where it is.
+
+    The token is the hub client's own: `HF_TOKEN`, or what `hf auth login` kept.
+    """
+    if name.count("/") > 1 or not name.strip("/"):
+        raise UsageError(f"--push_to_hub {name}: a data set is named user/name")
+    if not reachable():
+        raise PairwrightError(f"--push_to_hub {name}: the hub cannot be reached; {folder} is written")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+    try:
+        place = api.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
+        api.upload_folder(
+            repo_id=place.repo_id,
+            repo_type="dataset",
+            folder_path=folder,
+            commit_message="Pairs from pairwright",
+            ignore_patterns=[f"**/{TEMPORARY}*", "journal.sqlite*", ".lock"],
+        )
+    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PairwrightError(f"--push_to_hub {name}: {reason}; {folder} is written") from None
+    return str(place)

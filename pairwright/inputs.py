@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -13,6 +12,7 @@ from pairwright.carried import CarriedTypes
 from pairwright.columns import Columns, find_columns, parse_row
 from pairwright.errors import UsageError
 from pairwright.manifest import InputInfo
+from pairwright.occurrences import Occurrences
 from pairwright.records import Message, canonical_json, content_hash
 from pairwright.schema import STATUS
 from pairwright.sources import CHUNK, Source, open_source
@@ -56,6 +56,12 @@ class Parsed(NamedTuple):
     carried: dict[str, Any]
     candidates: tuple[Candidate, ...] = ()
 
+    @property
+    def content(self) -> tuple[str | None, ...]:
+        """What makes it the same as another: prompt and answers."""
+        said = (text for message in self.prompt for text in (message.role, message.content))
+        return (*said, self.answer, *(candidate.text for candidate in self.candidates))
+
 
 class Input:
     """A validated input: every row was looked at once before any work starts.
@@ -81,17 +87,20 @@ class Input:
         answers: bool = True,
     ) -> None:
         self._path = source
-        self._source = open_source(source)
+        self._source = self._open(source)
         self._limit = limit
         names = _column_names(self._source, limit if self.limit_counts_rows else None)
         self._columns, rest = self._chosen(names, columns, answers)
         self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)})
         self._as_text: frozenset[str] = frozenset()
+        self._occurrences = Occurrences()
         rows = self._survey()
         if not rows:
             raise UsageError(f"{source}: no rows in it; there is nothing to do")
-        content = json.dumps([self._source.sha256(), limit])
-        self.info = InputInfo(path=source, sha256=hashlib.sha256(content.encode()).hexdigest(), rows=rows)
+        self.info = InputInfo(path=source, sha256=input_sha256(self._source, limit), rows=rows)
+
+    def _open(self, source: str) -> Source:
+        return open_source(source)
 
     @property
     def has_answers(self) -> bool:
@@ -99,14 +108,22 @@ class Input:
         return self._columns.answer is not None
 
     def __iter__(self) -> Iterator[Row]:
-        seen: Counter[bytes] = Counter()
-        for _, prompt, answer, carried, _ in self._parsed():
-            prompt_id = content_hash([m.model_dump() for m in prompt])
-            same = bytes.fromhex(content_hash([prompt_id, answer])[:16])
-            occurrence = seen[same]
-            seen[same] += 1
-            row_id = content_hash([prompt_id, answer, occurrence])
-            yield Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
+        return (row for _, row in self.rows())
+
+    def rows(self, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[tuple[int, Row]]:
+        """The rows whose places (counted from 0) are wanted, each with its place."""
+        count = self._occurrences.counter()
+        for place, parsed in enumerate(self._parsed()):
+            occurrence = count(parsed.content)
+            if wanted(place):
+                yield place, self._row(parsed, occurrence)
+
+    def _row(self, parsed: Parsed, occurrence: int) -> Row:
+        """A row with its identities; `occurrence` equal ones came before."""
+        _, prompt, answer, carried, _ = parsed
+        prompt_id = content_hash([{"role": m.role, "content": m.content} for m in prompt])
+        row_id = content_hash([prompt_id, answer, occurrence])
+        return Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
 
     def _parsed(self) -> Iterator[Parsed]:
         for where, record in islice(self._source, self._limit):
@@ -130,6 +147,8 @@ class Input:
         schema, types, count = self._source.schema, CarriedTypes(), 0
         for chunk in _chunks(self._parsed()):
             count += len(chunk)
+            for row in chunk:
+                self._occurrences.survey(row.content)
             if self.unanswered is None:
                 self.unanswered = next((row.where for row in chunk if row.answer is None), None)
             if schema is None:
@@ -142,6 +161,11 @@ class Input:
         else:
             self.carried = [pa.field(new, schema.field(n).type) for n, new in self._names.items()]
         return count
+
+
+def input_sha256(source: Source, limit: int | None) -> str:
+    """Hash of the first `limit` rows of a source: of what they are read from, and of the limit."""
+    return hashlib.sha256(json.dumps([source.sha256(), limit]).encode()).hexdigest()
 
 
 def _column_names(source: Source, limit: int | None) -> list[str]:

@@ -6,31 +6,61 @@ cache for every later run into the same folder: a request that is asked again is
 
 import hashlib
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import product
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+from pairwright.durable import TEMPORARY, sync_folder
 from pairwright.engines.base import Finished
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion
 
 log = logging.getLogger(__name__)
 
+JOURNAL = "journal.sqlite"
+
+_MENDING = "make room and run the same command again"
+_OF_THE_DISK = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
 _CREATE = """
 CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, body TEXT, digest BLOB) WITHOUT ROWID
 """
+Entry = tuple[bytes, bytes, bytes]
+"""Key, completion as JSON, and digest of both."""
+
+_FIND = "SELECT body, digest FROM completions WHERE key = ?"
 
 
 class Journal:
-    """Completions by request key, in one SQLite file (write-ahead log, a sync for each commit)."""
+    """Completions by request key, in one SQLite file (write-ahead log, a sync for each commit).
 
-    def __init__(self, path: Path) -> None:
+    `behind` is a journal that nobody writes to; what is not here is looked for there.
+    """
+
+    def __init__(self, path: Path, behind: Path | None = None) -> None:
         self.path = path
+        self._behind = None
+        if behind is not None and behind.exists():
+            uri = f"file:{quote(str(behind))}?immutable=1"
+            self._behind = _as_bytes(sqlite3.connect(uri, uri=True))
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = _connect(path)
-        except sqlite3.DatabaseError:
-            self._db = _rebuild(path)
+            self._db = _opened(path)
+        except sqlite3.Error as error:
+            raise PairwrightError(f"{path}: {error}; nothing is lost: {_MENDING}") from error
 
     def __enter__(self) -> "Journal":
         return self
@@ -41,18 +71,37 @@ class Journal:
     def get(self, key: str) -> Completion | None:
         """The finished completion of a request, or None. A damaged entry is as good as none."""
         try:
-            found = self._db.execute(
-                "SELECT body, digest FROM completions WHERE key = ?", (key,)
-            ).fetchone()
-        except sqlite3.OperationalError as error:
-            raise PairwrightError(f"{self.path}: {error}") from error
-        except sqlite3.DatabaseError:
+            found = self._db.execute(_FIND, (key,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if _is_of_the_disk(error):
+                raise PairwrightError(f"{self.path}: {error}; nothing is lost: {_MENDING}") from error
             self._db.close()
-            self._db = _rebuild(self.path)
+            self._db = _rebuilt(self.path)
             return self.get(key)
-        if found is None or found[1] != _digest(key, found[0]):
+        if found is None and self._behind is not None:
+            found = self._older(key)
+        if found is None or not _is_sound(key.encode(), *found):
             return None
         return Completion.model_validate_json(found[0])
+
+    def _older(self, key: str) -> tuple[bytes, bytes] | None:
+        assert self._behind is not None
+        try:
+            found: tuple[bytes, bytes] | None = self._behind.execute(_FIND, (key,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return found
+
+    def take_in(self, other: "Journal") -> None:
+        """Make all entries of another journal this one's too."""
+        try:
+            with self._db:
+                rows = ((k.decode(), b.decode(), d) for k, b, d in other._sound())
+                self._db.executemany("INSERT OR IGNORE INTO completions VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise PairwrightError(
+                f"{self.path}: {error} while taking in {other.path}; nothing is lost: {_MENDING}"
+            ) from error
 
     def add(self, finished: Iterable[Finished]) -> None:
         """Make completions durable. Failures are left out: they are to be tried again."""
@@ -60,32 +109,43 @@ class Journal:
         for key, completion in finished:
             if completion.failure is None:
                 body = completion.model_dump_json()
-                rows.append((key, body, _digest(key, body)))
+                rows.append((key, body, _digest(key.encode(), body.encode())))
         if not rows:
             return
         try:
             with self._db:
                 self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?)", rows)
         except sqlite3.Error as error:
-            raise PairwrightError(
-                f"{self.path}: {error}; finished work is safe: run the same command again"
-            ) from error
+            raise PairwrightError(f"{self.path}: {error}; finished work is safe: {_MENDING}") from error
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM completions").fetchone()[0])
 
+    def completions(self) -> Iterator[Completion]:
+        """Everything that is finished, in no particular order."""
+        for _, body, _ in self._sound():
+            yield Completion.model_validate_json(body)
+
     def keys(self) -> Iterator[str]:
         """Keys of everything that is finished."""
-        for (key,) in self._db.execute("SELECT key FROM completions"):
-            yield key
+        for key, _, _ in self._sound():
+            yield key.decode()
+
+    def _sound(self) -> Iterator[Entry]:
+        """All entries that are as they were written."""
+        for entry in self._db.execute("SELECT key, body, digest FROM completions"):
+            if _is_sound(*entry):
+                yield entry
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
         self._db.close()
+        if self._behind is not None:
+            self._behind.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30)
+    db = _as_bytes(sqlite3.connect(path, timeout=30))
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute(_CREATE)
@@ -93,33 +153,67 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _rebuild(path: Path) -> sqlite3.Connection:
-    """Put a damaged journal aside and start a new one with every entry that can still be read."""
-    aside = path.with_name(path.name + ".damaged")
-    path.replace(aside)
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError as error:
+        if _is_of_the_disk(error):
+            raise
+        return _rebuilt(path)
+
+
+def _is_of_the_disk(error: sqlite3.Error) -> bool:
+    """Whether an error is no fault of the file: a full disk, a failing one, or somebody else's lock."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _OF_THE_DISK
+
+
+def _rebuilt(path: Path) -> sqlite3.Connection:
+    """A new journal with every entry of a damaged one that can still be read; that one is put aside.
+
+    The new one takes the place of the old one in one step, when it is whole.
+    """
+    new, aside = path.with_name(f"{TEMPORARY}{path.name}"), path.with_name(f"{path.name}.damaged")
+    new.unlink(missing_ok=True)
+    db, saved = _connect(new), 0
+    for key, body, digest in _readable(path):
+        entry = (key.decode(), body.decode(), digest)
+        saved += db.execute("INSERT OR IGNORE INTO completions VALUES (?, ?, ?)", entry).rowcount
+    db.commit()
+    db.close()
+    shutil.copyfile(path, aside)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    db = _connect(path)
-    saved = 0
-    for row in _readable(aside):
-        db.execute("INSERT OR IGNORE INTO completions VALUES (?, ?, ?)", row)
-        saved += 1
-    db.commit()
+    new.replace(path)
+    sync_folder(path.parent)
     log.warning("%s was damaged: %d completions saved from it, the rest is asked again", path, saved)
-    return db
+    return _connect(path)
 
 
-def _readable(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """What a damaged file still yields; SQLite stops at the first bad page in each direction."""
-    for order in ("ASC", "DESC"):
+def _readable(path: Path) -> Iterator[Entry]:
+    """What a damaged file still yields; SQLite stops at the first bad page in each direction.
+
+    With its write-ahead log, and without.
+    """
+    for how, order in product(("mode=ro", "immutable=1"), ("ASC", "DESC")):
         try:
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            with closing(_as_bytes(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True))) as db:
                 for row in db.execute(f"SELECT key, body, digest FROM completions ORDER BY key {order}"):
-                    if row[2] == _digest(row[0], row[1]):
+                    if _is_sound(*row):
                         yield row
-        except (sqlite3.Error, TypeError, AttributeError):
+        except sqlite3.Error:
             continue
 
 
-def _digest(key: str, body: str) -> bytes:
-    return hashlib.blake2b(f"{key}{body}".encode(), digest_size=8).digest()
+def _as_bytes(db: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, giving text as bytes: of a damaged file it need not be UTF-8."""
+    db.text_factory = bytes
+    return db
+
+
+def _is_sound(key: Any, body: Any, digest: Any) -> bool:
+    """Whether an entry is as it was written. Damage can change even the types of what is read."""
+    return isinstance(key, bytes) and isinstance(body, bytes) and digest == _digest(key, body)
+
+
+def _digest(key: bytes, body: bytes) -> bytes:
+    return hashlib.blake2b(key + body, digest_size=8).digest()

@@ -2,38 +2,52 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from pairwright.errors import PairwrightError
+
+_AGAIN_SECONDS = 0.05
 
 
 class FolderLock:
     """Holds a folder for this process; the kernel lets go of it when the process ends.
 
     The file's content (process id) is for people to read: only the `flock` counts, so a stale file
-    never blocks anybody.
+    never blocks anybody. Waits for at most `patience` seconds when another process has it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = 0.0) -> None:
         self.path = folder / ".lock"
+        self._patience = patience
         self._descriptor: int | None = None
 
     def __enter__(self) -> "FolderLock":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not self._taken(descriptor):
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise PairwrightError(
                 f"{self.path.parent}: another process (pid {holder}) is writing to this folder; "
                 "wait for it or choose another folder"
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
         return self
+
+    def _taken(self, descriptor: int) -> bool:
+        """Whether the lock could be had in time."""
+        last = time.monotonic() + self._patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                if time.monotonic() >= last:
+                    return False
+                time.sleep(_AGAIN_SECONDS)
 
     def __exit__(self, *error: object) -> None:
         if self._descriptor is not None:

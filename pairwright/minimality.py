@@ -5,7 +5,10 @@ model's vocabulary. Distances are computed by rapidfuzz, in C.
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple, cast
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
@@ -16,6 +19,10 @@ _UNSPACED = (
 )
 WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
 """A token: a word, or a mark; in scripts without spaces, where a sentence is one `\\w+`, a character."""
+
+
+Operation = tuple[str, int, int, int, int]
+"""`equal`, `insert`, `delete` or `replace`, and the tokens it is about: `rejected[a:b]`, `chosen[c:d]`."""
 
 
 class Span(NamedTuple):
@@ -48,22 +55,39 @@ class Minimality(NamedTuple):
     changed_spans: tuple[Span, ...]
 
 
+@lru_cache(maxsize=8)
+def words(text: str) -> tuple[str, ...]:
+    """The tokens of a text, `WORD.findall(text)`.
+
+    White space is never part of a token, so tokens are found in each run of other characters by
+    itself; and since language repeats itself, most runs have been met before.
+    """
+    return tuple(chain.from_iterable(map(_words_of, text.split())))
+
+
+@lru_cache(maxsize=2**16)
+def _words_of(run: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(run))
+
+
 def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
     """Measure a pair. `original` (one of the two) is the answer that was revised."""
-    words_c, words_r = WORD.findall(chosen), WORD.findall(rejected)
+    words_c, words_r = words(chosen), words(rejected)
     words_o = words_c if original == chosen else words_r
-    distance = Levenshtein.distance(words_r, words_c)
-    common = LCSseq.similarity(words_r, words_c)
-    either = len(set(words_c) | set(words_r))
+    operations = _aligned(words_r, words_c)
+    distance = sum(max(b - a, d - c) for tag, a, b, c, d in operations if tag != "equal")
+    distinct_c, distinct_r = set(words_c), set(words_r)
+    both = len(distinct_c & distinct_r)
+    either = len(distinct_c) + len(distinct_r) - both
     return Minimality(
         token_levenshtein=distance,
         char_levenshtein=Levenshtein.distance(rejected, chosen),
         edit_distance=distance / max(len(words_c), len(words_r), 1),
-        jaccard=len(set(words_c) & set(words_r)) / either if either else 1.0,
-        kept_share=common / len(words_o) if words_o else 1.0,
-        common_prefix=_common_prefix(words_c, words_r),
+        jaccard=both / either if either else 1.0,
+        kept_share=LCSseq.similarity(words_r, words_c) / len(words_o) if words_o else 1.0,
+        common_prefix=operations[0][2] if operations and operations[0][0] == "equal" else 0,
         length_ratio=len(words_c) / max(len(words_r), 1),
-        changed_spans=changed_spans(chosen, rejected),
+        changed_spans=_spans(chosen, rejected, operations),
     )
 
 
@@ -72,23 +96,56 @@ def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
-    at_c = [m.span() for m in WORD.finditer(chosen)]
-    at_r = [m.span() for m in WORD.finditer(rejected)]
-    operations = Levenshtein.opcodes([rejected[a:b] for a, b in at_r], [chosen[a:b] for a, b in at_c])
-    kept = [
-        (at_r[operation.src_start + i], at_c[operation.dest_start + i])
-        for operation in operations
-        if operation.tag == "equal"
-        for i in range(operation.src_end - operation.src_start)
-    ]
-    ends = ((len(rejected), len(rejected)), (len(chosen), len(chosen)))
+    return _spans(chosen, rejected, _aligned(words(rejected), words(chosen)))
+
+
+def _aligned(words_r: tuple[str, ...], words_c: tuple[str, ...]) -> list[Operation]:
+    """What turns the tokens of one text into those of the other, in the fewest edits."""
+    return cast(list[Operation], Levenshtein.opcodes(words_r, words_c).as_list())
+
+
+def _spans(chosen: str, rejected: str, operations: list[Operation]) -> tuple[Span, ...]:
+    """The spans behind an alignment of tokens: all that lies between what both texts keep."""
     spans: list[Span] = []
     r = c = 0
-    for (r_start, r_end), (c_start, c_end) in [*kept, ends]:
-        if rejected[r:r_start] != chosen[c:c_start]:
-            spans.append(_trimmed(rejected, chosen, Span(r, r_start, c, c_start)))
-        r, c = r_end, c_end
+    for begin_r, begin_c, length in (*_kept(chosen, rejected, operations), (len(rejected), len(chosen), 0)):
+        if rejected[r:begin_r] != chosen[c:begin_c]:
+            spans.append(_trimmed(rejected, chosen, Span(r, begin_r, c, begin_c)))
+        r, c = begin_r + length, begin_c + length
     return tuple(spans)
+
+
+def _kept(chosen: str, rejected: str, operations: list[Operation]) -> Iterator[tuple[int, int, int]]:
+    """Stretches that both texts keep, in order: where each begins in either, and its length.
+
+    Nothing but white space stands between tokens, so the next token is where it is first found. A run
+    of kept tokens is one stretch if the white space in it is the same, and else token by token.
+    """
+    words_c, words_r = words(chosen), words(rejected)
+    r = c = 0
+    for tag, first_r, last_r, first_c, last_c in operations:
+        tokens = words_r[first_r:last_r]
+        if tag != "equal":
+            r = _end_of(tokens, rejected, r)
+            c = _end_of(words_c[first_c:last_c], chosen, c)
+            continue
+        r, c = rejected.find(tokens[0], r), chosen.find(tokens[0], c)
+        end = _end_of(tokens, rejected, r)
+        if chosen.startswith(rejected[r:end], c):
+            yield r, c, end - r
+            r, c = end, c + end - r
+            continue
+        for token in tokens:
+            r, c = rejected.find(token, r), chosen.find(token, c)
+            yield r, c, len(token)
+            r, c = r + len(token), c + len(token)
+
+
+def _end_of(tokens: Iterable[str], text: str, at: int) -> int:
+    """Where the last of `tokens` ends, which follow each other from `at` on."""
+    for token in tokens:
+        at = text.find(token, at) + len(token)
+    return at
 
 
 def _trimmed(rejected: str, chosen: str, span: Span) -> Span:
@@ -109,7 +166,3 @@ def _trimmed(rejected: str, chosen: str, span: Span) -> Span:
     ):
         r_end, c_end = r_end - 1, c_end - 1
     return Span(r_start, r_end, c_start, c_end)
-
-
-def _common_prefix(a: list[str], b: list[str]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

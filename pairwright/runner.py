@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pairwright.engines.base import Engine
+from pairwright.budget import Budget
+from pairwright.engines.base import Engine, Finished
 from pairwright.engines.pool import EnginePool
 from pairwright.inputs import Input, Row
 from pairwright.journal import Journal
@@ -14,6 +15,7 @@ from pairwright.manifest import Manifest
 from pairwright.progress import Meter
 from pairwright.records import FAILED, KEPT, Completion, Job, Outcome, Request, content_hash
 from pairwright.schema import with_carried
+from pairwright.sharing import Share
 from pairwright.stage import Stage, Work
 from pairwright.store import commit_shard
 
@@ -64,8 +66,12 @@ class Runner:
         journal: Journal,
         folder: Path,
         manifest: Manifest,
+        share: Share,
+        budget: Budget,
     ) -> None:
         self.manifest = manifest
+        self._share = share
+        self._budget = budget
         self._stage = stage
         self._rows = rows
         self._engines = engines
@@ -82,27 +88,34 @@ class Runner:
         self._tokens = 0
 
     def run(self, stopping: Callable[[], bool], meter: Meter) -> Manifest:
-        """Finish every open shard; once `stopping` says so, only what has been asked."""
-        while not stopping():
+        """Finish every open shard; once `stopping` or the budget says so, only what has been asked."""
+        while not stopping() and self._budget.spent is None:
             self._admit()
             if not self._in_air:
                 return self.manifest
             self._collect()
             meter(self._finished, self._kept, self._tokens)
         for engine in self._asked:
-            self._journal.add(engine.drain())
+            self._keep(engine.drain())
         return self.manifest
 
     def _open_items(self) -> Iterator[Flight]:
         """Items of shards that are not finished, in order."""
-        index = 0
         samples = self._stage.samples
-        for row in self._rows:
-            for sample in range(samples):
-                if index // self.manifest.shard_size not in self.manifest.shards:
+        for place, row in self._rows.rows(lambda place: any(map(self._is_open, self._of_row(place)))):
+            for sample, index in enumerate(self._of_row(place)):
+                if self._is_open(index):
                     row_id = content_hash([row.row_id, sample])[:16] if samples > 1 else row.row_id
                     yield Flight(index, row_id, row, self._stage.work(row, sample))
-                index += 1
+
+    def _of_row(self, place: int) -> range:
+        """Numbers of the items that the row at a place becomes."""
+        return range(place * self._stage.samples, (place + 1) * self._stage.samples)
+
+    def _is_open(self, index: int) -> bool:
+        """Whether an item is ours and not finished."""
+        shard = index // self.manifest.shard_size
+        return shard not in self.manifest.shards and self._share.owns(shard)
 
     def _admit(self) -> None:
         """Start items until the engines have their hands full."""
@@ -149,12 +162,18 @@ class Runner:
         for engine in busy:
             finished = engine.poll(None if len(busy) == 1 else _POLL_SECONDS)
             self._asked[engine] -= len(finished)
-            self._journal.add(finished)
+            self._keep(finished)
             for key, completion in finished:
                 self._tokens += completion.completion_tokens
                 for flight in self._waiting.pop(key):
                     flight.completions[key] = completion
                     self._advance(flight)
+
+    def _keep(self, finished: list[Finished]) -> None:
+        """Put completions into the journal and count them."""
+        self._journal.add(finished)
+        for _, completion in finished:
+            self._budget.add(completion)
 
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """Note how an item ended, and commit its shard if it was the last one out."""
@@ -162,7 +181,7 @@ class Runner:
             {
                 "row_id": content_hash([flight.row_id, number])[:16] if number else flight.row_id,
                 "prompt_id": flight.row.prompt_id,
-                "prompt": [m.model_dump() for m in flight.row.prompt],
+                "prompt": [{"role": m.role, "content": m.content} for m in flight.row.prompt],
                 **flight.row.carried,
                 **columns,
             }

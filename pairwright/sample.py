@@ -13,17 +13,17 @@ from pairwright.manifest import Manifest
 from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
 from pairwright.runs import run_stage
 from pairwright.schema import ANSWER
-from pairwright.stage import StageConfig, Work
+from pairwright.stage import SharedStageConfig, Work
 
 
-class SampleConfig(StageConfig):
+class SampleConfig(SharedStageConfig):
     """Sample answers to prompts.
 
     Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers
     """
 
     policy: str = Field(json_schema_extra=OPERATIONAL)
-    """Engine that answers: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     n: PositiveInt = 4
     """Answers to each prompt."""
     max_tokens: PositiveInt = 512

@@ -118,7 +118,7 @@ PAIR = pa.schema(
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
 
 EDIT = pa.struct(
-    [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("how", pa.string())]
+    [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("match", pa.string())]
 )
 """An edit that was made: the answer's own text that it took out, what it put there, why, and how the
 place was found (`exact`, `normalised`, `fuzzy` or `sentence`)."""
@@ -163,21 +163,20 @@ would have ended, and `attacks` the verdicts when the rejected answer carries wo
 COMPARED = pa.schema(
     [
         *_ROW,
-        ("answer", CONVERSATION),
-        ("baseline", CONVERSATION),
-        ("answer_model", pa.string()),
-        ("baseline_model", pa.string()),
-        ("win", pa.float64()),
+        ("answer_a", CONVERSATION),
+        ("answer_b", CONVERSATION),
+        ("model_a", pa.string()),
+        ("model_b", pa.string()),
+        ("points", pa.float64()),
         ("decision", pa.string()),
         ("length_difference", pa.int32()),
         ("verdict", VERDICT),
-        ("margin", pa.float64()),
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
     ]
 )
-"""Two models' answers to a prompt: `win` is 1, 1/2 or 0 for the first, `length_difference` in
-characters. In `verdict`, chosen is the first model's answer and rejected the baseline's."""
+"""Two models' answers to a prompt: `points` of a (1, 1/2 or 0), how the judges decided, characters of
+a less those of b, and the verdict, in which chosen stands for a."""
 
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
 

@@ -1,7 +1,8 @@
 """`--config FILE.yaml`: a command's settings from a file.
 
 A value in the file is the text that would stand behind its flag, so `no`, `1e-5`, `1.10` and
-`12:30:00` are what they look like; only `null` is special. Of YAML, `name: value` and lists are read.
+`12:30:00` are what they look like; only `null` is special. Of YAML, `name: value` and lists are read;
+`engine.max_model_len: 4096` is `--engine.max_model_len 4096`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ class Settings(NamedTuple):
         """Raise `UsageError` naming a setting that is none of these."""
         names = list(known)
         for name, line in self.lines.items():
-            if name not in names:
+            if name.partition(".")[0] not in names:
                 close = get_close_matches(name, names, n=1)
                 hint = f"did you mean `{close[0]}`?" if close else "--help lists them"
                 raise UsageError(f"--config {self.path} line {line}: no setting `{name}`; {hint}")
@@ -53,7 +54,19 @@ def load_settings(argv: Sequence[str]) -> tuple[list[str], Settings | None]:
         raise UsageError("--config stands twice; put all settings into one file")
     if not names[0] or names[0].startswith("--"):
         raise UsageError("--config needs a file: --config FILE.yaml")
-    return rest, _read(Path(names[0]))
+    settings = _read(Path(names[0]))
+    return rest + _members(settings, rest), settings
+
+
+def _members(settings: Settings, argv: Sequence[str]) -> list[str]:
+    """The settings with a dot in their name, which join those of the command line, as flags."""
+    given = {argument.partition("=")[0] for argument in argv}
+    dotted = {name: settings.values.pop(name) for name in list(settings.values) if "." in name}
+    for name, value in dotted.items():
+        if isinstance(value, list):
+            line = settings.lines[name]
+            raise UsageError(f"--config {settings.path} line {line}: `{name}` must be one value")
+    return [f"--{n}={v}" for n, v in dotted.items() if v is not None and f"--{n}" not in given]
 
 
 def _read(path: Path) -> Settings:

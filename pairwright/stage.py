@@ -6,11 +6,13 @@ from typing import ClassVar, Protocol
 import pyarrow as pa
 from pydantic import Field
 
+from pairwright.budget import BudgetConfig
 from pairwright.columns import Columns
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.inputs import Input, Row
 from pairwright.records import Completion, Outcome, Request
+from pairwright.sharing import Share, read_share
 
 Work = Generator[list[Request], list[Completion], Outcome]
 """The life of one row: asks for completions (all of a list at once), is sent them in the same order,
@@ -72,3 +74,26 @@ class RunConfig(Config):
 
 class StageConfig(EngineOptions, RunConfig):
     """What every stage needs to know."""
+
+    @property
+    def budget(self) -> BudgetConfig:
+        """What the run may cost."""
+        return BudgetConfig()
+
+    @property
+    def share(self) -> Share | None:
+        """This process's part of the run; None when it is all of it."""
+        return None
+
+
+class SharedStageConfig(BudgetConfig, StageConfig):
+    """What a stage needs to know that asks engines, and whose rows several workers may do."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
+
+    @property
+    def share(self) -> Share | None:
+        return None if self.shard is None else read_share(self.shard)

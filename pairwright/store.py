@@ -135,8 +135,8 @@ def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, note: dict[st
     """The rows as a Parquet file; no rows, no bytes."""
     if not rows:
         return b""
-    complete = [{name: row.get(name) for name in schema.names} for row in rows]
-    table = pa.Table.from_pylist(complete, schema=schema.with_metadata(note))
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    table = pa.Table.from_arrays(columns, schema=schema.with_metadata(note))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()

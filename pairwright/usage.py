@@ -22,9 +22,18 @@ def usage_sentence(
     """The sentence for an error of command `name`, whose settings file holds the settings `in_file`."""
     see = f"see pairwright {name} --help" if name else "see pairwright --help"
     fields = config.model_fields if config is not None else {}
-    for flag in (a.partition("=")[0].removeprefix("--") for a in argv if a.startswith("--")):
+    for at, flag in (
+        (i, a.partition("=")[0].removeprefix("--")) for i, a in enumerate(argv) if a[:2] == "--"
+    ):
+        family, dot, _ = flag.partition(".")
+        if family in fields and fields[family].annotation == dict[str, str]:
+            if not dot:
+                return f"--{flag} is written with a name: --{flag}.NAME VALUE"
+            if "=" not in argv[at] and [a[:2] for a in argv[at + 1 : at + 2]] in ([], ["--"]):
+                return f"--{flag} needs a value, even if it is only true: --{flag} true"
+            continue
         if flag.removeprefix("no_") not in (*fields, "help", "version", ""):
-            close = difflib.get_close_matches(flag, fields, n=1)
+            close = difflib.get_close_matches(family, fields, n=1)
             return f"no option --{flag}; " + (f"did you mean --{close[0]}?" if close else see)
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):

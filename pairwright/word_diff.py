@@ -1,10 +1,37 @@
 """A pair as one text: what the rejected answer says, and what the chosen one says instead."""
 
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
 from rich.text import Text
 
 from pairwright.minimality import changed_spans
 
-_OLD, _NEW = "red strike", "bold green"
+_STYLES = {"same": "", "old": "red strike", "new": "bold green"}
+_MARKERS = {"same": "{}", "old": "[-{}-]", "new": "{{+{}+}}"}
+
+
+class Piece(NamedTuple):
+    """A stretch of a pair's text."""
+
+    kind: Literal["same", "old", "new"]
+    """In both answers, in the rejected one only, in the chosen one only."""
+    text: str
+
+
+def pieces(rejected: str, chosen: str) -> Iterator[Piece]:
+    """The chosen answer in order, each change where it stands: what was there before, then what is."""
+    end = 0
+    for span in changed_spans(chosen, rejected):
+        found = (
+            Piece("same", chosen[end : span.chosen_start]),
+            Piece("old", rejected[span.rejected_start : span.rejected_end]),
+            Piece("new", chosen[span.chosen_start : span.chosen_end]),
+        )
+        yield from (piece for piece in found if piece.text)
+        end = span.chosen_end
+    if end < len(chosen):
+        yield Piece("same", chosen[end:])
 
 
 def word_diff(rejected: str, chosen: str, *, markers: bool = False) -> Text:
@@ -13,15 +40,6 @@ def word_diff(rejected: str, chosen: str, *, markers: bool = False) -> Text:
     Colours are for terminals; `markers` writes `[-old-]{+new+}`, as `git diff --word-diff` does.
     """
     diff = Text()
-    end = 0
-    for span in changed_spans(chosen, rejected):
-        diff.append(chosen[end : span.chosen_start])
-        old = rejected[span.rejected_start : span.rejected_end]
-        new = chosen[span.chosen_start : span.chosen_end]
-        if old:
-            diff.append(f"[-{old}-]" if markers else old, style="" if markers else _OLD)
-        if new:
-            diff.append(f"{{+{new}+}}" if markers else new, style="" if markers else _NEW)
-        end = span.chosen_end
-    diff.append(chosen[end:])
+    for kind, text in pieces(rejected, chosen):
+        diff.append(_MARKERS[kind].format(text) if markers else text, "" if markers else _STYLES[kind])
     return diff

@@ -29,11 +29,8 @@ class Template(NamedTuple):
     variables: frozenset[str]
     """What it must be given."""
     compiled: jinja2.Template
-
-    @property
-    def hash(self) -> str:
-        """Identity of the text: 16 hex digits of its SHA-256."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+    hash: str
+    """Identity of the text: 16 hex digits of its SHA-256."""
 
     def messages(self, **variables: Any) -> list[dict[str, str]]:
         """The chat messages, `{role, content}`, of every block in order. Single pass.
@@ -90,7 +87,8 @@ def load(name: str) -> Template:
         raise TemplateError(f"{path}: nested too deep") from None
     compiled = _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, dict(_ENVIRONMENT.globals))
     variables = meta.find_undeclared_variables(tree) - _ENVIRONMENT.globals.keys()
-    return Template(path.stem, text, frozenset(variables), compiled)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Template(path.stem, text, frozenset(variables), compiled, digest)
 
 
 def _check(tree: nodes.Template, path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from rapidfuzz import fuzz
 
 from pairwright.minimality import WORD
 
-How = Literal["exact", "normalised", "fuzzy", "sentence"]
+Match = Literal["exact", "normalised", "fuzzy", "sentence"]
 
 MIN_FUZZY = 12
 """A quotation shorter than this (folded characters) is never matched approximately: too much is near it."""
@@ -26,7 +27,7 @@ class Place(NamedTuple):
 
     start: int
     end: int
-    how: How
+    match: Match
 
 
 class Folded(NamedTuple):
@@ -55,7 +56,7 @@ def places(find: str, answer: str, min_ratio: float) -> list[Place]:
     exact = [Place(at, at + len(find), "exact") for at in _occurrences(find, answer)]
     if exact or not find.strip():
         return exact
-    wanted, within = folded(find).text.strip(), folded(answer)
+    wanted, within = folded(find).text.strip(), _folded_answer(answer)
     spans = (within.span(at, at + len(wanted)) for at in _occurrences(wanted, within.text))
     if alike := [Place(*span, "normalised") for span in spans if span]:
         return alike
@@ -83,6 +84,10 @@ def folded(text: str) -> Folded:
         ends += [end] * len(plain)
         at = end
     return Folded("".join(out), starts, ends)
+
+
+_folded_answer = lru_cache(maxsize=1)(folded)
+"""The edits of a list are looked for in the same answer."""
 
 
 def _occurrences(find: str, text: str) -> list[int]:

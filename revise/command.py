@@ -8,12 +8,12 @@ from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import UsageError
 from pairwright.manifest import Manifest
 from pairwright.runs import run_stage
-from pairwright.stage import StageConfig
+from pairwright.stage import SharedStageConfig
 from revise.gates import GateConfig
 from revise.stage import ReviseStage
 
 
-class ReviseConfig(GateConfig, StageConfig):
+class ReviseConfig(GateConfig, SharedStageConfig):
     """Revise answers minimally and keep each with its revision as a preference pair.
 
     Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs

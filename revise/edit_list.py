@@ -14,6 +14,7 @@ Unit = Literal["text", "sentence"]
 _MOST_TRIES = 1000
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)\w*[ \t]*$", re.MULTILINE)
 _BEGINS = re.compile(r"\[\s*\{|\{\s*[\"'“‘”’]?\s*(?:edits|find|sentence)[\"'“‘”’]?\s*:")
+_KEYS = {"find", "sentence", "replace", "reason"}
 _NUMBER = re.compile(r"\s*\[?[sS]?(\d{1,6})\]?\s*")
 _DECODER = json.JSONDecoder(strict=False)
 
@@ -44,6 +45,8 @@ def parse_edits(text: str, unit: Unit, *, cut_off: bool = False) -> list[Edit] |
     items = _listed(_values(said))
     if items is None and not cut_off:
         items = _listed(_repaired(said))
+        if any(isinstance(item, dict) and item.keys() - _KEYS for item in items or ()):
+            return None  # a quotation mark within a text was taken for its end
     if items is None:
         return None
     edits = [_edit(item, unit) for item in items]
@@ -113,4 +116,5 @@ def _edit(item: Any, unit: Unit) -> Edit | None:
     if isinstance(find, bool) or not isinstance(find, str if unit == "text" else int):
         return None
     reason = item.get("reason")
-    return Edit(find, item["replace"], reason if isinstance(reason, str) else "")
+    reason = reason.encode(errors="replace").decode() if isinstance(reason, str) else ""
+    return Edit(find, item["replace"], reason)

@@ -1,7 +1,9 @@
 """Two ways to revise: what a reviser is asked, and how a revision is read out of what it says."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_args
+
+from rapidfuzz import fuzz
 
 from pairwright.engines.spec import takes_schemas
 from pairwright.errors import UsageError
@@ -10,6 +12,7 @@ from pairwright.records import Completion
 from pairwright.schema import EDITED_PAIR, PAIR
 from prompts import Template, load
 from prompts.template import TemplateError
+from revise.anchors import folded
 from revise.edit_list import Unit, parse_edits, schema_of
 from revise.edits import apply
 from revise.gates import Verdict
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
 LONG_ANSWER = 300
 """From this many words on, `--edit_unit auto` numbers sentences."""
 
+_ECHO = (12, 80, 90.0)
+"""Characters, from and to, and least likeness of a `replace` that only repeats the instructions."""
+
 _REWRITE = {"improve": "revise", "worsen": "worsen"}
-_MOST_PROBLEMS = 5
 
 
 class Revised(NamedTuple):
@@ -77,6 +82,8 @@ class Rewriting:
     schema = PAIR
 
     def __init__(self, config: "ReviseConfig") -> None:
+        if config.edit_unit != "auto":
+            raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
         self._bare = config.reply == "bare"
         self.first = load(config.template or _REWRITE[config.direction])
         self.first.require("prompt", "answer")
@@ -111,7 +118,8 @@ class Editing:
         self._constrained = config.constrain and takes_schemas(config.reviser)
         self.first = load(config.template or "revise_edits")
         self.first.require("prompt", "answer", "direction", "unit")
-        self.again = load("revise_edits_repair")
+        self.again = load("revise_edits_retry")
+        self._instructions = {unit: self._said(unit) for unit in get_args(Unit)}
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
         """What the first template is given."""
@@ -132,14 +140,32 @@ class Editing:
             if cut_off:
                 return _cut_off(completion)
             return Verdict("unparsed", "no complete list of edits was found in what the reviser wrote")
+        for number, edit in enumerate(edits, start=1):
+            if self._echoed(edit.replace, answer):
+                return Verdict("unapplied", f"edit {number}: its `replace` only repeats the instructions")
         edited = apply(edits, answer, self._config.min_match_ratio)
         if edited.problems:
-            more = len(edited.problems) - _MOST_PROBLEMS
-            said = [*edited.problems[:_MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
-            return Verdict("unapplied", "; ".join(said))
+            return Verdict("unapplied", "; ".join(edited.problems))
         reasons = dict.fromkeys(e.reason.strip() for e in edited.made if e.reason.strip())
         made = [edit._asdict() for edit in edited.made]
         return Revised(edited.text, {"rationale": "\n".join(reasons), "edits": made})
+
+    def _said(self, unit: Unit) -> str:
+        """The first template's own words."""
+        given = {"prompt": "", "answer": "", "direction": self._config.direction, "unit": unit}
+        try:
+            messages = self.first.messages(**{name: given[name] for name in self.first.variables})
+        except TemplateError:
+            return ""  # a template of the user's that wants more than empty texts
+        return folded("\n".join(message["content"] for message in messages)).text
+
+    def _echoed(self, replace: str, answer: str) -> bool:
+        """Whether a replacement is the template's example: weak models copy what is to be filled in."""
+        words = folded(replace).text.strip()
+        least, most, likeness = _ECHO
+        if not least <= len(words) <= most or words in folded(answer).text:
+            return False
+        return fuzz.partial_ratio(words, self._instructions[self._unit(answer)]) >= likeness
 
     def _unit(self, answer: str) -> Unit:
         """How edits say where: a template that knows of no units is only given the plain answer."""

@@ -133,13 +133,7 @@ class ReviseStage:
 
 
 def _pair_columns(chosen: str, rejected: str, measures: Minimality) -> dict[str, Any]:
-    spans = [span._asdict() for span in measures.changed_spans]
-    return {
-        "chosen": _assistant(chosen),
-        "rejected": _assistant(rejected),
-        **measures._asdict(),
-        "changed_spans": spans,
-    }
+    return {"chosen": _assistant(chosen), "rejected": _assistant(rejected), **measures._asdict()}
 
 
 def _assistant(text: str) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 from pairwright.cli import main
 from pairwright.engines.canned import CannedEngine
 from pairwright.engines.openai import OpenAIEngine
+from pairwright.engines.vllm import VLLMEngine
 from pairwright.records import Job
 
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -27,4 +28,5 @@ def witness(engine: type[Any]) -> None:
 
 witness(CannedEngine)
 witness(OpenAIEngine)
+witness(VLLMEngine)
 main(sys.argv[2:])

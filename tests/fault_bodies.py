@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,9 @@ def _others(a: Json, *indices: int) -> Json:
     return {**a, "choices": [*decoys, *a["choices"]]}
 
 
+_two = [{"token": token, "logprob": -0.1} for token in "xy"]
+_both = {**_two[0], "top_logprobs": _two}
+
 BODIES: dict[str, Callable[[Json], Json | bytes]] = {
     "ok": lambda a: a,
     "html": lambda a: b"<!doctype html><title>Welcome</title>",
@@ -149,6 +153,9 @@ BODIES: dict[str, Callable[[Json], Json | bytes]] = {
     "usage_wrong": top(usage={"prompt_tokens": "seven", "completion_tokens": -1}),
     "usage_missing": top(usage=None),
     "extra_fields": lambda a: top(novelty={"a": [1]})(choice(novelty=1)(a)),
+    "unseeded": lambda a: message(content=secrets.token_hex(4))(a),
+    "continued": lambda a: {**a, "usage": {**a["usage"], "prompt_tokens": 1}},
+    "logprob_twice": choice(logprobs={"content": [_both]}),
     "unconstrained": message(content="I would rather say something else."),
     "bom": lambda a: b"\xef\xbb\xbf" + json.dumps(a).encode(),
 }

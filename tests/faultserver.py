@@ -98,7 +98,11 @@ class Connection:
 
     async def _misbehave(self, name: str, argument: str, seen: Seen) -> bool:
         if name in BODIES:
-            body = BODIES[name](answer(seen.body))
+            asked = dict(seen.body)
+            if not self.server.constrains:
+                asked.pop("structured_outputs", None)
+                asked.pop("response_format", None)
+            body = BODIES[name](answer(asked))
             return await self._send(200, body if isinstance(body, bytes) else dumps(body))
         if name in STATUSES or name.isdigit():
             status, error = STATUSES.get(name) or (int(name), {"message": f"fault {name}"})
@@ -225,6 +229,8 @@ class FaultServer:
     """Most requests it bears at once; further ones get 429. 0 bears all."""
     fault: str = "ok"
     """What requests without a marker of their own meet."""
+    constrains: bool = True
+    """Whether it heeds choices and JSON schemas. Many servers do not, and do not say so."""
     log: Path | None = None
     seen: list[Seen] = field(default_factory=list)
     probes: list[Seen] = field(default_factory=list)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from planted_judge import candidates, chance, choosing, plant, question, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.agreement import calibration_error, plain_verdict, point, share, wilson
+from judge.agreement import calibration_error, kappa, plain_verdict, point, share, wilson
 from judge.attacks import drawn_attacks, load_attacks
 from judge.calibrate import CalibrateConfig, CalibrateStage, calibrate
 from judge.calibration import load_calibration
@@ -43,6 +43,11 @@ def prefers_first(asked):
     if not CLEAN.fullmatch(wrong) and chance("echo", asked.text) < 0.1:
         return not right_first
     return right_first or chance("planted", number) < 0.6
+
+
+def test_kappa_is_agreement_beyond_the_half_that_chance_gives():
+    assert kappa(share([1, 1, 1, 0])) == pytest.approx((0.5, 2 * 0.30064 - 1, 2 * 0.95441 - 1), abs=1e-4)
+    assert kappa(share([])) is None
 
 
 def run(folder, config, reply):

@@ -90,9 +90,9 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*SAMPLE[:-1], "foreign", "--preview"], 2, "foreign: already holds other files"),
     ([*SAMPLE[:3], "gpt:4", "--out", "run", "--preview"], 2, "unknown engine"),
     ([*SAMPLE[:3], "canned:gone.jsonl", "--out", "run", "--dry_run"], 2, "no such file"),
-    (["stats", "gone"], 2, "gone: no run.json here"),
-    (["stats", "foreign"], 2, "foreign: no run.json here"),
-    (["stats", "taken"], 1, "taken"),
+    (["stats", "gone"], 2, "gone: no such folder"),
+    (["stats", "foreign"], 2, "foreign: holds no figures: no run.json"),
+    (["stats", "taken"], 2, "taken: is a file; name the folder it is in"),
     (["train"], 2, "must be given; see pairwright train --help"),
 ]  # fmt: skip
 

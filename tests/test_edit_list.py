@@ -72,6 +72,19 @@ def test_only_whole_json_survives_being_cut_off() -> None:
     assert parse_edits(f"[{ITEM},] and further", "text", cut_off=True) is None
 
 
+def test_quotation_marks_within_a_text_do_not_cut_it_short() -> None:
+    said = '[{"find": "said yes", "replace": "said "no", loudly", "reason": "x"}]'
+    assert parse_edits(said, "text") == [Edit("said yes", 'said "no", loudly', "x")]
+    assert parse_edits('[{"find": "x", "replace": "of "a", "b": and c", "reason": "y"}]', "text") is None
+    strict = '[{"find": "x", "replace": "y", "reason": "z", "severity": "low"}]'
+    assert parse_edits(strict, "text") == [Edit("x", "y", "z")]
+
+
+def test_half_a_character_in_a_reason_is_replaced() -> None:
+    said = '[{"find": "x", "replace": "\\ud83d\\ude42", "reason": "\\ud83d"}]'
+    assert parse_edits(said, "text") == [Edit("x", "🙂", "?")]
+
+
 def test_sentences_are_named_by_number() -> None:
     for number in ("3", '"3"', '"S3"', '"[S3]"'):
         assert parse_edits(f'[{{"sentence": {number}, "replace": "x"}}]', "sentence") == [Edit(3, "x")]

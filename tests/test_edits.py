@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revise.anchors import folded, places
-from revise.edits import Edit, Edited, apply
+from revise.edits import MOST_PROBLEMS, Edit, Edited, apply
 from revise.sentences import numbered, sentences
 
 ANSWER = (
@@ -22,7 +22,7 @@ def one(find: str | int, replace: str, answer: str = ANSWER) -> Edited:
 
 
 @pytest.mark.parametrize(
-    ("find", "stood", "how"),
+    ("find", "stood", "match"),
     [
         ("two is five", "two is five", "exact"),
         ("x = 5  # five!", "x = 5  # five!", "exact"),
@@ -34,10 +34,10 @@ def one(find: str | int, replace: str, answer: str = ANSWER) -> Edited:
         ("known to evrybody", "known to everybody", "fuzzy"),
     ],
 )
-def test_a_quotation_is_found_where_it_stands(find: str, stood: str, how: str) -> None:
+def test_a_quotation_is_found_where_it_stands(find: str, stood: str, match: str) -> None:
     edited = one(find, "NEW")
     assert edited.problems == ()
-    assert [(m.find, m.how) for m in edited.made] == [(stood, how)]
+    assert [(m.find, m.match) for m in edited.made] == [(stood, match)]
     assert edited.text == ANSWER.replace(stood, "NEW")
 
 
@@ -81,6 +81,35 @@ def test_edits_that_change_nothing_or_come_twice_are_left_out() -> None:
     assert apply([Edit("absent", "absent")], ANSWER) == Edited(ANSWER, (), ())
     assert apply([], ANSWER) == Edited(ANSWER, (), ())
     assert apply([Edit(ANSWER, "Four.")], ANSWER).text == "Four."
+
+
+def test_problems_are_counted_as_the_reviser_counts_and_only_so_many_are_looked_for() -> None:
+    edits = [Edit("Two", "Two"), Edit("plus", "and"), Edit("plus", "and", "again"), Edit("absent", "x")]
+    assert apply(edits, ANSWER).problems == (
+        "edit 4: “absent” does not stand in the answer; copy it letter for letter",
+    )
+    many = [Edit(f"absent words of number {n}", "x") for n in range(1000)]
+    assert len(apply(many, ANSWER * 100).problems) == MOST_PROBLEMS
+
+
+LATEX = "The sum is $\\frac{a}{b}$,\nand the angle is $\\theta$."
+
+
+@pytest.mark.parametrize(
+    "text", ["\x0crac{a}{c}", "\x08eta", "\theta", "\times 2", "\nabla", "\right)", "\ud83d"]
+)
+def test_what_json_made_of_a_single_backslash_is_refused(text: str) -> None:
+    """Single backslashes of LaTeX are escapes in JSON, and would end up in the pair as what they name."""
+    for edit in (Edit("the angle", text), Edit(text, "the angle")):
+        [problem] = apply([edit], LATEX).problems
+        assert "in JSON write every backslash twice" in problem
+        problem.encode()
+    assert apply([Edit("The sum", "a" + text)], text + " The sum").text == f"{text} a{text}"
+
+
+@pytest.mark.parametrize("text", ["\ta table", "a\r\nb", "\none", "\\theta", "naïve\n\n- 🙂"])
+def test_ordinary_white_space_is_no_broken_escape(text: str) -> None:
+    assert apply([Edit("the angle", text)], LATEX).text == LATEX.replace("the angle", text)
 
 
 def test_neighbours_may_touch() -> None:
@@ -144,7 +173,7 @@ def test_exact_edits_of_a_diff_make_the_target(before: str, after: str) -> None:
         return
     edited = apply(edits, before)
     assert (edited.text, edited.problems) == (after, ())
-    assert {m.how for m in edited.made} <= {"exact"}
+    assert {m.match for m in edited.made} <= {"exact"}
 
 
 @given(TEXT)
@@ -196,5 +225,5 @@ def test_a_sentence_is_replaced_by_its_number() -> None:
     answer = "One is odd. Two is odd.\n\n- Three is odd."
     assert one(2, "[S2] Two is even.", answer).text == answer.replace("Two is odd.", "Two is even.")
     [made] = one(3, "- Three is prime.", answer).made
-    assert (made.find, made.how) == ("- Three is odd.", "sentence")
+    assert (made.find, made.match) == ("- Three is odd.", "sentence")
     assert one(2, "Two is odd.", answer).made == ()

@@ -1,11 +1,13 @@
 """Which revisions become pairs: exact limits, order, and honest answers that must pass."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pairwright.errors import UsageError
 from pairwright.minimality import Minimality, measure
-from revise import ReviseConfig, revise
+from revise import ReviseConfig, gates, revise
 from revise.gates import (
     SLACK_TOKENS,
     Candidate,
@@ -158,3 +160,16 @@ def test_limits_that_nothing_can_meet_are_refused() -> None:
     config = ReviseConfig(input="x", out="y", reviser="canned:z", min_length_ratio=2, max_length_ratio=1)
     with pytest.raises(UsageError, match="no revision could pass"):
         revise(config)
+
+
+META_WORDS = [
+    *["Here is", "the", "my", "this", "your", "revised", "Edited", "answer", "response", "version"],
+    *["I have", "fixed", "original", "student's", "ſtudent anſwer", "\n", "Changes made:", "</revision>"],
+]
+
+
+@given(st.lists(st.sampled_from(META_WORDS), max_size=8).map(" ".join))
+def test_no_meta_talk_is_missed_for_want_of_its_words(text: str) -> None:
+    """The quick look for stems finds whatever the full pattern would."""
+    found, full = gates._speaks_of_itself(text), gates._META.search(text)
+    assert (found and found.span()) == (full and full.span())

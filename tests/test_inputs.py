@@ -1,16 +1,20 @@
 """Rows from where users have them: every form, every fault, and what is carried through."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from runs_on_disk import write_jsonl
 
 from pairwright.columns import Columns
 from pairwright.errors import PairwrightError
 from pairwright.inputs import Input, Row
+from pairwright.occurrences import Occurrences
 
 USER = {"role": "user", "content": "Q"}
 BY_CONVENTION = Columns()
@@ -247,3 +251,16 @@ def test_rows_without_an_answer_are_noticed(tmp_path: Path) -> None:
     assert rows.unanswered is not None
     assert rows.unanswered.endswith("rows.jsonl line 2")
     assert Input(str(jsonl(tmp_path, {"prompt": "Q", "answer": "A"})), Columns(), None).unanswered is None
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12))
+def test_equal_rows_are_counted_as_by_a_dictionary(rows: list[str]) -> None:
+    occurrences, before = Occurrences(), Counter[str]()
+    for row in rows:
+        occurrences.survey((row, None))
+    for _ in range(2):
+        count = occurrences.counter()
+        before.clear()
+        for row in rows:
+            assert count((row, None)) == before[row]
+            before[row] += 1

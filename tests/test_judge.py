@@ -304,8 +304,7 @@ def test_reasoning_comes_before_the_choice(tmp_path):
     ("more", "words"),
     [
         ({"judge": None}, "--judge must be given"),
-        ({"judge": "reward:./gone"}, "no such folder"),
-        ({"policy": "reward:./gone", "columns": None}, "a reward model scores answers and writes none"),
+        ({"judge": "reward:runs/rm"}, "neither a folder here nor a model on the hub"),
         ({"judge": "nobody:x"}, "unknown engine"),
         ({"columns": "one"}, "no prompt has two answers"),
         ({"columns": "one,five"}, r"no column `five` \(--columns\)"),

@@ -1,9 +1,11 @@
 """A judge behind HTTP: constrained choices, answers that are no verdict, and a server that misbehaves."""
 
+import pytest
 from faultserver import FaultServer
 from runs_on_disk import rows_of, write_jsonl
 
 from judge.command import JudgeConfig, judge
+from pairwright.errors import PairwrightError
 
 
 def run(folder, protocol, prompts):
@@ -23,7 +25,8 @@ def test_a_choice_is_asked_for_after_reasoning_and_obeyed(tmp_path):
     counts, rows, server = run(tmp_path, "choice", [f"Q{n}?" for n in range(12)])
     assert sum(counts.values()) == 12
     assert set(counts) <= {"kept", "inconsistent", "tie"}
-    held = [seen.body for seen in server.seen if "structured_outputs" in seen.body]
+    probe, *held = [seen.body for seen in server.seen if "structured_outputs" in seen.body]
+    assert probe["messages"][0]["content"].startswith("What is the capital of France?")
     assert len(held) == 24
     for body in held:
         assert [m["role"] for m in body["messages"]] == ["user", "assistant", "user"]
@@ -32,6 +35,20 @@ def test_a_choice_is_asked_for_after_reasoning_and_obeyed(tmp_path):
     votes = [vote for row in rows for vote in row["verdict"]["votes"]]
     assert all(vote["reply"].startswith("answer ") for vote in votes)
     assert {vote["probability"] is None for vote in votes} == {False}
+
+
+def test_a_server_that_ignores_choices_is_refused_before_any_verdict(tmp_path):
+    """It would answer now and then what was asked for, and only those verdicts would be kept."""
+    rows = [{"prompt": f"Q{n}?", "response_a": "a", "response_b": "b"} for n in range(200)]
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    with FaultServer(constrains=False) as server:
+        config = JudgeConfig(
+            input=str(path), judge=f"openai:m@{server.url}", protocol="choice", out=str(tmp_path / "run"),
+        )  # fmt: skip
+        with pytest.raises(PairwrightError, match=r"ignores choices .*--protocol logprob or text"):
+            judge(config)
+    held = [seen for seen in server.seen if "structured_outputs" in seen.body]
+    assert {seen.prompt for seen in held} == {"What is the capital of France? Answer in one word."}
 
 
 def test_a_server_that_says_something_else_is_unparsed_and_one_that_breaks_has_failed(tmp_path):

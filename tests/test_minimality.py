@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
-from pairwright.minimality import WORD, Minimality, Span, changed_spans, measure
+from pairwright.minimality import WORD, Minimality, Span, changed_spans, measure, words
 
 TEXT = st.text(st.sampled_from(list("abc  ,.\n\té漢か\u0301\u200d😀_1")), max_size=40)
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "dd", "漢", ",", "."]), max_size=12).map(" ".join)
@@ -168,6 +169,49 @@ def test_distances_are_those_of_naive_algorithms(chosen: str, rejected: str) -> 
     assert found.edit_distance == levenshtein(c, r) / max(len(c), len(r), 1)
     shared = [x == y for x, y in zip(c, r, strict=False)]
     assert found.common_prefix == (shared.index(False) if False in shared else len(shared))
+
+
+def plain_spans(chosen: str, rejected: str) -> list[Span]:
+    """Spans as their definition reads: every token's place, every kept pair of tokens in turn.
+
+    White space at either end is left as it is.
+    """
+    at_c = [m.span() for m in WORD.finditer(chosen)]
+    at_r = [m.span() for m in WORD.finditer(rejected)]
+    operations = Levenshtein.opcodes([rejected[a:b] for a, b in at_r], [chosen[a:b] for a, b in at_c])
+    kept = [
+        (at_r[operation.src_start + i], at_c[operation.dest_start + i])
+        for operation in operations
+        if operation.tag == "equal"
+        for i in range(operation.src_end - operation.src_start)
+    ]
+    ends = ((len(rejected), len(rejected)), (len(chosen), len(chosen)))
+    spans, r, c = [], 0, 0
+    for (r_start, r_end), (c_start, c_end) in [*kept, ends]:
+        if rejected[r:r_start] != chosen[c:c_start]:
+            spans.append(Span(r, r_start, c, c_start))
+        r, c = r_end, c_end
+    return spans
+
+
+@given(TEXT | WORDS, TEXT | WORDS)
+def test_spans_are_those_of_a_plain_walk(chosen: str, rejected: str) -> None:
+    found, plain = changed_spans(chosen, rejected), plain_spans(chosen, rejected)
+    assert len(found) == len(plain)
+    for span, wide in zip(found, plain, strict=True):
+        left = span.rejected_start - wide.rejected_start
+        right = wide.rejected_end - span.rejected_end
+        assert left == span.chosen_start - wide.chosen_start
+        assert right == wide.chosen_end - span.chosen_end
+        assert min(left, right) >= 0
+        assert not rejected[wide.rejected_start : span.rejected_start].strip()
+        assert not rejected[span.rejected_end : wide.rejected_end].strip()
+    assert measure(chosen, rejected, original=rejected).changed_spans == found
+
+
+@given(st.text(max_size=60) | TEXT)
+def test_words_are_found_in_runs_as_in_the_whole(text: str) -> None:
+    assert list(words(text)) == WORD.findall(text)
 
 
 @given(TEXT, TEXT)

@@ -157,9 +157,19 @@ def test_any_value_in_any_place(one: Any, data: st.DataObject) -> None:
 
 
 def test_mutated_bytes() -> None:
-    rng = random.Random(0)
+    mutate(4000, seed=0)
+
+
+@pytest.mark.slow
+def test_100000_mutated_bytes() -> None:
+    mutate(100_000, seed=1)
+
+
+def mutate(number: int, seed: int) -> None:
+    """Read `number` bodies that are honest but for a few stretches of bytes."""
+    rng = random.Random(seed)
     bodies = [(one, json.dumps(honest(one)).encode()) for one in JOBS]
-    for _ in range(4000):
+    for _ in range(number):
         one, body = rng.choice(bodies)
         spoilt = bytearray(body)
         for _ in range(rng.randint(1, 4)):

@@ -92,16 +92,17 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["revise", "worsen"])
+@pytest.mark.parametrize("name", ["revise", "worsen", "revise_edits"])
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_data_is_inert_and_stays_as_it_is(name: str, payload: str) -> None:
     """What is rendered with a payload is what is rendered with a mark, the mark replaced."""
     template = load(name)
+    settings = {n: VALUES[n][0] for n in template.variables - {"prompt", "answer"}}
     for side in ("prompt", "answer"):
         other = {"prompt": "answer", "answer": "prompt"}[side]
         for wrapped in (payload, f" \n{payload}\n{payload} "):
-            marked = template.messages(**{side: "⟦mark⟧", other: "{{ plain }}"})
-            given = template.messages(**{side: wrapped, other: "{{ plain }}"})
+            marked = template.messages(**{side: "⟦mark⟧", other: "{{ plain }}"}, **settings)
+            given = template.messages(**{side: wrapped, other: "{{ plain }}"}, **settings)
             assert [m["role"] for m in given] == [m["role"] for m in marked]
             assert [m["content"] for m in given] == [
                 m["content"].replace("⟦mark⟧", wrapped) for m in marked
@@ -109,9 +110,10 @@ def test_data_is_inert_and_stays_as_it_is(name: str, payload: str) -> None:
     assert not Path("/tmp/pairwright-marker").exists()
 
 
+@pytest.mark.parametrize("name", ["revise_retry", "revise_edits_retry"])
 @pytest.mark.parametrize("payload", HOSTILE)
-def test_a_reason_that_quotes_the_model_is_inert_too(payload: str) -> None:
-    [message] = load("revise_retry").messages(status=payload, reason=payload)
+def test_a_reason_that_quotes_the_model_is_inert_too(payload: str, name: str) -> None:
+    [message] = load(name).messages(status=payload, reason=payload)
     assert message["content"].startswith(f"That cannot be used: {payload}.")
 
 

@@ -41,7 +41,7 @@ def test_edits_make_a_pair_and_stay_with_it() -> None:
     assert columns["chosen"] == [{"role": "assistant", "content": BETTER}]
     assert columns["rejected"] == [{"role": "assistant", "content": ANSWER}]
     assert columns["edits"] == [
-        {"find": "is five", "replace": "is four", "reason": "a slip", "how": "exact"}
+        {"find": "is five", "replace": "is four", "reason": "a slip", "match": "exact"}
     ]
     assert (columns["rationale"], columns["token_levenshtein"]) == ("a slip", 1)
     assert set(columns) <= set(editing().schema.names)
@@ -97,6 +97,24 @@ def test_one_edit_that_fits_nowhere_undoes_the_others() -> None:
     )
 
 
+def test_the_examples_of_the_instructions_are_no_edits() -> None:
+    """Real completions of a small model that was held to the schema."""
+    for echo in ("what stands there instead", "What stands here instead.", "what stands  there\ninstead"):
+        for unit, where in (("text", {"find": "is five"}), ("sentence", {"sentence": 1})):
+            [_], outcome = play(
+                editing(retry=False, edit_unit=unit), row(), said(where | {"replace": echo})
+            )
+            assert (outcome.status, "chosen" in outcome.columns) == ("unapplied", False)
+            assert outcome.reason == "edit 1: its `replace` only repeats the instructions"
+    own = ANSWER + " It is what stands there instead."
+    [_], outcome = play(
+        editing(retry=False),
+        row(own),
+        said({"find": "has been", "replace": "is what stands there instead"}),
+    )
+    assert outcome.status == "kept"
+
+
 def test_long_answers_are_numbered() -> None:
     long = " ".join(f"Line {n} is a line of words." for n in range(60))
     edit = said({"sentence": 2, "replace": "Line 1 is a fine line.", "reason": "nicer"})
@@ -124,11 +142,13 @@ def test_schemas_are_asked_of_engines_that_have_them() -> None:
 
 
 def test_templates_and_replies_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--edit_unit sentence: goes with --mode edits"):
+        stage(edit_unit="sentence")
     with pytest.raises(UsageError, match="--reply bare: goes with --mode rewrite"):
         editing(reply="bare")
-    own = tmp_path / "revise_edits_repair.j2"
+    own = tmp_path / "revise_edits_retry.j2"
     own.write_text("{% block user %}{{ answer }}{% endblock %}")
-    with pytest.raises(UsageError, match="revise_edits_repair is the second try's"):
+    with pytest.raises(UsageError, match="revise_edits_retry is the second try's"):
         editing(template=str(own))
     own = tmp_path / "mine.j2"
     own.write_text("{% block user %}{{ prompt }}|{{ answer }}{% endblock %}")
@@ -170,10 +190,10 @@ def test_a_run_keeps_its_edits_and_a_gate_reads_them_anew(tmp_path: Path) -> Non
     kept = {
         int(r["prompt"][0]["content"].split()[2]): r for r in rows_of(tmp_path / "run") if "status" not in r
     }
-    assert kept[0]["edits"][0]["how"] == "exact"
+    assert kept[0]["edits"][0]["match"] == "exact"
     assert kept[4]["edits"] == [
         {"find": "everybody knows who can count", "replace": "all know who can count", "reason": "",
-         "how": "fuzzy"}
+         "match": "fuzzy"}
     ]  # fmt: skip
     for pair in kept.values():
         [edit] = pair["edits"]
@@ -187,6 +207,19 @@ def test_a_run_keeps_its_edits_and_a_gate_reads_them_anew(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="`mode` was 'edits' and is now 'rewrite'"):
         revise(config.model_copy(update={"mode": "rewrite"}))
     assert load_manifest(tmp_path / "run").counts == strict.counts
+
+
+def test_half_a_character_drops_its_row_and_no_other(tmp_path: Path) -> None:
+    """Neither UTF-8 nor Parquet can hold one; a JSON escape can name it."""
+    half = (
+        r'[{"find": "it is", "replace": "\ud83d", "reason": "\ud83d"}, {"find": "\ud83d", "replace": ""}]'
+    )
+    replies = [{"match": "What is 0 plus", "text": half}]
+    replies.append({"text": '[{"find": "easy to find", "replace": "found", "reason": "\\ud83d"}]'})
+    reviser = write_jsonl(tmp_path / "half.jsonl", replies)
+    manifest = revise(edits_config(tmp_path, rows=2, reviser=f"canned:{reviser}"))
+    assert manifest is not None
+    assert manifest.counts == {"unapplied": 1, "kept": 1}
 
 
 def test_pairs_with_edits_load_and_train(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_good_revision_is_a_pair() -> None:
     assert (columns["source"], columns["attempts"]) == ("clair", 1)
     assert columns["token_levenshtein"] == 1
     [span] = columns["changed_spans"]
-    assert ANSWER[span["rejected_start"] : span["rejected_end"]] == "five"
+    assert ANSWER[span.rejected_start : span.rejected_end] == "five"
     assert set(columns) <= set(ReviseStage.schema.names)
 
 

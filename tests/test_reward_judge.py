@@ -1,135 +1,126 @@
-"""Reward models as judges: scores as transformers gives them, margins, juries, and what is refused."""
+"""A reward model as a judge: real weights, scores of single answers, votes by their difference."""
 
-import json
 import math
 
 import pytest
 import torch
 from planted_judge import seed
 from runs_on_disk import rows_of, write_jsonl
-from tiny_model import save_tiny_model, tiny_tokenizer
+from tiny_model import SHAPE, save_tiny_model, tiny_tokenizer
 from transformers import AutoModelForSequenceClassification, LlamaConfig
 
-from judge import JudgeConfig, WinrateConfig, judge, winrate
-from judge.winrate import load_winrate
-from pairwright.engines import EngineOptions
-from pairwright.engines.reward import RewardEngine
+from judge.calibrate import CalibrateConfig, calibrate
+from judge.calibration import load_calibration
+from judge.command import JudgeConfig, judge
+from judge.winrate import WinrateConfig, load_winrate, winrate
+from pairwright.chat import encode_answer
+from pairwright.engines.options import EngineOptions
+from pairwright.engines.reward import last_token_scores
+from pairwright.engines.spec import open_engine
 from pairwright.errors import UsageError
-from pairwright.manifest import load_manifest
-from pairwright.records import Job, Message, Request
-from pairwright.sample import SampleConfig, sample
+from pairwright.records import Job, Message, Request, conversation
 
 
 @pytest.fixture(scope="module")
-def reward(tmp_path_factory):
-    """A random classifier with one label, whose padding token is the one that ends a turn."""
-    folder = tmp_path_factory.mktemp("reward")
+def folder(tmp_path_factory):
+    """A random reward model whose padding token ends every answer too."""
+    place = tmp_path_factory.mktemp("reward")
     tokenizer = tiny_tokenizer()
-    torch.manual_seed(3)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=24, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=128, pad_token_id=0,
-        num_labels=1,
-    )  # fmt: skip
+        vocab_size=len(tokenizer), bos_token_id=None, eos_token_id=0, pad_token_id=0, num_labels=1, **SHAPE
+    )
+    torch.manual_seed(3)
     model = AutoModelForSequenceClassification.from_config(config).float()
-    torch.nn.init.normal_(model.score.weight, std=0.5)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    torch.nn.init.normal_(model.score.weight, std=2.0)
+    model.save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place
+
+
+ROWS = [{"prompt": f"say {n}", "new": f"yes {n}" + "!" * n, "old": f"no {n}"} for n in range(6)]
 
 
 def alone(folder, prompt, answer):
-    """The score of one conversation, read by hand at its last token."""
+    """The score of one answer, unpadded, as transformers itself would read the last token."""
     tokenizer = tiny_tokenizer()
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    ids = tokenizer(f"<|user|>{prompt}<|end|><|assistant|>{answer}<|end|>", return_tensors="pt").input_ids
+    said = [Message(role="assistant", content=answer)]
+    ids = torch.tensor([[i for part in encode_answer(tokenizer, conversation(prompt), said) for i in part]])
+    assert ids[0, -1] == tokenizer.pad_token_id
     with torch.no_grad():
-        hidden = model.model(ids).last_hidden_state
-        return float(model.score(hidden)[0, -1, 0])
+        hidden = model.model(ids).last_hidden_state[0, -1]
+        return float(model.score(hidden))
 
 
-ROWS = [
-    {"prompt": "Why?", "a": "Because it is so, and so it shall be.", "b": "No."},
-    {"prompt": "Who are you, after all?", "a": "me", "b": "Nobody knows for sure."},
-    {"prompt": "What", "a": "x" * 30, "b": "y"},
-]
-
-
-def test_scores_in_a_padded_batch_are_those_of_each_alone(reward):
-    engine = RewardEngine(str(reward), EngineOptions(device="cpu", batch_size=4), "reward:x")
-    asked = {(row["prompt"], row[side]) for row in ROWS for side in "ab"}
-    for prompt, answer in asked:
-        messages = (Message(role="user", content=prompt), Message(role="assistant", content=answer))
-        engine.submit(
-            Job(key=json.dumps([prompt, answer]), request=Request(role="judge", messages=messages))
-        )
+def test_scores_are_read_at_the_last_token_whatever_the_padding(folder):
+    engine = open_engine(f"reward:{folder}", EngineOptions(batch_size=4))
+    for n, row in enumerate(ROWS):
+        said = Message(role="assistant", content=row["new"])
+        request = Request(role="judge", messages=(*conversation(row["prompt"]), said))
+        engine.submit(Job(key=f"{n:032x}", request=request))
     found = {}
-    while len(found) < len(asked):
-        found |= {tuple(json.loads(key)): float(said.text) for key, said in engine.poll()}
-    for (prompt, answer), score in found.items():
-        assert score == pytest.approx(alone(reward, prompt, answer), abs=1e-5)
+    while len(found) < len(ROWS):
+        found |= {f.key: float(f.completion.text) for f in engine.poll()}
+    for n, row in enumerate(ROWS):
+        assert found[f"{n:032x}"] == pytest.approx(alone(folder, row["prompt"], row["new"]), abs=1e-5)
+    assert len({round(score, 3) for score in found.values()}) == len(ROWS)
+    engine.submit(Job(key="0" * 32, request=Request(role="judge", messages=conversation("say it"))))
+    [refused] = engine.poll()
+    assert "scores answers and gives none" in refused.completion.failure
+    engine.close()
 
 
-def settings(tmp_path, reward, **more):
-    """Settings that judge and winrate share."""
-    return {"judge": f"reward:{reward}", "min_margin": 0.0, "out": str(tmp_path / "run")} | more
-
-
-def test_pairs_by_a_reward_model(tmp_path, reward):
-    path = write_jsonl(tmp_path / "rows.jsonl", ROWS)
-    judge(
-        JudgeConfig(
-            input=str(path),
-            columns="a,b",
-            judge=f"reward:{reward}",
-            min_margin=0.0,
-            out=str(tmp_path / "run"),
-        )
+def test_a_padding_free_batch_and_a_padded_one_agree(folder):
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    long, short = list(range(5, 45)), [7, 8, 9]
+    together = last_token_scores(model, [long, short])
+    assert together.tolist() == pytest.approx(
+        [last_token_scores(model, [ids]).item() for ids in (long, short)], abs=1e-5
     )
-    rows = {row["prompt"][0]["content"]: row for row in rows_of(tmp_path / "run")}
-    for given in ROWS:
-        scores = {text: alone(reward, given["prompt"], text) for text in (given["a"], given["b"])}
-        row = rows[given["prompt"]]
-        best = max(scores, key=scores.get)
-        assert row["chosen"][0]["content"] == best
-        difference = scores[best] - min(scores.values())
-        assert row["verdict"]["preference"] == pytest.approx(1 / (1 + math.exp(-difference)), abs=1e-5)
+
+
+def test_it_judges_by_the_difference_of_scores(folder, tmp_path):
+    path = write_jsonl(tmp_path / "rows.jsonl", ROWS)
+    out = tmp_path / "run"
+    shared = {"judge": f"reward:{folder}", "min_margin": 0.0}
+    config = JudgeConfig(input=str(path), columns="new,old", out=str(out), **shared)
+    first = judge(config)
+    assert first.counts == {"kept": 6}
+    for row in rows_of(out):
         [vote] = row["verdict"]["votes"]
-        assert vote["chosen_first"] is None
-        assert vote["chosen_score"] - vote["rejected_score"] == pytest.approx(difference, abs=1e-5)
-    manifest = load_manifest(tmp_path / "run")
-    assert manifest.engines["judge"].startswith("reward:folder@")
-    assert not list((tmp_path / "run").glob("templates/*"))
+        prompt, chosen = row["prompt"][0]["content"], row["chosen"][0]["content"]
+        assert vote["chosen_score"] == pytest.approx(alone(folder, prompt, chosen), abs=1e-5)
+        difference = vote["chosen_score"] - vote["rejected_score"]
+        assert difference > 0
+        assert vote["probability"] == pytest.approx(1 / (1 + math.exp(-difference)))
+        assert row["margin"] == pytest.approx(2 * vote["probability"] - 1)
+    assert not list((out / "templates").glob("*"))
+    config = WinrateConfig(a="new", b="old", prompts=str(path), out=str(tmp_path / "wins"), **shared)
+    winrate(config)
+    wins = sum(row["chosen_model"] == "new" for row in rows_of(out))
+    found = load_winrate(tmp_path / "wins")
+    assert (found.wins, found.losses) == (wins, 6 - wins)
 
 
-def test_a_jury_of_a_reward_model_and_an_engine(tmp_path, reward):
-    path = write_jsonl(tmp_path / "rows.jsonl", ROWS[:1])
-    mute = seed(tmp_path / "judge.jsonl")  # says C, which is seldom a label
-    jury = settings(tmp_path, reward, judge=f"reward:{reward},canned:{mute}", agree="mean", max_failed=1.0)
-    judge(JudgeConfig(input=str(path), columns="a,b", **jury))
-    [row] = rows_of(tmp_path / "run")
-    assert len(row["verdict"]["votes"]) == 3  # both orders of the one, and the other's single one
+def test_it_sits_on_a_jury_and_is_calibrated(folder, tmp_path):
+    path = write_jsonl(
+        tmp_path / "rows.jsonl",
+        [{"prompt": r["prompt"], "chosen": r["new"], "rejected": r["old"]} for r in ROWS],
+    )
+    calibrate(CalibrateConfig(input=str(path), judge=f"reward:{folder}", out=str(tmp_path / "alone")))
+    found = load_calibration(tmp_path / "alone")
+    assert (found.agreement.n, found.first_position.n, found.unparsed.value) == (6, 0, 0.0)
+    jury = f"reward:{folder},canned:{seed(tmp_path / 'judge.jsonl')}"
+    judge(JudgeConfig(input=str(path), judge=jury, out=str(tmp_path / "jury"), max_failed=1.0))
+    votes = [v for row in rows_of(tmp_path / "jury") for v in row["verdict"]["votes"]]
+    assert [v["judge"].partition(":")[0] for v in votes[:3]] == ["canned", "canned", "reward"]
 
 
-def test_win_rates_by_a_reward_model(tmp_path, reward):
-    for side in "ab":
-        rows = [{"prompt": row["prompt"], "response": row[side]} for row in ROWS]
-        write_jsonl(tmp_path / f"{side}.jsonl", rows)
-    files = {"input": str(tmp_path / "a.jsonl"), "baseline": str(tmp_path / "b.jsonl")}
-    winrate(WinrateConfig(**files, **settings(tmp_path, reward)))
-    wins = sum(alone(reward, r["prompt"], r["a"]) > alone(reward, r["prompt"], r["b"]) for r in ROWS)
-    found = load_winrate(tmp_path / "run")
-    assert (found.wins, found.losses) == (wins, 3 - wins)
-
-
-def test_what_is_no_judge_and_what_is_no_policy(tmp_path, reward):
-    path = str(write_jsonl(tmp_path / "rows.jsonl", ROWS))
-    causal = save_tiny_model(tmp_path / "causal")
-    where = {"input": path, "out": str(tmp_path / "run")}
-    with pytest.raises(UsageError, match="holds LlamaForCausalLM with"):
-        judge(JudgeConfig(**where, columns="a,b", judge=f"reward:{causal}"))
-    with pytest.raises(UsageError, match="no such folder"):
-        judge(JudgeConfig(**where, columns="a,b", judge="reward:./gone"))
-    with pytest.raises(UsageError, match="scores answers and writes none; name it with --judge"):
-        sample(SampleConfig(**where, policy=f"reward:{reward}"))
+def test_what_is_no_reward_model_is_refused(folder, tmp_path):
+    path = write_jsonl(tmp_path / "rows.jsonl", ROWS)
+    shared = {"input": str(path), "columns": "new,old", "out": str(tmp_path / "run")}
+    with pytest.raises(UsageError, match="is no reward model"):
+        judge(JudgeConfig(**shared, judge=f"reward:{save_tiny_model(tmp_path / 'model')}"))
+    with pytest.raises(UsageError, match="not asked in words"):
+        judge(JudgeConfig(**shared, judge=f"reward:{folder}", protocol="text"))
     assert not (tmp_path / "run").exists()

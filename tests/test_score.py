@@ -151,4 +151,4 @@ def test_the_command_shows_counts_and_refuses_a_causal_model(tiny, tmp_path, cap
     source = write_jsonl(tmp_path / "none.jsonl", [{"prompt": "x", "completion": None}])
     code, _, err = run(capfd, "score", str(tiny.folder / "reward"), source, "--out", "x")
     assert (code, err.count("\n")) == (2, 1)
-    assert math.isfinite(json.loads((tmp_path / "scored" / "stats.json").read_text())["seconds"])
+    assert math.isfinite(json.loads((tmp_path / "scored" / "stats.json").read_text())["cost"]["seconds"])

@@ -493,6 +493,47 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, mo
     assert train(config).status == "trained"
 
 
+@pytest.mark.parametrize("room", [100, 60])
+def test_where_memory_runs_out_forward_passes_are_halved(tiny, monkeypatch, room):
+    """Memory holds `room` tokens; the gradient, the metrics and the weights are those of plenty."""
+    settings: dict[str, Any] = {"eval_share": 0.0, "max_steps": 3, "loss": "dpo"}
+    plenty = tiny.config(f"plenty-{room}", **settings)
+    train(plenty)
+    measure = PreferenceTask.measure
+
+    def cramped(self: PreferenceTask, policy: Any, data: PairSet, indices: list[int]) -> Any:
+        measured = measure(self, policy, data, indices)
+        tokens = sum(
+            len(p.prompt_ids) + sum(map(len, p.sides.values()))
+            for p in map(data.pairs.__getitem__, indices)
+        )
+        if torch.is_grad_enabled() and tokens > room:
+            measured.losses_B.sum().backward()  # it runs out half-way through the backward pass
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return measured
+
+    monkeypatch.setattr(PreferenceTask, "measure", cramped)
+    little = tiny.config(f"little-{room}", **settings)
+    train(little)
+    for record, expected in zip(
+        read_metrics(little.output_dir), read_metrics(plenty.output_dir), strict=True
+    ):
+        assert record == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_row_too_large_for_memory_is_named(tiny, monkeypatch):
+    def none(self: PreferenceTask, *args: Any) -> Any:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(PreferenceTask, "measure", none)
+    monkeypatch.setattr(PreferenceTask, "check_start", lambda *args: None)
+    config = tiny.config("none", eval_share=0.0, max_steps=1)
+    with pytest.raises(
+        PairwrightError, match=r"memory ran out on row row\d+ alone \(\d+ tokens\): train adapters"
+    ):
+        train(config)
+
+
 def test_weights_that_run_away_are_noticed_and_not_saved(tmp_path):
     """The gradient is finite to the last; it is the step that goes too far."""
     own = TinyRun(tmp_path)

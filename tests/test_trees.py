@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, MambaConfig, MistralC
 from pairwright.errors import UsageError
 from train.answers import Answer, collate
 from train.attention import by_tree
-from train.batches import deal
+from train.batches import deal, require_room
 from train.forward import lay_out, unwrapped, way_of
 from train.head import chunked, target_logprobs
 from train.logprobs import answer_logprobs
@@ -242,7 +242,7 @@ def test_a_budget_too_small_for_a_tree_names_the_row():
     with pytest.raises(
         UsageError, match=r"row row1: .* 53 tokens, more than micro_batch_tokens, which is 50"
     ):
-        deal(range(2), pairs, budget=50)
+        require_room(pairs, 50)
 
 
 def test_padded_batches_count_their_padding():

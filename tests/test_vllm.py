@@ -1,6 +1,7 @@
 """A real vLLM server behind the `openai:` engine. `make test-vllm` sets it up and runs this."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import ask, job
+from in_process import run
 from runs_on_disk import rows_of, write_jsonl
 
+from judge.command import JudgeConfig, judge
 from pairwright.engines.openai import OpenAIEngine
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.smollm2 import smollm2_folder
@@ -106,6 +109,46 @@ def test_log_probabilities_are_there_and_normalised(engine: OpenAIEngine) -> Non
     assert completion.failure is None
     assert all(len(position) >= 5 for position in completion.top_logprobs)
     assert all(value <= 0 for position in completion.top_logprobs for value in position.values())
+
+
+@pytest.mark.parametrize("protocol", ["choice", "logprob"])
+def test_a_judge_over_http_is_held_to_the_labels(server: Server, tmp_path: Path, protocol: str) -> None:
+    """Every vote is one of the two labels, or has its probability; the 135M model says neither freely."""
+    rows = [
+        {"prompt": f"What is {n} + 1?", "response_a": f"{n + 1}", "response_b": "A fish."} for n in range(6)
+    ]
+    manifest = judge(
+        JudgeConfig(
+            input=str(write_jsonl(tmp_path / "rows.jsonl", rows)),
+            judge=f"openai:smollm2@{server.url}",
+            protocol=protocol,
+            out=str(tmp_path / "run"),
+            reasoning_tokens=24,
+            deadline=120.0,
+            min_label_mass=0.0,
+        )
+    )
+    assert manifest is not None
+    assert sum(manifest.counts.values()) == 6
+    assert not {"failed", "unparsed"} & set(manifest.counts)
+    votes = [vote for row in rows_of(tmp_path / "run") for vote in row["verdict"]["votes"]]
+    assert len(votes) == 12
+    for vote in votes:
+        assert 0 <= vote["probability"] <= 1
+        assert 0 <= vote["outside_mass"] <= 1
+
+
+def test_the_doctor_finds_a_real_server_well(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capfd, "doctor", f"openai:smollm2@{server.url}")
+    assert (code, err) == (0, ""), out
+    for what in (
+        "answers",
+        "chat template",
+        "choices enforced",
+        "JSON schema enforced",
+        "log-probabilities",
+    ):
+        assert re.search(rf"^ok +{what} ", out, re.MULTILINE), out
 
 
 def test_a_prompt_beyond_the_context_fails_alone(engine: OpenAIEngine) -> None:

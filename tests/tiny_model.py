@@ -93,6 +93,7 @@ class TinyRun:
             "micro_batch_tokens": 250,
             "eval_share": 0.2,
             "use_cpu": True,
+            "reference_store": "none",
             "bf16": False,
         }
 

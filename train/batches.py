@@ -45,21 +45,30 @@ def deal(
     """The micro-batches of process `rank` of `world`: at most `budget` tokens each, equally many for all.
 
     Longest first, so that memory runs out at once or never. Trees are packed first-fit decreasing;
-    where sequences are padded, like goes with like and padding counts. Raises `UsageError`, naming
-    the row, if the budget is too small for one group.
+    where sequences are padded, like goes with like and padding counts. A group larger than the budget
+    is alone in its micro-batch.
     """
     groups = sorted(_groups(indices, items), key=lambda group: -group.tokens)
-    for group in groups[:1]:
-        if group.tokens > budget:
-            raise UsageError(
-                f"row {items[group.indices[0]].row_id}: its prompt and answers have {group.tokens} tokens, "
-                f"more than micro_batch_tokens, which is {budget}; give at least that many"
-            )
     shares = _share_out(groups, world)
     packed = [list((_pack if trees else _stack)(share, budget)) for share in shares]
     rounds = max(map(len, packed))
     idle = [MicroBatch(groups[-1].indices, 0.0)] * (rounds - len(packed[rank])) if groups else []
     return [MicroBatch(chunk, 1.0) for chunk in packed[rank]] + idle
+
+
+def require_room(items: Sequence[Any], budget: int) -> None:
+    """Raise `UsageError`, naming the row, if the budget is too small for a prompt with its answers."""
+    largest = max(_groups(range(len(items)), items), key=lambda group: group.tokens, default=None)
+    if largest and largest.tokens > budget:
+        raise UsageError(
+            f"row {items[largest.indices[0]].row_id}: its prompt and answers have {largest.tokens} tokens, "
+            f"more than micro_batch_tokens, which is {budget}; give at least that many"
+        )
+
+
+def count_prompts(indices: Sequence[int], items: Sequence[Any]) -> int:
+    """How many micro-batches there are at most."""
+    return len({items[index].prompt_ids.tobytes() for index in indices})
 
 
 def _groups(indices: Sequence[int], items: Sequence[Any]) -> Iterator[Group]:

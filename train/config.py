@@ -207,6 +207,8 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
 
     ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Reference of the log-ratios, when it is not the model at its start."""
+    reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Folder of reference log-probabilities that runs share; the user's cache when empty, or `none`."""
 
     @model_validator(mode="before")
     @classmethod

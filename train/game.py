@@ -33,6 +33,7 @@ from train.game_measures import kl_from_start, measure_answers, measure_reward, 
 from train.game_prompts import Halves, Prompts, keep_prompts, read_halves
 from train.game_table import write_table
 from train.game_warnings import failure_signs
+from train.reference_store import NONE
 from train.reward_config import RewardConfig
 from train.reward_model import require_reward_model
 from train.rounds import enter, finished_rounds, read_measures, round_folder, write_measures
@@ -229,6 +230,7 @@ class _Game:
             num_train_epochs=config.llm_epochs,
             pairs_per_update=config.llm_pairs_per_update,
             merge_adapter=bool(config.lora_r),
+            reference_store=NONE,  # every round has a reference of its own
             seed=config.seed,
         )
 

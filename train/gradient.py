@@ -1,7 +1,9 @@
 """The gradient of one update, and the same measures on what is held out, whatever the task."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -10,19 +12,23 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError
-from train.batches import MicroBatch, deal
+from train.batches import MicroBatch, count_prompts, deal
 from train.forward import way_of
 from train.metrics import MetricSums
 from train.task import Dataset, Task
 
+log = logging.getLogger(__name__)
 
-class Trainee(NamedTuple):
+
+@dataclass
+class Trainee:
     """What the functions here work on."""
 
     accelerator: Accelerator
     policy: nn.Module
     task: Task
     micro_batch_tokens: int
+    """Most tokens of a forward pass; less once memory has run out."""
 
     def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
         """This process's share of some pairs."""
@@ -36,6 +42,9 @@ class Trainee(NamedTuple):
         )
 
 
+_NO_MEMORY = ("can't allocate memory", "CUDA out of memory")
+
+
 class Suspects(NamedTuple):
     """Which pairs of an update had a loss or log-probability that is not finite."""
 
@@ -45,11 +54,27 @@ class Suspects(NamedTuple):
 
 
 def add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
-    """Add the gradient of the mean loss over the pairs of an update to the weights' `.grad`.
+    """Set the weights' `.grad` to the gradient of the mean loss over the pairs of an update.
 
     Every pair counts 1 / (pairs of the update), however they are dealt to processes and
-    micro-batches. Metrics go to `sums`. There is no host sync in here.
+    micro-batches. Metrics go to `sums`. Where memory runs out, the update begins again in forward
+    passes of half as many tokens, and so do all after it: the gradient is the same.
+    Raises `PairwrightError`, naming a row, if memory is too small for that row alone.
     """
+    before = sums.copy()
+    while True:
+        try:
+            return _add_gradient(trainee, data, indices, sums)
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            _take_less(trainee, data, indices)
+        trainee.policy.zero_grad()
+        sums.restore(before)
+
+
+def _add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
+    """The same for once. There is no host sync in here."""
     accelerator, policy = trainee.accelerator, trainee.policy
     # Gradients are averaged over processes, so each gives its sum times their number.
     share = accelerator.num_processes / len(indices)
@@ -92,3 +117,27 @@ def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: Dataset, norm: T
         f"the {what} is not finite; the update was not made. Rows: {', '.join(rows[:20])}"
         f"{' …' if len(rows) > 20 else ''}. Look at them, or lower the learning_rate"
     )
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
+
+
+def _take_less(trainee: Trainee, data: Dataset, indices: Sequence[int]) -> None:
+    """Halve the forward passes. Raises `PairwrightError` where that is no help."""
+    longest = max((data.pairs[index] for index in indices), key=lambda item: item.tokens)
+    advice = "train adapters (--lora_r 16), with --gradient_checkpointing, or with a lower max_length"
+    if trainee.accelerator.num_processes > 1:
+        # The others are waiting for this one's gradient; only a fresh start brings all together.
+        raise PairwrightError(
+            f"memory ran out; launch again with --micro_batch_tokens {trainee.micro_batch_tokens // 2}, "
+            f"or {advice}"
+        )
+    if len(trainee.deal(indices, data)) >= count_prompts(indices, data.pairs):
+        raise PairwrightError(
+            f"memory ran out on row {longest.row_id} alone ({longest.tokens} tokens): {advice}"
+        )
+    trainee.micro_batch_tokens //= 2
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    log.warning("memory ran out: forward passes now have %d tokens at most", trainee.micro_batch_tokens)

@@ -16,26 +16,27 @@ from judge import JudgeConfig, WinrateConfig, judge, winrate
 from judge.winrate import load_winrate
 from pairwright.engines import EngineOptions
 from pairwright.engines.weights import model_identity
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.inputs import Row
+from pairwright.errors import PairwrightError
 from pairwright.lock import FolderLock
 from pairwright.manifest import Manifest, load_manifest
 from pairwright.records import KEPT
 from pairwright.sample import SampleConfig, sample
-from pairwright.store import read_tables
 from revise import ReviseConfig, revise
 from train.config import RANKED_LOSSES
 from train.console import say
+from train.loop_answers import as_they_stand, split_prompts
 from train.loop_config import LoopConfig
 from train.loop_stop import reason_to_stop
 from train.loop_table import as_rich, write_table
-from train.prompt_files import rows_of, write_prompts
+from train.prompt_files import write_prompts
 from train.rounds import enter, finished_rounds, round_folder, write_measures
 from train.trainer import train
 
 _DECIDED = (KEPT, "tie", "inconsistent", "disagreement")
 """How prompts end that a judge gave verdicts on."""
 _LOGGED = ("logratios/", "rewards/")
+ANSWERS = "answers.jsonl"
+"""The answers to held-out prompts as they are compared."""
 
 
 def loop(config: LoopConfig) -> list[dict[str, Any]]:
@@ -45,7 +46,7 @@ def loop(config: LoopConfig) -> list[dict[str, Any]]:
     the same command then goes on where it stopped.
     """
     folder = Path(config.output_dir)
-    training, held_out = _split(config)
+    training, held_out = split_prompts(config)
     identity = {
         **config.of_kind("semantic"),
         "model": model_identity(config.model),
@@ -111,34 +112,39 @@ class _Loop:
     def _measure(self, number: int) -> dict[str, Any]:
         """The model's answers to held-out prompts, and how often they beat the start's."""
         here, prompts = round_folder(self._folder, number), self._folder / "eval_prompts.jsonl"
-        samples, start = here / "samples", round_folder(self._folder, 0) / "samples"
-        self._sample(self._policy(number), prompts, samples, n=1, temperature=self._config.eval_temperature)
-        measures = _of_answers(samples)
+        self._sample(
+            self._policy(number), prompts, here / "samples", n=1, temperature=self._config.eval_temperature
+        )
+        measures = as_they_stand(here / "samples", here / ANSWERS)
         if self._config.compares is None:
             return measures
         if not number:
             return measures | {"win_rate": 0.5, "win_rate_low": 0.5, "win_rate_high": 0.5}
+        return measures | self._versus_start(number)
+
+    def _versus_start(self, number: int) -> dict[str, Any]:
+        """How often the round's answers are better than the start's, and how often nobody can tell."""
+        here = round_folder(self._folder, number)
         winrate(
             WinrateConfig(
-                input=str(samples),
-                baseline=str(start),
-                prompts=str(prompts),
-                out=str(here / "versus"),
-                max_failed=1.0,
+                a=str(here / ANSWERS),
+                b=str(round_folder(self._folder, 0) / ANSWERS),
+                prompts=str(self._folder / "eval_prompts.jsonl"),
+                out=str(here / "winrate"),
                 **self._jury | {"judge": self._config.compares},
             )
         )
-        found = load_winrate(here / "versus")
-        rates = {
+        found = load_winrate(here / "winrate")
+        measures = {
             "win_rate": found.win_rate.value,
             "win_rate_low": found.win_rate.low,
             "win_rate_high": found.win_rate.high,
-            "length_controlled": found.length_controlled and found.length_controlled.value,
-            "compared": found.compared,
+            "win_rate_length_controlled": found.length_controlled.value,
+            "compared": found.decided,
         }
-        if self._config.pairs == "revise":
-            rates["contradictions"] = found.inconsistent / found.compared
-        return measures | rates
+        if self._config.pairs == "revise":  # no pair is judged; this is where the judge can be seen
+            measures["contradictions"] = found.inconsistent / found.decided
+        return measures
 
     def _sample(
         self, policy: str, prompts: Path, out: Path, *, n: int, temperature: float | None = None
@@ -202,25 +208,6 @@ class _Loop:
         return self._config.model if other and self._config.loss not in RANKED_LOSSES else None
 
 
-def _split(config: LoopConfig) -> tuple[list[Row], list[Row]]:
-    """Prompts to train on and prompts to look at; which are held out goes by their content.
-
-    Prompts to look at are left out of those to train on.
-    """
-    rows = rows_of(config.prompts, config.limit)
-    if config.eval_prompts is not None:
-        held_out = rows_of(config.eval_prompts, config.eval_limit)
-    else:
-        by_content = sorted({row.prompt_id: row for row in rows}.values(), key=lambda row: row.prompt_id)
-        share = max(1, round(config.eval_prompt_share * len(by_content)))
-        held_out = by_content[:share][: config.eval_limit]
-    known = {row.prompt_id for row in held_out}
-    training = [row for row in rows if row.prompt_id not in known]
-    if not training:
-        raise UsageError(f"{config.prompts}: {len(rows)} prompts, all of them held out; give more")
-    return training, held_out
-
-
 def _of_pairs(made: Mapping[str, Manifest]) -> dict[str, Any]:
     """Share of kept pairs, and of verdicts that turn round with the order."""
     kept = sum(run.counts.get(KEPT, 0) for run in made.values())
@@ -239,14 +226,3 @@ def _of_training(metrics: Mapping[str, float]) -> dict[str, float]:
     """The last log-ratios and rewards: of held-out pairs where there are any."""
     held_out = {name.removeprefix("eval_"): v for name, v in metrics.items() if name.startswith("eval_")}
     return {name: v for name, v in (held_out or metrics).items() if name.startswith(_LOGGED)}
-
-
-def _of_answers(samples: Path) -> dict[str, Any]:
-    """How long the answers are, and how many ended by themselves."""
-    texts = [row["completion"][0]["content"] for table in read_tables(samples) for row in table.to_pylist()]
-    manifest = load_manifest(samples)
-    return {
-        "answers": len(texts),
-        "finished": manifest.counts.get(KEPT, 0) / manifest.items,
-        "words": sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0,
-    }

@@ -18,7 +18,7 @@ _COLUMNS = {
     "win_rate": ("wins", "{:.3f}"),
     "win_rate_low": ("from", "{:.3f}"),
     "win_rate_high": ("to", "{:.3f}"),
-    "length_controlled": ("at equal length", "{:.3f}"),
+    "win_rate_length_controlled": ("at equal length", "{:.3f}"),
     "kept_share": ("kept", "{:.0%}"),
     "contradictions": ("contradict", "{:.0%}"),
     "words": ("words", "{:.1f}"),

@@ -5,6 +5,7 @@
 `metrics.jsonl` holds nothing about time or place, so two runs can be compared line by line.
 """
 
+import copy
 import json
 import math
 import os
@@ -94,6 +95,16 @@ class MetricSums:
         if weight:
             self.sums_K += weight * values_KB.sum(1)
             self.pairs += weight * values_KB.shape[1]
+
+    def copy(self) -> "MetricSums":
+        """The same sums, which stay as they are."""
+        other = copy.copy(self)
+        other.restore(self)
+        return other
+
+    def restore(self, other: "MetricSums") -> None:
+        """Go back to the sums of a copy."""
+        self.sums_K, self.pairs = other.sums_K.clone(), other.pairs.clone()
 
     def clear(self) -> None:
         """Count from nothing again."""

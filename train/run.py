@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from accelerate import Accelerator
 
+from train.batches import require_room
 from train.config import TrainingConfig
 from train.console import say
 from train.folder import METRICS_FILE, TrainRecord
@@ -61,6 +62,8 @@ def prepare(
         f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
         f"left out: {describe_dropped(pairs.dropped)}"
     )
+    for items in (pairs.training, pairs.held_out):
+        require_room(items, config.micro_batch_tokens)
     model = task.load_model(bf16=uses_bf16(config))
     policy = accelerator.prepare_model(model)
     trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)

@@ -16,6 +16,7 @@ import torch
 from pairwright.durable import TEMPORARY, require_space
 from pairwright.interrupt import Interrupted, stop_requested
 from pairwright.lock import FolderLock
+from train.card import write_model_card
 from train.checkpoint import checkpoint_folder, rotate, write_checkpoint
 from train.config import TrainingConfig
 from train.console import say
@@ -167,6 +168,7 @@ def _publish(run: Run, aside: Path, seconds: float) -> TrainRecord:
             "peak_memory_gib": peak_memory_gib(),
         }
     )
+    write_model_card(aside, run.output, record)
     record = publish(run.output, aside, record)
     say(f"{run.output}: trained in {seconds:.0f} s")
     return record

@@ -27,6 +27,8 @@ class Reply(Record):
     delay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Seconds until the reply is there."""
     finish_reason: FinishReason = "stop"
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
     failure: str | None = Field(default=None, min_length=1)
     """When given, the request fails for this reason."""
 
@@ -47,6 +49,8 @@ class Reply(Record):
             text=self.text,
             finish_reason=self.finish_reason,
             top_logprobs=self.top_logprobs,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
             model="canned",
         )
 

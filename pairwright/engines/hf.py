@@ -88,7 +88,8 @@ class HFEngine:
         request = job.request
         if request.json_schema is not None:
             raise UsageError(
-                f"json_schema: {self.spec} cannot hold an answer to a JSON schema; use an openai: engine"
+                f"json_schema: {self.spec} cannot hold an answer to a JSON schema; "
+                "use a vllm: or openai: engine"
             )
         prompt = encode_prompt(self._tokenizer, request.messages)
         choices = self._choices(request.choices) if request.choices else None

@@ -1,10 +1,10 @@
-"""A causal language model and its tokenizer, loaded for generation."""
+"""A model and its tokenizer, loaded for generation or for scoring."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.weights import quiet, resolve_model
@@ -39,7 +39,7 @@ def load_for_generation(name: str, options: EngineOptions) -> Loaded:
     Raises `UsageError` if it cannot be loaded, or if it keeps a state instead of keys and values,
     which cannot be batched with padding.
     """
-    source, device = resolve_model(name), device_of(options.device)
+    source, device = resolve_model(name), _device(options.device)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
@@ -48,13 +48,45 @@ def load_for_generation(name: str, options: EngineOptions) -> Loaded:
         raise UsageError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     if model._is_stateful:
         raise UsageError(f"{name} is a recurrent model; run it on a server (openai:MODEL@URL).")
+    return _placed(model, tokenizer, device, options)
+
+
+def load_for_scoring(name: str, options: EngineOptions) -> Loaded:
+    """The reward model that `resolve_model` takes `name` for. Raises `UsageError` when it is none."""
+    source, device = resolve_model(name), _device(options.device)
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(source)
+            kind = next(iter(config.architectures or ()), "a model of no name")
+            if not kind.endswith("ForSequenceClassification") or config.num_labels != 1:
+                raise UsageError(
+                    f"{name}: holds {kind}, which is no reward model (a sequence classifier of one label); "
+                    "pairwright reward makes one"
+                )
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForSequenceClassification.from_pretrained(source, dtype=options.dtype)
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise UsageError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    if not isinstance(getattr(model, "score", None), torch.nn.Linear):
+        raise UsageError(f"{name}: {type(model).__name__} has no head that reads one token")
+    for settings in (model.config, model.config.get_text_config()):
+        if settings.pad_token_id is None:
+            settings.pad_token_id = 0  # it refuses batches without one; what it reads there is not used
+    return _placed(model, tokenizer, device, options)
+
+
+def _placed(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    device: torch.device,
+    options: EngineOptions,
+) -> Loaded:
     if options.dtype == "auto" and device.type == "cpu" and not _bfloat16_is_fast():
         model = model.float()
     return Loaded(model.to(device).eval(), tokenizer)
 
 
-def device_of(name: str) -> torch.device:
-    """The device that `--device` names. Raises `UsageError` for one that is not there."""
+def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

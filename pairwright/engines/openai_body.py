@@ -22,6 +22,9 @@ FINISH: dict[str, FinishReason] = {
 }
 """Finish reasons as servers call them. Any other (a tool call, an abort) ends no answer."""
 
+IGNORED = "the server ignores the constraint on the answer"
+"""How the reason begins when an answer is none of those that were allowed."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_TOKENS = 2**31
 
@@ -98,7 +101,7 @@ def _completion(value: Any, request: Request) -> Completion:
     if text in request.choices:
         finish = "stop"  # a whole choice is complete even where it used up the token budget
     if finish == "stop" and (how := broken_constraint(text, request)):
-        raise _UnusableError(f"the server ignores the constraint on the answer: {how}")
+        raise _UnusableError(f"{IGNORED}: {how}")
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     model = body.get("model")

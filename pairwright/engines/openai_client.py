@@ -18,8 +18,9 @@ from pairwright.engines.http_fault import (
     status_fault,
     timed_out,
 )
-from pairwright.engines.openai_body import Invalid, body_limit, parse_body, request_body
+from pairwright.engines.openai_body import IGNORED, Invalid, body_limit, parse_body, request_body
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.probe import Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.engines.retry import Attempts, Backoff, Fault
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Job, Request
@@ -31,6 +32,7 @@ OUTAGE = 30.0
 ERROR_BODY = 65536
 """Bytes that are read of a reply that says what is wrong."""
 
+_NOT_UNDERSTOOD = ("http_400", "http_422", "http_501")
 _CONNECT_SECONDS = 10.0
 _AGAIN = "finished work is kept; run the same command again"
 
@@ -48,6 +50,7 @@ class OpenAIClient:
         self._deadline = options.deadline
         self._backoff = backoff
         self._draining = False
+        self._proofs: dict[Kind, asyncio.Task[None]] = {}
         self._open: set[asyncio.Task[None] | None] = set()
         self._last_reply = time.monotonic()
         self._last_answer = float("-inf")
@@ -86,10 +89,39 @@ class OpenAIClient:
     async def answer(self, job: Job) -> Completion:
         """The completion of a job, after as many attempts as faults and deadline allow.
 
-        Raises `PairwrightError` when the server is of no use to any job.
+        Raises `PairwrightError` when the server is of no use to any job, or ignores what this one
+        relies on.
         """
-        payload = request_body(job, self._model)
+        if kind := constraint_kind(job.request):
+            await self._prove(kind)
         attempts = Attempts(self._deadline, self._backoff)
+        outcome = await self._insist(job, attempts)
+        return outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
+
+    async def _prove(self, kind: Kind) -> None:
+        """Ask once, before the first request with such a constraint, whether it is enforced here.
+
+        A model may obey by accident, and then those answers alone would be kept that it happens to
+        give in the form asked for. Where the probe finds nothing out, every answer is still checked.
+        """
+        if kind not in self._proofs:
+            self._proofs[kind] = asyncio.create_task(self._probe(kind))
+        await asyncio.shield(self._proofs[kind])
+
+    async def _probe(self, kind: Kind) -> None:
+        outcome = await self._insist(constraint_probe(kind), Attempts(self._deadline, self._backoff))
+        if isinstance(outcome, Completion):
+            why = ignored(kind, outcome)
+        else:
+            why = ignores(kind, outcome.text) if outcome.text.startswith(IGNORED) else None
+            if outcome.code in _NOT_UNDERSTOOD:
+                why = ignores(kind, str(outcome)).replace("ignores", "refuses", 1)
+        if why is not None:
+            self._stop(why)
+
+    async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
+        """Ask until there is a completion or no further attempt makes sense."""
+        payload = request_body(job, self._model)
         while True:
             outcome = await self._attempt(payload, job.request, attempts)
             if isinstance(outcome, Completion):
@@ -97,7 +129,7 @@ class OpenAIClient:
                 return outcome
             wait = attempts.wait_after(outcome, time.monotonic())
             if wait is None:
-                return self._give_up(outcome, attempts)
+                return outcome
             if self._draining:
                 raise asyncio.CancelledError  # given up, like those that had no request open
             await asyncio.sleep(wait)

@@ -21,4 +21,7 @@ class EngineOptions(Config):
     dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
     """Number format of a local model: `auto` (as it was saved), `float32`, `bfloat16`, `float16`."""
     device: str = Field(default="auto", json_schema_extra=OPERATIONAL)
-    """Where a local model runs: `auto` (a GPU when there is one), `cpu`, `cuda`, `cuda:1` …"""
+    """Where a model of `hf:` runs: `auto` (a GPU when there is one), `cpu`, `cuda`, `cuda:1` …"""
+    engine: dict[str, str] = Field(default={}, json_schema_extra=OPERATIONAL)
+    """Any argument of vLLM for a `vllm:` engine, by its name: `--engine.max_model_len 4096`,
+    `--engine.tensor_parallel_size 2` …; and `--engine.python`, the Python that has vLLM."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pairwright.engines.base import Engine
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.spec import engine_identity, open_engine
+from pairwright.errors import UsageError
 
 UNOPENED_CAPACITY = 256
 """Rows kept in the air while no engine is open, so that a journal can answer them all."""
@@ -17,6 +18,10 @@ class EnginePool:
         self._roles = dict(roles)
         self._options = options
         self._open: dict[str, Engine] = {}
+        if options.engine and not any(spec.startswith("vllm:") for spec in self._roles.values()):
+            raise UsageError(
+                f"--engine.{min(options.engine)}: settings of vLLM, and no engine here is vllm:MODEL"
+            )
         self.identities = {role: engine_identity(spec, options) for role, spec in self._roles.items()}
         """Model and revision by role, known without loading anything."""
 

@@ -9,30 +9,23 @@ from pairwright.errors import UsageError
 
 KINDS = {
     "hf": "hf:MODEL (transformers; hf:smollm2 is built in)",
+    "vllm": "vllm:MODEL (vLLM in a process of its own)",
     "openai": "openai:MODEL@URL (any OpenAI-compatible server)",
     "canned": "canned:FILE (replies from a JSONL file)",
+    "reward": "reward:MODEL (a reward model, as a judge only)",
 }
-SCORER = "reward"
-"""Kind of engine that scores answers and writes none: `reward:DIR`, a reward model, for judges only."""
 
 
 def check_spec(spec: str) -> tuple[str, str]:
     """Kind and name in an engine spec. Raises `UsageError` listing the kinds there are."""
     kind, colon, name = spec.partition(":")
-    if not colon or not name or kind not in (*KINDS, SCORER):
+    if not colon or not name or kind not in KINDS:
         raise UsageError(f"{spec!r}: unknown engine; engines are {', '.join(KINDS.values())}")
     if kind == "openai":
         _model_and_url(spec, name)
     if kind == "canned" and not Path(name).is_file():
         raise UsageError(f"{spec}: no such file: {name}")
     return kind, name
-
-
-def check_role(role: str, spec: str) -> None:
-    """Check a stage's engine: only judges may be reward models. Raises `UsageError`."""
-    kind, _ = check_spec(spec)
-    if kind == SCORER and not role.startswith("judge"):
-        raise UsageError(f"{spec}: a reward model scores answers and writes none; name it with --judge")
 
 
 def open_engine(spec: str, options: EngineOptions) -> Engine:
@@ -47,10 +40,14 @@ def open_engine(spec: str, options: EngineOptions) -> Engine:
 
         model, url = _model_and_url(spec, name)
         return OpenAIEngine(model, url, options, spec)
-    if kind == SCORER:
+    if kind == "reward":
         from pairwright.engines.reward import RewardEngine
 
         return RewardEngine(name, options, spec)
+    if kind == "vllm":
+        from pairwright.engines.vllm import VLLMEngine
+
+        return VLLMEngine(name, options, spec)
     from pairwright.engines.hf import HFEngine
 
     return HFEngine(name, options, spec)
@@ -63,7 +60,7 @@ def reports_logprobs(spec: str) -> bool:
         from pairwright.engines.canned import read_replies
 
         return any(reply.top_logprobs for reply in read_replies(Path(name)))
-    return kind != SCORER
+    return kind != "reward"
 
 
 def takes_schemas(spec: str) -> bool:
@@ -80,13 +77,14 @@ def engine_identity(spec: str, options: EngineOptions) -> str:
         return canned_identity(Path(name))
     if kind == "openai":
         return f"openai:{_model_and_url(spec, name)[0]}"
-    if kind == SCORER:
-        from pairwright.engines.reward import reward_identity
-
-        return reward_identity(name, options)
     from pairwright.engines.weights import model_identity
 
-    return model_identity(name, options.dtype)
+    identity = model_identity(name, options.dtype)
+    if kind == "vllm":
+        from pairwright.engines.vllm_settings import vllm_identity
+
+        return vllm_identity(identity, options.engine)
+    return identity
 
 
 def _model_and_url(spec: str, name: str) -> tuple[str, str]:

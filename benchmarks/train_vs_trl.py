@@ -1,0 +1,319 @@
+"""Updates of preference training here and in TRL: the same pairs, order, loss, optimizer and precision.
+
+    python benchmarks/train_vs_trl.py --pairs FILE [--model smollm2] [--dtype fp32] [--limit 32]
+
+Both sides live in a process of their own and take turns, an update each, after one to warm up. TRL is
+taken at its best for the machine: no gradient checkpointing, its own fused head, the micro-batch of
+`--trl_batch` pairs, sorted by length. Two ratios are reported: with the reference computed beside
+every update (TRL's default; ours then computes its reference in the update too), and with reference
+log-probabilities given on both sides.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import time
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import torch
+
+LEARNING_RATE = 1e-6
+
+
+class Side(Protocol):
+    """One of the two trainers."""
+
+    def update(self, indices: list[int], *, with_reference: bool) -> tuple[float, float]:
+        """Make an update; returns its loss and the norm of its gradient."""
+
+
+class Ours:
+    """pairwright, as `pairwright train` does it."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        from train.config import TrainConfig
+        from train.gradient import Trainee
+        from train.metrics import MetricSums
+        from train.preference import PreferenceTask
+        from train.reference import with_reference
+        from train.setup import accelerator_for
+
+        self._config = TrainConfig(
+            model=args.model,
+            data=(args.pairs,),
+            output_dir="unused",
+            loss=args.loss,
+            eval_share=0.0,
+            bf16=args.dtype == "bf16",
+            max_length=args.max_length,
+            micro_batch_tokens=args.micro_batch_tokens,
+        )
+        task = PreferenceTask(self._config)
+        self._running = accelerator_for(self._config)  # ends with this object
+        self._accelerator = self._running.__enter__()
+        self._pairs = read_pairs(args)
+        model = task.load_model(bf16=self._config.bf16)
+        policy = self._accelerator.prepare_model(model)
+        self._trainee = Trainee(self._accelerator, policy, task, args.micro_batch_tokens)
+        self._with_reference = with_reference
+        self._data = with_reference(self._accelerator, policy, self._pairs, budget=args.micro_batch_tokens)
+        self._sums = MetricSums(self._accelerator.device, task.metrics)
+        self._weights = [p for p in model.parameters() if p.requires_grad]
+        self._optimizer = adamw(self._weights)
+
+    def reference(self) -> dict[int, tuple[float, float]]:
+        """Reference log-probabilities by pair."""
+        return {i: (float(w), float(r)) for i, (w, r) in enumerate(self._data.ref_P2.tolist())}
+
+    def update(self, indices: list[int], *, with_reference: bool) -> tuple[float, float]:
+        """What `train.trainer` does between two lines of metrics."""
+        from train.gradient import add_gradient
+
+        if with_reference:
+            self._with_reference(
+                self._accelerator,
+                self._trainee.policy,
+                [self._pairs[i] for i in indices],
+                budget=self._trainee.micro_batch_tokens,
+            )
+        self._sums.clear()
+        add_gradient(self._trainee, self._data, indices, self._sums)
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return self._sums.means(self._accelerator)["loss"], norm.item()
+
+
+class Theirs:
+    """TRL's DPOTrainer: its loss on its kind of batch, summed over the micro-batches of an update."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        import trl
+        from datasets import Dataset
+        from transformers import AutoModelForCausalLM
+
+        from pairwright.engines.weights import resolve_model
+        from train.model import load_tokenizer
+
+        self._pairs, self._size = read_pairs(args), args.trl_batch
+        place = resolve_model(args.model)
+        self._policy, reference = (
+            AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32) for _ in range(2)
+        )
+        self._trainer = trl.DPOTrainer(
+            model=self._policy,
+            ref_model=reference,
+            args=trl.DPOConfig(
+                output_dir="unused",
+                loss_type=[{"dpo": "sigmoid"}.get(args.loss, args.loss)],
+                beta=0.1,
+                use_cpu=not torch.cuda.is_available(),
+                bf16=args.dtype == "bf16",
+                gradient_checkpointing=False,
+                report_to="none",
+            ),
+            train_dataset=Dataset.from_list([{"prompt": "Q", "chosen": "good", "rejected": "bad"}]),
+            processing_class=load_tokenizer(args.model),
+        )
+        self._weights = list(self._policy.parameters())
+        self._optimizer = adamw(self._weights)
+        self._device = next(self._policy.parameters()).device
+        self._reference: dict[int, tuple[float, float]] = {}
+
+    def update(self, indices: list[int], *, with_reference: bool) -> tuple[float, float]:
+        """One update over micro-batches of like lengths."""
+        trainer, total = self._trainer, 0.0
+        trainer.precompute_ref_logps = not with_reference
+        ordered = sorted(indices, key=lambda i: -self._pairs[i].longest)
+        for start in range(0, len(ordered), self._size):
+            chunk = ordered[start : start + self._size]
+            batch = self._batch(chunk)
+            if not with_reference:
+                batch |= self._given(chunk)
+            with trainer.compute_loss_context_manager():
+                loss = trainer._compute_loss(self._policy, batch, return_outputs=False)
+            share = len(chunk) / len(indices)
+            trainer.accelerator.backward(loss * share)
+            total += loss.item() * share
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return total, norm.item()
+
+    def _batch(self, chunk: list[int]) -> dict[str, torch.Tensor]:
+        """Chosen sequences, then rejected ones, padded on the right, as TRL's collator has them."""
+        pairs = [self._pairs[i] for i in chunk]
+        sides = [(p.prompt_ids, p.chosen_ids) for p in pairs]
+        sides += [(p.prompt_ids, p.rejected_ids) for p in pairs]
+        width = max(len(prompt) + len(answer) for prompt, answer in sides)
+        names = ("input_ids", "attention_mask", "completion_mask")
+        batch = {name: torch.zeros(len(sides), width, dtype=torch.long) for name in names}
+        for row, (prompt, answer) in enumerate(sides):
+            end = len(prompt) + len(answer)
+            batch["input_ids"][row, :end] = torch.tensor([*prompt.tolist(), *answer.tolist()])
+            batch["attention_mask"][row, :end] = 1
+            batch["completion_mask"][row, len(prompt) : end] = 1
+        return {name: part.to(self._device) for name, part in batch.items()}
+
+    def _given(self, chunk: list[int]) -> dict[str, torch.Tensor]:
+        """Reference log-probabilities as TRL's precomputation leaves them in the batch."""
+        chosen, rejected = zip(*(self._reference[i] for i in chunk), strict=True)
+        return {
+            "ref_chosen_logps": torch.tensor(chosen, device=self._device),
+            "ref_rejected_logps": torch.tensor(rejected, device=self._device),
+        }
+
+    def give_reference(self, reference: dict[int, tuple[float, float]]) -> None:
+        """Take reference log-probabilities by pair."""
+        self._reference = reference
+
+
+def adamw(weights: list[torch.Tensor]) -> torch.optim.Optimizer:
+    """The optimizer of both sides."""
+    return torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.0, fused=True)
+
+
+def read_pairs(args: argparse.Namespace) -> list[Any]:
+    """The first pairs of the file that fit, as token ids."""
+    from train.model import load_tokenizer
+    from train.pairs import encode_pairs
+    from train.rows import read_pairs as read
+
+    rows = read((args.pairs,), 4 * args.limit)
+    kept, _ = encode_pairs(rows, load_tokenizer(args.model), args.max_length)
+    return kept[: args.limit]
+
+
+def serve(kind: type, args: argparse.Namespace, wire: Connection) -> None:
+    """A side in a process of its own: answers calls until there are no more."""
+    torch.set_num_threads(args.threads)
+    side = kind(args)
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wire.send(loaded)
+    while (call := wire.recv()) is not None:
+        name, arguments, settings = call
+        started = time.perf_counter()
+        result = getattr(side, name)(*arguments, **settings)
+        wire.send(
+            (result, time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        )
+
+
+class Remote:
+    """The near end of a side."""
+
+    def __init__(self, kind: type, args: argparse.Namespace) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._wire, far = context.Pipe()
+        self._process = context.Process(target=serve, args=(kind, args, far), daemon=True)
+        self._process.start()
+        self._wire.recv()
+
+    def call(self, name: str, *arguments: Any, **settings: Any) -> tuple[Any, float, int]:
+        """The result, the seconds it took, and the most memory the process has held, in KiB."""
+        self._wire.send((name, arguments, settings))
+        return self._wire.recv()
+
+    def close(self) -> None:
+        """Let the process end."""
+        self._wire.send(None)
+        self._process.join()
+
+
+def ceiling(dtype: torch.dtype) -> float:
+    """Best matrix-multiplication speed seen on shapes of this size, in FLOP/s."""
+    a, b = torch.randn(2048, 1536, dtype=dtype), torch.randn(1536, 1536, dtype=dtype)
+    times = []
+    for _ in range(8):
+        started = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - started)
+    return 2 * 2048 * 1536 * 1536 / min(times)
+
+
+def work(pairs: list[Any], model: str, *, with_reference: bool) -> float:
+    """FLOP of an update here that matrix products with weights need."""
+    from transformers import AutoConfig
+
+    from pairwright.engines.weights import resolve_model
+    from train.trees import tree_of
+
+    config = AutoConfig.from_pretrained(resolve_model(model)).get_text_config()
+    width, heads = config.hidden_size, config.num_attention_heads
+    kv = width * config.num_key_value_heads // heads
+    layer = 2 * width * width + 2 * width * kv + 3 * width * config.intermediate_size
+    trees = [tree_of(p.prompt_ids, [p.chosen_ids, p.rejected_ids]) for p in pairs]
+    tokens = sum(tree.tokens for tree in trees)
+    answers = sum(len(t.shared_ids) + sum(map(len, t.branches)) for t in trees)
+    forward = 2 * (tokens * layer * config.num_hidden_layers + answers * width * config.vocab_size)
+    return forward * (4 if with_reference else 3)
+
+
+def main() -> None:
+    """Run it and print a table, the differences and the ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", required=True, help="pairs: run folder, Parquet or JSONL")
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--loss", default="dpo")
+    parser.add_argument("--limit", type=int, default=32, help="pairs, in updates of 16")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs_per_update", type=int, default=16)
+    parser.add_argument("--max_length", type=int, default=512)
+    parser.add_argument("--micro_batch_tokens", type=int, default=2048)
+    parser.add_argument("--trl_batch", type=int, default=4, help="pairs of one forward pass in TRL")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
+    args = parser.parse_args()
+
+    pairs = read_pairs(args)
+    size = min(args.pairs_per_update, len(pairs))
+    updates = [list(range(at, at + size)) for at in range(0, len(pairs) - size + 1, size)]
+    ours, theirs = Remote(Ours, args), Remote(Theirs, args)
+    reference = ours.call("reference")[0]
+    theirs.call("give_reference", reference)
+    figures: dict[str, Any] = {"pairs": len(pairs), "tokens": sum(p.tokens for p in pairs)}
+    for label, settings in (("reference beside", True), ("reference given", False)):
+        times: dict[str, list[float]] = {"ours": [], "theirs": []}
+        loss_gap = norm_gap = 0.0
+        for number, indices in enumerate((updates * (args.rounds + 1))[: args.rounds + 1]):
+            mine = ours.call("update", indices, with_reference=settings)
+            trls = theirs.call("update", indices, with_reference=settings)
+            loss_gap = max(loss_gap, abs(mine[0][0] - trls[0][0]))
+            norm_gap = max(norm_gap, abs(mine[0][1] - trls[0][1]))
+            if number:  # the first warms up
+                times["ours"].append(mine[1])
+                times["theirs"].append(trls[1])
+        ratios = [t / o for t, o in zip(times["theirs"], times["ours"], strict=True)]
+        best = min(times["ours"])
+        speed = work([pairs[i] for i in updates[0]], args.model, with_reference=settings) / best
+        peak = ceiling(torch.bfloat16 if args.dtype == "bf16" else torch.float32)
+        figures[label] = {
+            "ratio": statistics.median(ratios),
+            "ours_pairs_per_s": size / statistics.median(times["ours"]),
+            "trl_pairs_per_s": size / statistics.median(times["theirs"]),
+            "max_loss_difference": loss_gap,
+            "max_grad_norm_difference": norm_gap,
+            "share_of_matmul_ceiling": speed / peak,
+            "ours_peak_gib": mine[2] / 2**20,
+            "trl_peak_gib": trls[2] / 2**20,
+        }
+    ours.close()
+    theirs.close()
+    for label, values in figures.items():
+        if isinstance(values, dict):
+            print(label)
+            for name, value in values.items():
+                print(f"  {name:26} {value:.4g}")
+    if args.json:
+        print(json.dumps(figures))
+    print(f"ratio: {figures['reference beside']['ratio']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What a run may cost: a limit of tokens or of money, for everything that its folder ever asked for."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pairwright.config import OPERATIONAL, Config
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.records import Completion, Record
+
+
+class BudgetConfig(Config):
+    """Where to stop for the cost of it."""
+
+    group: ClassVar[str] = "Budget"
+
+    max_tokens_total: int | None = Field(default=None, gt=0, json_schema_extra=OPERATIONAL)
+    """Stop when the folder's completions have used this many tokens, those of prompts included."""
+    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False, json_schema_extra=OPERATIONAL)
+    """Stop when the folder's completions have cost this much, by the prices in --price_file."""
+    price_file: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """YAML with prices of a million tokens by model: `gpt-x: {prompt: 2.5, completion: 10}`."""
+
+    @property
+    def budget(self) -> "BudgetConfig":
+        """The limits among other settings."""
+        return self
+
+
+class BudgetSpent(PairwrightError):
+    """The run stopped at its own limit; what was finished is kept. Exit code 3."""
+
+    exit_code = 3
+
+
+class Price(Record):
+    """What a million tokens cost, in whatever currency `--max_cost` is meant in."""
+
+    prompt: float = Field(ge=0, allow_inf_nan=False)
+    completion: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Budget:
+    """Counts what is used and says when it is enough."""
+
+    def __init__(self, config: BudgetConfig) -> None:
+        if (config.max_cost is None) != (config.price_file is None):
+            raise UsageError("--max_cost and --price_file need each other: a limit, and what tokens cost")
+        self._most_tokens = config.max_tokens_total or math.inf
+        self._most_cost = config.max_cost or math.inf
+        self._prices = {} if config.price_file is None else read_prices(config.price_file)
+        self._file = config.price_file
+        self.tokens = 0
+        self.cost = 0.0
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is any limit."""
+        return min(self._most_tokens, self._most_cost) < math.inf
+
+    def add(self, completion: Completion) -> None:
+        """Count a completion. Raises `PairwrightError` when its cost cannot be known."""
+        if not self.is_set or completion.failure is not None:
+            return
+        prompt, generated = completion.prompt_tokens, completion.completion_tokens
+        if not prompt + generated:
+            raise PairwrightError(
+                f"the model {completion.model!r} does not say how many tokens it uses, so no budget can be "
+                "kept; finished completions are safe: run again without --max_tokens_total and --max_cost"
+            )
+        self.tokens += prompt + generated
+        if self._prices:
+            price = self._price(completion.model)
+            self.cost += (prompt * price.prompt + generated * price.completion) / 1e6
+
+    @property
+    def spent(self) -> str | None:
+        """Which limit is reached, and how to raise it; None while there is something left."""
+        if self.tokens >= self._most_tokens:
+            return (
+                f"{self.tokens:,} tokens are used of --max_tokens_total {self._most_tokens:,}; "
+                "run the same command with a larger one to go on"
+            )
+        if self.cost >= self._most_cost:
+            return (
+                f"{self.cost:,.2f} is spent of --max_cost {self._most_cost:,.2f}; "
+                "run the same command with a larger one to go on"
+            )
+        return None
+
+    def _price(self, model: str) -> Price:
+        """The price of the model, of its family (the longest name that it begins with), or of `*`."""
+        names = [name for name in self._prices if model.startswith(name)]
+        name = max(names, key=len, default="*")
+        if name not in self._prices:
+            raise PairwrightError(
+                f"{self._file}: no price for the model {model!r}; add it, or `*` for any model. Finished "
+                "completions are safe: run the same command again"
+            )
+        return self._prices[name]
+
+
+def read_prices(path: str) -> Mapping[str, Price]:
+    """Prices by model. Raises `UsageError` naming what is wrong in the file."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        prices = TypeAdapter(dict[str, Price]).validate_python(values)
+    except OSError as error:
+        raise UsageError(f"--price_file {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"--price_file {path}: not YAML ({str(error).splitlines()[0]})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"--price_file {path}: {where or 'its content'}: {first['msg']}; write lines such as "
+            "gpt-x: {prompt: 2.5, completion: 10}"
+        ) from None
+    if not prices:
+        raise UsageError(f"--price_file {path}: no prices in it")
+    return prices

@@ -1,0 +1,63 @@
+"""Questions that show whether an engine holds answers to a constraint: nobody obeys them by accident."""
+
+import json
+from typing import Literal
+
+from pairwright.engines.constraint import broken_constraint
+from pairwright.records import Completion, Job, Request, Sampling, conversation
+
+Kind = Literal["choice", "schema"]
+
+_CHOICES = ("zq-417", "kv-902")
+_SCHEMA = {
+    "type": "object",
+    "properties": {"zq417": {"type": "boolean"}},
+    "required": ["zq417"],
+    "additionalProperties": False,
+}
+_NAMES: dict[Kind, str] = {"choice": "choices", "schema": "JSON schemas"}
+
+
+def constraint_kind(request: Request) -> Kind | None:
+    """Which constraint a request relies on, if any."""
+    if request.choices:
+        return "choice"
+    return "schema" if request.json_schema is not None else None
+
+
+def constraint_probe(kind: Kind) -> Job:
+    """A question whose natural answer breaks the constraint that comes with it."""
+    request = Request(
+        role="probe",
+        messages=conversation("What is the capital of France? Answer in one word."),
+        sampling=Sampling(max_tokens=48, temperature=0),
+        choices=_CHOICES if kind == "choice" else (),
+        json_schema=_SCHEMA if kind == "schema" else None,
+    )
+    return Job(key=request.key("probe"), request=request)
+
+
+def ignored(kind: Kind, completion: Completion) -> str | None:
+    """The sentence about an engine whose answer to the probe shows that it ignores constraints.
+
+    An answer that was cut off before it said anything shows nothing: the model may think first.
+    """
+    text, request = completion.text.strip(), constraint_probe(kind).request
+    if completion.failure is not None or (not text and completion.finish_reason != "stop"):
+        return None
+    cut_off = completion.finish_reason == "length" and kind == "schema" and text.startswith("{")
+    if cut_off or broken_constraint(completion.text, request) is None:
+        return None
+    return ignores(kind, f"asked for {_wanted(kind)}, it answered {completion.text[:60]!r}")
+
+
+def ignores(kind: Kind, how: str) -> str:
+    """What to do about an engine that ignores a constraint."""
+    instead = "use an engine that obeys them, such as vllm:MODEL"
+    if kind == "choice":
+        instead += ", or a way to judge that needs none (--protocol logprob or text)"
+    return f"ignores {_NAMES[kind]} ({how}): {instead}"
+
+
+def _wanted(kind: Kind) -> str:
+    return " or ".join(_CHOICES) if kind == "choice" else json.dumps({"zq417": True})

@@ -1,0 +1,62 @@
+"""Figures of a loop or a game: one JSON object a round, whatever its fields are called."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pairwright.errors import PairwrightError
+from pairwright.figures.training import is_number
+from pairwright.records import Record
+
+ROUNDS_FILES = ("rounds.jsonl", "table.jsonl")
+"""What loops and games call it."""
+
+
+class RoundFigures(Record):
+    """Rounds of a game or a loop."""
+
+    rounds: tuple[int, ...]
+    numbers: dict[str, tuple[float | None, ...]]
+    """By field, the number of each round; nested fields are joined with a slash."""
+    words: dict[str, tuple[str, ...]]
+    """Fields that are text."""
+
+
+def has_rounds(folder: Path) -> bool:
+    """Whether a folder holds rounds."""
+    return any((folder / name).is_file() for name in ROUNDS_FILES)
+
+
+def rounds_of(folder: Path) -> RoundFigures:
+    """The rounds of a folder. Raises `PairwrightError` for a line that is not an object."""
+    path = next(path for name in ROUNDS_FILES if (path := folder / name).is_file())
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            record = dict(flat(json.loads(line)))
+        except (ValueError, AttributeError):
+            raise PairwrightError(f"{path} line {number}: is not a round; remove it") from None
+        records.append({name: value for name, value in record.items() if not isinstance(value, list)})
+    names = dict.fromkeys(name for record in records for name in record if name != "round")
+    numbers, words = {}, {}
+    for name in names:
+        column = [record.get(name) for record in records]
+        if all(v is None or isinstance(v, int | float) for v in column):
+            numbers[name] = tuple(float(v) if is_number(v) else None for v in column)
+        else:
+            words[name] = tuple("" if v is None else str(v) for v in column)
+    return RoundFigures(
+        rounds=tuple(int(record.get("round", place)) for place, record in enumerate(records, start=1)),
+        numbers=numbers,
+        words=words,
+    )
+
+
+def flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of an object, those of objects inside it under joined names."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}/")
+        else:
+            yield prefix + name, value

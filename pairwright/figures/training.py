@@ -1,0 +1,107 @@
+"""Figures of a training folder: `metrics.jsonl` as curves, and `train.json` as facts."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from pairwright.errors import PairwrightError
+from pairwright.records import Record
+
+METRICS_FILE = "metrics.jsonl"
+HELD_OUT = "eval_"
+_RECORD = "train.json"
+_FACTS = ("step", "epoch")
+
+
+class Curve(Record):
+    """A metric over updates."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @property
+    def last(self) -> float:
+        """Where it ends."""
+        return self.values[-1]
+
+
+class TrainingFigures(Record):
+    """A training run in numbers."""
+
+    finished: bool
+    settings: dict[str, Any]
+    counts: dict[str, int]
+    """Pairs, tokens and updates."""
+    dropped: dict[str, int]
+    """Pairs left out, by reason."""
+    seconds: float
+    curves: dict[str, Curve]
+    """By metric, over the pairs trained on."""
+    held_out: dict[str, Curve]
+    """The same over held-out pairs, without their prefix `eval_`."""
+
+
+def is_training(folder: Path) -> bool:
+    """Whether a folder holds the metrics of a training run."""
+    return (folder / METRICS_FILE).is_file()
+
+
+def training_of(folder: Path) -> TrainingFigures:
+    """Figures of a training folder, finished or not. Raises `PairwrightError` for a broken file."""
+    record = _record(folder)
+    curves = _curves(folder / METRICS_FILE)
+    return TrainingFigures(
+        finished=record.get("status") == "finished",
+        settings=dict(record.get("config") or {}),
+        counts=dict(record.get("counts") or {}),
+        dropped={reason: len(ids) for reason, ids in (record.get("dropped") or {}).items()},
+        seconds=float(record.get("seconds") or 0.0),
+        curves={n: c for n, c in curves.items() if not n.startswith(HELD_OUT)},
+        held_out={n.removeprefix(HELD_OUT): c for n, c in curves.items() if n.startswith(HELD_OUT)},
+    )
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / _RECORD
+    if not path.is_file():
+        return {}
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise PairwrightError(f"{path}: damaged ({error}); restore it or train again") from None
+    return record
+
+
+def _curves(path: Path) -> dict[str, Curve]:
+    """Every metric that has a number somewhere. A last line that a kill cut short is left out."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        if number == len(lines) and not line.endswith(b"\n"):
+            break
+        record = _line(path, number, line)
+        for name, value in record.items():
+            if name not in _FACTS and is_number(value):
+                points.setdefault(name, []).append((int(record["step"]), float(value)))
+    return {
+        name: Curve(steps=tuple(s for s, _ in found), values=tuple(v for _, v in found))
+        for name, found in points.items()
+    }
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether it can be drawn: JSON as Python reads it has NaN and infinities too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _line(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
+    try:
+        record = json.loads(line)
+        int(record["step"])
+    except (ValueError, TypeError, KeyError):
+        raise PairwrightError(
+            f"{path} line {number}: is not a line of metrics; remove it or train again"
+        ) from None
+    return dict(record)

@@ -1,0 +1,53 @@
+"""What training did, said in two sentences."""
+
+from pairwright.figures.training import TrainingFigures
+
+_STILL = 0.05
+"""Nats an answer that count as no movement."""
+
+
+def in_words(training: TrainingFigures) -> str:
+    """Where chosen and rejected went, on held-out pairs where there are some, and what to look at next.
+
+    Empty for a run without log-ratios, such as a reward model's.
+    """
+    held_out = "logratios/chosen" in training.held_out
+    curves = training.held_out if held_out else training.curves
+    if not {"logratios/chosen", "logratios/rejected"} <= curves.keys():
+        return ""
+    chosen, rejected = curves["logratios/chosen"].last, curves["logratios/rejected"].last
+    where = "On held-out pairs" if held_out else "On the pairs trained on"
+    moved = f"{where}, chosen answers {_moved(chosen)} and rejected answers {_moved(rejected)}"
+    rose = curves.get("logratios/chosen_rose")
+    share = f"; {rose.last:.0%} of the chosen ones became likelier" if rose is not None else ""
+    return f"{moved}{share}. {_meaning(chosen, rejected)}"
+
+
+def _moved(nats: float) -> str:
+    if abs(nats) < _STILL:
+        return "stayed where they were"
+    return f"{'rose' if nats > 0 else 'fell'} by {abs(nats):.2f} nats"
+
+
+def _meaning(chosen: float, rejected: float) -> str:
+    margin = chosen - rejected
+    if margin < -_STILL:
+        return (
+            f"The margin shrank by {-margin:.2f} nats: the model learned the opposite of the pairs, so "
+            "look at the learning rate and at which side is called chosen."
+        )
+    if margin < _STILL:
+        return (
+            "The margin hardly moved: more updates or a higher learning rate are needed to see an effect."
+        )
+    if chosen < -_STILL:
+        return (
+            f"Chosen fell while the margin grew by {margin:.2f} nats: the pairs push both answers down, "
+            "which an SFT term (`--sft_weight`, RPO) or `apo_zero` counteracts."
+        )
+    if chosen > _STILL and rejected > _STILL:
+        return (
+            f"Both rose and the margin grew by {margin:.2f} nats: the model moves towards the pairs' "
+            "common ground, as an SFT term or chosen answers better than its own make it do."
+        )
+    return f"The margin grew by {margin:.2f} nats without costing the chosen answers: what APO-zero is for."

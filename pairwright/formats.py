@@ -1,0 +1,140 @@
+"""The forms in which other trainers take preference pairs, each under its official field names.
+
+trl           https://huggingface.co/docs/trl/dataset_formats (explicit prompt, conversational)
+kto           the same page: unpaired preference, with `label`
+openrlhf      openrlhf/datasets/reward_dataset.py: `--data.prompt_key prompt --data.apply_chat_template`
+llamafactory  data/README.md of LLaMA-Factory: sharegpt, with `ranking` in `dataset_info.json`
+axolotl       prompt_strategies/dpo/chat_template.py: `type: chat_template.default`
+openai        https://developers.openai.com/api/docs/guides/direct-preference-optimization
+jsonl         every column of the run, one object a line
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+Row = Mapping[str, Any]
+Messages = list[dict[str, str]]
+FormatName = Literal["trl", "kto", "openrlhf", "llamafactory", "axolotl", "openai", "jsonl"]
+
+_SHAREGPT = MappingProxyType({"user": "human", "assistant": "gpt"})
+
+
+class Unfit(Exception):
+    """A row that the consumer would drop or refuse; the message says why."""
+
+
+class Format(NamedTuple):
+    """How pairs are written for one consumer."""
+
+    file: str
+    """Where the rows go; the ending says how."""
+    rows: Callable[[Row], list[dict[str, Any]]]
+    """What becomes of a pair; raises `Unfit`."""
+    use: str
+    """How the consumer is pointed at it; `DIR` stands for the folder."""
+    beside: Mapping[str, str] = MappingProxyType({})
+    """Further files, by name."""
+
+
+def _paired(row: Row) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in ("prompt", "chosen", "rejected")}]
+
+
+def _unpaired(row: Row) -> list[dict[str, Any]]:
+    return [
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+        for side in ("chosen", "rejected")
+    ]
+
+
+def _axolotl(row: Row) -> list[dict[str, Any]]:
+    return [{"messages": row["prompt"], "chosen": row["chosen"][-1], "rejected": row["rejected"][-1]}]
+
+
+def _openai(row: Row) -> list[dict[str, Any]]:
+    return [
+        {
+            "input": {"messages": row["prompt"], "tools": [], "parallel_tool_calls": True},
+            "preferred_output": row["chosen"],
+            "non_preferred_output": row["rejected"],
+        }
+    ]
+
+
+def _sharegpt(row: Row) -> list[dict[str, Any]]:
+    """Turns must take turns, beginning and ending with the user: LLaMA-Factory skips what does not."""
+    prompt: Messages = row["prompt"]
+    system = prompt[:1] if prompt[0]["role"] == "system" else []
+    turns = prompt[len(system) :]
+    wanted = [("user", "assistant")[i % 2] for i in range(len(turns))]
+    if [turn["role"] for turn in turns] != wanted or len(turns) % 2 == 0:
+        raise Unfit("its turns do not alternate between user and assistant")
+    return [
+        {
+            "conversations": [
+                *({"from": "system", "value": m["content"]} for m in system),
+                *(_turn(m) for m in turns),
+            ],
+            "chosen": _turn(row["chosen"][-1]),
+            "rejected": _turn(row["rejected"][-1]),
+        }
+    ]
+
+
+def _turn(message: Mapping[str, str]) -> dict[str, str]:
+    return {"from": _SHAREGPT[message["role"]], "value": message["content"]}
+
+
+_DATASET_INFO = {
+    "pairwright": {
+        "file_name": "train.jsonl",
+        "formatting": "sharegpt",
+        "ranking": True,
+        "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
+    }
+}
+
+FORMATS: Mapping[FormatName, Format] = MappingProxyType(
+    {
+        "trl": Format(
+            "data/train.parquet",
+            _paired,
+            'DPOTrainer(…, train_dataset=datasets.load_dataset("DIR", split="train"))',
+        ),
+        "kto": Format(
+            "data/train.parquet",
+            _unpaired,
+            'KTOTrainer(…, train_dataset=datasets.load_dataset("DIR", split="train"))',
+        ),
+        "openrlhf": Format(
+            "train.jsonl",
+            _paired,
+            "python -m openrlhf.cli.train_dpo --data.dataset DIR --data.apply_chat_template \\\n"
+            "  --data.prompt_key prompt --data.chosen_key chosen --data.rejected_key rejected …",
+        ),
+        "llamafactory": Format(
+            "train.jsonl",
+            _sharegpt,
+            "stage: dpo\ndataset_dir: DIR\ndataset: pairwright",
+            {"dataset_info.json": json.dumps(_DATASET_INFO, indent=2) + "\n"},
+        ),
+        "axolotl": Format(
+            "train.jsonl",
+            _axolotl,
+            "rl: dpo\ndatasets:\n  - path: DIR/train.jsonl\n    ds_type: json\n    split: train\n"
+            "    type: chat_template.default\n    field_messages: messages\n"
+            "    field_chosen: chosen\n    field_rejected: rejected",
+        ),
+        "openai": Format(
+            "train.jsonl",
+            _openai,
+            'file = client.files.create(file=open("DIR/train.jsonl", "rb"), purpose="fine-tune")\n'
+            'client.fine_tuning.jobs.create(training_file=file.id, method={"type": "dpo"}, model=…)',
+        ),
+        "jsonl": Format(
+            "train.jsonl", lambda row: [dict(row)], 'pd.read_json("DIR/train.jsonl", lines=True)'
+        ),
+    }
+)

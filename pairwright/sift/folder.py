@@ -1,0 +1,109 @@
+"""Rows that were sifted, as an ordinary run folder."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pairwright.card import write_card
+from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.durable import require_space
+from pairwright.lock import FolderLock
+from pairwright.manifest import InputInfo, Manifest
+from pairwright.records import KEPT, Outcome
+from pairwright.sift.whole import WholeRow, WholeRows
+from pairwright.store import commit_shard, continue_run, refuse_foreign
+from pairwright.versions import versions
+
+_BYTES_A_ROW = 4096
+
+Sieve = Callable[[WholeRow], tuple[str, str]]
+"""What becomes of a row: its status, and the reason when it is not kept. Asked once a row, in order."""
+
+
+class SiftConfig(Config):
+    """Which rows, and into which folder."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    inputs: tuple[str, ...] = Field(min_length=1, json_schema_extra=POSITIONAL)
+    """Rows: run folders, JSONL or Parquet files, or data sets of the hub; their kept rows count."""
+    out: str = Field(json_schema_extra=OPERATIONAL)
+    """Run folder to write."""
+    limit: int | None = Field(default=None, gt=0)
+    """Take the first N rows only."""
+    shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
+    """Rows of work in a shard."""
+    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Start the folder over."""
+
+
+def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
+    """Sift every row into `config.out`. A folder that this very command finished is left as it is.
+
+    `also` names what decides about rows besides the settings, such as the hash of a file.
+    Raises `UsageError` when the folder belongs to something else.
+    """
+    refuse_foreign(Path(config.out))
+    rows = WholeRows(config.inputs, config.limit)
+    outcomes = (_outcome(row, sieve) for row in rows.whole())
+    return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)
+
+
+def write_run(
+    stage: str,
+    config: SiftConfig,
+    folder: Path,
+    rows: WholeRows,
+    outcomes: Iterable[Outcome],
+    items: int,
+    also: Mapping[str, str] = MappingProxyType({}),
+) -> Manifest:
+    """Write outcomes, `items` of them, as the run folder of a stage that asks no model."""
+    started = time.monotonic()
+    planned = Manifest(
+        stage=stage,
+        versions=versions(),
+        config=config.model_dump(mode="json"),
+        semantic=config.of_kind("semantic") | {"input": rows.info.sha256, **also},
+        gate=config.of_kind("gate"),
+        engines={},
+        input=InputInfo(path=rows.info.path, sha256=rows.info.sha256, rows=rows.info.rows),
+        items=items,
+        shard_size=config.shard_size,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if not folder.exists():
+        require_space(folder, items * _BYTES_A_ROW)
+    with FolderLock(folder):
+        manifest = continue_run(folder, planned, fresh=config.fresh)
+        if sum(manifest.counts.values()) == manifest.items and manifest.items:
+            return manifest
+        for index, shard in enumerate(_shards(outcomes, manifest.shard_size)):
+            manifest = commit_shard(folder, manifest, index, rows.schema, shard)
+        seconds = round(time.monotonic() - started, 3)
+        manifest = manifest.model_copy(update={"complete": True, "seconds": seconds})
+        manifest.save(folder)
+        write_card(folder, manifest)
+    return manifest
+
+
+def _outcome(row: WholeRow, sieve: Sieve) -> Outcome:
+    status, reason = sieve(row)
+    return Outcome(status=status, reason=reason, columns=row.columns)
+
+
+def kept(row: WholeRow) -> Outcome:
+    """A row that stays."""
+    return Outcome(status=KEPT, columns=row.columns)
+
+
+def _shards(outcomes: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    remaining = iter(outcomes)
+    while shard := list(islice(remaining, size)):
+        yield shard

@@ -1,0 +1,58 @@
+"""`pairwright split`: a run in two parts that share no prompt."""
+
+from pathlib import Path
+
+from pydantic import Field
+from rich.console import Console
+from rich.text import Text
+
+from pairwright.errors import UsageError
+from pairwright.records import content_hash
+from pairwright.sift.folder import SiftConfig, kept, write_run
+from pairwright.sift.shingles import folded
+from pairwright.sift.whole import WholeRow, WholeRows
+from pairwright.store import refuse_foreign
+
+PARTS = ("train", "test")
+
+
+class SplitConfig(SiftConfig):
+    """Part rows into `OUT/train` and `OUT/test`, two run folders that have no prompt in common.
+
+    Example: pairwright split runs/pairs --test_share 0.1 --out runs/parted
+    """
+
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the prompts that go to `test`."""
+    seed: int = 0
+    """Another number parts the prompts in another way."""
+
+
+def split(config: SplitConfig) -> None:
+    """Write both folders. Where a prompt goes depends on its text and the seed alone.
+
+    Prompts that differ in white space or case only go the same way.
+    """
+    rows = WholeRows(config.inputs, config.limit)
+    counts = dict.fromkeys(PARTS, 0)
+    for row in rows.whole():
+        counts[part_of(row, config)] += 1
+    empty = next((part for part, n in counts.items() if not n), None)
+    if empty is not None:
+        raise UsageError(
+            f"{rows.info.path}: no prompt falls to {empty}; there are too few for "
+            f"--test_share {config.test_share:g}"
+        )
+    for part in PARTS:
+        refuse_foreign(Path(config.out) / part)
+    for part in PARTS:
+        folder = Path(config.out) / part
+        outcomes = (kept(row) for row in rows.whole() if part_of(row, config) == part)
+        write_run(f"split ({part})", config, folder, rows, outcomes, counts[part])
+        Console().print(Text(f"{folder}: {counts[part]:,} rows"))
+
+
+def part_of(row: WholeRow, config: SplitConfig) -> str:
+    """The part of a row's prompt: a number in [0, 1) from its hash, below the share or not."""
+    place = int(content_hash([config.seed, folded(row.prompt)])[:12], 16) / 16**12
+    return "test" if place < config.test_share else "train"

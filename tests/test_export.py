@@ -1,0 +1,228 @@
+"""Exports: the official fields and nothing else, taken by those they are for, and pushed whole."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+from fake_hub import fake_hub
+from in_process import run
+from runs_on_disk import revise_config, write_jsonl
+from tiny_model import save_tiny_model
+
+from pairwright.store import read_tables
+from revise import revise
+
+ROW = {
+    "prompt": [{"role": "user", "content": "Name a tree."}],
+    "chosen": [{"role": "assistant", "content": "An old oak is."}],
+    "rejected": [{"role": "assistant", "content": "An oak is."}],
+    "margin": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    revise(revise_config(folder, rows=36))
+    return folder / "run"
+
+
+def exported(capfd, source: Path, to: str, out: Path) -> list[dict[str, Any]]:
+    code, _, err = run(capfd, "export", str(source), "--to", to, "--out", str(out))
+    assert (code, err) == (0, "")
+    with tempfile.TemporaryDirectory() as cache:
+        return datasets.load_dataset(str(out), split="train", cache_dir=cache).to_list()
+
+
+@pytest.mark.parametrize(
+    ("to", "wanted"),
+    [
+        ("trl", {n: ROW[n] for n in ("prompt", "chosen", "rejected")}),
+        ("openrlhf", {n: ROW[n] for n in ("prompt", "chosen", "rejected")}),
+        (
+            "axolotl",
+            {"messages": ROW["prompt"], "chosen": ROW["chosen"][0], "rejected": ROW["rejected"][0]},
+        ),
+        (
+            "llamafactory",
+            {
+                "conversations": [{"from": "human", "value": "Name a tree."}],
+                "chosen": {"from": "gpt", "value": "An old oak is."},
+                "rejected": {"from": "gpt", "value": "An oak is."},
+            },
+        ),
+        (
+            "openai",
+            {
+                "input": {"messages": ROW["prompt"], "tools": [], "parallel_tool_calls": True},
+                "preferred_output": ROW["chosen"],
+                "non_preferred_output": ROW["rejected"],
+            },
+        ),
+        ("jsonl", ROW),
+    ],
+)
+def test_a_pair_has_the_fields_its_consumer_names(tmp_path, capfd, to, wanted):
+    source = write_jsonl(tmp_path / "pairs.jsonl", [ROW])
+    assert exported(capfd, source, to, tmp_path / "out") == [wanted]
+
+
+def test_a_pair_becomes_two_unpaired_rows(tmp_path, capfd):
+    source = write_jsonl(tmp_path / "pairs.jsonl", [ROW])
+    assert exported(capfd, source, "kto", tmp_path / "out") == [
+        {"prompt": ROW["prompt"], "completion": ROW["chosen"], "label": True},
+        {"prompt": ROW["prompt"], "completion": ROW["rejected"], "label": False},
+    ]
+
+
+@pytest.mark.parametrize("to", ["trl", "openrlhf", "axolotl", "openai", "llamafactory", "jsonl"])
+def test_every_pair_of_a_run_comes_through(pairs, tmp_path, capfd, to):
+    rows = exported(capfd, pairs, to, tmp_path / "out")
+    kept = [row for table in read_tables(pairs) for row in table.to_pylist()]
+    assert len(rows) == len(kept) == 25
+    texts = {row["chosen"][0]["content"] for row in kept}
+    assert all(any(text in json.dumps(row, ensure_ascii=False) for text in texts) for row in rows)
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["rows"] == 25
+
+
+@pytest.mark.parametrize(("to", "trainer"), [("trl", "DPO"), ("kto", "KTO")])
+def test_trls_trainers_take_a_step_on_it(pairs, tmp_path, capfd, to, trainer):
+    import trl
+
+    exported(capfd, pairs, to, tmp_path / "out")
+    rows = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    settings = getattr(trl, f"{trainer}Config")(
+        output_dir=str(tmp_path / "trained"),
+        max_steps=1,
+        per_device_train_batch_size=4,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        save_strategy="no",
+    )
+    model = save_tiny_model(tmp_path / "model")
+    done = getattr(trl, f"{trainer}Trainer")(model=model, args=settings, train_dataset=rows)
+    if trainer == "KTO":
+        assert sorted(set(rows["label"])) == [False, True]
+    assert done.train().global_step == 1
+
+
+def test_what_a_consumer_would_drop_is_left_out_and_said(tmp_path, capfd):
+    system = [{"role": "system", "content": "Be short."}, *ROW["prompt"]]
+    twice = [*ROW["prompt"], *ROW["prompt"]]
+    rows = [ROW, ROW | {"prompt": system}, ROW | {"prompt": twice}]
+    source = write_jsonl(tmp_path / "pairs.jsonl", rows)
+    code, out, _ = run(capfd, "export", str(source), "--to", "llamafactory", "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "1 pairs left out: its turns do not alternate" in " ".join(out.split())
+    lines = (tmp_path / "out" / "train.jsonl").read_text().splitlines()
+    assert [m["from"] for m in json.loads(lines[1])["conversations"]] == ["system", "human"]
+    assert len(lines) == 2
+    only = write_jsonl(tmp_path / "only.jsonl", [ROW | {"prompt": twice}])
+    code, _, err = run(capfd, "export", str(only), "--to", "llamafactory", "--out", str(tmp_path / "none"))
+    assert (code, err.count("\n")) == (1, 1)
+    assert "nothing to write for llamafactory: 1 pairs left out" in err
+
+
+def test_a_repeated_prompt_and_plain_text_are_told_apart(tmp_path, capfd):
+    repeated = {
+        "prompt": ROW["prompt"],
+        "chosen": ROW["prompt"] + ROW["chosen"],
+        "rejected": ROW["prompt"] + ROW["rejected"],
+    }
+    plain = {"prompt": "Name a tree.", "chosen": "An old oak is.", "rejected": "An oak is."}
+    for n, row in enumerate((repeated, plain)):
+        source = write_jsonl(tmp_path / f"{n}.jsonl", [row])
+        [found] = exported(capfd, source, "trl", tmp_path / f"out{n}")
+        assert found == {name: ROW[name] for name in found}
+
+
+def test_what_cannot_be_exported_is_one_sentence(pairs, tmp_path, capfd):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    answers = write_jsonl(tmp_path / "answers.jsonl", [{"prompt": "Q", "completion": "A"}])
+    bad = write_jsonl(tmp_path / "bad.jsonl", [ROW | {"chosen": ["text"]}])
+    for argv, code, said in (
+        ([str(answers), "--to", "trl"], 2, "answers.jsonl line 1: no `chosen`, and exports are of pairs"),
+        ([str(bad), "--to", "trl"], 2, "bad.jsonl line 1: `chosen` must be text or a list of messages"),
+        ([str(pairs), "--to", "trll"], 2, "--to: Input should be 'trl', 'kto'"),
+        ([str(tmp_path / "gone"), "--to", "trl"], 2, "gone: no such file or folder"),
+        ([str(pairs), "--to", "trl", "--out", str(tmp_path / "mine")], 2, "mine: holds other files"),
+    ):
+        argv = argv if "--out" in argv else [*argv, "--out", str(tmp_path / "out")]
+        found, out, err = run(capfd, "export", *argv)
+        assert (found, out, err.count("\n")) == (code, "", 1), argv
+        assert said in err
+        assert not (tmp_path / "out" / "export.json").exists()
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
+
+
+def test_a_second_export_replaces_the_first(pairs, tmp_path, capfd):
+    assert len(exported(capfd, pairs, "trl", tmp_path / "out")) == 25
+    source = write_jsonl(tmp_path / "pairs.jsonl", [ROW])
+    assert len(exported(capfd, source, "trl", tmp_path / "out")) == 1
+
+
+def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd):
+    from pairwright.card import front_matter
+
+    card = pairs / "README.md"
+    card.write_text(card.read_text().replace("---\n", "---\nlicense: cc0-1.0\n", 1))
+    exported(capfd, pairs, "axolotl", tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert front_matter(tmp_path / "out" / "README.md")["license"] == "cc0-1.0"
+    assert "type: chat_template.default" in text
+    assert "made by `pairwright revise`" in text
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    with fake_hub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", server.token)
+        yield server
+
+
+def test_a_push_puts_every_file_on_the_hub(pairs, tmp_path, capfd, hub):
+    out = tmp_path / "out"
+    argv = [
+        "export",
+        str(pairs),
+        "--to",
+        "trl",
+        "--out",
+        str(out),
+        "--push_to_hub",
+        "me/pairs",
+        "--private",
+    ]
+    for _ in range(2):
+        code, said, err = run(capfd, *argv)
+        assert code == 0, err
+        assert f"{hub.url}/datasets/me/pairs" in said.replace("\n", "")
+    found = hub.files["me/pairs"]
+    assert found.keys() == {"README.md", "export.json", "data/train.parquet"}
+    assert found["data/train.parquet"] == (out / "data" / "train.parquet").read_bytes()
+    assert 'load_dataset("me/pairs", split="train")' in found["README.md"].decode()
+    assert hub.private == {"me/pairs": True}
+
+
+def test_a_push_that_fails_keeps_the_folder_and_no_secret(pairs, tmp_path, capfd, hub, monkeypatch):
+    for number, (name, token, endpoint, said) in enumerate((
+        ("me/pairs", "hf_wrong", hub.url, "401"),
+        ("me/pairs", hub.token, "http://127.0.0.1:9", "the hub cannot be reached"),
+        ("a/b/c", hub.token, hub.url, "a data set is named user/name"),
+    )):  # fmt: skip
+        monkeypatch.setenv("HF_TOKEN", token)
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        out = tmp_path / str(number)
+        argv = ["export", str(pairs), "--to", "trl", "--out", str(out), "--push_to_hub", name]
+        code, _, err = run(capfd, *argv)
+        assert code in (1, 2)
+        assert said in err
+        assert token not in err
+        assert err.count("\n") == 1
+        assert (out / "export.json").exists()

@@ -1,0 +1,100 @@
+"""Reference log-probabilities that runs share: found again where they are the same, and never elsewhere."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tiny_model import TinyRun, read_metrics, save_tiny_model
+
+from pairwright.errors import PairwrightError
+from train import reference
+from train.trainer import train
+
+
+@pytest.fixture
+def tiny(tmp_path) -> TinyRun:
+    run = TinyRun(tmp_path)
+    run.settings |= {"reference_store": str(tmp_path / "store"), "max_steps": 1, "eval_share": 0.0}
+    return run
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[int]:
+    """Pairs that the reference was asked about, a number a run."""
+    numbers: list[int] = []
+    computed = reference._computed
+
+    def counted(accelerator, policy, pairs, budget):
+        numbers.append(len(pairs))
+        return computed(accelerator, policy, pairs, budget)
+
+    monkeypatch.setattr(reference, "_computed", counted)
+    return numbers
+
+
+def parts(tiny: TinyRun) -> list[Path]:
+    return sorted((tiny.folder / "store").glob("*/part-*.parquet"))
+
+
+def test_a_sweep_asks_the_reference_once(tiny, asked):
+    train(tiny.config("first"))
+    changes = [{"beta": 0.5}, {"learning_rate": 1e-4}, {"loss": "dpo"}, {"sft_weight": 0.1}, {"seed": 7}]
+    for number, change in enumerate(changes):
+        train(tiny.config(f"other{number}", **change))
+    assert [n for n in asked if n] == [10, *[reference.CHECKED] * len(changes)]
+    assert len(parts(tiny)) == 1
+
+
+def test_what_is_known_is_what_would_be_computed(tiny):
+    train(tiny.config("first"))
+    train(tiny.config("again", loss="dpo"))
+    train(tiny.config("without", loss="dpo", reference_store="none"))
+    again, without = (read_metrics(tiny.folder / name) for name in ("again", "without"))
+    assert again == [pytest.approx(record, abs=1e-5) for record in without]
+
+
+def test_more_pairs_ask_only_about_the_new_ones(tiny, asked):
+    train(tiny.config("few", limit=6))
+    train(tiny.config("all"))
+    assert [n for n in asked if n] == [6, 4 + reference.CHECKED]
+    assert len(parts(tiny)) == 2
+
+
+@pytest.mark.parametrize("change", ["weights", "bf16", "template"])
+def test_another_reference_is_another(tiny, asked, change):
+    train(tiny.config("first"))
+    other = tiny.folder / "other"
+    save_tiny_model(other, num_hidden_layers=1) if change == "weights" else save_tiny_model(other)
+    if change == "template":
+        template = other / "chat_template.jinja"
+        template.write_text(template.read_text().replace("<|assistant|>", "<|user|>"))
+    train(tiny.config("second", model=str(other), bf16=change == "bf16"))
+    assert [n for n in asked if n] == [10, 10]
+
+
+def test_adapters_have_their_base_as_reference(tiny, asked):
+    train(tiny.config("full"))
+    train(tiny.config("adapter", lora_r=2))
+    assert [n for n in asked if n] == [10, reference.CHECKED]
+
+
+def test_a_store_that_is_wrong_is_found_out_before_anything_is_trained(tiny):
+    train(tiny.config("first"))
+    (path,) = parts(tiny)
+    table = pq.read_table(path)
+    wrong = pa.array([value + 1 for value in table["logp"].to_pylist()], pa.float32())
+    pq.write_table(table.set_column(1, "logp", wrong), path)
+    with pytest.raises(PairwrightError, match=r"reference of another model: row row\d+ .* none"):
+        train(tiny.config("second"))
+    assert not (tiny.folder / "second" / "model.safetensors").exists()
+
+
+def test_a_damaged_store_is_named(tiny):
+    train(tiny.config("first"))
+    (path,) = parts(tiny)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(PairwrightError, match=f"{path.name} is damaged"):
+        train(tiny.config("second"))
+    path.unlink()
+    assert train(tiny.config("second")).status == "trained"
