@@ -4,6 +4,7 @@ python kill_loop.py FOLDER KILLS     makes FOLDER/golden (never killed) and FOLD
 """
 
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from train.loop import loop
 
 def main(folder: Path, kills: int) -> None:
     toy = LoopToy(folder)
-    toy.settings |= {"save_steps": 1}
+    toy.settings |= {"limit": 14, "n": 2, "num_train_epochs": 1, "save_steps": 1}
 
     def go(name: str) -> None:
         loop(toy.config(name))
@@ -26,11 +27,13 @@ def main(folder: Path, kills: int) -> None:
     whole = time.monotonic() - started
     chance, survived = random.Random(0), 0
     # A killed loop goes on where it was, so waits as long as this land all over it.
-    longest = max(1.0, 2 * whole / kills)
-    for _ in range(kills):
-        if not forked_call(lambda: go("killed"), chance.uniform(0.1, longest)):
-            break
-        survived += 1
+    longest = 2 * whole / kills
+    while survived < kills:
+        if forked_call(lambda: go("killed"), chance.uniform(0.1, longest)):
+            survived += 1
+        else:  # it got through: begin anew, less patiently
+            shutil.rmtree(folder / "killed")
+            longest *= 0.7
     forked_call(lambda: go("killed"), None)
     print(survived)
 

@@ -113,8 +113,6 @@ class AdapterConfig(Config):
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
-    merge_adapter: bool = False
-    """Write the whole model, adapters merged into it; reward models are always written so."""
 
 
 class PairsConfig(Config):
@@ -205,6 +203,8 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
     """
 
+    merge_adapter: bool = False
+    """Write the whole model, adapters merged into it."""
     ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Reference of the log-ratios, when it is not the model at its start."""
     reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)

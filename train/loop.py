@@ -13,21 +13,26 @@ from typing import Any
 from rich.console import Console
 
 from judge import JudgeConfig, WinrateConfig, judge, winrate
+from judge.stage import JudgeStage
 from judge.winrate import load_winrate
 from pairwright.engines import EngineOptions
+from pairwright.engines.pool import EnginePool
 from pairwright.engines.weights import model_identity
 from pairwright.errors import PairwrightError
 from pairwright.lock import FolderLock
 from pairwright.manifest import Manifest, load_manifest
 from pairwright.records import KEPT
 from pairwright.sample import SampleConfig, sample
+from pairwright.stage import Stage
 from revise import ReviseConfig, revise
+from revise.stage import ReviseStage
 from train.config import RANKED_LOSSES
 from train.console import say
 from train.loop_answers import as_they_stand, split_prompts
 from train.loop_config import LoopConfig
 from train.loop_stop import reason_to_stop
 from train.loop_table import as_rich, write_table
+from train.model import release_memory
 from train.prompt_files import write_prompts
 from train.rounds import enter, finished_rounds, round_folder, write_measures
 from train.trainer import train
@@ -47,8 +52,10 @@ def loop(config: LoopConfig) -> list[dict[str, Any]]:
     """
     folder = Path(config.output_dir)
     training, held_out = split_prompts(config)
+    rounds = _Loop(config, folder)
     identity = {
         **config.of_kind("semantic"),
+        **rounds.others(),
         "model": model_identity(config.model),
         "prompts": [row.prompt_id for row in training],
         "eval_prompts": [row.prompt_id for row in held_out],
@@ -57,7 +64,7 @@ def loop(config: LoopConfig) -> list[dict[str, Any]]:
         enter(folder, identity, "loop")
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)
-        return _Loop(config, folder).go()
+        return rounds.go()
 
 
 class _Loop:
@@ -70,6 +77,26 @@ class _Loop:
         if config.use_cpu and config.device == "auto":
             options["device"] = "cpu"
         self._options: dict[str, Any] = options
+
+    def others(self) -> dict[str, str]:
+        """The models that judge and revise, under their roles.
+
+        Raises `UsageError` for what cannot be asked so, now and not after hours of sampling.
+        """
+        here = round_folder(self._folder, 1)
+        stages: list[Stage] = []
+        if self._config.compares is not None:
+            stages.append(JudgeStage(self._judging(here, self._config.compares)))
+        if self._config.judges:
+            stages.append(JudgeStage(self._judging(here)))
+        if self._config.revises:
+            stages.append(ReviseStage(self._revising(here)))
+        found: dict[str, str] = {}
+        for stage in stages:
+            options = self._options_of(*stage.roles.values())
+            with EnginePool(stage.roles, EngineOptions(**options)) as engines:
+                found |= {f"{spec} as": engines.identities[role] for role, spec in stage.roles.items()}
+        return found
 
     def go(self) -> list[dict[str, Any]]:
         """The start, then round after round, until there are enough or a measure says stop."""
@@ -97,16 +124,19 @@ class _Loop:
         prompts, policy = self._folder / "prompts.jsonl", self._policy(number - 1)
         self._sample(policy, prompts, here / "answers", n=self._config.n)
         made: dict[str, Manifest] = {}
-        if self._config.pairs in ("judge", "both"):
-            made["judged"] = self._judge(here)
-        if self._config.pairs in ("revise", "both"):
-            made["revised"] = self._revise(here)
+        if self._config.judges:
+            judge(self._judging(here))
+            made["judged"] = load_manifest(here / "judged")
+        if self._config.revises:
+            revise(self._revising(here))
+            made["revised"] = load_manifest(here / "revised")
         data = tuple(str(here / name) for name, run in made.items() if run.counts.get(KEPT))
         if not data:
             raise PairwrightError(
                 f"round {number}: no pair was kept; the reasons are in {here}/{next(iter(made))}/dropped"
             )
         trained = train(self._config.training(policy, data, str(here / "model"), self._reference(number)))
+        release_memory()
         return _of_pairs(made) | _of_training(trained.metrics)
 
     def _measure(self, number: int) -> dict[str, Any]:
@@ -131,7 +161,7 @@ class _Loop:
                 b=str(round_folder(self._folder, 0) / ANSWERS),
                 prompts=str(self._folder / "eval_prompts.jsonl"),
                 out=str(here / "winrate"),
-                **self._jury | {"judge": self._config.compares},
+                **self._jury(self._config.compares),
             )
         )
         found = load_winrate(here / "winrate")
@@ -150,53 +180,56 @@ class _Loop:
         self, policy: str, prompts: Path, out: Path, *, n: int, temperature: float | None = None
     ) -> None:
         config = self._config
+        spec = f"{config.policy}:{policy}"
         sample(
             SampleConfig(
                 input=str(prompts),
                 out=str(out),
-                policy=f"hf:{policy}",
+                policy=spec,
                 n=n,
                 max_tokens=config.max_tokens,
                 temperature=config.temperature if temperature is None else temperature,
-                **self._options,
+                top_p=config.top_p if temperature is None else 1.0,
+                **self._options_of(spec),
             )
         )
 
-    def _judge(self, here: Path) -> Manifest:
+    def _judging(self, here: Path, judges: str | None = None) -> JudgeConfig:
         config = self._config
-        judge(
-            JudgeConfig(
-                input=str(here / "answers"),
-                out=str(here / "judged"),
-                pairs=config.judge_pairs,
-                **self._jury,
-            )
+        return JudgeConfig(
+            input=str(here / "answers"),
+            out=str(here / "judged"),
+            pairs=config.judge_pairs,
+            max_failed=config.max_failed,
+            **self._jury(judges or config.judge),
         )
-        return load_manifest(here / "judged")
 
-    def _revise(self, here: Path) -> Manifest:
+    def _revising(self, here: Path) -> ReviseConfig:
         config = self._config
-        assert config.reviser is not None
-        revise(
-            ReviseConfig(
-                input=str(here / "answers"),
-                out=str(here / "revised"),
-                reviser=config.reviser,
-                direction=config.direction,
-                reply=config.reply,
-                template=config.revise_template,
-                max_tokens=config.revise_max_tokens,
-                min_kept_share=config.min_kept_share,
-                max_edit_distance=config.max_edit_distance,
-                **self._options,
-            )
+        names = ("direction", "mode", "reply", "min_kept_share", "max_edit_distance")
+        given: dict[str, Any] = {name: getattr(config, name) for name in names}
+        return ReviseConfig(
+            input=str(here / "answers"),
+            out=str(here / "revised"),
+            reviser=config.reviser or "",
+            template=config.revise_template,
+            max_tokens=config.revise_max_tokens,
+            **given,
+            **self._options_of(config.reviser or ""),
         )
-        return load_manifest(here / "revised")
 
-    @property
-    def _jury(self) -> dict[str, Any]:
-        names = ("judge", "protocol", "agree", "min_margin", "judge_template")
-        return self._options | {name: getattr(self._config, name) for name in names}
+    def _jury(self, judges: str | None) -> dict[str, Any]:
+        names = ("agree", "min_margin", "aspects", "judge_template")
+        given = {name: getattr(self._config, name) for name in names}
+        specs = (judges or "").split(",")
+        if not all(spec.strip().startswith("reward:") for spec in specs):
+            given["protocol"] = self._config.protocol
+        return {"judge": judges, **given, **self._options_of(*specs)}
+
+    def _options_of(self, *specs: str) -> dict[str, Any]:
+        """How these engines work; settings of vLLM are for those that are vLLM."""
+        vllm = any(spec.strip().startswith("vllm:") for spec in specs)
+        return self._options | ({} if vllm else {"engine": {}})
 
     def _policy(self, number: int) -> str:
         """The model after a round."""
@@ -212,7 +245,7 @@ def _of_pairs(made: Mapping[str, Manifest]) -> dict[str, Any]:
     """Share of kept pairs, and of verdicts that turn round with the order."""
     kept = sum(run.counts.get(KEPT, 0) for run in made.values())
     found: dict[str, Any] = {
-        "pairs": kept,
+        "pairs": sum(run.kept_rows for run in made.values()),
         "kept_share": kept / sum(run.items for run in made.values()),
     }
     if "judged" in made:

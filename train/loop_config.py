@@ -9,7 +9,7 @@ from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from train.config import AdapterConfig, ObjectiveConfig, PairsConfig, TrainConfig, UpdateConfig, WorkConfig
 
-OWN_OF_TRAIN = ("model", "data", "output_dir", "limit", "ref_model", "merge_adapter")
+OWN_OF_TRAIN = ("model", "data", "output_dir", "limit", "ref_model", "reference_store", "merge_adapter")
 """Settings of a training that the loop decides by itself."""
 
 
@@ -26,8 +26,13 @@ class LoopPairsConfig(Config):
     """Most tokens an answer may have; one that is cut off there is left out."""
     temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of answers."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus of answers."""
+    policy: Literal["hf", "vllm"] = "hf"
+    """Kind of engine in which the loop's own models answer."""
     judge: str | None = None
-    """Engine that judges, or several with commas; win rates are by the same unless `win_judge` is given."""
+    """Engine that judges (`vllm:MODEL`, `hf:MODEL`, `openai:MODEL@URL`, `reward:MODEL` …), or several with
+    commas; win rates are by the same unless `win_judge` is given."""
     protocol: Literal["logprob", "choice", "text", "score"] | None = None
     """How judges are asked, as for `judge`."""
     agree: Literal["majority", "all", "mean"] = "majority"
@@ -36,12 +41,18 @@ class LoopPairsConfig(Config):
     """Least margin of a judged pair."""
     judge_pairs: Literal["best_worst", "all"] = "best_worst"
     """`best_worst`: one pair a prompt. `all`: every two answers that are told apart."""
+    aspects: str = "correctness:2,helpfulness:2,clarity:1"
+    """What the protocol `score` rates, with weights."""
+    max_failed: float = Field(default=0.1, ge=0, le=1, json_schema_extra=OPERATIONAL)
+    """Most prompts without a verdict in a round, as a share; with more the loop stops."""
     judge_template: str | None = None
     """Prompt template for judges: a name in `prompts/` or a .j2 file."""
     reviser: str | None = None
-    """Engine that revises."""
+    """Engine that revises (`vllm:MODEL`, `hf:MODEL`, `openai:MODEL@URL` …)."""
     direction: Literal["improve", "worsen"] = "improve"
     """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
+    mode: Literal["rewrite", "edits"] = "rewrite"
+    """How it revises, as for `revise`: the whole answer, or a list of edits."""
     reply: Literal["marked", "bare"] = "marked"
     """Form of a revision, as for `revise`; `bare` suits small models."""
     revise_template: str | None = None
@@ -107,10 +118,9 @@ class LoopConfig(
 
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "LoopConfig":
-        judges, revises = self.pairs in ("judge", "both"), self.pairs in ("revise", "both")
-        if judges and self.judge is None:
+        if self.judges and self.judge is None:
             raise UsageError(f"--pairs {self.pairs}: give --judge, the engine that compares")
-        if revises and self.reviser is None:
+        if self.revises and self.reviser is None:
             raise UsageError(f"--pairs {self.pairs}: give --reviser, the engine that revises")
         if self.pairs == "revise" and self.judge is not None and self.win_judge is None:
             raise UsageError("--pairs revise asks no --judge for pairs; for win rates name it --win_judge")
@@ -120,6 +130,16 @@ class LoopConfig(
             raise UsageError("--temperature 0 makes all answers to a prompt equal; nothing to compare")
         self.training("model", ("data",), "out", None)
         return self
+
+    @property
+    def judges(self) -> bool:
+        """Whether pairs come from comparing answers."""
+        return self.pairs != "revise"
+
+    @property
+    def revises(self) -> bool:
+        """Whether pairs come from revising answers."""
+        return self.pairs != "judge"
 
     @property
     def compares(self) -> str | None:
@@ -137,4 +157,5 @@ class LoopConfig(
             output_dir=out,
             merge_adapter=bool(self.lora_r),
             ref_model=reference,
+            reference_store="none",  # the pairs of a round are asked about once
         )
