@@ -137,7 +137,8 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
     sources = []
     if settings is not None:
         settings.check(config.model_fields)
-        sources = [Dict(settings.values, source=settings.path, use_commands_as_keys=False)]
+        # Under the command's name: at the top, keys that are commands too (`judge`) would be passed over.
+        sources = [Dict({name: settings.values}, source=settings.path)]
     app.command(run, name=name, help=_help(config), config=sources)
     return config
 

@@ -185,3 +185,12 @@ def test_what_must_be_given_may_stand_in_the_file(folder: Path, capfd: pytest.Ca
     (folder / "mine.yaml").write_text("out: run\n")
     _, _, err = run(capfd, "sample", "--config", "mine.yaml")
     assert err == "pairwright: --input and --policy must be given; see pairwright sample --help\n"
+
+
+def test_a_setting_that_is_called_like_a_command_is_read(folder, capfd):
+    """`judge` is both; it was once passed over in files, in silence."""
+    (folder / "mine.yaml").write_text("judge: oracle\nout: run\n")
+    for command in ("judge", "calibrate"):
+        code, _, err = run(capfd, command, "rows.jsonl", "--config", "mine.yaml")
+        assert code == 2
+        assert "'oracle': unknown engine" in err
