@@ -20,7 +20,7 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     """
 
     reviser: str = Field(json_schema_extra=OPERATIONAL)
-    """Engine that revises: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that first answers the prompts of rows that have no answer yet."""
     direction: Literal["improve", "worsen"] = "improve"

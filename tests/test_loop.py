@@ -63,6 +63,12 @@ def test_rounds_are_folders_of_ordinary_runs_and_the_table_grows(toy, capfd):
     capfd.readouterr()
     assert loop(toy.config("rounds")) == table
     assert "all 2 rounds are done" in capfd.readouterr().err
+    code, out, _ = run(capfd, "stats", str(folder))
+    assert code == 0
+    assert f"{table[2]['win_rate']:,.4g}" in next(line for line in out.splitlines() if "│ win_rate " in line)
+    page = toy.folder / "report.html"
+    assert run(capfd, "report", str(folder), "--out", str(page))[0] == 0
+    assert "win_rate" in page.read_text()
 
 
 def test_the_judge_is_pleased_more_often_than_at_the_start(toy):
@@ -201,6 +207,7 @@ def test_reasons_to_stop(rows, sentence):
         ({"n": 1}, "nothing to compare"),
         ({"temperature": 0}, "all answers to a prompt equal"),
         ({"pairs": "revise", "reviser": "hf:x"}, "--win_judge"),
+        ({"loss": "rejection_sampling"}, "learns from scored answers, and a loop makes pairs"),
         ({"loss": "ipo", "label_smoothing": 0.1}, "label_smoothing is for dpo only"),
     ],
 )
@@ -215,6 +222,10 @@ def test_what_cannot_be_used_is_a_sentence_and_nothing_is_written(toy, tmp_path)
         ({"prompts": one}, "1 prompts, all of them held out"),
         ({"prompts": "gone.jsonl"}, r"gone\.jsonl: no such file"),
         ({"model": "./gone"}, "no such folder"),
+        ({"judge": "hf:./gone"}, "no such folder"),
+        ({"pairs": "both", "reviser": "canned:gone.jsonl"}, "no such file: gone.jsonl"),
+        ({"judge": "hf:smollm2", "judge_template": "gone"}, "gone: no such template"),
+        ({"engine": {"max_model_len": "64"}}, "settings of vLLM, and no engine here is vllm:MODEL"),
     ):
         with pytest.raises(UsageError, match=sentence):
             loop(toy.config("never", **changes))

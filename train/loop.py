@@ -17,16 +17,13 @@ from judge.stage import JudgeStage
 from judge.winrate import load_winrate
 from pairwright.engines import EngineOptions
 from pairwright.engines.pool import EnginePool
-from pairwright.engines.weights import model_identity
 from pairwright.errors import PairwrightError
 from pairwright.lock import FolderLock
 from pairwright.manifest import Manifest, load_manifest
 from pairwright.records import KEPT
 from pairwright.sample import SampleConfig, sample
-from pairwright.stage import Stage
 from revise import ReviseConfig, revise
 from revise.stage import ReviseStage
-from train.config import RANKED_LOSSES
 from train.console import say
 from train.loop_answers import as_they_stand, split_prompts
 from train.loop_config import LoopConfig
@@ -55,8 +52,7 @@ def loop(config: LoopConfig) -> list[dict[str, Any]]:
     rounds = _Loop(config, folder)
     identity = {
         **config.of_kind("semantic"),
-        **rounds.others(),
-        "model": model_identity(config.model),
+        **rounds.models(),
         "prompts": [row.prompt_id for row in training],
         "eval_prompts": [row.prompt_id for row in held_out],
     }
@@ -78,25 +74,22 @@ class _Loop:
             options["device"] = "cpu"
         self._options: dict[str, Any] = options
 
-    def others(self) -> dict[str, str]:
-        """The models that judge and revise, under their roles.
+    def models(self) -> dict[str, str]:
+        """The models that answer, judge and revise, by role; identities of what lies there now.
 
-        Raises `UsageError` for what cannot be asked so, now and not after hours of sampling.
+        Raises `UsageError` for what cannot be asked so: now, and not after hours of sampling.
         """
         here = round_folder(self._folder, 1)
-        stages: list[Stage] = []
-        if self._config.compares is not None:
-            stages.append(JudgeStage(self._judging(here, self._config.compares)))
+        roles = {"policy": f"{self._config.policy}:{self._config.model}"}
         if self._config.judges:
-            stages.append(JudgeStage(self._judging(here)))
+            roles |= JudgeStage(self._judging(here)).roles
         if self._config.revises:
-            stages.append(ReviseStage(self._revising(here)))
-        found: dict[str, str] = {}
-        for stage in stages:
-            options = self._options_of(*stage.roles.values())
-            with EnginePool(stage.roles, EngineOptions(**options)) as engines:
-                found |= {f"{spec} as": engines.identities[role] for role, spec in stage.roles.items()}
-        return found
+            roles |= ReviseStage(self._revising(here)).roles
+        if self._config.compares is not None:
+            others = JudgeStage(self._judging(here, self._config.compares)).roles
+            roles |= {f"win {role}": spec for role, spec in others.items()}
+        with EnginePool(roles, EngineOptions(**self._options)) as engines:
+            return {f"{role} model": found for role, found in engines.identities.items()}
 
     def go(self) -> list[dict[str, Any]]:
         """The start, then round after round, until there are enough or a measure says stop."""
@@ -237,8 +230,7 @@ class _Loop:
 
     def _reference(self, number: int) -> str | None:
         """The start of the loop, where the round's own start is not the reference."""
-        other = self._config.reference == "initial" and number > 1
-        return self._config.model if other and self._config.loss not in RANKED_LOSSES else None
+        return self._config.model if self._config.reference == "initial" and number > 1 else None
 
 
 def _of_pairs(made: Mapping[str, Manifest]) -> dict[str, Any]:

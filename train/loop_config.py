@@ -7,7 +7,15 @@ from pydantic import Field, PositiveInt, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
-from train.config import AdapterConfig, ObjectiveConfig, PairsConfig, TrainConfig, UpdateConfig, WorkConfig
+from train.config import (
+    RANKED_LOSSES,
+    AdapterConfig,
+    ObjectiveConfig,
+    PairsConfig,
+    TrainConfig,
+    UpdateConfig,
+    WorkConfig,
+)
 
 OWN_OF_TRAIN = ("model", "data", "output_dir", "limit", "ref_model", "reference_store", "merge_adapter")
 """Settings of a training that the loop decides by itself."""
@@ -128,6 +136,11 @@ class LoopConfig(
             raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
         if self.pairs == "judge" and not self.temperature:
             raise UsageError("--temperature 0 makes all answers to a prompt equal; nothing to compare")
+        if self.loss in RANKED_LOSSES:
+            raise UsageError(
+                f"--loss {self.loss} learns from scored answers, and a loop makes pairs: take dpo or "
+                "apo_zero, or let `pairwright game` score"
+            )
         self.training("model", ("data",), "out", None)
         return self
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 _COLUMNS = {
     "round": ("round", "{:d}"),
     "win_rate": ("wins", "{:.3f}"),
-    "win_rate_low": ("from", "{:.3f}"),
-    "win_rate_high": ("to", "{:.3f}"),
-    "win_rate_length_controlled": ("at equal length", "{:.3f}"),
+    "interval": ("95 %", "{}"),
+    "win_rate_length_controlled": ("= length", "{:.3f}"),
     "kept_share": ("kept", "{:.0%}"),
-    "contradictions": ("contradict", "{:.0%}"),
+    "contradictions": ("contra", "{:.0%}"),
     "words": ("words", "{:.1f}"),
     "finished": ("ended", "{:.0%}"),
     "logratios/chosen": ("chosen", "{:+.2f}"),
     "logratios/rejected": ("rejected", "{:+.2f}"),
-    "logratios/chosen_rose": ("chosen rose", "{:.0%}"),
+    "logratios/chosen_rose": ("rose", "{:.0%}"),
 }
 _SIZE = (10, 6)
 """Inches."""
@@ -34,13 +33,23 @@ _SIZE = (10, 6)
 def write_table(folder: Path, rows: Sequence[Measures]) -> None:
     """Write `table.jsonl`, `table.md` and `loop.png`."""
     write_rows(folder, rows)
-    write_markdown(folder, rows, _COLUMNS)
+    write_markdown(folder, _with_interval(rows), _COLUMNS)
     plot_loop(folder / "loop.png", rows)
 
 
 def as_rich(rows: Sequence[Measures]) -> "Table":
     """The table for a terminal."""
-    return round_table.as_rich(rows, _COLUMNS)
+    return round_table.as_rich(_with_interval(rows), _COLUMNS)
+
+
+def _with_interval(rows: Sequence[Measures]) -> list[dict[str, Any]]:
+    """The rows with both ends of the win rate's interval in one cell; the start has none."""
+    return [
+        {**row, "interval": f"{row['win_rate_low']:.2f}–{row['win_rate_high']:.2f}"}
+        if row["round"] and row.get("win_rate") is not None
+        else dict(row)
+        for row in rows
+    ]
 
 
 def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
