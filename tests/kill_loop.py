@@ -18,6 +18,7 @@ from train.loop import loop
 def main(folder: Path, kills: int) -> None:
     toy = LoopToy(folder)
     toy.settings |= {"limit": 14, "n": 2, "num_train_epochs": 1, "save_steps": 1}
+    toy.settings["rounds"] = 2 if kills > 5 else 1
 
     def go(name: str) -> None:
         loop(toy.config(name))

@@ -65,7 +65,8 @@ def test_rounds_are_folders_of_ordinary_runs_and_the_table_grows(toy, capfd):
     assert "all 2 rounds are done" in capfd.readouterr().err
     code, out, _ = run(capfd, "stats", str(folder))
     assert code == 0
-    assert f"{table[2]['win_rate']:,.4g}" in next(line for line in out.splitlines() if "│ win_rate " in line)
+    [line] = [line for line in out.splitlines() if "│ win_rate " in line]
+    assert f"{table[2]['win_rate']:,.4g}" in line
     page = toy.folder / "report.html"
     assert run(capfd, "report", str(folder), "--out", str(page))[0] == 0
     assert "win_rate" in page.read_text()
