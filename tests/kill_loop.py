@@ -28,13 +28,13 @@ def main(folder: Path, kills: int) -> None:
     whole = time.monotonic() - started
     chance, survived = random.Random(0), 0
     # A killed loop goes on where it was, so waits as long as this land all over it.
-    longest = 2 * whole / kills
+    longest = whole / kills
     while survived < kills:
         if forked_call(lambda: go("killed"), chance.uniform(0.1, longest)):
             survived += 1
         else:  # it got through: begin anew, less patiently
             shutil.rmtree(folder / "killed")
-            longest *= 0.7
+            longest *= 0.5
     forked_call(lambda: go("killed"), None)
     print(survived)
 

@@ -256,6 +256,7 @@ def test_the_example_goes_through_at_a_small_size(toy, capfd, monkeypatch):
     code, out, err = run(capfd, "loop", "--config", "examples/loop.yaml", *flags, *more)
     assert code == 0, err
     assert "wins" in out
+    assert "…" not in out  # it fits a terminal of 80 columns
     assert (folder / "table.md").exists()
 
 

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _COLUMNS = {
-    "round": ("round", "{:d}"),
+    "round": ("#", "{:d}"),
     "win_rate": ("wins", "{:.3f}"),
     "interval": ("95 %", "{}"),
-    "win_rate_length_controlled": ("= length", "{:.3f}"),
+    "win_rate_length_controlled": ("LC", "{:.3f}"),
     "kept_share": ("kept", "{:.0%}"),
-    "contradictions": ("contra", "{:.0%}"),
+    "contradictions": ("contr", "{:.0%}"),
     "words": ("words", "{:.1f}"),
     "finished": ("ended", "{:.0%}"),
     "logratios/chosen": ("chosen", "{:+.2f}"),
-    "logratios/rejected": ("rejected", "{:+.2f}"),
+    "logratios/rejected": ("reject", "{:+.2f}"),
     "logratios/chosen_rose": ("rose", "{:.0%}"),
 }
 _SIZE = (10, 6)
