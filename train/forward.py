@@ -60,8 +60,8 @@ def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
     if way.trees:
         trees, order = trees_of(answers)
         if max(tree.longest for tree in trees) <= way.reach:
-            return LaidOut(_moved(plant(trees), device), torch.tensor(order).to(device))
-    return LaidOut(_moved(collate(answers), device), None)
+            return LaidOut(moved(plant(trees), device), torch.tensor(order).to(device))
+    return LaidOut(moved(collate(answers), device), None)
 
 
 def way_of(model: nn.Module) -> Way:
@@ -118,7 +118,7 @@ def _try_out(inner: Any) -> Way:
     base, device = backbone(inner), next(inner.parameters()).device
     answers = _samples(inner.config.get_text_config().vocab_size)
     trees, order = trees_of(answers)
-    padded, forest = _moved(collate(answers), device), _moved(plant(trees), device)
+    padded, forest = moved(collate(answers), device), moved(plant(trees), device)
     why = ""
     for name in backends(device):
         inner.set_attn_implementation(before)
@@ -170,7 +170,7 @@ def _reach(config: Any) -> int:
     return window if window and slides else unlimited
 
 
-def _moved(laid: Any, device: torch.device) -> Any:
+def moved(laid: Any, device: torch.device) -> Any:
     """Its tensors on a device."""
     parts = (p.to(device, non_blocking=True) if isinstance(p, Tensor) else p for p in laid)
     return type(laid)(*parts)
