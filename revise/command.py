@@ -1,16 +1,16 @@
 """`pairwright revise`: answers into minimally contrastive pairs."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import UsageError
-from pairwright.manifest import Manifest
-from pairwright.runs import run_stage
 from pairwright.stage import SharedStageConfig
 from revise.gates import GateConfig
-from revise.stage import ReviseStage
+
+if TYPE_CHECKING:
+    from pairwright.manifest import Manifest
 
 
 class ReviseConfig(GateConfig, SharedStageConfig):
@@ -54,11 +54,14 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     """Ask once more, with feedback, when a gate drops a revision."""
 
 
-def revise(config: ReviseConfig) -> Manifest | None:
+def revise(config: ReviseConfig) -> "Manifest | None":
     """Revise every answer of the input into a run folder of preference pairs.
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
+    from pairwright.runs import run_stage
+    from revise.stage import ReviseStage
+
     if config.min_length_ratio > config.max_length_ratio:
         raise UsageError(
             f"--min_length_ratio {config.min_length_ratio:g} is more than "
