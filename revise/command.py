@@ -1,8 +1,9 @@
 """`pairwright revise`: answers into minimally contrastive pairs."""
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import UsageError
@@ -19,6 +20,9 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
     """
 
+    out: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Run folder to write; `runs/NAME-revised` for an input NAME by default. If it holds an unfinished
+    run of the same settings, that is resumed."""
     reviser: str = Field(json_schema_extra=OPERATIONAL)
     """Engine that revises: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
@@ -52,6 +56,13 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     """Softmax temperature of the policy."""
     retry: bool = True
     """Ask once more, with feedback, when a gate drops a revision."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "out" not in given and "input" in given:
+            return given | {"out": f"runs/{Path(str(given['input'])).stem}-revised"}
+        return given
 
 
 def revise(config: ReviseConfig) -> "Manifest | None":
