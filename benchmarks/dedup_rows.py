@@ -1,4 +1,4 @@
-"""Rows a second of `dedup`, near repeats and exact ones only, and the memory that remembering rows takes."""
+"""Rows a second of `dedup`, near repeats and exact ones only, and the memory that remembered rows take"""
 
 import argparse
 import random
