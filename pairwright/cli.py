@@ -149,7 +149,10 @@ def _put_under_headings(config: type[Config]) -> None:
     groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
     for name, field in config.model_fields.items():
         field.kw_only = not is_positional(field)
-        field.metadata.append(Parameter(group=groups[heading_of(config, name)]))
+        group = groups[heading_of(config, name)]
+        field.metadata.append(
+            Parameter(group=group, show_default=None if field.default not in ((), "") else False)
+        )
 
 
 def _help(config: type[Config]) -> str:
