@@ -1,0 +1,82 @@
+"""Weights of which every process holds a part (FSDP2): cut for training, made whole to be saved.
+
+Checkpoints and models are written whole, so they are the same files however many processes made
+them, and any number of processes can go on from them.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import fsdp2_prepare_model
+from torch import Tensor, nn
+from torch.distributed.fsdp import MixedPrecisionPolicy
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+
+def shard(accelerator: Accelerator, model: nn.Module) -> nn.Module:
+    """Leave each process its part of every weight, in place. The optimizer is made afterwards."""
+    if accelerator.mixed_precision == "bf16":
+        # The plugin's own choice would round gradients, and log-probabilities, to bfloat16 as well.
+        accelerator.state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32
+        )
+    sharded: nn.Module = fsdp2_prepare_model(accelerator, model)
+    return sharded
+
+
+def outline(model: nn.Module) -> nn.Module:
+    """A copy of a model without its weights: what a whole one is made from once it is cut."""
+    return _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
+
+
+def blank(outlined: nn.Module) -> nn.Module:
+    """A whole model, on the CPU, whose weights are yet to be read."""
+    return _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
+
+
+def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
+    """The whole model on the CPU of those who `keep` it; all processes take part."""
+    parts = list(model.parameters())
+    pieces = [_kept(whole(part.detach()), keep) for part in parts]
+    if not keep:
+        return None
+    of = {id(p): piece for p, piece in zip(outlined.parameters(), pieces, strict=True)}
+    return _with_parameters(outlined, lambda p: of[id(p)])
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor from its parts, on its device; all processes take part."""
+    if not isinstance(tensor, DTensor):
+        return tensor
+    full: Tensor = tensor.full_tensor()  # type: ignore[no-untyped-call]
+    return full
+
+
+def whole_on_first(tensor: Tensor, *, keep: bool) -> Tensor:
+    """The same where it is kept, on the CPU if it was in parts; elsewhere nothing of it."""
+    return _kept(whole(tensor), keep) if isinstance(tensor, DTensor) else tensor
+
+
+def cut_like(tensor: Tensor, model: Tensor) -> Tensor:
+    """This process's part of a whole tensor that every process has, cut as `model` is."""
+    if not isinstance(model, DTensor):
+        return tensor
+    device = model.device
+    return distribute_tensor(
+        tensor.to(device), model.device_mesh, model.placements, src_data_rank=None
+    )
+
+
+def _kept(tensor: Tensor, keep: bool) -> Tensor:
+    return tensor.cpu() if keep else tensor.new_empty(0)
+
+
+def _with_parameters(model: nn.Module, change: Callable[[nn.Parameter], Tensor]) -> Any:
+    """A copy of a model with other parameters; what was shared stays shared."""
+    changed: dict[int, Any] = {
+        id(p): nn.Parameter(change(p), requires_grad=p.requires_grad) for p in model.parameters()
+    }
+    return copy.deepcopy(model, changed)
