@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pairwright.engines.weights import fingerprint, quiet, resolve_model
 from pairwright.errors import UsageError
 from train.config import TrainingConfig
+from train.sharding import let_go
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -90,6 +91,7 @@ def switch_randomness_off(model: nn.Module) -> None:
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that training changes, by name; shared ones once."""
+    let_go(model)
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 

@@ -101,6 +101,16 @@ def uses_bf16(config: TrainingConfig) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
+    """Raise `UsageError` where some processes could never have a pair of their own."""
+    pairs = min(schedule.pairs_per_update, schedule.num_pairs)
+    if accelerator.num_processes > pairs:
+        raise UsageError(
+            f"{accelerator.num_processes} processes share the pairs of an update, which are {pairs}: launch "
+            f"{pairs} at most (--num_processes), or give more data or a higher --pairs_per_update"
+        )
+
+
 def describe(
     config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs[Any], schedule: Schedule
 ) -> TrainRecord:

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import fsdp2_prepare_model
 from torch import Tensor, nn
-from torch.distributed.fsdp import MixedPrecisionPolicy
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -27,6 +27,16 @@ def shard(accelerator: Accelerator, model: nn.Module) -> nn.Module:
     return sharded
 
 
+def let_go(model: nn.Module) -> None:
+    """Keep no weight whole after a pass that no backward pass followed.
+
+    Until then the model's parameters are whole tensors for the while, not what is trained and saved.
+    """
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def outline(model: nn.Module) -> nn.Module:
     """A copy of a model without its weights: what a whole one is made from once it is cut."""
     return _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
@@ -39,6 +49,7 @@ def blank(outlined: nn.Module) -> nn.Module:
 
 def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
     """The whole model on the CPU of those who `keep` it; all processes take part."""
+    let_go(model)
     parts = list(model.parameters())
     pieces = [_kept(whole(part.detach()), keep) for part in parts]
     if not keep:

@@ -28,7 +28,7 @@ from train.rehearsal import dry_run, preview
 from train.result import TrainResult, result_of
 from train.run import Run, check_start, prepare, resume
 from train.schedule import learning_rate, plan
-from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib
+from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib, require_enough
 from train.sharding import whole
 from train.state import save_training, snapshot, whole_model
 from train.tasks import task_of
@@ -54,6 +54,7 @@ def train(config: TrainingConfig) -> TrainResult:
         task = task_of(config)
         pairs = task.read(tokenizer)
         schedule = plan(config, len(pairs.training))
+        require_enough(accelerator, schedule)
         planned = describe(config, tokenizer, pairs, schedule)
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
             record, checkpoint = on_first(accelerator, lambda: _enter(config, planned))
