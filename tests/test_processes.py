@@ -137,6 +137,7 @@ def test_when_one_process_is_killed_all_stop_and_both_go_on_to_the_bit(runs):
     second.send_signal(signal.SIGKILL)
     said, errors = first.communicate(timeout=30)
     second.communicate()
+    assert first.returncode == 0, errors[-2000:]
     assert said.startswith("PairwrightError another process of this run is gone"), errors[-2000:]
     assert json.loads((output / "train.json").read_text())["status"] == "running"
     assert together(settings, launch=LAUNCHES[name]) == ["trained\n"] * 2

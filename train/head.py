@@ -118,7 +118,8 @@ def asked_for(model: nn.Module, laid: Laid) -> Iterator[None]:
     def ask(hidden: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             hidden_NW = hidden[laid.rows_N, laid.columns_N]
-            return target_logprobs(hidden_NW, head.weight, head.bias, laid.targets_N)[None, :, None]
+            logps_N = target_logprobs(hidden_NW, head.weight, head.bias, laid.targets_N)
+            return logps_N[None, :, None].clone()  # sharding warns of views, and N numbers are few
 
     head.forward = ask
     try:

@@ -12,6 +12,7 @@ from train.console import say
 from train.folder import METRICS_FILE, TrainRecord
 from train.gradient import Trainee
 from train.metrics import MetricLog, MetricSums
+from train.model import require_vocabulary
 from train.pairs import Pairs, describe_dropped
 from train.schedule import Schedule
 from train.setup import uses_bf16
@@ -66,6 +67,8 @@ def prepare(
     for items in (pairs.training, pairs.held_out):
         require_room(items, config.micro_batch_tokens)
     model = task.load_model(bf16=uses_bf16(config))
+    for items in (pairs.training, pairs.held_out):
+        require_vocabulary(model, config.model, items)
     outlined = outline(model) if accelerator.is_fsdp2 else None
     policy = shard(accelerator, model) if accelerator.is_fsdp2 else accelerator.prepare_model(model)
     trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)

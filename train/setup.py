@@ -1,5 +1,6 @@
 """What a run stands on: devices and processes, and the description of what it will do."""
 
+import atexit
 import os
 import platform
 import resource
@@ -49,6 +50,9 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
         # Else the launcher's environment could divide our losses, which are whole already.
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )
+    if accelerator.num_processes > 1:
+        atexit.unregister(_leave)
+        atexit.register(_leave)
     _shard_on_cpu_too(accelerator)
     _refuse_unsupported(accelerator)
     try:
@@ -66,6 +70,12 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
+def _leave() -> None:
+    """Part from the other processes in good order; their threads would end this one in an error."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _shard_on_cpu_too(accelerator: Accelerator) -> None:
     """`accelerate` heeds a configuration of FSDP on accelerators alone; torch shards on CPUs as well."""
     asked = bool(str_to_bool(os.environ.get("ACCELERATE_USE_FSDP", "false")))
@@ -79,11 +89,11 @@ def _refuse_unsupported(accelerator: Accelerator) -> None:
     if accelerator.is_fsdp2:
         plugin = accelerator.state.fsdp_plugin
         if plugin.cpu_ram_efficient_loading:
-            raise UsageError("set fsdp_cpu_ram_efficient_loading to false: each process reads the weights")
+            raise UsageError("fsdp_cpu_ram_efficient_loading must be false: each process reads the weights")
         if plugin.activation_checkpointing:
-            raise UsageError("set fsdp_activation_checkpointing to false, and give --gradient_checkpointing")
+            raise UsageError("fsdp_activation_checkpointing must be false: give --gradient_checkpointing")
         if isinstance(plugin.cpu_offload, CPUOffloadPolicy):
-            raise UsageError("set fsdp_offload_params to false: updates are made where the weights are used")
+            raise UsageError("fsdp_offload_params must be false: updates are made where the weights are")
     elif accelerator.distributed_type not in _REPLICATED:
         raise UsageError(
             f"training over {accelerator.distributed_type.value} is not supported: launch with plain data "
@@ -106,8 +116,8 @@ def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
     pairs = min(schedule.pairs_per_update, schedule.num_pairs)
     if accelerator.num_processes > pairs:
         raise UsageError(
-            f"{accelerator.num_processes} processes share the pairs of an update, which are {pairs}: launch "
-            f"{pairs} at most (--num_processes), or give more data or a higher --pairs_per_update"
+            f"{accelerator.num_processes} processes share the pairs of an update, which are {pairs}: "
+            f"launch {pairs} at most (--num_processes), or give more data or a higher --pairs_per_update"
         )
 
 

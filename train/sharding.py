@@ -39,12 +39,14 @@ def let_go(model: nn.Module) -> None:
 
 def outline(model: nn.Module) -> nn.Module:
     """A copy of a model without its weights: what a whole one is made from once it is cut."""
-    return _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
+    outlined: nn.Module = _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
+    return outlined
 
 
 def blank(outlined: nn.Module) -> nn.Module:
     """A whole model, on the CPU, whose weights are yet to be read."""
-    return _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
+    empty: nn.Module = _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
+    return empty
 
 
 def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
@@ -55,14 +57,15 @@ def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module
     if not keep:
         return None
     of = {id(p): piece for p, piece in zip(outlined.parameters(), pieces, strict=True)}
-    return _with_parameters(outlined, lambda p: of[id(p)])
+    made: nn.Module = _with_parameters(outlined, lambda p: of[id(p)])
+    return made
 
 
 def whole(tensor: Tensor) -> Tensor:
     """A tensor from its parts, on its device; all processes take part."""
     if not isinstance(tensor, DTensor):
         return tensor
-    full: Tensor = tensor.full_tensor()  # type: ignore[no-untyped-call]
+    full: Tensor = tensor.full_tensor()
     return full
 
 
@@ -76,9 +79,7 @@ def cut_like(tensor: Tensor, model: Tensor) -> Tensor:
     if not isinstance(model, DTensor):
         return tensor
     device = model.device
-    return distribute_tensor(
-        tensor.to(device), model.device_mesh, model.placements, src_data_rank=None
-    )
+    return distribute_tensor(tensor.to(device), model.device_mesh, model.placements, src_data_rank=None)
 
 
 def _kept(tensor: Tensor, keep: bool) -> Tensor:
