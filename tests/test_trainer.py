@@ -445,7 +445,7 @@ def test_what_cannot_be_used_is_a_sentence(tiny, changes, sentence):
 
 def test_a_budget_below_one_tree_names_the_row_and_its_length(tiny):
     with pytest.raises(
-        UsageError, match=r"row row\d+: its prompt and answers have 39 tokens, more than micro_batch_tokens"
+        UsageError, match=r"row row3: its prompt and answers have 33 tokens, more than micro_batch_tokens"
     ):
         train(tiny.config("refused-budget", micro_batch_tokens=30))
 
