@@ -113,8 +113,6 @@ class AdapterConfig(Config):
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
-    merge_adapter: bool = False
-    """Write the whole model, adapters merged into it; reward models are always written so."""
 
 
 class PairsConfig(Config):
@@ -205,6 +203,10 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
     """
 
+    merge_adapter: bool = False
+    """Write the whole model, adapters merged into it."""
+    ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Reference of the log-ratios, when it is not the model at its start."""
     reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Folder of reference log-probabilities that runs share; the user's cache when empty, or `none`."""
 
@@ -224,6 +226,8 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
             )
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+        if self.loss in RANKED_LOSSES and self.ref_model is not None:
+            raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:
             raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
         if self.sft_times_beta and not self.sft_weight:
