@@ -10,6 +10,7 @@ from train.batches import require_room
 from train.config import TrainingConfig
 from train.console import say
 from train.folder import METRICS_FILE, TrainRecord
+from train.forward import way_of
 from train.gradient import Trainee
 from train.metrics import MetricLog, MetricSums
 from train.model import require_vocabulary
@@ -71,6 +72,8 @@ def prepare(
         require_vocabulary(model, config.model, items)
     outlined = outline(model) if accelerator.is_fsdp2 else None
     policy = shard(accelerator, model) if accelerator.is_fsdp2 else accelerator.prepare_model(model)
+    # Sharding looks at what is trained when it is first run, so adapters must be on then.
+    way_of(policy)
     trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)
     training = task.prepare(accelerator, policy, pairs.training)
     held_out = task.prepare(accelerator, policy, pairs.held_out)
