@@ -1,6 +1,7 @@
 """What a run stands on: devices and processes, and the description of what it will do."""
 
 import atexit
+import gc
 import os
 import platform
 import resource
@@ -72,6 +73,7 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
 
 def _leave() -> None:
     """Part from the other processes in good order; their threads would end this one in an error."""
+    gc.collect()  # sharded models are in cycles, and hold on to what is taken down here
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
