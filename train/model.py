@@ -1,5 +1,6 @@
 """Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -143,6 +144,13 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     names = list(tensors)
     bad = torch.stack([~torch.isfinite(tensors[name]).all() for name in names])
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
+
+
+def release_memory() -> None:
+    """Give the memory of models that are gone back to the GPU, where other processes wait for it."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load_base(name: str) -> Any:

@@ -15,7 +15,7 @@ from accelerate.utils import DistributedType, GradientAccumulationPlugin, broadc
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import content_hash
 from pairwright.versions import versions
-from train.config import TrainingConfig
+from train.config import TrainConfig, TrainingConfig
 from train.folder import TRACKERS, TrainRecord
 from train.model import model_identity
 from train.pairs import Pairs, pairs_hash
@@ -74,6 +74,8 @@ def describe(
         "data": pairs_hash(pairs.training),
         "eval_data": pairs_hash(pairs.held_out),
     }
+    if isinstance(config, TrainConfig) and config.ref_model is not None:
+        identity["ref_model"] = model_identity(config.ref_model)
     counts = {
         "pairs": len(pairs.training),
         "held_out_pairs": len(pairs.held_out),
