@@ -17,7 +17,16 @@ from train.config import (
     WorkConfig,
 )
 
-OWN_OF_TRAIN = ("model", "data", "output_dir", "limit", "ref_model", "reference_store", "merge_adapter")
+OWN_OF_TRAIN = (
+    "model",
+    "data",
+    "output_dir",
+    "pairs",
+    "limit",
+    "ref_model",
+    "reference_store",
+    "merge_adapter",
+)
 """Settings of a training that the loop decides by itself."""
 
 
