@@ -5,6 +5,8 @@ import logging as python_logging
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_logprobs import ARCHITECTURES, model_of, one_by_one
@@ -283,3 +285,12 @@ def test_padded_batches_count_their_padding():
     assert [sorted(m.indices) for m in micros] == [[0], [1, 2, 3, 4]]
     batch = collate([Answer(pairs[0].prompt_ids, pairs[0].chosen_ids)] * 2)
     assert batch.input_ids_AT.numel() <= 220
+
+
+def test_bfloat16_is_no_reason_to_pad():
+    """What a wrapper does to numbers says nothing about who sees whom."""
+    model = model_of("llama")
+    prepared = Accelerator(cpu=True, mixed_precision="bf16").prepare_model(model)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert way_of(prepared).trees
+    assert way_of(model_of("llama").to(torch.bfloat16)).trees
