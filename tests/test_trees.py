@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_logprobs import ARCHITECTURES, model_of, one_by_one
 from tiny_model import SHAPE
-from transformers import AutoModelForCausalLM, GPT2Config, MambaConfig, MistralConfig, PhiConfig
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    MistralConfig,
+    PhiConfig,
+)
 
 from pairwright.errors import UsageError
 from train.answers import Answer, collate
@@ -289,7 +296,8 @@ def test_padded_batches_count_their_padding():
 
 def test_bfloat16_is_no_reason_to_pad():
     """What a wrapper does to numbers says nothing about who sees whom."""
-    model = model_of("llama")
+    wide = {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 8}
+    model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=104, num_attention_heads=8, **wide))
     prepared = Accelerator(cpu=True, mixed_precision="bf16").prepare_model(model)
     AcceleratorState._reset_state(reset_partial_state=True)
     assert way_of(prepared).trees
