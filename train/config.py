@@ -9,9 +9,12 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
 
-LossName = Literal["dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"]
+LossName = Literal[
+    "auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"
+]
 SftReduction = Literal["sum", "mean"]
 SchedulerName = Literal["cosine", "linear", "constant"]
+PairsName = Literal["best_worst", "all", "adjacent"]
 PresetName = Literal["rpo_sum", "rpo_mean", "irpo"]
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -43,6 +46,7 @@ _RESCALES = (
     "the loss of a pair and of its swap add up to a constant, so smoothing is a smaller learning rate"
 )
 _NO_SMOOTHING = {
+    "auto": "it may come to a loss that has none",
     "apo_zero": _RESCALES,
     "apo_zero_unpaired": _RESCALES,
     "apo_down": "smoothing it changes its anchor and gives a loss that nobody has studied",
@@ -61,8 +65,9 @@ class ObjectiveConfig(Config):
     """Published settings of loss, beta and SFT term. What you name beside it wins."""
 
     loss: LossName = "apo_zero"
-    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`. Of
-    scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in their order)."""
+    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`; `auto`
+    asks a judge which. Of scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in
+    their order)."""
     beta: float = Field(default=0.1, gt=0)
     """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
@@ -159,8 +164,11 @@ class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
-    """Pairs, or scored answers, of which best and worst make a pair: run folders, Parquet or JSONL
-    files, folders of Parquet; several with commas."""
+    """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSONL files,
+    folders of Parquet; several with commas."""
+    pairs: PairsName = "best_worst"
+    """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, or each
+    over the next (`adjacent`). All pairs of a prompt come from one forward pass, in one update."""
     output_dir: str = Field(json_schema_extra=OPERATIONAL)
     """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
@@ -197,7 +205,21 @@ def split_commas(value: Any) -> Any:
     return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
 
 
-class TrainConfig(ObjectiveConfig, TrainingConfig):
+class AutoConfig(Config):
+    """Who says which loss fits, for `--loss auto`."""
+
+    group: ClassVar[str] = "Loss auto"
+
+    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engines that compare chosen answers with the model's own: `hf:MODEL`, `vllm:MODEL`,
+    `openai:MODEL@URL`, `reward:MODEL`; several with commas."""
+    auto_prompts: int = Field(default=200, gt=0, json_schema_extra=OPERATIONAL)
+    """Prompts to compare on."""
+    score_column: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Instead of a judge: column of numbers, how much better chosen is than the model's own answer."""
+
+
+class TrainConfig(AutoConfig, ObjectiveConfig, TrainingConfig):
     """Train a model on preference pairs.
 
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
@@ -220,12 +242,19 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
 
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "TrainConfig":
+        if self.loss == "auto" and (self.judge is None) == (self.score_column is None):
+            raise UsageError(
+                "--loss auto does not guess: give it --judge ENGINE, which compares chosen answers with "
+                "the model's own, or --score_column NAME"
+            )
         if self.label_smoothing and self.loss != "dpo":
             raise UsageError(
                 f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"
             )
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+        if self.loss in RANKED_LOSSES and self.pairs != "best_worst":
+            raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
         if self.loss in RANKED_LOSSES and self.ref_model is not None:
             raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:

@@ -53,7 +53,7 @@ def train(config: TrainingConfig) -> TrainResult:
         tokenizer = load_tokenizer(config.model)
         task = task_of(config)
         pairs = task.read(tokenizer)
-        schedule = plan(config, len(pairs.training))
+        schedule = plan(config, pairs.training)
         require_enough(accelerator, schedule)
         planned = describe(config, tokenizer, pairs, schedule)
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
