@@ -32,7 +32,7 @@ class LoopToy:
         }
         start = [
             {"prompt": f"q{n}", "completion": text, "score": 1.0, "row_id": f"{n}"}
-            for n, text in enumerate(strings(chance, 128, 0.4))
+            for n, text in enumerate(strings(chance, 192, 0.4))
         ]
         train(
             TrainConfig(
@@ -50,7 +50,7 @@ class LoopToy:
         self.reviser = write_jsonl(folder / "reviser.jsonl", [{"text": "aabbaab"}, {"text": "abababa"}])
         self.settings: dict[str, Any] = {
             "model": str(folder / "model"),
-            "prompts": write_jsonl(folder / "p.jsonl", [{"prompt": f"p{n}"} for n in range(24)]),
+            "prompts": write_jsonl(folder / "p.jsonl", [{"prompt": f"p{n}"} for n in range(36)]),
             "judge": f"reward:{self.taste}",
             "rounds": 2,
             "n": 3,
@@ -61,7 +61,7 @@ class LoopToy:
             "eval_temperature": 1.0,
             "loss": "dpo",
             "learning_rate": 3e-3,
-            "num_train_epochs": 3,
+            "num_train_epochs": 2,
             "pairs_per_update": 8,
             "micro_batch_tokens": 1024,
             "batch_size": 64,
@@ -83,7 +83,7 @@ class LoopToy:
         """A reward model that prefers strings with more of a letter."""
         chance = random.Random(1)
         pairs = []
-        while len(pairs) < 96:
+        while len(pairs) < 128:
             worse, better = sorted(strings(chance, 2, 0.5), key=lambda text: text.count(liked))
             if worse.count(liked) < better.count(liked):
                 pairs.append({"prompt": f"h{len(pairs)}", "chosen": better, "rejected": worse})
