@@ -10,6 +10,7 @@ from pairwright.budget import BudgetConfig
 from pairwright.columns import Columns
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
+from pairwright.errors import UsageError
 from pairwright.inputs import Input, Row
 from pairwright.records import Completion, Outcome, Request
 from pairwright.sharing import Share, read_share
@@ -85,6 +86,16 @@ class StageConfig(EngineOptions, RunConfig):
         """This process's part of the run; None when it is all of it."""
         return None
 
+    @property
+    def actors(self) -> int:
+        """Actors of a Ray cluster that do the run; 0 when this process does it."""
+        return 0
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each actor."""
+        return 0.0
+
 
 class SharedStageConfig(BudgetConfig, StageConfig):
     """What a stage needs to know that asks engines, and whose rows several workers may do."""
@@ -94,6 +105,23 @@ class SharedStageConfig(BudgetConfig, StageConfig):
     shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
 
+    ray: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Let actors of a Ray cluster do the run: that of `RAY_ADDRESS`, or one on this machine."""
+    ray_actors: int = Field(default=2, gt=0, json_schema_extra=OPERATIONAL)
+    """Actors, each a worker with engines of its own."""
+    ray_gpus: float = Field(default=0.0, ge=0, json_schema_extra=OPERATIONAL)
+    """GPUs of each actor."""
+
     @property
     def share(self) -> Share | None:
+        if self.ray and self.shard is not None:
+            raise UsageError("give --ray or --shard: with --ray, the actors are the workers")
         return None if self.shard is None else read_share(self.shard)
+
+    @property
+    def actors(self) -> int:
+        return self.ray_actors if self.ray else 0
+
+    @property
+    def gpus(self) -> float:
+        return self.ray_gpus
