@@ -56,6 +56,15 @@ def test_smoothed_labels_of_apo_zero_are_a_smaller_step(claim):
     assert claim("noise").smoothing_error() < 1e-12
 
 
+def test_the_sum_is_the_mean_where_answers_are_of_one_length_and_favours_long_ones_elsewhere(claim):
+    pulls = claim("sum_or_mean").pulls
+    total, mean = pulls([14, 14])
+    assert total == pytest.approx(mean, rel=1e-12)
+    total, mean = pulls([14, 42])
+    assert total[0] == total[1]  # each token alike, so the long answer counts three times
+    assert mean[0] == pytest.approx(3 * mean[1])  # each answer alike
+
+
 def test_cutting_a_batch_changes_trls_sft_term_and_not_ours(script, model):
     pytest.importorskip("trl")
     lines = script("micro_batches", "--tokenizer", model)
@@ -66,23 +75,23 @@ def test_cutting_a_batch_changes_trls_sft_term_and_not_ours(script, model):
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures"),
+    ("name", "picture", "more"),
     [
-        ("chosen_sinks", {"chosen_sinks.png"}),
-        ("anchors", {"anchors-0.1.png"}),
-        ("sft_term", {"sft_term-own.png"}),
-        ("sum_or_mean", {"sum_or_mean.png"}),
-        ("noise", {"noise.png"}),
+        ("chosen_sinks", "chosen_sinks.png", ("--own",)),
+        ("anchors", "anchors-0.1.png", ("--independent",)),
+        ("sft_term", "sft_term-similar.png", ("--etas", "0,0.5")),
+        ("sum_or_mean", "sum_or_mean.png", ()),
+        ("noise", "noise.png", ()),
     ],
 )
-def test_scripts_train_once_and_draw(name, pictures, script, model, tmp_path, capsys):
+def test_scripts_train_once_and_draw(name, picture, more, script, model, tmp_path):
     small = ("--updates", "3", "--pairs_per_update", "2", "--held_out", "4", "--learning_rate", "3e-3")
     where = ("--model", model, "--cache", str(tmp_path / "cache"), "--plots", str(tmp_path / "plots"))
-    first = script(name, *small, *where, "--seeds", "1")
+    first = script(name, *small, *where, "--seeds", "1", *more)
     assert any(line.startswith("training ") for line in first)
     assert [line for line in first if line.startswith("| ")]
-    assert {path.name for path in (tmp_path / "plots").iterdir()} == pictures
-    again = script(name, *small, *where, "--seeds", "1")
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == [picture]
+    again = script(name, *small, *where, "--seeds", "1", *more)
     assert again == [line for line in first if not line.startswith("training ")]
     left = {path.name for path in (tmp_path / "cache").iterdir() if path.suffix != ".json"}
     assert left == {"reference"}  # weights are thrown away

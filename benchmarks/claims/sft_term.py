@@ -3,7 +3,7 @@
 DPO with η · β · NLL of the chosen answer, summed over its tokens, as in RPO's theory. Expected: chosen
 log-ratios rise with every η, and for some η they do not fall at no more than 2 points of accuracy.
 
-python benchmarks/claims/sft_term.py [--etas 0,0.05,0.5] [--pairs own] [--plots docs/claims]
+python benchmarks/claims/sft_term.py [--etas 0,0.005,0.05] [--plots docs/claims] [--plots docs/claims]
 """
 
 from itertools import pairwise
@@ -15,8 +15,8 @@ from trained import PAIRS, Curves, numbers, over_seeds, parser_of
 def main() -> None:
     """Train what is not in the cache, then print the table, each step of η, and what accuracy it cost."""
     parser = parser_of(__doc__)
-    parser.add_argument("--etas", type=numbers, default="0,0.05,0.5")
-    parser.add_argument("--pairs", choices=PAIRS, default="own")
+    parser.add_argument("--etas", type=numbers, default="0,0.005,0.05")
+    parser.add_argument("--pairs", choices=PAIRS, default="similar")
     args = parser.parse_args()
     groups: dict[str, list[Curves]] = {}
     for eta in args.etas:
