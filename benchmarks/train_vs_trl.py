@@ -210,6 +210,7 @@ class Remote:
         self._wire, far = context.Pipe()
         self._process = context.Process(target=serve, args=(kind, args, far), daemon=True)
         self._process.start()
+        far.close()  # so that the wire ends with the process
         self._wire.recv()
 
     def call(self, name: str, *arguments: Any, **settings: Any) -> tuple[Any, float, int]:

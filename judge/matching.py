@@ -105,11 +105,11 @@ class Matched(Input):
             found = tuple(a.first[key] for a in self._given if key in a.first)
             yield Parsed(where, prompt, None, self._rest(record), found)
 
-    def __iter__(self) -> Iterator[Row]:
-        for _, prompt, _, carried, found in self._parsed():
-            key = prompt_key(prompt)
-            row_id = content_hash([key, [(c.column, c.text) for c in found]])[:16]
-            yield Row(row_id, key, 0, prompt, None, carried, found)
+    def _row(self, parsed: Parsed, occurrence: int) -> Row:
+        _, prompt, _, carried, found = parsed
+        key = prompt_key(prompt)
+        row_id = content_hash([key, [(c.column, c.text) for c in found]])[:16]
+        return Row(row_id, key, occurrence, prompt, None, carried, found)
 
     def mismatch(self, sides: dict[str, Answers]) -> Mismatch:
         """What is missing, doubled or left over on either side.

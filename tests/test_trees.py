@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, MambaConfig, MistralC
 
 from pairwright.errors import UsageError
 from train.answers import Answer, collate
-from train.attention import by_tree
+from train.attention import BY_BLOCKS, by_blocks, by_tree
 from train.batches import deal, require_room
 from train.forward import lay_out, unwrapped, way_of
 from train.head import chunked, target_logprobs
@@ -140,7 +140,9 @@ def test_equal_answers_and_prompts_are_there_once():
     assert (len(trees), len(trees[0].branches), order) == (1, 2, [0, 1, 0])
 
 
-def test_attention_is_that_under_a_mask_of_the_whole_forest():
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+@pytest.mark.parametrize("attend", [by_tree, by_blocks])
+def test_attention_is_that_under_a_mask_of_the_whole_forest(attend):
     torch.manual_seed(0)
     layout = Layout([TreeSpan(0, 3, (5, 6, 9)), TreeSpan(9, 10, (12,))])
     trees, branches = (torch.from_numpy(part) for part in layout.segments())
@@ -151,7 +153,37 @@ def test_attention_is_that_under_a_mask_of_the_whole_forest():
     expected = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, scale=0.3, enable_gqa=True
     )
-    assert torch.allclose(by_tree(query, key, value, layout, 0.3), expected)
+    assert torch.allclose(attend(query, key, value, layout, 0.3), expected)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+@given(forest=st.lists(st.lists(st.integers(1, 60), min_size=2, max_size=5), min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None)
+def test_blocks_are_that_of_calls_by_tree(forest):
+    """Trunks and branches of any length, over many blocks of 128 tokens and over less than one."""
+    spans, at = [], 0
+    for trunk, *branches in forest:
+        ends = tuple(int(end) for end in at + trunk + np.cumsum(branches))
+        spans.append(TreeSpan(at, at + trunk, ends))
+        at = ends[-1]
+    layout = Layout(spans)
+    torch.manual_seed(at)
+    query, key, value = (torch.randn(1, heads, at, 16) for heads in (4, 2, 2))
+    found, expected = (attend(query, key, value, layout, None) for attend in (by_blocks, by_tree))
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+@pytest.mark.parametrize("name", ON_TREES)
+def test_models_run_on_blocks_too(name, monkeypatch):
+    """As on a GPU, but uncompiled. There are no gradients: this FlexAttention has none on a CPU."""
+    monkeypatch.setattr("train.forward.backends", lambda device: (BY_BLOCKS,))
+    model = model_of(name)
+    answers = [Answer(array([5, 6, 7]), array([8, 9, *range(n)])) for n in (1, 2, 4)]
+    with torch.no_grad():
+        assert way_of(model).trees
+        found = answer_logprobs(model, answers).sums_A
+    assert torch.allclose(found, one_by_one(model, answers), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

@@ -93,13 +93,13 @@ class TinyRun:
             "micro_batch_tokens": 250,
             "eval_share": 0.2,
             "use_cpu": True,
-            "reference_store": "none",
             "bf16": False,
         }
 
     def config(self, name: str = "out", **changes: Any) -> TrainConfig:
         """The settings of a run into the output folder `name`."""
-        return TrainConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
+        own = {"reference_store": "none", "output_dir": str(self.folder / name)}
+        return TrainConfig(**own | self.settings | changes)
 
     def reward(self, name: str = "reward", **changes: Any) -> RewardConfig:
         """The settings of a reward model in the output folder `name`."""

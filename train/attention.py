@@ -1,42 +1,62 @@
 """Attention over a forest: every token sees its own branch and its trunk, up to itself.
 
-Registered with `transformers` under a name of its own, so any model that takes its attention from
-there can run on forests. Without a forest it is `sdpa`.
+Registered with `transformers` under names of their own, so any model that takes its attention from
+there can run on forests. Without a forest both are `sdpa`. Two backends do the same:
+
+    pairwright_tree         a call of SDPA for each trunk with its first branch, and for each other branch
+    pairwright_tree_flex    one call of FlexAttention for the forest, compiled; blocks of tokens that
+                            do not see each other are skipped
 """
 
 import itertools
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from train.trees import Layout
 
-NAME = "pairwright_tree"
+BY_TREE = "pairwright_tree"
+BY_BLOCKS = "pairwright_tree_flex"
+Backend = Callable[[Tensor, Tensor, Tensor, Layout, float | None], Tensor]
+"""Heads of a forest (1, H, T, D) to outputs (1, H, T, D)."""
 
 
-def tree_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    layout: Layout | None = None,
-    scaling: float | None = None,
-    **kwargs: Any,
-) -> tuple[Tensor, None]:
-    """Heads (1, H, T, D) to outputs (1, T, H, D), for the forest that `layout` describes."""
-    if layout is None:
-        plain: tuple[Tensor, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **kwargs
-        )
-        return plain
-    return by_tree(query, key, value, layout, scaling).transpose(1, 2), None
+def backends(device: torch.device) -> tuple[str, ...]:
+    """Names of the attentions for forests, those that should be fastest on this device first."""
+    return (BY_BLOCKS, BY_TREE) if device.type == "cuda" else (BY_TREE,)
+
+
+def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
+    """A backend as `transformers` calls it."""
+
+    def attention(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        *,
+        layout: Layout | None = None,
+        scaling: float | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, None]:
+        """Heads (1, H, T, D) to outputs (1, T, H, D), for the forest that `layout` describes."""
+        if layout is None:
+            plain: tuple[Tensor, None] = sdpa_attention_forward(
+                module, query, key, value, attention_mask, scaling=scaling, **kwargs
+            )
+            return plain
+        return attend(query, key, value, layout, scaling).transpose(1, 2), None
+
+    return attention
 
 
 def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None) -> Tensor:
@@ -48,9 +68,34 @@ def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: 
         for begin, end in itertools.pairwise(ends):
             q = query[:, :, begin:end]
             k, v = (torch.cat([x[:, :, start:fork], x[:, :, begin:end]], dim=2) for x in (key, value))
-            mask = torch.ones(end - begin, k.shape[2], dtype=torch.bool).tril(fork - start)
+            mask = q.new_ones(end - begin, k.shape[2], dtype=torch.bool).tril(fork - start)
             out.append(_sdpa(q, k, v, scaling, attn_mask=mask))
     return torch.cat(out, dim=2)
+
+
+def by_blocks(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None) -> Tensor:
+    """The whole forest at once; its mask is made once for all layers."""
+    attend = _compiled() if query.is_cuda else flex_attention
+    mask = layout.once("block_mask", lambda: block_mask(layout, query.device))
+    out: Tensor = attend(query, key, value, block_mask=mask, scale=scaling, enable_gqa=True)
+    return out
+
+
+def block_mask(layout: Layout, device: torch.device) -> BlockMask:
+    """Who sees whom in a forest, (T, T) in blocks."""
+    trees_T, branches_T = (torch.from_numpy(part).to(device) for part in layout.segments())
+
+    def sees(batch: Tensor, head: Tensor, here: Tensor, there: Tensor) -> Tensor:
+        same = (branches_T[there] == 0) | (branches_T[there] == branches_T[here])
+        return (here >= there) & (trees_T[here] == trees_T[there]) & same
+
+    return create_block_mask(sees, None, None, layout.tokens, layout.tokens, device=device)
+
+
+@cache
+def _compiled() -> Any:
+    """Compiled for any number of tokens; uncompiled it would make all (T, T) scores."""
+    return torch.compile(flex_attention, dynamic=True)
 
 
 def _sdpa(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, **how: Any) -> Tensor:
@@ -65,5 +110,6 @@ def _mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Te
     return mask
 
 
-AttentionInterface.register(NAME, tree_attention)
-AttentionMaskInterface.register(NAME, _mask)
+for _name, _backend in ((BY_TREE, by_tree), (BY_BLOCKS, by_blocks)):
+    AttentionInterface.register(_name, _registered(_backend))
+    AttentionMaskInterface.register(_name, _mask)

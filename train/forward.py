@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
 from train.answers import Answer, Laid, collate
-from train.attention import NAME
+from train.attention import BY_BLOCKS, BY_TREE, backends
 from train.trees import plant, trees_of
 
 log = logging.getLogger(__name__)
@@ -111,27 +111,32 @@ def only(base: nn.Module, laid: Laid) -> Iterator[None]:
 def _try_out(inner: Any) -> Way:
     """Compare hidden states of a small forest with those of its answers one by one."""
     # Models made from one configuration share it, so an earlier one may have set it.
-    before = inner.config._attn_implementation.replace(NAME, "sdpa")
+    before = inner.config._attn_implementation
+    before = "sdpa" if before in (BY_TREE, BY_BLOCKS) else before
     if before != "sdpa":
         return Way(False, 0, f"its attention is {before}, not sdpa")
     base, device = backbone(inner), next(inner.parameters()).device
     answers = _samples(inner.config.get_text_config().vocab_size)
     trees, order = trees_of(answers)
     padded, forest = _moved(collate(answers), device), _moved(plant(trees), device)
-    reach = _reach(inner.config.get_text_config())
-    try:
-        expected = _last_states(base, padded)
-        inner.set_attn_implementation(NAME)
-        found = _last_states(base, forest)[order]
-    except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+    why = ""
+    for name in backends(device):
         inner.set_attn_implementation(before)
-        return Way(False, 0, f"it does not take a tree ({str(error).splitlines()[0][:120]})")
-    error_A = (found - expected).norm(dim=1) / expected.norm(dim=1)
-    # Weights that are not finite tell nothing here, and stop the run soon.
-    if error_A.max() > _ALIKE.get(expected.dtype, _ALIKE_COARSE):
-        inner.set_attn_implementation(before)
-        return Way(False, 0, "a token of one branch sees another, or its place in the forest")
-    return Way(True, reach, "")
+        try:
+            expected = _last_states(base, padded)
+            inner.set_attn_implementation(name)
+            found = _last_states(base, forest)[order]
+        except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+            why = f"it does not take a tree ({str(error).splitlines()[0][:120]})"
+            continue
+        error_A = (found - expected).norm(dim=1) / expected.norm(dim=1)
+        # Weights that are not finite tell nothing here, and stop the run soon.
+        if not error_A.max() > _ALIKE.get(expected.dtype, _ALIKE_COARSE):
+            log.info("%s runs on trees: %s", type(inner).__name__, name)
+            return Way(True, _reach(inner.config.get_text_config()), "")
+        why = "a token of one branch sees another, or its place in the forest"
+    inner.set_attn_implementation(before)
+    return Way(False, 0, why)
 
 
 def _last_states(base: nn.Module, laid: Laid) -> Tensor:

@@ -7,7 +7,7 @@ The prompt, and what all answers to it begin with, is the trunk; what is left of
 branch. A model that runs on a forest sees every shared token once, and no padding.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +65,13 @@ class Layout:
     def __init__(self, spans: Sequence[TreeSpan]) -> None:
         self.spans = tuple(spans)
         self.tokens = spans[-1].ends[-1]
+        self._made: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives; made when it is first asked for, since every layer asks for the same."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def segments(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """The tree of each token (T,), and its branch (T,): 0 in the trunk."""
