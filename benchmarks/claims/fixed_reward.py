@@ -14,17 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from toy_games import answers_of, gold_of, markdown, over_seeds, parser_of, play, seeds_of, toy_of
-
-LOSSES = {
-    "rejection_sampling": {},
-    "dpo": {"llm_loss": "dpo", "learning_rates": "1e-3", "sft_weight": 0.0},
-}
+from toy_games import LOSSES, answers_of, gold_of, markdown, over_seeds, parser_of, play, seeds_of, toy_of
 
 
 def main() -> None:
     """Play both games of each loss under each seed."""
     parser = parser_of(__doc__)
+    parser.add_argument("--temperature", type=float, default=1.2, help="of samples")
     parser.add_argument("--losses", default=",".join(LOSSES))
     args = parser.parse_args()
     seeds = seeds_of(args)
@@ -32,9 +28,7 @@ def main() -> None:
     for loss in args.losses.split(","):
         last = {}
         for name, changes in (("game", {}), ("fixed", {"apo_coeff": 0.0})):
-            games = [
-                play(toy_of(args, seed), f"{name}-{loss}", **LOSSES[loss], **changes) for seed in seeds
-            ]
+            games = [play(toy_of(args, seed), name, loss, args.temperature, **changes) for seed in seeds]
             rounds = [over_seeds(gold_of(game, n) for game in games) for n in range(args.rounds + 1)]
             rows.append([loss, name, *rounds, letters(games, args.rounds)])
             last[name] = [gold_of(game, args.rounds) for game in games]
@@ -43,7 +37,8 @@ def main() -> None:
         notes.append(
             f"{loss}: the game ends ahead of the fixed model in {sum(a > 0 for a in ahead)} of "
             f"{len(ahead)} seeds, by {over_seeds(ahead)}; "
-            f"above its start in {above(last['game'], start)}, the fixed one in {above(last['fixed'], start)}"
+            f"above its start in {above(last['game'], start)}, "
+            f"the fixed one in {above(last['fixed'], start)}"
         )
     head = ["loss", "reward model", *(f"round {n}" for n in range(args.rounds + 1)), "letters at last"]
     print(markdown(head, rows) + "\n\n" + "\n".join(notes))

@@ -43,8 +43,7 @@ def main() -> None:
         return
     for temperature in map(float, args.temperatures.split(",")):
         games = [
-            play(toy_of(args, seed), f"game-{temperature}", temperature=temperature)
-            for seed in seeds_of(args)
+            play(toy_of(args, seed), "game", "rejection_sampling", temperature) for seed in seeds_of(args)
         ]
         print(f"temperature {temperature:g}, seeds {args.seeds}\n")
         print(of_toys(games, args.rounds) + "\n")

@@ -29,6 +29,7 @@ from train.reward_pairs import encode_reward_pairs
 from train.reward_report import PairScores
 
 __all__ = [
+    "LOSSES",
     "Toy",
     "answers_of",
     "apart_in_gold",
@@ -51,6 +52,11 @@ __all__ = [
 
 Texts = tuple[str, str]
 """A better and a worse answer."""
+LOSSES: dict[str, dict[str, Any]] = {
+    "rejection_sampling": {},
+    "dpo": {"llm_loss": "dpo", "learning_rates": "1e-3", "sft_weight": 0.0},
+}
+"""Of the language model, with the settings that suit it."""
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:
@@ -60,7 +66,7 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/toy"), help="folder of the games")
     parser.add_argument("--seeds", default="1,2,3,4,5")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, help="prompts of either half")
     parser.add_argument("--epochs", type=int, help="passes of either model over its data")
     return parser
@@ -80,11 +86,11 @@ def toy_of(args: argparse.Namespace, seed: int) -> Toy:
     return toy
 
 
-def play(toy: Toy, name: str, **changes: Any) -> Path:
+def play(toy: Toy, name: str, loss: str, temperature: float, **changes: Any) -> Path:
     """The folder of a game, which is played unless it was."""
-    print(f"{toy.folder.name} {name}", file=sys.stderr, flush=True)
-    game(toy.config(name, **changes))
-    return toy.folder / name
+    whole = f"{name}-{loss}-{temperature:g}"
+    game(toy.config(whole, temperature=temperature, **LOSSES[loss], **changes))
+    return toy.folder / whole
 
 
 def gold_of(folder: Path, number: int) -> float:
