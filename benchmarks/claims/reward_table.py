@@ -9,6 +9,7 @@ pairs (GAIL) 57 % and .17; with the plain difference (WGAN) .07.
     adversarial  ranking on human pairs + apo_coeff / samples * ranking on golden over sampled
     gail         golden over sampled alone (rm_kl 0)
     wgan         as adversarial, with the difference of rewards for golden pairs
+    sequential   as adversarial, from the weights of that one instead of the pretrained base
 
 python benchmarks/claims/reward_table.py --human HUMAN --golden GOLDEN --out DIR
 
@@ -44,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gail": {"golden": True, "rm_kl": 0.0},
     "wgan": {"golden": True, "loss": "wgan"},
     "more_bt": {},
+    "sequential": {"golden": True, "after": "adversarial"},
 }
 KINDS = ("human", "golden")
 _RESAMPLES = 2000
@@ -99,13 +101,14 @@ def settings(
     updates: Mapping[str, int],
 ) -> RewardConfig:
     """Those of one training."""
-    variant = dict(VARIANTS[name])
+    variant = {"model": args.model, **VARIANTS[name]}
+    if before := variant.pop("after", None):
+        variant["model"] = str(args.out / f"{before}-{seed}")
     if variant.pop("golden", False):
         variant |= {"golden_data": files["golden"][0], "apo_samples": args.samples}
         variant |= {"apo_coeff": args.apo_coeff}
     return RewardConfig(
         **variant,
-        model=args.model,
         data=files["human"][0],
         output_dir=str(args.out / f"{name}-{seed}"),
         seed=seed,
