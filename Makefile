@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-vllm check bench docs clean
+.PHONY: install demo test test-slow test-browser test-consumers test-vllm test-ray check bench docs clean
 
 install: $(INSTALLED)
 
@@ -41,6 +41,10 @@ $(CONSUMERS)/.installed:
 	$(BIN)/pip install --quiet --no-deps --target $(CONSUMERS) \
 		llamafactory==0.9.5 openrlhf==0.11.2 axolotl==0.19.0
 	touch $@
+
+test-ray: install
+	$(BIN)/pip install --quiet --editable ".[ray]"
+	$(BIN)/pytest -m ray
 
 VLLM := .venv-vllm
 test-vllm: install $(VLLM)/.installed

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import resource
 import statistics
+import sys
 import time
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -216,7 +217,11 @@ class Remote:
     def call(self, name: str, *arguments: Any, **settings: Any) -> tuple[Any, float, int]:
         """The result, the seconds it took, and the most memory the process has held, in KiB."""
         self._wire.send((name, arguments, settings))
-        return self._wire.recv()
+        try:
+            return self._wire.recv()
+        except EOFError:
+            self._process.join()
+            sys.exit(f"a side died (exit code {self._process.exitcode}; -9 is often too little memory)")
 
     def close(self) -> None:
         """Let the process end."""

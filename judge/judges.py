@@ -20,8 +20,8 @@ class JuryConfig(Config):
     group: ClassVar[str] = "Judges"
 
     judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that judges: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or `reward:MODEL`,
-    a reward model; several with commas between them are a jury."""
+    """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or
+    `reward:MODEL`, a reward model; several with commas between them are a jury."""
     protocol: Protocol | None = None
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.

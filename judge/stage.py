@@ -9,6 +9,7 @@ from judge.jury import Case, Jury
 from judge.labels import shuffled
 from judge.pair import pair_columns
 from judge.ranking import Pair, Ranking, rank
+from judge.repetition import repetition
 from judge.verdict import Decision
 from pairwright.errors import UsageError
 from pairwright.inputs import Candidate, Input, Row
@@ -46,10 +47,10 @@ class JudgeStage:
         meter = Meter()
         sampled = yield from meter.counting(self._sampled.answer(row))
         source = self._source(row)
-        found = distinct((*row.candidates, *sampled.answers))
-        given = len(row.candidates) + len(sampled.answers)
+        whole, faults = without_repeating((*row.candidates, *sampled.answers))
+        found = distinct(whole)
         if len(found) < 2:
-            status, reason = too_few(given, sampled.faults)
+            status, reason = too_few(len(whole), (*sampled.faults, *faults))
             return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
         found = [found[i] for i in shuffled(len(found), row.row_id)]
         case = Case(
@@ -99,6 +100,13 @@ def judged_columns(decision: Decision, a: Candidate, b: Candidate) -> dict[str, 
         "verdict": decision.verdict(a_chosen=a_chosen),
         "margin": decision.margin,
     }
+
+
+def without_repeating(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
+    """The candidates that say something and come to an end, and what is wrong with the others."""
+    wrong = [repetition(candidate.text) for candidate in candidates]
+    whole = [c for c, why in zip(candidates, wrong, strict=True) if why is None]
+    return whole, [why for why in wrong if why is not None]
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -42,6 +42,7 @@ COMMANDS = {
     "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
     "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
+    "loop": Command("train.command", "LoopConfig", "loop", "Go through on-policy rounds."),
     "demo": Command("pairwright.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "doctor": Command("pairwright.doctor", "DoctorConfig", "doctor", "Examine this machine and an engine."),
     "stats": Command("pairwright.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."),
@@ -136,7 +137,8 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
     sources = []
     if settings is not None:
         settings.check(config.model_fields)
-        sources = [Dict(settings.values, source=settings.path, use_commands_as_keys=False)]
+        # Under the command's name: at the top, keys that are commands too (`judge`) would be passed over.
+        sources = [Dict({name: settings.values}, source=settings.path)]
     app.command(run, name=name, help=_help(config), config=sources)
     return config
 
@@ -147,7 +149,10 @@ def _put_under_headings(config: type[Config]) -> None:
     groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
     for name, field in config.model_fields.items():
         field.kw_only = not is_positional(field)
-        field.metadata.append(Parameter(group=groups[heading_of(config, name)]))
+        group = groups[heading_of(config, name)]
+        field.metadata.append(
+            Parameter(group=group, show_default=None if field.default not in ((), "") else False)
+        )
 
 
 def _help(config: type[Config]) -> str:

@@ -31,7 +31,8 @@ def show_preview(stage: Stage, rows: Input) -> None:
             for message in request.messages:
                 console.print(Text(message.role, style="bold"))
                 console.print(Text(printable(message.content)), soft_wrap=True)
-            console.print(Text(repr(request.sampling), style="dim"))
+            settings = request.sampling.model_dump(exclude={"stop", "logprobs"}).items()
+            console.print(Text(" · ".join(f"{n} {v}" for n, v in settings), style="dim"))
 
 
 def show_dry_run(stage: Stage, rows: Input) -> None:
@@ -57,7 +58,9 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
     console.print(table)
     most = sum(completion.values())
     for machine, rate in _RATES.items():
-        console.print(f"at most {most / rate / 60:,.1f} min on {machine}", highlight=False)
+        seconds = most / rate
+        time = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+        console.print(f"at most {time} on {machine}", highlight=False)
     console.print(
         f"price: {sum(prompt.values()) / 1e6:,.3f} × your price for a million prompt tokens, plus at "
         f"most {most / 1e6:,.3f} × that for completion tokens; a second try after a gate adds to it",

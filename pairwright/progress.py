@@ -1,5 +1,6 @@
 """Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def progress(title: str, total: int, already: int = 0) -> Iterator[Meter]:
         share = f"{kept / done:.0%}" if done else "–"
         return f"{(done - already) / seconds:,.1f} rows/s · {tokens / seconds:,.0f} tok/s · kept {share}"
 
-    if console.is_terminal:
+    if console.is_terminal and not os.environ.get("CI"):  # some runners of CI pretend to be terminals
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),

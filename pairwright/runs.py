@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from pairwright.budget import Budget, BudgetSpent
 from pairwright.card import write_card
+from pairwright.cluster import run_on_ray
 from pairwright.durable import require_space, write_durably
 from pairwright.engines import EngineOptions, check_spec
 from pairwright.engines.pool import EnginePool
@@ -53,9 +55,9 @@ def run_stage(
     for spec in stage.roles.values():
         check_spec(spec)
     budget = Budget(config.budget)
-    if config.share is not None and config.fresh:
+    if (config.share is not None or config.actors) and config.fresh:
         raise UsageError(
-            "--fresh starts the whole folder over; give it without --shard, or name a new --out"
+            "--fresh starts the whole folder over; give it without --shard or --ray, or name a new --out"
         )
     options = EngineOptions(**{n: getattr(config, n) for n in EngineOptions.model_fields})
     if not (config.preview or config.dry_run or config.fresh):
@@ -70,6 +72,8 @@ def run_stage(
     if config.dry_run:
         show_dry_run(stage, rows)
         return None
+    if config.actors:
+        return run_on_ray(partial(_run_share, stage, config, read, models), config)
     with EnginePool(stage.roles, options) as engines:
         planned = _plan(stage, config, rows.info, {**engines.identities, **models})
         if not (folder / MANIFEST).exists():
@@ -85,6 +89,14 @@ def run_stage(
                 manifest = _work(stage, rows, engines, budget, journal, folder, manifest, ALONE)
             write_card(folder, manifest)
             return manifest
+
+
+def _run_share(
+    stage: Stage, config: StageConfig, read: Callable[..., Input], models: Mapping[str, str], share: str
+) -> Manifest | None:
+    """What an actor does."""
+    alone = {"ray": False, "shard": share}
+    return run_stage(stage, config.model_copy(update=alone), read, models)
 
 
 def _finished(

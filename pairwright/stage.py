@@ -1,18 +1,22 @@
 """What a stage is, and the settings that every stage has."""
 
 from collections.abc import Generator, Mapping
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-import pyarrow as pa
 from pydantic import Field
 
 from pairwright.budget import BudgetConfig
 from pairwright.columns import Columns
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
-from pairwright.inputs import Input, Row
+from pairwright.errors import UsageError
 from pairwright.records import Completion, Outcome, Request
-from pairwright.sharing import Share, read_share
+
+if TYPE_CHECKING:  # help pages need the settings, and should not wait for Arrow
+    import pyarrow as pa
+
+    from pairwright.inputs import Input, Row
+    from pairwright.sharing import Share
 
 Work = Generator[list[Request], list[Completion], Outcome]
 """The life of one row: asks for completions (all of a list at once), is sent them in the same order,
@@ -24,7 +28,7 @@ class Stage(Protocol):
     """One kind of work on rows, apart from how rows are read, asked about and stored."""
 
     name: str
-    schema: pa.Schema
+    schema: "pa.Schema"
     """Columns of the rows it makes; input columns that it does not name are carried through."""
     templates: Mapping[str, str]
     """Text of every template it renders, by name."""
@@ -33,11 +37,11 @@ class Stage(Protocol):
     samples: int
     """Items of work that each input row becomes."""
 
-    def check(self, rows: Input) -> None:
+    def check(self, rows: "Input") -> None:
         """Raise `UsageError` when these rows cannot be worked on."""
         ...
 
-    def work(self, row: Row, sample: int) -> Work:
+    def work(self, row: "Row", sample: int) -> Work:
         """Begin one item. `sample` counts from 0 within the input row."""
         ...
 
@@ -81,9 +85,19 @@ class StageConfig(EngineOptions, RunConfig):
         return BudgetConfig()
 
     @property
-    def share(self) -> Share | None:
+    def share(self) -> "Share | None":
         """This process's part of the run; None when it is all of it."""
         return None
+
+    @property
+    def actors(self) -> int:
+        """Actors of a Ray cluster that do the run; 0 when this process does it."""
+        return 0
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each actor."""
+        return 0.0
 
 
 class SharedStageConfig(BudgetConfig, StageConfig):
@@ -94,6 +108,25 @@ class SharedStageConfig(BudgetConfig, StageConfig):
     shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
 
+    ray: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Let actors of a Ray cluster do the run: that of `RAY_ADDRESS`, or one on this machine."""
+    ray_actors: int = Field(default=2, gt=0, json_schema_extra=OPERATIONAL)
+    """Actors, each a worker with engines of its own."""
+    ray_gpus: float = Field(default=0.0, ge=0, json_schema_extra=OPERATIONAL)
+    """GPUs of each actor."""
+
     @property
-    def share(self) -> Share | None:
+    def share(self) -> "Share | None":
+        from pairwright.sharing import read_share
+
+        if self.ray and self.shard is not None:
+            raise UsageError("give --ray or --shard: with --ray, the actors are the workers")
         return None if self.shard is None else read_share(self.shard)
+
+    @property
+    def actors(self) -> int:
+        return self.ray_actors if self.ray else 0
+
+    @property
+    def gpus(self) -> float:
+        return self.ray_gpus

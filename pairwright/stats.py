@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pairwright.figures.training import TrainingFigures
 
 
+_MOST_WIDE = 78
+"""Characters of a table on the narrowest screen."""
+
+
 class PriceConfig(Config):
     """What tokens cost."""
 
@@ -142,7 +146,9 @@ def _statuses(
     folder: str, stage: str, complete: bool, counts: Mapping[str, int], items: int, caption: str
 ) -> Table:
     state = "" if complete else " (unfinished)"
-    table = Table("status", "rows", "share", title=Text(f"{folder}: {stage}{state}"), caption=caption)
+    title = f"{folder}: {stage}{state}"
+    wide = min(max(len(title), len(caption)), _MOST_WIDE)  # else both would be folded under three columns
+    table = Table("status", "rows", "share", title=Text(title), caption=caption, min_width=wide)
     total = sum(counts.values())
     for status, count in sorted(counts.items(), key=lambda c: (c[0] != KEPT, -c[1])):
         table.add_row(status, f"{count:,}", f"{count / total:.1%}")

@@ -37,7 +37,7 @@ def usage_sentence(
             return f"no option --{flag}; " + (f"did you mean --{close[0]}?" if close else see)
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):
-        return _invalid(cause, see)
+        return _invalid(cause, see, argv, in_file)
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return _surplus(error.unused_tokens[0], argv, see)
     if isinstance(error, MissingArgumentError) and error.argument is not None:
@@ -50,7 +50,7 @@ def usage_sentence(
     return f"{str(error).rstrip('.')}; {see}"
 
 
-def _invalid(error: ValidationError, see: str) -> str:
+def _invalid(error: ValidationError, see: str, argv: Sequence[str], in_file: Container[str]) -> str:
     problems = error.errors(include_url=False)
     missing = [f"--{e['loc'][0]}" for e in problems if e["type"] == "missing"]
     if missing:
@@ -59,7 +59,9 @@ def _invalid(error: ValidationError, see: str) -> str:
     field = ".".join(str(part) for part in first["loc"]) or "settings"
     given = repr(first["input"])
     given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
-    return f"--{field}: {first['msg'].removeprefix('Value error, ')} (given: {given})"
+    flagged = any(a.partition("=")[0] in (f"--{field}", f"--no_{field}") for a in argv)
+    where = f"`{field}` in the settings file" if field in in_file and not flagged else f"--{field}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')} (given: {given})"
 
 
 def _surplus(token: str, argv: Sequence[str], see: str) -> str:

@@ -39,6 +39,10 @@ class Template(NamedTuple):
         """
         return list(self._render(variables))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Compiled again from its text where it is taken to another process."""
+        return parse, (self.text, str(self.compiled.filename))
+
     def require(self, *known: str) -> None:
         """Raise `TemplateError` if the template wants any variable but these."""
         for name in sorted(self.variables - set(known)):
@@ -73,14 +77,21 @@ def load(name: str) -> Template:
     path = Path(name) if name.endswith(".j2") else _HERE / f"{name}.j2"
     try:
         text = path.read_text(encoding="utf-8-sig")
-        tree = _ENVIRONMENT.parse(text, filename=str(path))
-        _check(tree, path)
-        code = _ENVIRONMENT.compile(tree, filename=str(path))
     except FileNotFoundError:
         ours = ", ".join(sorted(p.stem for p in _HERE.glob("*.j2")))
         raise TemplateError(f"{name}: no such template; ours are {ours}, a file ends in .j2") from None
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"{path}: cannot be read ({error})") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str) -> Template:
+    """The template that a file holds. Raises `TemplateError` like `load`."""
+    path = Path(file)
+    try:
+        tree = _ENVIRONMENT.parse(text, filename=file)
+        _check(tree, path)
+        code = _ENVIRONMENT.compile(tree, filename=file)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{path} line {error.lineno}: {_said(error)}") from None
     except RecursionError:

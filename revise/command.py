@@ -1,16 +1,17 @@
 """`pairwright revise`: answers into minimally contrastive pairs."""
 
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import UsageError
-from pairwright.manifest import Manifest
-from pairwright.runs import run_stage
 from pairwright.stage import SharedStageConfig
 from revise.gates import GateConfig
-from revise.stage import ReviseStage
+
+if TYPE_CHECKING:
+    from pairwright.manifest import Manifest
 
 
 class ReviseConfig(GateConfig, SharedStageConfig):
@@ -19,8 +20,11 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
     """
 
+    out: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Run folder to write; `runs/NAME-revised` for an input NAME by default. If it holds an unfinished
+    run of the same settings, that is resumed."""
     reviser: str = Field(json_schema_extra=OPERATIONAL)
-    """Engine that revises: `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that first answers the prompts of rows that have no answer yet."""
     direction: Literal["improve", "worsen"] = "improve"
@@ -53,12 +57,22 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     retry: bool = True
     """Ask once more, with feedback, when a gate drops a revision."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "out" not in given and "input" in given:
+            return given | {"out": f"runs/{Path(str(given['input'])).stem}-revised"}
+        return given
 
-def revise(config: ReviseConfig) -> Manifest | None:
+
+def revise(config: ReviseConfig) -> "Manifest | None":
     """Revise every answer of the input into a run folder of preference pairs.
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
+    from pairwright.runs import run_stage
+    from revise.stage import ReviseStage
+
     if config.min_length_ratio > config.max_length_ratio:
         raise UsageError(
             f"--min_length_ratio {config.min_length_ratio:g} is more than "

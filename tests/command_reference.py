@@ -57,6 +57,6 @@ def _row(config: type[Config], name: str) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "–"
     return f"`{str(value).lower() if isinstance(value, bool) else re.sub(r'[|]', '', str(value))}`"

@@ -16,15 +16,18 @@ from in_process import run
 from tiny_model import save_tiny_model, write_jsonl
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from judge import JudgeConfig
-from judge.stage import JudgeStage
+from judge.judges import JuryConfig
+from judge.matching import Answers, Matched, Side
+from judge.winrate_stage import WinrateStage
+from pairwright.columns import Columns
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.manifest import load_manifest
+from pairwright.records import Sampling
 from pairwright.store import read_tables
 from train import game as game_module
 from train.game import game
 from train.game_config import GameConfig, LookConfig
-from train.game_measures import distinct, side_by_side
+from train.game_measures import distinct
 from train.game_warnings import failure_signs
 
 
@@ -193,19 +196,18 @@ def test_a_judge_compares_with_the_start(toy):
     """It prefers the answer with more `a` in both orders; ties and equal answers count half."""
     game(toy.config("silent"))
     folder = toy.folder / "silent"
-    rows = side_by_side(folder / "round-1" / "samples", folder / "round-0" / "samples")
-    both = write_jsonl(toy.folder / "both.jsonl", rows)
-    judge = f"canned:{planted_judge.seed(toy.folder / 'judge.jsonl')}"
-    stage = JudgeStage(JudgeConfig(input=both, out="x", judge=judge, columns="game,start"))
+    runs = {name: str(folder / f"round-{n}" / "samples") for n, name in ((1, "a"), (0, "b"))}
+    sides = [Side(name, run) for name, run in runs.items()]
+    prompts = str(folder / "eval_prompts.jsonl")
+    rows = Matched(prompts, Columns(), None, given=[Answers(side, prompts, None) for side in sides])
+    config = JuryConfig(judge=f"canned:{planted_judge.seed(toy.folder / 'judge.jsonl')}")
     more = planted_judge.choosing(lambda asked: asked.first.count("a") > asked.second.count("a"))
-    outcomes = planted_judge.plant(
-        toy.folder / "judge.jsonl", stage, planted_judge.candidates(Path(both), "game", "start"), more
-    )
-    won = sum(o.status == "kept" and o.columns["chosen_model"] == "game" for o in outcomes.values())
-    lost = sum(o.status == "kept" and o.columns["chosen_model"] == "start" for o in outcomes.values())
-    assert won
-    table = game(toy.config("judged", judge=judge))
-    assert table[1]["win_rate"] == pytest.approx((won + (len(rows) - won - lost) / 2) / len(rows))
+    stage = WinrateStage(config, (sides[0], sides[1]), Sampling())
+    outcomes = planted_judge.plant(toy.folder / "judge.jsonl", stage, rows, more)
+    points = [o.columns["points"] for o in outcomes.values() if o.status == "kept"]
+    assert 1 in points
+    table = game(toy.config("judged", judge=config.judge))
+    assert table[1]["win_rate"] == pytest.approx(sum(points) / len(points))
 
 
 def final_gold(toy: Toy, name: str, **changes: Any) -> tuple[float, float]:

@@ -214,6 +214,26 @@ def test_every_epoch_has_every_pair_once(num_pairs, size, epochs, seed):
         assert schedule.epoch_after((epoch + 1) * each) == epoch + 1
 
 
+@given(
+    groups=st.lists(st.integers(1, 6), min_size=1, max_size=30),
+    size=st.integers(6, 20),
+    seed=st.integers(0, 2**32),
+)
+def test_neighbours_stay_in_one_update_and_no_update_is_empty(groups, size, seed):
+    schedule = Schedule(sum(groups), size, 0, seed, tuple(groups))
+    updates = [schedule.pairs_of(k + 1) for k in range(schedule.updates_per_epoch)]
+    assert sorted(index for update in updates for index in update) == list(range(sum(groups)))
+    assert all(0 < len(update) < 2 * size for update in updates)
+    group_of = [number for number, count in enumerate(groups) for _ in range(count)]
+    homes = {(group_of[index], k) for k, update in enumerate(updates) for index in update}
+    assert len(homes) == len(groups)
+
+
+def test_pairs_alone_go_the_same_way_with_groups_or_without():
+    alone, grouped = Schedule(23, 4, 0, 1), Schedule(23, 4, 0, 1, (1,) * 23)
+    assert [alone.pairs_of(k) for k in range(1, 13)] == [grouped.pairs_of(k) for k in range(1, 13)]
+
+
 def test_the_order_is_a_function_of_seed_and_epoch():
     assert epoch_order(100, 1, 0) == epoch_order(100, 1, 0)
     assert len({tuple(epoch_order(100, s, e)) for s in range(4) for e in range(4)}) == 16

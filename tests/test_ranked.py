@@ -148,7 +148,7 @@ def test_scored_rows_make_pairs_of_best_and_worst(tiny, tmp_path):
     result = train(
         tiny.config("tied", data=write_jsonl(tmp_path / "t.jsonl", [*scored(4), *tied]), max_steps=1)
     )
-    assert result.dropped == {"identical": 1}
+    assert result.dropped == {"tied": 1}
     result = train(
         tiny.config("tied-2", data=str(tmp_path / "t.jsonl"), max_steps=1, loss="rrhf", eval_share=0.0)
     )

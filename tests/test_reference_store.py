@@ -1,14 +1,16 @@
 """Reference log-probabilities that runs share: found again where they are the same, and never elsewhere."""
 
+import gc
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tiny_model import TinyRun, read_metrics, save_tiny_model
+from transformers import AutoTokenizer, PreTrainedModel
 
-from pairwright.errors import PairwrightError
-from train import reference
+from pairwright.errors import PairwrightError, UsageError
+from train import reference, trainer
 from train.trainer import train
 
 
@@ -98,3 +100,43 @@ def test_a_damaged_store_is_named(tiny):
         train(tiny.config("second"))
     path.unlink()
     assert train(tiny.config("second")).status == "trained"
+
+
+def test_a_reference_of_its_own_is_known_by_its_own_weights(tiny, asked):
+    """Neither the model's values nor the other's are taken for those of the other."""
+    tiny.settings["ref_model"] = str(save_tiny_model(tiny.folder / "older", num_hidden_layers=1))
+    train(tiny.config("first"))
+    train(tiny.config("again", beta=0.5))
+    assert [n for n in asked if n] == [10, reference.CHECKED]
+    train(tiny.config("itself", ref_model=None))
+    assert [n for n in asked if n] == [10, reference.CHECKED, 10]
+    train(tiny.config("without", reference_store="none"))
+    first, without = (read_metrics(tiny.folder / name) for name in ("first", "without"))
+    assert first == [pytest.approx(record, abs=1e-5) for record in without]
+    assert first != read_metrics(tiny.folder / "itself")
+
+
+def test_a_reference_of_its_own_is_not_in_memory_while_the_model_is_trained(tiny, monkeypatch):
+    alive: list[int] = []
+    updates = trainer._updates
+
+    def watched(*args):
+        gc.collect()
+        models = [o for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
+        alive.extend(model.config.num_hidden_layers for model in models)
+        updates(*args)
+
+    monkeypatch.setattr(trainer, "_updates", watched)
+    older = save_tiny_model(tiny.folder / "older", num_hidden_layers=7)
+    train(tiny.config("out", ref_model=older))
+    assert alive
+    assert 7 not in alive
+
+
+def test_a_reference_that_reads_other_tokens_is_refused(tiny):
+    other = Path(save_tiny_model(tiny.folder / "other"))
+    tokenizer = AutoTokenizer.from_pretrained(other)
+    tokenizer.add_tokens(["another"])
+    tokenizer.save_pretrained(other)
+    with pytest.raises(UsageError, match="a reference has the vocabulary of the model"):
+        train(tiny.config("out", ref_model=str(other)))

@@ -155,14 +155,14 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_default(
             "temprature: 3",
             "--config mine.yaml line 3: no setting `temprature`; did you mean `temperature`?",
         ),
-        ("n: null", "--n: Input should be a valid integer (given: None)"),
-        ("n: three", "--n: Input should be a valid integer"),
-        ("n: 12:30:00", "--n: Input should be a valid integer"),
-        ("n: 0", "--n: Input should be greater than 0"),
-        ("n: true", "--n: Input should be a valid integer"),
+        ("n: null", "`n` in the settings file: Input should be a valid integer (given: None)"),
+        ("n: three", "`n` in the settings file: Input should be a valid integer"),
+        ("n: 12:30:00", "`n` in the settings file: Input should be a valid integer"),
+        ("n: 0", "`n` in the settings file: Input should be greater than 0"),
+        ("n: true", "`n` in the settings file: Input should be a valid integer"),
         ("n: [1, 2]", "[n] from mine.yaml"),
-        ("temperature: hot", "--temperature: Input should be a valid number"),
-        ("preview: perhaps", "--preview: Input should be a valid boolean"),
+        ("temperature: hot", "`temperature` in the settings file: Input should be a valid number"),
+        ("preview: perhaps", "`preview` in the settings file: Input should be a valid boolean"),
         ("prompt_column: no", "no column `no` (--prompt_column)"),
         ("prompt_column: 1.10", "no column `1.10` (--prompt_column)"),
         ("prompt_column: 2024-01-01", "no column `2024-01-01` (--prompt_column)"),
@@ -185,3 +185,12 @@ def test_what_must_be_given_may_stand_in_the_file(folder: Path, capfd: pytest.Ca
     (folder / "mine.yaml").write_text("out: run\n")
     _, _, err = run(capfd, "sample", "--config", "mine.yaml")
     assert err == "pairwright: --input and --policy must be given; see pairwright sample --help\n"
+
+
+def test_a_setting_that_is_called_like_a_command_is_read(folder, capfd):
+    """`judge` is both; it was once passed over in files, in silence."""
+    (folder / "mine.yaml").write_text("judge: oracle\nout: run\n")
+    for command in ("judge", "calibrate"):
+        code, _, err = run(capfd, command, "rows.jsonl", "--config", "mine.yaml")
+        assert code == 2
+        assert "'oracle': unknown engine" in err

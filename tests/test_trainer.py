@@ -11,7 +11,15 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from test_logprobs import ARCHITECTURES
-from tiny_model import TinyRun, numbered_pairs, read_metrics, save_tiny_model, write_jsonl
+from tiny_model import (
+    TEMPLATE,
+    TinyRun,
+    numbered_pairs,
+    read_metrics,
+    save_tiny_model,
+    tiny_tokenizer,
+    write_jsonl,
+)
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
@@ -433,6 +441,39 @@ def test_foreign_folders_and_files_are_left_alone(tiny):
 def test_what_cannot_be_used_is_a_sentence(tiny, changes, sentence):
     with pytest.raises(UsageError, match=sentence):
         train(tiny.config("refused", **changes))
+
+
+def test_a_budget_below_one_tree_names_the_row_and_its_length(tiny):
+    with pytest.raises(
+        UsageError, match=r"row row3: its prompt and answers have 33 tokens, more than micro_batch_tokens"
+    ):
+        train(tiny.config("refused-budget", micro_batch_tokens=30))
+
+
+def test_a_tokenizer_without_an_end_is_a_sentence(tiny, tmp_path):
+    folder = save_tiny_model(tmp_path / "endless")
+    tokenizer = tiny_tokenizer()
+    tokenizer.eos_token = None
+    tokenizer.chat_template = TEMPLATE.replace("<|end|>", "")
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(UsageError, match="has no token that ends an answer"):
+        train(tiny.config("refused-end", model=folder))
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_a_sentence(tiny, tmp_path):
+    folder = save_tiny_model(tmp_path / "small", vocab_size=60)
+    with pytest.raises(UsageError, match=r"row row\d+ the token id \d+, and the model has 60 embeddings"):
+        train(tiny.config("refused-vocabulary", model=folder))
+
+
+def test_an_adapter_of_a_base_with_another_vocabulary_is_a_sentence(tiny, tmp_path):
+    base = save_tiny_model(tmp_path / "base")
+    config = tiny.config("adapter-of-base", model=base, lora_r=2, max_steps=1)
+    config = config.model_copy(update={"lora_target_modules": ("embed_tokens", "q_proj")})
+    train(config)
+    save_tiny_model(tmp_path / "base", vocab_size=200)
+    with pytest.raises(UsageError, match=r"do not fit the model they are for .*size mismatch"):
+        train(tiny.config("refused-adapter", model=config.output_dir))
 
 
 @pytest.mark.parametrize(

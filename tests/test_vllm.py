@@ -135,7 +135,12 @@ def test_a_judge_over_http_is_held_to_the_labels(server: Server, tmp_path: Path,
     assert len(votes) == 12
     for vote in votes:
         assert 0 <= vote["probability"] <= 1
-        assert 0 <= vote["outside_mass"] <= 1
+        assert re.fullmatch("[A-Z]", vote["label"])
+        if protocol == "logprob":
+            assert 0 <= vote["outside_mass"] <= 1
+        else:  # nothing stands outside the labels that an answer is held to
+            assert vote["outside_mass"] is None
+            assert vote["reply"].rpartition("\n\n")[2] == vote["label"]
 
 
 def test_the_doctor_finds_a_real_server_well(server: Server, capfd: pytest.CaptureFixture[str]) -> None:

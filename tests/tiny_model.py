@@ -52,11 +52,10 @@ def save_tiny_model(folder: Path, config: Any = None, **changes: Any) -> str:
     tokenizer = tiny_tokenizer()
     if config is None:
         config = LlamaConfig(
-            vocab_size=len(tokenizer),
             bos_token_id=None,
             eos_token_id=0,
             pad_token_id=0,
-            **SHAPE | changes,
+            **{"vocab_size": len(tokenizer)} | SHAPE | changes,
         )
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).float()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from train.config import TrainConfig
 from train.game_config import GameConfig
+from train.loop_config import LoopConfig
 from train.reward_config import RewardConfig
 from train.score_config import ScoreConfig
 
@@ -11,7 +12,18 @@ if TYPE_CHECKING:
     from pairwright.manifest import Manifest
     from train.result import TrainResult
 
-__all__ = ["GameConfig", "RewardConfig", "ScoreConfig", "TrainConfig", "game", "reward", "score", "train"]
+__all__ = [
+    "GameConfig",
+    "LoopConfig",
+    "RewardConfig",
+    "ScoreConfig",
+    "TrainConfig",
+    "game",
+    "loop",
+    "reward",
+    "score",
+    "train",
+]
 
 
 def train(config: TrainConfig) -> "TrainResult":
@@ -43,3 +55,13 @@ def game(config: GameConfig) -> None:
     from train.game_table import as_rich
 
     Console().print(as_rich(play(config)))
+
+
+def loop(config: LoopConfig) -> None:
+    """`train.loop.loop`, imported now; shows the table that came of it."""
+    from rich.console import Console
+
+    from train.loop import loop as go
+    from train.loop_table import as_rich
+
+    Console().print(as_rich(go(config)))

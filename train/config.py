@@ -12,6 +12,7 @@ from pairwright.errors import UsageError
 LossName = Literal["dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"]
 SftReduction = Literal["sum", "mean"]
 SchedulerName = Literal["cosine", "linear", "constant"]
+PairsName = Literal["best_worst", "all", "adjacent"]
 PresetName = Literal["rpo_sum", "rpo_mean", "irpo"]
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -113,8 +114,6 @@ class AdapterConfig(Config):
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
-    merge_adapter: bool = False
-    """Write the whole model, adapters merged into it; reward models are always written so."""
 
 
 class PairsConfig(Config):
@@ -161,8 +160,11 @@ class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
-    """Pairs, or scored answers, of which best and worst make a pair: run folders, Parquet or JSONL
-    files, folders of Parquet; several with commas."""
+    """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSONL files,
+    folders of Parquet; several with commas."""
+    pairs: PairsName = "best_worst"
+    """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, or each
+    over the next (`adjacent`). All pairs of a prompt come from one forward pass, in one update."""
     output_dir: str = Field(json_schema_extra=OPERATIONAL)
     """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
@@ -205,6 +207,10 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
     """
 
+    merge_adapter: bool = False
+    """Write the whole model, adapters merged into it."""
+    ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Reference of the log-ratios, when it is not the model at its start."""
     reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Folder of reference log-probabilities that runs share; the user's cache when empty, or `none`."""
 
@@ -224,6 +230,10 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
             )
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+        if self.loss in RANKED_LOSSES and self.pairs != "best_worst":
+            raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
+        if self.loss in RANKED_LOSSES and self.ref_model is not None:
+            raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:
             raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
         if self.sft_times_beta and not self.sft_weight:

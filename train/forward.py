@@ -60,15 +60,15 @@ def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
     if way.trees:
         trees, order = trees_of(answers)
         if max(tree.longest for tree in trees) <= way.reach:
-            return LaidOut(_moved(plant(trees), device), torch.tensor(order).to(device))
-    return LaidOut(_moved(collate(answers), device), None)
+            return LaidOut(moved(plant(trees), device), torch.tensor(order).to(device))
+    return LaidOut(moved(collate(answers), device), None)
 
 
 def way_of(model: nn.Module) -> Way:
     """How this model can be run; found out when it is first asked."""
     inner = unwrapped(model)
     if inner not in _WAYS:
-        _WAYS[inner] = way = _try_out(inner)
+        _WAYS[inner] = way = _try_out(model)
         if way.why:
             log.warning("%s runs on padded sequences: %s", type(inner).__name__, way.why)
     return _WAYS[inner]
@@ -108,24 +108,25 @@ def only(base: nn.Module, laid: Laid) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _try_out(inner: Any) -> Way:
+def _try_out(model: nn.Module) -> Way:
     """Compare hidden states of a small forest with those of its answers one by one."""
+    inner: Any = unwrapped(model)
     # Models made from one configuration share it, so an earlier one may have set it.
     before = inner.config._attn_implementation
     before = "sdpa" if before in (BY_TREE, BY_BLOCKS) else before
     if before != "sdpa":
         return Way(False, 0, f"its attention is {before}, not sdpa")
-    base, device = backbone(inner), next(inner.parameters()).device
+    device = next(inner.parameters()).device
     answers = _samples(inner.config.get_text_config().vocab_size)
     trees, order = trees_of(answers)
-    padded, forest = _moved(collate(answers), device), _moved(plant(trees), device)
+    padded, forest = moved(collate(answers), device), moved(plant(trees), device)
     why = ""
     for name in backends(device):
         inner.set_attn_implementation(before)
         try:
-            expected = _last_states(base, padded)
+            expected = _last_states(model, padded)
             inner.set_attn_implementation(name)
-            found = _last_states(base, forest)[order]
+            found = _last_states(model, forest)[order]
         except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
             why = f"it does not take a tree ({str(error).splitlines()[0][:120]})"
             continue
@@ -139,10 +140,23 @@ def _try_out(inner: Any) -> Way:
     return Way(False, 0, why)
 
 
-def _last_states(base: nn.Module, laid: Laid) -> Tensor:
-    """The hidden state at the last token of each answer, (A, width)."""
-    hidden: Tensor = base(**laid.inputs, use_cache=False).last_hidden_state
-    return hidden[laid.rows_A, laid.columns_A]
+def _last_states(model: nn.Module, laid: Laid) -> Tensor:
+    """The hidden state at the last token of each answer, (A, width).
+
+    The whole model is run, and its backbone listened to: whatever wraps them may have to bring the
+    weights together.
+    """
+    heard: list[Tensor] = []
+
+    def listen(module: nn.Module, args: Any, output: Any) -> None:
+        heard.append(output.last_hidden_state[laid.rows_A, laid.columns_A])
+
+    handle = backbone(model).register_forward_hook(listen)
+    try:
+        model(**laid.inputs, use_cache=False)
+    finally:
+        handle.remove()
+    return heard[-1]
 
 
 def _samples(vocab_size: int) -> list[Answer]:
@@ -170,7 +184,7 @@ def _reach(config: Any) -> int:
     return window if window and slides else unlimited
 
 
-def _moved(laid: Any, device: torch.device) -> Any:
+def moved(laid: Any, device: torch.device) -> Any:
     """Its tensors on a device."""
     parts = (p.to(device, non_blocking=True) if isinstance(p, Tensor) else p for p in laid)
     return type(laid)(*parts)

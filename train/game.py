@@ -10,18 +10,15 @@ Whether that made it better is asked of a separate reward model. Every step is a
 resumable by itself, so a game goes on wherever it was stopped; engines are closed before training.
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from judge import JudgeConfig, judge
+from judge import JudgeConfig, WinrateConfig, winrate
 from judge.stronger import StrongerStage
-from pairwright.durable import write_durably
+from judge.winrate import load_winrate
 from pairwright.engines.weights import model_identity, resolve_model
 from pairwright.lock import FolderLock
-from pairwright.manifest import load_manifest
-from pairwright.records import KEPT
 from pairwright.runs import run_stage
 from pairwright.sample import SampleConfig, sample
 from pairwright.sources import open_source
@@ -29,14 +26,14 @@ from pairwright.store import read_tables
 from train.config import TrainConfig
 from train.console import say
 from train.game_config import GameConfig
-from train.game_folder import enter, finished_rounds, read_measures, round_folder, write_measures
-from train.game_measures import kl_from_start, measure_answers, measure_reward, side_by_side
+from train.game_measures import kl_from_start, measure_answers, measure_reward
 from train.game_prompts import Halves, Prompts, keep_prompts, read_halves
 from train.game_table import write_table
 from train.game_warnings import failure_signs
 from train.reference_store import NONE
 from train.reward_config import RewardConfig
 from train.reward_model import require_reward_model
+from train.rounds import enter, finished_rounds, read_measures, round_folder, write_measures
 from train.score_config import ScoreConfig
 from train.scoring import score
 from train.trainer import train
@@ -59,7 +56,7 @@ def game(config: GameConfig) -> list[dict[str, Any]]:
     folder = Path(config.output_dir)
     identity, halves = _identity(config), read_halves(config)
     with FolderLock(folder):
-        enter(folder, identity)
+        enter(folder, identity, "game")
         return _Game(config, folder, halves).play()
 
 
@@ -263,20 +260,20 @@ class _Game:
         return {row["prompt_id"]: row["completion"][0]["content"] for row in rows}
 
     def _win_rate(self, number: int) -> float:
-        """Share of prompts on which a judge prefers the round's answer to the start's; ties count half."""
-        here = round_folder(self._folder, number)
-        rows = side_by_side(here / "samples", round_folder(self._folder, 0) / "samples")
-        both = here / "beside_start.jsonl"
-        write_durably(both, "".join(json.dumps(row) + "\n" for row in rows).encode())
-        out = here / "judged"
-        judge(JudgeConfig(input=str(both), out=str(out), judge=self._config.judge, columns="game,start"))
-        won: int = sum(
-            row["chosen_model"] == "game" for table in read_tables(out) for row in table.to_pylist()
+        """How often a judge prefers the round's answer to the start's; ties count half."""
+        here, start = round_folder(self._folder, number), round_folder(self._folder, 0)
+        winrate(
+            WinrateConfig(
+                a=str(here / "samples"),
+                b=str(start / "samples"),
+                prompts=str(self._prompts.evaluation),
+                out=str(here / "winrate"),
+                judge=self._config.judge,
+                batch_size=self._config.batch_size,
+                device=self._device,
+            )
         )
-        manifest = load_manifest(out)
-        ties = sum(manifest.counts.get(status, 0) for status in ("tie", "inconsistent", "identical"))
-        decided = manifest.counts.get(KEPT, 0) + ties
-        return (won + ties / 2) / decided if decided else 0.5
+        return load_winrate(here / "winrate").win_rate.value
 
 
 def _identity(config: GameConfig) -> dict[str, Any]:

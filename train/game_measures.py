@@ -55,19 +55,6 @@ def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
     return len(set(grams)) / len(grams) if grams else 1.0
 
 
-def side_by_side(samples: Path, start: Path) -> list[dict[str, Any]]:
-    """The last answers of two runs to the prompts that both have answered: `game` and `start`."""
-    now, then = (
-        {row["prompt_id"]: row for table in read_tables(run) for row in table.to_pylist()}
-        for run in (samples, start)
-    )
-    return [
-        {"prompt": row["prompt"], "game": row["completion"], "start": then[key]["completion"]}
-        for key, row in now.items()
-        if key in then
-    ]
-
-
 def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[str, Any]:
     """Of a reward model trained under these settings: accuracy and calibration on human pairs held out,
     accuracy on those it was trained on, and on golden answers over samples of several rounds.

@@ -1,17 +1,16 @@
 """The two halves of a game's prompts, read once and kept beside it, golden answers with the first."""
 
-import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from pairwright.columns import Columns
-from pairwright.durable import write_durably
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs import Input, Row
 from pairwright.sources import records
 from train.game_config import GameConfig
+from train.prompt_files import rows_of, write_prompts
 
 log = logging.getLogger(__name__)
 
@@ -63,25 +62,20 @@ def read_halves(config: GameConfig) -> Halves:
 def keep_prompts(halves: Halves, config: GameConfig, folder: Path, write_golden: Writer) -> Prompts:
     """Put the prompts into the game's folder, golden answers with those of the reward model."""
     prompts = Prompts(*(folder / f"{name}_prompts.jsonl" for name in ("rm", "llm", "eval")))
-    _write(prompts.llm, halves.llm)
-    _write(prompts.evaluation, halves.evaluation)
+    write_prompts(prompts.llm, halves.llm)
+    write_prompts(prompts.evaluation, halves.evaluation)
     rm = halves.rm
     if config.golden_engine and rm:
         asked = folder / "golden_prompts.jsonl"
-        _write(asked, rm)
+        write_prompts(asked, rm)
         written = write_golden(asked)
         if missing := sum(row.prompt_id not in written for row in rm):
             log.warning("%d of %d prompts got no golden answer and are left out", missing, len(rm))
         rm = [row._replace(answer=written[row.prompt_id]) for row in rm if row.prompt_id in written]
         if not rm:
             raise PairwrightError(f"{config.golden}: wrote no golden answer that ended within max_tokens")
-    _write(prompts.rm, rm)
+    write_prompts(prompts.rm, rm)
     return prompts
-
-
-def rows_of(source: str, limit: int | None) -> list[Row]:
-    """The prompts of a source."""
-    return list(Input(source, Columns(), limit, answers=False))
 
 
 def golden_rows(config: GameConfig) -> list[Row]:
@@ -101,15 +95,3 @@ def golden_rows(config: GameConfig) -> list[Row]:
             f"{rows.unanswered}: no golden answer in `{config.golden}`; write it or remove the row"
         )
     return list(rows)
-
-
-def _write(path: Path, rows: Iterable[Row]) -> None:
-    """One JSON object a line; a file that says so already is left alone."""
-    lines = []
-    for row in rows:
-        golden = {} if row.answer is None else {"golden": row.answer}
-        prompt = [message.model_dump() for message in row.prompt]
-        lines.append(json.dumps({"prompt": prompt, **golden}, ensure_ascii=False) + "\n")
-    data = "".join(lines).encode()
-    if not path.exists() or path.read_bytes() != data:
-        write_durably(path, data)

@@ -81,7 +81,9 @@ def _add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums:
     micros = trainee.deal(indices, data)
     bad = []
     for number, micro in enumerate(micros, start=1):
-        with nullcontext() if number == len(micros) else accelerator.no_sync(policy):
+        # Who shards has no room for whole gradients, so parts are summed after every forward pass.
+        at_once = number == len(micros) or accelerator.is_fsdp2
+        with nullcontext() if at_once else accelerator.no_sync(policy):
             measured = trainee.task.measure(policy, data, micro.indices)
             accelerator.backward(measured.losses_B.sum() * (share * micro.weight))
         sums.add(measured.metrics_KB, micro.weight)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.distributed.fsdp import FSDPModule
 
 from train.answers import Laid
 from train.forward import unwrapped
@@ -101,7 +102,7 @@ def chunked(model: nn.Module) -> bool:
     """Whether this model's logits are a plain projection of its hidden states; tried once."""
     inner = unwrapped(model)
     if inner not in _PLAIN:
-        _PLAIN[inner] = _is_plain(inner)
+        _PLAIN[inner] = _is_plain(model)
     return _PLAIN[inner]
 
 
@@ -117,7 +118,8 @@ def asked_for(model: nn.Module, laid: Laid) -> Iterator[None]:
     def ask(hidden: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             hidden_NW = hidden[laid.rows_N, laid.columns_N]
-            return target_logprobs(hidden_NW, head.weight, head.bias, laid.targets_N)[None, :, None]
+            logps_N = target_logprobs(hidden_NW, head.weight, head.bias, laid.targets_N)
+            return logps_N[None, :, None].clone()  # sharding warns of views, and N numbers are few
 
     head.forward = ask
     try:
@@ -127,17 +129,18 @@ def asked_for(model: nn.Module, laid: Laid) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _is_plain(inner: Any) -> bool:
+def _is_plain(model: nn.Module) -> bool:
     """Let the head give logits as large as they get, and see whether the model leaves them alone."""
-    head: Any = inner.get_output_embeddings()
-    if type(head) is not nn.Linear:
+    head: Any = unwrapped(model).get_output_embeddings()  # type: ignore[operator]
+    # Sharding derives a class of its own from that of every module it cuts.
+    if type(head) is not nn.Linear and not (isinstance(head, nn.Linear) and isinstance(head, FSDPModule)):
         return False
     own: Any = head
     given = torch.linspace(-50, 50, head.out_features, device=head.weight.device)[None, None]
     own.forward = lambda hidden: given
     try:
         ids = torch.zeros(1, 1, dtype=torch.long, device=given.device)
-        found = inner(input_ids=ids, use_cache=False).logits
+        found = model(input_ids=ids, use_cache=False).logits
     finally:
         del own.forward
     return torch.equal(found, given)

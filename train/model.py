@@ -1,6 +1,7 @@
 """Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,12 @@ from torch import Tensor, nn
 from pairwright.engines.weights import fingerprint, quiet, resolve_model
 from pairwright.errors import UsageError
 from train.config import TrainingConfig
+from train.sharding import let_go
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from train.pairs import Item
 
 ADAPTER_CONFIG = "adapter_config.json"
 _RANDOM = ("drop", "jitter")
@@ -90,6 +94,7 @@ def switch_randomness_off(model: nn.Module) -> None:
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that training changes, by name; shared ones once."""
+    let_go(model)
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
@@ -138,11 +143,30 @@ def load_weights(model: Any, folder: Path) -> None:
     model.load_state_dict(saved.state_dict())
 
 
+def require_vocabulary(model: Any, name: str, items: Iterable["Item"]) -> None:
+    """Raise `UsageError`, naming a row, for a token that the model has no embedding of."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    for item in items:
+        highest = max(int(ids.max()) for ids in (item.prompt_ids, *item.sides.values()))
+        if highest >= rows:
+            raise UsageError(
+                f"{name}: its tokenizer gives row {item.row_id} the token id {highest}, and the model has "
+                f"{rows} embeddings; use the tokenizer that belongs to the model, or to the adapter's base"
+            )
+
+
 def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     """Names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
     names = list(tensors)
     bad = torch.stack([~torch.isfinite(tensors[name]).all() for name in names])
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
+
+
+def release_memory() -> None:
+    """Give the memory of models that are gone back to the GPU, where other processes wait for it."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load_base(name: str) -> Any:
@@ -190,6 +214,14 @@ def as_usage_error(name: str) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         raise UsageError(f"{name}: cannot be loaded as a model ({_first_line(error)})") from error
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        what = next(line for line in str(error).splitlines() if "size mismatch" in line).strip()
+        raise UsageError(
+            f"{name}: its weights do not fit the model they are for ({what}); was an adapter trained on "
+            "another base, or one with another vocabulary?"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

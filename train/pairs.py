@@ -25,6 +25,7 @@ TokenIds = npt.NDArray[np.int32]
 
 EMPTY = "empty"
 IDENTICAL = "identical"
+TIED = "tied"
 TOO_LONG = "too_long"
 TRAINED_ON = "prompt_in_training"
 
@@ -91,9 +92,11 @@ class Pairs(NamedTuple, Generic[T]):
 
 def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
-    kept, dropped = encode_pairs(read_pairs(config.data, config.limit), tokenizer, config.max_length)
+    rows = read_pairs(config.data, config.limit, config.pairs)
+    kept, dropped = encode_pairs(rows, tokenizer, config.max_length)
     if config.eval_data:
-        held_out, dropped_too = encode_pairs(read_pairs(config.eval_data), tokenizer, config.max_length)
+        others = read_pairs(config.eval_data, pairs=config.pairs)
+        held_out, dropped_too = encode_pairs(others, tokenizer, config.max_length)
         training, held_out, seen = kept, *without_prompts_of(kept, held_out)
         for reason, row_ids in (*dropped_too.items(), (TRAINED_ON, seen)):
             dropped[reason] = dropped.get(reason, []) + row_ids
@@ -138,6 +141,8 @@ def why_not(row: PairRow, pair: Pair, max_length: int) -> str | None:
     answered = row.chosen.content.strip() and row.rejected.content.strip()
     if not answered or not len(pair.prompt_ids):
         return EMPTY
+    if row.tied:
+        return TIED
     if np.array_equal(pair.chosen_ids, pair.rejected_ids):
         return IDENTICAL
     return TOO_LONG if pair.longest > max_length else None

@@ -1,21 +1,29 @@
 """Preference training as a task: pairs, their reference, and the losses of log-ratios."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from pairwright.errors import PairwrightError
+from pairwright.errors import PairwrightError, UsageError
 from train.config import TrainConfig
 from train.console import say
 from train.forward import way_of
 from train.gradient import Trainee
 from train.logprobs import answer_logprobs, answers_of
 from train.metrics import METRICS, pair_metrics
-from train.model import load_model, merged, model_identity
+from train.model import (
+    load_base,
+    load_model,
+    load_tokenizer,
+    merged,
+    model_identity,
+    switch_randomness_off,
+)
 from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pair_logprobs import PairSet, pair_logprobs
 from train.pairs import Pair, Pairs, load_pairs
@@ -44,7 +52,13 @@ class PreferenceTask:
         self.metrics: tuple[str, ...] = METRICS if self.objective.sft_weight else METRICS[:-1]
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
-        """Pairs as token ids."""
+        """Pairs as token ids. Raises `UsageError` for a reference that reads them as other tokens."""
+        other = self._config.ref_model
+        if other is not None and load_tokenizer(other).get_vocab() != tokenizer.get_vocab():
+            raise UsageError(
+                f"ref_model {other}: its tokens are not those of {self._config.model}; a reference has the "
+                "vocabulary of the model"
+            )
         return load_pairs(self._config, tokenizer)
 
     def load_model(self, *, bf16: bool) -> Any:
@@ -52,20 +66,34 @@ class PreferenceTask:
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
-        """Ask the model about every pair while it still is the reference."""
+        """Ask the reference about every pair: the model while it still is that, or another one."""
         if items:
             say(f"asking the reference, once, about {len(items)} pairs")
-        store = self._store(accelerator, policy)
-        return with_reference(
-            accelerator, policy, items, budget=self._config.micro_batch_tokens, store=store
-        )
+        with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
+            store = self._store(accelerator, reference)
+            budget = self._config.micro_batch_tokens
+            return with_reference(accelerator, reference, items, budget=budget, store=store)
+
+    @contextmanager
+    def _reference(self, accelerator: "Accelerator", policy: nn.Module) -> Iterator[nn.Module]:
+        """The model that is asked; one that is not the policy is in memory no longer than that."""
+        if self._config.ref_model is None:
+            yield policy
+            return
+        model = load_base(self._config.ref_model)
+        switch_randomness_off(model)
+        model = accelerator.prepare_model(model, evaluation_mode=True)
+        try:
+            yield model
+        finally:
+            accelerator._models.remove(model)  # it keeps whatever it prepares
 
     def _store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
         """Where this reference, run with these numerics, is known from earlier runs."""
         if self._config.reference_store == NONE:
             return None
         identity = {
-            "model": model_identity(self._config.model),
+            "model": model_identity(self._config.ref_model or self._config.model),
             "weights": str(next(policy.parameters()).dtype),
             "mixed_precision": accelerator.mixed_precision,
             "device": accelerator.device.type,
@@ -86,8 +114,11 @@ class PreferenceTask:
         return answer_logprobs(policy, answers_of(items)).sums_A
 
     def check_start(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> None:
-        """Stop, or warn, if policy and reference differ before anything was trained."""
+        """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
         reward = self._start_reward(trainee, data, indices)
+        if self._config.ref_model is not None:
+            self._say_how_far(reward)
+            return
         say(
             f"before the first update mean |reward| is {reward:.1e}; {self._config.loss} is "
             f"{self.objective.at_reference:.4f} at 0"
@@ -102,6 +133,17 @@ class PreferenceTask:
                 "before the first update mean |reward| is %.3g and should be 0: a coarse number format "
                 "or a random forward pass makes policy and reference differ",
                 reward,
+            )
+
+    def _say_how_far(self, reward: float) -> None:
+        """Where training starts, seen from a reference that it left earlier."""
+        say(f"before the first update mean |reward| is {reward:.2g}, seen from {self._config.ref_model}")
+        if reward > 1.0 and self._config.loss.startswith("apo"):
+            log.warning(
+                "mean |reward| is %.2g before the first update: the gradient of %s vanishes so far from "
+                "its reference; take a nearer one, or a smaller beta",
+                reward,
+                self._config.loss,
             )
 
     @torch.no_grad()

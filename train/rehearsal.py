@@ -38,7 +38,7 @@ def preview(config: TrainingConfig) -> TrainResult:
         print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
         print(shown(tokenizer, pair))
     print(f"── left out: {describe_dropped(pairs.dropped)}")
-    schedule = plan(config, len(pairs.training))
+    schedule = plan(config, pairs.training)
     return result_of(config, describe(config, tokenizer, pairs, schedule), "preview")
 
 
@@ -60,7 +60,7 @@ def dry_run(config: TrainingConfig) -> TrainResult:
         tokenizer = load_tokenizer(config.model)
         task = task_of(config)
         pairs = task.read(tokenizer)
-        schedule = plan(config, len(pairs.training))
+        schedule = plan(config, pairs.training)
         planned = describe(config, tokenizer, pairs, schedule)
         policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
         speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)

@@ -119,7 +119,7 @@ def encode_reward_pairs(
     """
     weight = config.apo_coeff / config.apo_samples if golden else config.rm_kl
     found = Encoded([], {})
-    for row in read_pairs(sources, limit):
+    for row in read_pairs(sources, limit, config.pairs):
         pair = encode_pair(row, tokenizer)
         if reason := why_not(row, pair, config.max_length):
             found.dropped.setdefault(reason, []).append(row.row_id)

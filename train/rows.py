@@ -3,16 +3,17 @@
 `prompt` is text or messages; `chosen` and `rejected` are text, one assistant message, or the whole
 conversation with the prompt repeated. Where the prompt ends is never guessed from what chosen and
 rejected share: minimal revisions share their openings, and every loss but `dpo` would change.
-Scored answers are pairs too, of the best and the worst to each prompt.
+Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import combinations, islice, pairwise
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.records import Message, content_hash
 from pairwright.sources import open_source
+from train.config import PairsName
 from train.scored_rows import RankedRow, is_scored, ranked_of
 
 
@@ -25,35 +26,50 @@ class PairRow(NamedTuple):
     rejected: Message
     margin: float | None = None
     """How far apart the answers are said to be; only reward models read it."""
+    tied: bool = False
+    """Whether two equal scores stand behind it, so that nothing is to be learnt from it."""
 
 
-def read_pairs(sources: Iterable[str], limit: int | None = None) -> Iterator[PairRow]:
+def read_pairs(
+    sources: Iterable[str], limit: int | None = None, pairs: PairsName = "best_worst"
+) -> Iterator[PairRow]:
     """The pairs of run folders, Parquet and JSONL files, one source after the other.
 
-    `limit` is the most pairs in all. Raises `UsageError` for a row that is not a pair, naming it.
+    `limit` is the most pairs in all, `pairs` which of them scored answers make. Raises `UsageError`
+    for a row that is not a pair, naming it.
     """
-    return islice(_all_pairs(sources), limit)
+    return islice(_all_pairs(sources, pairs), limit)
 
 
-def _all_pairs(sources: Iterable[str]) -> Iterator[PairRow]:
+def _all_pairs(sources: Iterable[str], pairs: PairsName) -> Iterator[PairRow]:
     for source in sources:
         found = False
         for where, record in open_source(source):
             found = True
             if is_scored(record):
-                yield from map(best_and_worst, ranked_of(source))
+                for row in ranked_of(source):
+                    yield from pairs_of_row(row, pairs)
                 break
             yield parse_pair(record, where)
         if not found:
             raise UsageError(f"{source}: no pairs in it; if it is a run, none of its rows was kept")
 
 
-def best_and_worst(row: RankedRow) -> PairRow:
-    """The pair that scored answers make. Where no score tells them apart, both sides are the best."""
-    best = Message(role="assistant", content=row.answers[0])
-    apart = row.scores[0] > row.scores[-1]
-    worst = Message(role="assistant", content=row.answers[-1]) if apart else best
-    return PairRow(row.row_id, row.prompt, best, worst)
+def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
+    """The pairs that scored answers make: best over worst, every better over every worse, or each
+    over the next. A row of one answer makes one pair, which is tied with itself."""
+    places = range(len(row.answers))
+    match pairs:
+        case "all":
+            chosen = list(combinations(places, 2))
+        case "adjacent":
+            chosen = list(pairwise(places))
+        case _:
+            chosen = []
+    for better, worse in chosen or [(0, places[-1])]:
+        name = row.row_id if pairs == "best_worst" else f"{row.row_id} {better + 1}>{worse + 1}"
+        best, worst = (Message(role="assistant", content=row.answers[place]) for place in (better, worse))
+        yield PairRow(name, row.prompt, best, worst, tied=row.scores[better] == row.scores[worse])
 
 
 def parse_pair(record: Mapping[str, Any], where: str) -> PairRow:

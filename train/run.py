@@ -10,11 +10,14 @@ from train.batches import require_room
 from train.config import TrainingConfig
 from train.console import say
 from train.folder import METRICS_FILE, TrainRecord
+from train.forward import way_of
 from train.gradient import Trainee
 from train.metrics import MetricLog, MetricSums
+from train.model import require_vocabulary
 from train.pairs import Pairs, describe_dropped
 from train.schedule import Schedule
 from train.setup import uses_bf16
+from train.sharding import outline, shard
 from train.state import Training, load_training, parameter_groups
 from train.task import Dataset, Task
 from train.trackers import Reporter
@@ -65,7 +68,12 @@ def prepare(
     for items in (pairs.training, pairs.held_out):
         require_room(items, config.micro_batch_tokens)
     model = task.load_model(bf16=uses_bf16(config))
-    policy = accelerator.prepare_model(model)
+    for items in (pairs.training, pairs.held_out):
+        require_vocabulary(model, config.model, items)
+    outlined = outline(model) if accelerator.is_fsdp2 else None
+    policy = shard(accelerator, model) if accelerator.is_fsdp2 else accelerator.prepare_model(model)
+    # Sharding looks at what is trained when it is first run, so adapters must be on then.
+    way_of(policy)
     trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)
     training = task.prepare(accelerator, policy, pairs.training)
     held_out = task.prepare(accelerator, policy, pairs.held_out)
@@ -74,7 +82,8 @@ def prepare(
         lr=config.learning_rate,
         fused=accelerator.device.type in ("cpu", "cuda"),
     )
-    state = Training(model, tokenizer, optimizer, MetricSums(accelerator.device, task.metrics))
+    window = MetricSums(accelerator.device, task.metrics)
+    state = Training(model, outlined, tokenizer, optimizer, window)
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
     reporter = Reporter(accelerator, metric_log, schedule.num_updates)
     return Run(config, record, schedule, trainee, training, held_out, state, metric_log, reporter)

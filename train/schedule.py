@@ -5,11 +5,15 @@ Nothing here has state, so a resumed run finds its place by counting.
 
 import hashlib
 import math
+from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
 
+from pairwright.errors import UsageError
 from train.config import SchedulerName, TrainingConfig
+from train.pairs import Item
 
 
 class Schedule(NamedTuple):
@@ -19,6 +23,8 @@ class Schedule(NamedTuple):
     pairs_per_update: int
     num_updates: int
     seed: int
+    groups: tuple[int, ...] = ()
+    """Numbers of neighbouring pairs that stay in one update; each goes its own way when empty."""
 
     @property
     def updates_per_epoch(self) -> int:
@@ -26,10 +32,22 @@ class Schedule(NamedTuple):
         return math.ceil(self.num_pairs / self.pairs_per_update)
 
     def pairs_of(self, update: int) -> list[int]:
-        """Indices of the pairs behind an update; every epoch has every pair once."""
+        """Indices of the pairs behind an update; every epoch has every pair once.
+
+        A group is in the update in which its last pair falls. None is larger than an update, so every
+        update has pairs, and fewer than two updates' worth.
+        """
         epoch, position = divmod(update - 1, self.updates_per_epoch)
         start = position * self.pairs_per_update
-        return epoch_order(self.num_pairs, self.seed, epoch)[start : start + self.pairs_per_update]
+        stop = start + self.pairs_per_update
+        if not self.groups:
+            return epoch_order(self.num_pairs, self.seed, epoch)[start:stop]
+        sizes = torch.tensor(self.groups)
+        order = torch.tensor(epoch_order(len(sizes), self.seed, epoch))
+        lasts = sizes[order].cumsum(0) - 1
+        firsts = sizes.cumsum(0) - sizes
+        mine = order[(start <= lasts) & (lasts < stop)].tolist()
+        return [int(firsts[group]) + place for group in mine for place in range(self.groups[group])]
 
     def epoch_after(self, update: int) -> float:
         """Passes over the pairs that are done after an update."""
@@ -37,9 +55,23 @@ class Schedule(NamedTuple):
         return epochs + min(updates * self.pairs_per_update, self.num_pairs) / self.num_pairs
 
 
-def plan(config: TrainingConfig, num_pairs: int) -> Schedule:
-    """The schedule of `num_pairs` training pairs under these settings."""
-    one_epoch = Schedule(num_pairs, config.pairs_per_update, 0, config.seed)
+def plan(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
+    """The schedule of the training items under these settings.
+
+    Where scored answers make several pairs, those of a prompt stay together. Raises `UsageError` if
+    they are more than an update has.
+    """
+    groups: list[list[Item]] = []
+    if config.pairs != "best_worst":
+        groups = [list(group) for _, group in groupby(items, key=lambda item: item.prompt_id)]
+        largest = max(groups, key=len)
+        if len(largest) > config.pairs_per_update:
+            raise UsageError(
+                f"row {largest[0].row_id}: its prompt has {len(largest)} pairs, which go into one update, "
+                f"and pairs_per_update is {config.pairs_per_update}; give at least that many"
+            )
+    sizes = tuple(map(len, groups))
+    one_epoch = Schedule(len(items), config.pairs_per_update, 0, config.seed, sizes)
     by_epochs = math.ceil(config.num_train_epochs * one_epoch.updates_per_epoch)
     return one_epoch._replace(num_updates=config.max_steps or by_epochs)
 

@@ -1,5 +1,8 @@
 """What a run stands on: devices and processes, and the description of what it will do."""
 
+import atexit
+import gc
+import os
 import platform
 import resource
 from collections.abc import Callable, Iterator
@@ -10,12 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType, GradientAccumulationPlugin, broadcast_object_list
+from accelerate.utils import (
+    DistributedType,
+    FullyShardedDataParallelPlugin,
+    GradientAccumulationPlugin,
+    broadcast_object_list,
+    str_to_bool,
+)
+from torch.distributed.fsdp import CPUOffloadPolicy
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import content_hash
 from pairwright.versions import versions
-from train.config import TrainingConfig
+from train.config import TrainConfig, TrainingConfig
 from train.folder import TRACKERS, TrainRecord
 from train.model import model_identity
 from train.pairs import Pairs, pairs_hash
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _REPLICATED = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+_PEER_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL")
 _Result = TypeVar("_Result")
 
 
@@ -40,17 +51,56 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
         # Else the launcher's environment could divide our losses, which are whole already.
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )
-    if accelerator.distributed_type not in _REPLICATED:
-        raise UsageError(
-            f"training over {accelerator.distributed_type.value} is not supported yet: launch with "
-            "plain data parallelism, or train adapters (--lora_r 16) to need less memory"
-        )
+    if accelerator.num_processes > 1:
+        atexit.unregister(_leave)
+        atexit.register(_leave)
+    _shard_on_cpu_too(accelerator)
+    _refuse_unsupported(accelerator)
     try:
         yield accelerator
+    except RuntimeError as error:
+        if accelerator.num_processes > 1 and any(words in str(error) for words in _PEER_LOST):
+            raise PairwrightError(
+                "another process of this run is gone, so this one stops too; what it said is above, and "
+                "the same command goes on from the last checkpoint"
+            ) from error
+        raise
     finally:
         for tracker in accelerator.trackers:
             tracker.finish()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def _leave() -> None:
+    """Part from the other processes in good order; their threads would end this one in an error."""
+    gc.collect()  # sharded models are in cycles, and hold on to what is taken down here
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _shard_on_cpu_too(accelerator: Accelerator) -> None:
+    """`accelerate` heeds a configuration of FSDP on accelerators alone; torch shards on CPUs as well."""
+    asked = bool(str_to_bool(os.environ.get("ACCELERATE_USE_FSDP", "false")))
+    if asked and accelerator.distributed_type == DistributedType.MULTI_CPU:
+        accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
+        accelerator.state.distributed_type = DistributedType.FSDP
+
+
+def _refuse_unsupported(accelerator: Accelerator) -> None:
+    """Raise `UsageError` for a launch that would train something else than one process does."""
+    if accelerator.is_fsdp2:
+        plugin = accelerator.state.fsdp_plugin
+        if plugin.cpu_ram_efficient_loading:
+            raise UsageError("fsdp_cpu_ram_efficient_loading must be false: each process reads the weights")
+        if plugin.activation_checkpointing:
+            raise UsageError("fsdp_activation_checkpointing must be false: give --gradient_checkpointing")
+        if isinstance(plugin.cpu_offload, CPUOffloadPolicy):
+            raise UsageError("fsdp_offload_params must be false: updates are made where the weights are")
+    elif accelerator.distributed_type not in _REPLICATED:
+        raise UsageError(
+            f"training over {accelerator.distributed_type.value} is not supported: launch with plain data "
+            "parallelism or with fsdp_version 2, or train adapters (--lora_r 16) to need less memory"
+        )
 
 
 def uses_bf16(config: TrainingConfig) -> bool:
@@ -61,6 +111,16 @@ def uses_bf16(config: TrainingConfig) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
+    """Raise `UsageError` where some processes could never have a pair of their own."""
+    pairs = min(schedule.pairs_per_update, schedule.num_pairs)
+    if accelerator.num_processes > pairs:
+        raise UsageError(
+            f"{accelerator.num_processes} processes share the pairs of an update, which are {pairs}: "
+            f"launch {pairs} at most (--num_processes), or give more data or a higher --pairs_per_update"
+        )
 
 
 def describe(
@@ -74,6 +134,8 @@ def describe(
         "data": pairs_hash(pairs.training),
         "eval_data": pairs_hash(pairs.held_out),
     }
+    if isinstance(config, TrainConfig) and config.ref_model is not None:
+        identity["ref_model"] = model_identity(config.ref_model)
     counts = {
         "pairs": len(pairs.training),
         "held_out_pairs": len(pairs.held_out),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,8 +28,9 @@ from train.rehearsal import dry_run, preview
 from train.result import TrainResult, result_of
 from train.run import Run, check_start, prepare, resume
 from train.schedule import learning_rate, plan
-from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib
-from train.state import save_training
+from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib, require_enough
+from train.sharding import whole
+from train.state import save_training, snapshot, whole_model
 from train.tasks import task_of
 from train.trackers import check_trackers
 
@@ -51,7 +53,8 @@ def train(config: TrainingConfig) -> TrainResult:
         tokenizer = load_tokenizer(config.model)
         task = task_of(config)
         pairs = task.read(tokenizer)
-        schedule = plan(config, len(pairs.training))
+        schedule = plan(config, pairs.training)
+        require_enough(accelerator, schedule)
         planned = describe(config, tokenizer, pairs, schedule)
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
             record, checkpoint = on_first(accelerator, lambda: _enter(config, planned))
@@ -62,8 +65,8 @@ def train(config: TrainingConfig) -> TrainResult:
             done = resume(run, checkpoint)
             with stop_requested() as stopping:
                 _updates(run, done, stopping)
-            aside = _conclude(run)
-            record = on_first(accelerator, lambda: _publish(run, aside, time.monotonic() - started))
+            aside, model = _conclude(run), whole_model(run.state, accelerator)
+            record = on_first(accelerator, lambda: _publish(run, model, aside, time.monotonic() - started))
     return result_of(config, record, "trained")
 
 
@@ -84,7 +87,7 @@ def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
         )
         pairs = schedule.pairs_of(update)
         suspects = add_gradient(run.trainee, run.training, pairs, run.state.window)
-        norm = torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm or torch.inf)
+        norm = whole(torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm or torch.inf))
         stop_if_unsound(run.trainee, suspects, run.training, norm)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -133,7 +136,7 @@ def _evaluate(run: Run, update: int) -> None:
 
 def _save(run: Run, update: int) -> None:
     """Write a checkpoint, then let go of the oldest."""
-    state = run.state._replace(window=run.state.window.over_all(run.accelerator))
+    state = snapshot(run.state, run.accelerator)
     identity = run.record.identity
 
     def write() -> None:
@@ -156,9 +159,9 @@ def _conclude(run: Run) -> Path:
     return aside
 
 
-def _publish(run: Run, aside: Path, seconds: float) -> TrainRecord:
+def _publish(run: Run, model: Any, aside: Path, seconds: float) -> TrainRecord:
     """Put the trained model into the output folder and finish its record."""
-    save_model(run.trainee.task.publishable(run.state.model), run.state.tokenizer, aside)
+    save_model(run.trainee.task.publishable(model), run.state.tokenizer, aside)
     start, last = run.log.ends()
     record = run.record.model_copy(
         update={

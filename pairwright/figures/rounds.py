@@ -13,6 +13,10 @@ ROUNDS_FILES = ("rounds.jsonl", "table.jsonl")
 """What loops and games call it."""
 
 
+_FIRST = ("reward", "reward_se", "win_rate", "kl")
+"""What a round is judged by, and so shown first; the rest keeps its order."""
+
+
 class RoundFigures(Record):
     """Rounds of a game or a loop."""
 
@@ -38,7 +42,8 @@ def rounds_of(folder: Path) -> RoundFigures:
         except (ValueError, AttributeError):
             raise PairwrightError(f"{path} line {number}: is not a round; remove it") from None
         records.append({name: value for name, value in record.items() if not isinstance(value, list)})
-    names = dict.fromkeys(name for record in records for name in record if name != "round")
+    found = dict.fromkeys(name for record in records for name in record if name != "round")
+    names = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     numbers, words = {}, {}
     for name in names:
         column = [record.get(name) for record in records]

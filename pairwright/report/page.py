@@ -33,7 +33,7 @@ def render(figures: Sequence[Figures], examples: list[Shown]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = readable
-    environment.filters["share"] = lambda value: "–" if value is None else f"{value:.1%}"
+    environment.filters["share"] = lambda value: "–" if value is None else f"{value:.1%}".replace("-", "−")
     css, script = ((_HERE / f"report.{kind}").read_text() for kind in ("css", "js"))
     shown = fitted(examples, lambda some: len(inert(some).encode()), _MOST_BYTES)
     return environment.get_template("report.html.j2").render(

@@ -25,6 +25,7 @@ MEASURES = {
 _RATES = {
     "agreement": "agreement with the labels",
     "longest": "… of taking the longer answer",
+    "kappa": "Cohen’s κ",
     "agreement_when_consistent": "… on consistent pairs",
     "agreement_when_kept": "… on pairs it would keep",
     "consistent": "swap consistency",
@@ -121,10 +122,13 @@ def training_charts(figures: Sequence[Figures]) -> list[Chart]:
 
 
 def round_charts(figures: Sequence[Figures]) -> list[Chart]:
-    """Every number of a round as a line over rounds."""
+    """Every number of a round that ever changes as a line over rounds."""
     rounds = {run: f.rounds for run, f in enumerate(figures) if f.rounds}
     charts = []
     for name in dict.fromkeys(name for r in rounds.values() for name in r.numbers):
+        every = {value for r in rounds.values() for value in r.numbers.get(name, ()) if value is not None}
+        if len(every) < 2:
+            continue
         found = {run: [Line("last", r.rounds, r.numbers.get(name, ()))] for run, r in rounds.items()}
         charts.append(_chart(_Plot(name), found))
     return [chart for chart in charts if chart is not None]

@@ -6,6 +6,8 @@ from pydantic import Field
 from rich.console import Console
 from rich.text import Text
 
+from pairwright.card import CARD
+from pairwright.durable import write_durably
 from pairwright.errors import UsageError
 from pairwright.records import content_hash
 from pairwright.sift.folder import SiftConfig, kept, write_run
@@ -14,6 +16,21 @@ from pairwright.sift.whole import WholeRow, WholeRows
 from pairwright.store import refuse_foreign
 
 PARTS = ("train", "test")
+_CARD = """---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: train/data/*.parquet
+  - split: test
+    path: test/data/*.parquet
+tags:
+- pairwright
+---
+
+Two parts that have no prompt in common. `datasets.load_dataset` on this folder loads both, as `train`
+and `test`. Each is a run folder too, and its own `README.md` says how it was made.
+"""
 
 
 class SplitConfig(SiftConfig):
@@ -50,6 +67,7 @@ def split(config: SplitConfig) -> None:
         outcomes = (kept(row) for row in rows.whole() if part_of(row, config) == part)
         write_run(f"split ({part})", config, folder, rows, outcomes, counts[part])
         Console().print(Text(f"{folder}: {counts[part]:,} rows"))
+    write_durably(Path(config.out) / CARD, _CARD.encode())
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:

@@ -1,11 +1,8 @@
-"""The folder of a game: whose it is, and where everything in it stands.
+"""Folders of work in rounds: whose they are, and which rounds are over.
 
-game.json           settings that decide what comes of it
-rm_prompts.jsonl …  the prompts as they are sampled
-evaluator/          the separate reward model, unless one was named
-round-0/            answers of the start, and their scores
-round-N/            rm_samples, golden_pairs, reward, llm_samples, scored, llm, samples, scores
-table.jsonl  table.md  game.png
+game.json, loop.json   settings that decide what comes of it
+round-0/               the start, as it is measured
+round-N/               runs and models of a round; `measures.json` is written last and closes it
 """
 
 import json
@@ -17,21 +14,24 @@ from pairwright.durable import TEMPORARY, write_durably
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.manifest import changed_field
 
-RECORD = "game.json"
 MEASURES = "measures.json"
 _OWN = (".lock", TEMPORARY)
 
 
-def enter(folder: Path, identity: dict[str, Any]) -> None:
-    """Take possession of a folder, or go on in it. Raises `UsageError` if it belongs to another game."""
+def enter(folder: Path, identity: dict[str, Any], kind: str) -> None:
+    """Take possession of a folder for a `game` or a `loop`, or go on in it.
+
+    Raises `UsageError` if it belongs to anything else.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder for output_dir")
-    path = folder / RECORD
+    path = folder / f"{kind}.json"
     if path.exists():
         found = _read(path)
         if difference := changed_field(found, identity):
             raise UsageError(
-                f"{folder}: belongs to a game with other settings: {difference}; choose another output_dir"
+                f"{folder}: belongs to a {kind} with other settings: {difference}; "
+                "choose another output_dir"
             )
         return
     entries = folder.iterdir() if folder.exists() else ()

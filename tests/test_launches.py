@@ -1,0 +1,67 @@
+"""The launch configurations that are shipped: read by accelerate's own loader, and what they ask for."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import yaml
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import FullyShardedDataParallelPlugin
+from ranks import CONFIGS, launched_with
+from tiny_model import TinyRun
+
+KINDS = {
+    "single_gpu.yaml": ("NO", 1, 1),
+    "multi_gpu.yaml": ("MULTI_GPU", 1, 8),
+    "fsdp2.yaml": ("FSDP", 1, 8),
+    "fsdp2_multi_node.yaml": ("FSDP", 2, 16),
+}
+
+
+def test_each_configuration_is_known_here():
+    assert {path.name for path in CONFIGS.glob("*.yaml")} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_accelerate_reads_it_as_it_is_meant(name):
+    found = load_config_from_file(str(CONFIGS / name))
+    assert (str(found.distributed_type).split(".")[-1], found.num_machines, found.num_processes) == KINDS[
+        name
+    ]
+    written = yaml.safe_load((CONFIGS / name).read_text())
+    assert written.keys() <= found.to_dict().keys()
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name.startswith("fsdp2")])
+def test_sharding_is_asked_for_as_training_takes_it(name, monkeypatch):
+    for key, value in launched_with(name).items():
+        monkeypatch.setenv(key, value)
+    plugin = FullyShardedDataParallelPlugin()
+    assert plugin.fsdp_version == 2
+    assert plugin.reshard_after_forward is True
+    assert not plugin.cpu_ram_efficient_loading
+    assert not plugin.activation_checkpointing
+
+
+def test_a_launch_ends_when_one_of_its_processes_is_killed(tmp_path):
+    own = TinyRun(tmp_path)
+    settings = own.settings | {"output_dir": str(tmp_path / "out"), "max_steps": 2000, "save_steps": 2}
+    flags = [f"--{name}={value}" for name, value in settings.items() if not isinstance(value, bool)]
+    launch = ["launch", "--config_file", str(CONFIGS / "fsdp2.yaml"), "--num_processes", "2"]
+    launch += ["--main_process_port", "0", "-m", "pairwright.cli", "train"]
+    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *launch, *flags]
+    run = subprocess.Popen([*command, "--use_cpu", "--no-bf16"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").glob("checkpoint-*")):
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.01)
+    workers = [p for p in psutil.Process(run.pid).children() if "train" in p.cmdline()]
+    assert len(workers) == 2
+    workers[1].kill()
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert "SIGKILL" in errors
+    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in workers)

@@ -1,0 +1,94 @@
+"""Weights of which every process holds a part (FSDP2): cut for training, made whole to be saved.
+
+Checkpoints and models are written whole, so they are the same files however many processes made
+them, and any number of processes can go on from them.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import fsdp2_prepare_model
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+
+def shard(accelerator: Accelerator, model: nn.Module) -> nn.Module:
+    """Leave each process its part of every weight, in place. The optimizer is made afterwards."""
+    if accelerator.mixed_precision == "bf16":
+        # The plugin's own choice would round gradients, and log-probabilities, to bfloat16 as well.
+        accelerator.state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32
+        )
+    sharded: nn.Module = fsdp2_prepare_model(accelerator, model)
+    return sharded
+
+
+def let_go(model: nn.Module) -> None:
+    """Keep no weight whole after a pass that no backward pass followed.
+
+    Until then the model's parameters are whole tensors for the while, not what is trained and saved.
+    """
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
+def outline(model: nn.Module) -> nn.Module:
+    """A copy of a model without its weights: what a whole one is made from once it is cut."""
+    outlined: nn.Module = _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
+    return outlined
+
+
+def blank(outlined: nn.Module) -> nn.Module:
+    """A whole model, on the CPU, whose weights are yet to be read."""
+    empty: nn.Module = _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
+    return empty
+
+
+def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
+    """The whole model on the CPU of those who `keep` it; all processes take part."""
+    let_go(model)
+    parts = list(model.parameters())
+    pieces = [_kept(whole(part.detach()), keep) for part in parts]
+    if not keep:
+        return None
+    of = {id(p): piece for p, piece in zip(outlined.parameters(), pieces, strict=True)}
+    made: nn.Module = _with_parameters(outlined, lambda p: of[id(p)])
+    return made
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor from its parts, on its device; all processes take part."""
+    if not isinstance(tensor, DTensor):
+        return tensor
+    full: Tensor = tensor.full_tensor()
+    return full
+
+
+def whole_on_first(tensor: Tensor, *, keep: bool) -> Tensor:
+    """The same where it is kept, on the CPU if it was in parts; elsewhere nothing of it."""
+    return _kept(whole(tensor), keep) if isinstance(tensor, DTensor) else tensor
+
+
+def cut_like(tensor: Tensor, model: Tensor) -> Tensor:
+    """This process's part of a whole tensor that every process has, cut as `model` is."""
+    if not isinstance(model, DTensor):
+        return tensor
+    device = model.device
+    return distribute_tensor(tensor.to(device), model.device_mesh, model.placements, src_data_rank=None)
+
+
+def _kept(tensor: Tensor, keep: bool) -> Tensor:
+    return tensor.cpu() if keep else tensor.new_empty(0)
+
+
+def _with_parameters(model: nn.Module, change: Callable[[nn.Parameter], Tensor]) -> Any:
+    """A copy of a model with other parameters; what was shared stays shared."""
+    changed: dict[int, Any] = {
+        id(p): nn.Parameter(change(p), requires_grad=p.requires_grad) for p in model.parameters()
+    }
+    return copy.deepcopy(model, changed)
