@@ -35,6 +35,23 @@ def strings(chance: random.Random, count: int, share: float) -> list[str]:
     return ["".join("a" if chance.random() < share else "b" for _ in range(7)) for _ in range(count)]
 
 
+def human_pairs(chance: random.Random, count: int) -> list[dict[str, str]]:
+    """Pairs of such strings with at most three `a`, the better one chosen."""
+    human: list[dict[str, str]] = []
+    while len(human) < count:
+        pair = sorted(strings(chance, 2, 0.25), key=gold)
+        if gold(pair[0]) < gold(pair[1]) and max(p.count("a") for p in pair) <= WANTED:
+            human.append({"prompt": f"h{len(human)}", "chosen": pair[1], "rejected": pair[0]})
+    return human
+
+
+def golden_string(chance: random.Random) -> str:
+    """Seven letters, three of them an `a`."""
+    letters = list("aaabbbb")
+    chance.shuffle(letters)
+    return "".join(letters)
+
+
 class Toy:
     """A tiny model that writes such strings, few of their letters an `a`, and all that a game needs."""
 
@@ -61,16 +78,8 @@ class Toy:
                 save_steps=0,
             )
         )
-        human = []
-        while len(human) < 96:
-            pair = sorted(strings(chance, 2, 0.25), key=gold)
-            if gold(pair[0]) < gold(pair[1]) and max(p.count("a") for p in pair) <= WANTED:
-                human.append({"prompt": f"h{len(human)}", "chosen": pair[1], "rejected": pair[0]})
-        golden = []
-        for n in range(PROMPTS):
-            letters = list("aaabbbb")
-            chance.shuffle(letters)
-            golden.append({"prompt": f"g{n}", "golden": "".join(letters)})
+        human = human_pairs(chance, 96)
+        golden = [{"prompt": f"g{n}", "golden": golden_string(chance)} for n in range(PROMPTS)]
         self.settings: dict[str, Any] = {
             "model": str(folder / "model"),
             "rm_prompts": write_jsonl(folder / "golden.jsonl", golden),

@@ -10,10 +10,11 @@ from typing import Any
 
 import planted_judge
 import pytest
+import torch
 from game_toy import Toy, answers_of, gold
 from in_process import run
-from tiny_model import write_jsonl
-from transformers import PreTrainedModel
+from tiny_model import save_tiny_model, write_jsonl
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from judge.judges import JuryConfig
 from judge.matching import Answers, Matched, Side
@@ -70,6 +71,31 @@ def test_a_round_is_a_folder_of_ordinary_runs(toy):
     assert (folder / "table.md").read_text().count("\n") == 4
 
 
+def test_the_divergence_is_the_mean_log_ratio_of_the_models_own_answers(toy):
+    """Worked out again by `transformers`, answer by answer."""
+    table = game(toy.config("ordinary"))
+    here = toy.folder / "ordinary" / "round-1"
+    tokenizer = AutoTokenizer.from_pretrained(here / "llm")
+    ratios, tokens = [], 0
+    for row in rows_of(here / "samples"):
+        prompt = tokenizer.apply_chat_template(
+            row["prompt"], add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        answer = [*tokenizer(row["completion"][0]["content"])["input_ids"], tokenizer.eos_token_id]
+        sums = []
+        for place in (here / "llm", toy.settings["model"]):
+            with torch.no_grad():
+                logits = AutoModelForCausalLM.from_pretrained(place)(
+                    torch.tensor([prompt + answer])
+                ).logits[0]
+            logps = logits.log_softmax(-1)[len(prompt) - 1 : -1]
+            sums.append(float(logps[range(len(answer)), answer].sum()))
+        ratios.append(sums[0] - sums[1])
+        tokens += len(answer)
+    assert table[1]["kl"] == pytest.approx(sum(ratios) / len(ratios), abs=1e-4)
+    assert table[1]["kl_per_token"] == pytest.approx(sum(ratios) / tokens, abs=1e-5)
+
+
 def test_a_game_that_is_over_says_its_table_and_goes_on_with_more_rounds(toy, monkeypatch):
     config = toy.config("longer")
     first = game(config)
@@ -93,13 +119,14 @@ def test_a_game_that_is_over_says_its_table_and_goes_on_with_more_rounds(toy, mo
 def test_no_model_is_in_memory_when_a_step_begins(toy, monkeypatch):
     """Neither an engine's when training begins, nor a trainer's when sampling does."""
     alive: list[tuple[str, int]] = []
+    before = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
     for name in ("sample", "run_stage", "score", "train", "measure_reward", "kl_from_start"):
         original = getattr(game_module, name)
 
         def watched(*args: Any, original: Any = original, name: str = name, **more: Any) -> Any:
             gc.collect()
-            models = [type(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
-            alive.append((name, len(models)))
+            models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+            alive.append((name, len(models - before)))
             return original(*args, **more)
 
         monkeypatch.setattr(game_module, name, watched)
@@ -359,6 +386,20 @@ def test_the_command_shows_the_table(toy, capfd, tmp_path):
     assert "…" not in out
     code, _, err = run(capfd, *argv, "--samples", "1", "--llm_loss", "dpo")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_the_example_is_played(tmp_path, capfd, monkeypatch):
+    """Its settings and data, shortened, and a tiny model in the place of the embedded one."""
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    tiny = save_tiny_model(tmp_path / "tiny")
+    argv = ["game", "--config", "examples/game/game.yaml", "--model", tiny]
+    argv += ["--output_dir", str(tmp_path / "game"), "--limit", "8", "--rounds", "1", "--use_cpu"]
+    code, out, err = run(capfd, *argv)
+    assert code == 0, err
+    assert "RM acc" in out
+    human = Path("examples/game/human.jsonl").read_text().splitlines()
+    settings = trainings(tmp_path / "game", 1)
+    assert (settings["lora_r"], settings["pairs_per_update"], len(human)) == (16, 16, 212)
 
 
 def test_the_settings_file_and_flags_mean_the_same(toy):

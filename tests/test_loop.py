@@ -113,12 +113,14 @@ def test_the_reference_is_the_start_of_the_round_or_of_the_loop(toy):
 
 def test_no_model_is_in_memory_when_a_step_begins(toy, monkeypatch):
     alive: list[tuple[str, int]] = []
+    before = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
     for name in ("sample", "judge", "train", "winrate"):
         original = getattr(loop_module, name)
 
         def watched(*args: Any, original: Any = original, name: str = name) -> Any:
             gc.collect()
-            alive.append((name, sum(isinstance(o, PreTrainedModel) for o in gc.get_objects())))
+            models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+            alive.append((name, len(models - before)))
             return original(*args)
 
         monkeypatch.setattr(loop_module, name, watched)

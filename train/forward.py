@@ -157,7 +157,8 @@ def _last_states(model: nn.Module, laid: Laid) -> Tensor:
 
     handle = backbone(model).register_forward_hook(listen)
     try:
-        whole = model if isinstance(unwrapped(model), FSDPModule) else backbone(model)
+        sharded = any(isinstance(part, FSDPModule) for part in model.modules())
+        whole = model if sharded else backbone(model)
         whole(**laid.inputs, use_cache=False)
     finally:
         handle.remove()

@@ -94,29 +94,17 @@ class RewardEngine:
 
 
 def last_token_scores(model: Any, sequences: list[list[int]]) -> "Tensor":
-    """The head's value at the last token of each sequence, float32.
-
-    Which token is last is known from the lengths; `transformers` looks for a padding id, and reads
-    one token too early where that id also ends a turn.
-    """
+    """The head's value at the last token of each sequence, float32."""
     import torch
+
+    from pairwright.engines.last_token import reading
 
     device = next(model.parameters()).device
     lengths = torch.tensor([len(ids) for ids in sequences], device=device)
     longest = int(lengths.max())
     input_ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids in sequences], device=device)
     mask = (torch.arange(longest, device=device) < lengths[:, None]).long()
-    heard: list[Tensor] = []
-
-    def listen(module: Any, args: tuple[Any, ...], output: Any) -> None:
-        last = args[0][torch.arange(len(sequences), device=device), lengths - 1]
-        bias = None if module.bias is None else module.bias.float()
-        heard.append(torch.nn.functional.linear(last.float(), module.weight.float(), bias).squeeze(-1))
-
-    handle = model.score.register_forward_hook(listen)
-    try:
-        with torch.inference_mode():
-            model(input_ids=input_ids, attention_mask=mask, use_cache=False)
-    finally:
-        handle.remove()
-    return heard[-1]
+    rows = torch.arange(len(sequences), device=device)
+    with reading(model.score, rows, lengths - 1) as read, torch.inference_mode():
+        model(input_ids=input_ids, attention_mask=mask, use_cache=False)
+    return read()
