@@ -128,7 +128,16 @@ def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
                 f"{path}: damaged (its hash is not the recorded one); run the command that made "
                 "this folder again to restore it"
             )
-        yield pq.read_table(io.BytesIO(data), page_checksum_verification=True)
+        yield read_parquet(pa.BufferReader(data))
+
+
+def read_parquet(source: Path | pa.NativeFile) -> pa.Table:
+    """A whole Parquet file, its checksums verified, read by this thread alone.
+
+    `pyarrow.parquet.read_table` leaves threads behind that now and then abort a process which ends
+    soon after (https://github.com/apache/arrow/issues/34314). Raises as pyarrow does.
+    """
+    return pq.ParquetFile(source, page_checksum_verification=True).read(use_threads=False)
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, note: dict[str, str]) -> bytes:

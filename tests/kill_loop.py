@@ -1,6 +1,8 @@
 """Kills a small loop again and again, then lets it finish. Prints how many kills it survived.
 
 python kill_loop.py FOLDER KILLS     makes FOLDER/golden (never killed) and FOLDER/killed
+
+FOLDER may hold a toy already, which is then used as it is.
 """
 
 import random

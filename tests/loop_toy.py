@@ -2,6 +2,7 @@
 
 import gc
 import random
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ gc.freeze()  # closing an engine collects garbage, of which the test run itself 
 
 
 class LoopToy:
-    """The model at the start, a reward model that likes `a`, one that likes `b`, and prompts."""
+    """The model at the start, prompts, and reward models: one that likes `a`, one that likes `b`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -31,7 +32,7 @@ class LoopToy:
         }
         start = [
             {"prompt": f"q{n}", "completion": text, "score": 1.0, "row_id": f"{n}"}
-            for n, text in enumerate(strings(chance, 192, 0.4))
+            for n, text in enumerate(strings(chance, 128, 0.4))
         ]
         train(
             TrainConfig(
@@ -44,12 +45,12 @@ class LoopToy:
                 **common,
             )
         )
-        self.taste = self._reward("taste", "a", common)
-        self.contrary = self._reward("contrary", "b", common)
+        self._common = common
+        self.taste = self._reward("taste", "a")
         self.reviser = write_jsonl(folder / "reviser.jsonl", [{"text": "aabbaab"}, {"text": "abababa"}])
         self.settings: dict[str, Any] = {
             "model": str(folder / "model"),
-            "prompts": write_jsonl(folder / "p.jsonl", [{"prompt": f"p{n}"} for n in range(36)]),
+            "prompts": write_jsonl(folder / "p.jsonl", [{"prompt": f"p{n}"} for n in range(24)]),
             "judge": f"reward:{self.taste}",
             "rounds": 2,
             "n": 3,
@@ -60,7 +61,7 @@ class LoopToy:
             "eval_temperature": 1.0,
             "loss": "dpo",
             "learning_rate": 3e-3,
-            "num_train_epochs": 2,
+            "num_train_epochs": 3,
             "pairs_per_update": 8,
             "micro_batch_tokens": 1024,
             "batch_size": 64,
@@ -73,11 +74,16 @@ class LoopToy:
         """The settings of a loop in the folder `name`."""
         return LoopConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
 
-    def _reward(self, name: str, liked: str, common: dict[str, Any]) -> str:
+    @cached_property
+    def contrary(self) -> str:
+        """A reward model that likes `b`."""
+        return self._reward("contrary", "b")
+
+    def _reward(self, name: str, liked: str) -> str:
         """A reward model that prefers strings with more of a letter."""
         chance = random.Random(1)
         pairs = []
-        while len(pairs) < 128:
+        while len(pairs) < 96:
             worse, better = sorted(strings(chance, 2, 0.5), key=lambda text: text.count(liked))
             if worse.count(liked) < better.count(liked):
                 pairs.append({"prompt": f"h{len(pairs)}", "chosen": better, "rejected": worse})
@@ -89,7 +95,7 @@ class LoopToy:
                 learning_rate=5e-3,
                 num_train_epochs=6,
                 pairs_per_update=16,
-                **common,
+                **self._common,
             )
         )
         return out

@@ -181,6 +181,7 @@ def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd):
 @pytest.fixture
 def hub(monkeypatch):
     with fake_hub() as server:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # as other tests leave it
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         monkeypatch.setenv("HF_TOKEN", server.token)
         yield server

@@ -119,13 +119,14 @@ def test_a_game_that_is_over_says_its_table_and_goes_on_with_more_rounds(toy, mo
 def test_no_model_is_in_memory_when_a_step_begins(toy, monkeypatch):
     """Neither an engine's when training begins, nor a trainer's when sampling does."""
     alive: list[tuple[str, int]] = []
+    before = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
     for name in ("sample", "run_stage", "score", "train", "measure_reward", "kl_from_start"):
         original = getattr(game_module, name)
 
         def watched(*args: Any, original: Any = original, name: str = name, **more: Any) -> Any:
             gc.collect()
-            models = [type(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
-            alive.append((name, len(models)))
+            models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+            alive.append((name, len(models - before)))
             return original(*args, **more)
 
         monkeypatch.setattr(game_module, name, watched)

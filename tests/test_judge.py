@@ -305,6 +305,7 @@ def test_reasoning_comes_before_the_choice(tmp_path):
     [
         ({"judge": None}, "--judge must be given"),
         ({"judge": "reward:runs/rm"}, "neither a folder here nor a model on the hub"),
+        ({"judge": "hf:smolm2"}, r"on the hub\. Did you mean smollm2\?"),
         ({"judge": "nobody:x"}, "unknown engine"),
         ({"columns": "one"}, "no prompt has two answers"),
         ({"columns": "one,five"}, r"no column `five` \(--columns\)"),

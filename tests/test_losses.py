@@ -200,7 +200,7 @@ def test_sft_terms():
 
 
 def test_every_name_on_the_command_line_has_a_formula():
-    assert get_args(LossName) == (*LOSSES, *RANKED_LOSSES)
+    assert get_args(LossName) == ("auto", *LOSSES, *RANKED_LOSSES)
     assert get_args(SftReduction) == tuple(SFT_REDUCTIONS)
 
 

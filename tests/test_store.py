@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -49,6 +51,18 @@ def test_pages_carry_checksums(run: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(OSError, match=r"CRC|checksum"):
         pq.read_table(path, page_checksum_verification=True)
+
+
+def test_reading_leaves_no_thread_that_could_abort_the_process_at_its_end(run: Path) -> None:
+    """Asked of a process of its own, in which nothing else has started threads."""
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom pairwright.store import read_tables\n"
+        "tasks = Path('/proc/self/task')\nbefore = set(os.listdir(tasks))\n"
+        "assert sum(table.num_rows for table in read_tables(Path(sys.argv[1])))\n"
+        "print(len(set(os.listdir(tasks)) - before))"
+    )
+    command = [sys.executable, "-c", script, str(run)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
 def test_200_flipped_bits_are_all_detected_and_mended(tmp_path: Path) -> None:

@@ -5,11 +5,20 @@ import logging as python_logging
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_logprobs import ARCHITECTURES, model_of, one_by_one
 from tiny_model import SHAPE
-from transformers import AutoModelForCausalLM, GPT2Config, MambaConfig, MistralConfig, PhiConfig
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    MistralConfig,
+    PhiConfig,
+)
 
 from pairwright.errors import UsageError
 from train.answers import Answer, collate
@@ -283,3 +292,13 @@ def test_padded_batches_count_their_padding():
     assert [sorted(m.indices) for m in micros] == [[0], [1, 2, 3, 4]]
     batch = collate([Answer(pairs[0].prompt_ids, pairs[0].chosen_ids)] * 2)
     assert batch.input_ids_AT.numel() <= 220
+
+
+def test_bfloat16_is_no_reason_to_pad():
+    """What a wrapper does to numbers says nothing about who sees whom."""
+    wide = {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 8}
+    model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=104, num_attention_heads=8, **wide))
+    prepared = Accelerator(cpu=True, mixed_precision="bf16").prepare_model(model)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert way_of(prepared).trees
+    assert way_of(model_of("llama").to(torch.bfloat16)).trees

@@ -27,9 +27,13 @@ __all__ = [
 
 
 def train(config: TrainConfig) -> "TrainResult":
-    """`train.trainer.train`, imported now."""
+    """`train.trainer.train`, imported now; with the loss that `auto` comes to."""
     from train.trainer import train as train_now
 
+    if config.loss == "auto":
+        from train.auto import with_loss
+
+        config = with_loss(config)
     return train_now(config)
 
 

@@ -9,7 +9,9 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
 
-LossName = Literal["dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"]
+LossName = Literal[
+    "auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"
+]
 SftReduction = Literal["sum", "mean"]
 SchedulerName = Literal["cosine", "linear", "constant"]
 PairsName = Literal["best_worst", "all", "adjacent"]
@@ -44,6 +46,7 @@ _RESCALES = (
     "the loss of a pair and of its swap add up to a constant, so smoothing is a smaller learning rate"
 )
 _NO_SMOOTHING = {
+    "auto": "it may come to a loss that has none",
     "apo_zero": _RESCALES,
     "apo_zero_unpaired": _RESCALES,
     "apo_down": "smoothing it changes its anchor and gives a loss that nobody has studied",
@@ -62,8 +65,9 @@ class ObjectiveConfig(Config):
     """Published settings of loss, beta and SFT term. What you name beside it wins."""
 
     loss: LossName = "apo_zero"
-    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`. Of
-    scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in their order)."""
+    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`; `auto`
+    asks a judge which. Of scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in
+    their order)."""
     beta: float = Field(default=0.1, gt=0)
     """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
@@ -201,7 +205,21 @@ def split_commas(value: Any) -> Any:
     return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
 
 
-class TrainConfig(ObjectiveConfig, TrainingConfig):
+class AutoConfig(Config):
+    """Who says which loss fits, for `--loss auto`."""
+
+    group: ClassVar[str] = "Loss auto"
+
+    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engines that compare chosen answers with the model's own: `hf:MODEL`, `vllm:MODEL`,
+    `openai:MODEL@URL`, `reward:MODEL`; several with commas."""
+    auto_prompts: int = Field(default=200, gt=0, json_schema_extra=OPERATIONAL)
+    """Prompts to compare on."""
+    score_column: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Instead of a judge: column of numbers, how much better chosen is than the model's own answer."""
+
+
+class TrainConfig(AutoConfig, ObjectiveConfig, TrainingConfig):
     """Train a model on preference pairs.
 
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
@@ -224,6 +242,11 @@ class TrainConfig(ObjectiveConfig, TrainingConfig):
 
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "TrainConfig":
+        if self.loss == "auto" and (self.judge is None) == (self.score_column is None):
+            raise UsageError(
+                "--loss auto does not guess: give it --judge ENGINE, which compares chosen answers with "
+                "the model's own, or --score_column NAME"
+            )
         if self.label_smoothing and self.loss != "dpo":
             raise UsageError(
                 f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"

@@ -3,6 +3,7 @@
 train.json       what this run is, and in the end what came of it
 metrics.jsonl    one line per logging and evaluation
 checkpoint-N/    the state after update N
+auto/            how `--loss auto` came to a loss
 config.json, model.safetensors, tokenizer.json …   the trained model, once all is done
 """
 
@@ -31,6 +32,7 @@ from train.state import read_state
 RECORD = "train.json"
 METRICS_FILE = "metrics.jsonl"
 TRACKERS = "trackers"
+AUTO = "auto"
 _LOCK = ".lock"
 
 
@@ -81,7 +83,7 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder for output_dir")
     entries = sorted(p.name for p in folder.iterdir()) if folder.exists() else []
-    ours = [name for name in entries if name == _LOCK or name.startswith(TEMPORARY)]
+    ours = [name for name in entries if name in (_LOCK, AUTO) or name.startswith(TEMPORARY)]
     if RECORD not in entries and len(ours) < len(entries):
         others = ", ".join([name for name in entries if name not in ours][:3])
         raise UsageError(f"{folder}: holds other files ({others}); choose another output_dir")

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from transformers.utils import ModelOutput
 
 from train.answers import Answer, Laid, collate
@@ -143,17 +144,22 @@ def _try_out(model: nn.Module) -> Way:
 def _last_states(model: nn.Module, laid: Laid) -> Tensor:
     """The hidden state at the last token of each answer, (A, width).
 
-    The whole model is run, and its backbone listened to: whatever wraps them may have to bring the
-    weights together.
+    The backbone runs by itself, so that no number format which a wrapper brings blurs the comparison.
+    Where its weights are parts, the whole model is run and its backbone listened to: the wrapper has
+    to bring them together.
     """
     heard: list[Tensor] = []
 
     def listen(module: nn.Module, args: Any, output: Any) -> None:
-        heard.append(output.last_hidden_state[laid.rows_A, laid.columns_A])
+        states = output.last_hidden_state[laid.rows_A, laid.columns_A]
+        blurred = torch.is_autocast_enabled(states.device.type)
+        heard.append(states.to(torch.get_autocast_dtype(states.device.type)) if blurred else states)
 
     handle = backbone(model).register_forward_hook(listen)
     try:
-        model(**laid.inputs, use_cache=False)
+        sharded = any(isinstance(part, FSDPModule) for part in model.modules())
+        whole = model if sharded else backbone(model)
+        whole(**laid.inputs, use_cache=False)
     finally:
         handle.remove()
     return heard[-1]

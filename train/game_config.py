@@ -162,6 +162,8 @@ class GameConfig(LookConfig, PolicyPlayerConfig, RewardPlayerConfig, PlayersConf
     def _refuse_bad_combinations(self) -> "GameConfig":
         if not self.learning_rates or min(self.learning_rates) <= 0:
             raise UsageError("--learning_rates: give one or more rates above 0, with commas")
+        if self.llm_loss == "auto":
+            raise UsageError("--llm_loss auto is for pairs of others; in a game name the loss")
         if self.samples == 1 and self.llm_loss != "rejection_sampling":
             raise UsageError(
                 f"--samples 1: {self.llm_loss} compares two answers to a prompt; sample two or more, or "

@@ -21,6 +21,7 @@ OWN_OF_TRAIN = (
     "model",
     "data",
     "output_dir",
+    "judge",
     "pairs",
     "limit",
     "ref_model",
@@ -145,6 +146,8 @@ class LoopConfig(
             raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
         if self.pairs == "judge" and not self.temperature:
             raise UsageError("--temperature 0 makes all answers to a prompt equal; nothing to compare")
+        if self.loss == "auto":
+            raise UsageError("--loss auto is for pairs of others; in a loop take dpo or apo_zero")
         if self.loss in RANKED_LOSSES:
             raise UsageError(
                 f"--loss {self.loss} learns from scored answers, and a loop makes pairs: take dpo or "

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pairwright.durable import write_durably
 from pairwright.errors import PairwrightError
 from pairwright.records import content_hash
+from pairwright.store import read_parquet
 from train.answers import Answer
 
 NONE = "none"
@@ -50,8 +51,8 @@ class ReferenceStore:
         wanted = pa.array(keys, pa.binary(16))
         for path in sorted(self.folder.glob("part-*.parquet")):
             try:
-                table = pq.read_table(path, schema=_SCHEMA, page_checksum_verification=True)
-            except (OSError, pa.ArrowException) as error:
+                table = read_parquet(path).select(_SCHEMA.names).cast(_SCHEMA)
+            except (OSError, KeyError, pa.ArrowException) as error:
                 raise PairwrightError(
                     f"{path} is damaged ({error}); delete it, and what it held is computed again"
                 ) from error

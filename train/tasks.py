@@ -1,5 +1,6 @@
 """Which task a configuration asks for."""
 
+from pairwright.errors import UsageError
 from train.config import RANKED_LOSSES, TrainConfig, TrainingConfig
 from train.preference import PreferenceTask
 from train.ranked_task import RankedTask
@@ -13,4 +14,6 @@ def task_of(config: TrainingConfig) -> Task:
     if isinstance(config, RewardConfig):
         return RewardTask(config)
     assert isinstance(config, TrainConfig)
+    if config.loss == "auto":
+        raise UsageError("loss auto must come to a loss first: train.auto.with_loss finds it")
     return RankedTask(config) if config.loss in RANKED_LOSSES else PreferenceTask(config)

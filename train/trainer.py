@@ -31,13 +31,15 @@ from train.schedule import learning_rate, plan
 from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib, require_enough
 from train.sharding import whole
 from train.state import save_training, snapshot, whole_model
+from train.task import Task
 from train.tasks import task_of
 from train.trackers import check_trackers
 
 
-def train(config: TrainingConfig) -> TrainResult:
+def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
     """Train a model as its configuration says, or go on with a run that was cut short.
 
+    `task` is what the configuration asks for unless one is given, say a variant that looks closer.
     Raises `UsageError` for what cannot be used as given, before anything is written, and
     `PairwrightError` for what went wrong; the same command then goes on from the last checkpoint.
     """
@@ -51,7 +53,7 @@ def train(config: TrainingConfig) -> TrainResult:
     check_trackers(config.report_to)
     with accelerator_for(config) as accelerator:
         tokenizer = load_tokenizer(config.model)
-        task = task_of(config)
+        task = task or task_of(config)
         pairs = task.read(tokenizer)
         schedule = plan(config, pairs.training)
         require_enough(accelerator, schedule)

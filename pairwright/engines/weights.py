@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from pairwright.errors import UsageError
@@ -66,7 +67,9 @@ def _commit(hub_id: str) -> str:
         with quiet():
             config = cached_file(hub_id, "config.json")
     except OSError as error:
-        raise UsageError(f"{hub_id} is neither a folder here nor a model on the hub.") from error
+        meant = get_close_matches(hub_id.lower(), ["smollm2"], cutoff=0.8)
+        hint = f" Did you mean {meant[0]}?" if meant else ""
+        raise UsageError(f"{hub_id} is neither a folder here nor a model on the hub.{hint}") from error
     return Path(str(config)).parent.name[:12]
 
 
