@@ -179,7 +179,9 @@ class VLLMEngine:
     def _with_log(self, why: str) -> str:
         """The reason, and the line of the log that best explains it."""
         log = self._running.log_tail()
-        errors = [line for line in log if re.search(r"\b\w*(Error|Exception): \S", line)]
+        errors = [
+            line for line in log if re.search(r"\b\w*(Error|Exception): (?!Engine core init)\S", line)
+        ]
         ended = [line for line in log if " ended with " in line]
         told = (errors or ended or log)[-1:] if why.startswith(_UNEXPLAINED) else []
         return one_line("; its log says: ".join([why, *(_PREFIX.sub("", line)[:400] for line in told)]))
