@@ -172,6 +172,9 @@ def test_judge_refuses_who_was_not_measured_or_failed(tmp_path):
     manifest = judge(JudgeConfig(**calibrated))
     assert manifest is not None
     assert sum(manifest.counts.values()) == 4
+    card = (tmp_path / "pairs" / "README.md").read_text()
+    assert "… agreement with the labels" in card
+    assert "not calibrated" not in card
 
 
 def test_the_command_prints_the_baseline_beside_the_judge(tmp_path, capsys):
