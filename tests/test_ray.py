@@ -56,13 +56,14 @@ def test_actors_make_what_one_process_makes(cluster, tmp_path):
 
 
 def test_20_kills_of_actors_lose_nothing(cluster, tmp_path):
-    config = revise_config(tmp_path, rows=400, delay=0.05)
+    """In as many runs as it takes: how soon an actor is at work depends on the machine."""
+    config = revise_config(tmp_path, rows=300, delay=0.2)
     golden = alone(tmp_path, config)
     rng, kills, over = random.Random(3), [], threading.Event()
 
     def kill() -> None:
         while len(kills) < 20 and not over.is_set():
-            time.sleep(rng.uniform(0.5, 2.0))
+            time.sleep(rng.uniform(0.2, 0.8))
             victims = actors_alive()
             if victims:
                 os.kill(rng.choice(victims), signal.SIGKILL)
@@ -71,12 +72,16 @@ def test_20_kills_of_actors_lose_nothing(cluster, tmp_path):
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        revise(config.model_copy(update={"ray": True}))
+        for number in range(40):
+            run = tmp_path / f"run-{number}"
+            revise(config.model_copy(update={"ray": True, "out": str(run)}))
+            as_if_alone(run, golden)
+            if len(kills) >= 20:
+                break
     finally:
         over.set()
         killer.join()
-    assert len(kills) >= 20, len(kills)
-    as_if_alone(tmp_path / "run", golden)
+    assert len(kills) == 20
 
 
 def test_a_worker_that_cannot_go_on_says_why(cluster, tmp_path):
