@@ -60,15 +60,22 @@ def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
 
 
 def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None) -> Tensor:
-    """The trunk with the first branch is an ordinary sequence; other branches see the trunk again."""
+    """The trunk with the first branch is an ordinary sequence; other branches see the trunk again.
+
+    Heads are split once, not sliced for every branch: the gradient of a slice is as long as the forest.
+    """
+    spans = layout.spans
+    sizes = [b - a for start, _, ends in spans for a, b in itertools.pairwise((start, *ends))]
+    pieces = zip(*(torch.split(x, sizes, dim=2) for x in (query, key, value)), strict=True)
     out = []
-    for start, fork, ends in layout.spans:
-        q, k, v = (x[:, :, start : ends[0]] for x in (query, key, value))
-        out.append(_sdpa(q, k, v, scaling, is_causal=True))
-        for begin, end in itertools.pairwise(ends):
-            q = query[:, :, begin:end]
-            k, v = (torch.cat([x[:, :, start:fork], x[:, :, begin:end]], dim=2) for x in (key, value))
-            mask = q.new_ones(end - begin, k.shape[2], dtype=torch.bool).tril(fork - start)
+    for start, fork, ends in spans:
+        q, first_k, first_v = next(pieces)
+        out.append(_sdpa(q, first_k, first_v, scaling, is_causal=True))
+        trunk = fork - start
+        for q, own_k, own_v in itertools.islice(pieces, len(ends) - 1):
+            k = torch.cat([first_k[:, :, :trunk], own_k], dim=2)
+            v = torch.cat([first_v[:, :, :trunk], own_v], dim=2)
+            mask = q.new_ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(trunk)
             out.append(_sdpa(q, k, v, scaling, attn_mask=mask))
     return torch.cat(out, dim=2)
 

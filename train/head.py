@@ -22,14 +22,16 @@ from train.forward import unwrapped
 
 CHUNK_BYTES = 2**28
 """Most memory of the float32 logits of one chunk."""
+_BLOCK = 64
+"""Hidden states normalised at a time, so that what `logsumexp` makes in between stays small."""
 _PLAIN: "WeakKeyDictionary[nn.Module, bool]" = WeakKeyDictionary()
 
 
 class TargetLogprobs(torch.autograd.Function):
     """log softmax(h W^T + b)[target] for each hidden state, (N,) float32, chunk by chunk.
 
-    Its gradient is g * (onehot(target) - softmax) through the same projection. Logits of a single
-    chunk are kept for it; those of several are made again.
+    Its gradient is g * (onehot(target) - softmax) through the same projection. The softmax of a single
+    chunk is kept for it; logits of several are made again.
     """
 
     @staticmethod
@@ -43,10 +45,10 @@ class TargetLogprobs(torch.autograd.Function):
             torch.split(hidden_NW, size), torch.split(targets_N, size), strict=True
         ):
             logits_CV = F.linear(hidden_CW, weight, bias).float()
-            lse_C = logits_CV.logsumexp(1)
+            lse_C = torch.cat([part.logsumexp(1) for part in torch.split(logits_CV, _BLOCK)])
             logps.append(logits_CV.gather(1, targets_C[:, None])[:, 0] - lse_C)
             normalizers.append(lse_C)
-            kept = logits_CV if len(hidden_NW) <= size else None
+            kept = _softmax_(logits_CV, lse_C) if len(hidden_NW) <= size else None
         ctx.save_for_backward(hidden_NW, weight_VW, bias_V, targets_N, torch.cat(normalizers), kept)
         ctx.size = size
         return torch.cat(logps)
@@ -63,8 +65,11 @@ class TargetLogprobs(torch.autograd.Function):
         grad_bias = torch.zeros_like(bias_V, dtype=torch.float32) if wants_bias else None
         pieces = (torch.split(tensor, size) for tensor in (hidden_NW, targets_N, lse_N, grad_N))
         for hidden_CW, targets_C, lse_C, grad_C in zip(*pieces, strict=True):
-            logits_CV = F.linear(hidden_CW, weight, bias).float() if kept is None else kept
-            grad_CV = (logits_CV - lse_C[:, None]).exp_().mul_(-grad_C[:, None])
+            if kept is None:
+                logits_CV = F.linear(hidden_CW, weight, bias).float()
+                grad_CV = _softmax_(logits_CV, lse_C).mul_(-grad_C[:, None])
+            else:
+                grad_CV = kept * -grad_C[:, None]
             grad_CV[torch.arange(len(targets_C), device=grad_CV.device), targets_C] += grad_C
             if grad_bias is not None:
                 grad_bias += grad_CV.sum(0)
@@ -81,6 +86,11 @@ class TargetLogprobs(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _softmax_(logits_CV: Tensor, lse_C: Tensor) -> Tensor:
+    """The probabilities, in the place of the logits."""
+    return logits_CV.sub_(lse_C[:, None]).exp_()
 
 
 def target_logprobs(
