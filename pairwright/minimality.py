@@ -5,7 +5,7 @@ model's vocabulary. Distances are computed by rapidfuzz, in C.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple, cast
@@ -70,19 +70,30 @@ def _words_of(run: str) -> tuple[str, ...]:
     return tuple(WORD.findall(run))
 
 
+@lru_cache(maxsize=8)
+def _begins(text: str) -> list[int]:
+    """Where each token of a text begins. Only white space stands between them, so it is the next find."""
+    begins, at = [], 0
+    for token in words(text):
+        at = text.find(token, at)
+        begins.append(at)
+        at += len(token)
+    return begins
+
+
 def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
     """Measure a pair. `original` (one of the two) is the answer that was revised."""
     words_c, words_r = words(chosen), words(rejected)
     words_o = words_c if original == chosen else words_r
-    operations = _aligned(words_r, words_c)
-    distance = sum(max(b - a, d - c) for tag, a, b, c, d in operations if tag != "equal")
+    edits = Levenshtein.editops(words_r, words_c)
+    operations = cast(list[Operation], edits.as_opcodes().as_list())
     distinct_c, distinct_r = set(words_c), set(words_r)
     both = len(distinct_c & distinct_r)
     either = len(distinct_c) + len(distinct_r) - both
     return Minimality(
-        token_levenshtein=distance,
+        token_levenshtein=len(edits),
         char_levenshtein=Levenshtein.distance(rejected, chosen),
-        edit_distance=distance / max(len(words_c), len(words_r), 1),
+        edit_distance=len(edits) / max(len(words_c), len(words_r), 1),
         jaccard=both / either if either else 1.0,
         kept_share=LCSseq.similarity(words_r, words_c) / len(words_o) if words_o else 1.0,
         common_prefix=operations[0][2] if operations and operations[0][0] == "equal" else 0,
@@ -96,12 +107,8 @@ def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
-    return _spans(chosen, rejected, _aligned(words(rejected), words(chosen)))
-
-
-def _aligned(words_r: tuple[str, ...], words_c: tuple[str, ...]) -> list[Operation]:
-    """What turns the tokens of one text into those of the other, in the fewest edits."""
-    return cast(list[Operation], Levenshtein.opcodes(words_r, words_c).as_list())
+    operations = Levenshtein.opcodes(words(rejected), words(chosen)).as_list()
+    return _spans(chosen, rejected, cast(list[Operation], operations))
 
 
 def _spans(chosen: str, rejected: str, operations: list[Operation]) -> tuple[Span, ...]:
@@ -118,34 +125,19 @@ def _spans(chosen: str, rejected: str, operations: list[Operation]) -> tuple[Spa
 def _kept(chosen: str, rejected: str, operations: list[Operation]) -> Iterator[tuple[int, int, int]]:
     """Stretches that both texts keep, in order: where each begins in either, and its length.
 
-    Nothing but white space stands between tokens, so the next token is where it is first found. A run
-    of kept tokens is one stretch if the white space in it is the same, and else token by token.
+    A run of kept tokens is one stretch if the white space in it is the same, and else token by token.
     """
-    words_c, words_r = words(chosen), words(rejected)
-    r = c = 0
-    for tag, first_r, last_r, first_c, last_c in operations:
-        tokens = words_r[first_r:last_r]
+    words_r, begins_r, begins_c = words(rejected), _begins(rejected), _begins(chosen)
+    for tag, first_r, last_r, first_c, _ in operations:
         if tag != "equal":
-            r = _end_of(tokens, rejected, r)
-            c = _end_of(words_c[first_c:last_c], chosen, c)
             continue
-        r, c = rejected.find(tokens[0], r), chosen.find(tokens[0], c)
-        end = _end_of(tokens, rejected, r)
+        r, c = begins_r[first_r], begins_c[first_c]
+        end = begins_r[last_r - 1] + len(words_r[last_r - 1])
         if chosen.startswith(rejected[r:end], c):
             yield r, c, end - r
-            r, c = end, c + end - r
-            continue
-        for token in tokens:
-            r, c = rejected.find(token, r), chosen.find(token, c)
-            yield r, c, len(token)
-            r, c = r + len(token), c + len(token)
-
-
-def _end_of(tokens: Iterable[str], text: str, at: int) -> int:
-    """Where the last of `tokens` ends, which follow each other from `at` on."""
-    for token in tokens:
-        at = text.find(token, at) + len(token)
-    return at
+        else:
+            for n in range(first_r, last_r):
+                yield begins_r[n], begins_c[first_c + n - first_r], len(words_r[n])
 
 
 def _trimmed(rejected: str, chosen: str, span: Span) -> Span:
