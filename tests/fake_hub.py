@@ -1,4 +1,7 @@
-"""A hub of one's own: the part of the Hugging Face API that makes a data set and commits files to it."""
+"""A hub of one's own: the part of the Hugging Face API that makes a data set and commits files to it.
+
+Models under `gated/` are there, and shown to nobody.
+"""
 
 import base64
 import json
@@ -52,15 +55,20 @@ class _Api(BaseHTTPRequestHandler):
             self._answer(200, {})
 
     def do_GET(self) -> None:
-        self._answer(404, {"error": "Entry not found"})
+        if self.path.startswith("/gated/"):
+            self._answer(403, {"error": "Access to it is restricted"}, {"X-Error-Code": "GatedRepo"})
+        else:
+            self._answer(404, {"error": "Entry not found"})
 
     do_HEAD = do_GET
 
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
+    def _answer(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text)
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -11,6 +12,9 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import FullyShardedDataParallelPlugin
 from ranks import CONFIGS, launched_with
 from tiny_model import TinyRun
+
+from pairwright.errors import UsageError
+from train.setup import _refuse_unsupported
 
 KINDS = {
     "single_gpu.yaml": ("NO", 1, 1),
@@ -43,6 +47,31 @@ def test_sharding_is_asked_for_as_training_takes_it(name, monkeypatch):
     assert plugin.reshard_after_forward is True
     assert not plugin.cpu_ram_efficient_loading
     assert not plugin.activation_checkpointing
+
+
+@pytest.mark.parametrize(
+    ("switch", "sentence"),
+    [
+        ("FSDP_CPU_RAM_EFFICIENT_LOADING", "fsdp_cpu_ram_efficient_loading must be false: each process"),
+        ("FSDP_ACTIVATION_CHECKPOINTING", "fsdp_activation_checkpointing must be false: give --gradient_c"),
+        ("FSDP_OFFLOAD_PARAMS", "fsdp_offload_params must be false: updates are made where"),
+    ],
+)
+def test_sharding_that_would_train_something_else_is_refused(switch, sentence, monkeypatch):
+    """As the launcher's own switch asks for it; without the switch the same launch is taken."""
+    for key, value in launched_with("fsdp2.yaml").items():
+        monkeypatch.setenv(key, value)
+    _refuse_unsupported(sharded_as_launched())
+    monkeypatch.setenv(switch, "true")
+    with pytest.raises(UsageError, match=sentence):
+        _refuse_unsupported(sharded_as_launched())
+
+
+def sharded_as_launched() -> SimpleNamespace:
+    """What of an accelerator is looked at, with the plugin that the environment makes."""
+    return SimpleNamespace(
+        is_fsdp2=True, state=SimpleNamespace(fsdp_plugin=FullyShardedDataParallelPlugin())
+    )
 
 
 def test_a_launch_ends_when_one_of_its_processes_is_killed(tmp_path):

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
+from fake_hub import fake_hub
 from safetensors.torch import load_file, save_file
 from test_logprobs import ARCHITECTURES
 from tiny_model import (
@@ -432,6 +436,7 @@ def test_foreign_folders_and_files_are_left_alone(tiny):
     [
         ({"data": "/nowhere.jsonl"}, "no such file"),
         ({"model": "/nowhere"}, "no such folder"),
+        ({"model": "smolm2"}, r"nor a model on the hub\. Did you mean smollm2\?"),
         ({"report_to": "clipboard"}, "no tracker 'clipboard'"),
         ({"report_to": "wandb"}, "pip install wandb"),
         ({"max_length": 5}, "no pair is left to train on"),
@@ -441,6 +446,17 @@ def test_foreign_folders_and_files_are_left_alone(tiny):
 def test_what_cannot_be_used_is_a_sentence(tiny, changes, sentence):
     with pytest.raises(UsageError, match=sentence):
         train(tiny.config("refused", **changes))
+
+
+def test_a_model_that_is_shown_to_some_only_is_a_sentence():
+    """The hub's address is read at import, so this is asked in a process of its own."""
+    code = "from train.model import load_tokenizer\nload_tokenizer('gated/llama')"
+    with fake_hub() as hub:
+        environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+    assert "UsageError: gated/llama is shown to some only: ask for access at" in done.stderr
 
 
 def test_a_budget_below_one_tree_names_the_row_and_its_length(tiny):
@@ -694,9 +710,6 @@ def test_learning_rates_and_clipping_are_as_asked(tiny, kind):
 
 
 def test_importing_train_is_light():
-    import subprocess
-    import sys
-
     code = "import sys, train, train.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -17,7 +17,7 @@ from typing import Any
 from judge import JudgeConfig, WinrateConfig, winrate
 from judge.stronger import StrongerStage
 from judge.winrate import load_winrate
-from pairwright.engines.weights import model_identity, resolve_model
+from pairwright.engines.weights import find_model, model_identity
 from pairwright.lock import FolderLock
 from pairwright.runs import run_stage
 from pairwright.sample import SampleConfig, sample
@@ -286,7 +286,7 @@ def _identity(config: GameConfig) -> dict[str, Any]:
         "evaluator_data": config.evaluator_data,
     }
     if config.evaluator is not None:
-        require_reward_model(resolve_model(config.evaluator), config.evaluator)
+        require_reward_model(find_model(config.evaluator), config.evaluator)
     models = {"model": config.model, "rm_model": config.rm_model, "evaluator": config.evaluator}
     return {
         **config.of_kind("semantic"),

@@ -11,7 +11,7 @@ import torch
 
 from pairwright.candidates import Candidates
 from pairwright.chat import encode_answer
-from pairwright.engines.weights import resolve_model
+from pairwright.engines.weights import find_model
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs import Candidate, Input, Row
 from pairwright.manifest import Manifest
@@ -158,7 +158,7 @@ def score(config: ScoreConfig) -> Manifest | None:
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
     the reward model is none, and `PairwrightError` for scores that are not finite.
     """
-    require_reward_model(resolve_model(config.reward_model), config.reward_model)
+    require_reward_model(find_model(config.reward_model), config.reward_model)
     if config.preview or config.dry_run:
         _look(config)
         return None

@@ -39,6 +39,14 @@ def resolve_model(name: str) -> str:
     return str(folder)
 
 
+def find_model(name: str) -> str:
+    """What `resolve_model` gives; a hub id that is none is refused here, not after many tries."""
+    place = resolve_model(name)
+    if not Path(place).is_dir():
+        _commit(name)
+    return place
+
+
 def _check(folder: Path) -> None:
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise UsageError(f"{folder} has no config.json; name a folder that holds a model.")
@@ -67,6 +75,11 @@ def _commit(hub_id: str) -> str:
         with quiet():
             config = cached_file(hub_id, "config.json")
     except OSError as error:
+        if "gated repo" in str(error):
+            raise UsageError(
+                f"{hub_id} is shown to some only: ask for access at https://huggingface.co/{hub_id}, then "
+                "`hf auth login` or HF_TOKEN"
+            ) from error
         meant = get_close_matches(hub_id.lower(), ["smollm2"], cutoff=0.8)
         hint = f" Did you mean {meant[0]}?" if meant else ""
         raise UsageError(f"{hub_id} is neither a folder here nor a model on the hub.{hint}") from error
