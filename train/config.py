@@ -118,6 +118,14 @@ class AdapterConfig(Config):
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
+    load_in_4bit: bool = False
+    """Keep the weights under the adapters in four bits (QLoRA: NF4, scales quantized too)."""
+
+    @model_validator(mode="after")
+    def _refuse_to_train_four_bits(self) -> "AdapterConfig":
+        if self.load_in_4bit and not self.lora_r:
+            raise UsageError("--load_in_4bit leaves nothing to train: give --lora_r 16 for adapters on top")
+        return self
 
 
 class PairsConfig(Config):

@@ -31,6 +31,7 @@ from train.loop_stop import reason_to_stop
 from train.loop_table import as_rich, write_table
 from train.model import release_memory
 from train.prompt_files import write_prompts
+from train.quantized import require_four_bits
 from train.rounds import enter, finished_rounds, round_folder, write_measures
 from train.trainer import train
 
@@ -79,6 +80,8 @@ class _Loop:
 
         Raises `UsageError` for what cannot be asked so: now, and not after hours of sampling.
         """
+        if self._config.load_in_4bit:
+            require_four_bits()
         here = round_folder(self._folder, 1)
         roles = {"policy": f"{self._config.policy}:{self._config.model}"}
         if self._config.judges:

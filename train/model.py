@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from pairwright.engines.weights import fingerprint, quiet, resolve_model
+from pairwright.engines.weights import find_model, fingerprint, quiet, resolve_model
 from pairwright.errors import UsageError
 from train.config import TrainingConfig
+from train.quantized import in_four_bits, is_packed, on_whole_weights, require_whole_weights
 from train.sharding import let_go
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     with as_usage_error(name), quiet():
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve_model(name))
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(find_model(name))
     return tokenizer
 
 
@@ -47,24 +48,30 @@ def model_identity(name: str) -> str:
 def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
     """The language model to train, with adapters if asked, as `made_trainable` describes."""
 
-    def load(place: str, dtype: torch.dtype) -> Any:
-        return _load_base(place, dtype, adapted=bool(config.lora_r))
+    def load(place: str, how: dict[str, Any]) -> Any:
+        return _load_base(place, how, adapted=bool(config.lora_r))
 
     return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
 
 
 def made_trainable(
-    load: Callable[[str, torch.dtype], Any], config: TrainingConfig, *, bf16: bool, task_type: str
+    load: Callable[[str, dict[str, Any]], Any], config: TrainingConfig, *, bf16: bool, task_type: str
 ) -> Any:
-    """The model that `load` gives, with adapters if asked, on the CPU, unable to behave at random.
+    """The model that `load` gives, with adapters if asked, unable to behave at random.
 
-    Trained weights are float32: at usual learning rates most updates would be lost to the rounding
-    of bfloat16. Weights that adapters leave alone are loaded as they are computed with.
+    `load` gets a place and what `from_pretrained` is told of it. Trained weights are float32: at usual
+    learning rates most updates would be lost to the rounding of bfloat16. Weights that adapters leave
+    alone are loaded as they are computed with, or in four bits. The model is on the CPU, unless these are.
     """
     torch.manual_seed(config.seed)
     frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
+    how: dict[str, Any] = {"dtype": frozen}
+    place = resolve_model(config.model)
     with as_usage_error(config.model), quiet():
-        model = load(resolve_model(config.model), frozen)
+        if config.load_in_4bit:
+            require_whole_weights(place, config.model)
+            how |= in_four_bits(config, frozen)
+        model = load(place, how)
     if config.lora_r:
         model = _with_adapters(model, config, task_type)
     if config.gradient_checkpointing:
@@ -79,14 +86,15 @@ def switch_randomness_off(model: nn.Module) -> None:
     """Make every forward pass a function of weights and tokens, gradients and all.
 
     Evaluation mode silences dropout layers and what attention is told of its own `training`. Layers
-    that recompute their activations do so in training mode only, so they alone are put in it, and
-    their own probabilities set to zero. The model's configuration keeps what the user gave it.
+    that recompute their activations do so in training mode only, and those in four bits turn, in any
+    other, to kernels of a CPU that round to bfloat16 and pass no gradient on; so these two are put in
+    it, and their own probabilities set to zero. The model's configuration keeps what the user gave it.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     model.eval()
     for module in model.modules():
-        module.training = isinstance(module, GradientCheckpointingLayer)
+        module.training = isinstance(module, GradientCheckpointingLayer) or is_packed(module)
         for name, value in list(vars(module).items()):
             if isinstance(value, float) and any(word in name for word in _RANDOM):
                 setattr(module, name, 0.0)
@@ -111,9 +119,11 @@ def is_adapted(model: Any) -> bool:
 
 
 def merged(model: Any) -> Any:
-    """The model with its adapters, if any, merged into float32 weights."""
+    """The model with its adapters, if any, merged into float32 weights, which are never packed ones."""
     if not is_adapted(model):
         return model
+    if any(is_packed(module) for module in model.modules()):
+        model = on_whole_weights(model)
     model = model.float().merge_and_unload()
     model.requires_grad_(True)
     return model
@@ -172,14 +182,16 @@ def release_memory() -> None:
 def load_base(name: str) -> Any:
     """A causal language model in float32, adapters merged, with gradients off."""
     with as_usage_error(name), quiet():
-        return _load_base(resolve_model(name), torch.float32, adapted=False).requires_grad_(False)
+        return _load_base(resolve_model(name), {"dtype": torch.float32}, adapted=False).requires_grad_(
+            False
+        )
 
 
-def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
+def _load_base(place: str, how: dict[str, Any], *, adapted: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
     if not (Path(place) / ADAPTER_CONFIG).is_file():
-        return AutoModelForCausalLM.from_pretrained(place, dtype=dtype, use_safetensors=True)
+        return AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **how)
     if adapted:
         raise UsageError(
             f"{place} is an adapter; merge it into its base to put another on top, or train all "
@@ -187,7 +199,7 @@ def _load_base(place: str, dtype: torch.dtype, *, adapted: bool) -> Any:
         )
     from peft import AutoPeftModelForCausalLM
 
-    model = AutoPeftModelForCausalLM.from_pretrained(place, dtype=dtype).merge_and_unload()
+    model = AutoPeftModelForCausalLM.from_pretrained(place, **how).merge_and_unload()
     return model.requires_grad_(True)
 
 

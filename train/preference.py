@@ -27,6 +27,7 @@ from train.model import (
 from train.objective import PairLogprobs, PairLosses, objective_of
 from train.pair_logprobs import PairSet, pair_logprobs
 from train.pairs import Pair, Pairs, load_pairs
+from train.quantized import weights_of
 from train.reference import with_reference
 from train.reference_store import NONE, ReferenceStore
 from train.task import Measured
@@ -94,7 +95,7 @@ class PreferenceTask:
             return None
         identity = {
             "model": model_identity(self._config.ref_model or self._config.model),
-            "weights": str(next(policy.parameters()).dtype),
+            "weights": weights_of(policy),
             "mixed_precision": accelerator.mixed_precision,
             "device": accelerator.device.type,
             "torch": torch.__version__,

@@ -24,8 +24,8 @@ def load_for_reward_training(
     The tokenizer's padding token becomes one that ends no answer; see `padding_token`.
     """
 
-    def load(place: str, dtype: torch.dtype) -> Any:
-        model = _load(place, dtype)
+    def load(place: str, how: dict[str, Any]) -> Any:
+        model = _load(place, how)
         model.score.float()  # it is trained, whatever the body is kept in
         tokenizer.pad_token = padding_token(tokenizer)
         for settings in (model.config, model.config.get_text_config()):
@@ -43,7 +43,7 @@ def load_reward_model(name: str) -> Any:
     place = resolve_model(name)
     require_reward_model(place, name)
     with as_usage_error(name), quiet():
-        model = _load(place, torch.float32)
+        model = _load(place, {"dtype": torch.float32})
     model.requires_grad_(False)
     switch_randomness_off(model)
     return model
@@ -92,13 +92,13 @@ def head_of(model: Any) -> nn.Linear:
     return head
 
 
-def _load(place: str, dtype: torch.dtype) -> Any:
+def _load(place: str, how: dict[str, Any]) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     if (Path(place) / ADAPTER_CONFIG).is_file():
         raise UsageError(f"{place} is an adapter; merge it into its base to make a reward model of it")
     model = AutoModelForSequenceClassification.from_pretrained(
-        place, num_labels=1, dtype=dtype, use_safetensors=True
+        place, num_labels=1, use_safetensors=True, **how
     )
     if not isinstance(getattr(model, "score", None), nn.Linear):
         raise UsageError(f"{place}: {type(model).__name__} has no head that reads one token")

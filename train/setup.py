@@ -29,6 +29,7 @@ from train.config import TrainConfig, TrainingConfig
 from train.folder import TRACKERS, TrainRecord
 from train.model import model_identity
 from train.pairs import Pairs, pairs_hash
+from train.quantized import require_four_bits
 from train.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
         atexit.register(_leave)
     _shard_on_cpu_too(accelerator)
     _refuse_unsupported(accelerator)
+    if config.load_in_4bit:
+        require_four_bits(sharded=accelerator.is_fsdp2)
     try:
         yield accelerator
     except RuntimeError as error:
