@@ -148,9 +148,10 @@ def lost_content(candidate: Candidate, config: GateConfig) -> Verdict | None:
     fenced = "```" in original or "~~~" in original
     if fenced and len(_FENCE.findall(revision)) < len(_FENCE.findall(original)):
         return Verdict("lost_content", "a code block of the answer is missing from the revision")
-    links = set(_URL.findall(original)) - set(_URL.findall(revision))
-    if links:
-        return Verdict("lost_content", f"the link {min(links)} is missing from the revision")
+    if "://" in original:
+        links = set(_URL.findall(original)) - set(_URL.findall(revision))
+        if links:
+            return Verdict("lost_content", f"the link {min(links)} is missing from the revision")
     numbers = set(_NUMBER.findall(original))
     gone = numbers - set(_NUMBER.findall(revision)) if len(numbers) > 2 else ()
     if 2 * len(gone) > len(numbers):
