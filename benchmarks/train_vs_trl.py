@@ -17,6 +17,7 @@ import resource
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -38,6 +39,7 @@ class Ours:
     def __init__(self, args: argparse.Namespace) -> None:
         from train.config import TrainConfig
         from train.gradient import Trainee
+        from train.heap import freed_memory_kept
         from train.metrics import MetricSums
         from train.preference import PreferenceTask
         from train.reference import with_reference
@@ -54,8 +56,9 @@ class Ours:
             micro_batch_tokens=args.micro_batch_tokens,
         )
         task = PreferenceTask(self._config)
-        self._running = accelerator_for(self._config)  # ends with this object
-        self._accelerator = self._running.__enter__()
+        self._running = ExitStack()  # ends with this object
+        self._running.enter_context(freed_memory_kept())
+        self._accelerator = self._running.enter_context(accelerator_for(self._config))
         self._pairs = read_pairs(args)
         model = task.load_model(bf16=self._config.bf16)
         policy = self._accelerator.prepare_model(model)

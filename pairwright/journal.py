@@ -35,12 +35,16 @@ _OF_THE_DISK = {
     sqlite3.SQLITE_CANTOPEN,
 }
 
-_CREATE = """
-CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, body TEXT, digest BLOB) WITHOUT ROWID
-"""
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; Python cannot decode an error that quotes a damaged schema."""
+
+_CREATE = "CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, body TEXT, digest BLOB)"
+"""With row numbers: bodies are appended, and only the index of keys is written all over."""
+
 Entry = tuple[bytes, bytes, bytes]
 """Key, completion as JSON, and digest of both."""
 
+_ORDERS = ("rowid ASC", "rowid DESC", "key ASC", "key DESC")
 _FIND = "SELECT body, digest FROM completions WHERE key = ?"
 
 
@@ -72,11 +76,8 @@ class Journal:
         """The finished completion of a request, or None. A damaged entry is as good as none."""
         try:
             found = self._db.execute(_FIND, (key,)).fetchone()
-        except sqlite3.DatabaseError as error:
-            if _is_of_the_disk(error):
-                raise PairwrightError(f"{self.path}: {error}; nothing is lost: {_MENDING}") from error
-            self._db.close()
-            self._db = _rebuilt(self.path)
+        except _DAMAGE as error:
+            self._mend(error)
             return self.get(key)
         if found is None and self._behind is not None:
             found = self._older(key)
@@ -88,7 +89,7 @@ class Journal:
         assert self._behind is not None
         try:
             found: tuple[bytes, bytes] | None = self._behind.execute(_FIND, (key,)).fetchone()
-        except sqlite3.Error:
+        except _DAMAGE:
             return None
         return found
 
@@ -113,10 +114,21 @@ class Journal:
         if not rows:
             return
         try:
-            with self._db:
-                self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
-            raise PairwrightError(f"{self.path}: {error}; finished work is safe: {_MENDING}") from error
+            self._write(rows)
+        except _DAMAGE as error:
+            self._mend(error)
+            self._write(rows)
+
+    def _write(self, rows: list[tuple[str, str, bytes]]) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO completions VALUES (?, ?, ?)", rows)
+
+    def _mend(self, error: Exception) -> None:
+        """Go on in a new file with what a damaged one still gives. Raises where the disk is at fault."""
+        if _is_of_the_disk(error):
+            raise PairwrightError(f"{self.path}: {error}; nothing is lost: {_MENDING}") from error
+        self._db.close()
+        self._db = _rebuilt(self.path)
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM completions").fetchone()[0])
@@ -132,10 +144,14 @@ class Journal:
             yield key.decode()
 
     def _sound(self) -> Iterator[Entry]:
-        """All entries that are as they were written."""
-        for entry in self._db.execute("SELECT key, body, digest FROM completions"):
-            if _is_sound(*entry):
-                yield entry
+        """All entries that are as they were written; some twice, if damage shows on the way."""
+        try:
+            for entry in self._db.execute("SELECT key, body, digest FROM completions"):
+                if _is_sound(*entry):
+                    yield entry
+        except _DAMAGE as error:
+            self._mend(error)
+            yield from self._sound()
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
@@ -156,13 +172,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _opened(path: Path) -> sqlite3.Connection:
     try:
         return _connect(path)
-    except sqlite3.DatabaseError as error:
+    except _DAMAGE as error:
         if _is_of_the_disk(error):
             raise
         return _rebuilt(path)
 
 
-def _is_of_the_disk(error: sqlite3.Error) -> bool:
+def _is_of_the_disk(error: Exception) -> bool:
     """Whether an error is no fault of the file: a full disk, a failing one, or somebody else's lock."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _OF_THE_DISK
 
@@ -192,15 +208,16 @@ def _rebuilt(path: Path) -> sqlite3.Connection:
 def _readable(path: Path) -> Iterator[Entry]:
     """What a damaged file still yields; SQLite stops at the first bad page in each direction.
 
-    With its write-ahead log, and without.
+    With its write-ahead log, and without; in the order of the rows, which older journals do not have,
+    and by their index.
     """
-    for how, order in product(("mode=ro", "immutable=1"), ("ASC", "DESC")):
+    for how, order in product(("mode=ro", "immutable=1"), _ORDERS):
         try:
             with closing(_as_bytes(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True))) as db:
-                for row in db.execute(f"SELECT key, body, digest FROM completions ORDER BY key {order}"):
+                for row in db.execute(f"SELECT key, body, digest FROM completions ORDER BY {order}"):
                     if _is_sound(*row):
                         yield row
-        except sqlite3.Error:
+        except _DAMAGE:
             continue
 
 

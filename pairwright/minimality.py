@@ -85,15 +85,16 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
     """Measure a pair. `original` (one of the two) is the answer that was revised."""
     words_c, words_r = words(chosen), words(rejected)
     words_o = words_c if original == chosen else words_r
-    edits = Levenshtein.editops(words_r, words_c)
-    operations = cast(list[Operation], edits.as_opcodes().as_list())
+    alignment = Levenshtein.opcodes(words_r, words_c)
+    operations = cast(list[Operation], alignment.as_list())
+    distance = len(alignment.as_editops())
     distinct_c, distinct_r = set(words_c), set(words_r)
     both = len(distinct_c & distinct_r)
     either = len(distinct_c) + len(distinct_r) - both
     return Minimality(
-        token_levenshtein=len(edits),
+        token_levenshtein=distance,
         char_levenshtein=Levenshtein.distance(rejected, chosen),
-        edit_distance=len(edits) / max(len(words_c), len(words_r), 1),
+        edit_distance=distance / max(len(words_c), len(words_r), 1),
         jaccard=both / either if either else 1.0,
         kept_share=LCSseq.similarity(words_r, words_c) / len(words_o) if words_o else 1.0,
         common_prefix=operations[0][2] if operations and operations[0][0] == "equal" else 0,

@@ -23,6 +23,7 @@ from train.config import TrainingConfig
 from train.console import say
 from train.folder import TrainRecord, check_folder, enter, find_checkpoint, publish
 from train.gradient import add_gradient, evaluate, stop_if_unsound
+from train.heap import freed_memory_kept
 from train.model import load_tokenizer, save_model, trained
 from train.rehearsal import dry_run, preview
 from train.result import TrainResult, result_of
@@ -36,6 +37,7 @@ from train.tasks import task_of
 from train.trackers import check_trackers
 
 
+@freed_memory_kept()
 def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
     """Train a model as its configuration says, or go on with a run that was cut short.
 
