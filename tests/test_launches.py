@@ -9,7 +9,9 @@ import psutil
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import FullyShardedDataParallelPlugin
+from accelerate.utils.launch import prepare_deepspeed_cmd_env
 from ranks import CONFIGS, launched_with
 from tiny_model import TinyRun
 
@@ -72,6 +74,27 @@ def sharded_as_launched() -> SimpleNamespace:
     return SimpleNamespace(
         is_fsdp2=True, state=SimpleNamespace(fsdp_plugin=FullyShardedDataParallelPlugin())
     )
+
+
+def test_deepspeed_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    """In the environment of the launcher's own making, whether or not the engine is installed."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    flags = ["--use_deepspeed", "--zero_stage", "2", "--main_process_port", "0", "-m", "pairwright.cli"]
+    args = launch_command_parser().parse_args(["--num_processes", "1", "--num_machines", "1", *flags])
+    args.mixed_precision, args.deepspeed_fields_from_accelerate_config = "no", ""
+    _, environment = prepare_deepspeed_cmd_env(args)
+    assert environment["ACCELERATE_USE_DEEPSPEED"] == "true"
+    own = TinyRun(tmp_path)
+    command = [sys.executable, "-m", "pairwright.cli", "train", "--output_dir", str(tmp_path / "out")]
+    command += ["--model", own.settings["model"], "--data", own.settings["data"]]
+    for device in ([], ["--use_cpu"]):
+        done = subprocess.run(
+            [*command, *device], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        [said] = done.stderr.splitlines()
+        assert said.startswith("pairwright: training with DeepSpeed is not supported")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_launch_ends_when_one_of_its_processes_is_killed(tmp_path):

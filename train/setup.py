@@ -43,6 +43,7 @@ _Result = TypeVar("_Result")
 @contextmanager
 def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
     """`accelerate` under these settings; several runs in one process may differ in them."""
+    _refuse_deepspeed()
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(
         cpu=config.use_cpu,
@@ -87,6 +88,15 @@ def _shard_on_cpu_too(accelerator: Accelerator) -> None:
     if asked and accelerator.distributed_type == DistributedType.MULTI_CPU:
         accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
         accelerator.state.distributed_type = DistributedType.FSDP
+
+
+def _refuse_deepspeed() -> None:
+    """Raise `UsageError` under such a launch, before `accelerate` acts on it or, on a CPU, does not."""
+    if str_to_bool(os.environ.get("ACCELERATE_USE_DEEPSPEED", "false")):
+        raise UsageError(
+            "training with DeepSpeed is not supported: it makes updates before anybody could check "
+            "them; FSDP2 saves the same memory (examples/accelerate/fsdp2.yaml)"
+        )
 
 
 def _refuse_unsupported(accelerator: Accelerator) -> None:
