@@ -193,7 +193,7 @@ def read_pairs(args: argparse.Namespace) -> list[Any]:
 
 
 def edited(pair: Any) -> Any:
-    """The pair with a chosen answer that is its rejected one but for a tenth of the tokens in its middle."""
+    """The pair with a chosen answer that is its rejected one but for a tenth of it in the middle."""
     chosen = pair.rejected_ids.copy()
     first = len(chosen) * 9 // 20
     chosen[first : max(len(chosen) * 11 // 20, first + 1)] ^= 1
