@@ -189,7 +189,15 @@ def read_pairs(args: argparse.Namespace) -> list[Any]:
 
     rows = read((args.pairs,), 4 * args.limit)
     kept, _ = encode_pairs(rows, load_tokenizer(args.model), args.max_length)
-    return kept[: args.limit]
+    return [edited(pair) if args.edited else pair for pair in kept[: args.limit]]
+
+
+def edited(pair: Any) -> Any:
+    """The pair with a chosen answer that is its rejected one but for a tenth of it in the middle."""
+    chosen = pair.rejected_ids.copy()
+    first = len(chosen) * 9 // 20
+    chosen[first : max(len(chosen) * 11 // 20, first + 1)] ^= 1
+    return pair._replace(chosen_ids=chosen)
 
 
 def serve(kind: type, args: argparse.Namespace, wire: Connection) -> None:
@@ -276,6 +284,9 @@ def main() -> None:
     parser.add_argument("--max_length", type=int, default=512)
     parser.add_argument("--micro_batch_tokens", type=int, default=2048)
     parser.add_argument("--trl_batch", type=int, default=4, help="pairs of one forward pass in TRL")
+    parser.add_argument(
+        "--edited", action="store_true", help="rejected answers of the file, and the same with one edit"
+    )
     parser.add_argument("--trl_sorted", action="store_true", help="like lengths together in TRL")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
