@@ -187,6 +187,8 @@ def opened(setting: dict[str, Any]) -> Any:
         raise Refused(f"vllm cannot be imported by {sys.executable}: {first_line(error)}") from error
     arguments = {"model": setting["model"], "dtype": setting["dtype"], "disable_log_stats": "true"}
     arguments |= setting["arguments"]
+    if not _takes_parts_of_prompts() and "max_num_batched_tokens" not in arguments:
+        arguments.setdefault("enable_chunked_prefill", "false")
     args = arg_utils.EngineArgs.from_cli_args(parsed(arg_utils.EngineArgs, arguments))
     try:
         from vllm.v1.engine import llm_engine
@@ -197,6 +199,13 @@ def opened(setting: dict[str, Any]) -> Any:
     except Exception as error:
         traceback.print_exc()
         raise Refused(first_line(error)) from error
+
+
+def _takes_parts_of_prompts() -> bool:
+    """Whether vLLM can read a prompt in parts: on CPUs its engine dies of that when requests have seeds."""
+    from vllm.platforms import current_platform
+
+    return not current_platform.is_cpu()
 
 
 def parsed(engine_args: Any, arguments: dict[str, str]) -> argparse.Namespace:
