@@ -77,11 +77,13 @@ def test_the_divergence_is_the_mean_log_ratio_of_the_models_own_answers(toy):
     here = toy.folder / "ordinary" / "round-1"
     tokenizer = AutoTokenizer.from_pretrained(here / "llm")
     ratios, tokens = [], 0
-    for row in rows_of(here / "samples"):
+    dropped = [row for table in read_tables(here / "samples", "dropped") for row in table.to_pylist()]
+    for row in [*rows_of(here / "samples"), *(row for row in dropped if row["status"] == "truncated")]:
         prompt = tokenizer.apply_chat_template(
             row["prompt"], add_generation_prompt=True, tokenize=True, return_dict=False
         )
-        answer = [*tokenizer(row["completion"][0]["content"])["input_ids"], tokenizer.eos_token_id]
+        end = [] if "status" in row else [tokenizer.eos_token_id]
+        answer = [*tokenizer(row["completion"][0]["content"])["input_ids"], *end]
         sums = []
         for place in (here / "llm", toy.settings["model"]):
             with torch.no_grad():
@@ -167,7 +169,7 @@ def test_every_ablation_is_a_setting(toy, changes, expected):
 @pytest.mark.parametrize("loss", ["dpo", "rrhf"])
 def test_any_loss_moves_the_language_model(toy, loss):
     table = game(toy.config(f"loss-{loss}", llm_loss=loss, sft_weight=0.3))
-    assert table[1]["kl"] != 0  # estimated on few samples, it can be below 0
+    assert table[1]["kl"] > 0
     settings = json.loads((toy.folder / f"loss-{loss}" / "round-1" / "llm" / "train.json").read_text())
     assert (settings["config"]["loss"], settings["config"]["sft_weight"]) == (loss, 0.3)
 

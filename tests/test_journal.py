@@ -20,14 +20,20 @@ def finished(count: int) -> list[Finished]:
     ]
 
 
-def test_one_bad_page_costs_what_stands_on_it(tmp_path: Path) -> None:
-    path, entries = tmp_path / "journal.sqlite", finished(400)
-    with Journal(path) as journal:
-        journal.add(entries)
+def spoil_a_page(path: Path) -> bytes:
+    """Overwrite the page in the middle of a journal; what stands there then."""
     spoilt = bytearray(path.read_bytes())
     middle = len(spoilt) // PAGE // 2 * PAGE
     spoilt[middle : middle + PAGE] = bytes(range(256)) * (PAGE // 256)
     path.write_bytes(spoilt)
+    return bytes(spoilt)
+
+
+def test_one_bad_page_costs_what_stands_on_it(tmp_path: Path) -> None:
+    path, entries = tmp_path / "journal.sqlite", finished(400)
+    with Journal(path) as journal:
+        journal.add(entries)
+    spoilt = spoil_a_page(path)
     with Journal(path) as journal:
         found = {key: journal.get(key) for key, _ in entries}
     kept = [entry for entry in entries if found[entry.key] == entry.completion]
@@ -60,10 +66,7 @@ def test_a_damaged_journal_of_a_worker_is_taken_in_as_far_as_it_can_be_read(tmp_
     path, entries = tmp_path / "worker.sqlite", finished(400)
     with Journal(path) as journal:
         journal.add(entries)
-    spoilt = bytearray(path.read_bytes())
-    middle = len(spoilt) // PAGE // 2 * PAGE
-    spoilt[middle : middle + PAGE] = b"?" * PAGE
-    path.write_bytes(spoilt)
+    spoil_a_page(path)
     with Journal(path) as theirs, Journal(tmp_path / "journal.sqlite") as journal:
         journal.take_in(theirs)
         assert 388 <= len(journal) < 400
