@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-vllm test-ray check bench docs clean
+.PHONY: install demo test test-slow test-browser test-consumers test-vllm test-ray test-deepspeed check bench docs clean
 
 install: $(INSTALLED)
 
@@ -47,6 +47,16 @@ test-ray: install
 	$(BIN)/pip install --quiet --editable ".[ray]"
 	$(BIN)/pytest -m ray
 
+# DeepSpeed, and what nothing else here stands on; without its own torch, which is a build for CUDA.
+DEEPSPEED := .venv-deepspeed
+test-deepspeed: install $(DEEPSPEED)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m deepspeed
+
+$(DEEPSPEED)/.installed:
+	$(BIN)/pip install --quiet --no-deps --target $(DEEPSPEED) \
+		deepspeed==0.19.8 einops==0.8.2 hjson==3.1.0 msgpack==1.2.4 ninja==1.13.2 py-cpuinfo==9.0.0
+	touch $@
+
 VLLM := .venv-vllm
 test-vllm: install $(VLLM)/.installed
 	$(BIN)/pytest -m vllm
@@ -69,4 +79,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-consumers demo build dist site
+	rm -rf $(VENV) .venv-vllm .venv-consumers .venv-deepspeed demo build dist site

@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarrow", "vllm")
+_PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarrow", "vllm", "deepspeed")
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The launch configurations that are shipped: read by accelerate's own loader, and what they ask for."""
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -9,13 +11,12 @@ import psutil
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
-from accelerate.commands.launch import launch_command_parser
-from accelerate.utils import FullyShardedDataParallelPlugin
-from accelerate.utils.launch import prepare_deepspeed_cmd_env
-from ranks import CONFIGS, launched_with
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+from ranks import CONFIGS, launched_by_flags, launched_with
 from tiny_model import TinyRun
 
 from pairwright.errors import UsageError
+from train import zero
 from train.setup import _refuse_unsupported
 
 KINDS = {
@@ -23,6 +24,7 @@ KINDS = {
     "multi_gpu.yaml": ("MULTI_GPU", 1, 8),
     "fsdp2.yaml": ("FSDP", 1, 8),
     "fsdp2_multi_node.yaml": ("FSDP", 2, 16),
+    "deepspeed_zero2.yaml": ("DEEPSPEED", 1, 8),
 }
 
 
@@ -76,24 +78,107 @@ def sharded_as_launched() -> SimpleNamespace:
     )
 
 
-def test_deepspeed_is_refused_in_a_sentence(tmp_path, monkeypatch):
-    """In the environment of the launcher's own making, whether or not the engine is installed."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    flags = ["--use_deepspeed", "--zero_stage", "2", "--main_process_port", "0", "-m", "pairwright.cli"]
-    args = launch_command_parser().parse_args(["--num_processes", "1", "--num_machines", "1", *flags])
-    args.mixed_precision, args.deepspeed_fields_from_accelerate_config = "no", ""
-    _, environment = prepare_deepspeed_cmd_env(args)
-    assert environment["ACCELERATE_USE_DEEPSPEED"] == "true"
+DEEPSPEED = ("--use_deepspeed", "--zero_stage")
+SECTION = {"zero_optimization": {"stage": 2}}
+
+
+def asked_by(monkeypatch, environment: dict[str, str]) -> dict | None:
+    """What training makes of a launch."""
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(zero, "find_spec", lambda name: name)
+    return zero.asked()
+
+
+def test_zero_is_asked_for_as_training_takes_it(monkeypatch):
+    assert zero.asked() is None
+    assert asked_by(monkeypatch, launched_with("deepspeed_zero2.yaml")) == {"stage": 2}
+    assert asked_by(monkeypatch, launched_by_flags(*DEEPSPEED, "1")) == {"stage": 1}
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["3"], r"ZeRO-3 is not supported; FSDP2 shards the same"),
+        (["0"], r"zero_stage must be 1 or 2, not 0"),
+        (
+            ["2", "--offload_optimizer_device", "cpu"],
+            r"zero_optimization.offload_optimizer of DeepSpeed is",
+        ),
+        (["2", "--offload_param_device", "nvme"], r"zero_optimization.offload_param of DeepSpeed is not"),
+        (["2", "--gradient_accumulation_steps", "4"], r"it follows from --pairs_per_update and --micro"),
+        (["2", "--gradient_clipping", "0.5"], r"it is --max_grad_norm; leave it out"),
+        (["2", "--deepspeed_config_file", "none.json"], r"cannot be read: Expected a string path"),
+    ],
+)
+def test_deepspeed_flags_that_would_train_something_else_are_refused(flags, sentence, monkeypatch):
+    with pytest.raises(UsageError, match=sentence):
+        asked_by(monkeypatch, launched_by_flags(*DEEPSPEED, *flags))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"zero_optimization": {"stage": 3}}, "ZeRO-3"),
+        ({"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}}, "offload_optimizer"),
+        ({"zero_optimization": {"stage": 2, "round_robin_gradients": True}}, "round_robin_gradients"),
+        (SECTION | {"fp16": {"enabled": True}}, "fp16 of DeepSpeed is not taken from there: weights stay"),
+        (SECTION | {"bf16": {"enabled": True}}, "bf16 of DeepSpeed is not taken from there: weights stay"),
+        (SECTION | {"optimizer": {"type": "AdamW", "params": {"lr": "auto"}}}, "it is AdamW with --learn"),
+        (SECTION | {"scheduler": {"type": "WarmupLR"}}, "it is --lr_scheduler_type"),
+        (SECTION | {"gradient_accumulation_steps": 2}, "it follows from --pairs_per_update"),
+        (SECTION | {"train_batch_size": 64}, "it is --pairs_per_update"),
+        (SECTION | {"pipeline": {"stages": 2}}, "pipeline of DeepSpeed is not supported; leave it out"),
+        ({"fp16": {"enabled": False}}, "cannot be read: Please specify the ZeRO optimization config"),
+    ],
+)
+def test_deepspeed_files_that_would_train_something_else_are_refused(
+    settings, sentence, tmp_path, monkeypatch
+):
+    (tmp_path / "zero.json").write_text(json.dumps(settings))
+    file = ("--use_deepspeed", "--deepspeed_config_file", str(tmp_path / "zero.json"))
+    with pytest.raises(UsageError, match=sentence):
+        asked_by(monkeypatch, launched_by_flags(*file))
+
+
+def test_a_deepspeed_file_that_leaves_all_to_us_is_taken(tmp_path, monkeypatch):
+    """As `transformers` has it in its examples, with "auto" for what the trainer says itself."""
+    automatic = ("gradient_accumulation_steps", "gradient_clipping", "train_batch_size")
+    settings = dict.fromkeys((*automatic, "train_micro_batch_size_per_gpu"), "auto")
+    settings |= {"bf16": {"enabled": "auto"}, "fp16": {"enabled": False, "loss_scale": 0}}
+    settings |= {"zero_optimization": {"stage": 1, "reduce_bucket_size": 1000}, "steps_per_print": 10}
+    (tmp_path / "zero.json").write_text(json.dumps(settings))
+    file = ("--use_deepspeed", "--deepspeed_config_file", str(tmp_path / "zero.json"))
+    found = asked_by(monkeypatch, launched_by_flags(*file))
+    assert found == {"stage": 1, "reduce_bucket_size": 1000}
+
+
+def test_deepspeed_that_is_not_there_is_asked_for(monkeypatch):
+    for key, value in launched_by_flags(*DEEPSPEED, "2").items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(zero, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'pairwright\[deepspeed\]'"):
+        zero.asked()
+
+
+def test_processes_without_a_gpu_do_not_train_each_for_itself_under_deepspeed(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    alone = SimpleNamespace(is_fsdp2=False, num_processes=1, distributed_type=DistributedType.NO)
+    _refuse_unsupported(alone)
+    with pytest.raises(UsageError, match=r"no GPU was found for 2 processes: give --use_cpu"):
+        _refuse_unsupported(alone, divided=True)
+
+
+@pytest.mark.parametrize("device", [[], ["--use_cpu"]], ids=["", "use_cpu"])
+def test_a_refusal_of_deepspeed_is_one_sentence(device, tmp_path):
     own = TinyRun(tmp_path)
     command = [sys.executable, "-m", "pairwright.cli", "train", "--output_dir", str(tmp_path / "out")]
-    command += ["--model", own.settings["model"], "--data", own.settings["data"]]
-    for device in ([], ["--use_cpu"]):
-        done = subprocess.run(
-            [*command, *device], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 2
-        [said] = done.stderr.splitlines()
-        assert said.startswith("pairwright: training with DeepSpeed is not supported")
+    command += ["--model", own.settings["model"], "--data", own.settings["data"], *device]
+    environment = os.environ | launched_by_flags(*DEEPSPEED, "3")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    [said] = done.stderr.splitlines()
+    assert said.startswith("pairwright: ZeRO-3 is not supported")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,4 +1,7 @@
-"""Two processes that train together: the same updates as one, and one folder."""
+"""Two processes that train together: the same updates as one, and one folder.
+
+Those under ZeRO are run by `make test-deepspeed`.
+"""
 
 import json
 import signal
@@ -7,7 +10,7 @@ import time
 import pytest
 import torch
 from peft import PeftModel
-from ranks import launched_with, started, together
+from ranks import WITH_DEEPSPEED, launched_with, started, together
 from safetensors.torch import load_file
 from tiny_model import TinyRun, read_metrics, save_tiny_model
 from transformers import AutoModelForCausalLM
@@ -17,7 +20,14 @@ from train.trainer import train
 
 SETTINGS = {"max_steps": 4, "logging_steps": 1, "eval_steps": 2, "save_steps": 3}
 LONG = {"max_steps": 40, "save_steps": 2, "eval_steps": 7, "logging_steps": 3}
-LAUNCHES = {"replicated": {}, "sharded": launched_with("fsdp2.yaml") | {"ACCELERATE_MIXED_PRECISION": "no"}}
+ZERO = "deepspeed_zero2.yaml"
+LAUNCHES = {
+    "replicated": {},
+    "sharded": launched_with("fsdp2.yaml"),
+    "zero1": launched_with(ZERO, "--zero_stage", "1") | WITH_DEEPSPEED,
+    "zero2": launched_with(ZERO) | WITH_DEEPSPEED,
+}
+MARKED = [pytest.param(name, marks=pytest.mark.deepspeed) for name in LAUNCHES if name.startswith("zero")]
 
 
 def rewarded(own: TinyRun, name: str) -> RewardConfig:
@@ -48,7 +58,7 @@ def alone(tmp_path_factory):
     return own
 
 
-@pytest.fixture(scope="module", params=list(LAUNCHES))
+@pytest.fixture(scope="module", params=["replicated", "sharded", *MARKED])
 def runs(request, alone):
     """The same runs by two processes, how they were launched, and what each process said."""
     name = request.param

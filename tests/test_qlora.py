@@ -235,6 +235,8 @@ def test_what_cannot_be_is_a_sentence(tiny, monkeypatch, tmp_path):
         tiny.config(lora_r=0)
     with pytest.raises(UsageError, match=r"--load_in_4bit does not go with FSDP"):
         require_four_bits(sharded=True)
+    with pytest.raises(UsageError, match=r"--load_in_4bit does not go with DeepSpeed"):
+        require_four_bits(divided=True)
     monkeypatch.setattr(quantized.importlib.util, "find_spec", lambda name: None)
     absent = r"--load_in_4bit needs bitsandbytes: pip install 'pairwright\[qlora\]'"
     with pytest.raises(UsageError, match=absent):

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -15,7 +15,9 @@ from pairwright.errors import PairwrightError
 from train.batches import MicroBatch, count_prompts, deal
 from train.forward import way_of
 from train.metrics import MetricSums
+from train.sharding import whole
 from train.task import Dataset, Task
+from train.zero import DividedAdamW, is_divided
 
 log = logging.getLogger(__name__)
 
@@ -79,16 +81,31 @@ def _add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums:
     # Gradients are averaged over processes, so each gives its sum times their number.
     share = accelerator.num_processes / len(indices)
     micros = trainee.deal(indices, data)
+    backward: Any = policy.backward if is_divided(policy) else accelerator.backward
     bad = []
     for number, micro in enumerate(micros, start=1):
-        # Who shards has no room for whole gradients, so parts are summed after every forward pass.
-        at_once = number == len(micros) or accelerator.is_fsdp2
-        with nullcontext() if at_once else accelerator.no_sync(policy):
+        with _adding(accelerator, policy, last=number == len(micros)):
             measured = trainee.task.measure(policy, data, micro.indices)
-            accelerator.backward(measured.losses_B.sum() * (share * micro.weight))
+            backward(measured.losses_B.sum() * (share * micro.weight))
         sums.add(measured.metrics_KB, micro.weight)
         bad.append(~measured.sound_B)
     return Suspects([i for micro in micros for i in micro.indices], torch.cat(bad))
+
+
+def _adding(accelerator: Accelerator, policy: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
+    """Within it, a pass adds to the gradient of an update; after the last it is that of all processes."""
+    if is_divided(policy):
+        policy.set_gradient_accumulation_boundary(last)  # type: ignore[operator]
+        return nullcontext()
+    # Who shards has no room for whole gradients, so parts are summed after every forward pass.
+    return nullcontext() if last or accelerator.is_fsdp2 else accelerator.no_sync(policy)
+
+
+def clip_gradient(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], most: float) -> Tensor:
+    """Let the update be made of a gradient with a norm of `most`; returns the norm that it has."""
+    if isinstance(optimizer, DividedAdamW):
+        return optimizer.norm()
+    return whole(torch.nn.utils.clip_grad_norm_(weights, most or torch.inf))
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from train.config import TrainingConfig
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def require_four_bits(*, sharded: bool = False) -> None:
+def require_four_bits(*, sharded: bool = False, divided: bool = False) -> None:
     """Raise `UsageError` where weights in four bits cannot be trained under."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UsageError("--load_in_4bit needs bitsandbytes: pip install 'pairwright[qlora]'")
@@ -30,6 +30,11 @@ def require_four_bits(*, sharded: bool = False) -> None:
         raise UsageError(
             "--load_in_4bit does not go with FSDP, which cannot cut packed weights: launch with plain data "
             "parallelism, each process with all of the small base, or without --load_in_4bit"
+        )
+    if divided:
+        raise UsageError(
+            "--load_in_4bit does not go with DeepSpeed, to which adapters leave little to divide: launch "
+            "with plain data parallelism, or without --load_in_4bit"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from accelerate import Accelerator
 
+from train import zero
 from train.batches import require_room
 from train.config import TrainingConfig
 from train.console import say
@@ -71,17 +72,23 @@ def prepare(
     for items in (pairs.training, pairs.held_out):
         require_vocabulary(model, config.model, items)
     outlined = outline(model) if accelerator.is_fsdp2 else None
-    policy = shard(accelerator, model) if accelerator.is_fsdp2 else accelerator.prepare_model(model)
+    section = zero.asked()
+    if accelerator.is_fsdp2:
+        policy = shard(accelerator, model)
+    else:
+        policy = accelerator.prepare_model(model, evaluation_mode=section is not None)
     # Sharding looks at what is trained when it is first run, so adapters must be on then.
     way_of(policy)
     trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)
     training = task.prepare(accelerator, policy, pairs.training)
     held_out = task.prepare(accelerator, policy, pairs.held_out)
-    optimizer = torch.optim.AdamW(
+    optimizer: torch.optim.Optimizer = torch.optim.AdamW(
         parameter_groups(model, config.weight_decay),
         lr=config.learning_rate,
         fused=accelerator.device.type in ("cpu", "cuda"),
     )
+    if section is not None:
+        optimizer = zero.divide(trainee, optimizer, section, config.max_grad_norm)
     window = MetricSums(accelerator.device, task.metrics)
     state = Training(model, outlined, tokenizer, optimizer, window)
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)

@@ -18,6 +18,7 @@ from accelerate.utils import (
     FullyShardedDataParallelPlugin,
     GradientAccumulationPlugin,
     broadcast_object_list,
+    patch_environment,
     str_to_bool,
 )
 from torch.distributed.fsdp import CPUOffloadPolicy
@@ -25,6 +26,7 @@ from torch.distributed.fsdp import CPUOffloadPolicy
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import content_hash
 from pairwright.versions import versions
+from train import zero
 from train.config import TrainConfig, TrainingConfig
 from train.folder import TRACKERS, TrainRecord
 from train.model import model_identity
@@ -43,23 +45,25 @@ _Result = TypeVar("_Result")
 @contextmanager
 def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
     """`accelerate` under these settings; several runs in one process may differ in them."""
-    _refuse_deepspeed()
+    divided = zero.asked() is not None  # or refused, before anything is made
     AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(
-        cpu=config.use_cpu,
-        mixed_precision="bf16" if uses_bf16(config) else "no",
-        log_with=list(config.report_to) or None,
-        project_dir=str(Path(config.output_dir) / TRACKERS),
-        # Else the launcher's environment could divide our losses, which are whole already.
-        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-    )
+    # DeepSpeed is driven in train/zero.py; what is left for `accelerate` is plain data parallelism.
+    with patch_environment(**{zero.ASKED: "false"}):
+        accelerator = Accelerator(
+            cpu=config.use_cpu,
+            mixed_precision="bf16" if uses_bf16(config) else "no",
+            log_with=list(config.report_to) or None,
+            project_dir=str(Path(config.output_dir) / TRACKERS),
+            # Else the launcher's environment could divide our losses, which are whole already.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        )
     if accelerator.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)
     _shard_on_cpu_too(accelerator)
-    _refuse_unsupported(accelerator)
+    _refuse_unsupported(accelerator, divided=divided)
     if config.load_in_4bit:
-        require_four_bits(sharded=accelerator.is_fsdp2)
+        require_four_bits(sharded=accelerator.is_fsdp2, divided=divided)
     try:
         yield accelerator
     except RuntimeError as error:
@@ -90,17 +94,11 @@ def _shard_on_cpu_too(accelerator: Accelerator) -> None:
         accelerator.state.distributed_type = DistributedType.FSDP
 
 
-def _refuse_deepspeed() -> None:
-    """Raise `UsageError` under such a launch, before `accelerate` acts on it or, on a CPU, does not."""
-    if str_to_bool(os.environ.get("ACCELERATE_USE_DEEPSPEED", "false")):
-        raise UsageError(
-            "training with DeepSpeed is not supported: it makes updates before anybody could check "
-            "them; FSDP2 saves the same memory (examples/accelerate/fsdp2.yaml)"
-        )
-
-
-def _refuse_unsupported(accelerator: Accelerator) -> None:
+def _refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> None:
     """Raise `UsageError` for a launch that would train something else than one process does."""
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if divided and launched != accelerator.num_processes:
+        raise UsageError(f"no GPU was found for {launched} processes: give --use_cpu to train on CPUs")
     if accelerator.is_fsdp2:
         plugin = accelerator.state.fsdp_plugin
         if plugin.cpu_ram_efficient_loading:

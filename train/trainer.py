@@ -12,8 +12,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pairwright.durable import TEMPORARY, require_space
 from pairwright.interrupt import Interrupted, stop_requested
 from pairwright.lock import FolderLock
@@ -22,7 +20,7 @@ from train.checkpoint import checkpoint_folder, rotate, write_checkpoint
 from train.config import TrainingConfig
 from train.console import say
 from train.folder import TrainRecord, check_folder, enter, find_checkpoint, publish
-from train.gradient import add_gradient, evaluate, stop_if_unsound
+from train.gradient import add_gradient, clip_gradient, evaluate, stop_if_unsound
 from train.heap import freed_memory_kept
 from train.model import load_tokenizer, save_model, trained
 from train.rehearsal import dry_run, preview
@@ -30,7 +28,6 @@ from train.result import TrainResult, result_of
 from train.run import Run, check_start, prepare, resume
 from train.schedule import learning_rate, plan
 from train.setup import accelerator_for, agreed, describe, on_first, peak_memory_gib, require_enough
-from train.sharding import whole
 from train.state import save_training, snapshot, whole_model
 from train.task import Task
 from train.tasks import task_of
@@ -91,7 +88,7 @@ def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
         )
         pairs = schedule.pairs_of(update)
         suspects = add_gradient(run.trainee, run.training, pairs, run.state.window)
-        norm = whole(torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm or torch.inf))
+        norm = clip_gradient(optimizer, weights, config.max_grad_norm)
         stop_if_unsound(run.trainee, suspects, run.training, norm)
         for group in optimizer.param_groups:
             group["lr"] = rate
