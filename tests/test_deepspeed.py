@@ -51,7 +51,7 @@ def own(tmp_path_factory):
 
 
 KINDS = {
-    "clipped": {"max_grad_norm": 0.05},
+    "clipped": {"max_grad_norm": 1e-6},  # so far that AdamW's epsilon is felt
     "unclipped": {"max_grad_norm": 0.0, "gradient_checkpointing": True},
     "bf16": {"bf16": True},
     "adapted": {"bf16": True, "lora_r": 2},
@@ -75,7 +75,6 @@ def test_several_forward_passes_of_each_process_make_the_updates_of_one(kind, di
     coarse = "bf16" in KINDS[kind]
     folders = [own.folder / f"{prefix}-{kind}" for prefix in ("one", f"zero{stage}")]
     one, two = map(read_metrics, folders)
-    assert len(one) == len(two) == 5
     for mine, theirs in zip(one, two, strict=True):
         assert mine.keys() == theirs.keys()
         for key in {"loss", "grad_norm", "learning_rate"} & mine.keys():
@@ -93,12 +92,12 @@ def test_clipping_is_what_makes_the_difference(divided, own):
     clipped, whole = (read_metrics(own.folder / f"zero{stage}-{k}") for k in ("clipped", "unclipped"))
     norms = [record["grad_norm"] for record in clipped if "grad_norm" in record]
     assert min(norms) > 0.05, "the norm is that of the gradient before it is clipped"
-    assert clipped[-1]["loss"] != whole[-1]["loss"]
+    assert clipped[-1]["eval_loss"] > whole[-1]["eval_loss"] + 1e-3
 
 
 def test_moments_and_steps_are_those_of_one_process(divided, own):
     stage, _ = divided
-    files = [own.folder / f"{p}-clipped" / "checkpoint-2" for p in ("one", f"zero{stage}")]
+    files = [own.folder / f"{p}-unclipped" / "checkpoint-2" for p in ("one", f"zero{stage}")]
     one, two = (load_file(file / "optimizer.safetensors") for file in files)
     assert one.keys() == two.keys()
     for key, moment in one.items():

@@ -57,6 +57,8 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
             # Else the launcher's environment could divide our losses, which are whole already.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         )
+    if divided:  # DeepSpeed reads it when somebody first imports it, and would take a GPU beside --use_cpu
+        os.environ.setdefault("DS_ACCELERATOR", accelerator.device.type)
     if accelerator.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)

@@ -98,13 +98,12 @@ def divide(
         "zero_allow_untested_optimizer": True,
         "zero_optimization": {"reduce_bucket_size": min(_BUCKET, numel)} | section,
     }
-    deepspeed = _deepspeed(accelerator.device)
+    deepspeed = _deepspeed()
     trainee.policy, *_ = deepspeed.initialize(model=trainee.policy, optimizer=optimizer, config=config)
     return DividedAdamW(trainee.policy, of_model, keep=accelerator.is_main_process)
 
 
-def _deepspeed(device: torch.device) -> Any:
-    os.environ.setdefault("DS_ACCELERATOR", device.type)  # else it takes a GPU that --use_cpu leaves alone
+def _deepspeed() -> Any:
     import deepspeed
     from deepspeed.ops import __compatible_ops__
 
