@@ -15,7 +15,7 @@ import torch
 from accelerate.utils import DeepSpeedPlugin, str_to_bool
 from torch import Tensor, nn
 
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
 
 if TYPE_CHECKING:
     from train.gradient import Trainee
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 ASKED = "ACCELERATE_USE_DEEPSPEED"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _PASSED_ON = ("stage", "allgather_bucket_size", "reduce_bucket_size")
-_BUCKET = 500_000_000
-"""Gradients sent at once, at most; DeepSpeed's own number. It sets this much memory aside."""
+_BUCKET = 50_000_000
+"""Gradients sent at once, at most: 0.2 GB, set aside. DeepSpeed itself would take ten times as much."""
 _UNUSED = ("steps_per_print", "wall_clock_breakdown")
 """What DeepSpeed would print, which it does not."""
 _HERE = {
@@ -88,7 +88,7 @@ def divide(
     if accelerator.num_processes == 1:
         log.warning("one process has nobody to divide with: this is training without DeepSpeed")
         return optimizer
-    groups = [group for group in optimizer.param_groups if group["params"]]
+    groups = [group for group in optimizer.param_groups if group["params"]]  # nothing cannot be flattened
     of_model = [dict(group) for group in groups]  # DeepSpeed puts flat parameters into the others
     optimizer.param_groups[:] = groups
     numel = sum(p.numel() for group in groups for p in group["params"])
@@ -127,6 +127,11 @@ class DividedAdamW(torch.optim.Optimizer):
     def __init__(self, engine: Any, groups: list[dict[str, Any]], *, keep: bool) -> None:
         super().__init__(groups, {})
         self._engine, self._zero = engine, engine.optimizer
+        self._idle: dict[Tensor, str] = {
+            p: name for name, p in engine.module.named_parameters() if p.requires_grad
+        }
+        for parameter in list(self._idle):
+            parameter.register_post_accumulate_grad_hook(self._not_idle)
         self._begin()
         self.state = _Whole(self._steps, keep)
 
@@ -144,8 +149,20 @@ class DividedAdamW(torch.optim.Optimizer):
             link(parameters, part, zero.state)
             self._steps.append(step)
 
+    def _not_idle(self, parameter: Tensor) -> None:
+        self._idle.pop(parameter, None)
+
     def norm(self) -> Tensor:
-        """The norm of the whole gradient, which is clipped where the step is made; NaN if not finite."""
+        """The norm of the whole gradient, which is clipped where the step is made; NaN if not finite.
+
+        Raises `PairwrightError` for weights without a gradient, which one process would leave alone: here
+        they lie in one piece with the others, and would decay.
+        """
+        if self._idle:
+            raise PairwrightError(
+                f"{len(self._idle)} weights get no gradient, the first: {next(iter(self._idle.values()))}; "
+                "DeepSpeed would change them all the same: launch without it, or give --lora_r 16"
+            )
         norm = torch.as_tensor(self._zero.scaled_global_norm())
         return torch.where(norm < 0, torch.nan, norm)
 
