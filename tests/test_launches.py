@@ -120,6 +120,7 @@ def test_deepspeed_flags_that_would_train_something_else_are_refused(flags, sent
     ("settings", "sentence"),
     [
         ({"zero_optimization": {"stage": 3}}, "ZeRO-3"),
+        ({"zero_optimization": {}}, "zero_stage must be 1 or 2, not 0"),
         ({"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}}, "offload_optimizer"),
         ({"zero_optimization": {"stage": 2, "round_robin_gradients": True}}, "round_robin_gradients"),
         (SECTION | {"fp16": {"enabled": True}}, "fp16 of DeepSpeed is not taken from there: weights stay"),

@@ -7,6 +7,7 @@ process; moments are made whole for a checkpoint, and divided anew by however ma
 
 import logging
 import os
+import warnings
 from collections import defaultdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def asked() -> dict[str, Any] | None:
         said = " ".join(str(error).split())
         raise UsageError(f"DeepSpeed's configuration cannot be read: {said}") from None
     section = dict(wanted.pop("zero_optimization"))
-    stage = section["stage"]
+    stage = section.get("stage", 0)
     if stage == 3:
         raise UsageError("ZeRO-3 is not supported; FSDP2 shards the same (examples/accelerate/fsdp2.yaml)")
     if stage not in (1, 2):
@@ -98,17 +99,20 @@ def divide(
         "zero_allow_untested_optimizer": True,
         "zero_optimization": {"reduce_bucket_size": min(_BUCKET, numel)} | section,
     }
-    deepspeed = _deepspeed()
+    deepspeed = _deepspeed(accelerator.device)
     trainee.policy, *_ = deepspeed.initialize(model=trainee.policy, optimizer=optimizer, config=config)
     return DividedAdamW(trainee.policy, of_model, keep=accelerator.is_main_process)
 
 
-def _deepspeed() -> Any:
+def _deepspeed(device: torch.device) -> Any:
     import deepspeed
-    from deepspeed.ops import __compatible_ops__
 
-    # Kernels for inference on CPUs, which it would compile on the spot, for a minute.
-    __compatible_ops__["deepspeed_shm_comm"] = False
+    warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)  # of names that it will change
+    if device.type == "cpu":
+        from deepspeed.ops import __compatible_ops__
+
+        # Kernels for inference, which it would compile on the spot, for a minute.
+        __compatible_ops__["deepspeed_shm_comm"] = False
     return deepspeed
 
 
@@ -131,7 +135,7 @@ class DividedAdamW(torch.optim.Optimizer):
             p: name for name, p in engine.module.named_parameters() if p.requires_grad
         }
         for parameter in list(self._idle):
-            parameter.register_post_accumulate_grad_hook(self._not_idle)
+            parameter.register_post_accumulate_grad_hook(self._not_idle)  # type: ignore[no-untyped-call]
         self._begin()
         self.state = _Whole(self._steps, keep)
 
