@@ -86,7 +86,7 @@ def asked_by(monkeypatch, environment: dict[str, str]) -> dict | None:
     """What training makes of a launch."""
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(zero, "find_spec", lambda name: name)
+    monkeypatch.setattr(zero, "_is_there", lambda: True)
     return zero.asked()
 
 
@@ -154,11 +154,20 @@ def test_a_deepspeed_file_that_leaves_all_to_us_is_taken(tmp_path, monkeypatch):
     assert found == {"stage": 1, "reduce_bucket_size": 1000}
 
 
-def test_deepspeed_that_is_not_there_is_asked_for(monkeypatch):
+@pytest.mark.parametrize("found", [None, "0.19.7"])
+def test_deepspeed_that_is_not_there_or_too_old_is_asked_for(found, tmp_path, monkeypatch):
     for key, value in launched_by_flags(*DEEPSPEED, "2").items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(zero, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'pairwright\[deepspeed\]'"):
+    if found:
+        (tmp_path / "deepspeed").mkdir()
+        (tmp_path / f"deepspeed-{found}.dist-info").mkdir()
+        (tmp_path / f"deepspeed-{found}.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: deepspeed\nVersion: {found}\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.setattr(zero, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"0\.19\.8 or newer: pip install 'pairwright\[deepspeed\]'"):
         zero.asked()
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate.utils import DeepSpeedPlugin, str_to_bool
+from accelerate.utils import DeepSpeedPlugin, compare_versions, str_to_bool
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError, UsageError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ASKED = "ACCELERATE_USE_DEEPSPEED"
+_OLDEST = "0.19.8"
+"""Older ones may take a gradient that is not finite for one of norm 1."""
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _PASSED_ON = ("stage", "allgather_bucket_size", "reduce_bucket_size")
 _BUCKET = 50_000_000
@@ -69,9 +71,15 @@ def asked() -> dict[str, Any] | None:
         if key not in _UNUSED and _says(value) and (key, value) != ("gradient_accumulation_steps", 1):
             why = f"not taken from there: {_HERE[key]}" if key in _HERE else "not supported"
             raise UsageError(f"{key} of DeepSpeed is {why}; leave it out")
-    if find_spec("deepspeed") is None:
-        raise UsageError("--use_deepspeed needs DeepSpeed: pip install 'pairwright[deepspeed]'")
+    if not _is_there():
+        raise UsageError(
+            f"--use_deepspeed needs DeepSpeed {_OLDEST} or newer: pip install 'pairwright[deepspeed]'"
+        )
     return taken
+
+
+def _is_there() -> bool:
+    return find_spec("deepspeed") is not None and bool(compare_versions("deepspeed", ">=", _OLDEST))
 
 
 def _says(value: Any) -> bool:
@@ -157,7 +165,7 @@ class DividedAdamW(torch.optim.Optimizer):
         self._idle.pop(parameter, None)
 
     def norm(self) -> Tensor:
-        """The norm of the whole gradient, which is clipped where the step is made; NaN if not finite.
+        """The norm of the whole gradient, which is clipped where the step is made; infinite if not finite.
 
         Raises `PairwrightError` for weights without a gradient, which one process would leave alone: here
         they lie in one piece with the others, and would decay.
@@ -167,8 +175,8 @@ class DividedAdamW(torch.optim.Optimizer):
                 f"{len(self._idle)} weights get no gradient, the first: {next(iter(self._idle.values()))}; "
                 "DeepSpeed would change them all the same: launch without it, or give --lora_r 16"
             )
-        norm = torch.as_tensor(self._zero.scaled_global_norm())
-        return torch.where(norm < 0, torch.nan, norm)
+        norm: Tensor = self._zero.scaled_global_norm()
+        return norm
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Make the update, on every process its part, and bring the weights together."""
