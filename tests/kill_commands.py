@@ -24,7 +24,7 @@ from pairwright.journal import JOURNAL, Journal
 from pairwright.manifest import MANIFEST, load_manifest
 from pairwright.store import read_tables
 
-IMPORTED = ("pandas", "polars", "pairwright.runs", "pairwright.sample", "pairwright.stats", "revise.command")
+IMPORTED = ("pandas", "polars", "pairwright.runs", "pairwright.sample", "pairwright.stats")
 """What the commands import when they need it, pyarrow among them."""
 
 Start = Callable[[Path, list[str], float | None], bool]
