@@ -13,10 +13,8 @@ from pairwright.engines.openai import OpenAIEngine
 from pairwright.engines.vllm import VLLMEngine
 from pairwright.records import Job
 
-log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-
-def witness(engine: type[Any]) -> None:
+def witness(engine: type[Any], log: int) -> None:
     submit = engine.submit
 
     def audited(self: Any, job: Job) -> None:
@@ -26,7 +24,13 @@ def witness(engine: type[Any]) -> None:
     engine.submit = audited
 
 
-witness(CannedEngine)
-witness(OpenAIEngine)
-witness(VLLMEngine)
-main(sys.argv[2:])
+def run(log: str, command: list[str]) -> None:
+    """The command, witnessed, in a process of its own."""
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for engine in (CannedEngine, OpenAIEngine, VLLMEngine):
+        witness(engine, written)
+    main(command)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2:])

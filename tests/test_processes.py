@@ -37,13 +37,14 @@ def rewarded(own: TinyRun, name: str) -> RewardConfig:
 
 
 def kinds(own: TinyRun, prefix: str) -> list:
-    """A run of all weights, of adapters, of a reward model, and of a head shared with the embeddings."""
+    """Runs of all weights, adapters, a reward model, a head shared with the embeddings, and cut updates."""
     tied = str(own.folder / "tied-model")
     return [
         own.config(f"{prefix}all"),
         own.config(f"{prefix}lora", lora_r=2, merge_adapter=True),
         rewarded(own, f"{prefix}reward"),
         own.config(f"{prefix}tied", model=tied),
+        own.config(f"{prefix}cut", micro_batch_tokens=40, pairs_per_update=8, max_steps=2),
     ]
 
 
@@ -63,7 +64,7 @@ def runs(request, alone):
     """The same runs by two processes, how they were launched, and what each process said."""
     name = request.param
     store = str(alone.folder / f"{name}-store")
-    all_, lora, reward, tied = kinds(alone, f"{name}-")
+    all_, lora, reward, tied, cut = kinds(alone, f"{name}-")
     settings = [
         all_.model_copy(update={"reference_store": store}),
         all_.model_copy(update={"reference_store": store}),
@@ -71,13 +72,14 @@ def runs(request, alone):
         lora.model_copy(update={"reference_store": store}),
         reward,
         tied,
+        cut,
         alone.config(f"{name}-long", reference_store=store, **LONG),
         alone.config(f"{name}-small", pairs_per_update=1),
     ]
     return alone, name, together([s.model_dump(mode="json") for s in settings], launch=LAUNCHES[name])
 
 
-@pytest.mark.parametrize("kind", ["all", "lora", "reward", "tied"])
+@pytest.mark.parametrize("kind", ["all", "lora", "reward", "tied", "cut"])
 def test_two_processes_make_the_updates_of_one(runs, kind):
     own, name, _ = runs
     folders = [own.folder / f"{prefix}-{kind}" for prefix in ("one", name)]
@@ -108,7 +110,7 @@ def test_both_hear_the_same_result_and_the_same_refusal(runs):
     assert (trained, again) == ("trained", "already_finished")
     assert refused.startswith("UsageError")
     assert "`beta` was 0.1 and is now 0.3" in refused
-    assert others == ["trained"] * 4
+    assert others == ["trained"] * 5
     assert small.startswith("UsageError 2 processes share the pairs of an update, which are 1")
 
 
