@@ -74,27 +74,38 @@ def test_cutting_a_batch_changes_trls_sft_term_and_not_ours(script, model):
     assert min(rows["TRL, DPO and SFT"][1:]) > 0.05
 
 
+SMALL = ("--updates", "3", "--pairs_per_update", "2", "--held_out", "4", "--learning_rate", "3e-3")
+
+
 @pytest.mark.parametrize(
     ("name", "picture", "more"),
     [
         ("chosen_sinks", "chosen_sinks.png", ("--own",)),
-        ("anchors", "anchors-0.1.png", ("--independent",)),
+        ("anchors", "anchors-0.1.png", ()),
         ("sft_term", "sft_term-similar.png", ("--etas", "0,0.5")),
         ("sum_or_mean", "sum_or_mean.png", ()),
         ("noise", "noise.png", ()),
     ],
 )
 def test_scripts_train_once_and_draw(name, picture, more, script, model, tmp_path):
-    small = ("--updates", "3", "--pairs_per_update", "2", "--held_out", "4", "--learning_rate", "3e-3")
     where = ("--model", model, "--cache", str(tmp_path / "cache"), "--plots", str(tmp_path / "plots"))
-    first = script(name, *small, *where, "--seeds", "1", *more)
+    first = script(name, *SMALL, *where, "--seeds", "1", *more)
     assert any(line.startswith("training ") for line in first)
     assert [line for line in first if line.startswith("| ")]
     assert [path.name for path in (tmp_path / "plots").iterdir()] == [picture]
-    again = script(name, *small, *where, "--seeds", "1", *more)
+    again = script(name, *SMALL, *where, "--seeds", "1", *more)
     assert again == [line for line in first if not line.startswith("training ")]
     left = {path.name for path in (tmp_path / "cache").iterdir() if path.suffix != ".json"}
     assert left == {"reference"}  # weights are thrown away
+
+
+def test_how_far_both_sides_fell_is_said_of_every_evaluation(script, model, tmp_path):
+    where = ("--model", model, "--cache", str(tmp_path))
+    lines = script("anchors", *SMALL, *where, "--seeds", "2", "--independent")
+    rows = [cells_of(line) for line in lines if line.startswith(("| 0", "| 1"))]
+    assert [row[:2] for row in rows] == [[seed, step] for seed in "01" for step in "123"]
+    for _, _, chosen, rejected, ratio in rows:
+        assert float(ratio) == pytest.approx(float(rejected) / float(chosen), abs=0.1)
 
 
 def test_held_out_answers_are_never_trained_on(claim):
