@@ -131,13 +131,16 @@ def timed(model: nn.Module, work: Callable[[], None]) -> float:
 def plot(found: dict[str, dict[int, Point]], path: Path) -> None:
     """A panel for each thing that grows."""
     figure = Figure(figsize=(10, 3), layout="constrained")
-    panels: Sequence = figure.subplots(1, len(found))
+    panels: Sequence = figure.subplots(1, len(found), sharey=True)
     for panel, (name, points) in zip(panels, found.items(), strict=True):
         for kind in Point._fields:
             panel.plot(
                 list(points), [1e3 * getattr(p, kind) for p in points.values()], marker="o", label=kind
             )
         panel.set(xlabel=name.replace("_", " "), xscale="log", yscale="log")
+        panel.set_xticks(list(points), [f"{value:,}" for value in points])
+        panel.minorticks_off()
+    panels[0].set_yticks((50, 100, 200, 500), ("50", "100", "200", "500"))
     panels[0].set_ylabel("ms a pair")
     panels[0].legend()
     figure.savefig(path, dpi=100)
