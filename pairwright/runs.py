@@ -114,7 +114,8 @@ def _finished(
         planned = _plan(stage, config, found.input, {**engines.identities, **models})
     if (planned.stage, planned.semantic, planned.gate) != (found.stage, found.semantic, found.gate):
         return None
-    with FolderLock(folder):
+    # Of several workers the last one may still be writing what the others find finished.
+    with FolderLock(folder, 0.0 if config.share is None else _PATIENCE):
         manifest = continue_run(folder, planned, fresh=False)
         if sum(manifest.counts.values()) < manifest.items:
             return None

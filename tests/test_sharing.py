@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kill_commands import finished_keys
 from runs_on_disk import as_flags, files_of, revise_config
-from test_kill import AUDITED, finished_keys
+from test_kill import AUDITED
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.lock import FolderLock
@@ -88,6 +89,22 @@ def test_shares_are_disjoint_and_whole_and_the_last_one_writes_the_totals(tmp_pa
     assert whole.complete
     as_if_alone(run, golden)
     assert revise(config.model_copy(update={"shard": "0/3"})) == load_manifest(run)
+
+
+def test_a_worker_that_comes_back_waits_for_the_one_that_writes_the_totals(tmp_path: Path) -> None:
+    config = revise_config(tmp_path, rows=20)
+    run = alone(tmp_path, config)
+    config = config.model_copy(update={"out": str(run)})
+    with FolderLock(run):
+        single = start(config, tmp_path / "asked.log")
+        worker = start(config, tmp_path / "asked.log", "--shard", "0/2")
+        _, errors = single.communicate()
+        assert single.returncode == 1
+        assert "is writing to this folder" in errors.decode()
+        time.sleep(1)
+        assert worker.poll() is None
+    _, errors = worker.communicate()
+    assert worker.returncode == 0, errors.decode()
 
 
 @pytest.mark.parametrize("later", [None, "0/2"])
