@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import audited
-from kill_training import forked_call
+from forks import forked_call
 from runs_on_disk import as_flags, revise_config, write_jsonl
 
 from pairwright.journal import JOURNAL, Journal

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from forks import forked_call
 from game_toy import Toy
-from kill_training import forked_call
 
 from train.game import game
 

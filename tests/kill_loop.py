@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from kill_training import forked_call
+from forks import forked_call
 from loop_toy import LoopToy
 
 from train.loop import loop

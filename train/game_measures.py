@@ -114,9 +114,9 @@ def kl_from_start(samples: Path, model: str, start: str, *, size: int, use_cpu: 
     cut_off = [row for row in dropped if row["status"] == "truncated"]
     tokenizer = load_tokenizer(start)
     answers = []
-    for number, row in enumerate(finished + cut_off):
+    for row in finished + cut_off:
         ids = encode_answer(tokenizer, conversation(row["prompt"]), conversation(row["completion"]))
-        said = ids.answer_ids if number < len(finished) else ids.answer_ids[:-1]
+        said = ids.answer_ids[:-1] if "status" in row else ids.answer_ids
         if said:
             answers.append(Answer(*(np.array(part, dtype=np.int32) for part in (ids.prompt_ids, said))))
     now = _logprobs(model, answers, size, use_cpu)
