@@ -1,0 +1,12 @@
+"""What a user brings along: functions and objects named `file.py:name` or `module:name`, or handed over.
+
+Wherever a name is taken, such a name is taken too, and from Python the object itself. Nothing is
+registered: `load` finds the object, checks it against what is wanted, and says by its `identity`
+when its source has changed.
+"""
+
+from pairwright.plugins.handed import Named, named
+from pairwright.plugins.loading import Plugin, is_plugin, load
+from pairwright.plugins.wanted import Wanted, function
+
+__all__ = ["Named", "Plugin", "Wanted", "function", "is_plugin", "load", "named"]
