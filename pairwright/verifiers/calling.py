@@ -1,0 +1,161 @@
+"""Calls a function about answers, and reads what it returns. Runs in a process of its own.
+
+Whatever a function does with one answer is that answer's result alone: a value as JSON, or why
+there is none, in the function's own words and with its line.
+"""
+
+import asyncio
+import inspect
+import json
+import math
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pairwright.plugins.loading import fault
+from pairwright.verifiers.function import Columns, Form
+from pairwright.verifiers.said import Said
+
+Kind = Literal["score", "revision", "text"]
+
+
+class Item(NamedTuple):
+    """One answer that a function is asked about."""
+
+    prompt: str
+    messages: list[dict[str, str]]
+    """The prompt as a conversation."""
+    answer: str
+    row: dict[str, Any]
+    """The other columns."""
+
+
+class Result(NamedTuple):
+    """What came of one call."""
+
+    value: str | None
+    """As JSON: `{"score", "feedback"}`, or a text, or null where the function gives none."""
+    failure: str | None = None
+
+
+class Unusable(Exception):
+    """What a function returned, or how long it took, in words that need no place."""
+
+
+class Caller:
+    """One function, its form, and what it is to return."""
+
+    def __init__(self, function: Callable[..., Any], form: Form, kind: Kind, timeout: float) -> None:
+        self._function = function
+        self._form = form
+        self._kind = kind
+        self._timeout = timeout
+        self._file = file_of(function)
+
+    def results(self, items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Results by the items' places, each as soon as it is there."""
+        if self._form.batched:
+            yield from enumerate(self._together(items))
+        elif self._form.awaited:
+            yield from enumerate(asyncio.run(self._awaiting(items)))
+        else:
+            for place, item in enumerate(items):
+                yield place, self._result(lambda item=item: self._function(*self._arguments(item)))  # type: ignore[misc]
+
+    def _arguments(self, item: Item) -> tuple[Any, ...]:
+        if self._kind == "text":
+            return (item.messages,)
+        return item.prompt, item.answer, Columns({"prompt": item.messages} | item.row)
+
+    def _result(self, call: Callable[[], Any]) -> Result:
+        try:
+            return Result(self._read(call()))
+        except BaseException as error:  # the function's own: SystemExit too
+            return Result(None, self._fault(error))
+
+    async def _awaiting(self, items: Sequence[Item]) -> list[Result]:
+        return await asyncio.gather(*(self._one(item) for item in items))
+
+    async def _one(self, item: Item) -> Result:
+        try:
+            value = await self._in_time(self._function(*self._arguments(item)))
+            return Result(self._read(value))
+        except BaseException as error:
+            return Result(None, self._fault(error))
+
+    async def _in_time(self, awaitable: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                return await awaitable
+        except TimeoutError:
+            if limit.expired():
+                raise Unusable(f"took longer than {self._timeout:g} s") from None
+            raise
+
+    def _together(self, items: Sequence[Item]) -> list[Result]:
+        """One call for all; where it fails, one for each, so that only the guilty fail."""
+        try:
+            values = self._function(**self._keywords(items))
+            if inspect.isawaitable(values):
+                values = asyncio.run(self._in_time(values))
+            values = values.tolist() if hasattr(values, "tolist") else list(values)
+        except BaseException as error:
+            if len(items) == 1:
+                return [Result(None, self._fault(error))]
+            return [result for item in items for result in self._together([item])]
+        if len(values) != len(items):
+            count = f"{len(values)} score{'s' if len(values) != 1 else ''}"
+            return [Result(None, f"returned {count} for {len(items)} completions")] * len(items)
+        return [self._result(lambda value=value: value) for value in values]  # type: ignore[misc]
+
+    def _keywords(self, items: Sequence[Item]) -> dict[str, Any]:
+        names = list(dict.fromkeys(name for item in items for name in item.row))
+        columns = {name: [item.row.get(name) for item in items] for name in names}
+        answers = [Said(i.answer, [{"role": "assistant", "content": i.answer}]) for i in items]
+        prompts = [Said(item.prompt, item.messages) for item in items]
+        given = columns | {"prompts": prompts, "completions": answers}
+        taken = self._form.takes
+        if taken is None:
+            return given
+        known = inspect.signature(self._function).parameters
+        return {name: value for name, value in given.items() if name in known}
+
+    def _read(self, value: Any) -> str:
+        if self._kind == "score":
+            return json.dumps(scored(value))
+        if value is None and self._kind == "revision":
+            return "null"
+        if not isinstance(value, str):
+            wanted = "a text or None" if self._kind == "revision" else "a text"
+            raise Unusable(f"returned {_shown(value)}; {wanted} is wanted")
+        return json.dumps(str(value))
+
+    def _fault(self, error: BaseException) -> str:
+        return str(error) if isinstance(error, Unusable) else fault(error, self._file)
+
+
+def file_of(function: Callable[..., Any]) -> str | None:
+    """The file in which a function is written."""
+    function = getattr(function, "func", function)  # of functools.partial
+    code = inspect.unwrap(function) if inspect.isroutine(function) else getattr(function, "__call__", None)
+    code = getattr(code, "__code__", None)
+    return None if code is None else str(code.co_filename)
+
+
+def scored(value: Any) -> dict[str, Any]:
+    """Score and feedback from what a verifier returned. Raises `Unusable`."""
+    feedback = ""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str | None):
+        value, feedback = value[0], value[1] or ""
+    if value is None:
+        return {"score": None, "feedback": feedback}
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        raise Unusable(f"returned {_shown(value)}; bool, number, None or (score, feedback) is wanted")
+    score = float(value)
+    if not math.isfinite(score):
+        raise Unusable(f"returned {score}, which is no score")
+    return {"score": score, "feedback": feedback}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

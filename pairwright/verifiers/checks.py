@@ -1,0 +1,52 @@
+"""The checks that are shipped, by name."""
+
+import importlib.metadata
+import inspect
+from dataclasses import replace
+
+from pairwright.errors import UsageError
+from pairwright.plugins import Wanted, load
+from pairwright.verifiers.check import Check
+from pairwright.verifiers.spec import parse_check
+
+_HERE = "pairwright.verifiers"
+CHECKS = {
+    "contains": f"{_HERE}.texts:contains",
+    "excludes": f"{_HERE}.texts:excludes",
+    "length": f"{_HERE}.texts:length",
+    "regex": f"{_HERE}.texts:regex",
+    "json": f"{_HERE}.json_schema:json_check",
+    "math": f"{_HERE}.mathematics:math_check",
+    "ifeval": f"{_HERE}.ifeval.check:ifeval",
+    "code": f"{_HERE}.code:code",
+}
+"""Where each is made: a function of the arguments that gives a `Check`."""
+_MAKER = Wanted("a check's maker", "def NAME(**arguments) -> Check", callable)
+
+
+def make_check(spec: str, *, allow_code: bool = False) -> Check:
+    """The check that `check:NAME(…)` names. Raises `UsageError`, also where its library is missing."""
+    call = parse_check(spec)
+    if call.name not in CHECKS:
+        raise UsageError(f"{spec}: no check {call.name!r}; checks are {', '.join(CHECKS)}")
+    if call.name == "code" and not allow_code:
+        raise UsageError(f"{spec} runs what models wrote; say --allow_code if that may be")
+    try:
+        maker = load(CHECKS[call.name], _MAKER)
+        inspect.signature(maker.value).bind(*call.positional, **call.named)
+        check: Check = maker.value(*call.positional, **call.named)
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in check.libraries]
+    except ModuleNotFoundError as error:
+        raise _missing(spec, error.name) from None
+    except importlib.metadata.PackageNotFoundError as error:
+        raise _missing(spec, error.name) from None
+    except TypeError as error:
+        takes = ", ".join(str(p) for p in inspect.signature(maker.value).parameters.values())
+        raise UsageError(f"{spec}: {error}; it takes ({takes})") from None
+    source = maker.identity.partition("#")[2]
+    arguments = sorted(call.named.items())
+    return replace(check, identity=f"check:{call.name}{call.positional}{arguments}#{source} {versions}")
+
+
+def _missing(spec: str, module: str | None) -> UsageError:
+    return UsageError(f"{spec} needs {module}; install it with pip install 'pairwright[verify]'")

@@ -1,0 +1,98 @@
+"""The forms that a function may have, told apart by its parameters."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.plugins import Wanted
+from pairwright.plugins.wanted import signature_of, takes
+
+BATCHED = "completions"
+"""The parameter by which a reward function of TRL is known."""
+_GIVEN = ("prompts", BATCHED)
+_TRAINERS = ("completion_ids", "prompt_ids", "trainer_state", "log_extra", "log_metric", "environments")
+"""What TRL's trainers pass besides columns."""
+
+
+class Form(NamedTuple):
+    """How a function is called."""
+
+    batched: bool
+    """Whether it takes several answers at once, by keyword."""
+    awaited: bool
+    wants: tuple[str, ...] = ()
+    """Columns that a row must have; known of batched functions only."""
+    takes: tuple[str, ...] | None = ()
+    """Columns that it is given where a row has them; None for all."""
+
+
+def form_of(value: Callable[..., Any]) -> Form:
+    """The form of a function that `VERIFIER` or `REVISER` found fitting."""
+    call = getattr(value, "func", value)
+    awaited = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", 0))
+    signature = signature_of(value)
+    parameters = {} if signature is None else dict(signature.parameters)
+    if BATCHED not in parameters:
+        return Form(batched=False, awaited=awaited)
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    named = [n for n, p in parameters.items() if p.kind not in kinds and n not in _GIVEN]
+    wants = tuple(n for n in named if parameters[n].default is inspect.Parameter.empty)
+    everything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return Form(True, awaited, wants, None if everything else tuple(named))
+
+
+def require_columns(name: str, wanted: Iterable[str], there: Iterable[str]) -> None:
+    """Raise `UsageError` naming the columns that a verifier wants and the rows do not have."""
+    there = list(there)
+    missing = [column for column in wanted if column not in there]
+    if trainers := [column for column in missing if column in _TRAINERS]:
+        raise UsageError(f"{name} wants {_listed(trainers)}, which only TRL's trainers have")
+    if missing:
+        raise UsageError(
+            f"{name} wants the column{'s' if len(missing) > 1 else ''} {_listed(missing)}, which the rows "
+            f"do not have; they have {_listed(there)}"
+        )
+
+
+class Columns(dict[str, Any]):
+    """The columns of a row. Asking for one that is not there says which there are."""
+
+    def __missing__(self, name: str) -> Any:
+        raise NoColumnError(f"the row has no column `{name}`; it has {_listed(self)}")
+
+
+class NoColumnError(KeyError):
+    """A column that is not there."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _is_reward_function(value: Any) -> bool:
+    signature = signature_of(value)
+    if signature is None or BATCHED not in signature.parameters:
+        return False
+    return all(p.kind is not inspect.Parameter.POSITIONAL_ONLY for p in signature.parameters.values())
+
+
+VERIFIER = Wanted(
+    "a verifier",
+    "def NAME(prompt, answer, row) -> bool | float | (score, feedback)` or, as TRL's reward functions, "
+    "`def NAME(completions, prompts, **columns) -> list of numbers or None",
+    lambda value: callable(value) and (_is_reward_function(value) or takes(value, 3)),
+)
+REVISER = Wanted(
+    "a reviser",
+    "def NAME(prompt, answer, row) -> str | None",
+    lambda value: callable(value) and takes(value, 3),
+)
+POLICY = Wanted(
+    "a function that answers",
+    "def NAME(messages) -> str",
+    lambda value: callable(value) and takes(value, 1),
+)

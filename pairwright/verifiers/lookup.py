@@ -1,0 +1,59 @@
+"""From the name of a function or a check to what is needed to call it."""
+
+import pickle
+from functools import partial
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from pairwright.plugins import Wanted, load
+from pairwright.plugins.handed import is_handed
+from pairwright.verifiers.calling import Kind, file_of
+from pairwright.verifiers.checks import make_check
+from pairwright.verifiers.function import POLICY, REVISER, VERIFIER, Form, form_of
+from pairwright.verifiers.spec import CHECK, PYTHON
+
+WANTED: dict[Kind, Wanted] = {"score": VERIFIER, "revision": REVISER, "text": POLICY}
+ANY = Wanted("a function", "def NAME(…)", callable)
+
+
+class Function(NamedTuple):
+    """A function as it is called elsewhere."""
+
+    identity: str
+    """Its name and a hash of its source, as request keys hold it."""
+    form: Form
+    wants: tuple[str, ...]
+    """Columns that every row must have; `a|b` where one of several will do."""
+    file: str | None
+    """Where it is written."""
+    make: bytes
+    """A pickled function of no arguments that gives it."""
+
+
+def look_up(spec: str, kind: Kind | None = None, *, allow_code: bool = False) -> Function:
+    """The function that `file.py:name`, `module:name`, `python:…` or `check:…` names.
+
+    Raises `UsageError` when there is none, or when it cannot be called as `kind` wants.
+    """
+    if spec.startswith(CHECK):
+        check = make_check(spec, allow_code=allow_code)
+        make = partial(make_check, spec, allow_code=allow_code)
+        return Function(check.identity, form_of(check), check.wants, None, pickle.dumps(make))
+    name = spec.removeprefix(PYTHON)
+    plugin = load(name, ANY if kind is None else WANTED[kind])
+    form = form_of(plugin.value)
+    made = cloudpickle.dumps(partial(_same, plugin.value)) if is_handed(name) else _pickled(name)
+    return Function(f"python:{plugin.identity}", form, form.wants, file_of(plugin.value), made)
+
+
+def _pickled(name: str) -> bytes:
+    return pickle.dumps(partial(_loaded, name))
+
+
+def _loaded(name: str) -> Any:
+    return load(name, ANY).value
+
+
+def _same(value: Any) -> Any:
+    return value

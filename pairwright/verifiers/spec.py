@@ -1,0 +1,62 @@
+"""How verifiers are named: functions, checks with their arguments, engines; several by comma.
+
+    checks.py:passes     my.checks:passes     python:checks.py:passes
+    check:math     check:length(max_words=100)     check:contains("Yours,", column=names)
+    hf:MODEL     openai:MODEL@URL     reward:MODEL
+"""
+
+import ast
+from typing import Any, NamedTuple
+
+from pairwright.errors import UsageError
+
+CHECK, PYTHON = "check:", "python:"
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+class CheckCall(NamedTuple):
+    """A check and what it is given."""
+
+    name: str
+    positional: tuple[Any, ...]
+    named: dict[str, Any]
+
+
+def split_specs(text: str) -> list[str]:
+    """The parts of a list with commas, of which those in brackets and quotes divide nothing."""
+    parts, depth, quote, begin = [], 0, "", 0
+    for place, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote and text[place - 1] != "\\" else quote
+        elif sign in "\"'" and depth:
+            quote = sign
+        elif sign in _OPEN:
+            depth += 1
+        elif sign in _CLOSE:
+            depth -= 1
+        elif sign == "," and not depth:
+            parts.append(text[begin:place])
+            begin = place + 1
+    return [part.strip() for part in (*parts, text[begin:]) if part.strip()]
+
+
+def parse_check(spec: str) -> CheckCall:
+    """Name and arguments of `check:NAME(…)`. Raises `UsageError` that shows how it is written.
+
+    Arguments are numbers, quoted texts, True, False and lists of them; a bare word is a text.
+    """
+    call = spec.removeprefix(CHECK)
+    try:
+        tree = ast.parse(call if "(" in call else f"{call}()", mode="eval").body
+        assert isinstance(tree, ast.Call)
+        assert isinstance(tree.func, ast.Name)
+        named = {keyword.arg: _value(keyword.value) for keyword in tree.keywords if keyword.arg}
+        return CheckCall(tree.func.id, tuple(_value(arg) for arg in tree.args), named)
+    except (SyntaxError, ValueError, AssertionError):
+        raise UsageError(
+            f'{spec}: a check is written check:NAME or check:NAME(argument=value), with texts in "quotes"'
+        ) from None
+
+
+def _value(node: ast.expr) -> Any:
+    return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)

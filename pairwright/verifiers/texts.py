@@ -1,0 +1,85 @@
+"""Checks of a text as it stands: what it holds, what it leaves out, how long it is, its pattern."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pairwright.errors import UsageError
+from pairwright.verifiers.check import Check, Score
+
+
+def contains(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
+    """Every text stands in the answer; those of a column (one, or a list) besides."""
+    return _of_texts(texts, column, ignore_case, wanted=True)
+
+
+def excludes(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
+    """No text stands in the answer."""
+    return _of_texts(texts, column, ignore_case, wanted=False)
+
+
+def _of_texts(texts: tuple[str, ...], column: str | None, ignore_case: bool, *, wanted: bool) -> Check:
+    if not texts and column is None:
+        raise UsageError('check:contains and check:excludes are given texts, or column=NAME: ("please")')
+
+    def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
+        sought = [str(text) for text in (*texts, *_listed(row, column))]
+        said = answer.casefold() if ignore_case else answer
+        found = [text for text in sought if (text.casefold() if ignore_case else text) in said]
+        wrong = [t for t in sought if t not in found] if wanted else found
+        quoted = ", ".join(f"“{text}”" for text in wrong)
+        verb = "must contain" if wanted else "must not contain"
+        return _share(len(sought) - len(wrong), len(sought)), f"the answer {verb} {quoted}" if wrong else ""
+
+    return Check(score, () if column is None else (column,))
+
+
+def length(
+    *,
+    min_words: int = 0,
+    max_words: int | None = None,
+    min_characters: int = 0,
+    max_characters: int | None = None,
+) -> Check:
+    """The answer is neither shorter nor longer, in words (between white space) and in characters."""
+    limits = {"words": (min_words, max_words), "characters": (min_characters, max_characters)}
+    if all(limit in ((0, None),) for limit in limits.values()):
+        raise UsageError("check:length is given min_words, max_words, min_characters or max_characters")
+
+    def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
+        for unit, (least, most) in limits.items():
+            has = len(answer.split()) if unit == "words" else len(answer)
+            if has < least or (most is not None and has > most):
+                wanted = f"at least {least}" if has < least else f"at most {most}"
+                return 0.0, f"the answer has {has} {unit}; {wanted} are wanted"
+        return 1.0, ""
+
+    return Check(score)
+
+
+def regex(pattern: str | None = None, *, column: str | None = None, whole: bool = False) -> Check:
+    """The pattern (of the argument, or of a column) is found in the answer; with `whole`, it is all of it."""
+    if (pattern is None) == (column is None):
+        raise UsageError('check:regex is given a pattern, as check:regex("^yes"), or column=NAME')
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise UsageError(f"check:regex: {pattern!r} is no pattern: {error}") from None
+
+    def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
+        wanted = pattern if column is None else row[column]
+        found = (re.fullmatch if whole else re.search)(wanted, answer, re.MULTILINE)
+        return (1.0, "") if found else (0.0, f"the answer does not match the pattern {wanted}")
+
+    return Check(score, () if column is None else (column,))
+
+
+def _listed(row: Mapping[str, Any], column: str | None) -> list[Any]:
+    if column is None:
+        return []
+    value = row[column]
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _share(held: int, of: int) -> float:
+    return held / of if of else 1.0
