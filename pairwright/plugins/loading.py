@@ -17,6 +17,7 @@ from pairwright.errors import UsageError
 from pairwright.plugins.handed import HANDED, MARK, is_handed
 from pairwright.plugins.identity import source_hash
 from pairwright.plugins.wanted import Wanted
+from pairwright.records import content_hash
 
 _NAME = re.compile(r"(?P<place>.+\.py|[^\W\d][\w.]*):(?P<name>[^\W\d][\w.]*)")
 
@@ -76,7 +77,7 @@ def _run_file(name: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"{name}: no such file: {path}")
     path = path.resolve()
-    own = f"{path.stem}_{source_hash(path)}"
+    own = f"{path.stem}_{content_hash([str(path), source_hash(path)])[:12]}"
     if own in sys.modules:
         return sys.modules[own]
     spec = importlib.util.spec_from_file_location(own, path)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pairwright.plugins.loading import fault
-from pairwright.verifiers.function import Columns, Form
+from pairwright.verifiers.function import Columns, Form, called_function
 from pairwright.verifiers.said import Said
 
 Kind = Literal["score", "revision", "text"]
@@ -135,9 +135,7 @@ class Caller:
 
 def file_of(function: Callable[..., Any]) -> str | None:
     """The file in which a function is written."""
-    function = getattr(function, "func", function)  # of functools.partial
-    code = inspect.unwrap(function) if inspect.isroutine(function) else getattr(function, "__call__", None)
-    code = getattr(code, "__code__", None)
+    code = getattr(called_function(function), "__code__", None)
     return None if code is None else str(code.co_filename)
 
 

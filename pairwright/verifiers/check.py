@@ -17,6 +17,8 @@ class Check:
     """Columns that a row must have; `a|b` where one of several will do."""
     libraries: tuple[str, ...] = ()
     """Those whose versions decide what it says."""
+    data: str = ""
+    """Hash of the files that it reads."""
     identity: str = ""
 
     def __call__(self, prompt: str, answer: str, row: Mapping[str, Any]) -> Score:

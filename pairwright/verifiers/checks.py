@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pairwright.errors import UsageError
 from pairwright.plugins import Wanted, load
+from pairwright.records import content_hash
 from pairwright.verifiers.check import Check
 from pairwright.verifiers.spec import parse_check
 
@@ -18,7 +19,7 @@ CHECKS = {
     "json": f"{_HERE}.json_schema:json_check",
     "math": f"{_HERE}.mathematics:math_check",
     "ifeval": f"{_HERE}.ifeval.check:ifeval",
-    "code": f"{_HERE}.code:code",
+    "code": f"{_HERE}.programs:code",
 }
 """Where each is made: a function of the arguments that gives a `Check`."""
 _MAKER = Wanted("a check's maker", "def NAME(**arguments) -> Check", callable)
@@ -43,9 +44,9 @@ def make_check(spec: str, *, allow_code: bool = False) -> Check:
     except TypeError as error:
         takes = ", ".join(str(p) for p in inspect.signature(maker.value).parameters.values())
         raise UsageError(f"{spec}: {error}; it takes ({takes})") from None
-    source = maker.identity.partition("#")[2]
-    arguments = sorted(call.named.items())
-    return replace(check, identity=f"check:{call.name}{call.positional}{arguments}#{source} {versions}")
+    said = ", ".join([*map(repr, call.positional), *(f"{n}={v!r}" for n, v in sorted(call.named.items()))])
+    source = content_hash([maker.identity, versions, check.data])[:12]
+    return replace(check, identity=f"check:{call.name}({said})#{source}")
 
 
 def _missing(spec: str, module: str | None) -> UsageError:

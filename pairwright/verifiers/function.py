@@ -29,8 +29,7 @@ class Form(NamedTuple):
 
 def form_of(value: Callable[..., Any]) -> Form:
     """The form of a function that `VERIFIER` or `REVISER` found fitting."""
-    call = getattr(value, "func", value)
-    awaited = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", 0))
+    awaited = inspect.iscoroutinefunction(called_function(value))
     signature = signature_of(value)
     parameters = {} if signature is None else dict(signature.parameters)
     if BATCHED not in parameters:
@@ -45,7 +44,7 @@ def form_of(value: Callable[..., Any]) -> Form:
 def require_columns(name: str, wanted: Iterable[str], there: Iterable[str]) -> None:
     """Raise `UsageError` naming the columns that a verifier wants and the rows do not have."""
     there = list(there)
-    missing = [column for column in wanted if column not in there]
+    missing = [column for column in wanted if not set(column.split("|")) & set(there)]
     if trainers := [column for column in missing if column in _TRAINERS]:
         raise UsageError(f"{name} wants {_listed(trainers)}, which only TRL's trainers have")
     if missing:
@@ -53,6 +52,12 @@ def require_columns(name: str, wanted: Iterable[str], there: Iterable[str]) -> N
             f"{name} wants the column{'s' if len(missing) > 1 else ''} {_listed(missing)}, which the rows "
             f"do not have; they have {_listed(there)}"
         )
+
+
+def called_function(value: Callable[..., Any]) -> Any:
+    """The function behind a callable: of a partial the one it fills in, of an object its `__call__`."""
+    value = getattr(value, "func", value)
+    return inspect.unwrap(value) if inspect.isroutine(value) else getattr(type(value), "__call__", value)  # noqa: B004
 
 
 class Columns(dict[str, Any]):
@@ -70,7 +75,7 @@ class NoColumnError(KeyError):
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
+    return ", ".join(f"`{name.replace('|', '` or `')}`" for name in names) or "none"
 
 
 def _is_reward_function(value: Any) -> bool:

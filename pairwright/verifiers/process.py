@@ -21,6 +21,7 @@ _START_SECONDS = 120.0
 """Seconds that a function's module may take to be imported."""
 _GRACE_SECONDS = 1.0
 """Seconds beyond the limit in which a worker that hangs says where, and one that awaits ends by itself."""
+_ENDED = re.compile(r"the process ended with .*")
 _HANGING = re.compile(r'File "(?P<path>[^"]+)", line (?P<line>\d+) in ')
 
 
@@ -98,8 +99,8 @@ class FunctionProcess:
             self._end()
             return None
         if line is None:
-            last = next((line for line in reversed(self._process.log_tail()) if "ended with" in line), "")
-            self._loss = f"{last or 'the process ended'}{self._where()}"
+            last = next(filter(None, map(_ENDED.search, reversed(self._process.log_tail()))), None)
+            self._loss = f"{last[0] if last else 'the process ended'}{self._where()}"
             self._end()
             return None
         found: dict[str, Any] = json.loads(line)

@@ -1,8 +1,8 @@
 """How verifiers are named: functions, checks with their arguments, engines; several by comma.
 
-    checks.py:passes     my.checks:passes     python:checks.py:passes
-    check:math     check:length(max_words=100)     check:contains("Yours,", column=names)
-    hf:MODEL     openai:MODEL@URL     reward:MODEL
+checks.py:passes     my.checks:passes     python:checks.py:passes
+check:math     check:length(max_words=100)     check:contains("Yours,", column=names)
+hf:MODEL     openai:MODEL@URL     reward:MODEL
 """
 
 import ast

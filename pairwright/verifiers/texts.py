@@ -58,7 +58,7 @@ def length(
 
 
 def regex(pattern: str | None = None, *, column: str | None = None, whole: bool = False) -> Check:
-    """The pattern (of the argument, or of a column) is found in the answer; with `whole`, it is all of it."""
+    """The pattern, given or in a column, is found in the answer; with `whole`, it matches all of it."""
     if (pattern is None) == (column is None):
         raise UsageError('check:regex is given a pattern, as check:regex("^yes"), or column=NAME')
     try:
@@ -67,7 +67,7 @@ def regex(pattern: str | None = None, *, column: str | None = None, whole: bool 
         raise UsageError(f"check:regex: {pattern!r} is no pattern: {error}") from None
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        wanted = pattern if column is None else row[column]
+        wanted = str(row[column] if column is not None else pattern)
         found = (re.fullmatch if whole else re.search)(wanted, answer, re.MULTILINE)
         return (1.0, "") if found else (0.0, f"the answer does not match the pattern {wanted}")
 

@@ -2,9 +2,9 @@
 
     python -P worker.py
 
-Lines in: first `sys.path` as JSON, then pickles in base64: a `Work`, and lists of `Item`. Lines out are JSON: first
-`{"ready": true}` or `{"broken": …}`, then `{"place", "value", "failure"}`, one for each item. What the
-function prints goes to stderr, and it reads nothing from stdin.
+Lines in: first `sys.path` as JSON, then pickles in base64: a `Work`, and lists of `Item`. Lines out are
+JSON: first `{"ready": true}` or `{"broken": …}`, then `{"place", "value", "failure"}`, one for each
+item. What the function prints goes to stderr, and it reads nothing from stdin.
 """
 
 import base64
@@ -57,7 +57,7 @@ def _work(work: "Work", asked: IO[bytes], told: IO[bytes]) -> None:
         return _say(told, broken=fault(error))
     _say(told, ready=True)
     for line in asked:
-        # Where a call hangs, even in C, the line it hangs at is written to stderr before the process is ended.
+        # Where a call hangs, even in C, its line is written to stderr before the process is ended.
         faulthandler.dump_traceback_later(work.timeout, exit=False)
         for place, result in caller.results(pickle.loads(base64.b64decode(line))):
             _say(told, place=place, value=result.value, failure=result.failure)

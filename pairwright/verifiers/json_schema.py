@@ -1,0 +1,65 @@
+"""`check:json`: an answer that is JSON, and as a schema has it."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from pairwright.errors import UsageError
+from pairwright.records import content_hash
+from pairwright.verifiers.check import Check, Score
+
+_FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL | re.IGNORECASE)
+
+
+def json_check(schema: str | None = None, *, column: str | None = None, fenced: bool = False) -> Check:
+    """The answer is JSON that a schema accepts: that of a file, or that of a column.
+
+    Without either, any JSON passes. `fenced`: it may stand in a code block, with nothing beside it.
+    """
+    if schema is not None and column is not None:
+        raise UsageError("check:json is given a schema's file or column=NAME, not both")
+    read = None if schema is None else _read(Path(schema))
+    of_all = None if schema is None else _validator(read, schema)
+
+    def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
+        inside = _FENCED.match(answer) if fenced else None
+        try:
+            value = json.loads(inside[1] if inside else answer)
+        except ValueError as error:
+            return 0.0, f"the answer is not JSON: {error}"
+        validator = of_all if column is None else _validator(_parsed(row[column]), f"the column `{column}`")
+        wrong = (
+            None if validator is None else jsonschema.exceptions.best_match(validator.iter_errors(value))
+        )
+        if wrong is None:
+            return 1.0, ""
+        return 0.0, f"at {wrong.json_path}: {wrong.message}"
+
+    wants = () if column is None else (column,)
+    return Check(score, wants, ("jsonschema",), data=content_hash(read))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"check:json: cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"check:json: {path} is not JSON: {error}") from None
+
+
+def _parsed(schema: Any) -> Any:
+    return json.loads(schema) if isinstance(schema, str) else schema
+
+
+def _validator(schema: Any, where: str) -> Any:
+    kind = jsonschema.validators.validator_for(schema)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise UsageError(f"check:json: {where} is no JSON schema: {error.message}") from None
+    return kind(schema)

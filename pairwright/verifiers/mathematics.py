@@ -1,0 +1,34 @@
+"""`check:math`: the final result of an answer against the right one, whatever way it is written."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import math_verify
+
+from pairwright.verifiers.check import Check, Score
+
+_MARK = "####"
+"""GSM8K writes the right result after this mark."""
+
+
+def math_check(gold: str = "solution|gold|answer") -> Check:
+    """1 where the answer's result equals the one in the column `gold`.
+
+    Of several columns with `|` between them, the first that the row has. A row without a right result
+    that can be read fails.
+    """
+
+    def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
+        column = next(name for name in gold.split("|") if name in row)
+        right = str(row[column]).rpartition(_MARK)[2].strip()
+        wanted = math_verify.parse(right) or math_verify.parse(f"${right}$")
+        if not wanted:
+            raise ValueError(f"no result can be read from the column `{column}`: {right[:80]!r}")
+        found = math_verify.parse(answer)
+        if not found:
+            return 0.0, "the answer comes to no result; end it with one, as \\boxed{…}"
+        if math_verify.verify(wanted, found):
+            return 1.0, ""
+        return 0.0, f"the result of the answer, {found[-1]}, is wrong"
+
+    return Check(score, (gold,), ("math-verify",))

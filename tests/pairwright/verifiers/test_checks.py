@@ -1,0 +1,143 @@
+"""The shipped checks and how they are written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pairwright.errors import UsageError
+from pairwright.verifiers.checks import make_check
+from pairwright.verifiers.spec import split_specs
+
+
+def score(spec: str, said: str, **row: Any) -> tuple[float, str]:
+    return make_check(spec, allow_code=True)("What is it?", said, row)
+
+
+def test_commas_in_brackets_and_quotes_divide_nothing() -> None:
+    text = "checks.py:passes, check:contains(\"a, b)\", 'c',column=words) ,hf:smollm2"
+    assert split_specs(text) == [
+        "checks.py:passes",
+        "check:contains(\"a, b)\", 'c',column=words)",
+        "hf:smollm2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "answer", "wanted"),
+    [
+        ('check:contains("Please")', "yes, please", 1.0),
+        ('check:contains("Please", ignore_case=False)', "yes, please", 0.0),
+        ('check:contains("a", "b")', "just a", 0.5),
+        ('check:excludes("sorry")', "I am Sorry", 0.0),
+        ("check:excludes(sorry)", "fine", 1.0),
+        ("check:length(max_words=2)", "one two", 1.0),
+        ("check:length(max_words=2)", "one two three", 0.0),
+        ("check:length(min_characters=4)", "one", 0.0),
+        ('check:regex("^yes$")', "well\nyes", 1.0),
+        ('check:regex("yes", whole=True)', "yes!", 0.0),
+        ("check:json", '{"a": 1}', 1.0),
+        ("check:json", '```json\n{"a": 1}\n```', 0.0),
+        ("check:json(fenced=True)", '```json\n{"a": 1}\n```', 1.0),
+    ],
+)
+def test_texts(spec: str, answer: str, wanted: float) -> None:
+    found, feedback = score(spec, answer)
+    assert found == wanted
+    assert (feedback == "") == (wanted == 1.0)
+
+
+def test_columns_of_the_row_say_what_is_wanted() -> None:
+    assert score("check:contains(column=words)", "a cat", words=["cat", "dog"]) == (
+        0.5, "the answer must contain “dog”",
+    )  # fmt: skip
+    assert score("check:regex(column=pattern)", "42", pattern=r"^\d+$")[0] == 1.0
+    schema = json.dumps({"type": "object", "required": ["name"]})
+    assert score("check:json(column=schema)", "{}", schema=schema) == (
+        0.0, "at $: 'name' is a required property",
+    )  # fmt: skip
+    assert make_check("check:json(column=schema)").wants == ("schema",)
+
+
+def test_a_schema_in_a_file_is_part_of_what_the_check_is(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text('{"type": "array"}')
+    before = make_check(f'check:json("{path}")')
+    assert before("", "[]", {})[0] == 1.0
+    path.write_text('{"type": "object"}')
+    assert make_check(f'check:json("{path}")').identity != before.identity
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "wanted"),
+    [
+        ("She sells 16 - 7 = 9 eggs, so 9 * 2 = $18.", "9 * 2 = <<9*2=18>>18\n#### 18", 1.0),
+        (r"It is \boxed{\frac{1}{2}}.", "0.5", 1.0),
+        ("The answer is 1,000.", "1000", 1.0),
+        ("The answer is 19.", "#### 18", 0.0),
+        ("I do not know.", "18", 0.0),
+    ],
+)
+def test_results_of_mathematics(answer: str, gold: str, wanted: float) -> None:
+    assert score("check:math", answer, answer=gold)[0] == wanted
+    assert score("check:math(gold=right)", answer, right=gold)[0] == wanted
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("check:nope", "no check 'nope'; checks are contains, excludes"),
+        ("check:length", "is given min_words, max_words"),
+        ("check:length(max_word=3)", "unexpected keyword argument 'max_word'; it takes (min_words"),
+        (
+            "check:regex(^a)",
+            'a check is written check:NAME or check:NAME(argument=value), with texts in "quotes"',
+        ),
+        ('check:regex("[")', "'[' is no pattern"),
+        ("check:contains", "are given texts"),
+        ('check:json("nowhere.json")', "cannot read nowhere.json"),
+        ("check:code", "--allow_code"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_sentence(spec: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as error:
+        make_check(spec)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+TESTS = ["assert double(1) == 2", "assert double(3) == 6"]
+
+
+@pytest.mark.parametrize(
+    ("program", "wanted", "said"),
+    [
+        ("Sure:\n```python\ndef double(x):\n    return 2 * x\n```\nDone.", 1.0, ""),
+        ("def double(x):\n    return 2", 0.5, "assert double(3) == 6"),
+        ("import sys\nsys.exit(0)", 0.0, "does not run: SystemExit"),
+        ("import os\nos._exit(0)", 0.0, "ended before its tests were through"),
+        ("def double(x):\n    while True: pass", 0.0, "took longer than 0.7 s"),
+        ("def double(x):\n    'x' * 10**10\n    return 2 * x", 0.0, "MemoryError"),
+        ("def double(x):\n    open('f', 'w').write('a' * 10**8)\n    return 2 * x", 0.0, "too large"),
+        (
+            "import socket\ndef double(x):\n    socket.create_connection(('127.0.0.1', 9), 1)",
+            0.0,
+            "Network",
+        ),
+        ("import os\ndef double(x):\n    return 2 * x if 'SECRET' not in os.environ else 0", 1.0, ""),
+        ("def double(x", 0.0, "SyntaxError"),
+    ],
+)
+def test_programs_run_confined(
+    program: str, wanted: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "1")
+    found, feedback = score("check:code(seconds=0.7)", program, tests=TESTS)
+    assert found == wanted
+    assert said in feedback
+
+
+def test_programs_with_a_check_of_their_entry_point() -> None:
+    test = "def check(candidate):\n    assert candidate(2) == 4\n"
+    assert score("check:code", "def f(x):\n    return x * x", test=test, entry_point="f")[0] == 1.0
