@@ -27,9 +27,9 @@ def ours(given: argparse.Namespace, arguments: dict[str, str]) -> dict[str, floa
     """Seconds and tokens of `sample` into a fresh folder, on an engine that is already open."""
     from pairwright.engines import pool
     from pairwright.engines.options import EngineOptions
-    from pairwright.engines.vllm import VLLMEngine
+    from pairwright.engines.vllm.engine import VLLMEngine
     from pairwright.records import Job, Request, Sampling, conversation
-    from pairwright.sample import SampleConfig, sample
+    from pairwright.stages.sample import SampleConfig, sample
 
     spec = f"vllm:{given.model}"
     engine = VLLMEngine(given.model, EngineOptions(engine=arguments), spec)
@@ -69,14 +69,14 @@ def requests(given: argparse.Namespace) -> dict[str, Any]:
     """The very requests that `sample` makes, for the bare side."""
     from transformers import AutoTokenizer
 
-    from pairwright.chat import end_of_turn
+    from pairwright.engines.kinds import engine_identity
     from pairwright.engines.options import EngineOptions
-    from pairwright.engines.spec import engine_identity
-    from pairwright.engines.weights import resolve_model
-    from pairwright.inputs import Input
+    from pairwright.inputs.rows import Input
+    from pairwright.models.chat import end_of_turn
+    from pairwright.models.names import resolve_model
     from pairwright.records import Job, Sampling
-    from pairwright.sample import answer_request
-    from pairwright.stage import Columns
+    from pairwright.stages.sample import answer_request
+    from pairwright.stages.stage import Columns
 
     model = engine_identity(f"vllm:{given.model}", EngineOptions())
     sampling = Sampling(max_tokens=given.max_tokens)
@@ -93,7 +93,7 @@ def requests(given: argparse.Namespace) -> dict[str, Any]:
 
 def bare(given: argparse.Namespace, asked: dict[str, Any], arguments: dict[str, str]) -> dict[str, float]:
     """Seconds and tokens of one `LLM.chat`, in a process of vLLM's own Python."""
-    from pairwright.engines.kept_process import KeptProcess
+    from pairwright.engines.vllm.process import KeptProcess
 
     own = {name: value for name, value in arguments.items() if name != "python"}
     told = json.dumps(asked | {"arguments": own})

@@ -13,8 +13,8 @@ from collections import Counter
 from typing import Any
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.minimality import Minimality, measure
-from pairwright.sources import open_source
+from pairwright.inputs.sources import open_source
+from pairwright.pairs.minimality import Minimality, measure
 from revise.gates import Candidate, GateConfig, Verdict, check
 
 MEASURES = ("kept_share", "edit_distance", "jaccard", "char_levenshtein", "common_prefix", "length_ratio")

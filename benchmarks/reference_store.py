@@ -23,7 +23,7 @@ BETAS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 def write_pairs(source: str, limit: int, path: Path) -> int:
     """The first pairs of a file as conversations, which both sides read; returns how many."""
-    from train.rows import read_pairs
+    from pairwright.inputs.pairs import read_pairs
 
     rows = [
         {
@@ -39,9 +39,9 @@ def write_pairs(source: str, limit: int, path: Path) -> int:
 
 def ours(args: argparse.Namespace, pairs: Path, work: Path, beta: float) -> int:
     """A run here; returns on how many pairs the reference was asked."""
-    from train import reference
     from train.config import TrainConfig
-    from train.trainer import train
+    from train.preference import reference
+    from train.trainer.trainer import train
 
     asked = []
     computed = reference._computed
@@ -73,8 +73,8 @@ def theirs(args: argparse.Namespace, pairs: Path, work: Path, beta: float) -> in
     from datasets import load_dataset
     from transformers import AutoModelForCausalLM
 
-    from pairwright.engines.weights import resolve_model
-    from train.model import load_tokenizer
+    from pairwright.models.names import resolve_model
+    from train.models.language import load_tokenizer
 
     asked = []
 
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--max_length", type=int, default=512)
     parser.add_argument("--learning_rate", type=float, default=1e-6)
     args = parser.parse_args()
-    importlib.import_module("train.trainer"), importlib.import_module("trl")  # not part of any run
+    importlib.import_module("train.trainer.trainer"), importlib.import_module("trl")  # not part of any run
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         count = write_pairs(args.pairs, args.limit, work / "pairs.parquet")

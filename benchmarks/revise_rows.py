@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pairwright.minimality import measure
+from pairwright.pairs.minimality import measure
 from revise import ReviseConfig, revise
 from revise.gates import Candidate, GateConfig, check
 from revise.parse import parse_revision

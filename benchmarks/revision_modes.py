@@ -16,13 +16,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pairwright.columns import Columns
-from pairwright.inputs import Input
-from pairwright.journal import Journal
-from pairwright.manifest import load_manifest
-from pairwright.minimality import WORD
+from pairwright.folders.journal import Journal
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import read_tables
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.rows import Input
+from pairwright.pairs.minimality import WORD
 from pairwright.records import Completion
-from pairwright.store import read_tables
 from revise import ReviseConfig, revise
 from revise.stage import ReviseStage
 

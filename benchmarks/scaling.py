@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from train.answers import Answer, collate
-from train.forward import lay_out, moved
-from train.logprobs import token_logprobs
+from train.forward.answers import Answer, collate
+from train.forward.layout import lay_out, moved
+from train.forward.logprobs import token_logprobs
 
 PROMPTS = 4
 """Prompts of one forward pass."""

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairwright.figures import figures_of
-from pairwright.manifest import InputInfo, Manifest, Shard
-from pairwright.report.command import ReportConfig, report
+from pairwright.folders.manifest import InputInfo, Manifest, Shard
+from pairwright.folders.shards import shard_file
+from pairwright.reports.report import ReportConfig, report
 from pairwright.schema import JUDGED_PAIR, dropped
-from pairwright.store import shard_file
 
 ANSWER = "The sum of {n} and one is easy to find: it is {m}, as everybody knows who can count. " * 4
 

@@ -11,9 +11,9 @@ import statistics
 
 from transformers import AutoTokenizer
 
-from pairwright.engines.smollm2 import smollm2_folder
+from pairwright.inputs.sources import records
+from pairwright.models.smollm2 import smollm2_folder
 from pairwright.records import conversation, transcript
-from pairwright.sources import records
 from prompts import load
 
 

@@ -79,8 +79,8 @@ def work(pairs: list[Any], model: str, *, with_reference: bool) -> float:
     """FLOP of an update here that matrix products with weights need."""
     from transformers import AutoConfig
 
-    from pairwright.engines.weights import resolve_model
-    from train.trees import tree_of
+    from pairwright.models.names import resolve_model
+    from train.forward.trees import tree_of
 
     config = AutoConfig.from_pretrained(resolve_model(model)).get_text_config()
     width, heads = config.hidden_size, config.num_attention_heads

@@ -21,12 +21,12 @@ class Ours:
 
     def __init__(self, args: argparse.Namespace) -> None:
         from train.config import TrainConfig
-        from train.gradient import Trainee
+        from train.devices.accelerator import accelerator_for
         from train.heap import freed_memory_kept
-        from train.metrics import MetricSums
-        from train.preference import PreferenceTask
-        from train.reference import with_reference
-        from train.setup import accelerator_for
+        from train.output.metrics import MetricSums
+        from train.preference.reference import with_reference
+        from train.preference.task import PreferenceTask
+        from train.trainer.gradient import Trainee
 
         self._config = TrainConfig(
             model=args.model,
@@ -57,8 +57,8 @@ class Ours:
         return {i: (float(w), float(r)) for i, (w, r) in enumerate(self._data.ref_P2.tolist())}
 
     def update(self, indices: list[int], *, with_reference: bool) -> tuple[float, float]:
-        """What `train.trainer` does between two lines of metrics."""
-        from train.gradient import add_gradient
+        """What `train.trainer.trainer` does between two lines of metrics."""
+        from train.trainer.gradient import add_gradient
 
         if with_reference:
             self._with_reference(
@@ -83,8 +83,8 @@ class Theirs:
         from datasets import Dataset
         from transformers import AutoModelForCausalLM
 
-        from pairwright.engines.weights import resolve_model
-        from train.model import load_tokenizer
+        from pairwright.models.names import resolve_model
+        from train.models.language import load_tokenizer
 
         self._pairs, self._size, self._sorted = read_pairs(args), args.trl_batch, args.trl_sorted
         place = resolve_model(args.model)
@@ -166,9 +166,9 @@ def adamw(weights: list[torch.Tensor]) -> torch.optim.Optimizer:
 
 def read_pairs(args: argparse.Namespace) -> list[Any]:
     """The first pairs of the file that fit, as token ids."""
-    from train.model import load_tokenizer
-    from train.pairs import encode_pairs
-    from train.rows import read_pairs as read
+    from pairwright.inputs.pairs import read_pairs as read
+    from train.data.pairs import encode_pairs
+    from train.models.language import load_tokenizer
 
     rows = read((args.pairs,), 4 * args.limit)
     kept, _ = encode_pairs(rows, load_tokenizer(args.model), args.max_length)

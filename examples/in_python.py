@@ -11,9 +11,9 @@ from pathlib import Path
 
 from judge import JudgeConfig, judge
 from pairwright.figures import figures_of
-from pairwright.report.command import ReportConfig, report
-from pairwright.sample import SampleConfig, sample
+from pairwright.reports.report import ReportConfig, report
 from pairwright.sift.merge import MergeConfig, merge
+from pairwright.stages.sample import SampleConfig, sample
 from revise import ReviseConfig, revise
 
 
@@ -66,7 +66,7 @@ def main() -> None:
 
     # torch is imported here and not before.
     from train.config import TrainConfig
-    from train.trainer import train
+    from train.trainer.trainer import train
 
     result = train(
         TrainConfig(

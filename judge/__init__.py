@@ -1,7 +1,7 @@
 """Answers into verdicts into pairs, and how far a judge can be trusted with that."""
 
-from judge.calibrate import CalibrateConfig, calibrate
+from judge.calibration.command import CalibrateConfig, calibrate
 from judge.command import JudgeConfig, judge
-from judge.winrate import WinrateConfig, winrate
+from judge.comparison.command import WinrateConfig, winrate
 
 __all__ = ["CalibrateConfig", "JudgeConfig", "WinrateConfig", "calibrate", "judge", "winrate"]

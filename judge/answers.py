@@ -5,15 +5,15 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field, PositiveInt
 
-from judge.asking import Asking
-from pairwright.candidates import Candidates
-from pairwright.columns import Columns
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
-from pairwright.inputs import Candidate, Input, Row
+from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.records import KEPT, Sampling
-from pairwright.sample import answer_request, answer_status
-from pairwright.stage import SharedStageConfig
+from pairwright.stages.asking import Asking
+from pairwright.stages.sample import answer_request, answer_status
+from pairwright.stages.stage import SharedStageConfig
 
 
 class AnswersConfig(Config):

@@ -6,16 +6,16 @@ from typing import Literal
 from pydantic import Field
 
 from judge.answers import AnswersStageConfig
-from judge.calibration import require_calibrated
-from judge.judges import JuryConfig
+from judge.calibration.calibration import require_calibrated
+from judge.jury.config import JuryConfig
 from judge.stage import JudgeStage
 from judge.stronger import StrongerStage, is_engine
-from pairwright.columns import Columns
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import PairwrightError
-from pairwright.manifest import Manifest
+from pairwright.folders.manifest import Manifest
+from pairwright.inputs.columns import Columns
 from pairwright.records import FAILED
-from pairwright.runs import run_stage
+from pairwright.stages.run import run_stage
 
 
 class JudgeConfig(JuryConfig, AnswersStageConfig):

@@ -5,8 +5,8 @@ from itertools import combinations
 from math import ceil, log2
 from typing import NamedTuple, TypeAlias
 
-from judge.asking import Asking
-from judge.verdict import Decision
+from judge.jury.verdict import Decision
+from pairwright.stages.asking import Asking
 
 ROUND_ROBIN = 4
 """Up to so many candidates everybody meets everybody; above, the rounds of a Swiss tournament."""

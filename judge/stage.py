@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judge.answers import SampledAnswers, require_comparable
-from judge.asking import Meter
-from judge.jury import Case, Jury
-from judge.labels import shuffled
-from judge.pair import pair_columns
+from judge.jury.jury import Case, Jury
+from judge.jury.labels import shuffled
+from judge.jury.verdict import Decision
 from judge.ranking import Pair, Ranking, rank
 from judge.repetition import repetition
-from judge.verdict import Decision
 from pairwright.errors import UsageError
-from pairwright.inputs import Candidate, Input, Row
+from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.pairs.columns import pair_columns
 from pairwright.records import KEPT, Outcome, transcript
 from pairwright.schema import JUDGED_PAIR
-from pairwright.stage import Work
+from pairwright.stages.asking import Meter
+from pairwright.stages.stage import Work
 
 if TYPE_CHECKING:
     from judge.command import JudgeConfig

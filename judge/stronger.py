@@ -5,16 +5,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from judge.answers import SampledAnswers, names
-from judge.asking import Asking, Meter
-from judge.pair import pair_columns
 from judge.stage import distinct, too_few
-from pairwright.engines.spec import KINDS
+from pairwright.engines.kinds import KINDS
 from pairwright.errors import UsageError
-from pairwright.inputs import Candidate, Input, Row
+from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.pairs.columns import pair_columns
 from pairwright.records import KEPT, Outcome, Sampling
-from pairwright.sample import answer_request, answer_status
 from pairwright.schema import PAIR
-from pairwright.stage import Work
+from pairwright.stages.asking import Asking, Meter
+from pairwright.stages.sample import answer_request, answer_status
+from pairwright.stages.stage import Work
 
 if TYPE_CHECKING:
     from judge.command import JudgeConfig

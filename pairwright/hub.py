@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from pairwright.durable import TEMPORARY
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.sources import CHUNK, plain_schema
+from pairwright.folders.durable import TEMPORARY
+from pairwright.inputs.sources import CHUNK, plain_schema
 
 if TYPE_CHECKING:
     import datasets

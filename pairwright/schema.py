@@ -66,7 +66,7 @@ MEASURES = [
         ),
     ),
 ]
-"""How far apart two answers are; `pairwright.minimality` says what each column means."""
+"""How far apart two answers are; `pairwright.pairs.minimality` says what each column means."""
 
 VERDICT = pa.struct(
     [

@@ -7,11 +7,11 @@ from pydantic import Field, PositiveInt, model_validator
 
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.errors import UsageError
-from pairwright.stage import SharedStageConfig
+from pairwright.stages.stage import SharedStageConfig
 from revise.gates import GateConfig
 
 if TYPE_CHECKING:
-    from pairwright.manifest import Manifest
+    from pairwright.folders.manifest import Manifest
 
 
 class ReviseConfig(GateConfig, SharedStageConfig):
@@ -70,7 +70,7 @@ def revise(config: ReviseConfig) -> "Manifest | None":
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
-    from pairwright.runs import run_stage
+    from pairwright.stages.run import run_stage
     from revise.stage import ReviseStage
 
     if config.min_length_ratio > config.max_length_ratio:

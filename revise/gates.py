@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 from pydantic import Field
 
 from pairwright.config import GATE, Config
-from pairwright.minimality import Minimality, words
+from pairwright.pairs.minimality import Minimality, words
 from pairwright.records import KEPT
 
 SLACK_TOKENS = 10

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_args
 
 from rapidfuzz import fuzz
 
-from pairwright.engines.spec import takes_schemas
+from pairwright.engines.kinds import takes_schemas
 from pairwright.errors import UsageError
-from pairwright.minimality import WORD
+from pairwright.pairs.minimality import WORD
 from pairwright.records import Completion
 from pairwright.schema import EDITED_PAIR, PAIR
 from prompts import Template, load
 from prompts.template import TemplateError
-from revise.anchors import folded
-from revise.edit_list import Unit, parse_edits, schema_of
-from revise.edits import apply
+from revise.edits.anchors import folded
+from revise.edits.apply import apply
+from revise.edits.parse import Unit, parse_edits, schema_of
+from revise.edits.sentences import numbered
 from revise.gates import Verdict
 from revise.parse import bare_revision, is_closed, parse_revision
-from revise.sentences import numbered
 
 if TYPE_CHECKING:
     from revise.command import ReviseConfig

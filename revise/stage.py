@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pairwright.errors import UsageError
-from pairwright.inputs import Input, Row
-from pairwright.minimality import Minimality, measure
+from pairwright.inputs.rows import Input, Row
+from pairwright.pairs.minimality import Minimality, measure
 from pairwright.records import KEPT, Completion, Message, Outcome, Request, Sampling, conversation
-from pairwright.sample import answer_request, answer_status
 from pairwright.schema import PAIR
-from pairwright.stage import Work
+from pairwright.stages.sample import answer_request, answer_status
+from pairwright.stages.stage import Work
 from prompts import Template
 from prompts.template import TemplateError
 from revise.gates import Candidate, Verdict, check

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pairwright.engines.base import Engine
-from pairwright.engines.openai import OpenAIEngine
+from pairwright.engines.openai.engine import OpenAIEngine
+from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.retry import Backoff
 from pairwright.records import Completion, Job, Request, Sampling, conversation
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pairwright.cli import main
 from pairwright.engines.canned import CannedEngine
-from pairwright.engines.openai import OpenAIEngine
-from pairwright.engines.vllm import VLLMEngine
+from pairwright.engines.openai.engine import OpenAIEngine
+from pairwright.engines.vllm.engine import VLLMEngine
 from pairwright.records import Job
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from pairwright.engines.smollm2 import smollm2_folder
+from pairwright.models.smollm2 import smollm2_folder
 
 LLAMA3 = """{%- for m in messages %}\
 {% set head = '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' %}\

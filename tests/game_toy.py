@@ -13,10 +13,10 @@ from typing import Any
 
 from tiny_model import save_tiny_model, write_jsonl
 
-from pairwright.store import read_tables
+from pairwright.folders.shards import read_tables
+from train.adversarial.config import GameConfig
 from train.config import TrainConfig
-from train.game_config import GameConfig
-from train.trainer import train
+from train.trainer.trainer import train
 
 gc.freeze()  # closing an engine collects garbage, of which the test run itself has much
 

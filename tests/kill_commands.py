@@ -20,11 +20,17 @@ import audited
 from forks import forked_call
 from runs_on_disk import as_flags, revise_config, write_jsonl
 
-from pairwright.journal import JOURNAL, Journal
-from pairwright.manifest import MANIFEST, load_manifest
-from pairwright.store import read_tables
+from pairwright.folders.journal import JOURNAL, Journal
+from pairwright.folders.manifest import MANIFEST, load_manifest
+from pairwright.folders.shards import read_tables
 
-IMPORTED = ("pandas", "polars", "pairwright.runs", "pairwright.sample", "pairwright.stats")
+IMPORTED = (
+    "pandas",
+    "polars",
+    "pairwright.stages.run",
+    "pairwright.stages.sample",
+    "pairwright.reports.stats",
+)
 """What the commands import when they need it, pyarrow among them."""
 
 Start = Callable[[Path, list[str], float | None], bool]

@@ -12,7 +12,7 @@ from pathlib import Path
 from forks import forked_call
 from game_toy import Toy
 
-from train.game import game
+from train.adversarial.game import game
 
 
 def main(folder: Path, kills: int) -> None:

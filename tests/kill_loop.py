@@ -12,7 +12,7 @@ from pathlib import Path
 from forks import forked_call
 from loop_toy import LoopToy
 
-from train.loop import loop
+from train.on_policy.loop import loop
 
 
 def main(folder: Path, kills: int) -> None:

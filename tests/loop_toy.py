@@ -10,9 +10,9 @@ from game_toy import strings
 from tiny_model import save_tiny_model, write_jsonl
 
 from train.config import TrainConfig
-from train.loop_config import LoopConfig
-from train.reward_config import RewardConfig
-from train.trainer import train
+from train.on_policy.config import LoopConfig
+from train.reward_model.config import RewardConfig
+from train.trainer.trainer import train
 
 gc.freeze()  # closing an engine collects garbage, of which the test run itself has much
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairwright.candidates import Candidates
-from pairwright.columns import Columns
-from pairwright.inputs import Input
+from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.rows import Input
 from pairwright.records import Completion, Outcome, Request, content_hash
-from pairwright.stage import Stage
+from pairwright.stages.stage import Stage
 
 _FIRST = re.compile(r"<first response (\w+)>\n(.*?)\n</first response \1>", re.DOTALL)
 _SECOND = re.compile(r"<second response (\w+)>\n(.*?)\n</second response \1>", re.DOTALL)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pairwright.store import read_tables
+from pairwright.folders.shards import read_tables
 from revise import ReviseConfig
 
 ANSWER = "The sum of {n} and one is easy to find: it is {n}, as everybody knows who can count to a hundred."

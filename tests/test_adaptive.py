@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pairwright.engines.adaptive import AdaptiveLimit
+from pairwright.engines.openai.concurrency import AdaptiveLimit
 
 
 class Clock:

@@ -10,14 +10,14 @@ from runs_on_disk import write_jsonl
 from test_commands_shown import save_reward_model
 from tiny_model import TinyRun, numbered_pairs
 
-from judge.winning import Interval
-from judge.winrate import load_winrate
+from judge.comparison.command import load_winrate
+from judge.comparison.statistics import Interval
 from pairwright.errors import UsageError
-from train import auto
-from train.auto import Choice, choose, with_loss
 from train.command import train
 from train.config import TrainConfig
-from train.folder import read_record
+from train.output.folder import read_record
+from train.preference import auto
+from train.preference.auto import Choice, choose, with_loss
 
 
 @pytest.fixture

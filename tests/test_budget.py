@@ -8,12 +8,12 @@ import pytest
 from in_process import run
 from runs_on_disk import TAGGED, answers, as_flags, files_of, revise_config, write_jsonl
 
-from pairwright.budget import Budget, BudgetConfig, BudgetSpent
 from pairwright.engines.canned import CannedEngine
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.journal import Journal
-from pairwright.manifest import load_manifest
+from pairwright.folders.journal import Journal
+from pairwright.folders.manifest import load_manifest
 from pairwright.records import Completion
+from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
 from revise import ReviseConfig, revise
 
 REVISED = TAGGED.format(

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from planted_judge import candidates, chance, choosing, plant, question, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.agreement import calibration_error, kappa, plain_verdict, point, share, wilson
-from judge.attacks import drawn_attacks, load_attacks
-from judge.calibrate import CalibrateConfig, CalibrateStage, calibrate
-from judge.calibration import load_calibration
+from judge.calibration.agreement import calibration_error, kappa, plain_verdict, point, share, wilson
+from judge.calibration.attacks import drawn_attacks, load_attacks
+from judge.calibration.calibration import load_calibration
+from judge.calibration.command import CalibrateConfig, CalibrateStage, calibrate
 from judge.command import JudgeConfig, judge
 from pairwright.cli import run_command
 from pairwright.errors import UsageError

@@ -3,9 +3,9 @@
 import pytest
 from runs_on_disk import write_jsonl
 
-from pairwright.candidates import Candidates
-from pairwright.columns import Columns, sibling_columns
 from pairwright.errors import UsageError
+from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.columns import Columns, sibling_columns
 
 
 def read(path, limit=None, **columns):

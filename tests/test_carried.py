@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from runs_on_disk import ANSWER, TAGGED, rows_of, write_jsonl
 
-from pairwright.columns import Columns
 from pairwright.errors import UsageError
-from pairwright.inputs import Input
+from pairwright.folders.shards import read_tables
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.rows import Input
 from pairwright.schema import PAIR
-from pairwright.store import read_tables
 from revise import ReviseConfig, revise
 
 

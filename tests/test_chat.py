@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from pairwright.chat import encode_answer, encode_prompt, encode_text, end_of_turn
-from pairwright.controls import control_ids
 from pairwright.errors import UsageError
+from pairwright.models.chat import encode_answer, encode_prompt, encode_text, end_of_turn
+from pairwright.models.controls import control_ids
 from pairwright.records import Message
 
 BENIGN = [

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_model import TinyRun, read_metrics
 
 from pairwright.errors import PairwrightError, UsageError
-from train.checkpoint import (
+from train.output.checkpoint import (
     DamagedCheckpoint,
     checkpoint_folder,
     checkpoints,
@@ -19,7 +19,7 @@ from train.checkpoint import (
     verify,
     write_checkpoint,
 )
-from train.trainer import train
+from train.trainer.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_a_full_disk_stops_training_with_the_checkpoint_before_intact(tmp_path, 
             raise OSError(errno.ENOSPC, "No space left on device")
         return save_file(*args, **kwargs)
 
-    monkeypatch.setattr("train.state.save_file", full)
+    monkeypatch.setattr("train.output.state.save_file", full)
     with pytest.raises(PairwrightError, match="checkpoint-3: could not be written"):
         train(config)
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import pytest
 from in_process import run
 from runs_on_disk import TAGGED, write_jsonl
 
-from pairwright.store import read_tables
+from pairwright.folders.shards import read_tables
 
 SAMPLE = ["sample", "rows.jsonl", "--policy", "canned:replies.jsonl", "--out", "run"]
 REVISE = ["revise", "rows.jsonl", "--reviser", "canned:replies.jsonl", "--out", "run"]

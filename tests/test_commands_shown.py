@@ -22,7 +22,7 @@ from tiny_model import SHAPE, save_tiny_model, tiny_tokenizer
 from transformers import AutoModelForSequenceClassification, LlamaConfig
 
 from pairwright.cli import COMMANDS, run_command
-from pairwright.store import read_tables
+from pairwright.folders.shards import read_tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -8,7 +8,7 @@ from runs_on_disk import revise_config, write_jsonl
 from tiny_model import save_tiny_model
 from transformers import AutoTokenizer
 
-from pairwright.sample import SampleConfig, sample
+from pairwright.stages.sample import SampleConfig, sample
 from revise import revise
 
 

@@ -16,7 +16,7 @@ from ranks import CODE, CONFIGS, WITH_DEEPSPEED, launched_by_flags, together
 from safetensors.torch import load_file
 from tiny_model import TinyRun, read_metrics
 
-from train.trainer import train
+from train.trainer.trainer import train
 
 pytestmark = pytest.mark.deepspeed
 LITTLE = {"zero_optimization": {"stage": 2, "reduce_bucket_size": 500, "allgather_bucket_size": 500}}
@@ -30,10 +30,10 @@ LAUNCHES = {
     }.items()
 }
 SEEN = """
-import train.run
-from train import zero
+import train.trainer.prepare
+from train.devices import divided
 
-made = zero.divide
+made = divided.divide
 
 def seen(*given):
     optimizer = made(*given)
@@ -43,7 +43,7 @@ def seen(*given):
     print("stage", int(stage), sum(p.numel() for p in parts), sum(p.numel() for p in of_model))
     return optimizer
 
-zero.divide = seen
+divided.divide = seen
 """
 """Put before a run: every process says how much of the moments it has."""
 
@@ -129,7 +129,7 @@ def test_each_process_has_its_part_of_the_moments_and_no_more(divided):
 SPOILT = """
 import os
 import torch
-from train.preference import PreferenceTask
+from train.preference.task import PreferenceTask
 
 measure, calls = PreferenceTask.measure, []
 

@@ -14,8 +14,8 @@ import pytest
 from runs_on_disk import as_flags, files_of, revise_config, write_jsonl
 
 from pairwright.errors import PairwrightError
-from pairwright.manifest import load_manifest
-from pairwright.store import shard_file
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import shard_file
 from revise import revise
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revise.edit_list import parse_edits, schema_of
-from revise.edits import Edit
+from revise.edits.apply import Edit
+from revise.edits.parse import parse_edits, schema_of
 
 FOUR = Edit("five", "four", "a slip")
 ITEM = '{"find": "five", "replace": "four", "reason": "a slip"}'

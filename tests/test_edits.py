@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revise.anchors import folded, places
-from revise.edits import MOST_PROBLEMS, Edit, Edited, apply
-from revise.sentences import numbered, sentences
+from revise.edits.anchors import folded, places
+from revise.edits.apply import MOST_PROBLEMS, Edit, Edited, apply
+from revise.edits.sentences import numbered, sentences
 
 ANSWER = (
     "Two plus two is five. “That’s known,” he said;\nit is   known to everybody.\n\n"

@@ -12,7 +12,7 @@ from in_process import run
 from runs_on_disk import revise_config, write_jsonl
 from tiny_model import save_tiny_model
 
-from pairwright.store import read_tables
+from pairwright.folders.shards import read_tables
 from revise import revise
 
 ROW = {
@@ -167,7 +167,7 @@ def test_a_second_export_replaces_the_first(pairs, tmp_path, capfd):
 
 
 def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd):
-    from pairwright.card import front_matter
+    from pairwright.reports.card import front_matter
 
     card = pairs / "README.md"
     card.write_text(card.read_text().replace("---\n", "---\nlicense: cc0-1.0\n", 1))

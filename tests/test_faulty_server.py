@@ -13,8 +13,8 @@ from faultserver import FaultServer
 from runs_on_disk import rows_of, write_jsonl
 
 from pairwright.errors import PairwrightError
-from pairwright.manifest import load_manifest
-from pairwright.sample import SampleConfig, sample
+from pairwright.folders.manifest import load_manifest
+from pairwright.stages.sample import SampleConfig, sample
 
 STATUSES = ["400", "404", "408", "409", "413", "422", "429=0.1", "500", "502", "503=0.1", "504", "529"]
 CONNECTIONS = ["reset", "reset_mid", "close", "short", "garbage", "date=1", "ms=50", "limit_reset=50ms"]

@@ -11,8 +11,8 @@ from in_process import run
 from planted_judge import candidates, chance, choosing, plant, seed
 from runs_on_disk import revise_config, rows_of, write_jsonl
 
-from judge.calibrate import CalibrateConfig, CalibrateStage, calibrate
-from judge.calibration import load_calibration
+from judge.calibration.calibration import load_calibration
+from judge.calibration.command import CalibrateConfig, CalibrateStage, calibrate
 from pairwright.figures import figures_of
 from pairwright.figures.rows import Prices
 from pairwright.figures.spread import BINS, spread_of

@@ -6,7 +6,7 @@ import pytest
 from in_process import run
 from runs_on_disk import TAGGED, rows_of, write_jsonl
 
-from pairwright.progress import progress
+from pairwright.terminal.progress import progress
 
 
 @pytest.fixture

@@ -16,19 +16,19 @@ from in_process import run
 from tiny_model import save_tiny_model, write_jsonl
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from judge.judges import JuryConfig
-from judge.matching import Answers, Matched, Side
-from judge.winrate_stage import WinrateStage
-from pairwright.columns import Columns
+from judge.comparison.matching import Answers, Matched, Side
+from judge.comparison.stage import WinrateStage
+from judge.jury.config import JuryConfig
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.manifest import load_manifest
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import read_tables
+from pairwright.inputs.columns import Columns
 from pairwright.records import Sampling
-from pairwright.store import read_tables
 from train import game as game_module
-from train.game import game
-from train.game_config import GameConfig, LookConfig
-from train.game_measures import distinct
-from train.game_warnings import failure_signs
+from train.adversarial.config import GameConfig, LookConfig
+from train.adversarial.game import game
+from train.adversarial.measures import distinct
+from train.adversarial.warnings import failure_signs
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pairwright.errors import UsageError
-from pairwright.minimality import Minimality, measure
+from pairwright.pairs.minimality import Minimality, measure
 from revise import ReviseConfig, gates, revise
 from revise.gates import (
     SLACK_TOKENS,

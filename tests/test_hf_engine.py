@@ -8,11 +8,11 @@ import torch
 from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pairwright.chat import encode_prompt, encode_text
-from pairwright.engines.hf import HFEngine
+from pairwright.engines.hf.engine import HFEngine
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.smollm2 import smollm2_folder
 from pairwright.errors import UsageError
+from pairwright.models.chat import encode_prompt, encode_text
+from pairwright.models.smollm2 import smollm2_folder
 from pairwright.records import Completion, Job, Message, Request, Sampling
 
 QUESTIONS = [

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pairwright.minimality import measure
+from pairwright.pairs.minimality import measure
 from revise.gates import Candidate, GateConfig, meta_talk, refused
 
 ANY = GateConfig()

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs_on_disk import write_jsonl
 
-from pairwright.columns import Columns
 from pairwright.errors import PairwrightError
-from pairwright.inputs import Input, Row
-from pairwright.occurrences import Occurrences
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.occurrences import Occurrences
+from pairwright.inputs.rows import Input, Row
 
 USER = {"role": "user", "content": "Q"}
 BY_CONVENTION = Columns()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pairwright.engines.base import Finished
-from pairwright.journal import Journal
+from pairwright.folders.journal import Journal
 from pairwright.records import Completion, content_hash
 
 PAGE = 4096

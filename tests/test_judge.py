@@ -17,10 +17,10 @@ from pairwright.cli import main
 from pairwright.engines import EngineOptions
 from pairwright.engines.canned import CannedEngine
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.inputs import Input
-from pairwright.manifest import load_manifest
+from pairwright.folders.manifest import load_manifest
+from pairwright.inputs.rows import Input
 from pairwright.records import Job
-from pairwright.sample import SampleConfig, sample
+from pairwright.stages.sample import SampleConfig, sample
 
 ABC = "one,two,three"
 

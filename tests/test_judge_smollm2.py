@@ -5,8 +5,8 @@ import json
 import pytest
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.calibrate import CalibrateConfig, calibrate
-from judge.calibration import load_calibration
+from judge.calibration.calibration import load_calibration
+from judge.calibration.command import CalibrateConfig, calibrate
 from judge.command import JudgeConfig, judge
 
 ROWS = [

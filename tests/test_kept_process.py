@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pairwright.engines.kept_process import KeptProcess
+from pairwright.engines.vllm.process import KeptProcess
 
 TREE = """
 import os, subprocess, sys, time
@@ -26,7 +26,7 @@ time.sleep(float(os.environ.get("LINGER", 0)))
 """
 PARENT = """
 import os, sys, time
-from pairwright.engines.kept_process import KeptProcess
+from pairwright.engines.vllm.process import KeptProcess
 kept = KeptProcess([sys.executable, "-c", os.environ["TREE"]], os.environ)
 print(kept.receive(30).decode(), kept.group, flush=True)
 time.sleep(600)

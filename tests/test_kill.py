@@ -11,8 +11,8 @@ import pytest
 from kill_commands import finished_keys, kill_until
 from runs_on_disk import as_flags, revise_config
 
-from pairwright.manifest import load_manifest
-from pairwright.sample import SampleConfig
+from pairwright.folders.manifest import load_manifest
+from pairwright.stages.sample import SampleConfig
 
 AUDITED = str(Path(__file__).parent / "audited.py")
 

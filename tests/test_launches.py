@@ -16,8 +16,8 @@ from ranks import CONFIGS, launched_by_flags, launched_with
 from tiny_model import TinyRun
 
 from pairwright.errors import UsageError
-from train import zero
-from train.setup import _refuse_unsupported
+from train.devices import divided
+from train.devices.accelerator import _refuse_unsupported
 
 KINDS = {
     "single_gpu.yaml": ("NO", 1, 1),
@@ -87,11 +87,11 @@ def asked_by(monkeypatch, environment: dict[str, str]) -> dict | None:
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(zero, "_is_there", lambda: True)
-    return zero.asked()
+    return divided.asked()
 
 
 def test_zero_is_asked_for_as_training_takes_it(monkeypatch):
-    assert zero.asked() is None
+    assert divided.asked() is None
     assert asked_by(monkeypatch, launched_with("deepspeed_zero2.yaml")) == {"stage": 2}
     assert asked_by(monkeypatch, launched_by_flags(*DEEPSPEED, "1")) == {"stage": 1}
 
@@ -168,7 +168,7 @@ def test_deepspeed_that_is_not_there_or_too_old_is_asked_for(found, tmp_path, mo
     else:
         monkeypatch.setattr(zero, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"0\.19\.8 or newer: pip install 'pairwright\[deepspeed\]'"):
-        zero.asked()
+        divided.asked()
 
 
 def test_processes_without_a_gpu_do_not_train_each_for_itself_under_deepspeed(monkeypatch):

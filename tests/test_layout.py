@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "judge": {"pairwright", "prompts", "judge"},
     "train": {"pairwright", "prompts", "train"},
 }
-CALLS_STAGES = {"train/loop.py", "train/game.py", "train/auto.py"}
+CALLS_STAGES = {"train/on_policy/loop.py", "train/adversarial/game.py", "train/preference/auto.py"}
 HEAVY = ("torch", "transformers", "vllm", "datasets", "peft", "accelerate")
 
 

@@ -17,12 +17,12 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from train.answers import Answer, collate
-from train.forward import lay_out
-from train.logprobs import answer_logits, answer_logprobs, answers_of
-from train.model import switch_randomness_off
-from train.pairs import encode_pairs
-from train.rows import parse_pair
+from pairwright.inputs.pairs import parse_pair
+from train.data.pairs import encode_pairs
+from train.forward.answers import Answer, collate
+from train.forward.layout import lay_out
+from train.forward.logprobs import answer_logits, answer_logprobs, answers_of
+from train.models.language import switch_randomness_off
 
 logging.disable_progress_bar()
 TOKENIZER = tiny_tokenizer()
@@ -99,7 +99,7 @@ def test_the_vocabulary_is_projected_only_where_answers_are_predicted(name, monk
 def test_a_model_that_keeps_its_hidden_states_to_itself_gives_all_logits(monkeypatch):
     model, answers = model_of("llama"), some_answers()
     expected = answer_logprobs(model, answers).sums_A
-    monkeypatch.setattr("train.logprobs.backbone", lambda model: torch.nn.Identity())
+    monkeypatch.setattr("train.forward.logprobs.backbone", lambda model: torch.nn.Identity())
     assert torch.allclose(answer_logprobs(model, answers).sums_A, expected, atol=1e-5)
 
 

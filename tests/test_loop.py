@@ -13,14 +13,14 @@ from loop_toy import LoopToy
 from tiny_model import write_jsonl
 from transformers import PreTrainedModel
 
-from judge.winrate import load_winrate
+from judge.comparison.command import load_winrate
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.manifest import load_manifest
-from pairwright.store import read_tables
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import read_tables
 from train import loop as loop_module
-from train.loop import loop
-from train.loop_config import LoopConfig, LoopLookConfig
-from train.loop_stop import reason_to_stop
+from train.on_policy.config import LoopConfig, LoopLookConfig
+from train.on_policy.loop import loop
+from train.on_policy.stop import reason_to_stop
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairwright.engines.constraint import broken_constraint
-from pairwright.engines.openai_body import Invalid, body_limit, parse_body, request_body
+from pairwright.engines.openai.body import Invalid, body_limit, parse_body, request_body
 from pairwright.records import Completion
 
 PLAIN = job("hello")

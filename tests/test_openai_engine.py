@@ -9,7 +9,7 @@ from asking import ask, job, openai_engine
 from faultserver import FaultServer
 
 from pairwright.engines.base import Engine
-from pairwright.engines.openai import OpenAIEngine
+from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import Message

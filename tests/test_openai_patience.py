@@ -12,7 +12,7 @@ import pytest
 from asking import ask, job, openai_engine
 from faultserver import FaultServer, Seen
 
-from pairwright.engines.openai_client import MOST_IN_A_ROW
+from pairwright.engines.openai.client import MOST_IN_A_ROW
 from pairwright.errors import PairwrightError
 
 CANARY = "sk-canary/0123456789+key"

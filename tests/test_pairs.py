@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tiny_model import numbered_pairs, tiny_tokenizer, write_jsonl
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.inputs.pairs import parse_pair, read_pairs
 from pairwright.records import Message
-from train.pairs import (
+from train.data.pairs import (
     Pair,
     encode_pairs,
     hold_out,
@@ -21,8 +22,7 @@ from train.pairs import (
     why_not,
     without_prompts_of,
 )
-from train.rows import parse_pair, read_pairs
-from train.schedule import Schedule, epoch_order, learning_rate
+from train.trainer.schedule import Schedule, epoch_order, learning_rate
 
 USER = {"role": "user", "content": "Q"}
 GOOD = {"role": "assistant", "content": "good"}

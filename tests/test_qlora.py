@@ -18,17 +18,18 @@ from tiny_model import TinyRun, read_metrics
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, BitsAndBytesConfig
 
 from pairwright.errors import UsageError
-from train import quantized, reference
-from train.answers import collate
 from train.config import TrainConfig
-from train.forward import way_of
-from train.logprobs import answer_logprobs, answers_of, token_logprobs
-from train.loop import loop
-from train.loop_config import LoopConfig
-from train.model import load_model, load_tokenizer, switch_randomness_off, trained
-from train.pairs import load_pairs
-from train.quantized import is_packed, require_four_bits
-from train.trainer import train
+from train.data.pairs import load_pairs
+from train.forward.answers import collate
+from train.forward.layout import way_of
+from train.forward.logprobs import answer_logprobs, answers_of, token_logprobs
+from train.models import four_bits as quantized
+from train.models.four_bits import is_packed, require_four_bits
+from train.models.language import load_model, load_tokenizer, switch_randomness_off, trained
+from train.on_policy.config import LoopConfig
+from train.on_policy.loop import loop
+from train.preference import reference
+from train.trainer.trainer import train
 
 FOUR_BITS = {"lora_r": 2, "load_in_4bit": True}
 LONG = {"max_steps": 40, "save_steps": 2, "eval_steps": 7, "logging_steps": 3, "save_total_limit": 99}

@@ -11,17 +11,17 @@ from accelerate import Accelerator
 from tiny_model import TinyRun, read_metrics, write_jsonl
 
 from pairwright.errors import UsageError
-from train import ranked_task
+from pairwright.inputs.pairs import read_pairs
+from pairwright.inputs.scored import read_ranked
 from train.config import TrainConfig
-from train.gradient import Trainee, add_gradient
-from train.logprobs import AnswerLogprobs
-from train.metrics import MetricSums
-from train.model import load_model, load_tokenizer, trained
-from train.ranked import Ranked
-from train.ranked_task import RankedSet, RankedTask, orders_of
-from train.rows import read_pairs
-from train.scored_rows import read_ranked
-from train.trainer import train
+from train.data.ranked import Ranked
+from train.forward.logprobs import AnswerLogprobs
+from train.models.language import load_model, load_tokenizer, trained
+from train.output.metrics import MetricSums
+from train.preference import ranked as ranked_task
+from train.preference.ranked import RankedSet, RankedTask, orders_of
+from train.trainer.gradient import Trainee, add_gradient
+from train.trainer.trainer import train
 
 CPU = torch.device("cpu")
 

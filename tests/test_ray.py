@@ -14,8 +14,8 @@ from runs_on_disk import revise_config
 from test_sharing import alone, as_if_alone
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.lock import FolderLock
-from pairwright.manifest import load_manifest
+from pairwright.folders.lock import FolderLock
+from pairwright.folders.manifest import load_manifest
 from revise import revise
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]

@@ -10,8 +10,9 @@ from tiny_model import TinyRun, read_metrics, save_tiny_model
 from transformers import AutoTokenizer, PreTrainedModel
 
 from pairwright.errors import PairwrightError, UsageError
-from train import reference, trainer
-from train.trainer import train
+from train.preference import reference
+from train.trainer import trainer
+from train.trainer.trainer import train
 
 
 @pytest.fixture

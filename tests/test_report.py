@@ -15,11 +15,11 @@ from in_process import run
 from runs_on_disk import TAGGED, revise_config, write_jsonl
 from test_figures import calibration, training  # noqa: F401  (a fixture)
 
-from pairwright.manifest import load_manifest
-from pairwright.report.charts import histogram, thinned
-from pairwright.report.examples import quotas, shortened
-from pairwright.report.page import inert
-from pairwright.word_diff import pieces
+from pairwright.folders.manifest import load_manifest
+from pairwright.pairs.word_diff import pieces
+from pairwright.reports.charts import histogram, thinned
+from pairwright.reports.examples import quotas, shortened
+from pairwright.reports.page import inert
 from revise import ReviseConfig, revise
 
 

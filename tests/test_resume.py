@@ -12,9 +12,9 @@ from test_checkpoint import rewind_to
 from tiny_model import TinyRun, read_metrics
 
 from pairwright.errors import PairwrightError
-from pairwright.interrupt import Interrupted
-from pairwright.lock import FolderLock
-from train.trainer import train
+from pairwright.folders.lock import FolderLock
+from pairwright.terminal.interrupt import Interrupted
+from train.trainer.trainer import train
 
 UPDATES = 11
 CADENCE = {"max_steps": UPDATES, "logging_steps": 3, "eval_steps": 4, "save_total_limit": 99}
@@ -88,7 +88,7 @@ def test_without_a_checkpoint_a_run_begins_again(golden):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_after_the_update_and_resumes_exactly(golden, number, monkeypatch):
     config = golden.config(f"signal-{number}", save_steps=100)
-    from train import trainer
+    from train.trainer import trainer
 
     evaluate = trainer._evaluate
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairwright.engines.retry import Attempts, Backoff, Fault
-from pairwright.engines.retry_after import asked_wait
+from pairwright.engines.openai.retry import Attempts, Backoff, Fault
+from pairwright.engines.openai.retry_after import asked_wait
 
 NOW = 1_800_000_000.0
 IN_A_MINUTE = "Fri, 15 Jan 2027 08:01:00 GMT"

@@ -13,7 +13,7 @@ from test_revise_stage import ANSWER, BETTER, play, row, stage
 from tiny_model import save_tiny_model
 
 from pairwright.errors import UsageError
-from pairwright.manifest import load_manifest
+from pairwright.folders.manifest import load_manifest
 from pairwright.records import Completion, Message
 from prompts import load
 from revise import ReviseConfig, revise

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from runs_on_disk import write_jsonl
 
-from pairwright.columns import Columns
 from pairwright.errors import UsageError
-from pairwright.inputs import Input, Row
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.rows import Input, Row
 from pairwright.records import Completion, Message, Outcome, Request
 from prompts import load
 from revise import ReviseConfig

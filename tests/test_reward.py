@@ -15,19 +15,19 @@ from tiny_model import TinyRun, numbered_pairs, read_metrics, write_jsonl
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
-from train.answers import Answer
-from train.gradient import Trainee, add_gradient
-from train.logprobs import answers_of
-from train.metrics import MetricSums
-from train.model import load_tokenizer, trained
-from train.pairs import Pair
-from train.reward import RewardSet, RewardTask, ranking, wgan
-from train.reward_config import RewardConfig
-from train.reward_model import load_reward_model
-from train.reward_pairs import RewardPair, pairs_of
-from train.reward_report import PairScores, assess, calibration, wilson, without_length
-from train.scores import answer_scores
-from train.trainer import train
+from train.data.pairs import Pair
+from train.forward.answers import Answer
+from train.forward.logprobs import answers_of
+from train.forward.rewards import answer_scores
+from train.models.language import load_tokenizer, trained
+from train.models.reward import load_reward_model
+from train.output.metrics import MetricSums
+from train.reward_model.config import RewardConfig
+from train.reward_model.pairs import RewardPair, pairs_of
+from train.reward_model.report import PairScores, assess, calibration, wilson, without_length
+from train.reward_model.task import RewardSet, RewardTask, ranking, wgan
+from train.trainer.gradient import Trainee, add_gradient
+from train.trainer.trainer import train
 
 
 @pytest.fixture(scope="module")

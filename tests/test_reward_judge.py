@@ -9,15 +9,15 @@ from runs_on_disk import rows_of, write_jsonl
 from tiny_model import SHAPE, save_tiny_model, tiny_tokenizer
 from transformers import AutoModelForSequenceClassification, LlamaConfig
 
-from judge.calibrate import CalibrateConfig, calibrate
-from judge.calibration import load_calibration
+from judge.calibration.calibration import load_calibration
+from judge.calibration.command import CalibrateConfig, calibrate
 from judge.command import JudgeConfig, judge
-from judge.winrate import WinrateConfig, load_winrate, winrate
-from pairwright.chat import encode_answer
+from judge.comparison.command import WinrateConfig, load_winrate, winrate
+from pairwright.engines.kinds import open_engine
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.reward import last_token_scores
-from pairwright.engines.spec import open_engine
 from pairwright.errors import UsageError
+from pairwright.models.chat import encode_answer
 from pairwright.records import Job, Message, Request, conversation
 
 

@@ -8,10 +8,10 @@ import pytest
 from runs_on_disk import TAGGED, answers, revise_config, rows_of, write_jsonl
 
 from pairwright.engines.canned import CannedEngine
-from pairwright.journal import Journal
-from pairwright.manifest import load_manifest
+from pairwright.folders.journal import Journal
+from pairwright.folders.manifest import load_manifest
 from pairwright.records import Job
-from pairwright.sample import SampleConfig, sample
+from pairwright.stages.sample import SampleConfig, sample
 from revise import revise
 
 

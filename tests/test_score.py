@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from tiny_model import TinyRun, write_jsonl
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.manifest import load_manifest
-from pairwright.store import read_tables
-from train import scoring
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import read_tables
+from train.reward_model import score as scoring
+from train.reward_model.score import score
 from train.score_config import ScoreConfig
-from train.scoring import score
-from train.trainer import train
+from train.trainer.trainer import train
 
 
 @pytest.fixture(scope="module")

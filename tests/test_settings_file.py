@@ -7,8 +7,8 @@ import pytest
 from in_process import run
 from runs_on_disk import TAGGED, write_jsonl
 
+from pairwright.cli.settings_file import load_settings
 from pairwright.errors import UsageError
-from pairwright.settings_file import load_settings
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from runs_on_disk import as_flags, files_of, revise_config
 from test_kill import AUDITED
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.lock import FolderLock
-from pairwright.manifest import load_manifest
-from pairwright.sharing import Share, read_share
+from pairwright.folders.lock import FolderLock
+from pairwright.folders.manifest import load_manifest
+from pairwright.stages.workers import Share, read_share
 from revise import ReviseConfig, revise
 
 
@@ -165,7 +165,7 @@ def test_every_item_is_in_one_share(of: int, items: int, size: int) -> None:
 
 def load_like(items: int, size: int) -> object:
     """As much of a manifest as shares look at."""
-    from pairwright.manifest import InputInfo, Manifest
+    from pairwright.folders.manifest import InputInfo, Manifest
 
     return Manifest(
         stage="revise",

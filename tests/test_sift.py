@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from in_process import run
 from runs_on_disk import files_of, revise_config, rows_of, write_jsonl
 
+from pairwright.folders.shards import read_tables
 from pairwright.sift.dedup import DedupConfig, dedup
 from pairwright.sift.shingles import jaccard, runs, shingles, words_of
 from pairwright.sift.whole import WholeRows
-from pairwright.store import read_tables
 from revise import revise
 
 WORDS = [f"word{n}" for n in range(400)]

@@ -11,9 +11,9 @@ import torch
 from safetensors import safe_open
 
 from pairwright.engines import smollm2
-from pairwright.engines.smollm2 import smollm2_folder
-from pairwright.engines.weights import fingerprint, model_identity, resolve_model
 from pairwright.errors import UsageError
+from pairwright.models.names import fingerprint, model_identity, resolve_model
+from pairwright.models.smollm2 import smollm2_folder
 
 
 def test_its_weights_are_those_of_the_package():

@@ -13,10 +13,10 @@ import pytest
 from runs_on_disk import revise_config, write_jsonl
 
 from pairwright import hub
-from pairwright.columns import Columns
 from pairwright.errors import PairwrightError
-from pairwright.inputs import Input
-from pairwright.sources import open_source, records
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.rows import Input
+from pairwright.inputs.sources import open_source, records
 from revise import revise
 
 
@@ -118,7 +118,7 @@ def test_the_kept_rows_of_a_run_are_an_input(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
-    from pairwright.manifest import load_manifest
+    from pairwright.folders.manifest import load_manifest
 
     revise(revise_config(tmp_path, rows=40))
     run = tmp_path / "run"
@@ -130,8 +130,8 @@ def test_an_unfinished_run_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
 
 
 def test_reading_holds_a_chunk_and_never_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pairwright.inputs.CHUNK", 100)
-    monkeypatch.setattr("pairwright.sources.CHUNK", 100)
+    monkeypatch.setattr("pairwright.inputs.rows.CHUNK", 100)
+    monkeypatch.setattr("pairwright.inputs.sources.CHUNK", 100)
     filler = "x" * 10_000
     path = write_jsonl(tmp_path / "rows.jsonl", ({"prompt": f"{i}", "note": filler} for i in range(2000)))
     table = pa.table({"prompt": list("0123456789") * 200, "note": [f"{i}{filler}" for i in range(2000)]})

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from runs_on_disk import files_of, revise_config, rows_of
 
-from pairwright.durable import require_space, write_durably
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.lock import FolderLock
-from pairwright.manifest import load_manifest
-from pairwright.store import read_tables, shard_file
+from pairwright.folders.durable import require_space, write_durably
+from pairwright.folders.lock import FolderLock
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import read_tables, shard_file
 from revise import revise
 
 

@@ -28,17 +28,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
 from train import preference
-from train.batches import deal
 from train.config import TrainConfig
-from train.gradient import Trainee, add_gradient
-from train.metrics import METRICS, MetricSums, pair_metrics
-from train.model import load_model, load_tokenizer, trained
-from train.objective import PairLogprobs, PairLosses, objective_of
+from train.data.pairs import load_pairs
+from train.models.language import load_model, load_tokenizer, trained
+from train.output.metrics import METRICS, MetricSums, pair_metrics
 from train.pair_logprobs import PairSet
-from train.pairs import load_pairs
-from train.preference import PreferenceTask
-from train.reference import with_reference
-from train.trainer import train
+from train.preference.objective import PairLogprobs, PairLosses, objective_of
+from train.preference.reference import with_reference
+from train.preference.task import PreferenceTask
+from train.trainer.batches import deal
+from train.trainer.gradient import Trainee, add_gradient
+from train.trainer.trainer import train
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 100)
 
-    monkeypatch.setattr("train.preference.with_reference", shifted)
+    monkeypatch.setattr("train.preference.task.with_reference", shifted)
     with pytest.raises(PairwrightError, match=r"mean \|reward\| is 10 and must be 0"):
         train(tiny.config("random"))
     assert not list((tiny.folder / "random").glob("checkpoint-*"))
@@ -202,7 +202,7 @@ def test_a_coarse_reference_is_warned_of(tiny, monkeypatch, caplog):
         data = with_reference(*args, **kwargs)
         return data._replace(ref_P2=data.ref_P2 - 1)
 
-    monkeypatch.setattr("train.preference.with_reference", shifted)
+    monkeypatch.setattr("train.preference.task.with_reference", shifted)
     train(tiny.config("coarse", max_steps=1))
     assert "mean |reward| is 0.1 and should be 0" in caplog.text
 

@@ -21,15 +21,15 @@ from transformers import (
 )
 
 from pairwright.errors import UsageError
-from train.answers import Answer, collate
-from train.attention import BY_BLOCKS, by_blocks, by_tree
-from train.batches import deal, require_room
-from train.forward import lay_out, unwrapped, way_of
-from train.head import chunked, target_logprobs
-from train.logprobs import answer_logprobs
-from train.model import switch_randomness_off
-from train.pairs import Pair
-from train.trees import Forest, Layout, TreeSpan, plant, tree_of, trees_of
+from train.data.pairs import Pair
+from train.forward.answers import Answer, collate
+from train.forward.attention import BY_BLOCKS, by_blocks, by_tree
+from train.forward.layout import lay_out, unwrapped, way_of
+from train.forward.logprobs import answer_logprobs
+from train.forward.trees import Forest, Layout, TreeSpan, plant, tree_of, trees_of
+from train.forward.vocabulary import chunked, target_logprobs
+from train.models.language import switch_randomness_off
+from train.trainer.batches import deal, require_room
 
 IDS = st.integers(4, 103)
 ON_TREES = [
@@ -106,7 +106,7 @@ def test_gradients_are_those_of_padded_sequences(name):
 
 
 def force_padding(model: torch.nn.Module) -> None:
-    from train import forward
+    from train.forward import layout as forward
 
     forward._WAYS[unwrapped(model)] = forward.Way(False, 0, "told so")
 
@@ -186,7 +186,7 @@ def test_blocks_are_that_of_calls_by_tree(forest):
 @pytest.mark.parametrize("name", ON_TREES)
 def test_models_run_on_blocks_too(name, monkeypatch):
     """As on a GPU, but uncompiled. There are no gradients: this FlexAttention has none on a CPU."""
-    monkeypatch.setattr("train.forward.backends", lambda device: (BY_BLOCKS,))
+    monkeypatch.setattr("train.forward.layout.backends", lambda device: (BY_BLOCKS,))
     model = model_of(name)
     answers = [Answer(array([5, 6, 7]), array([8, 9, *range(n)])) for n in (1, 2, 4)]
     with torch.no_grad():
@@ -212,7 +212,7 @@ def test_the_head_in_chunks_is_log_softmax(size):
 
 
 def test_the_heads_logits_never_stand_whole(monkeypatch):
-    monkeypatch.setattr("train.head.CHUNK_BYTES", 4 * 50 * 16)
+    monkeypatch.setattr("train.forward.vocabulary.CHUNK_BYTES", 4 * 50 * 16)
     hidden, weight = torch.randn(60, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
     rows = []
     plain = torch.nn.functional.linear

@@ -7,13 +7,13 @@ from datasets import Dataset
 from tiny_model import TinyRun
 from transformers import AutoModelForCausalLM
 
-from train.gradient import Trainee, add_gradient
-from train.metrics import METRICS, MetricSums
-from train.model import load_tokenizer, switch_randomness_off
+from train.data.pairs import Pair, load_pairs
+from train.models.language import load_tokenizer, switch_randomness_off
+from train.output.metrics import METRICS, MetricSums
 from train.pair_logprobs import pair_logprobs
-from train.pairs import Pair, load_pairs
-from train.preference import PreferenceTask
-from train.reference import with_reference
+from train.preference.reference import with_reference
+from train.preference.task import PreferenceTask
+from train.trainer.gradient import Trainee, add_gradient
 
 trl = pytest.importorskip("trl")
 

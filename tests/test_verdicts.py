@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from planted_judge import candidates, plant, question
 from runs_on_disk import write_jsonl
 
-from judge.asking import together
-from judge.attacks import load_attacks
+from judge.calibration.attacks import load_attacks
 from judge.command import JudgeConfig
-from judge.judges import JuryConfig
-from judge.jury import Case, Jury
-from judge.labels import LETTERS, draw_labels, draw_nonce, shuffled
+from judge.jury.config import JuryConfig
+from judge.jury.jury import Case, Jury
+from judge.jury.labels import LETTERS, draw_labels, draw_nonce, shuffled
+from judge.jury.readout import label_doubt, read_choice, read_logprob, read_score, read_text
+from judge.jury.verdict import Decision, Vote, decide, opinion
 from judge.ranking import rank, swiss_pairs
-from judge.readout import label_doubt, read_choice, read_logprob, read_score, read_text
 from judge.stage import JudgeStage
-from judge.verdict import Decision, Vote, decide, opinion
 from pairwright.records import Completion, Request, conversation
+from pairwright.stages.asking import together
 
 LABELS = ("Q", "T")
 

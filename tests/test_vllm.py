@@ -16,12 +16,12 @@ from in_process import run
 from runs_on_disk import rows_of, write_jsonl
 
 from judge.command import JudgeConfig, judge
-from pairwright.engines.openai import OpenAIEngine
+from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.smollm2 import smollm2_folder
 from pairwright.errors import PairwrightError
-from pairwright.manifest import load_manifest
-from pairwright.sample import SampleConfig, sample
+from pairwright.folders.manifest import load_manifest
+from pairwright.models.smollm2 import smollm2_folder
+from pairwright.stages.sample import SampleConfig, sample
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 PYTHON = Path(__file__).parent.parent / ".venv-vllm" / "bin" / "python"

@@ -12,9 +12,9 @@ from asking import ask, job
 from in_process import run
 from vllm_processes import SETTINGS, alive, opened, worker_of
 
-from pairwright.chat import encode_prompt
-from pairwright.engines.vllm import VLLMEngine
+from pairwright.engines.vllm.engine import VLLMEngine
 from pairwright.errors import UsageError
+from pairwright.models.chat import encode_prompt
 from pairwright.records import Job, Request, Sampling, conversation
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
@@ -99,7 +99,7 @@ def test_log_probabilities_are_the_models_own(engine: VLLMEngine) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from pairwright.engines.smollm2 import smollm2_folder
+    from pairwright.models.smollm2 import smollm2_folder
 
     one = asked("Name a fruit.", logprobs=5, max_tokens=1)
     [found] = ask(engine, [one], 60)

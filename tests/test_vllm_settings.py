@@ -10,10 +10,10 @@ from in_process import run
 from runs_on_disk import write_jsonl
 from tiny_model import save_tiny_model
 
+from pairwright.engines.kinds import engine_identity
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.spec import engine_identity
-from pairwright.engines.vllm import VLLMEngine
-from pairwright.engines.vllm_settings import vllm_python, worker_environment
+from pairwright.engines.vllm.engine import VLLMEngine
+from pairwright.engines.vllm.settings import vllm_python, worker_environment
 from pairwright.errors import PairwrightError, UsageError
 
 

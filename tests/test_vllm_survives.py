@@ -12,7 +12,7 @@ import pytest
 from runs_on_disk import rows_of, write_jsonl
 from vllm_processes import ROOT, SETTINGS, alive, children, finished, opened, wait_until_dead, worker_of
 
-from pairwright.sample import SampleConfig, sample
+from pairwright.stages.sample import SampleConfig, sample
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 

@@ -8,13 +8,13 @@ import pytest
 from planted_judge import choosing, plant, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.matching import Answers, Matched, Side
-from judge.winning import bootstrap, fit_length, length_feature, sign_test
-from judge.winrate import WinrateConfig, load_winrate, winrate
-from judge.winrate_stage import WinrateStage
+from judge.comparison.command import WinrateConfig, load_winrate, winrate
+from judge.comparison.matching import Answers, Matched, Side
+from judge.comparison.stage import WinrateStage
+from judge.comparison.statistics import bootstrap, fit_length, length_feature, sign_test
 from pairwright.cli import run_command
-from pairwright.columns import Columns
 from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns
 from pairwright.records import Sampling
 
 

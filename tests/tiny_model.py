@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 from transformers.utils import logging
 
 from train.config import TrainConfig
-from train.reward_config import RewardConfig
+from train.reward_model.config import RewardConfig
 
 torch.set_num_threads(1)  # threads that wait for each other cost more than these models do
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.vllm import VLLMEngine
+from pairwright.engines.vllm.engine import VLLMEngine
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-vllm" / "bin" / "python"

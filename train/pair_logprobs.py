@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from train.logprobs import answer_logprobs, answers_of
-from train.objective import PairLogprobs
-from train.pairs import Pair
+from train.data.pairs import Pair
+from train.forward.logprobs import answer_logprobs, answers_of
+from train.preference.objective import PairLogprobs
 
 
 class PairSet(NamedTuple):

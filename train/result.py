@@ -4,7 +4,7 @@ from pydantic import Field
 
 from pairwright.records import Record
 from train.config import TrainingConfig
-from train.folder import TrainRecord
+from train.output.folder import TrainRecord
 
 
 class TrainResult(Record):

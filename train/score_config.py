@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pairwright.columns import Columns
 from pairwright.config import GATE, POSITIONAL, Config
-from pairwright.stage import StageConfig
+from pairwright.inputs.columns import Columns
+from pairwright.stages.stage import StageConfig
 
 
 class RewardModelConfig(Config):

@@ -2,11 +2,11 @@
 
 from pairwright.errors import UsageError
 from train.config import RANKED_LOSSES, TrainConfig, TrainingConfig
-from train.preference import PreferenceTask
-from train.ranked_task import RankedTask
-from train.reward import RewardTask
-from train.reward_config import RewardConfig
-from train.task import Task
+from train.preference.ranked import RankedTask
+from train.preference.task import PreferenceTask
+from train.reward_model.config import RewardConfig
+from train.reward_model.task import RewardTask
+from train.trainer.task import Task
 
 
 def task_of(config: TrainingConfig) -> Task:

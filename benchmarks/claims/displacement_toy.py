@@ -17,7 +17,7 @@ from torch import Tensor
 
 from train.config import TrainConfig
 from train.losses import apo_down
-from train.objective import PairLogprobs, objective_of
+from train.preference.objective import PairLogprobs, objective_of
 
 FEATURES = torch.tensor([[4.0, 0.0], [4.0, -1.0], [0.0, 2.85]], dtype=torch.float64)
 """Of the chosen answer, the rejected one and the third."""

@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 
 from toy_games import Toy, gold, markdown, over_seeds, parser_of, seeds_of, toy_of
 
-from pairwright.sample import SampleConfig, sample
-from pairwright.store import read_tables
+from pairwright.folders.shards import read_tables
+from pairwright.stages.sample import SampleConfig, sample
+from train.adversarial.measures import kl_from_start
 from train.config import TrainConfig
-from train.game_measures import kl_from_start
-from train.reward_config import RewardConfig
+from train.reward_model.config import RewardConfig
+from train.reward_model.score import score
 from train.score_config import ScoreConfig
-from train.scoring import score
-from train.trainer import train
+from train.trainer.trainer import train
 
 LOSSES: dict[str, dict[str, Any]] = {
     "dpo": {},

@@ -29,15 +29,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from pairwright.sources import records
-from train.forward import way_of
-from train.game_measures import score_pairs
-from train.model import load_tokenizer
-from train.reward_config import RewardConfig
-from train.reward_model import load_reward_model
-from train.reward_pairs import RewardPair, encode_reward_pairs
-from train.reward_report import PairScores, assess, calibration
-from train.trainer import train
+from pairwright.inputs.sources import records
+from train.adversarial.measures import score_pairs
+from train.forward.layout import way_of
+from train.models.language import load_tokenizer
+from train.models.reward import load_reward_model
+from train.reward_model.config import RewardConfig
+from train.reward_model.pairs import RewardPair, encode_reward_pairs
+from train.reward_model.report import PairScores, assess, calibration
+from train.trainer.trainer import train
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},

@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from game_toy import Toy, answers_of, gold, golden_string, human_pairs, strings
 from tiny_model import save_tiny_model, write_jsonl
 
-from train.game import game
-from train.game_measures import score_pairs
-from train.model import load_tokenizer
-from train.reward_config import RewardConfig
-from train.reward_model import load_reward_model
-from train.reward_pairs import encode_reward_pairs
-from train.reward_report import PairScores
+from train.adversarial.game import game
+from train.adversarial.measures import score_pairs
+from train.models.language import load_tokenizer
+from train.models.reward import load_reward_model
+from train.reward_model.config import RewardConfig
+from train.reward_model.pairs import encode_reward_pairs
+from train.reward_model.report import PairScores
 
 __all__ = [
     "LOSSES",

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from pairwright.engines.base import Engine
+from pairwright.engines.kinds import engine_identity, open_engine
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.spec import engine_identity, open_engine
 from pairwright.errors import UsageError
 
 UNOPENED_CAPACITY = 256

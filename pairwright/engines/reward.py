@@ -3,11 +3,11 @@
 import gc
 from typing import TYPE_CHECKING, Any
 
-from pairwright.chat import encode_answer
 from pairwright.engines.base import Finished
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.weights import model_identity
 from pairwright.errors import UsageError
+from pairwright.models.chat import encode_answer
+from pairwright.models.names import model_identity
 from pairwright.records import Completion, Job
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class RewardEngine:
     constrains = False
 
     def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
-        from pairwright.engines.loading import load_for_scoring
+        from pairwright.models.loading import load_for_scoring
 
         self.spec = spec
         self.identity = model_identity(model, options.dtype)
@@ -97,7 +97,7 @@ def last_token_scores(model: Any, sequences: list[list[int]]) -> "Tensor":
     """The head's value at the last token of each sequence, float32."""
     import torch
 
-    from pairwright.engines.last_token import reading
+    from pairwright.models.reward_head import reading
 
     device = next(model.parameters()).device
     lengths = torch.tensor([len(ids) for ids in sequences], device=device)

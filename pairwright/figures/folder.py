@@ -9,7 +9,7 @@ from pairwright.figures.rounds import RoundFigures, has_rounds, rounds_of
 from pairwright.figures.rows import Prices, RunRows, rows_of_run
 from pairwright.figures.training import TrainingFigures, is_training, training_of
 from pairwright.figures.words import in_words
-from pairwright.manifest import MANIFEST, load_manifest
+from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.records import Record
 
 MEASURED = ("calibration", "winrate", "reward")

@@ -10,9 +10,9 @@ from pydantic import Field
 from pairwright.errors import PairwrightError
 from pairwright.figures.spread import BINS, Spread, spread_of
 from pairwright.figures.verdicts import Verdicts, verdict_expressions, verdicts_of
-from pairwright.manifest import Manifest
+from pairwright.folders.manifest import Manifest
+from pairwright.folders.shards import shard_file
 from pairwright.records import KEPT, Record
-from pairwright.store import shard_file
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,6 +1,6 @@
 """What judges did, over all rows of a run: swap consistency, first position, probabilities beside labels.
 
-The numbers are those of `judge.agreement`, summed here by polars for runs of any size.
+The numbers are those of `judge.calibration.agreement`, summed here by polars for runs of any size.
 """
 
 from collections.abc import Iterable, Mapping

@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from pairwright.errors import UsageError
-from pairwright.manifest import Manifest
+from pairwright.folders.manifest import Manifest
+from pairwright.inputs.sources import open_source
 from pairwright.records import KEPT, content_hash
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.shingles import runs, words_of
 from pairwright.sift.whole import WholeRow
-from pairwright.sources import open_source
 
 
 class DecontaminateConfig(SiftConfig):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from pairwright.manifest import Manifest
+from pairwright.folders.manifest import Manifest
 from pairwright.records import KEPT, content_hash
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.shingles import folded, jaccard, shingles

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pairwright.card import write_card
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
-from pairwright.durable import require_space
-from pairwright.lock import FolderLock
-from pairwright.manifest import InputInfo, Manifest
+from pairwright.folders.durable import require_space
+from pairwright.folders.lock import FolderLock
+from pairwright.folders.manifest import InputInfo, Manifest
+from pairwright.folders.shards import commit_shard, continue_run, refuse_foreign
 from pairwright.records import KEPT, Outcome
+from pairwright.reports.card import write_card
 from pairwright.sift.whole import WholeRow, WholeRows
-from pairwright.store import commit_shard, continue_run, refuse_foreign
 from pairwright.versions import versions
 
 _BYTES_A_ROW = 4096

@@ -1,6 +1,6 @@
 """`pairwright merge`: several runs as one."""
 
-from pairwright.manifest import Manifest
+from pairwright.folders.manifest import Manifest
 from pairwright.records import KEPT
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.whole import WholeRow

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pairwright.minimality import WORD
+from pairwright.pairs.minimality import WORD
 
 if TYPE_CHECKING:
     import numpy as np

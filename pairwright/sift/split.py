@@ -6,14 +6,14 @@ from pydantic import Field
 from rich.console import Console
 from rich.text import Text
 
-from pairwright.card import CARD
-from pairwright.durable import write_durably
 from pairwright.errors import UsageError
+from pairwright.folders.durable import write_durably
+from pairwright.folders.shards import refuse_foreign
 from pairwright.records import content_hash
+from pairwright.reports.card import CARD
 from pairwright.sift.folder import SiftConfig, kept, write_run
 from pairwright.sift.shingles import folded
 from pairwright.sift.whole import WholeRow, WholeRows
-from pairwright.store import refuse_foreign
 
 PARTS = ("train", "test")
 _CARD = """---

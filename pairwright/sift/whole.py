@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pairwright.columns import Columns, find_columns, parse_row
 from pairwright.errors import UsageError
-from pairwright.inputs import Input
+from pairwright.inputs.columns import Columns, find_columns, parse_row
+from pairwright.inputs.rows import Input
+from pairwright.inputs.sources import Source, open_source
 from pairwright.records import Message, content_hash
 from pairwright.schema import CONVERSATION
-from pairwright.sources import Source, open_source
 
 IDS = ("row_id", "prompt_id")
 ANSWERS = ("chosen", "rejected", "completion")

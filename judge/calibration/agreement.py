@@ -1,0 +1,113 @@
+"""How good a judge is, as numbers with intervals.
+
+Where a pair has two verdicts (one an order) it still counts once, with the mean of both: they are
+not independent, and counting them twice would make the intervals too narrow.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from judge.jury.verdict import side
+
+Z = 1.959963984540054
+"""Two-sided 95 % of the normal distribution."""
+BINS = 10
+
+
+class Rate(NamedTuple):
+    """A share and its 95 % Wilson interval."""
+
+    value: float | None
+    """None when there was nothing to count."""
+    low: float
+    high: float
+    n: int
+
+
+def wilson(points: float, n: int) -> Rate:
+    """Share of `points` in `n` and its score interval (Wilson 1927, doi 10.1080/01621459.1927.10502953):
+
+    (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n).
+
+    Points may be halves; the interval is then wider than it need be, never narrower.
+    """
+    if n == 0:
+        return Rate(None, 0.0, 1.0, 0)
+    p = points / n
+    centre = p + Z * Z / (2 * n)
+    spread = Z * math.sqrt(max(0.0, p * (1 - p)) / n + Z * Z / (4 * n * n))
+    scale = 1 + Z * Z / n
+    return Rate(p, max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale), n)
+
+
+def share(points: Iterable[float]) -> Rate:
+    """The mean of points between 0 and 1, as a rate."""
+    found = list(points)
+    return wilson(sum(found), len(found))
+
+
+def kappa(agreement: Rate) -> tuple[float, float, float] | None:
+    """Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e), here with p_e = 1/2.
+
+    Every pair is asked about in both orders, so each label comes first equally often for the people
+    and for the judge, and chance agrees on half.
+    """
+    if agreement.value is None:
+        return None
+    value, low, high = (2 * p - 1 for p in (agreement.value, agreement.low, agreement.high))
+    return value, low, high
+
+
+def point(probability: float) -> float:
+    """1 for the right side, 0 for the wrong one, 1/2 for neither."""
+    return 0.5 + side(probability) / 2
+
+
+def calibration_error(probabilities: Sequence[float], bins: int = BINS) -> float | None:
+    """Expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq. 3).
+
+    `probabilities` are of the side that is right. Confidence c = max(p, 1 - p) lies in [1/2, 1], cut
+    into `bins` of equal width; ECE = sum over bins of (n_b / n) |accuracy_b - mean confidence_b|.
+    """
+    if not probabilities:
+        return None
+    sums = [[0.0, 0.0] for _ in range(bins)]
+    for p in probabilities:
+        confidence = max(p, 1 - p)
+        place = min(int((confidence - 0.5) * 2 * bins), bins - 1)
+        sums[place][0] += point(p)
+        sums[place][1] += confidence
+    return sum(abs(right - confidence) for right, confidence in sums) / len(probabilities)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and its 95 % interval by the normal approximation; the whole line for fewer than two."""
+    n = len(values)
+    if n < 2:
+        return (values[0] if values else 0.0), -math.inf, math.inf
+    mean = sum(values) / n
+    variance = sum((v - mean) ** 2 for v in values) / (n - 1)
+    half = Z * math.sqrt(variance / n)
+    return mean, mean - half, mean + half
+
+
+def plain_verdict(judge: Sequence[float], length: Sequence[float]) -> str:
+    """What the numbers come to, in words: points of the judge and of the longer answer, pair by pair."""
+    if not judge:
+        return "no verdict could be read"
+    rate = share(judge)
+    assert rate.value is not None
+    if rate.high < 0.5:
+        return "worse than chance"
+    if rate.low <= 0.5:
+        return "no better than chance" + (_beside_length(judge, length))
+    _, low, high = mean_interval([j - b for j, b in zip(judge, length, strict=True)])
+    if high < 0:
+        return "better than chance, and worse than length"
+    return "better than length" if low > 0 else "no better than length"
+
+
+def _beside_length(judge: Sequence[float], length: Sequence[float]) -> str:
+    _, low, _ = mean_interval([j - b for j, b in zip(judge, length, strict=True)])
+    return "" if low > 0 else ", and no better than length"

@@ -1,0 +1,197 @@
+"""`calibration.json`: what was measured of a judge, and whether that is enough to let it work."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from judge.calibration.agreement import (
+    BINS,
+    Rate,
+    calibration_error,
+    kappa,
+    plain_verdict,
+    point,
+    share,
+)
+from judge.jury.config import JuryConfig
+from judge.jury.jury import Jury
+from judge.jury.verdict import side
+from pairwright.engines import EngineOptions
+from pairwright.engines.kinds import engine_identity
+from pairwright.errors import UsageError
+from pairwright.records import FAILED, KEPT, Record, content_hash
+
+CALIBRATION = "calibration.json"
+
+
+class Calibration(Record):
+    """How a jury did on labelled pairs."""
+
+    judges: dict[str, str]
+    """Who was measured and how: models, protocols, templates and rules (`jury_identity`)."""
+    verdict: str
+    """The numbers in words."""
+    pairs: int
+    """Pairs with a label that were asked about and answered."""
+    failed: int
+    """Pairs that no answer came back for; they are no part of any number here."""
+    agreement: Rate
+    """With the labels, by the mean over both orders; an undecided pair counts half."""
+    kappa: tuple[float, float, float] | None = None
+    """Cohen's kappa of that and its interval: 0 is chance, 1 agrees always."""
+    agreement_when_consistent: Rate
+    """The same on the pairs where both orders favour the same answer."""
+    agreement_when_kept: Rate
+    """The same on the pairs that `judge` would keep with these settings."""
+    consistent: Rate
+    """Swap consistency: share of judged pairs where both orders favour the same answer. Ratings have
+    no order, so nothing is counted for them."""
+    kept: Rate
+    """Share of all pairs that `judge` would keep."""
+    first_position: Rate
+    """How often the answer that stands first is preferred; 1/2 is fair."""
+    longer_preferred: Rate
+    """How often the longer answer is preferred; beside `longest`, which is how often people do."""
+    outside_mass: float | None
+    """Mean probability of anything but a label as the judge's first token."""
+    unparsed: Rate
+    """Share of pairs without a verdict in both orders."""
+    longest: Rate
+    """Agreement of a judge that always takes the longer answer, on the same pairs."""
+    calibration_error: float | None
+    """ECE of the probability of the preferred answer, over both orders."""
+    bins: int = BINS
+    """Equal bins of confidence between 1/2 and 1 that the ECE is computed over."""
+    attack_success: Rate | None = None
+    """Share of attacked pairs where the answer that had lost now wins over both orders."""
+    attack_success_per_verdict: Rate | None = None
+    """Of the single verdicts that were right before the attack, the share that it turns round."""
+    by_attack: dict[str, Rate] = Field(default_factory=dict)
+    """`attack_success` of each attack."""
+
+
+def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calibration:
+    """The calibration that the rows of a calibration run come to; failed rows and ties are no part."""
+    rows = list(rows)
+    failed = sum(row.get("status") == FAILED for row in rows)
+    rows = [row for row in rows if row.get("status") in (None, "unparsed")]
+    read = [row for row in rows if row.get("status") is None]
+    by_judge = [point(row["verdict"]["preference"]) for row in read]
+    by_length = [longest_point(row) for row in read]
+    marked = list(zip(read, by_judge, strict=True))
+    ordered = [(row, p) for row, p in marked if _first_points(row)]
+    return Calibration(
+        judges=judges,
+        verdict=plain_verdict(by_judge, by_length),
+        pairs=len(rows),
+        failed=failed,
+        agreement=share(by_judge),
+        kappa=kappa(share(by_judge)),
+        agreement_when_consistent=share(p for row, p in ordered if row["verdict"]["consistent"]),
+        agreement_when_kept=share(p for row, p in marked if row["decision"] == KEPT),
+        consistent=share(float(row["verdict"]["consistent"]) for row, _ in ordered),
+        kept=share(float(row["decision"] == KEPT) for row in rows),
+        first_position=share(p for row in read for p in _first_points(row)),
+        longer_preferred=share(_longer_point(row) for row in read),
+        outside_mass=_outside(rows),
+        unparsed=share(float(row.get("status") is not None) for row in rows),
+        longest=share(by_length),
+        calibration_error=calibration_error([row["verdict"]["preference"] for row in read]),
+        **_attacked(read),
+    )
+
+
+def longest_point(row: Mapping[str, Any]) -> float:
+    """What taking the longer answer earns on a labelled pair, in characters."""
+    chosen, rejected = (len(row[side][0]["content"]) for side in ("chosen", "rejected"))
+    return 0.5 if chosen == rejected else float(chosen > rejected)
+
+
+def _longer_point(row: Mapping[str, Any]) -> float:
+    """Whether the judge takes the longer answer; half when it or the lengths are undecided."""
+    return 0.5 + 2 * (longest_point(row) - 0.5) * (point(row["verdict"]["preference"]) - 0.5)
+
+
+def _outside(rows: Iterable[Mapping[str, Any]]) -> float | None:
+    masses = [vote["outside_mass"] for row in rows for vote in row["verdict"]["votes"]]
+    known = [mass for mass in masses if mass is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _first_points(row: Mapping[str, Any]) -> list[float]:
+    """The mean over a pair's ordered verdicts of preferring the first; nothing for ratings."""
+    points = [
+        point(vote["probability"] if vote["chosen_first"] else 1 - vote["probability"])
+        for vote in row["verdict"]["votes"]
+        if vote["chosen_first"] is not None and vote["probability"] is not None
+    ]
+    return [sum(points) / len(points)] if points else []
+
+
+def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    trials = [attack for row in rows for attack in row["attacks"] or ()]
+    if not trials:
+        return {}
+    won = [(t["name"], float(t["preference"] is not None and side(t["preference"]) < 0)) for t in trials]
+    names = dict.fromkeys(name for name, _ in won)
+    verdicts = sum(t["verdicts"] for t in trials)
+    fooled = sum(t["fooled"] for t in trials)
+    return {
+        "attack_success": share(w for _, w in won),
+        "attack_success_per_verdict": share([1.0] * fooled + [0.0] * (verdicts - fooled)),
+        "by_attack": {name: share(w for n, w in won if n == name) for name in sorted(names)},
+    }
+
+
+def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dict[str, str]:
+    """Everything that a judge's quality follows from, by name."""
+    models = {judge.role: engine_identity(judge.spec, options) for judge in jury.judges}
+    protocols = {f"{judge.role} protocol": judge.protocol for judge in jury.judges}
+    templates = {f"{name} template": content_hash(text)[:16] for name, text in jury.templates.items()}
+    rules = {"agree": config.agree} | ({"aspects": config.aspects} if jury.pointwise else {})
+    return {**models, **protocols, **templates, **rules}
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """What `calibrate` wrote into a folder. Raises `UsageError` when there is nothing of the kind."""
+    path = folder / CALIBRATION
+    try:
+        return Calibration.model_validate(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder}: no {CALIBRATION} here; make one with pairwright calibrate … --out {folder}"
+        ) from None
+    except (OSError, ValueError, ValidationError) as error:
+        raise UsageError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+
+
+def require_calibrated(
+    config: JuryConfig, options: EngineOptions, least: float, folder: Path | None
+) -> None:
+    """Raise `UsageError` unless these judges were measured and agree with the labels often enough."""
+    if folder is None:
+        raise UsageError(
+            "--min_agreement: this judge was not calibrated; run pairwright calibrate on labelled pairs "
+            "and name its folder with --calibration"
+        )
+    found = load_calibration(folder)
+    plain = EngineOptions(**{name: getattr(options, name) for name in EngineOptions.model_fields})
+    wanted = jury_identity(Jury(config), config, plain)
+    for name in {**wanted, **found.judges}:
+        if found.judges.get(name) != wanted.get(name):
+            raise UsageError(
+                f"{folder}: is the calibration of another judge: {name} was {found.judges.get(name)!r} "
+                f"and is now {wanted.get(name)!r}"
+            )
+    rate = found.agreement
+    if rate.value is None or rate.value < least:
+        said = (
+            "no verdict could be read" if rate.value is None else f"it agrees on {rate.value:.1%} of pairs"
+        )
+        raise UsageError(
+            f"{config.judge}: {said} ({folder}, {found.verdict}), and --min_agreement is {least:g}; "
+            "use a better judge"
+        )

@@ -1,0 +1,48 @@
+"""A calibration as people read it."""
+
+from rich.table import Table
+
+from judge.calibration.agreement import Rate
+from judge.calibration.calibration import Calibration
+
+
+def calibration_table(calibration: Calibration) -> Table:
+    """Every number with its interval, the baseline beside the judge, and the verdict below."""
+    table = Table(
+        "measure", "value", "95 % interval", "of", title="calibration", caption=calibration.verdict
+    )
+    for name, rate in _rates(calibration).items():
+        if rate is not None:
+            table.add_row(name, *_cells(rate))
+    if calibration.kappa is not None:
+        value, low, high = calibration.kappa
+        table.add_row("Cohen's kappa", f"{value:.2f}", f"{low:.2f} – {high:.2f}", "")
+    numbers = {
+        f"calibration error (ECE, {calibration.bins} bins)": calibration.calibration_error,
+        "mass outside the labels": calibration.outside_mass,
+    }
+    for name, number in numbers.items():
+        table.add_row(name, "–" if number is None else f"{number:.3f}", "", "")
+    return table
+
+
+def _rates(c: Calibration) -> dict[str, Rate | None]:
+    return {
+        "agreement": c.agreement,
+        "… of taking the longer answer": c.longest,
+        "… on consistent pairs": c.agreement_when_consistent,
+        "… on pairs it would keep": c.agreement_when_kept,
+        "swap consistency": c.consistent,
+        "pairs it would keep": c.kept,
+        "first position preferred": c.first_position,
+        "longer answer preferred": c.longer_preferred,
+        "unparsed": c.unparsed,
+        "attacks that win a pair": c.attack_success,
+        "attacks that win a verdict": c.attack_success_per_verdict,
+    }
+
+
+def _cells(rate: Rate) -> tuple[str, str, str]:
+    if rate.value is None:
+        return "–", "", "0"
+    return f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}", f"{rate.n:,}"

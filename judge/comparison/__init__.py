@@ -1,0 +1,1 @@
+"""Two models compared: win rates with intervals, controlled for length."""

@@ -1,0 +1,206 @@
+"""`pairwright winrate`: which of two models gives the better answers."""
+
+import json
+import logging
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field, PositiveInt, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from judge.comparison.matching import Answers, Matched, Mismatch, Side
+from judge.comparison.stage import WinrateStage, verdict_preference
+from judge.comparison.statistics import Interval, bootstrap, fit_length, in_words, length_feature, sign_test
+from judge.jury.config import JuryConfig
+from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.engines import EngineOptions
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import write_durably
+from pairwright.folders.manifest import Manifest
+from pairwright.folders.shards import read_tables
+from pairwright.records import FAILED, Record, Sampling
+from pairwright.stages.run import run_stage
+from pairwright.stages.stage import StageConfig
+
+WINRATE = "winrate.json"
+log = logging.getLogger(__name__)
+
+
+class SidesConfig(Config):
+    """What is compared."""
+
+    group: ClassVar[str] = "Sides"
+
+    a: str = Field(json_schema_extra=POSITIONAL)
+    """An engine, a run folder or file of answers, FILE:COLUMN, or a column of `prompts`."""
+    b: str = Field(json_schema_extra=POSITIONAL)
+    """What it is compared with, in the same forms."""
+
+
+class WinrateConfig(JuryConfig, EngineOptions, SidesConfig):
+    """Compare two models, or two sets of answers, on the same prompts, in both orders.
+
+    Example: pairwright winrate runs/new runs/old --judge hf:smollm2 --out runs/winrate
+    """
+
+    prompts: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Prompts to compare on; those of a's answers, else of b's, by default."""
+    out: str = Field(json_schema_extra=OPERATIONAL)
+    """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
+    limit: PositiveInt | None = None
+    """Compare on the first N prompts only."""
+    prompt_column: str | None = None
+    """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
+    max_tokens: PositiveInt = 512
+    """Most tokens of an answer that an engine gives; one that is cut off counts as it stands."""
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Softmax temperature of such answers; 0 is greedy."""
+    bootstrap_samples: PositiveInt = Field(default=1000, json_schema_extra=OPERATIONAL)
+    """Samples of the prompts behind the intervals."""
+    seed: int = Field(default=42, ge=0, json_schema_extra=OPERATIONAL)
+    """Decides these samples."""
+    preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Show the messages that the first rows would send; ask nothing, write nothing."""
+    dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Count requests and tokens and estimate the time; ask nothing, write nothing."""
+    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Start the folder over. Finished completions in its journal are used again."""
+
+
+class _Comparison(JuryConfig, StageConfig):
+    """The same settings as those of a stage, whose input is the prompts."""
+
+    max_tokens: int
+    temperature: float
+
+
+class Winrate(Record):
+    """What came of a comparison."""
+
+    a: str
+    b: str
+    judge: str
+    verdict: str
+    """The numbers in words."""
+    prompts: int
+    decided: int
+    """Prompts with a verdict; the rates are over these."""
+    wins: int
+    losses: int
+    ties: int
+    """Of these, prompts without a clear preference, equal answers among them; they count half."""
+    identical: int
+    inconsistent: int
+    """Ties because a judge prefers another answer when the order is turned round."""
+    unparsed: int
+    failed: int
+    win_rate: Interval
+    length_controlled: Interval
+    """Win rate of a if its answers were as long as those of b."""
+    length_coefficient: float
+    """Of tanh(length difference / its standard deviation), in log-odds."""
+    mean_preference: float
+    """Mean probability that a is better, over prompts, orders and judges."""
+    sign_test: float
+    """Two-sided exact p-value of wins against losses."""
+    mean_length_a: float
+    """In characters."""
+    mean_length_b: float
+    mismatch: Mismatch
+
+
+def winrate(config: WinrateConfig) -> Manifest | None:
+    """Compare two models on every prompt, write `winrate.json` into the run folder, and print it.
+
+    Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `PairwrightError`
+    when no prompt came to a verdict; all rows are written then.
+    """
+    sides = (Side("a", config.a), Side("b", config.b))
+    given = {s.name: Answers(s, config.prompts, config.prompt_column) for s in sides if not s.engine}
+    prompts = config.prompts or next((answers.path for answers in given.values()), None)
+    if prompts is None:
+        raise UsageError("--prompts must be given: two engines need something to answer")
+    shared = {n: getattr(config, n) for n in WinrateConfig.model_fields if n in _Comparison.model_fields}
+    comparison = _Comparison(input=prompts, **shared)
+    sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
+    stage = WinrateStage(config, sides, sampling)
+    reader = partial(Matched, given=list(given.values()))
+    answered = {f"{name} answers": answers.sha256 for name, answers in given.items()}
+    manifest = run_stage(stage, comparison, reader, answered)
+    if manifest is None:
+        return None
+    rows = Matched(prompts, comparison.wanted_columns, config.limit, given=list(given.values()))
+    found = measured(config, manifest, rows.mismatch(given))
+    write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
+    for kind, examples in found.mismatch.examples.items():
+        count = getattr(found.mismatch, kind)
+        log.warning("%s: %d, such as %r", kind.replace("_", " "), count, examples[0][:60])
+    Console().print(winrate_table(found))
+    return manifest
+
+
+def measured(config: WinrateConfig, manifest: Manifest, mismatch: Mismatch) -> Winrate:
+    """The numbers that a finished comparison comes to."""
+    rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
+    if not rows:
+        raise PairwrightError(
+            f"{config.out}: no prompt came to a verdict; the reasons are in {config.out}/dropped"
+        )
+    points = np.array([row["points"] for row in rows], dtype=np.float64)
+    lengths = np.array([row["length_difference"] for row in rows], dtype=np.float64)
+    decisions = Counter(row["decision"] for row in rows)
+    raw, controlled = bootstrap(points, lengths, config.bootstrap_samples, config.seed)
+    wins, losses = int((points == 1).sum()), int((points == 0).sum())
+    p = sign_test(wins, losses)
+    mean_a, mean_b = (float(np.mean([len(row[f"answer_{s}"][0]["content"]) for row in rows])) for s in "ab")
+    return Winrate(
+        a=config.a,
+        b=config.b,
+        judge=config.judge or "",
+        verdict=in_words(raw, p, (config.a, config.b)),
+        prompts=manifest.items,
+        decided=len(rows),
+        wins=wins,
+        losses=losses,
+        ties=len(rows) - wins - losses,
+        identical=decisions["identical"],
+        inconsistent=decisions["inconsistent"],
+        unparsed=manifest.counts.get("unparsed", 0),
+        failed=manifest.counts.get(FAILED, 0),
+        win_rate=raw,
+        length_controlled=controlled,
+        length_coefficient=fit_length(points, length_feature(lengths)).length,
+        mean_preference=float(np.mean([verdict_preference(row) for row in rows])),
+        sign_test=p,
+        mean_length_a=mean_a,
+        mean_length_b=mean_b,
+        mismatch=mismatch,
+    )
+
+
+def load_winrate(folder: Path) -> Winrate:
+    """What `winrate` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
+    path = folder / WINRATE
+    try:
+        return Winrate.model_validate(json.loads(path.read_text()))
+    except (OSError, ValueError, ValidationError) as error:
+        raise PairwrightError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+
+
+def winrate_table(found: Winrate) -> Table:
+    """The comparison as people read it."""
+    table = Table("measure", "value", "95 % interval", title="win rate of a", caption=found.verdict)
+    for name, rate in (("raw", found.win_rate), ("length-controlled", found.length_controlled)):
+        table.add_row(name, f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}")
+    table.add_row("wins, losses, ties", f"{found.wins}, {found.losses}, {found.ties}", "")
+    table.add_row("sign test, two-sided p", f"{found.sign_test:.3g}", "")
+    table.add_row("mean preference", f"{found.mean_preference:.3f}", "")
+    table.add_row("equal, inconsistent", f"{found.identical}, {found.inconsistent}", "of the ties")
+    table.add_row("unparsed, failed", f"{found.unparsed}, {found.failed}", f"of {found.prompts:,} prompts")
+    lengths = f"{found.mean_length_a:.0f}, {found.mean_length_b:.0f}"
+    table.add_row("characters of a, of b", lengths, "on average")
+    return table

@@ -1,0 +1,149 @@
+"""Two sets of answers matched by prompt: each prompt once, with one answer of either side."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from judge.stronger import is_engine
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns, parse_row
+from pairwright.inputs.rows import Candidate, Input, Parsed, Row
+from pairwright.records import Message, Record, content_hash
+
+_SHOWN = 3
+
+
+class Side(NamedTuple):
+    """One of the two that are compared."""
+
+    name: str
+    """`a` or `b`."""
+    spec: str
+    """An engine, or where its answers stand, as the user named it."""
+
+    @property
+    def engine(self) -> bool:
+        """Whether its answers are still to be sampled."""
+        return is_engine(self.spec)
+
+
+class Mismatch(Record):
+    """What does not match between prompts and answers: how many, and the first few of them."""
+
+    doubled_prompts: int = 0
+    missing_a: int = 0
+    """Prompts to which a has no answer."""
+    missing_b: int = 0
+    doubled_a: int = 0
+    """Further answers of a to a prompt; the first one counts."""
+    doubled_b: int = 0
+    extra_a: int = 0
+    """Answers of a to prompts that nobody asked about."""
+    extra_b: int = 0
+    examples: dict[str, list[str]] = Field(default_factory=dict)
+    """The first prompts of each kind."""
+
+
+class Answers:
+    """The answers of a side that stand in a file or a run folder, by prompt."""
+
+    def __init__(self, side: Side, prompts: str | None, prompt_column: str | None) -> None:
+        path, column = _located(side, prompts)
+        rows = Input(path, Columns(prompt_column, column), None)
+        if not rows.has_answers:
+            raise UsageError(f"{path}: no answers in it; name their column as {path}:COLUMN")
+        self.path = path
+        self.sha256 = content_hash([rows.info.sha256, column])
+        self.first: dict[str, Candidate] = {}
+        self.doubled: list[str] = []
+        self.prompts: dict[str, str] = {}
+        for row in rows:
+            if row.answer is None:
+                continue
+            if row.prompt_id in self.first:
+                self.doubled.append(row.prompt[-1].content)
+                continue
+            model = row.carried.get("completion_model")
+            behind = model if isinstance(model, str) and model else side.spec
+            self.first[row.prompt_id] = Candidate(row.answer, behind, side.name)
+            self.prompts[row.prompt_id] = row.prompt[-1].content
+
+
+class Matched(Input):
+    """Prompts, each once, with the answers that either side has given to it. `limit` counts prompts."""
+
+    limit_counts_rows = False
+
+    def __init__(
+        self,
+        source: str,
+        columns: Columns,
+        limit: int | None,
+        reserved: Iterable[str] = (),
+        *,
+        given: Iterable[Answers] = (),
+    ) -> None:
+        self._given = list(given)
+        super().__init__(source, columns, limit, reserved, answers=False)
+
+    def _parsed(self) -> Iterator[Parsed]:
+        return islice(self._once(), self._limit)
+
+    def _once(self) -> Iterator[Parsed]:
+        """The first row of each prompt. The others are remembered by their text."""
+        seen: set[str] = set()
+        self._doubled: list[str] = []
+        for where, record in self._source:
+            prompt, _ = parse_row(record, self._columns, where)
+            if (key := prompt_key(prompt)) in seen:
+                self._doubled.append(prompt[-1].content)
+                continue
+            seen.add(key)
+            found = tuple(a.first[key] for a in self._given if key in a.first)
+            yield Parsed(where, prompt, None, self._rest(record), found)
+
+    def _row(self, parsed: Parsed, occurrence: int) -> Row:
+        _, prompt, _, carried, found = parsed
+        key = prompt_key(prompt)
+        row_id = content_hash([key, [(c.column, c.text) for c in found]])[:16]
+        return Row(row_id, key, occurrence, prompt, None, carried, found)
+
+    def mismatch(self, sides: dict[str, Answers]) -> Mismatch:
+        """What is missing, doubled or left over on either side.
+
+        Where the prompts are those of a side, its doubled answers are no doubled prompts besides; and
+        with a limit, answers to the prompts behind it are not left over.
+        """
+        everything = {prompt_key(p): p[-1].content for _, p, *_ in self._once()}
+        texts = dict(islice(everything.items(), self._limit))
+        own = any(answers.path == self._path for answers in sides.values())
+        found = {"doubled_prompts": [] if own else self._doubled}
+        for name, answers in sides.items():
+            found[f"missing_{name}"] = [t for key, t in texts.items() if key not in answers.first]
+            found[f"doubled_{name}"] = answers.doubled
+            found[f"extra_{name}"] = [t for key, t in answers.prompts.items() if key not in everything]
+        examples = {kind: some[:_SHOWN] for kind, some in found.items() if some}
+        return Mismatch(**{kind: len(some) for kind, some in found.items()}, examples=examples)
+
+
+def prompt_key(prompt: Iterable[Message]) -> str:
+    """The prompt's id, as every run folder has it."""
+    return content_hash([m.model_dump() for m in prompt])[:16]
+
+
+def _located(side: Side, prompts: str | None) -> tuple[str, str | None]:
+    """Path and column of a side's answers: PATH, PATH:COLUMN, or a column of the prompts."""
+    if Path(side.spec).exists():
+        return side.spec, None
+    path, colon, column = side.spec.rpartition(":")
+    if colon and Path(path).exists():
+        return path, column
+    if prompts is not None and "/" not in side.spec and "." not in side.spec:
+        return prompts, side.spec
+    raise UsageError(
+        f"{side.spec}: neither an engine nor a file or run folder of answers; write hf:MODEL, PATH, "
+        "PATH:COLUMN, or a column of --prompts"
+    )

@@ -1,0 +1,92 @@
+"""The life of a prompt that two models answer: both answers, both orders, one point to share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from judge.comparison.matching import Side
+from judge.jury.config import JuryConfig
+from judge.jury.jury import Case, Jury
+from judge.jury.verdict import Decision, side
+from pairwright.errors import UsageError
+from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.records import KEPT, Outcome, Sampling, transcript
+from pairwright.schema import COMPARED
+from pairwright.stages.asking import Asking, Meter
+from pairwright.stages.sample import answer_request
+from pairwright.stages.stage import Work
+
+
+class WinrateStage:
+    """One item is one prompt."""
+
+    name = "winrate"
+    schema = COMPARED
+    samples = 1
+
+    def __init__(self, config: JuryConfig, sides: tuple[Side, Side], sampling: Sampling) -> None:
+        self.jury = Jury(config)
+        self._sides = sides
+        self._sampling = sampling
+        engines = {s.name: s.spec for s in sides if s.engine}
+        self.roles: Mapping[str, str] = {**engines, **self.jury.roles}
+        self.templates: Mapping[str, str] = self.jury.templates
+
+    def check(self, rows: Input) -> None:
+        """Somewhere there must be a prompt that both can be compared on."""
+        needed = {s.name for s in self._sides if not s.engine}
+        if not any(needed <= {c.column for c in row.candidates} for row in rows):
+            a, b = (s.spec for s in self._sides)
+            raise UsageError(
+                f"{rows.info.path}: no prompt has an answer of {a} and of {b}; prompts are matched by "
+                "their whole text and roles"
+            )
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Gather the two answers and compare them. An answer that was cut off counts as it stands."""
+        meter = Meter()
+        answers = yield from meter.counting(self._answers(row))
+        if missing := [s.spec for s in self._sides if s.name not in answers]:
+            return Outcome(status="missing", reason=f"no answer of {' and of '.join(missing)}")
+        a, b = answers["a"], answers["b"]
+        columns: dict[str, Any] = {
+            "answer_a": [{"role": "assistant", "content": a.text}],
+            "answer_b": [{"role": "assistant", "content": b.text}],
+            "model_a": a.model,
+            "model_b": b.model,
+            "length_difference": len(a.text) - len(b.text),
+        }
+        if a.text.strip() == b.text.strip():
+            even = {"points": 0.5, "decision": "identical", **meter.columns}
+            return Outcome(status=KEPT, columns=columns | even)
+        case = Case(row.row_id, transcript(row.prompt), (a.text, b.text), row.occurrence, row.prompt)
+        [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
+        columns |= {"verdict": decision.verdict(a_chosen=True), "decision": decision.status}
+        columns |= meter.columns
+        if decision.status == "unparsed":
+            return Outcome(status="unparsed", reason=decision.reason, columns=columns)
+        return Outcome(status=KEPT, columns=columns | {"points": points(decision)})
+
+    def _answers(self, row: Row) -> Asking[dict[str, Candidate]]:
+        found: dict[str, Candidate] = {c.column: c for c in row.candidates if c.column}
+        asked = [s for s in self._sides if s.engine]
+        if not asked or any(not s.engine and s.name not in found for s in self._sides):
+            return found
+        completions = yield [
+            answer_request(row, self._sampling, 0).model_copy(update={"role": s.name}) for s in asked
+        ]
+        for s, completion in zip(asked, completions, strict=True):
+            found[s.name] = Candidate(completion.text, completion.model or s.spec, s.name)
+        return found
+
+
+def points(decision: Decision) -> float:
+    """Of a: 1 for a win, 0 for a loss, 1/2 where the judges prefer neither clearly in both orders."""
+    if decision.status != KEPT or decision.preference is None:
+        return 0.5
+    return 0.5 + side(decision.preference) / 2
+
+
+def verdict_preference(row: Mapping[str, Any]) -> float:
+    """The mean probability that a is better; 1/2 for equal answers."""
+    verdict = row["verdict"]
+    return 0.5 if verdict is None else float(verdict["preference"])

@@ -1,0 +1,77 @@
+"""Who judges, and how each of them is asked."""
+
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field, PositiveInt
+
+from judge.jury.verdict import Agree
+from pairwright.config import GATE, OPERATIONAL, Config
+from pairwright.engines.kinds import check_spec, reports_logprobs
+from pairwright.errors import UsageError
+
+Protocol = Literal["logprob", "choice", "text", "score"]
+TOP = 20
+"""How many of the likeliest first tokens are looked at; no server gives more."""
+
+
+class JuryConfig(Config):
+    """Who judges, and what a verdict is."""
+
+    group: ClassVar[str] = "Judges"
+
+    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or
+    `reward:MODEL`, a reward model; several with commas between them are a jury."""
+    protocol: Protocol | None = None
+    """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
+    labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
+    Default: `logprob` where the engine gives log-probabilities, else `choice`."""
+    agree: Agree = Field(default="majority", json_schema_extra=GATE)
+    """`majority` or `all` of the judges must prefer the same answer in both orders; `mean` goes by
+    the mean of their probabilities."""
+    min_margin: float = Field(default=0.1, ge=0, le=1, json_schema_extra=GATE)
+    """Least margin |2p - 1| of a pair, p being the mean probability that one answer is better."""
+    min_label_mass: float = Field(default=0.01, ge=0, le=1, json_schema_extra=GATE)
+    """Least probability of the labels together; below it the judge is not answering the question."""
+    aspects: str = "correctness:2,helpfulness:2,clarity:1"
+    """What `score` rates, with weights."""
+    judge_template: str | None = None
+    """Prompt template for the judge: a name in `prompts/` or a .j2 file."""
+    reasoning_tokens: PositiveInt = 512
+    """Most tokens of a judge's reasoning, in `choice` and `text`."""
+
+
+class Judge(NamedTuple):
+    """One judge of a jury."""
+
+    role: str
+    spec: str
+    protocol: Protocol | Literal["reward"]
+    """`reward`: a reward model gives each answer a number of its own."""
+    logprobs: int
+
+
+def judges_of(config: JuryConfig) -> list[Judge]:
+    """The judges that the settings name, each with its role. Raises `UsageError`."""
+    specs = [spec.strip() for spec in (config.judge or "").split(",") if spec.strip()]
+    if not specs:
+        raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
+    if len(set(specs)) < len(specs):
+        raise UsageError(f"--judge {config.judge}: a judge stands there twice")
+    if config.protocol is not None and all(spec.startswith("reward:") for spec in specs):
+        raise UsageError(
+            f"--protocol {config.protocol}: a reward model is not asked in words; leave it away"
+        )
+    roles = ["judge"] if len(specs) == 1 else [f"judge_{n}" for n in range(1, len(specs) + 1)]
+    return [_judge(role, spec, config.protocol) for role, spec in zip(roles, specs, strict=True)]
+
+
+def _judge(role: str, spec: str, wanted: Protocol | None) -> Judge:
+    kind, _ = check_spec(spec)
+    if kind == "reward":
+        return Judge(role, spec, "reward", 0)
+    speaks = reports_logprobs(spec)
+    if wanted == "logprob" and not speaks:
+        raise UsageError(f"{spec} gives no log-probabilities; use --protocol choice or text")
+    protocol: Protocol = wanted or ("logprob" if speaks else "choice")
+    return Judge(role, spec, protocol, TOP if speaks else 0)

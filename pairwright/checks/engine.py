@@ -1,0 +1,160 @@
+"""An engine put to the test: what it says it can do, and whether it does it."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from pairwright.checks.machine import Finding
+from pairwright.engines import Engine, EngineOptions, open_engine
+from pairwright.engines.probe import Kind, constraint_probe, ignored
+from pairwright.errors import PairwrightError
+from pairwright.records import Completion, Job, Request, Sampling, conversation
+
+_BURST = 32
+_BURST_TOKENS = 64
+_SEEDS = 6
+_TOPS = 5
+_CONSTRAINTS: dict[Kind, str] = {"choice": "choices enforced", "schema": "JSON schema enforced"}
+_NO_FORM = "do not use it where answers must keep to a form"
+
+
+def engine_findings(spec: str, options: EngineOptions) -> Iterator[Finding]:
+    """Open the engine and ask it a few dozen short things."""
+    began = time.monotonic()
+    try:
+        engine = open_engine(spec, options)
+    except PairwrightError as error:
+        yield Finding("opens", False, str(error), "put this right first; nothing else can be tried")
+        return
+    try:
+        yield Finding("opens", True, f"{engine.identity}, in {time.monotonic() - began:.1f} s")
+        first = _answers(engine, options)
+        yield first
+        if first.ok:
+            for check in _CHECKS:
+                yield check(engine, options)
+            for kind in _CONSTRAINTS:
+                try:
+                    yield _constraint(engine, options, kind)
+                except PairwrightError as error:  # which has ended this engine
+                    yield Finding(_CONSTRAINTS[kind], False, str(error), _NO_FORM)
+                    engine.close()
+                    engine = open_engine(spec, options)
+    except PairwrightError as error:
+        yield Finding("works", False, str(error), "put this right and ask again")
+    finally:
+        engine.close()
+
+
+def _answers(engine: Engine, options: EngineOptions) -> Finding:
+    [found] = _ask(engine, [_question("Say hello.", max_tokens=64, temperature=0.0)], options)
+    if found.failure is not None:
+        return Finding("answers", False, found.failure, "nothing else can be tried before it answers")
+    said = " ".join(found.text.split())
+    advice = (
+        "an empty answer to a greeting: is this an instruct model, and is its chat template the right one?"
+    )
+    return Finding("answers", bool(said), f"{said[:60]!r}", advice)
+
+
+def _template(engine: Engine, options: EngineOptions) -> Finding:
+    """A template wraps the one word in tokens of its own; plain continuation would add one at most."""
+    [found] = _ask(engine, [_question("Hi", max_tokens=1)], options)
+    if not found.prompt_tokens:
+        return Finding("chat template", None, "cannot be seen: it does not count prompt tokens")
+    detail = f"{found.prompt_tokens} tokens of prompt for the one word `Hi`"
+    advice = "give the model's chat template to the server (vllm serve --chat-template FILE)"
+    return Finding("chat template", found.prompt_tokens > 3, detail, advice)
+
+
+def _constraint(engine: Engine, options: EngineOptions, kind: Kind) -> Finding:
+    what = _CONSTRAINTS[kind]
+    [found] = _ask(engine, [constraint_probe(kind)], options)
+    if found.failure is not None:
+        declined = found.failure.startswith("json_schema: ")
+        return Finding(what, None if declined else False, found.failure, "use an engine that can")
+    sentence = ignored(kind, found)
+    if sentence is not None:
+        return Finding(what, False, f"it {sentence}", _NO_FORM)
+    said = found.text.strip()
+    if not said:
+        return Finding(what, None, "cannot be seen: the answer was cut off before it began")
+    return Finding(what, True, f"{said[:60]!r}")
+
+
+def _logprobs(engine: Engine, options: EngineOptions) -> Finding:
+    what = "log-probabilities"
+    question = _question("Which is larger, 3 or 5? Answer with the number.", max_tokens=4, logprobs=_TOPS)
+    advice = "judge with --protocol choice or text"
+    [found] = _ask(engine, [question], options)
+    if found.failure is not None or not found.top_logprobs:
+        return Finding(what, False, found.failure or "asked for, and none came", advice)
+    sums = [sum(map(math.exp, position.values())) for position in found.top_logprobs]
+    if max(sums) > 1.001 or any(v > 0 for position in found.top_logprobs for v in position.values()):
+        return Finding(what, False, f"not normalised: the likeliest {_TOPS} sum to {max(sums):.3f}", advice)
+    first = found.top_logprobs[0]
+    token = max(first, key=lambda t: first[t])
+    detail = f"first token {token!r} {math.exp(first[token]):.2f}, the likeliest {len(first)} {sums[0]:.2f}"
+    return Finding(what, True, detail)
+
+
+def _seeds(engine: Engine, options: EngineOptions) -> Finding:
+    """The same request must draw the same answer, and another one another. Rounding may spoil a few."""
+    jobs = [_question("Name a city.", index=n, max_tokens=6) for n in range(_SEEDS)]
+    first, again = (_ask(engine, jobs, options) for _ in range(2))
+    failures = [c.failure for c in (*first, *again) if c.failure is not None]
+    if failures:
+        return Finding("seeds", False, failures[0], "see above")
+    same = sum(a.text == b.text for a, b in zip(first, again, strict=True))
+    different = len({c.text for c in first})
+    detail = f"{same} of {_SEEDS} answers came again, {different} of them different"
+    advice = "runs cannot be repeated exactly; finished answers are kept in the journal all the same"
+    return Finding("seeds", 2 * same >= _SEEDS, detail, advice)
+
+
+def _throughput(engine: Engine, options: EngineOptions) -> Finding:
+    jobs = [
+        _question("Tell a short story about a lighthouse.", index=n, max_tokens=_BURST_TOKENS)
+        for n in range(_BURST)
+    ]
+    began = time.monotonic()
+    found = _ask(engine, jobs, options)
+    seconds = max(time.monotonic() - began, 1e-9)
+    failures = [c.failure for c in found if c.failure is not None]
+    tokens = sum(c.completion_tokens for c in found)
+    detail = f"{_BURST} requests in {seconds:.1f} s: {tokens / seconds:,.0f} tokens/s"
+    if failures:
+        return Finding(
+            "throughput", False, f"{len(failures)} of {_BURST} failed: {failures[0]}", "see above"
+        )
+    return Finding("throughput", True, detail)
+
+
+_CHECKS: tuple[Callable[[Engine, EngineOptions], Finding], ...] = (
+    _template,
+    _logprobs,
+    _seeds,
+    _throughput,
+)
+
+
+def _question(content: str, index: int = 0, **sampling: float) -> Job:
+    request = Request(
+        role="doctor",
+        messages=conversation(content),
+        sampling=Sampling.model_validate(sampling),
+        sample_index=index,
+    )
+    return Job(key=request.key("doctor"), request=request)
+
+
+def _ask(engine: Engine, jobs: Sequence[Job], options: EngineOptions) -> list[Completion]:
+    """The completions of jobs, in their order. What takes longer than the deadline has failed."""
+    for job in jobs:
+        engine.submit(job)
+    found: dict[str, Completion] = {}
+    ends = time.monotonic() + options.deadline
+    while len(found) < len(jobs) and time.monotonic() < ends:
+        found.update(engine.poll(timeout=1.0))
+    late = Completion(failure=f"no answer within the deadline of {options.deadline:g} s")
+    return [found.get(job.key, late) for job in jobs]

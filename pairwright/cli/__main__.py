@@ -1,0 +1,5 @@
+"""`python -m pairwright.cli`."""
+
+from pairwright.cli.app import main
+
+main()

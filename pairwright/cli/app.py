@@ -1,0 +1,186 @@
+"""The command `pairwright`: mounts the stages by lazy import and turns errors into one sentence."""
+
+import difflib
+import importlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from cyclopts import App, Group, Parameter
+from cyclopts.config import Dict
+from cyclopts.exceptions import CycloptsError
+
+from pairwright.cli.errors import usage_sentence
+from pairwright.cli.settings_file import Settings, load_settings
+from pairwright.config import Config, heading_of, headings, is_positional
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.terminal.text import one_line
+from pairwright.versions import versions
+
+
+class Command(NamedTuple):
+    """Where a command lives. Its module is imported when it is the one asked for."""
+
+    module: str
+    config: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "sample": Command("pairwright.stages.sample", "SampleConfig", "sample", "Sample answers to prompts."),
+    "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
+    "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
+    "calibrate": Command(
+        "judge.calibration.command", "CalibrateConfig", "calibrate", "Measure a judge on labels."
+    ),
+    "winrate": Command(
+        "judge.comparison.command", "WinrateConfig", "winrate", "Compare two models' answers."
+    ),
+    "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
+    "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
+    "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
+    "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
+    "loop": Command("train.command", "LoopConfig", "loop", "Go through on-policy rounds."),
+    "demo": Command("pairwright.cli.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
+    "doctor": Command(
+        "pairwright.checks.command", "DoctorConfig", "doctor", "Examine this machine and an engine."
+    ),
+    "stats": Command(
+        "pairwright.reports.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."
+    ),
+    "merge": Command("pairwright.sift.merge", "MergeConfig", "merge", "Put several runs into one."),
+    "split": Command("pairwright.sift.split", "SplitConfig", "split", "Part a run, no prompt in both."),
+    "dedup": Command("pairwright.sift.dedup", "DedupConfig", "dedup", "Drop rows that repeat others."),
+    "decontaminate": Command(
+        "pairwright.sift.decontaminate",
+        "DecontaminateConfig",
+        "decontaminate",
+        "Drop rows that a test set knows.",
+    ),
+    "export": Command(
+        "pairwright.exports.command", "ExportConfig", "export", "Write pairs for another trainer."
+    ),
+    "report": Command(
+        "pairwright.reports.report", "ReportConfig", "report", "Make a page to judge runs by."
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 failed, 2 usage, 3 budget spent, 130 stopped by the user."""
+    # Threads that spin while they wait cost a factor of five where others use the cores too. The
+    # runtime reads this once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        run_command(sys.argv[1:] if argv is None else argv)
+    except PairwrightError as error:
+        print(one_line(f"pairwright: {error}"), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("pairwright: stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(one_line(f"pairwright: {where}{error.strerror or error}"), file=sys.stderr)
+        sys.exit(1)
+
+
+def run_command(argv: Sequence[str]) -> None:
+    """Run one command. Raises `PairwrightError` where `main` would exit."""
+    argv, settings = load_settings([_underscored(a) for a in argv])
+    name = next((a for a in argv if not a.startswith("-")), None)
+    if name is not None and name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"commands are {', '.join(COMMANDS)}"
+        raise UsageError(f"no command {name!r}; {hint}")
+    app = App(
+        name="pairwright",
+        help="Minimally contrastive preference pairs from language-model answers, and training on them.",
+        version=lambda: versions()["pairwright"],
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    for other, command in COMMANDS.items():
+        if other != name:
+            app.command(_unreachable, name=other, help=command.summary)
+    config = _mount(app, name, settings) if name is not None else None
+    try:
+        app(argv)
+    except CycloptsError as error:
+        in_file = settings.values if settings is not None else {}
+        raise UsageError(usage_sentence(error, name, config, argv, in_file)) from None
+
+
+def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
+    """Import a command's module and derive its flags from its configuration."""
+    command = COMMANDS[name]
+    module = importlib.import_module(command.module)
+    config: type[Config] = getattr(module, command.config)
+    function: Callable[[Any], Any] = getattr(module, command.function)
+    _put_under_headings(config)
+
+    def run(config: Any) -> None:
+        result = function(config)
+        if "out" in type(config).model_fields and result is not None:
+            from pairwright.reports.stats import show_summary
+
+            show_summary(Path(config.out), result)
+            if set(result.counts) == {"failed"}:
+                raise PairwrightError(f"{config.out}: every request failed; the reasons are in dropped/")
+
+    fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
+    run.__annotations__["config"] = Annotated[config, fields]
+    if not any(field.is_required() for field in config.model_fields.values()):
+        run.__defaults__ = (config(),)
+    sources = []
+    if settings is not None:
+        settings.check(config.model_fields)
+        # Under the command's name: at the top, keys that are commands too (`judge`) would be passed over.
+        sources = [Dict({name: settings.values}, source=settings.path)]
+    app.command(run, name=name, help=_help(config), config=sources)
+    return config
+
+
+@cache
+def _put_under_headings(config: type[Config]) -> None:
+    """Tell the command line where on the help page each flag belongs."""
+    groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
+    for name, field in config.model_fields.items():
+        field.kw_only = not is_positional(field)
+        group = groups[heading_of(config, name)]
+        field.metadata.append(
+            Parameter(group=group, show_default=None if field.default not in ((), "") else False)
+        )
+
+
+def _help(config: type[Config]) -> str:
+    about = (config.__doc__ or "").strip()
+    return f"{about}\n\nSettings may also stand in a file: --config FILE.yaml; a flag beats it."
+
+
+def _unreachable() -> None:
+    """Stands for a command that was not asked for, so that it is listed and not imported."""
+
+
+def _underscored(argument: str) -> str:
+    """`--learning-rate` is `--learning_rate`."""
+    flag, equals, value = argument.partition("=")
+    return (
+        flag[:2] + flag[2:].replace("-", "_") + equals + value if re.match(r"--[a-z]", flag) else argument
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What a reply that is no answer means: the request's fault, the server's, or a matter of time.
+
+The texts hold what strangers wrote, unshortened; whoever shows them redacts them first.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import httpx
+
+from pairwright.engines.openai.retry import UNLIMITED, Fault
+from pairwright.engines.openai.retry_after import asked_wait
+
+INVALID_TRIES = 3
+"""Attempts a request gets at a server that answers, but not with a completion."""
+BROKEN_TRIES = 8
+"""Attempts a request gets when it may be what breaks the server."""
+
+UNREACHABLE = "unreachable"
+"""Code of a request for which no connection could be made."""
+
+_OVERLOAD = {429, 503, 504, 529}
+_RETRIED = {408, 409, 425, 429}
+_WRONG_PLACE = {403, 404, 405}
+_NO_MONEY = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+_CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
+_KEY_HINT = "set PAIRWRIGHT_API_KEY or OPENAI_API_KEY to a key that it accepts"
+
+
+def invalid(reason: str) -> Fault:
+    """A reply with status 200 that holds no completion."""
+    return Fault("invalid_response", reason, tries=INVALID_TRIES)
+
+
+def timed_out(deadline: float, last: Fault | None = None) -> Fault:
+    """No complete answer in time, after attempts of which the last met another fault."""
+    if last is not None and last.code == UNREACHABLE:
+        return replace(last, action="fail")
+    text = f"no complete answer within the deadline of {deadline:g} s"
+    text += f"; the attempt before met {last}" if last else ""
+    return Fault("timeout", text, action="fail", overload=True, server_wide=True)
+
+
+def cool_down(wait: float) -> Fault:
+    """A request that never left, because the server wants none before its deadline."""
+    text = "the server wants no requests for now"
+    return Fault("cool_down", text, action="fail", wait=wait, server_wide=True)
+
+
+def connection_fault(error: httpx.HTTPError) -> Fault:
+    """A request that no reply came back for."""
+    what = f"{type(error).__name__} {error}".strip()
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return Fault(UNREACHABLE, f"cannot connect ({what})", server_wide=True)
+    text = f"the connection broke ({what})"
+    return Fault("connection", text, tries=BROKEN_TRIES, server_wide=True)
+
+
+def status_fault(status: int, headers: Mapping[str, str], body: bytes, now: float) -> Fault:
+    """A reply whose status says that there is no answer. `now` is wall-clock time."""
+    message, codes = _error(body)
+    name = f"http_{status}"
+    if codes & _NO_MONEY or status == 402:
+        text = f"has no credit left for this key; top it up or use another (HTTP {status}: {message})"
+        return Fault(name, text, action="stop")
+    if status == 401:
+        text = f"refuses the API key; {_KEY_HINT} (HTTP 401: {message})"
+        return Fault(name, text, action="stop")
+    if status == 403:
+        text = f"denies access; {_KEY_HINT} (HTTP 403: {message})"
+        return Fault(name, text, action="stop_unproven", server_wide=True)
+    if status in _RETRIED or status >= 500:
+        tries = UNLIMITED if status == 429 or status > 501 else BROKEN_TRIES
+        wait = asked_wait(headers, now)
+        overload = status in _OVERLOAD
+        return Fault(name, message, "retry", tries, wait, overload, server_wide=status != 500)
+    if 300 <= status < 400:
+        text = "the server redirects, which is not followed; name the address it redirects to"
+        return Fault(name, text, action="fail", server_wide=True)
+    overflow = "context_length_exceeded" in codes or _CONTEXT.search(message)
+    code = "context_overflow" if overflow and status in (400, 413, 422) else name
+    return Fault(code, message, action="fail", server_wide=status in _WRONG_PLACE)
+
+
+def _error(body: bytes) -> tuple[str, set[str]]:
+    """Message and error codes in the body of an error reply, whatever its shape."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, set()
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return error if isinstance(error, str) else text, set()
+    codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
+    return error["message"], codes
+
+
+def printable(text: str, most: int = 400) -> str:
+    """Text of a stranger as one line that is safe to print."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
+    return (line[:most] + "…" if len(line) > most else line) or "no message"

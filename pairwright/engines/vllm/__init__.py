@@ -1,0 +1,1 @@
+"""The engine `vllm:`: offline vLLM in a supervised process of its own."""

@@ -1,0 +1,204 @@
+"""The engine that runs vLLM offline, in a process of its own that it feeds, drains and revives."""
+
+import json
+import queue
+import re
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pairwright.engines.base import Finished
+from pairwright.engines.options import EngineOptions
+from pairwright.engines.vllm.lines import JobLines
+from pairwright.engines.vllm.process import KeptProcess
+from pairwright.engines.vllm.settings import PYTHON, vllm_identity, vllm_python, worker_environment
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.models.names import model_identity, quiet, resolve_model
+from pairwright.records import Completion, Job
+from pairwright.terminal.text import one_line
+
+MOST_DEATHS = 3
+"""Deaths of the worker with no answer between them that end the run; also, those that a job may see."""
+
+_WORKER = Path(__file__).with_name("worker.py")
+_UNEXPLAINED = ("Engine core initialization failed", "it ", "its ", "nothing came")
+_PREFIX = re.compile(r"^\(\S+ pid=\d+\)\s*(ERROR \S+ \S+ \[[^\]]*\]\s*)?")
+"""What vLLM writes before a line of its log: process, level, time and place."""
+_SLICE = 1.0
+_END_SECONDS = 10.0
+
+
+class VLLMEngine:
+    """A model in vLLM. Jobs become token ids here; the worker only generates.
+
+    `model` is what `resolve_model` takes; `options.engine` holds vLLM's own arguments. When the worker
+    dies, another is started and asked again for all that was in hand. Raises `UsageError` when vLLM is
+    not installed, or the model or a setting cannot be used.
+    """
+
+    reports_logprobs = True
+
+    def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
+        self.spec = spec
+        self.identity = vllm_identity(model_identity(model, options.dtype), options.engine)
+        self._python = vllm_python(options.engine)
+        source = resolve_model(model)
+        self._lines = JobLines(_tokenizer(source, options), self.identity)
+        self._setting = {
+            "model": source,
+            "dtype": options.dtype,
+            "arguments": {name: value for name, value in options.engine.items() if name != PYTHON},
+        }
+        self._patience = options.deadline
+        self._in_hand: dict[str, Job] = {}
+        self._finished: list[Finished] = []
+        self._deaths: Counter[str] = Counter()
+        self._deaths_in_a_row = 0
+        self._worker: KeptProcess | None = None
+        ready = self._start()
+        self.capacity: int = 2 * ready["sequences"]
+        self.constrains: bool = ready["constrains"]
+        self.version: str = ready["vllm"]
+        """Version of vLLM, as it says itself."""
+
+    @property
+    def group(self) -> int:
+        """Process group of the worker and of all that it started."""
+        return self._running.group
+
+    def submit(self, job: Job) -> None:
+        """Take a job; what cannot be asked of this model fails at the next `poll`."""
+        try:
+            line = self._lines.line(job, self._context)
+        except UsageError as error:
+            failed = Completion(failure=str(error), model=self.identity)
+            self._finished.append(Finished(job.key, failed))
+            return
+        self._in_hand[job.key] = job
+        self._running.send(line)
+
+    def poll(self, timeout: float | None = None) -> list[Finished]:
+        """Wait for at least one completion and return all there are; none if none is in hand."""
+        ends = None if timeout is None else time.monotonic() + timeout
+        while self._in_hand:
+            left = _SLICE if ends is None else min(_SLICE, max(0.0, ends - time.monotonic()))
+            try:
+                line = self._running.receive(0.0 if self._finished else left)
+            except queue.Empty:
+                if self._finished or (ends is not None and time.monotonic() >= ends):
+                    break
+                self._check_on_it()
+            else:
+                if line is None and self._finished:
+                    break  # those first: whether it can be revived is not sure
+                self._hear(line)
+        return self._handed_over()
+
+    def drain(self) -> list[Finished]:
+        """Finish what vLLM has begun. What waits, or dies with the worker, is given up."""
+        self._running.send(b'{"drain": true}')
+        while self._in_hand:
+            try:
+                line = self._running.receive(self._patience)
+            except queue.Empty:
+                break
+            if line is None or "drained" in (said := json.loads(line)):
+                break
+            self._note(said)
+        self._in_hand.clear()
+        return self._handed_over()
+
+    def close(self) -> None:
+        """End vLLM and free its memory. Jobs in hand are given up."""
+        if self._worker is not None:
+            self._worker.end(_END_SECONDS)
+            self._worker = None
+        self._in_hand.clear()
+
+    @property
+    def _running(self) -> KeptProcess:
+        assert self._worker is not None, "the engine is closed"
+        return self._worker
+
+    def _start(self) -> dict[str, Any]:
+        """Start a worker and wait until it is ready. Raises `UsageError` if it never is."""
+        self._worker = KeptProcess([self._python, "-P", str(_WORKER)], worker_environment(self._python))
+        try:
+            self._worker.send(json.dumps(self._setting).encode())
+            line = self._worker.receive(None)
+            said = {} if line is None else json.loads(line)
+            if "ready" not in said:
+                why = said.get("refused") or "it ended while it was starting"
+                raise UsageError(f"{self.spec}: {self._with_log(why)}")
+        except BaseException:
+            self.close()
+            raise
+        self._heard = time.monotonic()
+        ready: dict[str, Any] = said["ready"]
+        self._context: int = ready["context"]
+        return ready
+
+    def _hear(self, line: bytes | None) -> None:
+        self._heard = time.monotonic()
+        if line is None:
+            self._revive("its process died")
+        else:
+            self._note(json.loads(line))
+
+    def _note(self, said: dict[str, Any]) -> None:
+        job = self._in_hand.pop(said.get("key", ""), None)
+        if job is not None:
+            self._deaths_in_a_row = 0
+            self._finished.append(Finished(job.key, self._lines.completion(said, job.request)))
+
+    def _check_on_it(self) -> None:
+        """A worker that has said nothing for a whole deadline, not even that it lives, hangs."""
+        if time.monotonic() - self._heard > self._patience:
+            self._revive(f"nothing came from it for {self._patience:g} s")
+
+    def _revive(self, why: str) -> None:
+        """Start another worker and ask it for what is in hand, or give up."""
+        self._deaths_in_a_row += 1
+        if self._deaths_in_a_row >= MOST_DEATHS:
+            raise PairwrightError(
+                f"{self.spec}: vLLM broke down {MOST_DEATHS} times with no answer between; "
+                f"{self._with_log(why)}; finished work is kept: run the same command again"
+            )
+        jobs, self._in_hand = self._in_hand, {}
+        self._running.end()
+        self._start()
+        for key, job in jobs.items():
+            self._deaths[key] += 1
+            if self._deaths[key] >= MOST_DEATHS:
+                failed = Completion(failure=f"vllm: {why}, {MOST_DEATHS} times with this in hand")
+                self._finished.append(Finished(key, failed.model_copy(update={"model": self.identity})))
+            else:
+                self.submit(job)
+
+    def _with_log(self, why: str) -> str:
+        """The reason, and the line of the log that best explains it."""
+        log = self._running.log_tail()
+        errors = [
+            line for line in log if re.search(r"\b\w*(Error|Exception): (?!Engine core init)\S", line)
+        ]
+        ended = [line for line in log if " ended with " in line]
+        told = (errors or ended or log)[-1:] if why.startswith(_UNEXPLAINED) else []
+        return one_line("; its log says: ".join([why, *(_PREFIX.sub("", line)[:400] for line in told)]))
+
+    def _handed_over(self) -> list[Finished]:
+        finished, self._finished = self._finished, []
+        return finished
+
+
+def _tokenizer(source: str, options: EngineOptions) -> Any:
+    """The tokenizer that vLLM will use, or one sentence about why there is none."""
+    from transformers import AutoTokenizer
+
+    named = options.engine.get("tokenizer", source)
+    revision = options.engine.get("tokenizer_revision", options.engine.get("revision"))
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(named, **({"revision": revision} if revision else {}))
+    except (OSError, ValueError, ImportError) as error:
+        raise UsageError(f"{named} has no tokenizer to load: {one_line(str(error))[:300]}") from error

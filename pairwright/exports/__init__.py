@@ -1,0 +1,1 @@
+"""Pairs in the forms that other trainers take, and pushed to the hub."""

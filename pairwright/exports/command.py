@@ -1,0 +1,193 @@
+"""`pairwright export`: pairs in the form that another trainer takes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from pydantic import Field
+from rich.console import Console
+from rich.text import Text
+
+from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit
+from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
+from pairwright.hub import push_folder
+from pairwright.inputs.sources import CHUNK, open_source
+from pairwright.reports.card import CARD, front_matter
+from pairwright.schema import CONVERSATION
+
+RECORD = "export.json"
+_SCHEMAS = {
+    "trl": pa.schema([(name, CONVERSATION) for name in ("prompt", "chosen", "rejected")]),
+    "kto": pa.schema([("prompt", CONVERSATION), ("completion", CONVERSATION), ("label", pa.bool_())]),
+}
+
+
+class ExportConfig(Config):
+    """Write the pairs of a run in the form that another trainer takes, and push them to the hub.
+
+    Example: pairwright export runs/pairs --to trl --out exported
+    """
+
+    run: str = Field(json_schema_extra=POSITIONAL)
+    """Pairs: a run folder, or a JSONL or Parquet file with `prompt`, `chosen` and `rejected`."""
+    to: FormatName = Field(json_schema_extra=OPERATIONAL)
+    """Whose form: `trl`, `openrlhf`, `llamafactory`, `axolotl`, `openai`; `kto` is TRL's unpaired one,
+    and `jsonl` has every column."""
+    out: Path = Field(json_schema_extra=OPERATIONAL)
+    """Folder to write; an earlier export in it is replaced."""
+    push_to_hub: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Also put the folder on the hub as the data set of this name, `user/name`."""
+    private: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Make that data set a private one, if it is new."""
+
+
+def export(config: ExportConfig) -> None:
+    """Write the folder, say what was left out and why, and push if that was asked."""
+    chosen = FORMATS[config.to]
+    _check_folder(config.out)
+    left_out: dict[str, int] = {}
+    pairs = _records(config.run) if config.to == "jsonl" else _pairs(config.run)
+    with _aside(config.out / chosen.file) as temporary:
+        written = _write(pairs, chosen, _SCHEMAS.get(config.to), temporary, left_out)
+    if not written:
+        raise PairwrightError(f"{config.run}: nothing to write for {config.to}: {_said(left_out)}")
+    for name, text in chosen.beside.items():
+        write_durably(config.out / name, text.encode())
+    write_durably(config.out / CARD, _card(config, chosen, written).encode())
+    record = {"from": config.run, "to": config.to, "rows": written, "left_out": left_out}
+    write_durably(config.out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    console = Console()
+    console.print(Text(f"{config.out / chosen.file}: {written:,} rows for {config.to}"))
+    if left_out:
+        console.print(Text(_said(left_out)), style="yellow")
+    if config.push_to_hub is not None:
+        console.print(Text(push_folder(config.out, config.push_to_hub, private=config.private)))
+
+
+def _check_folder(out: Path) -> None:
+    if out.is_file():
+        raise UsageError(f"{out}: is a file; name a folder to write to")
+    if not out.exists() or (out / RECORD).is_file():
+        return
+    others = sorted(p.name for p in out.rglob("*") if p.is_file() and not p.name.startswith(TEMPORARY))
+    if others:
+        raise UsageError(f"{out}: holds other files ({', '.join(others[:3])}); name a new folder")
+
+
+def _pairs(source: str) -> Iterator[Mapping[str, Any]]:
+    """Pairs as messages. Raises `UsageError` for a row that is not a pair."""
+    for where, record in open_source(source):
+        found = dict(record)
+        for name, role in (("prompt", "user"), ("chosen", "assistant"), ("rejected", "assistant")):
+            value = record.get(name)
+            if not value or not isinstance(value, str | list):
+                there = ", ".join(f"`{n}`" for n in record)
+                raise UsageError(f"{where}: no `{name}`, and exports are of pairs; its columns are {there}")
+            messages = [{"role": role, "content": value}] if isinstance(value, str) else value
+            if not all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in messages):
+                raise UsageError(
+                    f"{where}: `{name}` must be text or a list of messages with `role` and `content`"
+                )
+            # A conversation with the prompt repeated in it would train on the prompt twice.
+            found[name] = [dict(m) for m in (messages if name == "prompt" else messages[-1:])]
+        yield found
+
+
+def _records(source: str) -> Iterator[Mapping[str, Any]]:
+    return (record for _, record in open_source(source))
+
+
+def _write(
+    pairs: Iterator[Mapping[str, Any]],
+    chosen: Format,
+    schema: pa.Schema | None,
+    path: Path,
+    left_out: dict[str, int],
+) -> int:
+    """Write the rows that fit; returns how many. Reasons of the others are counted in `left_out`."""
+    written = 0
+    with _writer(path, schema) as write:
+        for pair in pairs:
+            try:
+                rows = chosen.rows(pair)
+            except Unfit as reason:
+                left_out[str(reason)] = left_out.get(str(reason), 0) + 1
+                continue
+            for row in rows:
+                write(row)
+            written += len(rows)
+    return written
+
+
+@contextmanager
+def _writer(path: Path, schema: pa.Schema | None) -> Iterator[Any]:
+    """A function that writes one row: into Parquet when there is a schema, else as a line of JSON."""
+    if schema is None:
+        with path.open("w", encoding="utf-8") as file:
+            yield lambda row: file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+        return
+    waiting: list[dict[str, Any]] = []
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as parquet:
+
+        def write(row: dict[str, Any]) -> None:
+            waiting.append(row)
+            if len(waiting) == CHUNK:
+                flush()
+
+        def flush() -> None:
+            parquet.write_table(pa.Table.from_pylist(waiting, schema=schema))
+            waiting.clear()
+
+        yield write
+        flush()
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A file to write to that takes its place when all went well, and is gone when not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _card(config: ExportConfig, chosen: Format, written: int) -> str:
+    """A card that loads the file, says how the consumer is pointed at it, and how the rows were made."""
+    source = Path(config.run) / CARD
+    front = front_matter(source) | {
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": chosen.file}]}]
+    }
+    made = ""
+    if source.is_file():
+        body = source.read_text().partition("\n---\n")[2].strip()
+        made = "\n" + body.replace("\n# ", "\n## ", 1).replace("# ", "## ", 1) + "\n"
+    head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    use = chosen.use.replace("DIR", config.push_to_hub or str(config.out))
+    return f"""---
+{head}---
+
+# {config.out.absolute().name}
+
+{written:,} rows for {config.to}, written by `pairwright export`.
+
+```
+{use}
+```
+{made}"""
+
+
+def _said(left_out: Mapping[str, int]) -> str:
+    if not left_out:
+        return "it has no rows"
+    return "; ".join(f"{n:,} pairs left out: {reason}" for reason, n in left_out.items())

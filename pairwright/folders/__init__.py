@@ -1,0 +1,1 @@
+"""Run folders on disk: claimed by one writer, written whole, journaled, and recorded."""

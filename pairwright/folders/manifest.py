@@ -1,0 +1,112 @@
+"""`run.json`: what a run folder is, and which of its shards are finished."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import write_durably
+from pairwright.records import KEPT, Record, content_hash
+
+MANIFEST = "run.json"
+
+_MENDING = "run its command with --fresh, which uses every finished completion again"
+
+
+class Shard(Record):
+    """A finished shard: how many rows ended how, and the hashes of its files."""
+
+    counts: dict[str, int]
+    """Rows by status; they add up to the shard's input rows."""
+    sha256: dict[str, str]
+    """By part, `data` and `dropped`; a part without rows has no file."""
+    further: int = 0
+    """Rows in `data` beyond one for each kept item."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class InputInfo(Record):
+    """What a run reads."""
+
+    path: str
+    sha256: str
+    rows: int
+
+
+class Manifest(Record):
+    """Everything about a run that is not rows."""
+
+    stage: str
+    versions: dict[str, str]
+    config: dict[str, Any]
+    """All settings, resolved."""
+    semantic: dict[str, Any]
+    """What decides the content of the rows; a folder is never continued under another."""
+    gate: dict[str, Any]
+    """What decides which finished completions become kept rows; a change re-reads the journal."""
+    engines: dict[str, str]
+    """Model and revision by role."""
+    input: InputInfo
+    items: int
+    """Rows of work: input rows, times samples a row."""
+    shard_size: int
+    shards: dict[int, Shard] = Field(default_factory=dict)
+    complete: bool = False
+    started: str = ""
+    seconds: float = 0.0
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that a shard's content follows from."""
+        return content_hash([self.semantic, self.gate, self.shard_size])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by status over all finished shards."""
+        totals: dict[str, int] = {}
+        for shard in self.shards.values():
+            for status, count in shard.counts.items():
+                totals[status] = totals.get(status, 0) + count
+        return totals
+
+    @property
+    def kept_rows(self) -> int:
+        """Rows in `data`: an item may be kept as several."""
+        return self.counts.get(KEPT, 0) + sum(s.further for s in self.shards.values())
+
+    def save(self, folder: Path) -> None:
+        """Write `run.json` in one step."""
+        values = self.model_dump(mode="json")
+        text = json.dumps(values | self._derived(values), indent=1, ensure_ascii=False)
+        write_durably(folder / MANIFEST, (text + "\n").encode("utf-8", "replace"))
+
+    def _derived(self, values: dict[str, Any]) -> dict[str, Any]:
+        """For readers of the file: totals; and a hash, so that a damaged file is not believed."""
+        return {"fingerprint": self.fingerprint, "counts": self.counts, "hash": content_hash(values)}
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The manifest of a run folder. Raises `UsageError` when there is none or it cannot be read."""
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text())
+        derived = {name: values.pop(name) for name in ("fingerprint", "counts", "hash")}
+        manifest = Manifest.model_validate(values)
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: no {MANIFEST} here, so this is not a run folder") from None
+    except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:
+        raise PairwrightError(f"{path}: damaged ({str(error).splitlines()[0]}); {_MENDING}") from error
+    if derived != manifest._derived(values):
+        raise PairwrightError(f"{path}: damaged (it does not have its own hash); {_MENDING}")
+    return manifest
+
+
+def changed_field(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Name of a setting that differs, with both values, or None."""
+    for name in [*before, *(n for n in now if n not in before)]:
+        if before.get(name) != now.get(name):
+            return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"
+    return None

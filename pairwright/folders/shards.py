@@ -1,0 +1,183 @@
+"""Run folders: deterministic Parquet shards, where the rename of a shard is its only commit.
+
+A shard is up to two files, `data/train-00000.parquet` (kept rows) and `dropped/train-00000.parquet`
+(all others); a part without rows has no file, since `datasets` refuses empty ones. Their hashes go to
+`run.json` first, then the dropped file is renamed into place, and last the data file: a shard counts
+as finished when all its files are there with the recorded hashes. Anything else is put aside and
+made again, from the journal.
+"""
+
+import hashlib
+import io
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import TEMPORARY, sha256_file, sweep_temporaries, write_durably
+from pairwright.folders.manifest import MANIFEST, Manifest, Shard, changed_field, load_manifest
+from pairwright.records import KEPT, Outcome
+from pairwright.schema import dropped
+
+log = logging.getLogger(__name__)
+
+
+PARTS = ("dropped", "data")
+"""In the order in which a shard's files are renamed into place."""
+
+
+def shard_file(folder: Path, part: str, index: int) -> Path:
+    """Where the kept (`data`) or other (`dropped`) rows of a shard are."""
+    return folder / part / f"train-{index:05d}.parquet"
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise `UsageError` when `folder` is there and holds something that is no run."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder to write to")
+    if not folder.exists() or (folder / MANIFEST).exists():
+        return
+    own = (".lock", "journal.sqlite", TEMPORARY)  # what a run leaves that was killed as it began
+    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith(own))
+    if foreign:
+        raise UsageError(
+            f"{folder}: already holds other files ({', '.join(foreign[:3])}); name a new folder"
+        )
+
+
+def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
+    """The manifest to work under: the folder's own when it has one, else the planned one.
+
+    Raises `UsageError` when the folder belongs to something else, naming what differs. Changed gates
+    keep the journal and drop the shards. Only for the holder of the folder's lock.
+    """
+    for part in (folder, folder / "data", folder / "dropped"):
+        sweep_temporaries(part)
+    if not (folder / MANIFEST).exists():
+        refuse_foreign(folder)
+        planned.save(folder)
+        return planned
+    if fresh:
+        return _start_over(folder, planned)
+    found = load_manifest(folder)
+    difference = changed_field(
+        {"stage": found.stage} | found.semantic, {"stage": planned.stage} | planned.semantic
+    )
+    if difference:
+        raise UsageError(
+            f"{folder}: made with other settings: {difference}; choose another --out, or start "
+            "this one over with --fresh (finished completions are used again)"
+        )
+    gate = changed_field(found.gate, planned.gate)
+    if gate:
+        log.warning("%s: %s: sorting the finished completions again", folder, gate)
+        return _start_over(folder, planned)
+    sound = _without_damage(folder, found)
+    _remove_unlisted(folder, sound)
+    return sound.model_copy(update={"config": planned.config})
+
+
+def commit_shard(
+    folder: Path, manifest: Manifest, index: int, schema: pa.Schema, outcomes: Sequence[Outcome]
+) -> Manifest:
+    """Write the rows of a shard, in order, and return the manifest that lists it."""
+    note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
+    kept = [row for o in outcomes if o.status == KEPT for row in (o.columns, *o.further)]
+    others = [{"status": o.status, "reason": o.reason} | o.columns for o in outcomes if o.status != KEPT]
+    files = {"dropped": _parquet(others, dropped(schema), note), "data": _parquet(kept, schema, note)}
+    shard = Shard(
+        counts=dict(Counter(o.status for o in outcomes)),
+        further=sum(len(o.further) for o in outcomes if o.status == KEPT),
+        sha256={part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data},
+        prompt_tokens=sum(o.columns.get("prompt_tokens") or 0 for o in outcomes),
+        completion_tokens=sum(o.columns.get("completion_tokens") or 0 for o in outcomes),
+    )
+    manifest = manifest.model_copy(update={"shards": manifest.shards | {index: shard}})
+    manifest.save(folder)
+    for part in PARTS:
+        if files[part]:
+            write_durably(shard_file(folder, part, index), files[part])
+        else:
+            shard_file(folder, part, index).unlink(missing_ok=True)
+    return manifest
+
+
+def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
+    """The finished shards of a run in order, each checked against its recorded hash.
+
+    `part` is `data` (kept rows) or `dropped`. Raises `PairwrightError` naming a damaged file.
+    """
+    manifest = load_manifest(folder)
+    for index, shard in sorted(manifest.shards.items()):
+        if part not in shard.sha256:
+            continue
+        path = shard_file(folder, part, index)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise PairwrightError(
+                f"{path}: missing; run the command that made this folder again to restore it"
+            ) from None
+        if hashlib.sha256(data).hexdigest() != shard.sha256[part]:
+            raise PairwrightError(
+                f"{path}: damaged (its hash is not the recorded one); run the command that made "
+                "this folder again to restore it"
+            )
+        yield read_parquet(pa.BufferReader(data))
+
+
+def read_parquet(source: Path | pa.NativeFile) -> pa.Table:
+    """A whole Parquet file, its checksums verified, read by this thread alone.
+
+    `pyarrow.parquet.read_table` leaves threads behind that now and then abort a process which ends
+    soon after (https://github.com/apache/arrow/issues/34314). Raises as pyarrow does.
+    """
+    return pq.ParquetFile(source, page_checksum_verification=True).read(use_threads=False)
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, note: dict[str, str]) -> bytes:
+    """The rows as a Parquet file; no rows, no bytes."""
+    if not rows:
+        return b""
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    table = pa.Table.from_arrays(columns, schema=schema.with_metadata(note))
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def _start_over(folder: Path, planned: Manifest) -> Manifest:
+    """Forget the shards; the journal stays, so nothing that was paid for is asked again."""
+    planned.save(folder)
+    _remove_unlisted(folder, planned)
+    return planned
+
+
+def _remove_unlisted(folder: Path, manifest: Manifest) -> None:
+    """Remove shards that no commit stands behind, so that nobody loads them."""
+    listed = {shard_file(folder, p, i) for i, shard in manifest.shards.items() for p in shard.sha256}
+    for part in PARTS:
+        for path in (folder / part).glob("*.parquet"):
+            if path not in listed:
+                path.unlink()
+
+
+def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest with only the shards whose files are as recorded; damaged files are put aside."""
+    sound = {}
+    for index, shard in manifest.shards.items():
+        files = {shard_file(folder, part, index): sha for part, sha in shard.sha256.items()}
+        damaged = [p for p, sha in files.items() if p.exists() and sha256_file(p) != sha]
+        for path in damaged:
+            aside = folder / "damaged" / f"{path.parent.name}-{path.name}"
+            aside.parent.mkdir(exist_ok=True)
+            path.replace(aside)
+            log.warning("%s does not have its recorded hash: put aside and made again", path)
+        if not damaged and all(p.exists() for p in files):
+            sound[index] = shard
+    return manifest.model_copy(update={"shards": sound, "complete": False})

@@ -1,0 +1,1 @@
+"""Rows of work, read from files, folders and hub data sets."""

@@ -1,0 +1,102 @@
+"""Scored or ranked answers: all answers to a prompt, best first.
+
+They stand in rows of one answer, each with its `score` or `rank`, as `pairwright score` writes them;
+or all in one row, as a list `completions` beside lists `scores` or `ranks`, or alone, best first.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns, parse_row
+from pairwright.inputs.sources import open_source
+from pairwright.records import Message
+
+LIST = "completions"
+_COLUMNS = Columns("prompt", "completion")
+
+
+class RankedRow(NamedTuple):
+    """A prompt and the answers to it, best first; of equal scores the one that stands first."""
+
+    row_id: str
+    """Of the best answer's row."""
+    prompt: tuple[Message, ...]
+    answers: tuple[str, ...]
+    scores: tuple[float, ...]
+    """Greater is better: a rank is its negative."""
+
+
+def is_scored(record: Mapping[str, Any]) -> bool:
+    """Whether a record is an answer with its score or rank, or a list of them, and no pair."""
+    return "chosen" not in record and any(record.get(name) is not None for name in ("score", "rank", LIST))
+
+
+def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[RankedRow]:
+    """The prompts of some sources, in the order in which they first stand there; blank answers are none.
+
+    Raises `UsageError` for a row without a score, or with one that is not finite.
+    """
+    return islice((row for source in sources for row in ranked_of(source)), limit)
+
+
+def ranked_of(source: str) -> Iterator[RankedRow]:
+    """The prompts of one source, all of whose rows say in the same way what is better."""
+    prompts: dict[tuple[Message, ...], list[tuple[float, str, str]]] = {}
+    way: str | None = None
+    for where, record in open_source(source):
+        way = way or _way(record)
+        row_id = str(record.get("row_id") or where)
+        for score, answer in _answers(record, way, where):
+            prompt, text = parse_row({**record, "completion": answer}, _COLUMNS, where)
+            if text is not None:
+                prompts.setdefault(prompt, []).append((score, text, row_id))
+    for prompt, found in prompts.items():
+        best_first = sorted(found, key=lambda answer: -answer[0])
+        scores, answers, row_ids = zip(*best_first, strict=True)
+        yield RankedRow(row_ids[0], prompt, answers, scores)
+
+
+def _way(record: Mapping[str, Any]) -> str:
+    """The column that says what is better."""
+    one, many = ("score", "rank"), ("scores", "ranks")
+    if record.get(LIST) is None:
+        return next((name for name in one if record.get(name) is not None), "score")
+    return next((name for name in many if record.get(name) is not None), LIST)
+
+
+def _answers(record: Mapping[str, Any], way: str, where: str) -> Iterator[tuple[float, Any]]:
+    """The answers of a row, each with its score."""
+    if "chosen" in record or record.get(way) is None:
+        there = ", ".join(f"`{name}`" for name in record)
+        raise UsageError(
+            f"{where}: no `{way}`; the columns are {there}: score the answers first (pairwright score)"
+        )
+    if way in ("score", "rank"):
+        yield _score(record[way], way, where), record.get("completion")
+        return
+    answers, values = record.get(LIST), record[way]
+    if not isinstance(answers, list) or not isinstance(values, list):
+        name = way if isinstance(answers, list) else LIST
+        raise UsageError(f"{where}: `{name}` is not a list; it must have an entry for each answer")
+    if way == LIST:
+        values = [-float(rank) for rank in range(1, len(answers) + 1)]
+    if len(values) != len(answers):
+        raise UsageError(
+            f"{where}: `{way}` has {len(values)} entries and `{LIST}` has {len(answers)}; give one for each"
+        )
+    for number, (value, answer) in enumerate(zip(values, answers, strict=True), start=1):
+        if answer is None:
+            raise UsageError(
+                f"{where}: `{LIST}` has no answer at place {number}; leave it and its score out"
+            )
+        yield (value if way == LIST else _score(value, way, where)), answer
+
+
+def _score(value: Any, way: str, where: str) -> float:
+    """The score, or the negative of the rank."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"{where}: `{way}` is {value!r}; it must be a finite number")
+    return -float(value) if way in ("rank", "ranks") else float(value)

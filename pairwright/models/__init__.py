@@ -1,0 +1,1 @@
+"""Models and tokenizers: what a name stands for, loading, chat templates, reward heads."""

@@ -1,0 +1,193 @@
+"""Conversations as token ids, in which text from data can never pose as the template's own.
+
+While the chat template runs, the characters that begin or end any control token are swapped, in
+content, for stand-ins. Whatever then reads as a control token is the template's, and is put under
+its secret name (`controls.py`); the stand-ins are put back, and one pass encodes the whole.
+Sampling, policy and reference all take their ids from here.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary, proxy
+
+from pairwright.errors import UsageError
+from pairwright.models.controls import SECRET_NAME, RenamedTokenizer, control_ids, literal_ids
+from pairwright.records import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+"""Roles a message may have: templates paste them between marks, so data cannot make up its own."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STAND_INS = range(0xF0000, 0xFFFFE)  # private use: no template looks for them
+_ANSWER = "Abcanswercba"
+
+
+class EncodedAnswer(NamedTuple):
+    """Ids of a prompt and of an answer to it; joined, they are the whole conversation."""
+
+    prompt_ids: list[int]
+    answer_ids: list[int]
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> list[int]:
+    """Ids of the conversation and of the template's invitation to answer it.
+
+    Raises `UsageError` if the tokenizer has no chat template or its template refuses the messages.
+    """
+    return _chat(tokenizer).prompt_ids(messages)
+
+
+def encode_answer(
+    tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Message], answer: Sequence[Message]
+) -> EncodedAnswer:
+    """Ids of `encode_prompt(prompt)`, and of all that the model must emit after them.
+
+    `answer` is one assistant message. Its ids end in the one token that ends the turn; whatever the
+    template writes after that is left out. Raises `UsageError` as `encode_prompt` does.
+    """
+    if [message.role for message in answer] != ["assistant"]:
+        raise UsageError("An answer is one message of the role `assistant`.")
+    return _chat(tokenizer).answer_ids(prompt, answer[0])
+
+
+def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Ids of plain text that continues other tokens; it holds no control token."""
+    return _chat(tokenizer).renamed(()).encode_after(_well_formed(text))
+
+
+def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """Id of the token that ends the assistant's turn in this tokenizer's template."""
+    chat = _chat(tokenizer)
+    return chat.renamed(()).ids[chat.end]
+
+
+class _Chat:
+    """A tokenizer and its template, looked into once."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self._tokenizer = proxy(tokenizer)  # or the cache below would keep it for ever
+        self._encoders: dict[frozenset[str], RenamedTokenizer] = {}
+        self._controls = control_ids(tokenizer)
+        self._literals: dict[str, int] = {}
+        scaffold = self._probe()
+        self._literals = literal_ids(tokenizer, self._controls, scaffold)
+        before, _, self._after = scaffold.rpartition(_ANSWER)
+        if not before:
+            raise UsageError(f"The chat template of {tokenizer.name_or_path} leaves answers out.")
+        self.end, self._writes_end = self._find_end()
+
+    def renamed(self, contents: Sequence[str]) -> RenamedTokenizer:
+        """The encoder for these contents; it splits the template's literals if they hold any."""
+        used = frozenset(t for t in self._literals if any(t in content for content in contents))
+        if used not in self._encoders:
+            ids = self._controls | {literal: self._literals[literal] for literal in used}
+            self._encoders[used] = RenamedTokenizer(self._tokenizer, ids)
+        return self._encoders[used]
+
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        encoder = self.renamed([m.content for m in messages])
+        return encoder.encode(self._render(encoder, messages, invite=True))
+
+    def answer_ids(self, prompt: Sequence[Message], answer: Message) -> EncodedAnswer:
+        encoder = self.renamed([m.content for m in (*prompt, answer)])
+        before = self._render(encoder, prompt, invite=True)
+        whole = self._render(encoder, (*prompt, answer), invite=False)
+        if whole.startswith(before):
+            turn = self._cut(encoder, whole.removeprefix(before))
+        else:  # the invitation says more than a finished turn does, such as an opened <think>
+            turn = _well_formed(answer.content) + encoder.name(self.end)
+        prompt_ids, ids = self.prompt_ids(prompt), encoder.encode(before + turn)
+        if ids[: len(prompt_ids)] == prompt_ids:
+            return EncodedAnswer(prompt_ids, ids[len(prompt_ids) :])
+        return EncodedAnswer(prompt_ids, encoder.encode_after(turn))
+
+    def _cut(self, encoder: RenamedTokenizer, turn: str) -> str:
+        """The assistant's turn up to and including the token that ends it."""
+        end = encoder.name(self.end)
+        if self._writes_end:
+            return turn.partition(end)[0] + end
+        return turn.removesuffix(self._after) + end
+
+    def _find_end(self) -> tuple[str, bool]:
+        """The token that ends a turn, and whether the template writes it itself."""
+        encoder = self.renamed(())
+        if found := SECRET_NAME.search(encoder.rename(self._after)):
+            by_id = {i: token for token, i in encoder.ids.items()}
+            return by_id[encoder.id_of(found[0])], True
+        if self._tokenizer.eos_token in encoder.ids:
+            return self._tokenizer.eos_token, False
+        raise UsageError(f"{self._tokenizer.name_or_path} has no token that ends an answer.")
+
+    def _probe(self) -> str:
+        turns = {"system": "Abc", "user": "Abc", "assistant": _ANSWER}
+        return self._apply([Message(role=r, content=c) for r, c in turns.items()], invite=False)
+
+    def _render(self, encoder: RenamedTokenizer, messages: Sequence[Message], invite: bool) -> str:
+        """The conversation as text whose control tokens, all the template's, are renamed."""
+        contents = [_well_formed(m.content) for m in messages]
+        swap = _stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, contents)
+        masked = [
+            Message(role=m.role, content=content.translate(swap))
+            for m, content in zip(messages, contents, strict=True)
+        ]
+        back = {ord(stand_in): chr(char) for char, stand_in in swap.items()}
+        return encoder.rename(self._apply(masked, invite)).translate(back)
+
+    def _apply(self, messages: Sequence[Message], invite: bool) -> str:
+        """Run the template; one that takes no system message finds it in the first user turn."""
+        import jinja2
+
+        if unknown := {m.role for m in messages} - ROLES:
+            raise UsageError(f"No message can have the role {min(unknown)!r}.")
+        try:
+            return self._run(messages, invite)
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            if [m.role for m in messages[:2]] == ["system", "user"]:
+                return self._apply(_folded(messages), invite)
+            raise UsageError(
+                f"The chat template of {self._tokenizer.name_or_path} refuses this conversation: {error}"
+            ) from error
+
+    def _run(self, messages: Sequence[Message], invite: bool) -> str:
+        turns = [{"role": m.role, "content": m.content} for m in messages]
+        text: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=invite)
+        return text
+
+
+def _folded(messages: Sequence[Message]) -> list[Message]:
+    system, user, *rest = messages
+    return [Message(role="user", content=f"{system.content}\n\n{user.content}"), *rest]
+
+
+def _well_formed(text: str) -> str:
+    """The text with U+FFFD for every lone surrogate, which no tokenizer can read."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _stand_ins(marks: set[str], contents: Sequence[str]) -> Mapping[int, str]:
+    """For each mark (a character) one that no content holds, as `str.translate` takes it."""
+    taken = set().union(*contents)
+    free = (chr(point) for point in _STAND_INS if chr(point) not in taken)
+    return {ord(mark): next(free) for mark in sorted(marks)}
+
+
+_chats: "WeakKeyDictionary[PreTrainedTokenizerBase, tuple[tuple[int, str], _Chat]]"
+_chats = WeakKeyDictionary()
+
+
+def _chat(tokenizer: "PreTrainedTokenizerBase") -> _Chat:
+    """The tokenizer's `_Chat`, made anew when its vocabulary or template has changed."""
+    if not tokenizer.chat_template:
+        raise UsageError(
+            f"{tokenizer.name_or_path} has no chat template; name an instruct model, or put a "
+            "chat_template.jinja in the model's folder."
+        )
+    state = (len(tokenizer), str(tokenizer.chat_template))
+    known = _chats.get(tokenizer)
+    if known is None or known[0] != state:
+        known = _chats[tokenizer] = (state, _Chat(tokenizer))
+    return known[1]

@@ -1,0 +1,1 @@
+"""What is measured of a pair of answers, and the columns that hold it."""

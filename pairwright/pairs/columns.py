@@ -1,0 +1,26 @@
+"""The columns that two answers fill as chosen and rejected."""
+
+from typing import Any
+
+from pairwright.inputs.rows import Candidate
+from pairwright.pairs.minimality import measure
+
+
+def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
+    """Both sides, the models behind them, and how far apart they are (kept share: of rejected)."""
+    measures = measure(chosen.text, rejected.text, original=rejected.text)
+    return {
+        **sides(chosen, rejected),
+        **measures._asdict(),
+        "attempts": 1,
+    }
+
+
+def sides(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
+    """Both answers and the models behind them."""
+    return {
+        "chosen": [{"role": "assistant", "content": chosen.text}],
+        "rejected": [{"role": "assistant", "content": rejected.text}],
+        "chosen_model": chosen.model,
+        "rejected_model": rejected.model,
+    }

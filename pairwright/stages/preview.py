@@ -1,0 +1,96 @@
+"""Look before paying: the messages that would be sent, and how much there is to send."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pairwright.engines.kinds import check_spec
+from pairwright.inputs.rows import Input, Row
+from pairwright.records import Completion, Request
+from pairwright.stages.stage import Stage
+from pairwright.terminal.text import printable
+
+PREVIEW_ROWS = 3
+CHARACTERS_A_TOKEN = 4
+"""Rule of thumb for English text in the vocabularies of current models."""
+
+_RATES = {"one GPU, 7B (about 2,500 tok/s)": 2500, "two cores, 135M (about 200 tok/s)": 200}
+
+
+def show_preview(stage: Stage, rows: Input) -> None:
+    """Print the messages of the first rows, as a model would get them. Asks nothing."""
+    _check_engines(stage)
+    console = Console()
+    for row in islice(rows, PREVIEW_ROWS):
+        for request in _first_asked(stage, row):
+            console.rule(Text(f"{row.row_id} → {request.role}: {stage.roles[request.role]}"))
+            for message in request.messages:
+                console.print(Text(message.role, style="bold"))
+                console.print(Text(printable(message.content)), soft_wrap=True)
+            settings = request.sampling.model_dump(exclude={"stop", "logprobs"}).items()
+            console.print(Text(" · ".join(f"{n} {v}" for n, v in settings), style="dim"))
+
+
+def show_dry_run(stage: Stage, rows: Input) -> None:
+    """Print how many requests and tokens the run takes at most without retries. Asks nothing."""
+    _check_engines(stage)
+    requests: Counter[str] = Counter()
+    prompt: Counter[str] = Counter()
+    completion: Counter[str] = Counter()
+    for row in rows:
+        for request in _first_asked(stage, row):
+            requests[request.role] += stage.samples
+            characters = sum(len(m.content) for m in request.messages)
+            prompt[request.role] += stage.samples * (characters // CHARACTERS_A_TOKEN + 1)
+            completion[request.role] += stage.samples * request.sampling.max_tokens
+    table = Table(title=f"{stage.name}: {rows.info.rows:,} rows")
+    for column in ("role", "engine", "requests", "prompt tokens", "completion tokens at most"):
+        words = column in ("role", "engine")
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
+    for role, count in requests.items():
+        numbers = (count, prompt[role], completion[role])
+        table.add_row(role, Text(stage.roles[role]), *(f"{n:,}" for n in numbers))
+    console = Console()
+    console.print(table)
+    most = sum(completion.values())
+    for machine, rate in _RATES.items():
+        seconds = most / rate
+        time = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+        console.print(f"at most {time} on {machine}", highlight=False)
+    console.print(
+        f"price: {sum(prompt.values()) / 1e6:,.3f} × your price for a million prompt tokens, plus at "
+        f"most {most / 1e6:,.3f} × that for completion tokens; a second try after a gate adds to it",
+        highlight=False,
+    )
+
+
+def _check_engines(stage: Stage) -> None:
+    for spec in stage.roles.values():
+        check_spec(spec)
+
+
+def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
+    """What a row asks each engine first, with filler text standing in for answers."""
+    work = stage.work(row, 0)
+    seen: set[str] = set()
+    try:
+        requests = next(work)
+        while not any(r.role in seen for r in requests):
+            yield from requests
+            seen.update(r.role for r in requests)
+            if seen == set(stage.roles):
+                break
+            requests = work.send([_filler(r) for r in requests])
+    except StopIteration:
+        return
+    finally:
+        work.close()
+
+
+def _filler(request: Request) -> Completion:
+    words = "word " * (request.sampling.max_tokens * CHARACTERS_A_TOKEN // 5)
+    return Completion(text=f"{request.role} {request.sample_index}: {words}")

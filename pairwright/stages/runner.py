@@ -1,0 +1,201 @@
+"""The one stage runner: rows in, requests out, completions back, parse, gate, write."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pairwright.engines.base import Engine, Finished
+from pairwright.engines.pool import EnginePool
+from pairwright.folders.journal import Journal
+from pairwright.folders.manifest import Manifest
+from pairwright.folders.shards import commit_shard
+from pairwright.inputs.rows import Input, Row
+from pairwright.records import FAILED, KEPT, Completion, Job, Outcome, Request, content_hash
+from pairwright.schema import with_carried
+from pairwright.stages.budget import Budget
+from pairwright.stages.stage import Stage, Work
+from pairwright.stages.workers import Share
+from pairwright.terminal.progress import Meter
+
+_POLL_SECONDS = 0.05
+
+
+class Flight:
+    """An item of work between admission and outcome."""
+
+    def __init__(self, index: int, row_id: str, row: Row, work: Work) -> None:
+        self.index = index
+        self.row_id = row_id
+        self.row = row
+        self.work = work
+        self.keys: list[str] = []
+        self.completions: dict[str, Completion] = {}
+        self._begun = False
+
+    @property
+    def landed(self) -> bool:
+        """Whether everything it asked for has come back."""
+        return len(self.completions) == len(set(self.keys))
+
+    @property
+    def failure(self) -> str | None:
+        """Why it cannot go on, if it cannot."""
+        return next((c.failure for c in self.completions.values() if c.failure is not None), None)
+
+    def go_on(self) -> list[Request] | Outcome:
+        """Hand over what has come back; get what it asks next, or how it ended."""
+        answers = [self.completions[key] for key in self.keys] if self._begun else None
+        self._begun = True
+        self.keys, self.completions = [], {}
+        try:
+            return self.work.send(answers)  # type: ignore[arg-type]  # None begins a generator
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+class Runner:
+    """Works through the open shards of one run. Not to be used twice."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        rows: Input,
+        engines: EnginePool,
+        journal: Journal,
+        folder: Path,
+        manifest: Manifest,
+        share: Share,
+        budget: Budget,
+    ) -> None:
+        self.manifest = manifest
+        self._share = share
+        self._budget = budget
+        self._stage = stage
+        self._rows = rows
+        self._engines = engines
+        self._journal = journal
+        self._folder = folder
+        self._schema: pa.Schema = with_carried(stage.schema, rows.carried)
+        self._items = self._open_items()
+        self._in_air = 0
+        self._waiting: dict[str, list[Flight]] = {}
+        self._asked: Counter[Engine] = Counter()
+        self._outcomes: dict[int, dict[int, Outcome]] = defaultdict(dict)
+        self._finished = sum(manifest.counts.values())
+        self._kept = manifest.counts.get(KEPT, 0)
+        self._tokens = 0
+
+    def run(self, stopping: Callable[[], bool], meter: Meter) -> Manifest:
+        """Finish every open shard; once `stopping` or the budget says so, only what has been asked."""
+        while not stopping() and self._budget.spent is None:
+            self._admit()
+            if not self._in_air:
+                return self.manifest
+            self._collect()
+            meter(self._finished, self._kept, self._tokens)
+        for engine in self._asked:
+            self._keep(engine.drain())
+        return self.manifest
+
+    def _open_items(self) -> Iterator[Flight]:
+        """Items of shards that are not finished, in order."""
+        samples = self._stage.samples
+        for place, row in self._rows.rows(lambda place: any(map(self._is_open, self._of_row(place)))):
+            for sample, index in enumerate(self._of_row(place)):
+                if self._is_open(index):
+                    row_id = content_hash([row.row_id, sample])[:16] if samples > 1 else row.row_id
+                    yield Flight(index, row_id, row, self._stage.work(row, sample))
+
+    def _of_row(self, place: int) -> range:
+        """Numbers of the items that the row at a place becomes."""
+        return range(place * self._stage.samples, (place + 1) * self._stage.samples)
+
+    def _is_open(self, index: int) -> bool:
+        """Whether an item is ours and not finished."""
+        shard = index // self.manifest.shard_size
+        return shard not in self.manifest.shards and self._share.owns(shard)
+
+    def _admit(self) -> None:
+        """Start items until the engines have their hands full."""
+        while self._in_air < self._engines.capacity:
+            flight = next(self._items, None)
+            if flight is None:
+                return
+            self._in_air += 1
+            self._advance(flight)
+
+    def _advance(self, flight: Flight) -> None:
+        """Let an item go on until it waits for an engine or ends."""
+        while flight.landed:
+            if flight.failure is not None:
+                flight.work.close()
+                self._land(flight, Outcome(status=FAILED, reason=flight.failure))
+                return
+            step = flight.go_on()
+            if isinstance(step, Outcome):
+                self._land(flight, step)
+                return
+            for request in step:
+                self._ask(flight, request)
+
+    def _ask(self, flight: Flight, request: Request) -> None:
+        """Answer a request from the journal, join it to an equal one in flight, or send it."""
+        key = request.key(self._engines.identities[request.role])
+        flight.keys.append(key)
+        known = self._journal.get(key)
+        if known is not None:
+            flight.completions[key] = known
+        elif key in self._waiting:
+            if flight not in self._waiting[key]:
+                self._waiting[key].append(flight)
+        else:
+            self._waiting[key] = [flight]
+            engine = self._engines[request.role]
+            engine.submit(Job(key=key, request=request))
+            self._asked[engine] += 1
+
+    def _collect(self) -> None:
+        """Take what engines have finished: into the journal first, then to the items."""
+        busy = [engine for engine, asked in self._asked.items() if asked]
+        for engine in busy:
+            finished = engine.poll(None if len(busy) == 1 else _POLL_SECONDS)
+            self._asked[engine] -= len(finished)
+            self._keep(finished)
+            for key, completion in finished:
+                self._tokens += completion.completion_tokens
+                for flight in self._waiting.pop(key):
+                    flight.completions[key] = completion
+                    self._advance(flight)
+
+    def _keep(self, finished: list[Finished]) -> None:
+        """Put completions into the journal and count them."""
+        self._journal.add(finished)
+        for _, completion in finished:
+            self._budget.add(completion)
+
+    def _land(self, flight: Flight, outcome: Outcome) -> None:
+        """Note how an item ended, and commit its shard if it was the last one out."""
+        first, *further = (
+            {
+                "row_id": content_hash([flight.row_id, number])[:16] if number else flight.row_id,
+                "prompt_id": flight.row.prompt_id,
+                "prompt": [{"role": m.role, "content": m.content} for m in flight.row.prompt],
+                **flight.row.carried,
+                **columns,
+            }
+            for number, columns in enumerate((outcome.columns, *outcome.further))
+        )
+        size = self.manifest.shard_size
+        shard = flight.index // size
+        outcomes = self._outcomes[shard]
+        rows = {"columns": first, "further": tuple(further)}
+        outcomes[flight.index] = outcome.model_copy(update=rows)
+        self._in_air -= 1
+        self._finished += 1
+        self._kept += outcome.status == KEPT
+        if len(outcomes) == min(size, self.manifest.items - shard * size):
+            in_order = [outcomes[index] for index in sorted(outcomes)]
+            self.manifest = commit_shard(self._folder, self.manifest, shard, self._schema, in_order)
+            del self._outcomes[shard]

@@ -1,0 +1,99 @@
+"""`pairwright sample`: answers of a model to prompts."""
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+
+from pydantic import Field, PositiveInt
+
+from pairwright.config import OPERATIONAL
+from pairwright.errors import UsageError
+from pairwright.folders.manifest import Manifest
+from pairwright.inputs.rows import Input, Row
+from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
+from pairwright.schema import ANSWER
+from pairwright.stages.run import run_stage
+from pairwright.stages.stage import SharedStageConfig, Work
+
+
+class SampleConfig(SharedStageConfig):
+    """Sample answers to prompts.
+
+    Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers
+    """
+
+    policy: str = Field(json_schema_extra=OPERATIONAL)
+    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    n: PositiveInt = 4
+    """Answers to each prompt."""
+    max_tokens: PositiveInt = 512
+    """Most tokens an answer may have; one that is cut off there is dropped as `truncated`."""
+    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Softmax temperature; 0 is greedy, so that all answers of a prompt are the same."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus: sample among the likeliest tokens with this probability mass."""
+
+
+def sample(config: SampleConfig) -> Manifest | None:
+    """Sample `n` answers to every prompt of the input into a run folder.
+
+    Returns the finished run's manifest; None after `preview` or `dry_run`.
+    """
+    return run_stage(SampleStage(config), config, partial(Input, answers=False))
+
+
+class SampleStage:
+    """One item is one answer."""
+
+    name = "sample"
+    schema = ANSWER
+    templates: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, config: SampleConfig) -> None:
+        self.samples = config.n
+        self.roles: Mapping[str, str] = {"policy": config.policy}
+        self._sampling = Sampling(
+            max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p
+        )
+
+    def check(self, rows: Input) -> None:
+        """Anything with a prompt can be sampled."""
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Ask once; keep what ends by itself and says something."""
+        index = row.occurrence * self.samples + sample
+        [completion] = yield [answer_request(row, self._sampling, index)]
+        status, reason = answer_status(completion)
+        return Outcome(
+            status=status,
+            reason=reason,
+            columns={
+                "completion": [{"role": "assistant", "content": completion.text}],
+                "source": "sample",
+                "completion_model": completion.model or self.roles["policy"],
+                "sample_index": index,
+                "finish_reason": completion.finish_reason,
+                "prompt_tokens": completion.prompt_tokens,
+                "completion_tokens": completion.completion_tokens,
+            },
+        )
+
+
+def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
+    """Ask the policy to answer a row's prompt, for the `index`-th time."""
+    if row.prompt[-1].role == "assistant":
+        raise UsageError(
+            f"row {row.row_id}: the prompt ends with an assistant message; end it with the user's"
+        )
+    return Request(role="policy", messages=row.prompt, sampling=sampling, sample_index=index)
+
+
+def answer_status(completion: Completion) -> tuple[str, str]:
+    """Whether a policy's completion is an answer that pairs can be made of, and if not, why."""
+    if completion.finish_reason == "length":
+        return "truncated", f"cut off after {completion.completion_tokens} tokens"
+    if completion.finish_reason == "content_filter":
+        return "refused", "withheld by the server's content filter"
+    if not completion.text.strip():
+        return "empty", "the model said nothing"
+    return KEPT, ""

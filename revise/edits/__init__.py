@@ -1,0 +1,1 @@
+"""Revision by a list of small edits, which our own code applies."""

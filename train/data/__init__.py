@@ -1,0 +1,1 @@
+"""Rows as token ids: pairs, ranked answers, what is held out."""

@@ -1,0 +1,115 @@
+"""Scored answers as token ids: one item is a prompt with all the answers that its loss needs."""
+
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pairwright.errors import UsageError
+from pairwright.inputs.scored import RankedRow, read_ranked
+from pairwright.models.chat import encode_answer
+from pairwright.records import Message, content_hash
+from train.data.pairs import (
+    EMPTY,
+    TOO_LONG,
+    TRAINED_ON,
+    Pairs,
+    TokenIds,
+    describe_dropped,
+    hold_out,
+    ids_digest,
+    without_prompts_of,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from train.config import TrainConfig
+
+SINGLE = "single"
+
+
+class Ranked(NamedTuple):
+    """A prompt and answers to it, best first. Each answer ends in the token that ends a turn."""
+
+    row_id: str
+    prompt_id: str
+    prompt_ids: TokenIds
+    answers: tuple[TokenIds, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def sides(self) -> dict[str, TokenIds]:
+        """The answers by rank."""
+        return {f"rank {rank}": ids for rank, ids in enumerate(self.answers, start=1)}
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt with the longest answer."""
+        return len(self.prompt_ids) + max(map(len, self.answers))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all sequences, the prompt counted with each."""
+        return len(self.prompt_ids) * len(self.answers) + sum(map(len, self.answers))
+
+    def digest(self) -> bytes:
+        """All that training sees of it."""
+        scores = struct.pack(f"<{len(self.scores)}d", *self.scores)
+        return ids_digest(self.row_id, (self.prompt_ids, *self.answers)) + scores
+
+
+def load_ranked(
+    config: "TrainConfig", tokenizer: "PreTrainedTokenizerBase", *, best_only: bool
+) -> Pairs[Ranked]:
+    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    dropped: dict[str, list[str]] = {}
+
+    def encoded(sources: Sequence[str], limit: int | None = None) -> list[Ranked]:
+        kept = []
+        for row in read_ranked(sources, limit):
+            item = encode_ranked(row, tokenizer, best_only=best_only)
+            if reason := _why_not(item, config.max_length, best_only=best_only):
+                dropped.setdefault(reason, []).append(row.row_id)
+            else:
+                kept.append(item)
+        return kept
+
+    kept = encoded(config.data, config.limit)
+    if config.eval_data:
+        held_out, seen = without_prompts_of(kept, encoded(config.eval_data))
+        training = kept
+        dropped |= {TRAINED_ON: seen} if seen else {}
+    else:
+        training, held_out = hold_out(kept, config.eval_share)
+    if not training:
+        raise UsageError(
+            f"{', '.join(config.data)}: no prompt is left to train on ({describe_dropped(dropped)})"
+        )
+    return Pairs(training, held_out, dropped)
+
+
+def encode_ranked(row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool) -> Ranked:
+    """Token ids of a prompt and of its answers, or of the best of them alone."""
+    answers = row.answers[:1] if best_only else row.answers
+    pairs = [
+        encode_answer(tokenizer, row.prompt, [Message(role="assistant", content=answer)])
+        for answer in answers
+    ]
+    return Ranked(
+        row.row_id,
+        content_hash([m.model_dump() for m in row.prompt]),
+        np.array(pairs[0].prompt_ids, dtype=np.int32),
+        tuple(np.array(pair.answer_ids, dtype=np.int32) for pair in pairs),
+        row.scores[: len(answers)],
+    )
+
+
+def _why_not(item: Ranked, max_length: int, *, best_only: bool) -> str | None:
+    """The reason to leave a prompt out, or None."""
+    if not len(item.prompt_ids):
+        return EMPTY
+    if not best_only and len(set(item.scores)) == 1:
+        return SINGLE
+    return TOO_LONG if item.longest > max_length else None

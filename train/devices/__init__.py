@@ -1,0 +1,1 @@
+"""Devices and processes: accelerate, replicated or sharded or divided parameters, memory."""

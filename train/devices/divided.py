@@ -1,0 +1,217 @@
+"""ZeRO, stages 1 and 2: AdamW's moments, and in stage 2 gradients, divided among processes by DeepSpeed.
+
+Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054. The engine is driven in the steps of our loop
+and not in one go, so that a gradient can be looked at before it is used. Weights are whole on every
+process; moments are made whole for a checkpoint, and divided anew by however many go on from it.
+"""
+
+import logging
+import os
+import warnings
+from collections import defaultdict
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate.utils import DeepSpeedPlugin, compare_versions, str_to_bool
+from torch import Tensor, nn
+
+from pairwright.errors import PairwrightError, UsageError
+
+if TYPE_CHECKING:
+    from train.trainer.gradient import Trainee
+
+log = logging.getLogger(__name__)
+
+ASKED = "ACCELERATE_USE_DEEPSPEED"
+_OLDEST = "0.19.8"
+"""Older ones may take a gradient that is not finite for one of norm 1."""
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_PASSED_ON = ("stage", "allgather_bucket_size", "reduce_bucket_size")
+_BUCKET = 50_000_000
+"""Gradients sent at once, at most: 0.2 GB, set aside. DeepSpeed itself would take ten times as much."""
+_UNUSED = ("steps_per_print", "wall_clock_breakdown")
+"""What DeepSpeed would print, which it does not."""
+_HERE = {
+    "bf16": "weights stay in float32, and --bf16 computes in bfloat16",
+    "fp16": "weights stay in float32, and --bf16 computes in bfloat16",
+    "gradient_accumulation_steps": "it follows from --pairs_per_update and --micro_batch_tokens",
+    "gradient_clipping": "it is --max_grad_norm",
+    "optimizer": "it is AdamW with --learning_rate and --weight_decay",
+    "scheduler": "it is --lr_scheduler_type with --warmup_ratio",
+    "train_batch_size": "it is --pairs_per_update",
+    "train_micro_batch_size_per_gpu": "it is --micro_batch_tokens",
+}
+"""What is said here in other words."""
+
+
+def asked() -> dict[str, Any] | None:
+    """How a launch wants ZeRO, in DeepSpeed's words; None without `--use_deepspeed`.
+
+    Raises `UsageError` for all of DeepSpeed that would train something else, or that is not built in.
+    """
+    if not str_to_bool(os.environ.get(ASKED, "false")):
+        return None
+    try:
+        wanted = dict(DeepSpeedPlugin().deepspeed_config)
+    except (OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise UsageError(f"DeepSpeed's configuration cannot be read: {said}") from None
+    section = dict(wanted.pop("zero_optimization"))
+    stage = section.get("stage", 0)
+    if stage == 3:
+        raise UsageError("ZeRO-3 is not supported; FSDP2 shards the same (examples/accelerate/fsdp2.yaml)")
+    if stage not in (1, 2):
+        raise UsageError(f"zero_stage must be 1 or 2, not {stage}: 0 divides nothing")
+    taken = {key: section.pop(key) for key in _PASSED_ON if section.get(key, "auto") != "auto"}
+    for key, value in section.items():
+        if not key.startswith("stage3_") and _says(value):
+            raise UsageError(f"zero_optimization.{key} of DeepSpeed is not supported: leave it out")
+    for key, value in wanted.items():
+        if key not in _UNUSED and _says(value) and (key, value) != ("gradient_accumulation_steps", 1):
+            why = f"not taken from there: {_HERE[key]}" if key in _HERE else "not supported"
+            raise UsageError(f"{key} of DeepSpeed is {why}; leave it out")
+    if not _is_there():
+        raise UsageError(
+            f"--use_deepspeed needs DeepSpeed {_OLDEST} or newer: pip install 'pairwright[deepspeed]'"
+        )
+    return taken
+
+
+def _is_there() -> bool:
+    return find_spec("deepspeed") is not None and bool(compare_versions("deepspeed", ">=", _OLDEST))
+
+
+def _says(value: Any) -> bool:
+    """Whether a setting asks for anything."""
+    if isinstance(value, dict):
+        return _says(value["enabled"]) if "enabled" in value else any(map(_says, value.values()))
+    return value not in (None, False, "auto", "none")
+
+
+def divide(
+    trainee: "Trainee", optimizer: torch.optim.Optimizer, section: dict[str, Any], max_grad_norm: float
+) -> torch.optim.Optimizer:
+    """The same AdamW with its moments divided among processes; the policy becomes DeepSpeed's engine."""
+    accelerator = trainee.accelerator
+    if accelerator.num_processes == 1:
+        log.warning("one process has nobody to divide with: this is training without DeepSpeed")
+        return optimizer
+    groups = [group for group in optimizer.param_groups if group["params"]]  # nothing cannot be flattened
+    of_model = [dict(group) for group in groups]  # DeepSpeed puts flat parameters into the others
+    optimizer.param_groups[:] = groups
+    numel = sum(p.numel() for group in groups for p in group["params"])
+    config = {
+        "train_micro_batch_size_per_gpu": 1,  # said because it must be; batches are made here
+        "gradient_clipping": max_grad_norm,
+        "zero_allow_untested_optimizer": True,
+        "zero_optimization": {"reduce_bucket_size": min(_BUCKET, numel)} | section,
+    }
+    deepspeed = _deepspeed(accelerator.device)
+    trainee.policy, *_ = deepspeed.initialize(model=trainee.policy, optimizer=optimizer, config=config)
+    return DividedAdamW(trainee.policy, of_model, keep=accelerator.is_main_process)
+
+
+def _deepspeed(device: torch.device) -> Any:
+    import deepspeed
+
+    warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)  # of names that it will change
+    if device.type == "cpu":
+        from deepspeed.ops import __compatible_ops__
+
+        # Kernels for inference, which it would compile on the spot, for a minute.
+        __compatible_ops__["deepspeed_shm_comm"] = False
+    return deepspeed
+
+
+def is_divided(policy: nn.Module) -> bool:
+    """Whether it is the engine of a run under ZeRO."""
+    return hasattr(policy, "set_gradient_accumulation_boundary")
+
+
+class DividedAdamW(torch.optim.Optimizer):
+    """AdamW as one process has it, of which each process does its part.
+
+    The groups are of the model's own parameters. What is asked of `state` is made whole, for the first
+    process: all must ask alike.
+    """
+
+    def __init__(self, engine: Any, groups: list[dict[str, Any]], *, keep: bool) -> None:
+        super().__init__(groups, {})
+        self._engine, self._zero = engine, engine.optimizer
+        self._idle: dict[Tensor, str] = {
+            p: name for name, p in engine.module.named_parameters() if p.requires_grad
+        }
+        for parameter in list(self._idle):
+            parameter.register_post_accumulate_grad_hook(self._not_idle)  # type: ignore[no-untyped-call]
+        self._begin()
+        self.state = _Whole(self._steps, keep)
+
+    def _begin(self) -> None:
+        """Moments of 0 for the weights of this process.
+
+        AdamW would make them in its first step, after which DeepSpeed finds those of one group only.
+        """
+        from deepspeed.utils.mixed_precision_linkage import lazy_init_hp_params_optimizer_state as link
+
+        zero, self._steps = self._zero, []
+        for part, parameters in zip(zero.single_partition_of_fp32_groups, zero.bit16_groups, strict=True):
+            step = torch.zeros((), device=part.device)
+            zero.state[part] = {"step": step} | {key: torch.zeros_like(part) for key in _MOMENTS}
+            link(parameters, part, zero.state)
+            self._steps.append(step)
+
+    def _not_idle(self, parameter: Tensor) -> None:
+        self._idle.pop(parameter, None)
+
+    def norm(self) -> Tensor:
+        """The norm of the whole gradient, which is clipped where the step is made; infinite if not finite.
+
+        Raises `PairwrightError` for weights without a gradient, which one process would leave alone: here
+        they lie in one piece with the others, and would decay.
+        """
+        if self._idle:
+            raise PairwrightError(
+                f"{len(self._idle)} weights get no gradient, the first: {next(iter(self._idle.values()))}; "
+                "DeepSpeed would change them all the same: launch without it, or give --lora_r 16"
+            )
+        norm: Tensor = self._zero.scaled_global_norm()
+        return norm
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Make the update, on every process its part, and bring the weights together."""
+        for mine, theirs in zip(self.param_groups, self._zero.param_groups, strict=True):
+            theirs["lr"] = mine["lr"]
+        self._engine.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Gradients are gone with the step."""
+
+    @torch.no_grad()
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take this process's part of whole moments, and of the weights as the model now has them."""
+        from deepspeed.utils import safe_set_full_optimizer_state
+
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        for number, parameter in enumerate(parameters):
+            tensors = state_dict["state"][number]
+            for key in _MOMENTS:
+                safe_set_full_optimizer_state(parameter, tensors[key].to(parameter.device), key)
+        for step in self._steps:
+            step.copy_(state_dict["state"][0]["step"])
+        self._zero.refresh_fp32_params()
+
+
+class _Whole(defaultdict[Any, Any]):
+    """AdamW's tensors by parameter, put together when they are asked for, and not kept."""
+
+    def __init__(self, steps: list[Tensor], keep: bool) -> None:
+        super().__init__(dict)
+        self._steps, self._keep = steps, keep
+
+    def __missing__(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        moments = {key: safe_get_full_optimizer_state(parameter, key) for key in _MOMENTS}
+        kept = {key: whole.cpu() if self._keep else whole.new_empty(0) for key, whole in moments.items()}
+        return {"step": self._steps[0].cpu().clone()} | kept

@@ -1,0 +1,114 @@
+"""Answers as token ids, and as sequences padded on the right."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.data.pairs import TokenIds
+
+
+class Answer(NamedTuple):
+    """A prompt and one answer to it, as token ids; the answer ends in the token that ends a turn."""
+
+    prompt_ids: TokenIds
+    answer_ids: TokenIds
+
+
+class Laid(Protocol):
+    """Answers as a model takes them, and where they are in what it gives back.
+
+    A  answers    N  answer tokens that are predicted
+    """
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the model is called with."""
+
+    @property
+    def rows_N(self) -> Tensor:
+        """The sequence in which each answer token is predicted."""
+
+    @property
+    def columns_N(self) -> Tensor:
+        """The position that predicts it."""
+
+    @property
+    def targets_N(self) -> Tensor:
+        """The answer tokens."""
+
+    @property
+    def rows_A(self) -> Tensor:
+        """The sequence in which each answer ends."""
+
+    @property
+    def columns_A(self) -> Tensor:
+        """The position of its last token."""
+
+    @property
+    def tokens_A(self) -> Tensor:
+        """Tokens of each answer."""
+
+    def sums(self, logps_N: Tensor) -> Tensor:
+        """Sums (A,) over the tokens of each answer."""
+
+
+class Batch(NamedTuple):
+    """Sequences padded on the right, and where their answers are.
+
+    What fills the padding does not matter: it is masked, no answer attends to it, and no token id is
+    ever compared with a padding id, which is often the id that ends a turn.
+    """
+
+    input_ids_AT: Tensor
+    mask_AT: Tensor
+    rows_N: Tensor
+    columns_N: Tensor
+    offsets_N: Tensor
+    """The place of each answer token within its answer."""
+    targets_N: Tensor
+    tokens_A: Tensor
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What a model is called with."""
+        positions_T = torch.arange(self.input_ids_AT.shape[1], device=self.input_ids_AT.device)
+        return {
+            "input_ids": self.input_ids_AT,
+            "attention_mask": self.mask_AT,
+            "position_ids": positions_T.expand_as(self.input_ids_AT),
+        }
+
+    @property
+    def rows_A(self) -> Tensor:
+        """One sequence an answer."""
+        return torch.arange(len(self.tokens_A), device=self.tokens_A.device)
+
+    @property
+    def columns_A(self) -> Tensor:
+        """The last token that is not padding."""
+        return self.mask_AT.sum(1) - 1
+
+    def sums(self, logps_N: Tensor) -> Tensor:
+        """Sums (A,); one row an answer, so that none depends on what else is in the batch."""
+        padded_AL = logps_N.new_zeros(len(self.tokens_A), self.input_ids_AT.shape[1])
+        return padded_AL.index_put((self.rows_N, self.offsets_N), logps_N).sum(1)
+
+
+def collate(answers: Sequence[Answer]) -> Batch:
+    """A batch of answers, on the CPU. Prompts and answers have at least one token each."""
+    lengths_A = [len(a.prompt_ids) + len(a.answer_ids) for a in answers]
+    input_ids_AT = np.zeros((len(answers), max(lengths_A)), dtype=np.int64)
+    mask_AT = np.zeros_like(input_ids_AT)
+    for row, answer in enumerate(answers):
+        input_ids_AT[row, : lengths_A[row]] = np.concatenate(answer)
+        mask_AT[row, : lengths_A[row]] = 1
+    offsets = [np.arange(len(a.answer_ids)) for a in answers]
+    rows = [np.full(len(a.answer_ids), row) for row, a in enumerate(answers)]
+    columns = [len(a.prompt_ids) - 1 + o for a, o in zip(answers, offsets, strict=True)]
+    flat = (np.concatenate(p) for p in (rows, columns, offsets, [a.answer_ids for a in answers]))
+    tokens_A = np.array([len(a.answer_ids) for a in answers])
+    arrays = (input_ids_AT, mask_AT, *flat, tokens_A)
+    return Batch(*(torch.from_numpy(array.astype(np.int64)) for array in arrays))

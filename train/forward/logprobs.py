@@ -1,0 +1,69 @@
+"""Log-probabilities of answers: the one place where a language model is run on tokens.
+
+    A  answers in a batch    N  answer tokens in all    V  vocabulary
+
+Policy and reference both come through here, so that where they agree their log-ratio is zero.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.data.pairs import Pair
+from train.forward.answers import Answer, Laid
+from train.forward.layout import backbone, lay_out, only
+from train.forward.vocabulary import asked_for, chunked
+
+
+class AnswerLogprobs(NamedTuple):
+    """What a model thinks of answers."""
+
+    sums_A: Tensor
+    """Log-probability of each answer given its prompt: nats, summed over its tokens, float32."""
+    tokens_A: Tensor
+    """Tokens of each answer, its last one included."""
+
+
+def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
+    """The chosen answers of all pairs, then the rejected ones."""
+    chosen = [Answer(pair.prompt_ids, pair.chosen_ids) for pair in pairs]
+    return chosen + [Answer(pair.prompt_ids, pair.rejected_ids) for pair in pairs]
+
+
+def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
+    """Log-probability of every answer given its prompt, in the order given, with gradients.
+
+    Answers to one prompt share its computation where the model allows that.
+    """
+    out = lay_out(model, answers)
+    sums_A = out.laid.sums(token_logprobs(model, out.laid))
+    return AnswerLogprobs(out.in_order(sums_A), out.in_order(out.laid.tokens_A))
+
+
+def token_logprobs(model: nn.Module, laid: Laid) -> Tensor:
+    """Log-probability of each answer token (N,).
+
+    The vocabulary is only projected to where an answer token is predicted, in chunks where the
+    model's head is a plain projection; the softmax is float32 whatever the model computes in.
+    """
+    if chunked(model):
+        with asked_for(model, laid):
+            logps_N: Tensor = model(**laid.inputs, use_cache=False).logits[0, :, 0]
+        return logps_N
+    return -F.cross_entropy(answer_logits(model, laid).float(), laid.targets_N, reduction="none")
+
+
+def answer_logits(model: nn.Module, laid: Laid) -> Tensor:
+    """Logits (N, V) that predict each answer token.
+
+    The model's own forward makes them, with whatever it does to logits (soft caps, scales), from
+    hidden states cut down to those positions. A model that will not have that gives all logits.
+    """
+    with only(backbone(model), laid):
+        logits: Tensor = model(**laid.inputs, use_cache=False).logits
+    # N is below the tokens of every batch, since no prompt is empty.
+    if logits.shape[:2] == (1, len(laid.targets_N)):
+        return logits[0]
+    return logits[laid.rows_N, laid.columns_N]

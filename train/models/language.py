@@ -1,0 +1,240 @@
+"""Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from pairwright.errors import UsageError
+from pairwright.models.names import find_model, fingerprint, quiet, resolve_model
+from train.config import TrainingConfig
+from train.devices.sharded import let_go
+from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from train.data.pairs import Item
+
+ADAPTER_CONFIG = "adapter_config.json"
+_RANDOM = ("drop", "jitter")
+"""What the names of settings that make a forward pass random have in common."""
+
+
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model. Raises `UsageError` when there is none."""
+    from transformers import AutoTokenizer
+
+    with as_usage_error(name), quiet():
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(find_model(name))
+    return tokenizer
+
+
+def model_identity(name: str) -> str:
+    """What a model is, wherever it lies: a hash of its folder, or its commit on the hub."""
+    from transformers import AutoConfig
+
+    place = resolve_model(name)
+    if Path(place).is_dir():
+        return fingerprint(Path(place))
+    with as_usage_error(name):
+        return str(AutoConfig.from_pretrained(place)._commit_hash)
+
+
+def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
+    """The language model to train, with adapters if asked, as `made_trainable` describes."""
+
+    def load(place: str, how: dict[str, Any]) -> Any:
+        return _load_base(place, how, adapted=bool(config.lora_r))
+
+    return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
+
+
+def made_trainable(
+    load: Callable[[str, dict[str, Any]], Any], config: TrainingConfig, *, bf16: bool, task_type: str
+) -> Any:
+    """The model that `load` gives, with adapters if asked, unable to behave at random.
+
+    `load` gets a place and what `from_pretrained` is told of it. Trained weights are float32: at usual
+    learning rates most updates would be lost to the rounding of bfloat16. Weights that adapters leave
+    alone are loaded as they are computed with, or in four bits. The model is on the CPU, unless these are.
+    """
+    torch.manual_seed(config.seed)
+    frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
+    how: dict[str, Any] = {"dtype": frozen}
+    place = resolve_model(config.model)
+    with as_usage_error(config.model), quiet():
+        if config.load_in_4bit:
+            require_whole_weights(place, config.model)
+            how |= in_four_bits(config, frozen)
+        model = load(place, how)
+    if config.lora_r:
+        model = _with_adapters(model, config, task_type)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if unlike := {p.dtype for p in trained(model).values()} - {torch.float32}:
+        raise UsageError(f"{config.model}: trained weights must be float32, not {min(map(str, unlike))}")
+    switch_randomness_off(model)
+    return model
+
+
+def switch_randomness_off(model: nn.Module) -> None:
+    """Make every forward pass a function of weights and tokens, gradients and all.
+
+    Evaluation mode silences dropout layers and what attention is told of its own `training`. Layers
+    that recompute their activations do so in training mode only, and those in four bits turn, in any
+    other, to kernels of a CPU that round to bfloat16 and pass no gradient on; so these two are put in
+    it, and their own probabilities set to zero. The model's configuration keeps what the user gave it.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    model.eval()
+    for module in model.modules():
+        module.training = isinstance(module, GradientCheckpointingLayer) or is_packed(module)
+        for name, value in list(vars(module).items()):
+            if isinstance(value, float) and any(word in name for word in _RANDOM):
+                setattr(module, name, 0.0)
+
+
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that training changes, by name; shared ones once."""
+    let_go(model)
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+@contextmanager
+def as_reference(model: Any) -> Iterator[None]:
+    """Within it, an adapted model is its base. Other models are their reference before update 1."""
+    with model.disable_adapter() if is_adapted(model) else nullcontext():
+        yield
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether it is adapters that are trained."""
+    return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")
+
+
+def merged(model: Any) -> Any:
+    """The model with its adapters, if any, merged into float32 weights, which are never packed ones."""
+    if not is_adapted(model):
+        return model
+    if any(is_packed(module) for module in model.modules()):
+        model = on_whole_weights(model)
+    model = model.float().merge_and_unload()
+    model.requires_grad_(True)
+    return model
+
+
+def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Write a folder that `transformers` loads, tokenizer and chat template with it.
+
+    An adapted model is saved as its adapter, as `peft` does; it names its base.
+    """
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's empty card
+
+
+def load_weights(model: Any, folder: Path) -> None:
+    """Put the trained weights that `save_model` wrote into a model of the same kind, bit for bit."""
+    if is_adapted(model):
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        return
+    with quiet():
+        saved = type(model).from_pretrained(folder, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+
+
+def require_vocabulary(model: Any, name: str, items: Iterable["Item"]) -> None:
+    """Raise `UsageError`, naming a row, for a token that the model has no embedding of."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    for item in items:
+        highest = max(int(ids.max()) for ids in (item.prompt_ids, *item.sides.values()))
+        if highest >= rows:
+            raise UsageError(
+                f"{name}: its tokenizer gives row {item.row_id} the token id {highest}, and the model has "
+                f"{rows} embeddings; use the tokenizer that belongs to the model, or to the adapter's base"
+            )
+
+
+def not_finite(tensors: dict[str, Tensor]) -> list[str]:
+    """Names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
+    names = list(tensors)
+    bad = torch.stack([~torch.isfinite(tensors[name]).all() for name in names])
+    return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
+
+
+def release_memory() -> None:
+    """Give the memory of models that are gone back to the GPU, where other processes wait for it."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def load_base(name: str) -> Any:
+    """A causal language model in float32, adapters merged, with gradients off."""
+    with as_usage_error(name), quiet():
+        return _load_base(resolve_model(name), {"dtype": torch.float32}, adapted=False).requires_grad_(
+            False
+        )
+
+
+def _load_base(place: str, how: dict[str, Any], *, adapted: bool) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    if not (Path(place) / ADAPTER_CONFIG).is_file():
+        return AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **how)
+    if adapted:
+        raise UsageError(
+            f"{place} is an adapter; merge it into its base to put another on top, or train all "
+            "weights with --lora_r 0"
+        )
+    from peft import AutoPeftModelForCausalLM
+
+    model = AutoPeftModelForCausalLM.from_pretrained(place, **how).merge_and_unload()
+    return model.requires_grad_(True)
+
+
+def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=0.0,
+        target_modules=list(config.lora_target_modules) or "all-linear",
+        task_type=task_type,
+    )
+    try:
+        return get_peft_model(model, lora)
+    except ValueError as error:
+        raise UsageError(f"lora_target_modules: {_first_line(error)}") from None
+
+
+@contextmanager
+def as_usage_error(name: str) -> Iterator[None]:
+    """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name}: cannot be loaded as a model ({_first_line(error)})") from error
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        what = next(line for line in str(error).splitlines() if "size mismatch" in line).strip()
+        raise UsageError(
+            f"{name}: its weights do not fit the model they are for ({what}); was an adapter trained on "
+            "another base, or one with another vocabulary?"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,111 @@
+"""Reward models: a language model's body with one number for a head, as `transformers` loads it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from pairwright.errors import UsageError
+from pairwright.models.chat import end_of_turn
+from pairwright.models.names import quiet, resolve_model
+from train.models.language import (
+    ADAPTER_CONFIG,
+    as_usage_error,
+    is_adapted,
+    made_trainable,
+    switch_randomness_off,
+)
+from train.reward_model.config import RewardConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def load_for_reward_training(
+    config: RewardConfig, tokenizer: "PreTrainedTokenizerBase", *, bf16: bool
+) -> Any:
+    """A pretrained body with a new head, or a reward model to go on with; the seed decides the head.
+
+    The tokenizer's padding token becomes one that ends no answer; see `padding_token`.
+    """
+
+    def load(place: str, how: dict[str, Any]) -> Any:
+        model = _load(place, how)
+        model.score.float()  # it is trained, whatever the body is kept in
+        tokenizer.pad_token = padding_token(tokenizer)
+        for settings in (model.config, model.config.get_text_config()):
+            settings.pad_token_id = tokenizer.pad_token_id
+        return model
+
+    return made_trainable(load, config, bf16=bf16, task_type="SEQ_CLS")
+
+
+def load_reward_model(name: str) -> Any:
+    """A finished reward model for scoring: in float32, unable to behave at random.
+
+    Raises `UsageError` for a folder that holds no reward model.
+    """
+    place = resolve_model(name)
+    require_reward_model(place, name)
+    with as_usage_error(name), quiet():
+        model = _load(place, {"dtype": torch.float32})
+    model.requires_grad_(False)
+    switch_randomness_off(model)
+    return model
+
+
+def require_reward_model(place: str, name: str) -> None:
+    """Raise `UsageError` unless the model is a sequence classifier with one output."""
+    from transformers import AutoConfig
+
+    with as_usage_error(name), quiet():
+        config = AutoConfig.from_pretrained(place)
+    architecture = next(iter(config.architectures or ()), "a model of no name")
+    if not architecture.endswith("ForSequenceClassification"):
+        raise UsageError(
+            f"{name}: holds {architecture}, which gives no scores; train a reward model from it first: "
+            f"pairwright reward --model {name} --data PAIRS --output_dir DIR"
+        )
+    if config.num_labels != 1:
+        raise UsageError(f"{name}: a classifier of {config.num_labels} labels; a reward model has one")
+
+
+def padding_token(tokenizer: "PreTrainedTokenizerBase") -> str:
+    """A token to pad with that never ends an answer.
+
+    `transformers` reads a sequence's score at its last token that is not padding. Where the token
+    that ends a turn is also the padding, which is common, it would read one too early.
+    """
+    end = end_of_turn(tokenizer)
+    template = str(tokenizer.chat_template)
+    controls = [token for token, id_ in tokenizer.get_added_vocab().items() if id_ != end]
+    unused = [token for token in controls if token not in template]
+    named = [tokenizer.pad_token, tokenizer.unk_token]
+    sound = [t for t in named if t is not None and tokenizer.convert_tokens_to_ids(t) != end]
+    return str(next(iter([*sound, *unused, *controls])))
+
+
+def head_of(model: Any) -> nn.Linear:
+    """The layer that turns a hidden state into a reward, under whatever wraps it."""
+    inner = getattr(model, "module", model)
+    if is_adapted(inner):
+        inner = inner.get_base_model()
+    head = inner.score
+    if hasattr(head, "modules_to_save"):  # peft trains a copy
+        head = head.modules_to_save[head.active_adapters[0]]
+    assert isinstance(head, nn.Linear)
+    return head
+
+
+def _load(place: str, how: dict[str, Any]) -> Any:
+    from transformers import AutoModelForSequenceClassification
+
+    if (Path(place) / ADAPTER_CONFIG).is_file():
+        raise UsageError(f"{place} is an adapter; merge it into its base to make a reward model of it")
+    model = AutoModelForSequenceClassification.from_pretrained(
+        place, num_labels=1, use_safetensors=True, **how
+    )
+    if not isinstance(getattr(model, "score", None), nn.Linear):
+        raise UsageError(f"{place}: {type(model).__name__} has no head that reads one token")
+    return model

@@ -1,0 +1,1 @@
+"""On-policy rounds: sample, pair, train, measure, again."""

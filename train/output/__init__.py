@@ -1,0 +1,1 @@
+"""What a training writes: record, checkpoints, metrics, card, trackers."""

@@ -1,0 +1,167 @@
+"""The output folder of a training run: whose it is, how far it came, and starting it over.
+
+train.json       what this run is, and in the end what came of it
+metrics.jsonl    one line per logging and evaluation
+checkpoint-N/    the state after update N
+auto/            how `--loss auto` came to a loss
+config.json, model.safetensors, tokenizer.json …   the trained model, once all is done
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
+from pairwright.folders.manifest import changed_field
+from pairwright.records import Record
+from train.output.checkpoint import (
+    DAMAGED,
+    PREFIX,
+    DamagedCheckpoint,
+    check_hashes,
+    newest_sound,
+    sealed,
+)
+from train.output.state import read_state
+
+RECORD = "train.json"
+METRICS_FILE = "metrics.jsonl"
+TRACKERS = "trackers"
+AUTO = "auto"
+_LOCK = ".lock"
+
+
+class TrainRecord(Record):
+    """`train.json`."""
+
+    status: Literal["running", "finished"] = "running"
+    identity: dict[str, Any]
+    """All that decides the trained weights: settings, model, tokenizer, pairs."""
+    config: dict[str, Any]
+    """All settings, resolved."""
+    versions: dict[str, str]
+    counts: dict[str, int]
+    """Pairs, tokens and updates."""
+    dropped: dict[str, list[str]]
+    """Row ids of the pairs left out, by reason."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of the trained model's files."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """The last value of every metric."""
+    start_metrics: dict[str, float] = Field(default_factory=dict)
+    """Held-out metrics before the first update."""
+    seconds: float = 0.0
+    """Of the process that finished the run."""
+    peak_memory_gib: float = 0.0
+
+    def save(self, folder: Path) -> None:
+        """Write `train.json` in one step."""
+        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        write_durably(folder / RECORD, (text + "\n").encode("utf-8", "surrogatepass"))
+
+
+def read_record(folder: Path) -> TrainRecord | None:
+    """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
+    try:
+        return TrainRecord.model_validate_json((folder / RECORD).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise PairwrightError(
+            f"{folder / RECORD}: damaged ({reason}); restore it or choose another output_dir"
+        ) from None
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `UsageError` if a folder holds what is not of a training run. Writes nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder for output_dir")
+    entries = sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    ours = [name for name in entries if name in (_LOCK, AUTO) or name.startswith(TEMPORARY)]
+    if RECORD not in entries and len(ours) < len(entries):
+        others = ", ".join([name for name in entries if name not in ours][:3])
+        raise UsageError(f"{folder}: holds other files ({others}); choose another output_dir")
+
+
+def enter(folder: Path, planned: TrainRecord, *, fresh: bool) -> TrainRecord:
+    """The record to work under: of the finished or unfinished run that is there, or the planned one.
+
+    Raises `UsageError`, naming what differs, when the folder belongs to another run. Only for the
+    holder of the folder's lock.
+    """
+    found = read_record(folder) if not fresh else None
+    if found is None:
+        _clear(folder)
+        planned.save(folder)
+        return planned
+    refuse_other(folder, found.identity, planned.identity)
+    if found.status == "finished":
+        _check_finished(folder, found)
+        return found
+    _sweep(folder)
+    planned.save(folder)
+    return planned
+
+
+def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Path | None:
+    """The checkpoint to go on from, verified and of this very run; None to begin at the start."""
+    newest = newest_sound(folder)
+    if newest is not None:
+        refuse_other(newest, read_state(newest)["identity"], dict(identity))
+    return newest
+
+
+def refuse_other(folder: Path, found: dict[str, Any], planned: dict[str, Any]) -> None:
+    """Raise `UsageError`, naming what differs, if two runs are not the same."""
+    if difference := changed_field(found, planned):
+        raise UsageError(
+            f"{folder}: belongs to a run with other settings: {difference}; choose another "
+            "output_dir, or throw it away with --fresh"
+        )
+
+
+def publish(folder: Path, aside: Path, record: TrainRecord) -> TrainRecord:
+    """Move the trained model from a folder beside into place and mark the run as finished.
+
+    The files are in the record before they are in the folder, so a kill leaves none unaccounted.
+    """
+    record = record.model_copy(update={"files": sealed(aside)})
+    record.save(folder)
+    for name in record.files:
+        (aside / name).replace(folder / name)
+    sync_folder(folder)
+    aside.rmdir()
+    finished = record.model_copy(update={"status": "finished"})
+    finished.save(folder)
+    return finished
+
+
+def _check_finished(folder: Path, record: TrainRecord) -> None:
+    try:
+        check_hashes(folder, record.files)
+    except DamagedCheckpoint as problem:
+        raise PairwrightError(
+            f"{problem}; the run was finished, so restore that file or train again with --fresh"
+        ) from None
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run made, and nothing else; its record goes last."""
+    _sweep(folder)
+    for path in (*folder.glob(f"{PREFIX}*"), *folder.glob(f"{DAMAGED}*"), folder / TRACKERS):
+        shutil.rmtree(path, ignore_errors=True)
+    earlier = read_record(folder)
+    for name in (*(earlier.files if earlier else ()), METRICS_FILE, RECORD):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left half-written."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

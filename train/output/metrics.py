@@ -1,0 +1,165 @@
+"""What is measured of pairs, under TRL's names where it has them, and where it is written.
+
+    K  metrics    B  pairs in a batch
+
+`metrics.jsonl` holds nothing about time or place, so two runs can be compared line by line.
+"""
+
+import copy
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pairwright.folders.durable import write_durably
+from train.preference.objective import PairLogprobs, PairLosses
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+METRICS = (
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/accuracies",
+    "rewards/margins",
+    "logps/chosen",
+    "logps/rejected",
+    "logps/chosen_per_token",
+    "logps/rejected_per_token",
+    "logratios/chosen",
+    "logratios/rejected",
+    "logratios/chosen_per_token",
+    "logratios/rejected_per_token",
+    "logratios/common_mode",
+    "logratios/difference_mode",
+    "logratios/chosen_rose",
+    "sft_loss",
+)
+"""Means over pairs. Rewards are beta times log-ratio whatever the loss; a tie counts half in
+`rewards/accuracies`; `logratios/chosen_rose` is the share of pairs whose chosen answer became
+likelier; `sft_loss` is the SFT term before its weight, which `loss` contains."""
+
+
+@torch.no_grad()
+def pair_metrics(logps: PairLogprobs, losses: PairLosses, beta: float) -> Tensor:
+    """Every metric of every pair, (K, B)."""
+    delta_w, delta_l = logps.delta_w, logps.delta_l
+    difference = delta_w - delta_l
+    values = {
+        "loss": losses.total_B,
+        "rewards/chosen": beta * delta_w,
+        "rewards/rejected": beta * delta_l,
+        "rewards/accuracies": (_sign(difference, logps.policy_w, logps.policy_l) + 1) / 2,
+        "rewards/margins": beta * difference,
+        "logps/chosen": logps.policy_w,
+        "logps/rejected": logps.policy_l,
+        "logps/chosen_per_token": logps.policy_w / logps.tokens_w,
+        "logps/rejected_per_token": logps.policy_l / logps.tokens_l,
+        "logratios/chosen": delta_w,
+        "logratios/rejected": delta_l,
+        "logratios/chosen_per_token": delta_w / logps.tokens_w,
+        "logratios/rejected_per_token": delta_l / logps.tokens_l,
+        "logratios/common_mode": (delta_w + delta_l) / 2,
+        "logratios/difference_mode": difference,
+        "logratios/chosen_rose": (_sign(delta_w, logps.policy_w, logps.ref_w) > 0).float(),
+        "sft_loss": losses.sft_B,
+    }
+    return torch.stack([values[name] for name in METRICS])
+
+
+def _sign(difference: Tensor, *of: Tensor) -> Tensor:
+    """Its sign; 0 where it is within the rounding of the float32 numbers that it is a difference of.
+
+    Before the first update all differences are 0, but for the order in which a forest is summed.
+    """
+    resolution = 16 * torch.finfo(torch.float32).eps * torch.stack(of).abs().sum(0)
+    return torch.where(difference.abs() > resolution, difference.sign(), 0.0)
+
+
+class MetricSums:
+    """Sums over pairs, kept on the device until somebody asks."""
+
+    def __init__(self, device: torch.device, names: Sequence[str] = METRICS) -> None:
+        self.names = tuple(names)
+        self.sums_K = torch.zeros(len(names), device=device)
+        self.pairs = torch.zeros((), device=device)
+
+    def add(self, values_KB: Tensor, weight: float) -> None:
+        """Count pairs in; a weight of 0 leaves them out, whatever their values."""
+        if weight:
+            self.sums_K += weight * values_KB.sum(1)
+            self.pairs += weight * values_KB.shape[1]
+
+    def copy(self) -> "MetricSums":
+        """The same sums, which stay as they are."""
+        other = copy.copy(self)
+        other.restore(self)
+        return other
+
+    def restore(self, other: "MetricSums") -> None:
+        """Go back to the sums of a copy."""
+        self.sums_K, self.pairs = other.sums_K.clone(), other.pairs.clone()
+
+    def clear(self) -> None:
+        """Count from nothing again."""
+        self.sums_K.zero_()
+        self.pairs.zero_()
+
+    def over_all(self, accelerator: "Accelerator") -> "MetricSums":
+        """The sums over all processes."""
+        total = MetricSums(self.sums_K.device, self.names)
+        total.sums_K, total.pairs = accelerator.reduce((self.sums_K, self.pairs), reduction="sum")
+        return total
+
+    def means(self, accelerator: "Accelerator", *, prefix: str = "") -> dict[str, float]:
+        """Mean over the pairs of all processes by name: one host sync. No pairs give no metrics."""
+        total = self.over_all(accelerator)
+        *sums, pairs = torch.cat([total.sums_K, total.pairs[None]]).tolist()
+        named = zip(self.names, sums, strict=True)
+        return {prefix + name: value / pairs for name, value in named} if pairs else {}
+
+
+class MetricLog:
+    """Appends records to `metrics.jsonl`, each line a whole JSON object that begins with `step`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rewind(self, update: int) -> None:
+        """Forget what came after an update, and a line that a kill cut short."""
+        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
+        write_durably(self._path, b"".join(line for line in lines if _step(line) <= update))
+
+    def append(self, record: Mapping[str, float]) -> None:
+        """Write a record out to the disk."""
+        line = json.dumps(record, allow_nan=False) + "\n"
+        with self._path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def ends(self) -> tuple[dict[str, float], dict[str, float]]:
+        """The metrics of update 0, and the last value of every metric."""
+        start: dict[str, float] = {}
+        last: dict[str, float] = {}
+        for line in self._path.read_bytes().splitlines():
+            record = json.loads(line)
+            if record.pop("step") == 0:
+                start |= record
+            last |= record
+        return start, last
+
+
+def _step(line: bytes) -> float:
+    """The update that a line is about; a line that is not whole is about none."""
+    try:
+        step: float = json.loads(line)["step"] if line.endswith(b"\n") else math.inf
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+    return step

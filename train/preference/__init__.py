@@ -1,0 +1,1 @@
+"""Training on preference pairs: the objective, its reference, its metrics."""

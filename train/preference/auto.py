@@ -1,0 +1,205 @@
+"""`--loss auto`: the loss that fits how good the chosen answers are beside the model's own.
+
+The rule is that of Anchored Preference Optimization (D'Oosterlinck et al. 2024, §3.2): where chosen
+answers beat what the model itself would say, `apo_zero` raises them; where the model says better
+things already, `apo_down` pushes away from both; where neither is shown, `dpo`. Who is better is
+asked of a judge, in both orders, or read from a column of scores.
+
+OUTPUT/auto/prompts.jsonl     prompts of the slice, with their chosen answers
+OUTPUT/auto/winrate/          an ordinary run folder of the comparison
+OUTPUT/auto/choice.json       what came of it; a second start finds it and asks nobody
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from judge.comparison.command import WinrateConfig, load_winrate, winrate
+from judge.comparison.statistics import Interval, bootstrap, sign_test
+from pairwright.errors import UsageError
+from pairwright.folders.durable import write_durably
+from pairwright.inputs.pairs import PairRow, read_pairs
+from pairwright.inputs.sources import open_source
+from pairwright.records import Record, content_hash
+from train.config import TrainConfig
+from train.console import say
+from train.models.language import model_identity
+from train.output.folder import AUTO, check_folder
+
+SIGNIFICANT = 0.05
+"""Most the sign test may leave to luck, besides the interval: few prompts show nothing."""
+_SAMPLES = 1000
+
+
+class Choice(Record):
+    """A loss, and the evidence for it."""
+
+    loss: Literal["apo_zero", "apo_down", "dpo"]
+    asked: str
+    """Hash of what was compared, by whom."""
+    by: str
+    prompts: int
+    win_rate: Interval
+    """Of chosen answers against the model's own; ties count half."""
+    sign_test: float
+    """Two-sided exact p-value of wins against losses."""
+    mean_length_chosen: float | None = None
+    """In characters."""
+    mean_length_own: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The evidence in one line."""
+        rate = self.win_rate
+        lengths = (
+            ""
+            if self.mean_length_chosen is None
+            else f"; characters: {self.mean_length_chosen:.0f} against {self.mean_length_own:.0f}"
+        )
+        why = {
+            "apo_zero": "chosen answers beat the model's own",
+            "apo_down": "the model's own answers beat chosen ones",
+            "dpo": "neither side is shown to be better",
+        }[self.loss]
+        return (
+            f"loss {self.loss}: {why}. Chosen won {rate.value:.1%} of {self.prompts} prompts "
+            f"(95 % {rate.low:.1%} – {rate.high:.1%}, sign test p = {self.sign_test:.2g}), "
+            f"by {self.by}{lengths}"
+        )
+
+
+def with_loss(config: TrainConfig) -> TrainConfig:
+    """The settings with a loss in the place of `auto`; who asks for it first, asks the judge.
+
+    A preview or dry run asks nobody: there it is `dpo`, which costs the same. Raises `UsageError` for
+    scores that cannot be read, and whatever a comparison raises.
+    """
+    if config.preview or config.dry_run:
+        return _resolved(config, "dpo")
+    output = Path(config.output_dir)
+    check_folder(output)
+    asked = content_hash(
+        [
+            model_identity(config.model),
+            [[row.row_id, row.chosen.content] for row in _slice(config)] if config.judge else config.data,
+            [config.judge, config.score_column, config.limit, config.auto_prompts, config.seed],
+        ]
+    )
+    choice = _known(output, asked)
+    if choice is None or (config.fresh and _is_first()):
+        choice = _decide(config, output, asked) if _is_first() else _awaited(output, asked)
+    if _is_first():
+        say(choice.in_words)
+    return _resolved(config, choice.loss)
+
+
+def choose(win_rate: Interval, p: float) -> Literal["apo_zero", "apo_down", "dpo"]:
+    """The loss for a win rate of chosen answers against the model's own."""
+    if p > SIGNIFICANT:
+        return "dpo"
+    if win_rate.low > 0.5:
+        return "apo_zero"
+    return "apo_down" if win_rate.high < 0.5 else "dpo"
+
+
+def _decide(config: TrainConfig, output: Path, asked: str) -> Choice:
+    found = _by_judge(config, output / AUTO) if config.judge else _by_scores(config)
+    choice = Choice(loss=choose(found["win_rate"], found["sign_test"]), asked=asked, **found)
+    (output / AUTO).mkdir(parents=True, exist_ok=True)
+    write_durably(_file(output), (choice.model_dump_json(indent=1) + "\n").encode())
+    return choice
+
+
+def _by_judge(config: TrainConfig, folder: Path) -> dict[str, Any]:
+    """A comparison of chosen answers with samples of the model, at temperature 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {"prompt": [m.model_dump() for m in row.prompt], "chosen": row.chosen.content}
+        for row in _slice(config)
+    ]
+    prompts = folder / "prompts.jsonl"
+    write_durably(prompts, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    out = folder / "winrate"
+    winrate(
+        WinrateConfig(
+            a=f"{prompts}:chosen",
+            b=f"hf:{config.model}",
+            prompts=str(prompts),
+            judge=config.judge,
+            out=str(out),
+            max_tokens=min(512, config.max_length // 2),
+            temperature=1.0,
+            seed=config.seed,
+            fresh=config.fresh and out.exists(),
+        )
+    )
+    found = load_winrate(out)
+    return {
+        "by": config.judge,
+        "prompts": found.decided,
+        "win_rate": found.win_rate,
+        "sign_test": found.sign_test,
+        "mean_length_chosen": found.mean_length_a,
+        "mean_length_own": found.mean_length_b,
+    }
+
+
+def _by_scores(config: TrainConfig) -> dict[str, Any]:
+    """Every row says by how much its chosen answer beats the model's own."""
+    name, points = config.score_column or "", []
+    for source in config.data:
+        for where, record in open_source(source):
+            score = record.get(name)
+            if isinstance(score, bool) or not isinstance(score, int | float) or not np.isfinite(score):
+                raise UsageError(
+                    f"{where}: `{name}` must be a number, how much better the chosen answer is than the "
+                    f"model's own, and is {score!r}"
+                )
+            points.append((np.sign(score) + 1) / 2)
+    given = np.array(points[: config.limit], dtype=np.float64)
+    raw, _ = bootstrap(given, np.zeros_like(given), _SAMPLES, config.seed)
+    p = sign_test(int((given == 1).sum()), int((given == 0).sum()))
+    return {"by": f"the column `{name}`", "prompts": len(given), "win_rate": raw, "sign_test": p}
+
+
+def _slice(config: TrainConfig) -> list[PairRow]:
+    """Pairs of `auto_prompts` different prompts, drawn by the hash of the prompt and the seed."""
+    first: dict[str, PairRow] = {}
+    for row in read_pairs(config.data, config.limit):
+        first.setdefault(content_hash([config.seed, [m.model_dump() for m in row.prompt]]), row)
+    return [first[key] for key in sorted(first)[: config.auto_prompts]]
+
+
+def _known(output: Path, asked: str) -> Choice | None:
+    """What an earlier start decided, if it asked the same."""
+    try:
+        choice = Choice.model_validate_json(_file(output).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return choice if choice.asked == asked else None
+
+
+def _awaited(output: Path, asked: str) -> Choice:
+    """What the first process decides. If it fails, the launcher ends this one."""
+    while (choice := _known(output, asked)) is None:
+        time.sleep(1)
+    return choice
+
+
+def _is_first() -> bool:
+    """Whether this process is the one that asks, before there is a process group."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _file(output: Path) -> Path:
+    return output / AUTO / "choice.json"
+
+
+def _resolved(config: TrainConfig, loss: str) -> TrainConfig:
+    """The settings as if that loss had been named."""
+    return TrainConfig(**config.model_dump() | {"loss": loss})

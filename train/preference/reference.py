@@ -1,0 +1,103 @@
+"""Reference log-probabilities of pairs, computed once before training, or known from an earlier run."""
+
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from pairwright.errors import PairwrightError
+from train.console import say
+from train.data.pairs import Pair
+from train.devices.accelerator import on_first
+from train.forward.layout import way_of
+from train.forward.logprobs import answer_logprobs, answers_of
+from train.models.language import as_reference
+from train.pair_logprobs import PairSet
+from train.preference.reference_store import ReferenceStore
+from train.trainer.batches import deal
+
+CHECKED = 4
+"""Pairs whose known values are computed again before they are relied upon."""
+_ALIKE = {"no": (1e-3, 1e-5), "bf16": (0.5, 0.02)}
+"""Nats, and share of the value, by which one reference may differ from itself: rounding."""
+
+
+@torch.no_grad()
+def with_reference(
+    accelerator: Accelerator,
+    policy: nn.Module,
+    pairs: Sequence[Pair],
+    *,
+    budget: int,
+    store: ReferenceStore | None = None,
+) -> PairSet:
+    """Pairs with what the policy, before any update or with adapters off, thinks of them.
+
+    It runs the policy itself, in its number format and through its wrappers, `budget` tokens at a time:
+    where policy and reference are the same, so are the numbers. Processes share the work. What a
+    `store` knows is taken from there, once a few rows of it have been computed again.
+    Raises `PairwrightError`, naming the rows, if a log-probability is not finite or the store is wrong.
+    """
+    ref_P2, missing = _from_store(accelerator, store, pairs)
+    unknown = set(missing)
+    checked = [index for index in range(len(pairs)) if index not in unknown][:CHECKED]
+    found_P2 = _computed(accelerator, policy, [pairs[index] for index in (*missing, *checked)], budget)
+    if store is not None and checked:
+        rows = [pairs[index].row_id for index in checked]
+        _compare(accelerator, store, rows, ref_P2[checked], found_P2[len(missing) :])
+    ref_P2[missing] = found_P2[: len(missing)]
+    bad = (~torch.isfinite(ref_P2)).any(1).nonzero().flatten().tolist()
+    if bad:
+        names = ", ".join(pairs[index].row_id for index in bad[:5])
+        raise PairwrightError(
+            f"the model gives log-probabilities that are not finite to {len(bad)} pairs ({names}); "
+            "its weights or its number format are unsound (try --no-bf16)"
+        )
+    if store is not None and missing and accelerator.is_main_process:
+        store.add(answers_of([pairs[index] for index in missing]), ref_P2[missing].T.flatten().tolist())
+    return PairSet(pairs, ref_P2)
+
+
+def _from_store(
+    accelerator: Accelerator, store: ReferenceStore | None, pairs: Sequence[Pair]
+) -> tuple[Tensor, list[int]]:
+    """What is known of the pairs (P, 2), and the indices of those of which it is not."""
+    answers = answers_of(pairs)
+    values = on_first(accelerator, lambda: store.known(answers)) if store else [None] * len(answers)
+    sides = list(zip(values[: len(pairs)], values[len(pairs) :], strict=True))
+    missing = [index for index, side in enumerate(sides) if None in side]
+    if len(missing) < len(pairs):
+        say(
+            f"the reference is known of {len(pairs) - len(missing)} of {len(pairs)} pairs from earlier runs"
+        )
+    ref_P2 = torch.tensor([[value or 0.0 for value in side] for side in sides]).reshape(-1, 2)
+    return ref_P2.to(accelerator.device), missing
+
+
+def _computed(accelerator: Accelerator, policy: nn.Module, pairs: Sequence[Pair], budget: int) -> Tensor:
+    """What the model thinks of both answers of each pair, (P, 2)."""
+    ref_P2 = torch.zeros(len(pairs), 2, device=accelerator.device)
+    place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
+    with as_reference(accelerator.unwrap_model(policy)):
+        trees = way_of(policy).trees
+        for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees, **place):
+            sums_A = answer_logprobs(policy, answers_of([pairs[i] for i in micro.indices])).sums_A
+            if micro.weight:
+                ref_P2[micro.indices] = sums_A.view(2, -1).T
+    total: Tensor = accelerator.reduce(ref_P2, reduction="sum")
+    return total
+
+
+def _compare(
+    accelerator: Accelerator, store: ReferenceStore, rows: Sequence[str], known_C2: Tensor, found_C2: Tensor
+) -> None:
+    """Raise `PairwrightError` if what is known of some rows differs by more than rounding."""
+    nats, share = _ALIKE[accelerator.mixed_precision]
+    wrong = ((found_C2 - known_C2).abs() > nats + share * found_C2.abs()).any(1).tolist()
+    named = [row for row, is_wrong in zip(rows, wrong, strict=True) if is_wrong]
+    if named:
+        raise PairwrightError(
+            f"{store.folder} holds the reference of another model: row {named[0]} has other "
+            "log-probabilities now. Delete that folder, or train with --reference_store none"
+        )

@@ -1,0 +1,173 @@
+"""Preference training as a task: pairs, their reference, and the losses of log-ratios."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from pairwright.errors import PairwrightError, UsageError
+from train.config import TrainConfig
+from train.console import say
+from train.data.pairs import Pair, Pairs, load_pairs
+from train.forward.layout import way_of
+from train.forward.logprobs import answer_logprobs, answers_of
+from train.models.four_bits import weights_of
+from train.models.language import (
+    load_base,
+    load_model,
+    load_tokenizer,
+    merged,
+    model_identity,
+    switch_randomness_off,
+)
+from train.output.metrics import METRICS, pair_metrics
+from train.pair_logprobs import PairSet, pair_logprobs
+from train.preference.objective import PairLogprobs, PairLosses, objective_of
+from train.preference.reference import with_reference
+from train.preference.reference_store import NONE, ReferenceStore
+from train.trainer.gradient import Trainee
+from train.trainer.task import Measured
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+WARN_REWARD = 0.05
+STOP_REWARD = 4.0
+"""Mean |reward| before the first update that is suspicious, and that stops the run: APO's gradient
+vanishes for |reward| >> 1, so such a run would learn nothing."""
+
+
+class PreferenceTask:
+    """Policy against reference, on both answers of each pair."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self.objective = objective_of(config)
+        self.metrics: tuple[str, ...] = METRICS if self.objective.sft_weight else METRICS[:-1]
+
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
+        """Pairs as token ids. Raises `UsageError` for a reference that reads them as other tokens."""
+        other = self._config.ref_model
+        if other is not None and load_tokenizer(other).get_vocab() != tokenizer.get_vocab():
+            raise UsageError(
+                f"ref_model {other}: its tokens are not those of {self._config.model}; a reference has the "
+                "vocabulary of the model"
+            )
+        return load_pairs(self._config, tokenizer)
+
+    def load_model(self, *, bf16: bool) -> Any:
+        """A causal language model."""
+        return load_model(self._config, bf16=bf16)
+
+    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
+        """Ask the reference about every pair: the model while it still is that, or another one."""
+        if items:
+            say(f"asking the reference, once, about {len(items)} pairs")
+        with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
+            store = self._store(accelerator, reference)
+            budget = self._config.micro_batch_tokens
+            return with_reference(accelerator, reference, items, budget=budget, store=store)
+
+    @contextmanager
+    def _reference(self, accelerator: "Accelerator", policy: nn.Module) -> Iterator[nn.Module]:
+        """The model that is asked; one that is not the policy is in memory no longer than that."""
+        if self._config.ref_model is None:
+            yield policy
+            return
+        model = load_base(self._config.ref_model)
+        switch_randomness_off(model)
+        model = accelerator.prepare_model(model, evaluation_mode=True)
+        try:
+            yield model
+        finally:
+            accelerator._models.remove(model)  # it keeps whatever it prepares
+
+    def _store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
+        """Where this reference, run with these numerics, is known from earlier runs."""
+        if self._config.reference_store == NONE:
+            return None
+        identity = {
+            "model": model_identity(self._config.ref_model or self._config.model),
+            "weights": weights_of(policy),
+            "mixed_precision": accelerator.mixed_precision,
+            "device": accelerator.device.type,
+            "torch": torch.__version__,
+            "trees": way_of(policy).trees,
+        }
+        return ReferenceStore(self._config.reference_store, identity)
+
+    def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
+        """Losses and metrics of some pairs."""
+        logps = pair_logprobs(policy, data, indices)
+        losses = self.objective(logps)
+        values_KB = pair_metrics(logps, losses, self.objective.beta)[: len(self.metrics)]
+        return Measured(losses.total_B, values_KB, _finite(logps, losses))
+
+    def forward(self, policy: nn.Module, items: Sequence[Pair]) -> Tensor:
+        """Log-probabilities of both answers of each pair."""
+        return answer_logprobs(policy, answers_of(items)).sums_A
+
+    def check_start(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> None:
+        """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
+        reward = self._start_reward(trainee, data, indices)
+        if self._config.ref_model is not None:
+            self._say_how_far(reward)
+            return
+        say(
+            f"before the first update mean |reward| is {reward:.1e}; {self._config.loss} is "
+            f"{self.objective.at_reference:.4f} at 0"
+        )
+        if not reward <= STOP_REWARD:
+            raise PairwrightError(
+                f"before the first update mean |reward| is {reward:.3g} and must be 0: policy and "
+                "reference are not the same model, or its forward pass is random; nothing was trained"
+            )
+        if reward > WARN_REWARD:
+            log.warning(
+                "before the first update mean |reward| is %.3g and should be 0: a coarse number format "
+                "or a random forward pass makes policy and reference differ",
+                reward,
+            )
+
+    def _say_how_far(self, reward: float) -> None:
+        """Where training starts, seen from a reference that it left earlier."""
+        say(f"before the first update mean |reward| is {reward:.2g}, seen from {self._config.ref_model}")
+        if reward > 1.0 and self._config.loss.startswith("apo"):
+            log.warning(
+                "mean |reward| is %.2g before the first update: the gradient of %s vanishes so far from "
+                "its reference; take a nearer one, or a smaller beta",
+                reward,
+                self._config.loss,
+            )
+
+    @torch.no_grad()
+    def _start_reward(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> float:
+        """Mean |reward| over some pairs, which must be 0 before the first update."""
+        sums = torch.zeros(2, device=trainee.accelerator.device)
+        for micro in trainee.deal(indices, data):
+            logps = pair_logprobs(trainee.policy, data, micro.indices)
+            rewards = self.objective.beta * torch.cat([logps.delta_w, logps.delta_l])
+            sums += micro.weight * torch.stack([rewards.abs().sum(), rewards.new_tensor(len(rewards))])
+        total, count = trainee.accelerator.reduce(sums, reduction="sum").tolist()
+        mean: float = total / count
+        return mean
+
+    def conclude(self, trainee: Trainee, held_out: PairSet, folder: Path) -> None:
+        """The metrics say everything."""
+
+    def publishable(self, model: Any) -> Any:
+        """The model as it is, its adapter, or that merged into it."""
+        return merged(model) if self._config.merge_adapter else model
+
+
+def _finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
+    """Which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
+    values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
+    return torch.isfinite(values.detach()).all(0)

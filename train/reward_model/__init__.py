@@ -1,0 +1,1 @@
+"""Reward models: trained on pairs by Bradley-Terry, measured, and used to score answers."""

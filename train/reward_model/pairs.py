@@ -1,0 +1,142 @@
+"""Pairs that a reward model learns from: human ones and golden ones, with their weights and margins."""
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.inputs.pairs import read_pairs
+from train.data.pairs import (
+    TRAINED_ON,
+    Pair,
+    Pairs,
+    TokenIds,
+    describe_dropped,
+    encode_pair,
+    hold_out,
+    why_not,
+    without_prompts_of,
+)
+from train.reward_model.config import RewardConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class RewardPair(NamedTuple):
+    """A pair, and what it is to the reward model."""
+
+    pair: Pair
+    golden: bool
+    """Whether chosen is a golden answer and rejected one that a model sampled."""
+    weight: float
+    margin: float = 0.0
+    """By how much the chosen answer's reward should be ahead before the pair counts as even."""
+
+    @property
+    def row_id(self) -> str:
+        """Of the row it came from."""
+        return self.pair.row_id
+
+    @property
+    def prompt_id(self) -> str:
+        """Hash of the prompt's messages."""
+        return self.pair.prompt_id
+
+    @property
+    def prompt_ids(self) -> TokenIds:
+        """The prompt as token ids."""
+        return self.pair.prompt_ids
+
+    @property
+    def sides(self) -> dict[str, TokenIds]:
+        """Both answers by name."""
+        return self.pair.sides
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt with the longer answer."""
+        return self.pair.longest
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of both sequences."""
+        return self.pair.tokens
+
+    def digest(self) -> bytes:
+        """All that training sees of it."""
+        return self.pair.digest() + struct.pack("<?dd", self.golden, self.weight, self.margin)
+
+
+def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase") -> Pairs[RewardPair]:
+    """Read, encode and split. Pairs that weigh nothing are only held out, never trained on.
+
+    No prompt is both trained on and held out, whichever of the two kinds its pairs are of. Raises
+    `UsageError` when nothing is left to train on.
+    """
+    limit = config.limit
+    human = encode_reward_pairs(config.data, config, tokenizer, golden=False, limit=limit)
+    golden = encode_reward_pairs(config.golden_data, config, tokenizer, golden=True, limit=limit)
+    dropped = _joined(human.dropped, golden.dropped)
+    everything = [*human.kept, *golden.kept]
+    if config.eval_data:
+        others = encode_reward_pairs(config.eval_data, config, tokenizer, golden=False)
+        held_out, seen = without_prompts_of(everything, others.kept)
+        training = everything
+        dropped = _joined(dropped, others.dropped, {TRAINED_ON: seen})
+    else:
+        # By kind, so that the human pairs held out are the same whatever golden pairs there are.
+        parts = (hold_out(part.kept, config.eval_share)[1] for part in (human, golden))
+        prompts = {pair.prompt_id for part in parts for pair in part}
+        training = [pair for pair in everything if pair.prompt_id not in prompts]
+        held_out = [pair for pair in everything if pair.prompt_id in prompts]
+    training = [pair for pair in training if pair.weight]
+    if not training:
+        names = ", ".join((*config.data, *config.golden_data))
+        raise UsageError(f"{names}: no pair is left to train on ({describe_dropped(dropped)})")
+    return Pairs(training, held_out, dropped)
+
+
+class Encoded(NamedTuple):
+    """Pairs as token ids, and the row ids of those left out by reason."""
+
+    kept: list[RewardPair]
+    dropped: dict[str, list[str]]
+
+
+def encode_reward_pairs(
+    sources: Iterable[str],
+    config: RewardConfig,
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    golden: bool,
+    limit: int | None = None,
+) -> Encoded:
+    """The pairs of some sources, human or golden, at most `limit`.
+
+    Raises `UsageError` for a margin that is not finite.
+    """
+    weight = config.apo_coeff / config.apo_samples if golden else config.rm_kl
+    found = Encoded([], {})
+    for row in read_pairs(sources, limit, config.pairs):
+        pair = encode_pair(row, tokenizer)
+        if reason := why_not(row, pair, config.max_length):
+            found.dropped.setdefault(reason, []).append(row.row_id)
+            continue
+        margin = 0.0 if row.margin is None or golden else row.margin
+        if not math.isfinite(margin):
+            raise UsageError(f"row {row.row_id}: `margin` is {margin}; it must be a finite number")
+        found.kept.append(RewardPair(pair, golden, weight, margin))
+    return found
+
+
+def _joined(*parts: dict[str, list[str]]) -> dict[str, list[str]]:
+    reasons = dict.fromkeys(reason for part in parts for reason in part)
+    joined = {reason: [i for part in parts for i in part.get(reason, [])] for reason in reasons}
+    return {reason: ids for reason, ids in joined.items() if ids}
+
+
+def pairs_of(items: Sequence[RewardPair]) -> list[Pair]:
+    """The pairs alone."""
+    return [item.pair for item in items]

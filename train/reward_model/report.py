@@ -1,0 +1,153 @@
+"""How good the rewards of pairs are: accuracy, calibration, and what is left of it without length.
+
+`reward.json` holds the numbers, `reliability.png` and `rewards.png` show them. Definitions are those
+of the paper's official code (Linear95/APO): https://arxiv.org/abs/2311.08045
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pairwright.folders.durable import write_durably
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from train.reward_model.pairs import RewardPair
+
+REPORT = "reward.json"
+_HISTOGRAM_BINS = 20
+_Z = 1.959964
+Floats = npt.NDArray[np.float64]
+
+
+class PairScores(NamedTuple):
+    """Rewards of P pairs, and the tokens of their answers."""
+
+    chosen: Floats
+    rejected: Floats
+    chosen_tokens: Floats
+    rejected_tokens: Floats
+
+    @classmethod
+    def of(cls, pairs: "Sequence[RewardPair]", rewards_P2: "Tensor", *, golden: bool) -> "PairScores":
+        """Those of one kind of pairs."""
+        places = [i for i, pair in enumerate(pairs) if pair.golden == golden]
+        tokens = [[len(ids) for ids in pairs[i].sides.values()] for i in places]
+        rewards = rewards_P2[places].double().numpy()
+        lengths = np.array(tokens, dtype=np.float64).reshape(-1, 2)
+        return cls(rewards[:, 0], rewards[:, 1], lengths[:, 0], lengths[:, 1])
+
+
+class Calibration(NamedTuple):
+    """Predicted probabilities against what happened, bin by bin."""
+
+    ece: float
+    ace: float
+    mce: float
+    predicted: list[float]
+    """Mean probability of each bin that is not empty."""
+    observed: list[float]
+    """Share of true labels in it."""
+    counts: list[int]
+
+
+def calibration(chosen: Floats, rejected: Floats, bins: int) -> Calibration:
+    """Calibration of sigma(difference of rewards), each pair in both orders.
+
+    p = sigma(r_j - r_i), label = whether j is preferred; `bins` uniform bins over [0, 1], closed on
+    the right. ECE = sum over bins |sum p - sum label| / N; ACE is the mean, over bins that are not
+    empty, of |mean p - mean label| (nothing adaptive); MCE is the largest of those. As both orders
+    are counted, the ECE of an even number of bins is the confidence-ECE of half as many over [1/2, 1].
+    """
+    margins = np.concatenate([chosen - rejected, rejected - chosen])
+    labels = np.repeat([1.0, 0.0], len(chosen))
+    chances = np.exp(-np.logaddexp(0.0, -margins))
+    edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    places = np.searchsorted(edges, chances, side="left")  # p on an edge belongs to the bin below it
+    counts = np.bincount(places, minlength=bins)
+    predicted = np.bincount(places, chances, minlength=bins)
+    observed = np.bincount(places, labels, minlength=bins)
+    full = counts > 0
+    gaps = np.abs(predicted[full] - observed[full]) / counts[full]
+    return Calibration(
+        ece=float(np.abs(predicted - observed).sum() / len(margins)),
+        ace=float(gaps.mean()),
+        mce=float(gaps.max()),
+        predicted=(predicted[full] / counts[full]).tolist(),
+        observed=(observed[full] / counts[full]).tolist(),
+        counts=counts[full].tolist(),
+    )
+
+
+def without_length(scores: PairScores) -> tuple[float, Floats]:
+    """Reward per token, and the margins that are left without it.
+
+    Least squares through the origin of reward differences on length differences, within pairs, so
+    that neither the prompts nor which answer was chosen has a say in the slope.
+    """
+    margins = scores.chosen - scores.rejected
+    longer = scores.chosen_tokens - scores.rejected_tokens
+    slope = float(margins @ longer / (longer @ longer)) if longer.any() else 0.0
+    return slope, margins - slope * longer
+
+
+def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
+    """All that is reported of some pairs; nothing but their number where there are none.
+
+    Accuracy is strict: a tie of rewards counts as wrong, and `ties` says how many there were.
+    """
+    pairs = len(scores.chosen)
+    if not pairs:
+        return {"pairs": 0}
+    margins = scores.chosen - scores.rejected
+    found = calibration(scores.chosen, scores.rejected, bins)
+    slope, left = without_length(scores)
+    longer = scores.chosen_tokens - scores.rejected_tokens
+    low, high = wilson(int((margins > 0).sum()), pairs)
+    rewards = np.concatenate([scores.chosen, scores.rejected])
+    edges = np.histogram_bin_edges(rewards, _HISTOGRAM_BINS)
+    return {
+        "pairs": pairs,
+        "accuracy": float((margins > 0).mean()),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "ties": int((margins == 0).sum()),
+        "accuracy_without_length": float((left > 0).mean()),
+        "reward_per_token": slope,
+        "longer_accuracy": float(((np.sign(longer) + 1) / 2).mean()),
+        "bins": bins,
+        **found._asdict(),
+        "mean_margin": float(margins.mean()),
+        "histogram": {
+            "edges": edges.tolist(),
+            "chosen": np.histogram(scores.chosen, edges)[0].tolist(),
+            "rejected": np.histogram(scores.rejected, edges)[0].tolist(),
+        },
+    }
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927); it stays within 0 and 1 for small numbers too."""
+    if not trials:
+        return 0.0, 1.0
+    share, z2 = successes / trials, _Z**2
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = _Z / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -> None:
+    """Write `reward.json`, and the two pictures of each kind of pairs that there are."""
+    from train.reward_model.plots import plot_reliability, plot_rewards
+
+    found = {name: assess(some, bins=bins) for name, some in scores.items()}
+    write_durably(folder / REPORT, (json.dumps(found, indent=1) + "\n").encode())
+    shown = {name: values for name, values in found.items() if values["pairs"]}
+    if shown:
+        plot_reliability(folder / "reliability.png", shown)
+        plot_rewards(folder / "rewards.png", shown)

@@ -1,0 +1,184 @@
+"""`pairwright score`: rewards of answers, all answers to a prompt at once."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.manifest import Manifest
+from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.models.chat import encode_answer
+from pairwright.models.names import find_model
+from pairwright.records import KEPT, Message, Outcome
+from pairwright.schema import SCORED
+from pairwright.stages.run import run_stage
+from pairwright.stages.stage import Work
+from pairwright.terminal.text import printable
+from train.forward.answers import Answer
+from train.forward.rewards import answer_scores
+from train.models.language import load_tokenizer, model_identity
+from train.models.reward import load_reward_model, require_reward_model
+from train.score_config import ScoreConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_CHUNK = 64
+"""Prompts read ahead, so that answers of like length share a forward pass."""
+_SHOWN = 3
+
+
+class ScoredAnswers(NamedTuple):
+    """The answers to a prompt that could be scored, best first, and how many could not."""
+
+    ranked: list[tuple[float, Candidate]]
+    too_long: int
+
+
+class RewardScorer:
+    """A reward model at work on prompts with their answers."""
+
+    def __init__(self, config: ScoreConfig) -> None:
+        self._config = config
+        self._tokenizer: PreTrainedTokenizerBase = load_tokenizer(config.reward_model)
+        self._model: Any = None
+
+    def encode(self, row: Row) -> list[tuple[Candidate, Answer]]:
+        """The answers to a prompt as token ids."""
+        found = []
+        for candidate in row.candidates:
+            message = Message(role="assistant", content=candidate.text)
+            ids = encode_answer(self._tokenizer, row.prompt, [message])
+            arrays = (np.array(part, dtype=np.int32) for part in ids)
+            found.append((candidate, Answer(*arrays)))
+        return found
+
+    def shown(self, answer: Answer) -> str:
+        """A prompt and an answer as the model sees them."""
+        return str(self._tokenizer.decode([*answer.prompt_ids.tolist(), *answer.answer_ids.tolist()]))
+
+    @torch.no_grad()
+    def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:
+        """Scores of all answers to some prompts. Raises `PairwrightError`, naming the row, for NaN."""
+        everything = [(place, pair) for place, row in enumerate(rows) for pair in self.encode(row)]
+        fits = [e for e in everything if sum(map(len, e[1][1])) <= self._config.max_length]
+        fits.sort(key=lambda e: -sum(map(len, e[1][1])))
+        found = [ScoredAnswers([], 0) for _ in rows]
+        for start in range(0, len(fits), self._config.batch_size):
+            batch = fits[start : start + self._config.batch_size]
+            scores = answer_scores(self._loaded(), [answer for _, (_, answer) in batch]).tolist()
+            for (place, (candidate, _)), score in zip(batch, scores, strict=True):
+                if not math.isfinite(score):
+                    raise PairwrightError(
+                        f"row {rows[place].row_id}: its score is {score}; the reward model's weights or "
+                        "its number format are unsound (try --dtype float32)"
+                    )
+                found[place].ranked.append((score, candidate))
+        for place, row in enumerate(rows):
+            order = {id(candidate): number for number, candidate in enumerate(row.candidates)}
+            found[place].ranked.sort(key=lambda s: (-s[0], order[id(s[1])]))
+            left_out = len(row.candidates) - len(found[place].ranked)
+            found[place] = found[place]._replace(too_long=left_out)
+        return found
+
+    def _loaded(self) -> Any:
+        """The model, loaded when first needed: a finished run needs none."""
+        if self._model is None:
+            model = load_reward_model(self._config.reward_model)
+            device = self._config.device
+            device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+            dtype = "float32" if self._config.dtype == "auto" else self._config.dtype
+            self._model = model.to(device, dtype=getattr(torch, dtype))
+        return self._model
+
+
+class ScoreStage:
+    """One item is one prompt with its answers; each answer becomes a row."""
+
+    name = "score"
+    schema = SCORED
+    samples = 1
+    templates: Mapping[str, str] = MappingProxyType({})
+    roles: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, config: ScoreConfig) -> None:
+        self._config = config
+        self._scorer = RewardScorer(config)
+        self._ahead: Iterator[Row] = iter(())
+        self._scored: dict[str, ScoredAnswers] = {}
+
+    def check(self, rows: Input) -> None:
+        """Somewhere there must be an answer."""
+        if all(not row.candidates for row in rows):
+            raise UsageError(f"{rows.info.path}: no answers to score; name their column, --answer_column")
+        self._ahead = iter(rows)
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Rank the answers by their scores. Nobody is asked: the model is at hand."""
+        yield from ()
+        scored = self._of(row)
+        if not scored.ranked:
+            if row.candidates:
+                reason = f"all answers have more than {self._config.max_length} tokens with the prompt"
+                return Outcome(status="too_long", reason=reason)
+            return Outcome(status="empty", reason="there is no answer to the prompt")
+        columns = [
+            {
+                "completion": [{"role": "assistant", "content": candidate.text}],
+                "completion_model": candidate.model,
+                "score": score,
+                "rank": rank,
+                "scored": len(scored.ranked),
+                "too_long": scored.too_long,
+            }
+            for rank, (score, candidate) in enumerate(scored.ranked, start=1)
+        ]
+        first, *further = columns[:1] if self._config.best_of_n else columns
+        return Outcome(status=KEPT, columns=first, further=tuple(further))
+
+    def _of(self, row: Row) -> ScoredAnswers:
+        """Scores of a row, read ahead. Chunks begin at the same rows whenever work is taken up."""
+        while row.row_id not in self._scored:
+            chunk = list(islice(self._ahead, _CHUNK))
+            if any(other.row_id == row.row_id for other in chunk):
+                found = zip(chunk, self._scorer(chunk), strict=True)
+                self._scored = {other.row_id: scored for other, scored in found}
+        return self._scored[row.row_id]
+
+
+def score(config: ScoreConfig) -> Manifest | None:
+    """Score the answers to every prompt of the input into a run folder, a row for each answer.
+
+    Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
+    the reward model is none, and `PairwrightError` for scores that are not finite.
+    """
+    require_reward_model(find_model(config.reward_model), config.reward_model)
+    if config.preview or config.dry_run:
+        _look(config)
+        return None
+    models = {"reward": model_identity(config.reward_model)}
+    return run_stage(ScoreStage(config), config, Candidates, models)
+
+
+def _look(config: ScoreConfig) -> None:
+    """Show the first answers as the model would see them, or count all; score nothing."""
+    rows = Candidates(config.input, config.wanted_columns, config.limit, SCORED.names)
+    scorer = RewardScorer(config)
+    answers = tokens = 0
+    for number, row in enumerate(rows):
+        found = scorer.encode(row)
+        if config.preview:
+            for _, answer in found:
+                print(f"── {row.row_id}\n{printable(scorer.shown(answer))}")
+            if number + 1 == _SHOWN:
+                return
+        answers += len(found)
+        tokens += sum(len(ids) for _, answer in found for ids in answer)
+    if config.dry_run:
+        print(f"{rows.info.rows:,} prompts, {answers:,} answers, {tokens:,} tokens to score")

@@ -1,0 +1,150 @@
+"""Reward training as a task: Bradley–Terry on human pairs, and golden answers over sampled ones.
+
+    B  pairs of a micro-batch    r_w, r_l  rewards of chosen and rejected
+
+Cheng et al. 2024, Adversarial Preference Optimization, eq. 17, https://arxiv.org/abs/2311.08045:
+the KL constraint that keeps rewards a model of human preference is, but for a constant, the ranking
+loss on human pairs; golden pairs teach it what the current language model still lacks.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.data.pairs import Pairs
+from train.forward.logprobs import answers_of
+from train.forward.rewards import answer_scores
+from train.models.language import merged
+from train.models.reward import load_for_reward_training
+from train.reward_model.config import RewardConfig
+from train.reward_model.pairs import RewardPair, load_reward_pairs, pairs_of
+from train.reward_model.report import PairScores, write_report
+from train.trainer.gradient import Trainee
+from train.trainer.task import Measured
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from transformers import PreTrainedTokenizerBase
+
+METRICS = (
+    "loss",
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/accuracies",
+    "rewards/margins",
+    "rewards/ties",
+)
+"""Means over pairs, human and golden ones alike; `loss` has their weights in it. In
+`rewards/accuracies` a tie counts half; `rewards/ties` is their share."""
+
+
+class RewardSet(NamedTuple):
+    """Pairs as they are: a reward model has no reference."""
+
+    pairs: Sequence[RewardPair]
+
+
+def ranking(rewards_w: Tensor, rewards_l: Tensor, margin: Tensor) -> Tensor:
+    """Bradley–Terry: -log sigma(r_w - r_l - margin), (B,). With margin 0 it is L_rank of the paper."""
+    return -F.logsigmoid(rewards_w - rewards_l - margin)
+
+
+def wgan(rewards_w: Tensor, rewards_l: Tensor) -> Tensor:
+    """Difference of rewards: -(r_w - r_l), (B,), as in the paper's eq. 14; it has no lower bound."""
+    return rewards_l - rewards_w
+
+
+class RewardTask:
+    """Rewards of both answers of each pair."""
+
+    metrics: tuple[str, ...] = METRICS
+
+    def __init__(self, config: RewardConfig) -> None:
+        self._config = config
+
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[RewardPair]:
+        """Human and golden pairs as token ids."""
+        self._tokenizer = tokenizer
+        return load_reward_pairs(self._config, tokenizer)
+
+    def load_model(self, *, bf16: bool) -> Any:
+        """A sequence classifier with one output."""
+        return load_for_reward_training(self._config, self._tokenizer, bf16=bf16)
+
+    def prepare(
+        self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[RewardPair]
+    ) -> RewardSet:
+        """Nothing is to be known beforehand."""
+        return RewardSet(items)
+
+    def measure(self, policy: nn.Module, data: RewardSet, indices: Sequence[int]) -> Measured:
+        """The weighted loss of each pair, and its rewards."""
+        items = [data.pairs[index] for index in indices]
+        rewards_w, rewards_l = self.forward(policy, items).chunk(2)
+        losses_B = self.losses(rewards_w, rewards_l, items)
+        return Measured(
+            losses_B, _metrics(losses_B, rewards_w, rewards_l), torch.isfinite(losses_B.detach())
+        )
+
+    def losses(self, rewards_w: Tensor, rewards_l: Tensor, items: Sequence[RewardPair]) -> Tensor:
+        """rm_kl * ranking of human pairs, apo_coeff / apo_samples * the chosen loss of golden ones."""
+        margin_B = rewards_w.new_tensor([item.margin for item in items])
+        weight_B = rewards_w.new_tensor([item.weight for item in items])
+        losses_B = ranking(rewards_w, rewards_l, margin_B)
+        if self._config.loss == "wgan":
+            golden_B = torch.tensor([item.golden for item in items], device=rewards_w.device)
+            losses_B = torch.where(golden_B, wgan(rewards_w, rewards_l), losses_B)
+        return weight_B * losses_B
+
+    def forward(self, policy: nn.Module, items: Sequence[RewardPair]) -> Tensor:
+        """Rewards of all chosen answers, then of all rejected ones."""
+        return answer_scores(policy, answers_of(pairs_of(items)))
+
+    def check_start(self, trainee: Trainee, data: RewardSet, indices: Sequence[int]) -> None:
+        """A new head gives small random rewards; there is nothing that they must be."""
+
+    def conclude(self, trainee: Trainee, held_out: RewardSet, folder: Path) -> None:
+        """Write how good the held-out rewards are, of human and of golden pairs apart."""
+        rewards_P2 = pair_scores(trainee, self, held_out.pairs)
+        if trainee.accelerator.is_main_process:
+            parts = {"human": False, "golden": True}
+            scores = {
+                name: PairScores.of(held_out.pairs, rewards_P2, golden=golden)
+                for name, golden in parts.items()
+            }
+            write_report(folder, scores, bins=self._config.bins)
+
+    def publishable(self, model: Any) -> Any:
+        """All weights, adapters merged, so that any reader of sequence classifiers can load it."""
+        return merged(model)
+
+
+@torch.no_grad()
+def pair_scores(trainee: Trainee, task: RewardTask, pairs: Sequence[RewardPair]) -> Tensor:
+    """Rewards of chosen and rejected of all pairs, (P, 2), on the CPU. Processes share the work."""
+    accelerator = trainee.accelerator
+    rewards_P2 = torch.zeros(len(pairs), 2, device=accelerator.device)
+    for micro in trainee.deal(range(len(pairs)), RewardSet(pairs)):
+        found = task.forward(trainee.policy, [pairs[i] for i in micro.indices])
+        if micro.weight:
+            rewards_P2[micro.indices] = found.view(2, -1).T
+    total: Tensor = accelerator.reduce(rewards_P2, reduction="sum")
+    return total.cpu()
+
+
+def _metrics(losses_B: Tensor, rewards_w: Tensor, rewards_l: Tensor) -> Tensor:
+    with torch.no_grad():
+        margins = rewards_w - rewards_l
+        values = {
+            "loss": losses_B,
+            "rewards/chosen": rewards_w,
+            "rewards/rejected": rewards_l,
+            "rewards/accuracies": (margins.sign() + 1) / 2,
+            "rewards/margins": margins,
+            "rewards/ties": (margins == 0).float(),
+        }
+        return torch.stack([values[name] for name in METRICS])

@@ -1,0 +1,1 @@
+"""What rounds of any kind share: their folder, their prompts, their table."""

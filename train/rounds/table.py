@@ -1,0 +1,56 @@
+"""Rounds as a table: one row a round, row 0 is the start.
+
+`table.jsonl` holds nothing about time or place, so two runs can be compared line by line.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pairwright.folders.durable import write_durably
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Measures: TypeAlias = Mapping[str, Any]
+Columns: TypeAlias = Mapping[str, tuple[str, str]]
+"""What is shown, under which heading and how; the rows themselves have more."""
+
+
+def write_rows(folder: Path, rows: Sequence[Measures]) -> None:
+    """Write `table.jsonl`: everything that was measured."""
+    lines = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+    write_durably(folder / "table.jsonl", lines.encode())
+
+
+def write_markdown(folder: Path, rows: Sequence[Measures], columns: Columns) -> None:
+    """Write `table.md`: what is shown."""
+    shown = shown_columns(rows, columns)
+    text = [[heading for heading, _ in shown.values()], ["---"] * len(shown), *_cells(rows, shown)]
+    write_durably(folder / "table.md", "".join(f"| {' | '.join(line)} |\n" for line in text).encode())
+
+
+def as_rich(rows: Sequence[Measures], columns: Columns) -> "Table":
+    """The table for a terminal."""
+    from rich import box
+    from rich.table import Table
+
+    shown = shown_columns(rows, columns)
+    headings = [heading for heading, _ in shown.values()]
+    table = Table(*headings, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for line in _cells(rows, shown):
+        table.add_row(*line)
+    return table
+
+
+def shown_columns(rows: Sequence[Measures], columns: Columns) -> Columns:
+    """Those of which there is something to show."""
+    return {name: how for name, how in columns.items() if any(row.get(name) is not None for row in rows)}
+
+
+def _cells(rows: Sequence[Measures], columns: Columns) -> list[list[str]]:
+    return [
+        ["–" if row.get(name) is None else how.format(row[name]) for name, (_, how) in columns.items()]
+        for row in rows
+    ]

@@ -1,0 +1,162 @@
+"""The gradient of one update, and the same measures on what is held out, whatever the task."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+
+from pairwright.errors import PairwrightError
+from train.devices.divided import DividedAdamW, is_divided
+from train.devices.sharded import whole
+from train.forward.layout import way_of
+from train.output.metrics import MetricSums
+from train.trainer.batches import MicroBatch, count_prompts, deal
+from train.trainer.task import Dataset, Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Trainee:
+    """What the functions here work on."""
+
+    accelerator: Accelerator
+    policy: nn.Module
+    task: Task
+    micro_batch_tokens: int
+    """Most tokens of a forward pass; less once memory has run out."""
+
+    def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
+        """This process's share of some pairs."""
+        return deal(
+            indices,
+            data.pairs,
+            budget=self.micro_batch_tokens,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+            trees=way_of(self.policy).trees,
+        )
+
+
+_NO_MEMORY = ("can't allocate memory", "CUDA out of memory")
+
+
+class Suspects(NamedTuple):
+    """Which pairs of an update had a loss or log-probability that is not finite."""
+
+    indices: list[int]
+    bad: Tensor
+    """One bool per index, on the device."""
+
+
+def add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
+    """Set the weights' `.grad` to the gradient of the mean loss over the pairs of an update.
+
+    Every pair counts 1 / (pairs of the update), however they are dealt to processes and
+    micro-batches. Metrics go to `sums`. Where memory runs out, the update begins again in forward
+    passes of half as many tokens, and so do all after it: the gradient is the same.
+    Raises `PairwrightError`, naming a row, if memory is too small for that row alone.
+    """
+    before = sums.copy()
+    while True:
+        try:
+            return _add_gradient(trainee, data, indices, sums)
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            _take_less(trainee, data, indices)
+        trainee.policy.zero_grad()
+        sums.restore(before)
+
+
+def _add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
+    """The same for once. There is no host sync in here."""
+    accelerator, policy = trainee.accelerator, trainee.policy
+    # Gradients are averaged over processes, so each gives its sum times their number.
+    share = accelerator.num_processes / len(indices)
+    micros = trainee.deal(indices, data)
+    backward: Any = policy.backward if is_divided(policy) else accelerator.backward
+    bad = []
+    for number, micro in enumerate(micros, start=1):
+        with _adding(accelerator, policy, last=number == len(micros)):
+            measured = trainee.task.measure(policy, data, micro.indices)
+            backward(measured.losses_B.sum() * (share * micro.weight))
+        sums.add(measured.metrics_KB, micro.weight)
+        bad.append(~measured.sound_B)
+    return Suspects([i for micro in micros for i in micro.indices], torch.cat(bad))
+
+
+def _adding(accelerator: Accelerator, policy: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
+    """Within it, a pass adds to the gradient of an update; after the last it is that of all processes."""
+    if is_divided(policy):
+        policy.set_gradient_accumulation_boundary(last)  # type: ignore[operator]
+        return nullcontext()
+    # Who shards has no room for whole gradients, so parts are summed after every forward pass.
+    return nullcontext() if last or accelerator.is_fsdp2 else accelerator.no_sync(policy)
+
+
+def clip_gradient(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], most: float) -> Tensor:
+    """Let the update be made of a gradient with a norm of `most`; returns the norm that it has."""
+    if isinstance(optimizer, DividedAdamW):
+        return optimizer.norm()
+    return whole(torch.nn.utils.clip_grad_norm_(weights, most or torch.inf))
+
+
+@torch.no_grad()
+def evaluate(trainee: Trainee, data: Dataset) -> dict[str, float]:
+    """Means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
+    sums = MetricSums(trainee.accelerator.device, trainee.task.metrics)
+    for micro in trainee.deal(range(len(data.pairs)), data):
+        measured = trainee.task.measure(trainee.policy, data, micro.indices)
+        sums.add(measured.metrics_KB, micro.weight)
+    return sums.means(trainee.accelerator, prefix="eval_")
+
+
+def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: Dataset, norm: Tensor) -> None:
+    """Raise `PairwrightError`, naming rows, if a loss or the gradient of an update is not finite.
+
+    The one host sync of an update: weights must never take such a step, on any process.
+    """
+    accelerator = trainee.accelerator
+    faults = suspects.bad.sum() + (~torch.isfinite(norm)).sum()
+    if not accelerator.reduce(faults, reduction="sum").item():
+        return
+    bad = suspects.bad.tolist()
+    named = [i for i, is_bad in zip(suspects.indices, bad, strict=True) if is_bad]
+    rows = sorted({data.pairs[index].row_id for index in named or suspects.indices})
+    rows = sorted(set(gather_object(rows))) if accelerator.num_processes > 1 else rows
+    what = "loss" if any(bad) else "gradient"
+    raise PairwrightError(
+        f"the {what} is not finite; the update was not made. Rows: {', '.join(rows[:20])}"
+        f"{' …' if len(rows) > 20 else ''}. Look at them, or lower the learning_rate"
+    )
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
+
+
+def _take_less(trainee: Trainee, data: Dataset, indices: Sequence[int]) -> None:
+    """Halve the forward passes. Raises `PairwrightError` where that is no help."""
+    longest = max((data.pairs[index] for index in indices), key=lambda item: item.tokens)
+    advice = "train adapters (--lora_r 16), with --gradient_checkpointing, or with a lower max_length"
+    if trainee.accelerator.num_processes > 1:
+        # The others are waiting for this one's gradient; only a fresh start brings all together.
+        raise PairwrightError(
+            f"memory ran out; launch again with --micro_batch_tokens {trainee.micro_batch_tokens // 2}, "
+            f"or {advice}"
+        )
+    if len(trainee.deal(indices, data)) >= count_prompts(indices, data.pairs):
+        raise PairwrightError(
+            f"memory ran out on row {longest.row_id} alone ({longest.tokens} tokens): {advice}"
+        )
+    trainee.micro_batch_tokens //= 2
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    log.warning("memory ran out: forward passes now have %d tokens at most", trainee.micro_batch_tokens)

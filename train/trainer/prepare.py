@@ -1,0 +1,114 @@
+"""A training run made ready: model, items, optimizer and the state to go on from."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import Accelerator
+
+from train.config import TrainingConfig
+from train.console import say
+from train.data.pairs import Pairs, describe_dropped
+from train.devices import divided
+from train.devices.accelerator import uses_bf16
+from train.devices.sharded import outline, shard
+from train.forward.layout import way_of
+from train.models.language import require_vocabulary
+from train.output.folder import METRICS_FILE, TrainRecord
+from train.output.metrics import MetricLog, MetricSums
+from train.output.state import Training, load_training, parameter_groups
+from train.output.trackers import Reporter
+from train.trainer.batches import require_room
+from train.trainer.gradient import Trainee
+from train.trainer.schedule import Schedule
+from train.trainer.task import Dataset, Task
+
+_LOOKED_AT = 4
+"""Items a process looks at before the first update."""
+
+
+class Run(NamedTuple):
+    """All that the updates need."""
+
+    config: TrainingConfig
+    record: TrainRecord
+    schedule: Schedule
+    trainee: Trainee
+    training: Dataset
+    held_out: Dataset
+    state: Training
+    log: MetricLog
+    reporter: Reporter
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """Devices and processes."""
+        return self.trainee.accelerator
+
+    @property
+    def output(self) -> Path:
+        """Where everything is written."""
+        return Path(self.config.output_dir)
+
+
+def prepare(
+    config: TrainingConfig,
+    task: Task,
+    record: TrainRecord,
+    schedule: Schedule,
+    accelerator: Accelerator,
+    pairs: Pairs[Any],
+    tokenizer: object,
+) -> Run:
+    """Load the model, and find out from it what is to be known before the first update."""
+    counts = record.counts
+    say(
+        f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
+        f"left out: {describe_dropped(pairs.dropped)}"
+    )
+    for items in (pairs.training, pairs.held_out):
+        require_room(items, config.micro_batch_tokens)
+    model = task.load_model(bf16=uses_bf16(config))
+    for items in (pairs.training, pairs.held_out):
+        require_vocabulary(model, config.model, items)
+    outlined = outline(model) if accelerator.is_fsdp2 else None
+    section = divided.asked()
+    if accelerator.is_fsdp2:
+        policy = shard(accelerator, model)
+    else:
+        policy = accelerator.prepare_model(model, evaluation_mode=section is not None)
+    # Sharding looks at what is trained when it is first run, so adapters must be on then.
+    way_of(policy)
+    trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)
+    training = task.prepare(accelerator, policy, pairs.training)
+    held_out = task.prepare(accelerator, policy, pairs.held_out)
+    optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay),
+        lr=config.learning_rate,
+        fused=accelerator.device.type in ("cpu", "cuda"),
+    )
+    if section is not None:
+        optimizer = divided.divide(trainee, optimizer, section, config.max_grad_norm)
+    window = MetricSums(accelerator.device, task.metrics)
+    state = Training(model, outlined, tokenizer, optimizer, window)
+    metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
+    reporter = Reporter(accelerator, metric_log, schedule.num_updates)
+    return Run(config, record, schedule, trainee, training, held_out, state, metric_log, reporter)
+
+
+def resume(run: Run, checkpoint: Path | None) -> int:
+    """Take up the state of a checkpoint, if any; returns the updates that are done."""
+    first, done = run.accelerator.is_main_process, 0
+    if checkpoint is not None:
+        done = load_training(run.state, checkpoint, first=first)
+        say(f"going on after update {done} of {run.schedule.num_updates}")
+    if first:
+        run.log.rewind(done if checkpoint else -1)  # update 0 is evaluated again at the start
+        run.reporter.start(run.output, run.record.config)
+    return done
+
+
+def check_start(run: Run) -> None:
+    """Look at the first micro-batches before anything is trained."""
+    size = _LOOKED_AT * run.accelerator.num_processes
+    run.trainee.task.check_start(run.trainee, run.training, run.schedule.pairs_of(1)[:size])

@@ -1,0 +1,103 @@
+"""Looking before leaping: what training would see, and what it would cost. Writes nothing."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from train.config import TrainingConfig
+from train.console import say
+from train.data.pairs import Item, Pairs, TokenIds, describe_dropped
+from train.devices.accelerator import accelerator_for, describe, peak_memory_gib, uses_bf16
+from train.forward.layout import way_of
+from train.models.language import load_tokenizer
+from train.output.folder import check_folder
+from train.result import TrainResult, result_of
+from train.tasks import task_of
+from train.trainer.batches import deal
+from train.trainer.schedule import Schedule, plan
+from train.trainer.task import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SHOWN = 3
+_PASSES = 3
+"""Work of a forward and backward pass, in forward passes."""
+_TIMED = 4
+"""Items of middling length, on either side of the middle, that are timed."""
+
+
+def preview(config: TrainingConfig) -> TrainResult:
+    """Print the first pairs as the model sees them, the trained part of each between ⟦ and ⟧."""
+    tokenizer = load_tokenizer(config.model)
+    pairs = task_of(config).read(tokenizer)
+    for number, pair in enumerate(pairs.training[:SHOWN], start=1):
+        print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
+        print(shown(tokenizer, pair))
+    print(f"── left out: {describe_dropped(pairs.dropped)}")
+    schedule = plan(config, pairs.training)
+    return result_of(config, describe(config, tokenizer, pairs, schedule), "preview")
+
+
+def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
+    """A pair as text, decoded from its token ids, control tokens and all."""
+
+    def text(ids: TokenIds) -> str:
+        decoded = tokenizer.decode(ids.tolist(), skip_special_tokens=False)
+        return str(decoded)
+
+    answers = (f"  {name:8} ({len(ids)} tokens) ⟦{text(ids)}⟧" for name, ids in pair.sides.items())
+    return "\n".join((text(pair.prompt_ids), *answers))
+
+
+def dry_run(config: TrainingConfig) -> TrainResult:
+    """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
+    check_folder(Path(config.output_dir))
+    with accelerator_for(config) as accelerator:
+        tokenizer = load_tokenizer(config.model)
+        task = task_of(config)
+        pairs = task.read(tokenizer)
+        schedule = plan(config, pairs.training)
+        planned = describe(config, tokenizer, pairs, schedule)
+        policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
+        speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)
+        seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
+    longest = max(pair.longest for pair in pairs.training)
+    say(
+        f"{len(pairs.training)} pairs to train on (longest {longest} tokens), "
+        f"{len(pairs.held_out)} held out; left out: {describe_dropped(pairs.dropped)}\n"
+        f"{planned.counts['tokens_per_epoch']:,} tokens an epoch, {schedule.num_updates} updates; "
+        f"about {seconds / 60:.1f} minutes without checkpoints and evaluations between"
+    )
+    record = planned.model_copy(update={"seconds": seconds, "peak_memory_gib": peak_memory_gib()})
+    return result_of(config, record, "dry_run")
+
+
+def estimated_tokens(pairs: Pairs[Any], schedule: Schedule) -> float:
+    """Tokens of all forward passes, with a backward pass counted as two more.
+
+    The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
+    """
+    per_epoch: int = sum(pair.tokens for pair in pairs.training)
+    held_out: int = sum(pair.tokens for pair in pairs.held_out)
+    epochs = schedule.epoch_after(schedule.num_updates)
+    return per_epoch * (1 + _PASSES * epochs) + 3 * held_out
+
+
+@torch.no_grad()
+def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, budget: int) -> float:
+    """Speed of forward passes, by the second of two micro-batches of middling length."""
+    ordered = sorted(pairs, key=lambda pair: pair.longest)
+    middle = ordered[max(0, len(ordered) // 2 - _TIMED) :][: 2 * _TIMED]
+    micros = deal(range(len(middle)), middle, budget=budget, trees=way_of(policy).trees)
+    micros = (micros * 2)[:2]  # the first warms up
+    seconds, tokens = 0.0, 0
+    for micro in micros:
+        batch = [middle[index] for index in micro.indices]
+        started = time.perf_counter()
+        task.forward(policy, batch).sum().item()
+        seconds, tokens = time.perf_counter() - started, sum(pair.tokens for pair in batch)
+    return tokens / seconds

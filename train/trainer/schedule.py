@@ -1,0 +1,104 @@
+"""Which pairs each update sees, and how far it steps: pure functions of the settings.
+
+Nothing here has state, so a resumed run finds its place by counting.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+
+from pairwright.errors import UsageError
+from train.config import SchedulerName, TrainingConfig
+from train.data.pairs import Item
+
+
+class Schedule(NamedTuple):
+    """The updates of a run. Updates and epochs count from 1 and 0; update 0 is the start."""
+
+    num_pairs: int
+    pairs_per_update: int
+    num_updates: int
+    seed: int
+    groups: tuple[int, ...] = ()
+    """Numbers of neighbouring pairs that stay in one update; each goes its own way when empty."""
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """The last one of an epoch may have fewer pairs."""
+        return math.ceil(self.num_pairs / self.pairs_per_update)
+
+    def pairs_of(self, update: int) -> list[int]:
+        """Indices of the pairs behind an update; every epoch has every pair once.
+
+        A group is in the update in which its last pair falls. None is larger than an update, so every
+        update has pairs, and fewer than two updates' worth.
+        """
+        epoch, position = divmod(update - 1, self.updates_per_epoch)
+        start = position * self.pairs_per_update
+        stop = start + self.pairs_per_update
+        if not self.groups:
+            return epoch_order(self.num_pairs, self.seed, epoch)[start:stop]
+        sizes = torch.tensor(self.groups)
+        order = torch.tensor(epoch_order(len(sizes), self.seed, epoch))
+        lasts = sizes[order].cumsum(0) - 1
+        firsts = sizes.cumsum(0) - sizes
+        mine = order[(start <= lasts) & (lasts < stop)].tolist()
+        return [int(firsts[group]) + place for group in mine for place in range(self.groups[group])]
+
+    def epoch_after(self, update: int) -> float:
+        """Passes over the pairs that are done after an update."""
+        epochs, updates = divmod(update, self.updates_per_epoch)
+        return epochs + min(updates * self.pairs_per_update, self.num_pairs) / self.num_pairs
+
+
+def plan(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
+    """The schedule of the training items under these settings.
+
+    Where scored answers make several pairs, those of a prompt stay together. Raises `UsageError` if
+    they are more than an update has.
+    """
+    groups: list[list[Item]] = []
+    if config.pairs != "best_worst":
+        groups = [list(group) for _, group in groupby(items, key=lambda item: item.prompt_id)]
+        largest = max(groups, key=len)
+        if len(largest) > config.pairs_per_update:
+            raise UsageError(
+                f"row {largest[0].row_id}: its prompt has {len(largest)} pairs, which go into one update, "
+                f"and pairs_per_update is {config.pairs_per_update}; give at least that many"
+            )
+    sizes = tuple(map(len, groups))
+    one_epoch = Schedule(len(items), config.pairs_per_update, 0, config.seed, sizes)
+    by_epochs = math.ceil(config.num_train_epochs * one_epoch.updates_per_epoch)
+    return one_epoch._replace(num_updates=config.max_steps or by_epochs)
+
+
+def epoch_order(num_pairs: int, seed: int, epoch: int) -> list[int]:
+    """The order of the pairs in an epoch, from a generator of its own."""
+    digest = hashlib.sha256(f"pairwright epoch {seed} {epoch}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+    return torch.randperm(num_pairs, generator=generator).tolist()
+
+
+def learning_rate(
+    update: int, num_updates: int, *, peak: float, warmup_ratio: float, kind: SchedulerName
+) -> float:
+    """The step size of an update (from 1).
+
+    It rises in equal steps to the peak and falls from there towards zero, which it would reach one
+    update after the last: no update is wasted on a rate of zero, at either end.
+    """
+    warmup = math.ceil(warmup_ratio * num_updates)
+    if update <= warmup:
+        return peak * update / warmup
+    progress = (update - 1 - warmup) / (num_updates - warmup)
+    match kind:
+        case "constant":
+            return peak
+        case "linear":
+            return peak * (1 - progress)
+        case "cosine":
+            return peak * (1 + math.cos(math.pi * progress)) / 2

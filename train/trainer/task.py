@@ -1,0 +1,80 @@
+"""What a kind of training must say for itself, so that one loop can do it.
+
+    B  items of a micro-batch    K  metrics
+
+The loop deals items to processes and forward passes, adds up gradients, logs, saves and resumes. A
+task says what an item is, what a forward pass measures of it, and what is to be known beforehand.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from train.data.pairs import Pairs
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from transformers import PreTrainedTokenizerBase
+
+    from train.trainer.gradient import Trainee
+
+
+class Measured(NamedTuple):
+    """What a forward pass says of items."""
+
+    losses_B: Tensor
+    """The loss of each, with gradients. Their mean over an update is what is minimised."""
+    metrics_KB: Tensor
+    """Every metric of every item, in the order of the task's `metrics`."""
+    sound_B: Tensor
+    """Whether everything behind the loss is finite; bounded losses hide infinities."""
+
+
+class Dataset(Protocol):
+    """Items in a fixed order, and what is known of them before training."""
+
+    @property
+    def pairs(self) -> Sequence[Any]:
+        """The items: each has a `row_id`, its `longest` sequence and its `tokens`."""
+        ...
+
+
+class Task(Protocol):
+    """One kind of training."""
+
+    metrics: tuple[str, ...]
+    """Names of what is measured."""
+
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Any]:
+        """Items to train on and held out. Raises `UsageError` when none are left to train on."""
+        ...
+
+    def load_model(self, *, bf16: bool) -> Any:
+        """The model to train, on the CPU, unable to behave at random."""
+        ...
+
+    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Any]) -> Dataset:
+        """Items with all that the model says of them before the first update, if that is needed."""
+        ...
+
+    def measure(self, policy: nn.Module, data: Any, indices: Sequence[int]) -> Measured:
+        """One forward pass over some of the items, with gradients. No host sync."""
+        ...
+
+    def forward(self, policy: nn.Module, items: Sequence[Any]) -> Tensor:
+        """A forward pass over items that are not prepared, to see how long it takes."""
+        ...
+
+    def check_start(self, trainee: "Trainee", data: Any, indices: Sequence[int]) -> None:
+        """Stop, or warn, if something is wrong before anything was trained."""
+        ...
+
+    def conclude(self, trainee: "Trainee", held_out: Any, folder: Path) -> None:
+        """Write what else is to be published beside the trained model. All processes take part."""
+        ...
+
+    def publishable(self, model: Any) -> Any:
+        """The trained model in the form that is published."""
+        ...
