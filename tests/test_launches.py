@@ -86,7 +86,7 @@ def asked_by(monkeypatch, environment: dict[str, str]) -> dict | None:
     """What training makes of a launch."""
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(zero, "_is_there", lambda: True)
+    monkeypatch.setattr(divided, "_is_there", lambda: True)
     return divided.asked()
 
 
@@ -166,7 +166,7 @@ def test_deepspeed_that_is_not_there_or_too_old_is_asked_for(found, tmp_path, mo
         )
         monkeypatch.syspath_prepend(tmp_path)
     else:
-        monkeypatch.setattr(zero, "find_spec", lambda name: None)
+        monkeypatch.setattr(divided, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"0\.19\.8 or newer: pip install 'pairwright\[deepspeed\]'"):
         divided.asked()
 

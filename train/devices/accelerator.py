@@ -47,7 +47,7 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
     """`accelerate` under these settings; several runs in one process may differ in them."""
     by_deepspeed = divided.asked() is not None  # or refused, before anything is made
     AcceleratorState._reset_state(reset_partial_state=True)
-    # DeepSpeed is driven in train/devices/by_deepspeed.py; what is left for `accelerate` is plain data parallelism.
+    # DeepSpeed is driven in train/devices/divided.py; what `accelerate` is left with is plain data parallelism.
     with patch_environment(**{divided.ASKED: "false"}):
         accelerator = Accelerator(
             cpu=config.use_cpu,
@@ -59,15 +59,15 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
         )
     if (
         by_deepspeed
-    ):  # DeepSpeed reads it when somebody first imports it, and would take a GPU beside --use_cpu
+    ):  # read at its first import; else it takes a GPU beside --use_cpu
         os.environ.setdefault("DS_ACCELERATOR", accelerator.device.type)
     if accelerator.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)
     _shard_on_cpu_too(accelerator)
-    _refuse_unsupported(accelerator, by_deepspeed=by_deepspeed)
+    _refuse_unsupported(accelerator, divided=by_deepspeed)
     if config.load_in_4bit:
-        require_four_bits(sharded=accelerator.is_fsdp2, by_deepspeed=by_deepspeed)
+        require_four_bits(sharded=accelerator.is_fsdp2, divided=by_deepspeed)
     try:
         yield accelerator
     except RuntimeError as error:
@@ -98,10 +98,10 @@ def _shard_on_cpu_too(accelerator: Accelerator) -> None:
         accelerator.state.distributed_type = DistributedType.FSDP
 
 
-def _refuse_unsupported(accelerator: Accelerator, *, by_deepspeed: bool = False) -> None:
+def _refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> None:
     """Raise `UsageError` for a launch that would train something else than one process does."""
     launched = int(os.environ.get("WORLD_SIZE", 1))
-    if by_deepspeed and launched != accelerator.num_processes:
+    if divided and launched != accelerator.num_processes:
         raise UsageError(f"no GPU was found for {launched} processes: give --use_cpu to train on CPUs")
     if accelerator.is_fsdp2:
         plugin = accelerator.state.fsdp_plugin
