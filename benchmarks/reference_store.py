@@ -39,9 +39,9 @@ def write_pairs(source: str, limit: int, path: Path) -> int:
 
 def ours(args: argparse.Namespace, pairs: Path, work: Path, beta: float) -> int:
     """A run here; returns on how many pairs the reference was asked."""
-    from train.config import TrainConfig
     from train.preference import reference
-    from train.trainer.trainer import train
+    from train.preference.config import TrainConfig
+    from train.training import train
 
     asked = []
     computed = reference._computed

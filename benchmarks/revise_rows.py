@@ -17,7 +17,7 @@ from pathlib import Path
 from pairwright.pairs.minimality import measure
 from revise import ReviseConfig, revise
 from revise.gates import Candidate, GateConfig, check
-from revise.parse import parse_revision
+from revise.rewriting import parse_revision
 
 ANSWER = "The sum of {n} and one is easy to find: it is {n}, as everybody knows who can count. " * 4
 REVISION = "The sum of a number and one is easy to find: it is the next, as everybody knows. " * 4

@@ -20,13 +20,13 @@ class Ours:
     """pairwright, as `pairwright train` does it."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        from train.config import TrainConfig
         from train.devices.accelerator import accelerator_for
-        from train.heap import freed_memory_kept
+        from train.devices.memory import freed_memory_kept
         from train.output.metrics import MetricSums
+        from train.preference.config import TrainConfig
         from train.preference.reference import with_reference
         from train.preference.task import PreferenceTask
-        from train.trainer.gradient import Trainee
+        from train.trainer.task import Trainee
 
         self._config = TrainConfig(
             model=args.model,

@@ -65,8 +65,8 @@ def main() -> None:
     merge(MergeConfig(inputs=tuple(sources), out=str(out / "pairs")))
 
     # torch is imported here and not before.
-    from train.config import TrainConfig
-    from train.trainer.trainer import train
+    from train.preference.config import TrainConfig
+    from train.training import train
 
     result = train(
         TrainConfig(

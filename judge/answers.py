@@ -12,8 +12,8 @@ from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.records import KEPT, Sampling
 from pairwright.stages.asking import Asking
+from pairwright.stages.config import SharedStageConfig
 from pairwright.stages.sample import answer_request, answer_status
-from pairwright.stages.stage import SharedStageConfig
 
 
 class AnswersConfig(Config):

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judge.answers import SampledAnswers, require_comparable
+from judge.comparable import distinct, too_few, without_repeating
 from judge.jury.jury import Case, Jury
 from judge.jury.labels import shuffled
 from judge.jury.verdict import Decision
 from judge.ranking import Pair, Ranking, rank
-from judge.repetition import repetition
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
@@ -18,7 +18,7 @@ from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 
 if TYPE_CHECKING:
-    from judge.command import JudgeConfig
+    from judge.config import JudgeConfig
 
 
 class JudgeStage:
@@ -100,23 +100,3 @@ def judged_columns(decision: Decision, a: Candidate, b: Candidate) -> dict[str, 
         "verdict": decision.verdict(a_chosen=a_chosen),
         "margin": decision.margin,
     }
-
-
-def without_repeating(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
-    """The candidates that say something and come to an end, and what is wrong with the others."""
-    wrong = [repetition(candidate.text) for candidate in candidates]
-    whole = [c for c, why in zip(candidates, wrong, strict=True) if why is None]
-    return whole, [why for why in wrong if why is not None]
-
-
-def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates without those that repeat another, white space at the ends aside."""
-    return list({c.text.strip(): c for c in reversed(candidates)}.values())[::-1]
-
-
-def too_few(given: int, faults: Sequence[str]) -> tuple[str, str]:
-    """Why there is nothing to compare."""
-    if given > 1:
-        return "identical", "all answers to the prompt are the same"
-    why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
-    return "too_few", f"{given} usable answer{'' if given == 1 else 's'} to the prompt{why}"

@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from judge.answers import SampledAnswers, names
-from judge.stage import distinct, too_few
-from pairwright.engines.kinds import KINDS
+from judge.comparable import distinct, too_few
+from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
@@ -17,7 +17,7 @@ from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 
 if TYPE_CHECKING:
-    from judge.command import JudgeConfig
+    from judge.config import JudgeConfig
 
 SOURCE = "stronger_preferred"
 
@@ -105,9 +105,3 @@ class Fault(NamedTuple):
 
     status: str
     reason: str
-
-
-def is_engine(stronger: str) -> bool:
-    """Whether `--stronger` names an engine; else it names a column."""
-    kind, colon, _ = stronger.partition(":")
-    return bool(colon) and kind in KINDS

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -106,8 +107,6 @@ class Outcome(Record):
 KEPT = "kept"
 FAILED = "failed"
 """Status of a row whose request failed after every retry. The next run tries it again."""
-
-
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -137,3 +136,28 @@ def transcript(messages: Sequence[Message]) -> str:
     if len(messages) == 1:
         return messages[0].content
     return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in messages)
+
+
+class Finished(NamedTuple):
+    """A completion and the key of the job it answers."""
+
+    key: str
+    completion: Completion
+
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+"""Roles a message may have: templates paste them between marks, so data cannot make up its own."""
+
+
+def without_thinking(text: str, begins: re.Pattern[str]) -> str:
+    """Return the text after a leading `<think>` element; some servers leave its opening tag out.
+
+    A closing tag alone ends a thought only where an answer `begins` after it.
+    """
+    opened = re.match(r"\s*<think(?:ing)?>", text)
+    closed = re.search(r"</think(?:ing)?>", text)
+    if closed is None:
+        return "" if opened else text
+    if opened or ("<think" not in text[: closed.start()] and begins.search(text, closed.end())):
+        return text[closed.end() :]
+    return text

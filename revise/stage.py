@@ -12,11 +12,13 @@ from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from prompts import Template
 from prompts.template import TemplateError
+from revise.edits.editing import Editing
 from revise.gates import Candidate, Verdict, check
-from revise.modes import mode_of, templates_of
+from revise.mode import Mode
+from revise.rewriting import Rewriting
 
 if TYPE_CHECKING:
-    from revise.command import ReviseConfig
+    from revise.config import ReviseConfig
 
 SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
 
@@ -151,3 +153,19 @@ def _text(prompt: tuple[Message, ...]) -> str:
     if len(prompt) == 1:
         return prompt[0].content
     return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in prompt)
+
+
+def mode_of(config: "ReviseConfig") -> Mode:
+    """The way to revise that the settings ask for. Raises `UsageError` for a template that is none."""
+    try:
+        mode: Mode = Rewriting(config) if config.mode == "rewrite" else Editing(config)
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+    if mode.first.name == mode.again.name:
+        raise UsageError(f"--template {config.template}: {mode.again.name} is the second try's; rename it")
+    return mode
+
+
+def templates_of(mode: Mode) -> Mapping[str, str]:
+    """Text of a mode's templates, by name."""
+    return {t.name: t.text for t in (mode.first, mode.again)}

@@ -15,8 +15,8 @@ from tiny_model import save_tiny_model, write_jsonl
 
 from pairwright.folders.shards import read_tables
 from train.adversarial.config import GameConfig
-from train.config import TrainConfig
-from train.trainer.trainer import train
+from train.preference.config import TrainConfig
+from train.training import train
 
 gc.freeze()  # closing an engine collects garbage, of which the test run itself has much
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from forks import forked_call
 from tiny_model import TinyRun
 
-from train.trainer.trainer import train
+from train.training import train
 
 KILLS = 20
 UPDATES = 11

@@ -9,10 +9,10 @@ from typing import Any
 from game_toy import strings
 from tiny_model import save_tiny_model, write_jsonl
 
-from train.config import TrainConfig
 from train.on_policy.config import LoopConfig
+from train.preference.config import TrainConfig
 from train.reward_model.config import RewardConfig
-from train.trainer.trainer import train
+from train.training import train
 
 gc.freeze()  # closing an engine collects garbage, of which the test run itself has much
 

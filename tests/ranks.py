@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 from pairwright.errors import PairwrightError
 from train.config import TrainConfig
 from train.reward_model.config import RewardConfig
-from train.trainer.trainer import train
+from train.training import train
 for settings in json.loads(sys.argv[1]):
     try:
         config = RewardConfig if "golden_data" in settings else TrainConfig

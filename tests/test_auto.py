@@ -11,13 +11,13 @@ from test_commands_shown import save_reward_model
 from tiny_model import TinyRun, numbered_pairs
 
 from judge.comparison.command import load_winrate
-from judge.comparison.statistics import Interval
 from pairwright.errors import UsageError
-from train.command import train
-from train.config import TrainConfig
-from train.output.folder import read_record
+from pairwright.figures.intervals import Interval
+from train.output.record import read_record
 from train.preference import auto
 from train.preference.auto import Choice, choose, with_loss
+from train.preference.config import TrainConfig
+from train.training import train
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from planted_judge import candidates, chance, choosing, plant, question, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.calibration.agreement import calibration_error, kappa, plain_verdict, point, share, wilson
+from judge.calibration.agreement import calibration_error, kappa, plain_verdict, point
 from judge.calibration.attacks import drawn_attacks, load_attacks
 from judge.calibration.calibration import load_calibration
 from judge.calibration.command import CalibrateConfig, CalibrateStage, calibrate
-from judge.command import JudgeConfig, judge
+from judge.command import judge
+from judge.config import JudgeConfig
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
+from pairwright.figures.intervals import share, wilson
 
 PAIRS = 300
 CLEAN = re.compile(r"The wrong answer to \d+\.( Yes\.)*")

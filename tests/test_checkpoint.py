@@ -19,7 +19,7 @@ from train.output.checkpoint import (
     verify,
     write_checkpoint,
 )
-from train.trainer.trainer import train
+from train.training import train
 
 
 @pytest.fixture(scope="module")

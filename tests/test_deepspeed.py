@@ -16,7 +16,7 @@ from ranks import CODE, CONFIGS, WITH_DEEPSPEED, launched_by_flags, together
 from safetensors.torch import load_file
 from tiny_model import TinyRun, read_metrics
 
-from train.trainer.trainer import train
+from train.training import train
 
 pytestmark = pytest.mark.deepspeed
 LITTLE = {"zero_optimization": {"stage": 2, "reduce_bucket_size": 500, "allgather_bucket_size": 500}}

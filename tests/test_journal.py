@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pairwright.engines.base import Finished
 from pairwright.folders.journal import Journal
-from pairwright.records import Completion, content_hash
+from pairwright.records import Completion, Finished, content_hash
 
 PAGE = 4096
 OLDER = "CREATE TABLE completions (key TEXT PRIMARY KEY, body TEXT, digest BLOB) WITHOUT ROWID"

@@ -11,7 +11,8 @@ from datasets import load_dataset
 from planted_judge import candidates, choosing, plant, question, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.command import JudgeConfig, judge
+from judge.command import judge
+from judge.config import JudgeConfig
 from judge.stage import JudgeStage
 from pairwright.cli import main
 from pairwright.engines import EngineOptions

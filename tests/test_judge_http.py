@@ -4,7 +4,8 @@ import pytest
 from faultserver import FaultServer
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.command import JudgeConfig, judge
+from judge.command import judge
+from judge.config import JudgeConfig
 from pairwright.errors import PairwrightError
 
 

@@ -7,7 +7,8 @@ from runs_on_disk import rows_of, write_jsonl
 
 from judge.calibration.calibration import load_calibration
 from judge.calibration.command import CalibrateConfig, calibrate
-from judge.command import JudgeConfig, judge
+from judge.command import judge
+from judge.config import JudgeConfig
 
 ROWS = [
     {"prompt": "Name a fruit.", "good": "An apple is a fruit.", "bad": "purple purple"},

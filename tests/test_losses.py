@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.config import RANKED_LOSSES, LossName, SftReduction
 from train.losses import (
     LOSSES,
     SFT_REDUCTIONS,
@@ -31,6 +30,7 @@ from train.losses import (
     nll_mean,
     nll_sum,
 )
+from train.preference.config import RANKED_LOSSES, LossName, SftReduction
 
 log_ratios = st.floats(-200, 200, allow_nan=False)
 betas = st.sampled_from([0.01, 0.05, 0.1, 0.5])

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from tiny_model import TinyRun, read_metrics
 
-from train.trainer.trainer import train
+from train.training import train
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,8 @@ from tiny_model import numbered_pairs, tiny_tokenizer, write_jsonl
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs.pairs import parse_pair, read_pairs
 from pairwright.records import Message
-from train.data.pairs import (
-    Pair,
-    encode_pairs,
-    hold_out,
-    pairs_hash,
-    why_not,
-    without_prompts_of,
-)
+from train.data.pairs import Pair, encode_pairs, why_not
+from train.data.split import hold_out, pairs_hash, without_prompts_of
 from train.trainer.schedule import Schedule, epoch_order, learning_rate
 
 USER = {"role": "user", "content": "Q"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revise.parse import parse_revision
+from revise.rewriting import parse_revision
 
 FORM = "<rationale>\nwhy\n</rationale>\n<revision>\n{}\n</revision>"
 

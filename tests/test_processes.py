@@ -16,7 +16,7 @@ from tiny_model import TinyRun, read_metrics, save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from train.reward_model.config import RewardConfig
-from train.trainer.trainer import train
+from train.training import train
 
 SETTINGS = {"max_steps": 4, "logging_steps": 1, "eval_steps": 2, "save_steps": 3}
 LONG = {"max_steps": 40, "save_steps": 2, "eval_steps": 7, "logging_steps": 3}

@@ -18,7 +18,6 @@ from tiny_model import TinyRun, read_metrics
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, BitsAndBytesConfig
 
 from pairwright.errors import UsageError
-from train.config import TrainConfig
 from train.data.pairs import load_pairs
 from train.forward.answers import collate
 from train.forward.layout import way_of
@@ -29,7 +28,8 @@ from train.models.language import load_model, load_tokenizer, switch_randomness_
 from train.on_policy.config import LoopConfig
 from train.on_policy.loop import loop
 from train.preference import reference
-from train.trainer.trainer import train
+from train.preference.config import TrainConfig
+from train.training import train
 
 FOUR_BITS = {"lora_r": 2, "load_in_4bit": True}
 LONG = {"max_steps": 40, "save_steps": 2, "eval_steps": 7, "logging_steps": 3, "save_total_limit": 99}

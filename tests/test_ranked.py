@@ -13,15 +13,16 @@ from tiny_model import TinyRun, read_metrics, write_jsonl
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.scored import read_ranked
-from train.config import TrainConfig
 from train.data.ranked import Ranked
 from train.forward.logprobs import AnswerLogprobs
 from train.models.language import load_model, load_tokenizer, trained
 from train.output.metrics import MetricSums
 from train.preference import ranked as ranked_task
+from train.preference.config import TrainConfig
 from train.preference.ranked import RankedSet, RankedTask, orders_of
-from train.trainer.gradient import Trainee, add_gradient
-from train.trainer.trainer import train
+from train.trainer.gradient import add_gradient
+from train.trainer.task import Trainee
+from train.training import train
 
 CPU = torch.device("cpu")
 

@@ -10,13 +10,14 @@ from tiny_model import TinyRun, write_jsonl
 
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
-from train.config import TrainConfig
 from train.data.pairs import load_pairs
 from train.models.language import load_model, load_tokenizer, trained
 from train.output.metrics import MetricSums
+from train.preference.config import TrainConfig
 from train.preference.task import PreferenceTask
-from train.trainer.gradient import Trainee, add_gradient
-from train.trainer.trainer import train
+from train.trainer.gradient import add_gradient
+from train.trainer.task import Trainee
+from train.training import train
 
 SCORES = {"no": -1.0, "yes": 2.0, "nay!": -1.0, "perhaps": 0.5}
 BEST_FIRST = ["yes", "perhaps", "no", "nay!"]

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from pairwright.errors import PairwrightError, UsageError
 from train.preference import reference
 from train.trainer import trainer
-from train.trainer.trainer import train
+from train.training import train
 
 
 @pytest.fixture

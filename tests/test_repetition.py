@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from planted_judge import candidates, choosing, plant, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.command import JudgeConfig, judge
-from judge.repetition import COPIES, repetition
+from judge.command import judge
+from judge.comparable import COPIES, repetition
+from judge.config import JudgeConfig
 from judge.stage import JudgeStage
 
 ROOT = Path(__file__).parent.parent

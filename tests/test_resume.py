@@ -14,7 +14,7 @@ from tiny_model import TinyRun, read_metrics
 from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
 from pairwright.terminal.interrupt import Interrupted
-from train.trainer.trainer import train
+from train.training import train
 
 UPDATES = 11
 CADENCE = {"max_steps": UPDATES, "logging_steps": 3, "eval_steps": 4, "save_total_limit": 99}

@@ -19,15 +19,17 @@ from train.data.pairs import Pair
 from train.forward.answers import Answer
 from train.forward.logprobs import answers_of
 from train.forward.rewards import answer_scores
+from train.losses import ranking, wgan
 from train.models.language import load_tokenizer, trained
 from train.models.reward import load_reward_model
 from train.output.metrics import MetricSums
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, pairs_of
 from train.reward_model.report import PairScores, assess, calibration, wilson, without_length
-from train.reward_model.task import RewardSet, RewardTask, ranking, wgan
-from train.trainer.gradient import Trainee, add_gradient
-from train.trainer.trainer import train
+from train.reward_model.task import RewardSet, RewardTask
+from train.trainer.gradient import add_gradient
+from train.trainer.task import Trainee
+from train.training import train
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from transformers import AutoModelForSequenceClassification, LlamaConfig
 
 from judge.calibration.calibration import load_calibration
 from judge.calibration.command import CalibrateConfig, calibrate
-from judge.command import JudgeConfig, judge
+from judge.command import judge
 from judge.comparison.command import WinrateConfig, load_winrate, winrate
+from judge.config import JudgeConfig
 from pairwright.engines.kinds import open_engine
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.reward import last_token_scores

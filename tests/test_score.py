@@ -15,9 +15,9 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from train.reward_model import score as scoring
+from train.reward_model.config import ScoreConfig
 from train.reward_model.score import score
-from train.score_config import ScoreConfig
-from train.trainer.trainer import train
+from train.training import train
 
 
 @pytest.fixture(scope="module")

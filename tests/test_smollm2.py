@@ -12,7 +12,8 @@ from safetensors import safe_open
 
 from pairwright.engines import smollm2
 from pairwright.errors import UsageError
-from pairwright.models.names import fingerprint, model_identity, resolve_model
+from pairwright.models.fingerprint import fingerprint
+from pairwright.models.names import model_identity, resolve_model
 from pairwright.models.smollm2 import smollm2_folder
 
 

@@ -28,17 +28,18 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
 from train import preference
-from train.config import TrainConfig
 from train.data.pairs import load_pairs
 from train.models.language import load_model, load_tokenizer, trained
-from train.output.metrics import METRICS, MetricSums, pair_metrics
-from train.pair_logprobs import PairSet
-from train.preference.objective import PairLogprobs, PairLosses, objective_of
+from train.output.metrics import MetricSums
+from train.preference.config import TrainConfig
+from train.preference.metrics import METRICS, pair_metrics
+from train.preference.objective import PairLogprobs, PairLosses, PairSet, objective_of
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
 from train.trainer.batches import deal
-from train.trainer.gradient import Trainee, add_gradient
-from train.trainer.trainer import train
+from train.trainer.gradient import add_gradient
+from train.trainer.task import Trainee
+from train.training import train
 
 
 @pytest.fixture(scope="module")

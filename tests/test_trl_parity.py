@@ -9,11 +9,13 @@ from transformers import AutoModelForCausalLM
 
 from train.data.pairs import Pair, load_pairs
 from train.models.language import load_tokenizer, switch_randomness_off
-from train.output.metrics import METRICS, MetricSums
-from train.pair_logprobs import pair_logprobs
+from train.output.metrics import MetricSums
+from train.preference.metrics import METRICS
+from train.preference.objective import pair_logprobs
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
-from train.trainer.gradient import Trainee, add_gradient
+from train.trainer.gradient import add_gradient
+from train.trainer.task import Trainee
 
 trl = pytest.importorskip("trl")
 

@@ -11,7 +11,7 @@ from planted_judge import candidates, plant, question
 from runs_on_disk import write_jsonl
 
 from judge.calibration.attacks import load_attacks
-from judge.command import JudgeConfig
+from judge.config import JudgeConfig
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Case, Jury
 from judge.jury.labels import LETTERS, draw_labels, draw_nonce, shuffled

@@ -15,7 +15,8 @@ from asking import ask, job
 from in_process import run
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.command import JudgeConfig, judge
+from judge.command import judge
+from judge.config import JudgeConfig
 from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError

@@ -11,9 +11,10 @@ from runs_on_disk import rows_of, write_jsonl
 from judge.comparison.command import WinrateConfig, load_winrate, winrate
 from judge.comparison.matching import Answers, Matched, Side
 from judge.comparison.stage import WinrateStage
-from judge.comparison.statistics import bootstrap, fit_length, length_feature, sign_test
+from judge.comparison.statistics import bootstrap, fit_length, length_feature
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
+from pairwright.figures.intervals import sign_test
 from pairwright.inputs.columns import Columns
 from pairwright.records import Sampling
 

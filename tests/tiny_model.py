@@ -11,7 +11,7 @@ from tokenizers import decoders as token_decoders
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from train.config import TrainConfig
+from train.preference.config import TrainConfig
 from train.reward_model.config import RewardConfig
 
 torch.set_num_threads(1)  # threads that wait for each other cost more than these models do

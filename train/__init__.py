@@ -1,1 +1,69 @@
-"""Pairs to weights: losses, the trainer, its checkpoints. Importing it loads no torch."""
+"""Pairs to weights: trainings, reward models, on-policy rounds and the game.
+
+Importing it loads settings alone; torch comes with the first call.
+"""
+
+from typing import TYPE_CHECKING
+
+from train.adversarial.config import GameConfig
+from train.on_policy.config import LoopConfig
+from train.preference.config import TrainConfig
+from train.reward_model.config import RewardConfig, ScoreConfig
+
+if TYPE_CHECKING:
+    from pairwright.folders.manifest import Manifest
+    from train.output.record import TrainResult
+
+__all__ = [
+    "GameConfig",
+    "LoopConfig",
+    "RewardConfig",
+    "ScoreConfig",
+    "TrainConfig",
+    "game",
+    "loop",
+    "reward",
+    "score",
+    "train",
+]
+
+
+def train(config: TrainConfig) -> "TrainResult":
+    """Train a model on preference pairs, or go on with a run that was cut short."""
+    from train.training import train as run
+
+    return run(config)
+
+
+def reward(config: RewardConfig) -> "TrainResult":
+    """Train a reward model on preference pairs, or go on with a run that was cut short."""
+    from train.training import train as run
+
+    return run(config)
+
+
+def score(config: ScoreConfig) -> "Manifest | None":
+    """Score the answers to every prompt with a reward model."""
+    from train.reward_model.score import score as run
+
+    return run(config)
+
+
+def game(config: GameConfig) -> None:
+    """Play rounds of reward model against language model; show the table that came of it."""
+    from rich.console import Console
+
+    from train.adversarial.game import game as play
+    from train.adversarial.table import as_rich
+
+    Console().print(as_rich(play(config)))
+
+
+def loop(config: LoopConfig) -> None:
+    """Go through on-policy rounds; show the table that came of it."""
+    from rich.console import Console
+
+    from train.on_policy.loop import loop as go
+    from train.on_policy.table import as_rich
+
+    Console().print(as_rich(go(config)))

@@ -1,7 +1,5 @@
 """Settings of `pairwright train`. Free of torch, so that `--help` answers at once."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,75 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
 
-LossName = Literal[
-    "auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"
-]
-SftReduction = Literal["sum", "mean"]
 SchedulerName = Literal["cosine", "linear", "constant"]
 PairsName = Literal["best_worst", "all", "adjacent"]
-PresetName = Literal["rpo_sum", "rpo_mean", "irpo"]
-
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "rpo_sum": {
-            "loss": "dpo",
-            "beta": 0.01,
-            "sft_weight": 0.005,
-            "sft_reduction": "sum",
-            "sft_times_beta": True,
-        },
-        "rpo_mean": {"loss": "dpo", "beta": 0.5, "sft_weight": 0.2, "sft_reduction": "mean"},
-        "irpo": {"loss": "dpo", "sft_weight": 1.0, "sft_reduction": "mean"},
-    }
-)
-"""Published settings. `rpo_*` are the two official implementations of Liu et al. 2024
-(https://arxiv.org/abs/2405.16436), which are not the same loss; `irpo` is the SFT weight of Pang et
-al. 2024 (https://arxiv.org/abs/2404.19733)."""
-
-RANKED_LOSSES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "rejection_sampling": {"sft_weight": 1.0, "sft_reduction": "mean"},
-        "rrhf": {"sft_weight": 1.0, "sft_reduction": "sum"},
-    }
-)
-"""Losses of scored answers, with the SFT term that is part of them unless you name another."""
-
-_RESCALES = (
-    "the loss of a pair and of its swap add up to a constant, so smoothing is a smaller learning rate"
-)
-_NO_SMOOTHING = {
-    "auto": "it may come to a loss that has none",
-    "apo_zero": _RESCALES,
-    "apo_zero_unpaired": _RESCALES,
-    "apo_down": "smoothing it changes its anchor and gives a loss that nobody has studied",
-    "ipo": "its squared loss already keeps the margin finite",
-    "rejection_sampling": "it has no rejected answers",
-    "rrhf": "it is a hinge, not a likelihood of labels",
-}
-
-
-class ObjectiveConfig(Config):
-    """What is minimised."""
-
-    group: ClassVar[str] = "Objective"
-
-    preset: PresetName | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Published settings of loss, beta and SFT term. What you name beside it wins."""
-
-    loss: LossName = "apo_zero"
-    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`; `auto`
-    asks a judge which. Of scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in
-    their order)."""
-    beta: float = Field(default=0.1, gt=0)
-    """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
-    """Share of pairs assumed to be labelled the wrong way round (`dpo` only)."""
-    sft_weight: float = Field(default=0.0, ge=0)
-    """Weight of the chosen answer's negative log-likelihood, added to the loss (RPO's eta)."""
-    sft_reduction: SftReduction = "mean"
-    """That term per answer: `sum` over its tokens, or `mean` over its own tokens."""
-    sft_times_beta: bool = False
-    """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
 
 
 class UpdateConfig(Config):
@@ -211,62 +142,3 @@ def split_commas(value: Any) -> Any:
     if not all(isinstance(p, str) for p in parts):
         return parts
     return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())
-
-
-class AutoConfig(Config):
-    """Who says which loss fits, for `--loss auto`."""
-
-    group: ClassVar[str] = "Loss auto"
-
-    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engines that compare chosen answers with the model's own: `hf:MODEL`, `vllm:MODEL`,
-    `openai:MODEL@URL`, `reward:MODEL`; several with commas."""
-    auto_prompts: int = Field(default=200, gt=0, json_schema_extra=OPERATIONAL)
-    """Prompts to compare on."""
-    score_column: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Instead of a judge: column of numbers, how much better chosen is than the model's own answer."""
-
-
-class TrainConfig(AutoConfig, ObjectiveConfig, TrainingConfig):
-    """Train a model on preference pairs.
-
-    Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
-    """
-
-    merge_adapter: bool = False
-    """Write the whole model, adapters merged into it."""
-    ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Reference of the log-ratios, when it is not the model at its start."""
-    reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)
-    """Folder of reference log-probabilities that runs share; the user's cache when empty, or `none`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        ranked = RANKED_LOSSES.get(values.get("loss") or "", {})
-        return {**ranked, **PRESETS.get(values.get("preset") or "", {}), **values}
-
-    @model_validator(mode="after")
-    def _refuse_bad_combinations(self) -> "TrainConfig":
-        if self.loss == "auto" and (self.judge is None) == (self.score_column is None):
-            raise UsageError(
-                "--loss auto does not guess: give it --judge ENGINE, which compares chosen answers with "
-                "the model's own, or --score_column NAME"
-            )
-        if self.label_smoothing and self.loss != "dpo":
-            raise UsageError(
-                f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"
-            )
-        if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
-            raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
-        if self.loss in RANKED_LOSSES and self.pairs != "best_worst":
-            raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
-        if self.loss in RANKED_LOSSES and self.ref_model is not None:
-            raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
-        if self.loss == "rejection_sampling" and not self.sft_weight:
-            raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
-        if self.sft_times_beta and not self.sft_weight:
-            raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
-        return self

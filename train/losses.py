@@ -131,8 +131,31 @@ LOSSES: Mapping[str, PairLoss] = {
     "apo_down": PairLoss(apo_down, lambda beta: 1.0),
     "apo_zero_unpaired": PairLoss(apo_zero_halves, lambda beta: 0.5),
 }
-
 SFT_REDUCTIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sum": nll_sum,
     "mean": nll_mean,
 }
+
+
+def ranking(rewards_w: Tensor, rewards_l: Tensor, margin: Tensor) -> Tensor:
+    """Bradley–Terry: -log sigma(r_w - r_l - margin), (B,). With margin 0 it is L_rank of the paper."""
+    return -F.logsigmoid(rewards_w - rewards_l - margin)
+
+
+def wgan(rewards_w: Tensor, rewards_l: Tensor) -> Tensor:
+    """Difference of rewards: -(r_w - r_l), (B,), as in the paper's eq. 14; it has no lower bound."""
+    return rewards_l - rewards_w
+
+
+class Orders(NamedTuple):
+    """Every two answers to one prompt with different scores."""
+
+    better_O: Tensor
+    worse_O: Tensor
+    item_O: Tensor
+
+
+def rrhf(per_token_A: Tensor, orders: Orders, items: int) -> Tensor:
+    """Sum of max(0, p_worse - p_better) over the ordered pairs of each prompt, (B,)."""
+    hinges_O = (per_token_A[orders.worse_O] - per_token_A[orders.better_O]).relu()
+    return hinges_O.new_zeros(items).index_add(0, orders.item_O, hinges_O)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from train.config import TrainConfig
 from train.losses import apo_down
+from train.preference.config import TrainConfig
 from train.preference.objective import PairLogprobs, objective_of
 
 FEATURES = torch.tensor([[4.0, 0.0], [4.0, -1.0], [0.0, 2.85]], dtype=torch.float64)

@@ -2,8 +2,8 @@
 
 The gradient of one update of DPO with an SFT term, the same pairs in micro-batches of 1, 2 and 8 pairs:
 in TRL by its own trainer, which takes one step of plain gradient descent at a rate of 1, so that the change
-of the weights is the gradient; here by `train.trainer.gradient`, in forward passes of as many tokens as those
-pairs have at most. TRL's term is a mean over the tokens of a micro-batch; ours is one over an answer's own.
+of the weights is the gradient; here by `train.trainer.gradient`, in forward passes of as many tokens as
+those pairs have at most. TRL's term is a mean over the tokens of a micro-batch; ours is one over an answer's own.
 The model is random and tiny: the claim is arithmetic. Without the SFT term TRL does not change either.
 
 python benchmarks/claims/micro_batches.py
@@ -18,14 +18,15 @@ import torch
 from made_pairs import as_row, joined, made, write
 from torch import Tensor
 
-from train.config import TrainConfig
 from train.data.pairs import load_pairs
 from train.devices.accelerator import accelerator_for
 from train.models.language import load_tokenizer, switch_randomness_off
 from train.output.metrics import MetricSums
+from train.preference.config import TrainConfig
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
-from train.trainer.gradient import Trainee, add_gradient
+from train.trainer.gradient import add_gradient
+from train.trainer.task import Trainee
 
 PAIRS = 8
 CUTS = 8, 2, 1

@@ -23,11 +23,10 @@ from toy_games import Toy, gold, markdown, over_seeds, parser_of, seeds_of, toy_
 from pairwright.folders.shards import read_tables
 from pairwright.stages.sample import SampleConfig, sample
 from train.adversarial.measures import kl_from_start
-from train.config import TrainConfig
-from train.reward_model.config import RewardConfig
+from train.preference.config import TrainConfig
+from train.reward_model.config import RewardConfig, ScoreConfig
 from train.reward_model.score import score
-from train.score_config import ScoreConfig
-from train.trainer.trainer import train
+from train.training import train
 
 LOSSES: dict[str, dict[str, Any]] = {
     "dpo": {},

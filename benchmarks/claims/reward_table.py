@@ -30,14 +30,13 @@ import numpy as np
 import torch
 
 from pairwright.inputs.sources import records
-from train.adversarial.measures import score_pairs
 from train.forward.layout import way_of
 from train.models.language import load_tokenizer
 from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, encode_reward_pairs
-from train.reward_model.report import PairScores, assess, calibration
-from train.trainer.trainer import train
+from train.reward_model.report import PairScores, assess, calibration, score_pairs
+from train.training import train
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},

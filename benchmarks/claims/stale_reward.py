@@ -20,13 +20,12 @@ from typing import Any
 
 from toy_games import apart_in_gold, golden_over, markdown, parser_of, play, rewards_of, seeds_of, toy_of
 
-from train.adversarial.measures import score_pairs
-from train.data.pairs import without_prompts_of
+from train.data.split import without_prompts_of
 from train.models.language import load_tokenizer
 from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import encode_reward_pairs, load_reward_pairs
-from train.reward_model.report import assess
+from train.reward_model.report import assess, score_pairs
 
 KINDS = {"golden over samples": golden_over, "the gold scorer's": apart_in_gold}
 MODELS = ("human", "first", "own")

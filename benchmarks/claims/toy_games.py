@@ -21,12 +21,11 @@ from game_toy import Toy, answers_of, gold, golden_string, human_pairs, strings
 from tiny_model import save_tiny_model, write_jsonl
 
 from train.adversarial.game import game
-from train.adversarial.measures import score_pairs
 from train.models.language import load_tokenizer
 from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import encode_reward_pairs
-from train.reward_model.report import PairScores
+from train.reward_model.report import PairScores, score_pairs
 
 __all__ = [
     "LOSSES",

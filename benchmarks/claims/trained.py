@@ -1,6 +1,6 @@
 """One training run of a claim: settings in, what became of every held-out pair out, kept in a cache
 
-Training is `train.trainer.trainer.train`; only what evaluations measure is kept pair by pair. A run is asked
+Training is `train.training.train`; only what evaluations measure is kept pair by pair. A run is asked
 for once: its curves stay in the cache as JSON under a hash of its settings, its weights are thrown away.
 """
 
@@ -22,11 +22,11 @@ from torch import nn
 from pairwright.folders.durable import write_durably
 from pairwright.inputs.pairs import parse_pair
 from pairwright.records import content_hash
-from train.config import TrainConfig
-from train.output.metrics import METRICS
+from train.preference.config import TrainConfig
+from train.preference.metrics import METRICS
 from train.preference.task import PreferenceTask
 from train.trainer.task import Measured
-from train.trainer.trainer import train
+from train.training import train
 
 HELD_OUT_SEED = 10_000
 PAIRS = "similar", "independent", "own"

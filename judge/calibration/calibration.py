@@ -7,21 +7,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from judge.calibration.agreement import (
-    BINS,
-    Rate,
-    calibration_error,
-    kappa,
-    plain_verdict,
-    point,
-    share,
-)
+from judge.calibration.agreement import BINS, calibration_error, kappa, plain_verdict, point
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.verdict import side
 from pairwright.engines import EngineOptions
 from pairwright.engines.kinds import engine_identity
 from pairwright.errors import UsageError
+from pairwright.figures.intervals import Rate, share
 from pairwright.records import FAILED, KEPT, Record, content_hash
 
 CALIBRATION = "calibration.json"

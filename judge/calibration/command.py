@@ -27,8 +27,9 @@ from pairwright.reports.card import write_card
 from pairwright.schema import CALIBRATED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.budget import BudgetConfig
+from pairwright.stages.config import StageConfig
 from pairwright.stages.run import run_stage
-from pairwright.stages.stage import StageConfig, Work
+from pairwright.stages.stage import Work
 
 PREFERENCE = "preference"
 TIES = (0, 1.5)

@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
-from judge.calibration.agreement import Rate
 from judge.calibration.calibration import Calibration
+from pairwright.figures.intervals import Rate
 
 
 def calibration_table(calibration: Calibration) -> Table:

@@ -14,17 +14,18 @@ from rich.table import Table
 
 from judge.comparison.matching import Answers, Matched, Mismatch, Side
 from judge.comparison.stage import WinrateStage, verdict_preference
-from judge.comparison.statistics import Interval, bootstrap, fit_length, in_words, length_feature, sign_test
+from judge.comparison.statistics import bootstrap, fit_length, in_words, length_feature
 from judge.jury.config import JuryConfig
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
 from pairwright.records import FAILED, Record, Sampling
+from pairwright.stages.config import StageConfig
 from pairwright.stages.run import run_stage
-from pairwright.stages.stage import StageConfig
 
 WINRATE = "winrate.json"
 log = logging.getLogger(__name__)

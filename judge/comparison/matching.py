@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from judge.stronger import is_engine
+from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns, parse_row
 from pairwright.inputs.rows import Candidate, Input, Parsed, Row

@@ -3,24 +3,17 @@
 P  prompts that were decided
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pairwright.figures.intervals import Interval
+
 Vector = NDArray[np.float64]
 RIDGE = 1e-3
 """Weight of the squares of both coefficients; keeps them finite when one side wins everything."""
-
-
-class Interval(NamedTuple):
-    """A number between its 2.5 % and 97.5 % quantiles over bootstrap samples of the prompts."""
-
-    value: float
-    low: float
-    high: float
 
 
 class LengthFit(NamedTuple):
@@ -76,13 +69,6 @@ def bootstrap(
         _interval(float(points_P.mean()), raw),
         _interval(fit_length(points_P, feature_P).win_rate, controlled),
     )
-
-
-def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact probability of so uneven a count, were either side as likely to win; no ties."""
-    n = wins + losses
-    tail: int = sum(math.comb(n, k) for k in range(min(wins, losses) + 1))
-    return min(1.0, float(2 * tail / 2**n))
 
 
 def in_words(win_rate: Interval, p: float, names: Sequence[str]) -> str:

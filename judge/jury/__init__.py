@@ -1,1 +1,1 @@
-"""Judges: how one is asked (by choice, log-probability, score, reward), what it says, and what a jury makes of it."""
+"""Judges: how one is asked, how its reply is read, and what a jury makes of several."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 from cyclopts.config import Dict
@@ -17,59 +17,11 @@ from cyclopts.exceptions import CycloptsError
 
 from pairwright.cli.errors import usage_sentence
 from pairwright.cli.settings_file import Settings, load_settings
+from pairwright.commands import COMMANDS
 from pairwright.config import Config, heading_of, headings, is_positional
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.terminal.text import one_line
 from pairwright.versions import versions
-
-
-class Command(NamedTuple):
-    """Where a command lives. Its module is imported when it is the one asked for."""
-
-    module: str
-    config: str
-    function: str
-    summary: str
-
-
-COMMANDS = {
-    "sample": Command("pairwright.stages.sample", "SampleConfig", "sample", "Sample answers to prompts."),
-    "revise": Command("revise.command", "ReviseConfig", "revise", "Revise answers into preference pairs."),
-    "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
-    "calibrate": Command(
-        "judge.calibration.command", "CalibrateConfig", "calibrate", "Measure a judge on labels."
-    ),
-    "winrate": Command(
-        "judge.comparison.command", "WinrateConfig", "winrate", "Compare two models' answers."
-    ),
-    "train": Command("train.command", "TrainConfig", "train", "Train a model on preference pairs."),
-    "reward": Command("train.command", "RewardConfig", "reward", "Train a reward model on pairs."),
-    "score": Command("train.command", "ScoreConfig", "score", "Score answers with a reward model."),
-    "game": Command("train.command", "GameConfig", "game", "Play reward model against model."),
-    "loop": Command("train.command", "LoopConfig", "loop", "Go through on-policy rounds."),
-    "demo": Command("pairwright.cli.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
-    "doctor": Command(
-        "pairwright.checks.command", "DoctorConfig", "doctor", "Examine this machine and an engine."
-    ),
-    "stats": Command(
-        "pairwright.reports.stats", "StatsConfig", "stats", "Show what a folder holds, in numbers."
-    ),
-    "merge": Command("pairwright.sift.merge", "MergeConfig", "merge", "Put several runs into one."),
-    "split": Command("pairwright.sift.split", "SplitConfig", "split", "Part a run, no prompt in both."),
-    "dedup": Command("pairwright.sift.dedup", "DedupConfig", "dedup", "Drop rows that repeat others."),
-    "decontaminate": Command(
-        "pairwright.sift.decontaminate",
-        "DecontaminateConfig",
-        "decontaminate",
-        "Drop rows that a test set knows.",
-    ),
-    "export": Command(
-        "pairwright.exports.command", "ExportConfig", "export", "Write pairs for another trainer."
-    ),
-    "report": Command(
-        "pairwright.reports.report", "ReportConfig", "report", "Make a page to judge runs by."
-    ),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

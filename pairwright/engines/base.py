@@ -1,15 +1,8 @@
 """What every engine can do."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from pairwright.records import Completion, Job
-
-
-class Finished(NamedTuple):
-    """A completion and the key of the job it answers."""
-
-    key: str
-    completion: Completion
+from pairwright.records import Finished, Job
 
 
 class Engine(Protocol):

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 
-from pairwright.engines.base import Finished
 from pairwright.engines.constraint import broken_constraint
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
-from pairwright.records import Completion, FinishReason, Job, Record, Request
+from pairwright.records import Completion, Finished, FinishReason, Job, Record, Request
 
 
 class Reply(Record):

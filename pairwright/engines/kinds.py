@@ -95,3 +95,9 @@ def _model_and_url(spec: str, name: str) -> tuple[str, str]:
     if not at or not model or not urlsplit(url).netloc:
         raise UsageError(f"{spec}: write it as openai:MODEL@URL, with http:// or https:// in it")
     return model, url
+
+
+def is_engine(stronger: str) -> bool:
+    """Whether `--stronger` names an engine; else it names a column."""
+    kind, colon, _ = stronger.partition(":")
+    return bool(colon) and kind in KINDS

@@ -3,12 +3,11 @@
 import gc
 from typing import TYPE_CHECKING, Any
 
-from pairwright.engines.base import Finished
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.models.chat import encode_answer
 from pairwright.models.names import model_identity
-from pairwright.records import Completion, Job
+from pairwright.records import Completion, Finished, Job
 
 if TYPE_CHECKING:
     from torch import Tensor

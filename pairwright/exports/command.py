@@ -16,9 +16,10 @@ from rich.text import Text
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit
+from pairwright.exports.push import push_folder
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
-from pairwright.hub import push_folder
-from pairwright.inputs.sources import CHUNK, open_source
+from pairwright.inputs.source import CHUNK
+from pairwright.inputs.sources import open_source
 from pairwright.reports.card import CARD, front_matter
 from pairwright.schema import CONVERSATION
 

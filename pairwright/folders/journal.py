@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pairwright.engines.base import Finished
 from pairwright.errors import PairwrightError
 from pairwright.folders.durable import TEMPORARY, sync_folder
-from pairwright.records import Completion
+from pairwright.records import Completion, Finished
 
 log = logging.getLogger(__name__)
 

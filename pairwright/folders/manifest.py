@@ -11,7 +11,6 @@ from pairwright.folders.durable import write_durably
 from pairwright.records import KEPT, Record, content_hash
 
 MANIFEST = "run.json"
-
 _MENDING = "run its command with --fresh, which uses every finished completion again"
 
 
@@ -102,11 +101,3 @@ def load_manifest(folder: Path) -> Manifest:
     if derived != manifest._derived(values):
         raise PairwrightError(f"{path}: damaged (it does not have its own hash); {_MENDING}")
     return manifest
-
-
-def changed_field(before: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Name of a setting that differs, with both values, or None."""
-    for name in [*before, *(n for n in now if n not in before)]:
-        if before.get(name) != now.get(name):
-            return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"
-    return None

@@ -19,14 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.claim import changed_field
 from pairwright.folders.durable import TEMPORARY, sha256_file, sweep_temporaries, write_durably
-from pairwright.folders.manifest import MANIFEST, Manifest, Shard, changed_field, load_manifest
+from pairwright.folders.manifest import MANIFEST, Manifest, Shard, load_manifest
 from pairwright.records import KEPT, Outcome
 from pairwright.schema import dropped
 
 log = logging.getLogger(__name__)
-
-
 PARTS = ("dropped", "data")
 """In the order in which a shard's files are renamed into place."""
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.models.chat import ROLES
-from pairwright.records import Message
+from pairwright.records import ROLES, Message
 
 PROMPTS = ("prompt", "instruction", "question", "messages")
 ANSWERS = ("completion", "response", "output", "answer", "rejected")

@@ -13,7 +13,8 @@ from pairwright.folders.manifest import InputInfo
 from pairwright.inputs.carried import CarriedTypes
 from pairwright.inputs.columns import Columns, find_columns, parse_row
 from pairwright.inputs.occurrences import Occurrences
-from pairwright.inputs.sources import CHUNK, Source, open_source
+from pairwright.inputs.source import CHUNK, Source
+from pairwright.inputs.sources import open_source
 from pairwright.records import Message, canonical_json, content_hash
 from pairwright.schema import STATUS
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,27 +18,9 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import sha256_file
 from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.folders.shards import read_tables
-from pairwright.schema import plain_type
-
-CHUNK = 1000
-"""Rows held in memory at once."""
+from pairwright.inputs.source import CHUNK, Source, plain_schema
 
 _FILES = {".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zst", ".zip", ".arrow"}
-
-
-class Source(Protocol):
-    """Records, in an order that never changes."""
-
-    schema: pa.Schema | None
-    """Columns and their plain types; None when only the records tell."""
-
-    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Where a record stands (`answers.jsonl line 7`), and the record."""
-        ...
-
-    def sha256(self) -> str:
-        """Hash of what is read."""
-        ...
 
 
 def open_source(name: str) -> Source:
@@ -58,7 +40,7 @@ def open_source(name: str) -> Source:
     dataset, _, split = name.partition(":")
     if dataset.count("/") != 1 or Path(dataset).suffix in _FILES or dataset.startswith((".", "/", "~")):
         raise UsageError(f"{name}: no such file or folder")
-    from pairwright.hub import HubDataset
+    from pairwright.inputs.hub_dataset import HubDataset
 
     return HubDataset(dataset, split or "train")
 
@@ -66,15 +48,6 @@ def open_source(name: str) -> Source:
 def records(name: str, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
     """The records of any source, at most `limit`."""
     return (record for _, record in islice(open_source(name), limit))
-
-
-def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The same columns without metadata, and without types that readers disagree about."""
-    return pa.schema([pa.field(f.name, plain_type(_storage(f.type))) for f in schema])
-
-
-def _storage(kind: pa.DataType) -> pa.DataType:
-    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 class JsonLines:

@@ -13,13 +13,10 @@ from weakref import WeakKeyDictionary, proxy
 
 from pairwright.errors import UsageError
 from pairwright.models.controls import SECRET_NAME, RenamedTokenizer, control_ids, literal_ids
-from pairwright.records import Message
+from pairwright.records import ROLES, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
-"""Roles a message may have: templates paste them between marks, so data cannot make up its own."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STAND_INS = range(0xF0000, 0xFFFFE)  # private use: no template looks for them

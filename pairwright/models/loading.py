@@ -8,7 +8,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
-from pairwright.models.names import quiet, resolve_model
+from pairwright.models.names import resolve_model
+from pairwright.models.quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

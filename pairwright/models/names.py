@@ -1,24 +1,12 @@
 """Model folders: whether one can be loaded, and a short hash of what is in it."""
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 from pairwright.errors import UsageError
 from pairwright.hub import ask_no_hub_in_vain
-
-_SAMPLES, _SAMPLE = 256, 2**16
-_EDGE = 2**20
-_TEXTS = (
-    "config.json",
-    "adapter_config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-)
+from pairwright.models.fingerprint import fingerprint
+from pairwright.models.quiet import quiet
 
 
 def resolve_model(name: str) -> str:
@@ -84,56 +72,3 @@ def _commit(hub_id: str) -> str:
         hint = f" Did you mean {meant[0]}?" if meant else ""
         raise UsageError(f"{hub_id} is neither a folder here nor a model on the hub.{hint}") from error
     return Path(str(config)).parent.name[:12]
-
-
-def fingerprint(folder: Path) -> str:
-    """Hash of a model folder: 12 hex digits over its weights, configuration and tokenizer.
-
-    Of each weights file it reads the size, both ends and 256 places between, so a fine-tune of any
-    one matrix shows and 100 GB take a second. The folder's own name and place do not count.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
-        for block in _blocks(path):
-            digest.update(block)
-    for path in (folder / name for name in _TEXTS):
-        if path.is_file():
-            digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def file_fingerprint(path: Path) -> str:
-    """Hash of one large file, read in places as `fingerprint` does: 12 hex digits."""
-    digest = hashlib.sha256(str(path.stat().st_size).encode())
-    for block in _blocks(path):
-        digest.update(block)
-    return digest.hexdigest()[:12]
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        yield file.read(_EDGE)
-        for i in range(_SAMPLES):
-            file.seek(i * size // _SAMPLES)
-            yield file.read(_SAMPLE)
-        file.seek(max(0, size - _EDGE))
-        yield file.read()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from drawing progress bars and warning of what we know."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

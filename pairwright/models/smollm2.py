@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import require_space, sync_folder
-from pairwright.models.names import file_fingerprint, quiet
+from pairwright.models.fingerprint import file_fingerprint
+from pairwright.models.quiet import quiet
 
 _SIZE = 300 * 2**20
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns, find_columns, parse_row
 from pairwright.inputs.rows import Input
-from pairwright.inputs.sources import Source, open_source
+from pairwright.inputs.source import Source
+from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
 from pairwright.schema import CONVERSATION
 

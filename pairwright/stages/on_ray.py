@@ -1,7 +1,7 @@
 """`--ray`: the workers of a run as actors of a Ray cluster, driven by Ray Data.
 
-Each actor is worker `i` of `n` (see `pairwright.stages.workers`), with engines of its own. Ray starts a dead
-one again, which goes on from its journal; a shard's rename is its commit, so none is done twice. All
+Each actor is worker `i` of `n` (see `pairwright.stages.workers`), with engines of its own. Ray starts
+a dead one again, which goes on from its journal; a shard's rename is its commit, so none is done twice. All
 machines must see the run folder and the input under the same paths, and have pairwright installed.
 """
 
@@ -15,7 +15,7 @@ from pairwright.folders.manifest import Manifest, load_manifest
 from pairwright.terminal.interrupt import Interrupted
 
 if TYPE_CHECKING:
-    from pairwright.stages.stage import StageConfig
+    from pairwright.stages.config import StageConfig
 
 Work = Callable[[str], Manifest | None]
 """Does a share, `i/n`."""

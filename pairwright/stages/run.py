@@ -23,10 +23,11 @@ from pairwright.inputs.sources import open_source
 from pairwright.records import FAILED, content_hash
 from pairwright.reports.card import write_card
 from pairwright.stages.budget import Budget, BudgetSpent
+from pairwright.stages.config import StageConfig
 from pairwright.stages.on_ray import run_on_ray
 from pairwright.stages.preview import show_dry_run, show_preview
 from pairwright.stages.runner import Runner
-from pairwright.stages.stage import Stage, StageConfig
+from pairwright.stages.stage import Stage
 from pairwright.stages.workers import ALONE, WORKERS, Share, arrive, begin, gather, gather_strays
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from pairwright.terminal.progress import progress

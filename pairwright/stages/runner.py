@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pairwright.engines.base import Engine, Finished
+from pairwright.engines.base import Engine
 from pairwright.engines.pool import EnginePool
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import commit_shard
 from pairwright.inputs.rows import Input, Row
-from pairwright.records import FAILED, KEPT, Completion, Job, Outcome, Request, content_hash
+from pairwright.records import FAILED, KEPT, Completion, Finished, Job, Outcome, Request, content_hash
 from pairwright.schema import with_carried
 from pairwright.stages.budget import Budget
 from pairwright.stages.stage import Stage, Work

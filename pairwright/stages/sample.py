@@ -12,8 +12,9 @@ from pairwright.folders.manifest import Manifest
 from pairwright.inputs.rows import Input, Row
 from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
 from pairwright.schema import ANSWER
+from pairwright.stages.config import SharedStageConfig
 from pairwright.stages.run import run_stage
-from pairwright.stages.stage import SharedStageConfig, Work
+from pairwright.stages.stage import Work
 
 
 class SampleConfig(SharedStageConfig):

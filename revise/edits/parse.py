@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import json_repair
 
+from pairwright.records import without_thinking
 from revise.edits.apply import Edit
-from revise.parse import without_thinking
 
 Unit = Literal["text", "sentence"]
 
@@ -41,7 +41,7 @@ def parse_edits(text: str, unit: Unit, *, cut_off: bool = False) -> list[Edit] |
     commas, typographic or single quotes, comments) is repaired, unless it breaks off: what is
     missing there cannot be guessed, nor after `cut_off`, which only whole JSON survives.
     """
-    said = without_thinking(text)
+    said = without_thinking(text, _BEGINS)
     items = _listed(_values(said))
     if items is None and not cut_off:
         items = _listed(_repaired(said))
@@ -57,7 +57,7 @@ def _values(text: str) -> list[Any]:
     """Every outermost JSON object and list in a text."""
     found: list[Any] = []
     at = tries = 0
-    while (opening := re.compile(r"[\[{]").search(text, at)) and tries < _MOST_TRIES:
+    while (opening := _BEGINS.search(text, at)) and tries < _MOST_TRIES:
         tries += 1
         try:
             value, at = _DECODER.raw_decode(text, opening.start())

@@ -7,7 +7,8 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.engines.kinds import KINDS
 from pairwright.errors import UsageError
-from train.config import RANKED_LOSSES, LossName, split_commas
+from train.config import split_commas
+from train.preference.config import RANKED_LOSSES, LossName
 from train.reward_model.config import RewardLossName
 
 

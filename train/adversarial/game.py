@@ -28,15 +28,14 @@ from train.adversarial.measures import kl_from_start, measure_answers, measure_r
 from train.adversarial.prompts import Halves, Prompts, keep_prompts, read_halves
 from train.adversarial.table import write_table
 from train.adversarial.warnings import failure_signs
-from train.config import TrainConfig
-from train.console import say
+from train.devices.processes import say
 from train.models.reward import require_reward_model
+from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
-from train.reward_model.config import RewardConfig
+from train.reward_model.config import RewardConfig, ScoreConfig
 from train.reward_model.score import score
 from train.rounds.folder import enter, finished_rounds, read_measures, round_folder, write_measures
-from train.score_config import ScoreConfig
-from train.trainer.trainer import train
+from train.training import train
 
 log = logging.getLogger(__name__)
 

@@ -12,17 +12,14 @@ from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from pairwright.models.chat import encode_answer
 from pairwright.records import KEPT, conversation
-from train.data.pairs import without_prompts_of
+from train.data.split import without_prompts_of
 from train.forward.answers import Answer
-from train.forward.layout import way_of
-from train.forward.logprobs import answer_logprobs, answers_of
-from train.forward.rewards import answer_scores
-from train.models.language import load_base, load_tokenizer, switch_randomness_off
+from train.forward.logprobs import answer_logprobs
+from train.models.language import load_base, load_tokenizer, switch_randomness_off, to_device
 from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
-from train.reward_model.pairs import RewardPair, encode_reward_pairs, load_reward_pairs, pairs_of
-from train.reward_model.report import PairScores, assess
-from train.trainer.batches import deal
+from train.reward_model.pairs import RewardPair, encode_reward_pairs, load_reward_pairs
+from train.reward_model.report import assess, score_pairs
 
 _LOOKED_AT = 200
 """Most pairs of its own training that a reward model is asked about."""
@@ -87,20 +84,6 @@ def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[st
     }
 
 
-@torch.no_grad()
-def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
-    """Rewards of both answers of some pairs, `budget` tokens at a time."""
-    rewards_P2 = torch.zeros(len(pairs), 2)
-    if pairs:
-        trees = way_of(model).trees
-        for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees):
-            batch = pairs_of([pairs[index] for index in micro.indices])
-            rewards_P2[micro.indices] = answer_scores(model, answers_of(batch)).cpu().view(2, -1).T
-    lengths_P2 = np.array([[len(ids) for ids in p.sides.values()] for p in pairs], dtype=np.float64)
-    rewards = rewards_P2.double().numpy()
-    return PairScores(*rewards.T, *lengths_P2.reshape(-1, 2).T)
-
-
 def kl_from_start(samples: Path, model: str, start: str, *, size: int, use_cpu: bool) -> dict[str, float]:
     """KL(model || start) on the model's own answers: mean log-ratio, in nats an answer and a token.
 
@@ -133,8 +116,3 @@ def _logprobs(name: str, answers: Sequence[Answer], size: int, use_cpu: bool) ->
     model = to_device(model, use_cpu)
     parts = [answer_logprobs(model, answers[at : at + size]).sums_A for at in range(0, len(answers), size)]
     return torch.cat(parts).cpu()
-
-
-def to_device(model: Any, use_cpu: bool) -> Any:
-    """The model where it works fastest."""
-    return model.to("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")

@@ -10,7 +10,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
 from pairwright.records import Message, content_hash
-from train.data.pairs import (
+from train.data.split import (
     EMPTY,
     TOO_LONG,
     TRAINED_ON,
@@ -25,7 +25,7 @@ from train.data.pairs import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from train.config import TrainConfig
+    from train.preference.config import TrainConfig
 
 SINGLE = "single"
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pairwright.errors import PairwrightError, UsageError
 
 if TYPE_CHECKING:
-    from train.trainer.gradient import Trainee
+    from train.trainer.task import Trainee
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.data.pairs import TokenIds
+from train.data.split import TokenIds
 
 
 class Answer(NamedTuple):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from train.data.pairs import TokenIds
+from train.data.split import TokenIds
 from train.forward.answers import Answer
 
 

@@ -15,7 +15,7 @@ from accelerate import PartialState
 from torch import nn
 
 from pairwright.errors import UsageError
-from pairwright.models.names import quiet
+from pairwright.models.quiet import quiet
 from train.config import TrainingConfig
 
 # Where it is imported, by peft as well, it may regret a kernel of the hub that only inference uses.

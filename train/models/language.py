@@ -1,6 +1,5 @@
 """Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -10,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from pairwright.errors import UsageError
-from pairwright.models.names import find_model, fingerprint, quiet, resolve_model
+from pairwright.models.fingerprint import fingerprint
+from pairwright.models.names import find_model, resolve_model
+from pairwright.models.quiet import quiet
 from train.config import TrainingConfig
 from train.devices.sharded import let_go
 from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
@@ -18,7 +19,8 @@ from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, re
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from train.data.pairs import Item
+    from train.data.split import Item
+
 
 ADAPTER_CONFIG = "adapter_config.json"
 _RANDOM = ("drop", "jitter")
@@ -172,13 +174,6 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
 
 
-def release_memory() -> None:
-    """Give the memory of models that are gone back to the GPU, where other processes wait for it."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def load_base(name: str) -> Any:
     """A causal language model in float32, adapters merged, with gradients off."""
     with as_usage_error(name), quiet():
@@ -238,3 +233,8 @@ def as_usage_error(name: str) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def to_device(model: Any, use_cpu: bool) -> Any:
+    """The model where it works fastest."""
+    return model.to("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")

@@ -8,7 +8,8 @@ from torch import nn
 
 from pairwright.errors import UsageError
 from pairwright.models.chat import end_of_turn
-from pairwright.models.names import quiet, resolve_model
+from pairwright.models.names import resolve_model
+from pairwright.models.quiet import quiet
 from train.models.language import (
     ADAPTER_CONFIG,
     as_usage_error,

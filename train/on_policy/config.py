@@ -7,15 +7,8 @@ from pydantic import Field, PositiveInt, model_validator
 from pairwright.config import OPERATIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
-from train.config import (
-    RANKED_LOSSES,
-    AdapterConfig,
-    ObjectiveConfig,
-    PairsConfig,
-    TrainConfig,
-    UpdateConfig,
-    WorkConfig,
-)
+from train.config import AdapterConfig, PairsConfig, UpdateConfig, WorkConfig
+from train.preference.config import RANKED_LOSSES, ObjectiveConfig, TrainConfig
 
 OWN_OF_TRAIN = (
     "model",

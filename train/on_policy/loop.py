@@ -24,16 +24,16 @@ from pairwright.records import KEPT
 from pairwright.stages.sample import SampleConfig, sample
 from revise import ReviseConfig, revise
 from revise.stage import ReviseStage
-from train.console import say
+from train.devices.memory import release_memory
+from train.devices.processes import say
 from train.models.four_bits import require_four_bits
-from train.models.language import release_memory
 from train.on_policy.answers import as_they_stand, split_prompts
 from train.on_policy.config import LoopConfig
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
-from train.trainer.trainer import train
+from train.training import train
 
 _DECIDED = (KEPT, "tie", "inconsistent", "disagreement")
 """How prompts end that a judge gave verdicts on."""

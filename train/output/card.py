@@ -8,7 +8,7 @@ import yaml
 from pairwright.figures.training import Curve, TrainingFigures, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.durable import write_durably
-from train.output.folder import TrainRecord
+from train.output.record import TrainRecord
 
 CARD = "README.md"
 _COLUMNS = 5

@@ -7,18 +7,14 @@ auto/            how `--loss auto` came to a loss
 config.json, model.safetensors, tokenizer.json …   the trained model, once all is done
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field, ValidationError
+from typing import Any
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
-from pairwright.folders.manifest import changed_field
-from pairwright.records import Record
+from pairwright.folders.claim import changed_field
+from pairwright.folders.durable import TEMPORARY, sync_folder
 from train.output.checkpoint import (
     DAMAGED,
     PREFIX,
@@ -27,55 +23,13 @@ from train.output.checkpoint import (
     newest_sound,
     sealed,
 )
+from train.output.record import RECORD, TrainRecord, read_record
 from train.output.state import read_state
 
-RECORD = "train.json"
 METRICS_FILE = "metrics.jsonl"
 TRACKERS = "trackers"
 AUTO = "auto"
 _LOCK = ".lock"
-
-
-class TrainRecord(Record):
-    """`train.json`."""
-
-    status: Literal["running", "finished"] = "running"
-    identity: dict[str, Any]
-    """All that decides the trained weights: settings, model, tokenizer, pairs."""
-    config: dict[str, Any]
-    """All settings, resolved."""
-    versions: dict[str, str]
-    counts: dict[str, int]
-    """Pairs, tokens and updates."""
-    dropped: dict[str, list[str]]
-    """Row ids of the pairs left out, by reason."""
-    files: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 of the trained model's files."""
-    metrics: dict[str, float] = Field(default_factory=dict)
-    """The last value of every metric."""
-    start_metrics: dict[str, float] = Field(default_factory=dict)
-    """Held-out metrics before the first update."""
-    seconds: float = 0.0
-    """Of the process that finished the run."""
-    peak_memory_gib: float = 0.0
-
-    def save(self, folder: Path) -> None:
-        """Write `train.json` in one step."""
-        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
-        write_durably(folder / RECORD, (text + "\n").encode("utf-8", "surrogatepass"))
-
-
-def read_record(folder: Path) -> TrainRecord | None:
-    """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
-    try:
-        return TrainRecord.model_validate_json((folder / RECORD).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise PairwrightError(
-            f"{folder / RECORD}: damaged ({reason}); restore it or choose another output_dir"
-        ) from None
 
 
 def check_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pairwright.errors import PairwrightError, UsageError
-from train.console import say
+from train.devices.processes import say
 from train.output.metrics import MetricLog
 
 if TYPE_CHECKING:

@@ -20,16 +20,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from judge.comparison.command import WinrateConfig, load_winrate, winrate
-from judge.comparison.statistics import Interval, bootstrap, sign_test
+from judge.comparison.statistics import bootstrap
 from pairwright.errors import UsageError
+from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
 from pairwright.records import Record, content_hash
-from train.config import TrainConfig
-from train.console import say
+from train.devices.processes import say
 from train.models.language import model_identity
 from train.output.folder import AUTO, check_folder
+from train.preference.config import TrainConfig
 
 SIGNIFICANT = 0.05
 """Most the sign test may leave to luck, besides the interval: few prompts show nothing."""

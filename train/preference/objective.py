@@ -3,14 +3,16 @@
 B  pairs in a batch
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from train.config import TrainConfig
+from train.data.pairs import Pair
+from train.forward.logprobs import answer_logprobs, answers_of
 from train.losses import LOSSES, SFT_REDUCTIONS, PairwiseFormula, cdpo
+from train.preference.config import TrainConfig
 
 
 class PairLogprobs(NamedTuple):
@@ -76,3 +78,20 @@ def objective_of(config: TrainConfig) -> Objective:
         sft=SFT_REDUCTIONS[config.sft_reduction],
         sft_weight=config.sft_weight * (config.beta if config.sft_times_beta else 1.0),
     )
+
+
+class PairSet(NamedTuple):
+    """P pairs and what the reference thinks of them."""
+
+    pairs: Sequence[Pair]
+    ref_P2: Tensor
+    """Reference log-probabilities of chosen and rejected: nats, float32, on the model's device."""
+
+
+def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
+    """Policy and reference on some of the pairs, in one forward pass, with gradients."""
+    policy = answer_logprobs(model, answers_of([data.pairs[index] for index in indices]))
+    policy_w, policy_l = policy.sums_A.chunk(2)
+    tokens_w, tokens_l = policy.tokens_A.chunk(2)
+    ref_w, ref_l = data.ref_P2[list(indices)].unbind(1)
+    return PairLogprobs(policy_w, policy_l, ref_w, ref_l, tokens_w, tokens_l)

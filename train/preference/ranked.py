@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.config import TrainConfig
-from train.data.pairs import Pairs
 from train.data.ranked import Ranked, load_ranked
+from train.data.split import Pairs
 from train.forward.answers import Answer
 from train.forward.logprobs import AnswerLogprobs, answer_logprobs
-from train.losses import SFT_REDUCTIONS
+from train.losses import SFT_REDUCTIONS, Orders, rrhf
 from train.models.language import load_model, merged
-from train.trainer.gradient import Trainee
-from train.trainer.task import Measured
+from train.preference.config import TrainConfig
+from train.trainer.task import Measured, Trainee
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -41,14 +40,6 @@ class RankedSet(NamedTuple):
     """Prompts with their answers; nothing more is to be known of them."""
 
     pairs: Sequence[Ranked]
-
-
-class Orders(NamedTuple):
-    """Every two answers to one prompt with different scores."""
-
-    better_O: Tensor
-    worse_O: Tensor
-    item_O: Tensor
 
 
 class RankedTask:
@@ -117,12 +108,6 @@ class RankedTask:
     def publishable(self, model: Any) -> Any:
         """The model as it is, its adapter, or that merged into it."""
         return merged(model) if self._config.merge_adapter else model
-
-
-def rrhf(per_token_A: Tensor, orders: Orders, items: int) -> Tensor:
-    """Sum of max(0, p_worse - p_better) over the ordered pairs of each prompt, (B,)."""
-    hinges_O = (per_token_A[orders.worse_O] - per_token_A[orders.better_O]).relu()
-    return hinges_O.new_zeros(items).index_add(0, orders.item_O, hinges_O)
 
 
 def orders_of(items: Sequence[Ranked], device: torch.device) -> Orders:

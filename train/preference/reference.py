@@ -7,13 +7,12 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError
-from train.console import say
 from train.data.pairs import Pair
-from train.devices.accelerator import on_first
+from train.devices.processes import on_first, say
 from train.forward.layout import way_of
 from train.forward.logprobs import answer_logprobs, answers_of
 from train.models.language import as_reference
-from train.pair_logprobs import PairSet
+from train.preference.objective import PairSet
 from train.preference.reference_store import ReferenceStore
 from train.trainer.batches import deal
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError, UsageError
-from train.config import TrainConfig
-from train.console import say
-from train.data.pairs import Pair, Pairs, load_pairs
+from train.data.pairs import Pair, load_pairs
+from train.data.split import Pairs
+from train.devices.processes import say
 from train.forward.layout import way_of
 from train.forward.logprobs import answer_logprobs, answers_of
 from train.models.four_bits import weights_of
@@ -24,13 +24,12 @@ from train.models.language import (
     model_identity,
     switch_randomness_off,
 )
-from train.output.metrics import METRICS, pair_metrics
-from train.pair_logprobs import PairSet, pair_logprobs
-from train.preference.objective import PairLogprobs, PairLosses, objective_of
+from train.preference.config import TrainConfig
+from train.preference.metrics import METRICS, pair_metrics
+from train.preference.objective import PairLogprobs, PairLosses, PairSet, objective_of, pair_logprobs
 from train.preference.reference import with_reference
 from train.preference.reference_store import NONE, ReferenceStore
-from train.trainer.gradient import Trainee
-from train.trainer.task import Measured
+from train.trainer.task import Measured, Trainee
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

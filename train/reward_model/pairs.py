@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
-from train.data.pairs import (
-    TRAINED_ON,
-    Pair,
-    Pairs,
-    TokenIds,
-    describe_dropped,
-    encode_pair,
-    hold_out,
-    why_not,
-    without_prompts_of,
-)
+from train.data.pairs import Pair, encode_pair, why_not
+from train.data.split import TRAINED_ON, Pairs, TokenIds, describe_dropped, hold_out, without_prompts_of
 from train.reward_model.config import RewardConfig
 
 if TYPE_CHECKING:

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from pairwright.folders.durable import write_durably
+from train.forward.layout import way_of
+from train.forward.logprobs import answers_of
+from train.forward.rewards import answer_scores
+from train.reward_model.pairs import RewardPair, pairs_of
+from train.trainer.batches import deal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -151,3 +158,17 @@ def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -
     if shown:
         plot_reliability(folder / "reliability.png", shown)
         plot_rewards(folder / "rewards.png", shown)
+
+
+@torch.no_grad()
+def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
+    """Rewards of both answers of some pairs, `budget` tokens at a time."""
+    rewards_P2 = torch.zeros(len(pairs), 2)
+    if pairs:
+        trees = way_of(model).trees
+        for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees):
+            batch = pairs_of([pairs[index] for index in micro.indices])
+            rewards_P2[micro.indices] = answer_scores(model, answers_of(batch)).cpu().view(2, -1).T
+    lengths_P2 = np.array([[len(ids) for ids in p.sides.values()] for p in pairs], dtype=np.float64)
+    rewards = rewards_P2.double().numpy()
+    return PairScores(*rewards.T, *lengths_P2.reshape(-1, 2).T)

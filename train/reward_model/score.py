@@ -24,7 +24,7 @@ from train.forward.answers import Answer
 from train.forward.rewards import answer_scores
 from train.models.language import load_tokenizer, model_identity
 from train.models.reward import load_reward_model, require_reward_model
-from train.score_config import ScoreConfig
+from train.reward_model.config import ScoreConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.data.pairs import Pairs
+from train.data.split import Pairs
 from train.forward.logprobs import answers_of
 from train.forward.rewards import answer_scores
+from train.losses import ranking, wgan
 from train.models.language import merged
 from train.models.reward import load_for_reward_training
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, load_reward_pairs, pairs_of
 from train.reward_model.report import PairScores, write_report
-from train.trainer.gradient import Trainee
-from train.trainer.task import Measured
+from train.trainer.task import Measured, Trainee
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -46,16 +45,6 @@ class RewardSet(NamedTuple):
     """Pairs as they are: a reward model has no reference."""
 
     pairs: Sequence[RewardPair]
-
-
-def ranking(rewards_w: Tensor, rewards_l: Tensor, margin: Tensor) -> Tensor:
-    """Bradley–Terry: -log sigma(r_w - r_l - margin), (B,). With margin 0 it is L_rank of the paper."""
-    return -F.logsigmoid(rewards_w - rewards_l - margin)
-
-
-def wgan(rewards_w: Tensor, rewards_l: Tensor) -> Tensor:
-    """Difference of rewards: -(r_w - r_l), (B,), as in the paper's eq. 14; it has no lower bound."""
-    return rewards_l - rewards_w
 
 
 class RewardTask:

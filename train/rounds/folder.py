@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.claim import changed_field
 from pairwright.folders.durable import TEMPORARY, write_durably
-from pairwright.folders.manifest import changed_field
 
 MEASURES = "measures.json"
 _OWN = (".lock", TEMPORARY)

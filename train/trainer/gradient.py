@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -14,36 +13,11 @@ from torch import Tensor, nn
 from pairwright.errors import PairwrightError
 from train.devices.divided import DividedAdamW, is_divided
 from train.devices.sharded import whole
-from train.forward.layout import way_of
 from train.output.metrics import MetricSums
-from train.trainer.batches import MicroBatch, count_prompts, deal
-from train.trainer.task import Dataset, Task
+from train.trainer.batches import count_prompts
+from train.trainer.task import Dataset, Trainee
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Trainee:
-    """What the functions here work on."""
-
-    accelerator: Accelerator
-    policy: nn.Module
-    task: Task
-    micro_batch_tokens: int
-    """Most tokens of a forward pass; less once memory has run out."""
-
-    def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
-        """This process's share of some pairs."""
-        return deal(
-            indices,
-            data.pairs,
-            budget=self.micro_batch_tokens,
-            rank=self.accelerator.process_index,
-            world=self.accelerator.num_processes,
-            trees=way_of(self.policy).trees,
-        )
-
-
 _NO_MEMORY = ("can't allocate memory", "CUDA out of memory")
 
 

@@ -7,21 +7,21 @@ import torch
 from accelerate import Accelerator
 
 from train.config import TrainingConfig
-from train.console import say
-from train.data.pairs import Pairs, describe_dropped
+from train.data.split import Pairs, describe_dropped
 from train.devices import divided
 from train.devices.accelerator import uses_bf16
+from train.devices.processes import say
 from train.devices.sharded import outline, shard
 from train.forward.layout import way_of
 from train.models.language import require_vocabulary
-from train.output.folder import METRICS_FILE, TrainRecord
+from train.output.folder import METRICS_FILE
 from train.output.metrics import MetricLog, MetricSums
+from train.output.record import TrainRecord
 from train.output.state import Training, load_training, parameter_groups
 from train.output.trackers import Reporter
 from train.trainer.batches import require_room
-from train.trainer.gradient import Trainee
 from train.trainer.schedule import Schedule
-from train.trainer.task import Dataset, Task
+from train.trainer.task import Dataset, Task, Trainee
 
 _LOOKED_AT = 4
 """Items a process looks at before the first update."""

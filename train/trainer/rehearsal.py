@@ -8,15 +8,16 @@ import torch
 from torch import nn
 
 from train.config import TrainingConfig
-from train.console import say
-from train.data.pairs import Item, Pairs, TokenIds, describe_dropped
-from train.devices.accelerator import accelerator_for, describe, peak_memory_gib, uses_bf16
+from train.data.split import Item, Pairs, TokenIds, describe_dropped
+from train.devices.accelerator import accelerator_for, uses_bf16
+from train.devices.memory import peak_memory_gib
+from train.devices.processes import say
 from train.forward.layout import way_of
 from train.models.language import load_tokenizer
 from train.output.folder import check_folder
-from train.result import TrainResult, result_of
-from train.tasks import task_of
+from train.output.record import TrainResult, result_of
 from train.trainer.batches import deal
+from train.trainer.plan import describe
 from train.trainer.schedule import Schedule, plan
 from train.trainer.task import Task
 
@@ -30,10 +31,10 @@ _TIMED = 4
 """Items of middling length, on either side of the middle, that are timed."""
 
 
-def preview(config: TrainingConfig) -> TrainResult:
+def preview(config: TrainingConfig, task: Task) -> TrainResult:
     """Print the first pairs as the model sees them, the trained part of each between ⟦ and ⟧."""
     tokenizer = load_tokenizer(config.model)
-    pairs = task_of(config).read(tokenizer)
+    pairs = task.read(tokenizer)
     for number, pair in enumerate(pairs.training[:SHOWN], start=1):
         print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
         print(shown(tokenizer, pair))
@@ -53,12 +54,11 @@ def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
     return "\n".join((text(pair.prompt_ids), *answers))
 
 
-def dry_run(config: TrainingConfig) -> TrainResult:
+def dry_run(config: TrainingConfig, task: Task) -> TrainResult:
     """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
     check_folder(Path(config.output_dir))
     with accelerator_for(config) as accelerator:
         tokenizer = load_tokenizer(config.model)
-        task = task_of(config)
         pairs = task.read(tokenizer)
         schedule = plan(config, pairs.training)
         planned = describe(config, tokenizer, pairs, schedule)

@@ -13,7 +13,7 @@ import torch
 
 from pairwright.errors import UsageError
 from train.config import SchedulerName, TrainingConfig
-from train.data.pairs import Item
+from train.data.split import Item
 
 
 class Schedule(NamedTuple):

@@ -7,18 +7,20 @@ task says what an item is, what a forward pass measures of it, and what is to be
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from accelerate import Accelerator
 from torch import Tensor, nn
 
-from train.data.pairs import Pairs
+from train.data.split import Pairs
+from train.forward.layout import way_of
+from train.trainer.batches import MicroBatch, deal
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from transformers import PreTrainedTokenizerBase
-
-    from train.trainer.gradient import Trainee
 
 
 class Measured(NamedTuple):
@@ -78,3 +80,25 @@ class Task(Protocol):
     def publishable(self, model: Any) -> Any:
         """The trained model in the form that is published."""
         ...
+
+
+@dataclass
+class Trainee:
+    """What the functions here work on."""
+
+    accelerator: Accelerator
+    policy: nn.Module
+    task: Task
+    micro_batch_tokens: int
+    """Most tokens of a forward pass; less once memory has run out."""
+
+    def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
+        """This process's share of some pairs."""
+        return deal(
+            indices,
+            data.pairs,
+            budget=self.micro_batch_tokens,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+            trees=way_of(self.policy).trees,
+        )

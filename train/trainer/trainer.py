@@ -16,25 +16,18 @@ from pairwright.folders.durable import TEMPORARY, require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from train.config import TrainingConfig
-from train.console import say
-from train.devices.accelerator import (
-    accelerator_for,
-    agreed,
-    describe,
-    on_first,
-    peak_memory_gib,
-    require_enough,
-)
-from train.heap import freed_memory_kept
+from train.devices.accelerator import accelerator_for
+from train.devices.memory import freed_memory_kept, peak_memory_gib
+from train.devices.processes import agreed, on_first, say
 from train.models.language import load_tokenizer, save_model, trained
 from train.output.card import write_model_card
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
-from train.output.folder import TrainRecord, check_folder, enter, find_checkpoint, publish
+from train.output.folder import check_folder, enter, find_checkpoint, publish
+from train.output.record import TrainRecord, TrainResult, result_of
 from train.output.state import save_training, snapshot, whole_model
 from train.output.trackers import check_trackers
-from train.result import TrainResult, result_of
-from train.tasks import task_of
 from train.trainer.gradient import add_gradient, clip_gradient, evaluate, stop_if_unsound
+from train.trainer.plan import describe, require_enough
 from train.trainer.prepare import Run, check_start, prepare, resume
 from train.trainer.rehearsal import dry_run, preview
 from train.trainer.schedule import learning_rate, plan
@@ -42,24 +35,22 @@ from train.trainer.task import Task
 
 
 @freed_memory_kept()
-def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
-    """Train a model as its configuration says, or go on with a run that was cut short.
+def train(config: TrainingConfig, task: Task) -> TrainResult:
+    """Run a task as the settings say, or go on with a run that was cut short.
 
-    `task` is what the configuration asks for unless one is given, say a variant that looks closer.
     Raises `UsageError` for what cannot be used as given, before anything is written, and
     `PairwrightError` for what went wrong; the same command then goes on from the last checkpoint.
     """
     if config.preview:
-        return preview(config)
+        return preview(config, task)
     if config.dry_run:
-        return dry_run(config)
+        return dry_run(config, task)
     started = time.monotonic()
     output = Path(config.output_dir)
     check_folder(output)
     check_trackers(config.report_to)
     with accelerator_for(config) as accelerator:
         tokenizer = load_tokenizer(config.model)
-        task = task or task_of(config)
         pairs = task.read(tokenizer)
         schedule = plan(config, pairs.training)
         require_enough(accelerator, schedule)

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from pairwright.engines.base import Finished
 from pairwright.engines.hf.choices import Choices
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.chat import encode_prompt, encode_text, end_of_turn
 from pairwright.models.names import model_identity
-from pairwright.records import Completion, Job
+from pairwright.records import Completion, Finished, Job
 
 if TYPE_CHECKING:
     from pairwright.engines.hf.sequence import Sequence

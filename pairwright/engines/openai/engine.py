@@ -6,14 +6,13 @@ import queue
 import threading
 import time
 
-from pairwright.engines.base import Finished
 from pairwright.engines.openai.access import server_access
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.faults import printable
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
-from pairwright.records import Completion, Job
+from pairwright.records import Completion, Finished, Job
 
 _CLOSE_SECONDS = 5.0
 

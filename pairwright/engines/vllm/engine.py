@@ -8,14 +8,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pairwright.engines.base import Finished
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.lines import JobLines
 from pairwright.engines.vllm.process import KeptProcess
 from pairwright.engines.vllm.settings import PYTHON, vllm_identity, vllm_python, worker_environment
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.models.names import model_identity, quiet, resolve_model
-from pairwright.records import Completion, Job
+from pairwright.models.names import model_identity, resolve_model
+from pairwright.models.quiet import quiet
+from pairwright.records import Completion, Finished, Job
 from pairwright.terminal.text import one_line
 
 MOST_DEATHS = 3

@@ -1,8 +1,50 @@
-"""Read a reviser's completion: the rationale, and the whole corrected answer."""
+"""Revision by rewriting: the whole corrected answer, and how it is read out of a reply."""
 
 import re
 from bisect import bisect
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.records import Completion, without_thinking
+from pairwright.schema import PAIR
+from prompts import load
+from revise.gates import Verdict
+from revise.mode import Revised, truncated
+
+if TYPE_CHECKING:
+    from revise.config import ReviseConfig
+
+_REWRITE = {"improve": "revise", "worsen": "worsen"}
+
+
+class Rewriting:
+    """The whole answer, written again (D'Oosterlinck et al. 2024)."""
+
+    schema = PAIR
+
+    def __init__(self, config: "ReviseConfig") -> None:
+        if config.edit_unit != "auto":
+            raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
+        self._bare = config.reply == "bare"
+        self.first = load(config.template or _REWRITE[config.direction])
+        self.first.require("prompt", "answer")
+        self.again = load("revise_retry")
+
+    def variables(self, prompt: str, answer: str) -> dict[str, str]:
+        """What the first template is given."""
+        return {"prompt": prompt, "answer": answer}
+
+    def json_schema(self, answer: str) -> None:
+        """Free text."""
+
+    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+        """The revision between its markers, or the whole reply."""
+        if completion.finish_reason == "length" and (self._bare or not is_closed(completion.text)):
+            return truncated(completion)
+        revision = (bare_revision if self._bare else parse_revision)(completion.text, answer)
+        if revision is None:
+            return Verdict("unparsed", "no revision was found in what the reviser wrote")
+        return Revised(revision.text, {"rationale": revision.rationale})
 
 
 class Revision(NamedTuple):
@@ -45,7 +87,7 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
     one, so that a rationale may speak of it). A fence around the whole revision is taken off, unless
     the `original` has one. An empty revision is None: it cannot be told from a reviser that broke off.
     """
-    rationale, rest = _rationale(without_thinking(text))
+    rationale, rest = _rationale(without_thinking(text, _OPEN))
     found = _element(rest)
     if found is None and _CLOSE.search(rationale):
         found, rationale = _element(rationale), ""
@@ -61,24 +103,13 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
 
 def bare_revision(text: str, original: str = "") -> Revision | None:
     """The whole completion as the revision, for revisers that are asked for nothing else."""
-    revision = _unfenced(without_thinking(text).strip(), original.strip())
+    revision = _unfenced(without_thinking(text, _OPEN).strip(), original.strip())
     return Revision("", revision) if revision else None
 
 
 def is_closed(text: str) -> bool:
     """Whether a revision is whole although its completion was cut off: it went on after the end."""
     return bool(_CLOSE.search(text)) and parse_revision(text) is not None
-
-
-def without_thinking(text: str) -> str:
-    """The text after a leading `<think>` element; some servers leave its opening tag out."""
-    opened = re.match(r"\s*<think(?:ing)?>", text)
-    closed = re.search(r"</think(?:ing)?>", text)
-    if closed is None:
-        return "" if opened else text
-    if opened or ("<think" not in text[: closed.start()] and _OPEN.search(text, closed.end())):
-        return text[closed.end() :]
-    return text
 
 
 def _rationale(text: str) -> tuple[str, str]:

@@ -1,12 +1,29 @@
-"""Memory that tensors free, kept for the next ones while a CPU trains.
-
-glibc hands every large block back to the system at once, and the next forward pass has to fault it in
-again, page by page; on CPUs that is about a twelfth of an update. Peak memory is the same.
-"""
+"""Memory: the peak of a run, giving it back, and keeping freed memory on CPUs."""
 
 import ctypes
+import gc
+import platform
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import torch
+
+
+def peak_memory_gib() -> float:
+    """Most memory this process has held: of the GPU where there is one, else resident."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**30
+    unit = 1 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def release_memory() -> None:
+    """Give the memory of models that are gone back to the GPU, where other processes wait for it."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4

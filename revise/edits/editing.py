@@ -1,7 +1,6 @@
-"""Two ways to revise: what a reviser is asked, and how a revision is read out of what it says."""
+"""Revision by edits: ask for a list of edits, and apply it."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rapidfuzz import fuzz
 
@@ -9,101 +8,23 @@ from pairwright.engines.kinds import takes_schemas
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import WORD
 from pairwright.records import Completion
-from pairwright.schema import EDITED_PAIR, PAIR
-from prompts import Template, load
+from pairwright.schema import EDITED_PAIR
+from prompts import load
 from prompts.template import TemplateError
 from revise.edits.anchors import folded
 from revise.edits.apply import apply
 from revise.edits.parse import Unit, parse_edits, schema_of
 from revise.edits.sentences import numbered
 from revise.gates import Verdict
-from revise.parse import bare_revision, is_closed, parse_revision
+from revise.mode import Revised
 
 if TYPE_CHECKING:
-    from revise.command import ReviseConfig
+    from revise.config import ReviseConfig
 
 LONG_ANSWER = 300
 """From this many words on, `--edit_unit auto` numbers sentences."""
-
 _ECHO = (12, 80, 90.0)
 """Characters, from and to, and least likeness of a `replace` that only repeats the instructions."""
-
-_REWRITE = {"improve": "revise", "worsen": "worsen"}
-
-
-class Revised(NamedTuple):
-    """A revision as text, and the columns that it brings besides."""
-
-    text: str
-    columns: dict[str, Any]
-
-
-class Mode(Protocol):
-    """A way to revise."""
-
-    schema: Any
-    """Arrow schema of its pairs."""
-    first: Template
-    again: Template
-    """For the second try: what was wrong with the first."""
-
-    def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """What the first template is given."""
-        ...
-
-    def json_schema(self, answer: str) -> dict[str, Any] | None:
-        """What the completion is held to."""
-        ...
-
-    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
-        """The revision in a completion, or why there is none."""
-        ...
-
-
-def mode_of(config: "ReviseConfig") -> Mode:
-    """The way to revise that the settings ask for. Raises `UsageError` for a template that is none."""
-    try:
-        mode: Mode = Rewriting(config) if config.mode == "rewrite" else Editing(config)
-    except TemplateError as error:
-        raise UsageError(str(error)) from None
-    if mode.first.name == mode.again.name:
-        raise UsageError(f"--template {config.template}: {mode.again.name} is the second try's; rename it")
-    return mode
-
-
-def templates_of(mode: Mode) -> Mapping[str, str]:
-    """Text of a mode's templates, by name."""
-    return {t.name: t.text for t in (mode.first, mode.again)}
-
-
-class Rewriting:
-    """The whole answer, written again (D'Oosterlinck et al. 2024)."""
-
-    schema = PAIR
-
-    def __init__(self, config: "ReviseConfig") -> None:
-        if config.edit_unit != "auto":
-            raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
-        self._bare = config.reply == "bare"
-        self.first = load(config.template or _REWRITE[config.direction])
-        self.first.require("prompt", "answer")
-        self.again = load("revise_retry")
-
-    def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """What the first template is given."""
-        return {"prompt": prompt, "answer": answer}
-
-    def json_schema(self, answer: str) -> None:
-        """Free text."""
-
-    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
-        """The revision between its markers, or the whole reply."""
-        if completion.finish_reason == "length" and (self._bare or not is_closed(completion.text)):
-            return _cut_off(completion)
-        revision = (bare_revision if self._bare else parse_revision)(completion.text, answer)
-        if revision is None:
-            return Verdict("unparsed", "no revision was found in what the reviser wrote")
-        return Revised(revision.text, {"rationale": revision.rationale})
 
 
 class Editing:
@@ -138,7 +59,7 @@ class Editing:
         edits = parse_edits(completion.text, self._unit(answer), cut_off=cut_off)
         if edits is None:
             if cut_off:
-                return _cut_off(completion)
+                return truncated(completion)
             return Verdict("unparsed", "no complete list of edits was found in what the reviser wrote")
         for number, edit in enumerate(edits, start=1):
             if self._echoed(edit.replace, answer):
@@ -173,7 +94,3 @@ class Editing:
             return self._config.edit_unit
         long = len(WORD.findall(answer)) >= LONG_ANSWER
         return "sentence" if long and "unit" in self.first.variables else "text"
-
-
-def _cut_off(completion: Completion) -> Verdict:
-    return Verdict("truncated", f"the revision was cut off after {completion.completion_tokens} tokens")

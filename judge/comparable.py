@@ -1,0 +1,46 @@
+"""Which answers to a prompt can be compared: whole ones, and none that repeats another."""
+
+from collections.abc import Sequence
+
+from pairwright.inputs.rows import Candidate
+
+
+def without_repeating(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
+    """The candidates that say something and come to an end, and what is wrong with the others."""
+    wrong = [repetition(candidate.text) for candidate in candidates]
+    whole = [c for c, why in zip(candidates, wrong, strict=True) if why is None]
+    return whole, [why for why in wrong if why is not None]
+
+
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates without those that repeat another, white space at the ends aside."""
+    return list({c.text.strip(): c for c in reversed(candidates)}.values())[::-1]
+
+
+def too_few(given: int, faults: Sequence[str]) -> tuple[str, str]:
+    """Why there is nothing to compare."""
+    if given > 1:
+        return "identical", "all answers to the prompt are the same"
+    why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
+    return "too_few", f"{given} usable answer{'' if given == 1 else 's'} to the prompt{why}"
+
+
+COPIES = 5
+"""Least number of times that the same is said, one right after the other."""
+LENGTH = 100
+"""Least length of all of them together, in characters."""
+PERIOD = 1000
+"""Longest passage that is looked for, in characters."""
+
+
+def repetition(text: str) -> str | None:
+    """What is wrong with an answer of which at least half is one passage, repeated to its end; or None."""
+    text = text.rstrip()
+    for period in range(1, min(PERIOD, len(text) // COPIES) + 1):
+        passage, start, copies = text[-period:], len(text), 0
+        while text.endswith(passage, 0, start):
+            start, copies = start - period, copies + 1
+        repeated = copies * period
+        if copies >= COPIES and repeated >= max(LENGTH, len(text) / 2):
+            return f"repeating: it ends with the same {period} characters {copies} times"
+    return None

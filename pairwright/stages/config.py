@@ -1,0 +1,100 @@
+"""Settings that every stage takes."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.engines import EngineOptions
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns
+from pairwright.stages.budget import BudgetConfig
+
+if TYPE_CHECKING:  # help pages need the settings, and should not wait for Arrow
+    from pairwright.stages.workers import Share
+
+
+class RunConfig(Config):
+    """Which rows to work on, and into which folder."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    input: str = Field(json_schema_extra=POSITIONAL)
+    """Rows to work on: a JSONL or Parquet file, a run folder, or a data set of the hub."""
+    out: str = Field(json_schema_extra=OPERATIONAL)
+    """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
+    limit: int | None = Field(default=None, gt=0)
+    """Work on the first N rows only."""
+    prompt_column: str | None = None
+    """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
+    answer_column: str | None = None
+    """Column of answers, when it is not `completion`, `response`, `output`, `answer` or `rejected`."""
+    shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
+    """Rows of work in a shard. An existing run keeps the size it began with."""
+    preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Show the messages that the first rows would send; ask nothing, write nothing."""
+    dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Count requests and tokens and estimate the time; ask nothing, write nothing."""
+    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Start the folder over. Finished completions in its journal are used again."""
+
+    @property
+    def wanted_columns(self) -> Columns:
+        """The columns to read."""
+        return Columns(self.prompt_column, self.answer_column)
+
+
+class StageConfig(EngineOptions, RunConfig):
+    """What every stage needs to know."""
+
+    @property
+    def budget(self) -> BudgetConfig:
+        """What the run may cost."""
+        return BudgetConfig()
+
+    @property
+    def share(self) -> "Share | None":
+        """This process's part of the run; None when it is all of it."""
+        return None
+
+    @property
+    def actors(self) -> int:
+        """Actors of a Ray cluster that do the run; 0 when this process does it."""
+        return 0
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each actor."""
+        return 0.0
+
+
+class SharedStageConfig(BudgetConfig, StageConfig):
+    """What a stage needs to know that asks engines, and whose rows several workers may do."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
+
+    ray: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Let actors of a Ray cluster do the run: that of `RAY_ADDRESS`, or one on this machine."""
+    ray_actors: int = Field(default=2, gt=0, json_schema_extra=OPERATIONAL)
+    """Actors, each a worker with engines of its own."""
+    ray_gpus: float = Field(default=0.0, ge=0, json_schema_extra=OPERATIONAL)
+    """GPUs of each actor."""
+
+    @property
+    def share(self) -> "Share | None":
+        from pairwright.stages.workers import read_share
+
+        if self.ray and self.shard is not None:
+            raise UsageError("give --ray or --shard: with --ray, the actors are the workers")
+        return None if self.shard is None else read_share(self.shard)
+
+    @property
+    def actors(self) -> int:
+        return self.ray_actors if self.ray else 0
+
+    @property
+    def gpus(self) -> float:
+        return self.ray_gpus

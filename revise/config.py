@@ -1,0 +1,61 @@
+"""Settings of `pairwright revise`."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pairwright.config import GATE, OPERATIONAL
+from pairwright.stages.config import SharedStageConfig
+from revise.gates import GateConfig
+
+
+class ReviseConfig(GateConfig, SharedStageConfig):
+    """Revise answers minimally and keep each with its revision as a preference pair.
+
+    Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
+    """
+
+    out: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Run folder to write; `runs/NAME-revised` for an input NAME by default. If it holds an unfinished
+    run of the same settings, that is resumed."""
+    reviser: str = Field(json_schema_extra=OPERATIONAL)
+    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engine that first answers the prompts of rows that have no answer yet."""
+    direction: Literal["improve", "worsen"] = "improve"
+    """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
+    mode: Literal["rewrite", "edits"] = "rewrite"
+    """`rewrite`: the reviser gives a rationale, then the whole corrected answer. `edits`: it gives a list
+    of edits, all of which are made in the answer, or none."""
+    edit_unit: Literal["auto", "text", "sentence"] = "auto"
+    """What an edit replaces: `text` that it quotes, or a numbered `sentence`. `auto`: sentences in
+    answers of 300 words and more."""
+    min_match_ratio: float = Field(default=0.85, ge=0.5, le=1, json_schema_extra=GATE)
+    """Least likeness (0 to 1) between what an edit quotes and the answer's text; 1: no near matches."""
+    constrain: bool = True
+    """Hold edits to their JSON schema where the engine can; not for servers that ignore schemas."""
+    template: str | None = None
+    """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction."""
+    reply: Literal["marked", "bare"] = Field(default="marked", json_schema_extra=GATE)
+    """`marked`: rationale and revision stand between markers. `bare`: the whole reply is the revision,
+    for small models, which keep to no form (template `revise_small`)."""
+    max_tokens: PositiveInt = 2048
+    """Most tokens of a reviser's completion; one that is cut off there is dropped as `truncated`."""
+    temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
+    """Softmax temperature of the reviser."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus of the reviser."""
+    policy_max_tokens: PositiveInt = 512
+    """Most tokens of an answer that the policy is asked for."""
+    policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Softmax temperature of the policy."""
+    retry: bool = True
+    """Ask once more, with feedback, when a gate drops a revision."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "out" not in given and "input" in given:
+            return given | {"out": f"runs/{Path(str(given['input'])).stem}-revised"}
+        return given

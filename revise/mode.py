@@ -1,0 +1,40 @@
+"""What a mode of revision does: render the request, read the reply."""
+
+from typing import Any, NamedTuple, Protocol
+
+from pairwright.records import Completion
+from prompts import Template
+from revise.gates import Verdict
+
+
+class Revised(NamedTuple):
+    """A revision as text, and the columns that it brings besides."""
+
+    text: str
+    columns: dict[str, Any]
+
+
+class Mode(Protocol):
+    """A way to revise."""
+
+    schema: Any
+    """Arrow schema of its pairs."""
+    first: Template
+    again: Template
+    """For the second try: what was wrong with the first."""
+
+    def variables(self, prompt: str, answer: str) -> dict[str, str]:
+        """What the first template is given."""
+        ...
+
+    def json_schema(self, answer: str) -> dict[str, Any] | None:
+        """What the completion is held to."""
+        ...
+
+    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+        """The revision in a completion, or why there is none."""
+        ...
+
+
+def truncated(completion: Completion) -> Verdict:
+    return Verdict("truncated", f"the revision was cut off after {completion.completion_tokens} tokens")

@@ -1,0 +1,46 @@
+"""Agreement between processes: what the first does for all, and what all must agree on."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import (
+    broadcast_object_list,
+)
+
+from pairwright.errors import PairwrightError
+
+_Result = TypeVar("_Result")
+
+
+def on_first(accelerator: Accelerator, work: Callable[[], _Result]) -> _Result:
+    """Let one process do it and tell all of them the result, or the error that they all raise."""
+    outcome: list[Any] = [None]
+    if accelerator.is_main_process:
+        try:
+            outcome = [work()]
+        except PairwrightError as error:
+            outcome = [error]
+    if accelerator.num_processes > 1:
+        broadcast_object_list(outcome)
+    if isinstance(outcome[0], PairwrightError):
+        raise outcome[0]
+    result: _Result = outcome[0]
+    return result
+
+
+def agreed(accelerator: Accelerator, flag: bool) -> bool:
+    """Whether any process says so."""
+    if accelerator.num_processes == 1:
+        return flag
+    votes = torch.tensor(int(flag), device=accelerator.device)
+    return bool(accelerator.reduce(votes, reduction="sum").item())
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, once however many processes train together."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, file=sys.stderr, flush=True)

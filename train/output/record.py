@@ -1,0 +1,92 @@
+"""`train.json`: what a training folder is, and the result that is read from it."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from pairwright.errors import PairwrightError
+from pairwright.folders.durable import write_durably
+from pairwright.records import Record
+from train.config import TrainingConfig
+
+RECORD = "train.json"
+
+
+class TrainRecord(Record):
+    """`train.json`."""
+
+    status: Literal["running", "finished"] = "running"
+    identity: dict[str, Any]
+    """All that decides the trained weights: settings, model, tokenizer, pairs."""
+    config: dict[str, Any]
+    """All settings, resolved."""
+    versions: dict[str, str]
+    counts: dict[str, int]
+    """Pairs, tokens and updates."""
+    dropped: dict[str, list[str]]
+    """Row ids of the pairs left out, by reason."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of the trained model's files."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """The last value of every metric."""
+    start_metrics: dict[str, float] = Field(default_factory=dict)
+    """Held-out metrics before the first update."""
+    seconds: float = 0.0
+    """Of the process that finished the run."""
+    peak_memory_gib: float = 0.0
+
+    def save(self, folder: Path) -> None:
+        """Write `train.json` in one step."""
+        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        write_durably(folder / RECORD, (text + "\n").encode("utf-8", "surrogatepass"))
+
+
+def read_record(folder: Path) -> TrainRecord | None:
+    """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
+    try:
+        return TrainRecord.model_validate_json((folder / RECORD).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise PairwrightError(
+            f"{folder / RECORD}: damaged ({reason}); restore it or choose another output_dir"
+        ) from None
+
+
+class TrainResult(Record):
+    """What came of a training run, or of the rehearsal of one."""
+
+    output_dir: str
+    status: str
+    """`trained`, `already_finished`, `preview` or `dry_run`."""
+    updates: int = 0
+    pairs: int = 0
+    held_out_pairs: int = 0
+    dropped: dict[str, int] = Field(default_factory=dict)
+    """Pairs left out, by reason."""
+    start_metrics: dict[str, float] = Field(default_factory=dict)
+    """Held-out metrics before the first update."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """The last value of every metric."""
+    seconds: float = 0.0
+    """Wall time; of a dry run the estimate."""
+    peak_memory_gib: float = 0.0
+
+
+def result_of(config: TrainingConfig, record: TrainRecord, status: str) -> TrainResult:
+    """The result that a run's record describes."""
+    return TrainResult(
+        output_dir=config.output_dir,
+        status=status,
+        updates=record.counts["updates"],
+        pairs=record.counts["pairs"],
+        held_out_pairs=record.counts["held_out_pairs"],
+        dropped={reason: len(ids) for reason, ids in record.dropped.items()},
+        start_metrics=record.start_metrics,
+        metrics=record.metrics,
+        seconds=record.seconds,
+        peak_memory_gib=record.peak_memory_gib,
+    )

@@ -1,0 +1,36 @@
+"""Train a model or a reward model: the task that the settings name, run by the trainer."""
+
+from pairwright.errors import UsageError
+from train.config import TrainingConfig
+from train.output.record import TrainResult
+from train.preference.config import RANKED_LOSSES, TrainConfig
+from train.preference.ranked import RankedTask
+from train.preference.task import PreferenceTask
+from train.reward_model.config import RewardConfig
+from train.reward_model.task import RewardTask
+from train.trainer import trainer
+from train.trainer.task import Task
+
+
+def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
+    """Train as the settings say, or go on with a run that was cut short; `auto` comes to a loss first.
+
+    `task` is what the settings ask for unless one is given, say a variant that looks closer. Raises
+    `UsageError` for what cannot be used as given, before anything is written, and `PairwrightError`
+    for what went wrong; the same settings then go on from the last checkpoint.
+    """
+    if isinstance(config, TrainConfig) and config.loss == "auto":
+        from train.preference.auto import with_loss
+
+        config = with_loss(config)
+    return trainer.train(config, task or task_of(config))
+
+
+def task_of(config: TrainingConfig) -> Task:
+    """The task that the settings describe."""
+    if isinstance(config, RewardConfig):
+        return RewardTask(config)
+    assert isinstance(config, TrainConfig)
+    if config.loss == "auto":
+        raise UsageError("loss auto must come to a loss first: train.preference.auto.with_loss finds it")
+    return RankedTask(config) if config.loss in RANKED_LOSSES else PreferenceTask(config)
