@@ -61,9 +61,9 @@ VLLM := .venv-vllm
 test-vllm: install $(VLLM)/.installed
 	$(BIN)/pytest -m vllm
 
-$(VLLM)/.installed: tests/install_vllm.py
+$(VLLM)/.installed: tests/support/install_vllm.py
 	$(PYTHON) -m venv $(VLLM)
-	$(VLLM)/bin/python tests/install_vllm.py
+	$(VLLM)/bin/python tests/support/install_vllm.py
 	touch $@
 
 bench: install

@@ -1,10 +1,11 @@
 """How a batch is cut changes TRL's SFT term, and not ours (T10)
 
 The gradient of one update of DPO with an SFT term, the same pairs in micro-batches of 1, 2 and 8 pairs:
-in TRL by its own trainer, which takes one step of plain gradient descent at a rate of 1, so that the change
-of the weights is the gradient; here by `train.trainer.gradient`, in forward passes of as many tokens as
-those pairs have at most. TRL's term is a mean over the tokens of a micro-batch; ours is one over an answer's own.
-The model is random and tiny: the claim is arithmetic. Without the SFT term TRL does not change either.
+in TRL by its own trainer, which takes one step of plain gradient descent at a rate of 1, so that the
+change of the weights is the gradient; here by `train.trainer.gradient`, in forward passes of as many
+tokens as those pairs have at most. TRL's term is a mean over the tokens of a micro-batch; ours is one
+over an answer's own. The model is random and tiny: the claim is arithmetic. Without the SFT term TRL
+does not change either.
 
 python benchmarks/claims/micro_batches.py
 """

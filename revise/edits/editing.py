@@ -16,7 +16,7 @@ from revise.edits.apply import apply
 from revise.edits.parse import Unit, parse_edits, schema_of
 from revise.edits.sentences import numbered
 from revise.gates import Verdict
-from revise.mode import Revised
+from revise.mode import Revised, truncated
 
 if TYPE_CHECKING:
     from revise.config import ReviseConfig

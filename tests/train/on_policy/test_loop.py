@@ -1,0 +1,274 @@
+"""The loop: rounds as folders of ordinary runs, what ends it, resuming, references, what is refused."""
+
+import gc
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_process import run
+from loop_toy import LoopToy
+from places import ROOT, SUPPORT
+from tiny_model import write_jsonl
+from transformers import PreTrainedModel
+
+from judge.comparison.command import load_winrate
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.manifest import load_manifest
+from pairwright.folders.shards import read_tables
+from train import loop as loop_module
+from train.on_policy.config import LoopConfig, LoopLookConfig
+from train.on_policy.loop import loop
+from train.on_policy.stop import reason_to_stop
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory) -> LoopToy:
+    return LoopToy(tmp_path_factory.mktemp("loop"))
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [row for table in read_tables(folder) for row in table.to_pylist()]
+
+
+def trained(folder: Path, number: int) -> dict[str, Any]:
+    return dict(json.loads((folder / f"round-{number}" / "model" / "train.json").read_text()))
+
+
+def test_rounds_are_folders_of_ordinary_runs_and_the_table_grows(toy, capfd):
+    table = loop(toy.config("rounds"))
+    folder = toy.folder / "rounds"
+    for number in (1, 2):
+        here = folder / f"round-{number}"
+        stages = {name: load_manifest(here / name).stage for name in ("answers", "judged", "winrate")}
+        assert stages == {"answers": "sample", "judged": "judge", "winrate": "winrate"}
+        pairs = rows_of(here / "judged")
+        assert {row["source"] for row in pairs} == {"on_policy_judge"}
+        asked = {row["prompt"][0]["content"] for row in pairs}
+        looked_at = {row["prompt"][0]["content"] for row in rows_of(here / "samples")}
+        assert not asked & looked_at
+        assert table[number]["pairs"] == len(pairs)
+        assert table[number]["kept_share"] == len(pairs) / load_manifest(here / "judged").items
+        assert table[number]["win_rate"] == load_winrate(here / "winrate").win_rate.value
+    assert trained(folder, 1)["config"]["model"] == toy.settings["model"]
+    assert trained(folder, 2)["config"]["model"] == str(folder / "round-1" / "model")
+    assert [row["round"] for row in table] == [0, 1, 2]
+    assert table[0]["win_rate"] == 0.5
+    assert table[1]["contradictions"] == 0  # a reward model sees no order
+    assert {"logratios/chosen", "logratios/rejected", "logratios/chosen_rose"} <= table[1].keys()
+    assert [json.loads(line) for line in (folder / "table.jsonl").read_text().splitlines()] == table
+    assert (folder / "loop.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "table.md").read_text().count("\n") == 5
+    capfd.readouterr()
+    assert loop(toy.config("rounds")) == table
+    assert "all 2 rounds are done" in capfd.readouterr().err
+    code, out, _ = run(capfd, "stats", str(folder))
+    assert code == 0
+    [line] = [line for line in out.splitlines() if "│ win_rate " in line]
+    assert f"{table[2]['win_rate']:,.4g}" in line
+    page = toy.folder / "report.html"
+    assert run(capfd, "report", str(folder), "--out", str(page))[0] == 0
+    assert "win_rate" in page.read_text()
+
+
+def test_the_judge_is_pleased_more_often_than_at_the_start(toy):
+    """The reward model likes `a`; two rounds of on-policy pairs make the model write more of them."""
+    table = loop(toy.config("rounds"))
+    assert max(row["win_rate"] for row in table[1:]) > 0.6
+    assert table[1]["logratios/difference_mode"] > 0
+
+
+def test_revisions_and_both(toy):
+    revising = {"reviser": f"canned:{toy.reviser}", "reply": "bare", "rounds": 1}
+    revising |= {"min_kept_share": 0, "max_edit_distance": 1}
+    both = loop(toy.config("both", pairs="both", **revising))
+    here = toy.folder / "both" / "round-1"
+    kept = [load_manifest(here / name).counts["kept"] for name in ("judged", "revised")]
+    assert both[1]["pairs"] == sum(kept)
+    assert trained(toy.folder / "both", 1)["config"]["data"] == [
+        str(here / n) for n in ("judged", "revised")
+    ]
+    alone = loop(toy.config("alone", pairs="revise", judge=None, **revising))
+    assert alone[1].get("win_rate") is None
+    assert not (toy.folder / "alone" / "round-1" / "judged").exists()
+    assert not (toy.folder / "alone" / "round-1" / "winrate").exists()
+
+
+def test_the_reference_is_the_start_of_the_round_or_of_the_loop(toy):
+    loop(toy.config("rounds"))
+    initial = loop(toy.config("initial", reference="initial"))
+    folder = toy.folder / "initial"
+    assert trained(folder, 1)["config"]["ref_model"] is None
+    assert trained(folder, 2)["config"]["ref_model"] == toy.settings["model"]
+    assert trained(folder, 2)["config"]["model"] == str(folder / "round-1" / "model")
+    lines = (folder / "round-2" / "model" / "metrics.jsonl").read_text().splitlines()
+    start = next(json.loads(line) for line in lines if json.loads(line)["step"] == 0)
+    assert abs(start["eval_logratios/difference_mode"]) > 1e-3  # it has already left its reference
+    lines = (toy.folder / "rounds" / "round-2" / "model" / "metrics.jsonl").read_text().splitlines()
+    start = next(json.loads(line) for line in lines if json.loads(line)["step"] == 0)
+    assert start["eval_logratios/difference_mode"] == pytest.approx(0, abs=1e-4)
+    assert initial[2]["logratios/chosen"] != initial[1]["logratios/chosen"]
+
+
+def test_no_model_is_in_memory_when_a_step_begins(toy, monkeypatch):
+    alive: list[tuple[str, int]] = []
+    before = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
+    for name in ("sample", "judge", "train", "winrate"):
+        original = getattr(loop_module, name)
+
+        def watched(*args: Any, original: Any = original, name: str = name) -> Any:
+            gc.collect()
+            models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+            alive.append((name, len(models - before)))
+            return original(*args)
+
+        monkeypatch.setattr(loop_module, name, watched)
+    loop(toy.config("watched", rounds=1))
+    assert {name for name, _ in alive} == {"sample", "judge", "train", "winrate"}
+    assert [step for step in alive if step[1]] == []
+
+
+def test_a_loop_cut_short_anywhere_ends_in_the_same_table(toy, monkeypatch):
+    whole = loop(toy.config("rounds"))
+    for at in range(5):  # one step more is done each time, the fewer are called
+        calls: list[Any] = []
+        for name in ("sample", "judge", "train", "winrate"):
+            original = getattr(loop_module, name)
+
+            def failing(*args: Any, original: Any = original, calls: Any = calls, at: int = at) -> Any:
+                calls.append(args)
+                if len(calls) == at + 1:
+                    raise PairwrightError("the lights went out")
+                return original(*args)
+
+            monkeypatch.setattr(loop_module, name, failing)
+        with pytest.raises(PairwrightError, match="the lights went out"):
+            loop(toy.config("cut"))
+        monkeypatch.undo()
+    assert loop(toy.config("cut")) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [3, 25])
+def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills):
+    script = SUPPORT / "kill_loop.py"
+    command = [sys.executable, str(script), str(tmp_path), str(kills)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) == kills
+    tables = [(tmp_path / name / "table.jsonl").read_text() for name in ("golden", "killed")]
+    assert tables[0] == tables[1]
+
+
+def test_it_stops_when_the_win_rate_falls_and_says_so_again(toy, capfd):
+    """A judge that never likes what training does: wins are judged by a model of the other taste."""
+    config = toy.config("stopped", win_judge=f"reward:{toy.contrary}", rounds=3)
+    capfd.readouterr()
+    table = loop(config)
+    said = capfd.readouterr().err
+    assert len(table) < 4
+    assert "stopped after round" in said
+    assert "the win rate against the start fell to" in said
+    assert loop(config) == table
+    assert "the win rate against the start fell to" in capfd.readouterr().err
+    assert not (toy.folder / "stopped" / "round-3").exists()
+
+
+START = {"round": 0, "win_rate": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([START], None),
+        ([START, {"round": 1, "win_rate": 0.46}], None),
+        ([START, {"round": 1, "win_rate": 0.44}], "fell to 0.440 in round 1, from 0.500 of the start"),
+        ([START, {"round": 1, "win_rate": 0.7}, {"round": 2, "win_rate": 0.66}], None),
+        (
+            [START, {"round": 1, "win_rate": 0.7}, {"round": 2, "win_rate": 0.6}],
+            "fell to 0.600 in round 2, from 0.700 of round 1",
+        ),
+        ([{"round": 0}, {"round": 1}], None),
+        ([START, {"round": 1, "contradictions": 0.2}, {"round": 2, "contradictions": 0.3}], None),
+        (
+            [START, {"round": 1, "contradictions": 0.2}, {"round": 2, "contradictions": 0.4}],
+            "contradicts itself on 40% of pairs in round 2, 20% in round 1",
+        ),
+    ],
+)
+def test_reasons_to_stop(rows, sentence):
+    found = reason_to_stop(rows, LoopLookConfig())
+    assert (found is None) == (sentence is None)
+    assert sentence is None or sentence in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"judge": None}, "--pairs judge: give --judge"),
+        ({"pairs": "both"}, "--pairs both: give --reviser"),
+        ({"n": 1}, "nothing to compare"),
+        ({"temperature": 0}, "all answers to a prompt equal"),
+        ({"pairs": "revise", "reviser": "hf:x"}, "--win_judge"),
+        ({"loss": "rejection_sampling"}, "learns from scored answers, and a loop makes pairs"),
+        ({"loss": "ipo", "label_smoothing": 0.1}, "label_smoothing is for dpo only"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(toy, changes, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        toy.config(**changes)
+
+
+def test_what_cannot_be_used_is_a_sentence_and_nothing_is_written(toy, tmp_path):
+    one = write_jsonl(tmp_path / "one.jsonl", [{"prompt": "a"}])
+    for changes, sentence in (
+        ({"prompts": one}, "1 prompts, all of them held out"),
+        ({"prompts": "gone.jsonl"}, r"gone\.jsonl: no such file"),
+        ({"model": "./gone"}, "no such folder"),
+        ({"judge": "hf:./gone"}, "no such folder"),
+        ({"pairs": "both", "reviser": "canned:gone.jsonl"}, "no such file: gone.jsonl"),
+        ({"judge": "hf:smollm2", "judge_template": "gone"}, "gone: no such template"),
+        ({"engine": {"max_model_len": "64"}}, "settings of vLLM, and no engine here is vllm:MODEL"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            loop(toy.config("never", **changes))
+        assert not (toy.folder / "never").exists()
+    loop(toy.config("rounds"))
+    with pytest.raises(UsageError, match="belongs to a loop with other settings: `n` was"):
+        loop(toy.config("rounds", n=2))
+
+
+def test_the_example_goes_through_at_a_small_size(toy, capfd, monkeypatch):
+    """examples/loop.yaml as it is, with a tiny model and few prompts in place of its own."""
+    monkeypatch.chdir(ROOT)
+    small = {
+        "model",
+        "prompts",
+        "judge",
+        "max_tokens",
+        "n",
+        "batch_size",
+        "learning_rate",
+        "pairs_per_update",
+    }
+    small |= {"max_length", "rounds", "eval_prompt_share"}
+    flags = [f"--{name}={toy.settings[name]}" for name in sorted(small & toy.settings.keys())]
+    folder = toy.folder / "example"
+    more = ["--use_cpu", "--protocol=logprob", f"--output_dir={folder}"]
+    code, out, err = run(capfd, "loop", "--config", "examples/loop.yaml", *flags, *more)
+    assert code == 0, err
+    assert "wins" in out
+    assert "…" not in out  # it fits a terminal of 80 columns
+    assert (folder / "table.md").exists()
+
+
+def test_the_settings_of_a_training_pass_through(toy):
+    config: LoopConfig = toy.config(loss="ipo", beta=0.3)
+    training = config.training("m", ("d",), "o", None)
+    assert (training.loss, training.beta, training.learning_rate) == ("ipo", 0.3, config.learning_rate)
+    preset = LoopConfig(
+        **{k: v for k, v in toy.settings.items() if k != "loss"}, output_dir="o", preset="rpo_mean"
+    )
+    assert preset.training("m", ("d",), "o", None).beta == 0.5
