@@ -71,12 +71,12 @@ def requests(given: argparse.Namespace) -> dict[str, Any]:
 
     from pairwright.engines.kinds import engine_identity
     from pairwright.engines.options import EngineOptions
+    from pairwright.inputs.columns import Columns
     from pairwright.inputs.rows import Input
     from pairwright.models.chat import end_of_turn
     from pairwright.models.names import resolve_model
     from pairwright.records import Job, Sampling
     from pairwright.stages.sample import answer_request
-    from pairwright.stages.stage import Columns
 
     model = engine_identity(f"vllm:{given.model}", EngineOptions())
     sampling = Sampling(max_tokens=given.max_tokens)

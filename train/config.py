@@ -6,9 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
+from pairwright.inputs.pairs import PairsName
 
 SchedulerName = Literal["cosine", "linear", "constant"]
-PairsName = Literal["best_worst", "all", "adjacent"]
 
 
 class UpdateConfig(Config):

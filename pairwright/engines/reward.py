@@ -30,7 +30,7 @@ class RewardEngine:
         self.identity = model_identity(model, options.dtype)
         self.capacity = 8 * options.batch_size
         self._batch_size = options.batch_size
-        self._loaded: Any = load_for_scoring(model, options)
+        self._loaded: Any = load_for_scoring(model, options.dtype, options.device)
         self._waiting: list[tuple[Job, list[int]]] = []
         self._finished: list[Finished] = []
 

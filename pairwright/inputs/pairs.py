@@ -8,13 +8,14 @@ Scored answers are pairs too: of the best and the worst to each prompt, of all, 
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, islice, pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
-from train.config import PairsName
+
+PairsName = Literal["best_worst", "all", "adjacent"]
 
 
 class PairRow(NamedTuple):

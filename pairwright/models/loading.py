@@ -6,7 +6,6 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.models.names import resolve_model
 from pairwright.models.quiet import quiet
@@ -34,27 +33,27 @@ class Loaded(NamedTuple):
         return frozenset(i for i in (*ids, self.tokenizer.eos_token_id) if i is not None)
 
 
-def load_for_generation(name: str, options: EngineOptions) -> Loaded:
+def load_for_generation(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
     """The model that `resolve_model` takes `name` for.
 
     Raises `UsageError` if it cannot be loaded, or if it keeps a state instead of keys and values,
     which cannot be batched with padding.
     """
-    source, device = resolve_model(name), _device(options.device)
+    source, place = resolve_model(name), _device(device)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=options.dtype)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise UsageError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     if model._is_stateful:
         raise UsageError(f"{name} is a recurrent model; run it on a server (openai:MODEL@URL).")
-    return _placed(model, tokenizer, device, options)
+    return _placed(model, tokenizer, place, dtype)
 
 
-def load_for_scoring(name: str, options: EngineOptions) -> Loaded:
+def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
     """The reward model that `resolve_model` takes `name` for. Raises `UsageError` when it is none."""
-    source, device = resolve_model(name), _device(options.device)
+    source, place = resolve_model(name), _device(device)
     try:
         with quiet():
             config = AutoConfig.from_pretrained(source)
@@ -65,7 +64,7 @@ def load_for_scoring(name: str, options: EngineOptions) -> Loaded:
                     "pairwright reward makes one"
                 )
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForSequenceClassification.from_pretrained(source, dtype=options.dtype)
+            model = AutoModelForSequenceClassification.from_pretrained(source, dtype=dtype)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise UsageError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     if not isinstance(getattr(model, "score", None), torch.nn.Linear):
@@ -73,16 +72,16 @@ def load_for_scoring(name: str, options: EngineOptions) -> Loaded:
     for settings in (model.config, model.config.get_text_config()):
         if settings.pad_token_id is None:
             settings.pad_token_id = 0  # it refuses batches without one; what it reads there is not used
-    return _placed(model, tokenizer, device, options)
+    return _placed(model, tokenizer, place, dtype)
 
 
 def _placed(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
     device: torch.device,
-    options: EngineOptions,
+    dtype: str,
 ) -> Loaded:
-    if options.dtype == "auto" and device.type == "cpu" and not _bfloat16_is_fast():
+    if dtype == "auto" and device.type == "cpu" and not _bfloat16_is_fast():
         model = model.float()
     return Loaded(model.to(device).eval(), tokenizer)
 

@@ -57,7 +57,7 @@ def _values(text: str) -> list[Any]:
     """Every outermost JSON object and list in a text."""
     found: list[Any] = []
     at = tries = 0
-    while (opening := _BEGINS.search(text, at)) and tries < _MOST_TRIES:
+    while (opening := re.compile(r"[\[{]").search(text, at)) and tries < _MOST_TRIES:
         tries += 1
         try:
             value, at = _DECODER.raw_decode(text, opening.start())

@@ -6,17 +6,20 @@ import re
 import subprocess
 import sys
 
-from command_reference import reference
+import command_reference
+import pytest
+import room_reference
 from places import ROOT
 from runs_on_disk import write_jsonl
 from tiny_model import save_tiny_model
 
 
-def test_the_command_reference_is_written_from_the_settings():
-    path = ROOT / "docs" / "commands.md"
+@pytest.mark.parametrize(("page", "written"), [("commands", command_reference), ("rooms", room_reference)])
+def test_a_page_that_is_written_from_the_code_is_up_to_date(page, written):
+    path = ROOT / "docs" / f"{page}.md"
     if os.environ.get("PAIRWRIGHT_GOLDEN") == "write":
-        path.write_text(reference())
-    assert path.read_text() == reference(), (
+        path.write_text(written.reference())
+    assert path.read_text() == written.reference(), (
         "PAIRWRIGHT_GOLDEN=write pytest tests/house/test_docs.py writes it anew"
     )
 

@@ -13,14 +13,24 @@ import pytest
 from places import ROOT
 
 ROOMS = ("pairwright", "prompts", "revise", "judge", "train")
-MAY_IMPORT = {
-    "pairwright": {"pairwright"},
-    "prompts": {"prompts"},
-    "revise": {"pairwright", "prompts", "revise"},
-    "judge": {"pairwright", "prompts", "judge"},
-    "train": {"pairwright", "prompts", "train"},
+FLOORS = {
+    "": (("train",), ("revise", "judge"), ("pairwright", "prompts")),
+    "train": (
+        ("on_policy", "adversarial"),
+        ("training",),
+        ("preference", "reward_model"),
+        ("trainer",),
+        ("output", "forward"),
+        ("models",),
+        ("devices", "data"),
+        ("losses", "config", "rounds"),
+    ),
 }
-CALLS_STAGES = {"train/on_policy/loop.py", "train/adversarial/game.py", "train/preference/auto.py"}
+"""Rooms from the top floor down: one imports from its own and from lower floors only."""
+APART = {("revise", "judge"), ("judge", "revise"), ("pairwright", "prompts"), ("prompts", "pairwright")}
+"""Rooms of one floor that never import each other."""
+CALLS_STAGES = ("train/on_policy/", "train/adversarial/", "train/preference/auto.py")
+"""The only places of `train` that call stages of `revise` and `judge`."""
 HEAVY = ("torch", "transformers", "vllm", "datasets", "peft", "accelerate")
 
 
@@ -29,29 +39,87 @@ def modules() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Top-level packages that a file imports, anywhere in it."""
+    """Modules of ours that a file imports, anywhere in it, as dotted names."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add((node.module or "").partition(".")[0])
-    return found
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if is_module(name) else node.module for name in names}
+    return {name for name in found if name.partition(".")[0] in ROOMS}
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def floor_of(name: str, inside: str) -> int | None:
+    """Number of the floor, from the top, on which a module stands inside a room."""
+    below = name if not inside else name.removeprefix(f"{inside}.")
+    room = below.partition(".")[0]
+    return next((n for n, rooms in enumerate(FLOORS[inside]) if room in rooms), None)
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_rooms_import_only_what_they_stand_on(path: Path) -> None:
-    room = path.relative_to(ROOT).parts[0]
-    allowed = MAY_IMPORT[room] | (
-        {"revise", "judge"} if str(path.relative_to(ROOT)) in CALLS_STAGES else set()
-    )
-    assert imported(path) & set(ROOMS) <= allowed
+def test_no_import_runs_up(path: Path) -> None:
+    name, place = name_of(path), str(path.relative_to(ROOT))
+    for other in imported(path):
+        rooms = (name.partition(".")[0], other.partition(".")[0])
+        assert rooms not in APART, f"{place} imports {other}"
+        if rooms[0] == "train" and rooms[1] in ("revise", "judge"):
+            assert place.startswith(CALLS_STAGES), f"{place} imports {other}"
+        for inside in FLOORS:
+            if not inside or (name.startswith(f"{inside}.") and other.startswith(f"{inside}.")):
+                mine, theirs = floor_of(name, inside), floor_of(other, inside)
+                assert None not in (mine, theirs), f"{name} or {other} stands on no floor"
+                assert mine <= theirs, f"{place} imports {other}, which stands above it"
+
+
+def circles(edges: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of more than one that can all be reached from each other."""
+    reach: dict[str, set[str]] = {}
+    for start in edges:
+        seen, todo = set(), list(edges[start])
+        while todo:
+            if (at := todo.pop()) not in seen:
+                seen.add(at)
+                todo += edges.get(at, ())
+        reach[start] = seen
+    found = {frozenset(b for b in reach[a] if a in reach.get(b, ())) for a in edges if a in reach[a]}
+    return [set(group) for group in found if len(group) > 1]
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """Neither files nor folders; a package that hands out its modules' names is not one of them."""
+    files = {name_of(path): imported(path) for path in modules() if path.name != "__init__.py"}
+    assert circles(files) == []
+    folders: dict[str, set[str]] = {}
+    for name, others in files.items():
+        folder = name.rpartition(".")[0]
+        inside = {other.rpartition(".")[0] if other in files else other for other in others}
+        folders.setdefault(folder, set()).update(o for o in inside if o != folder)
+    for parent in {folder.rpartition(".")[0] for folder in folders}:
+        under = f"{parent}." if parent else ""
+        depth = under.count(".") + 1
+        siblings: dict[str, set[str]] = {}
+        for name, others in files.items():
+            if name.startswith(under):
+                top = ".".join(name.split(".")[:depth])
+                tops = {".".join(o.split(".")[:depth]) for o in others if o.startswith(under)}
+                siblings.setdefault(top, set()).update(tops - {top, parent})
+        assert circles(siblings) == [], f"in {parent or 'the house'}"
 
 
 def test_only_the_command_names_modules_of_other_rooms() -> None:
     """A lazy import by name would slip past the test above."""
     for path in (ROOT / "pairwright").rglob("*.py"):
-        if path.name != "cli.py":
+        if path.relative_to(ROOT / "pairwright").as_posix() not in ("cli/app.py", "api.py", "plugins.py"):
             assert "import_module" not in path.read_text(), path
 
 
@@ -77,36 +145,22 @@ def test_importing_the_light_rooms_loads_nothing_heavy() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def tree_in_readme() -> set[str]:
-    """Paths in the README's tree: an indented file belongs to the folder above it."""
-    [tree] = re.findall(r"```text\n(pyproject\.toml.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    found: set[str] = set()
-    folders: list[str] = []
+def test_the_rooms_of_the_readme_are_the_disk() -> None:
+    """Every room has its line there; what is in a room stands in docs/rooms.md."""
+    [tree] = re.findall(r"```text\n(pairwright/.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown: list[str] = []
     for line in tree.splitlines():
-        entry = line.split()[0]
-        depth = (len(line) - len(line.lstrip())) // 2
-        folders = folders[:depth]
-        assert len(line.split()) > 1, f"{entry} has no word of explanation"
-        if entry.endswith("/"):
-            folders.append(entry)
-        else:
-            found.add("".join(folders) + entry)
-    return found
+        entry, words = line.split(maxsplit=1)
+        assert words, f"{entry} has no word of explanation"
+        shown.append(shown_under(shown, entry) if line.startswith(" ") else entry)
+    rooms = {f"{p.parent.relative_to(ROOT)}/" for p in modules() if p.name == "__init__.py"}
+    other = {"tests/", "benchmarks/", "docs/", "examples/"}
+    assert set(shown) == rooms | other
 
 
-def test_the_readme_tree_is_the_disk() -> None:
-    listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    files = {f for f in listing.stdout.split("\n") if f and (ROOT / f).exists()}
-    shown = tree_in_readme()
-    assert shown <= files, f"not on disk: {sorted(shown - files)}"
-    expected = {
-        f for f in files if f.partition("/")[0] in (*ROOMS, "examples", "benchmarks") or "/" not in f
-    }
-    expected = {f for f in expected if f.rpartition("/")[2] not in ("__init__.py", "py.typed")}
-    assert expected <= shown | {".gitignore", ".pre-commit-config.yaml"}, sorted(expected - shown)
+def shown_under(shown: list[str], entry: str) -> str:
+    top = next(e for e in reversed(shown) if e.count("/") == 1)
+    return top + entry
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import json, sys
 import torch
 torch.set_num_threads(1)
 from pairwright.errors import PairwrightError
-from train.config import TrainConfig
+from train.preference.config import TrainConfig
 from train.reward_model.config import RewardConfig
 from train.training import train
 for settings in json.loads(sys.argv[1]):

@@ -25,7 +25,7 @@ from train.data.split import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from train.preference.config import TrainConfig
+    from train.config import TrainingConfig
 
 SINGLE = "single"
 
@@ -61,7 +61,7 @@ class Ranked(NamedTuple):
 
 
 def load_ranked(
-    config: "TrainConfig", tokenizer: "PreTrainedTokenizerBase", *, best_only: bool
+    config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase", *, best_only: bool
 ) -> Pairs[Ranked]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}

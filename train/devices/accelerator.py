@@ -22,15 +22,13 @@ from torch.distributed.fsdp import CPUOffloadPolicy
 from pairwright.errors import PairwrightError, UsageError
 from train.config import TrainingConfig
 from train.devices import divided
-from train.models.four_bits import require_four_bits
-from train.output.folder import TRACKERS
 
 _REPLICATED = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
 _PEER_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL")
 
 
 @contextmanager
-def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
+def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> Iterator[Accelerator]:
     """`accelerate` under these settings; several runs in one process may differ in them."""
     by_deepspeed = divided.asked() is not None  # or refused, before anything is made
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -40,7 +38,7 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
             cpu=config.use_cpu,
             mixed_precision="bf16" if uses_bf16(config) else "no",
             log_with=list(config.report_to) or None,
-            project_dir=str(Path(config.output_dir) / TRACKERS),
+            project_dir=str(trackers) if trackers is not None else None,
             # Else the launcher's environment could divide our losses, which are whole already.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         )
@@ -51,8 +49,6 @@ def accelerator_for(config: TrainingConfig) -> Iterator[Accelerator]:
         atexit.register(_leave)
     _shard_on_cpu_too(accelerator)
     _refuse_unsupported(accelerator, divided=by_deepspeed)
-    if config.load_in_4bit:
-        require_four_bits(sharded=accelerator.is_fsdp2, divided=by_deepspeed)
     try:
         yield accelerator
     except RuntimeError as error:

@@ -10,16 +10,14 @@ import os
 import warnings
 from collections import defaultdict
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import DeepSpeedPlugin, compare_versions, str_to_bool
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError, UsageError
-
-if TYPE_CHECKING:
-    from train.trainer.task import Trainee
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +88,16 @@ def _says(value: Any) -> bool:
 
 
 def divide(
-    trainee: "Trainee", optimizer: torch.optim.Optimizer, section: dict[str, Any], max_grad_norm: float
-) -> torch.optim.Optimizer:
+    accelerator: Accelerator,
+    policy: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    section: dict[str, Any],
+    max_grad_norm: float,
+) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The same AdamW with its moments divided among processes; the policy becomes DeepSpeed's engine."""
-    accelerator = trainee.accelerator
     if accelerator.num_processes == 1:
         log.warning("one process has nobody to divide with: this is training without DeepSpeed")
-        return optimizer
+        return policy, optimizer
     groups = [group for group in optimizer.param_groups if group["params"]]  # nothing cannot be flattened
     of_model = [dict(group) for group in groups]  # DeepSpeed puts flat parameters into the others
     optimizer.param_groups[:] = groups
@@ -108,8 +109,8 @@ def divide(
         "zero_optimization": {"reduce_bucket_size": min(_BUCKET, numel)} | section,
     }
     deepspeed = _deepspeed(accelerator.device)
-    trainee.policy, *_ = deepspeed.initialize(model=trainee.policy, optimizer=optimizer, config=config)
-    return DividedAdamW(trainee.policy, of_model, keep=accelerator.is_main_process)
+    engine, *_ = deepspeed.initialize(model=policy, optimizer=optimizer, config=config)
+    return engine, DividedAdamW(engine, of_model, keep=accelerator.is_main_process)
 
 
 def _deepspeed(device: torch.device) -> Any:

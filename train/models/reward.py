@@ -10,6 +10,7 @@ from pairwright.errors import UsageError
 from pairwright.models.chat import end_of_turn
 from pairwright.models.names import resolve_model
 from pairwright.models.quiet import quiet
+from train.config import TrainingConfig
 from train.models.language import (
     ADAPTER_CONFIG,
     as_usage_error,
@@ -17,14 +18,13 @@ from train.models.language import (
     made_trainable,
     switch_randomness_off,
 )
-from train.reward_model.config import RewardConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
 def load_for_reward_training(
-    config: RewardConfig, tokenizer: "PreTrainedTokenizerBase", *, bf16: bool
+    config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", *, bf16: bool
 ) -> Any:
     """A pretrained body with a new head, or a reward model to go on with; the seed decides the head.
 

@@ -1,4 +1,4 @@
-"""What is measured of pairs, under TRL's names where it has them, and where it is written.
+"""Sums of metrics over pairs, and the file where their means are written.
 
     K  metrics    B  pairs in a batch
 
@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from pairwright.folders.durable import write_durably
-from train.preference.metrics import METRICS
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 class MetricSums:
     """Sums over pairs, kept on the device until somebody asks."""
 
-    def __init__(self, device: torch.device, names: Sequence[str] = METRICS) -> None:
+    def __init__(self, device: torch.device, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.sums_K = torch.zeros(len(names), device=device)
         self.pairs = torch.zeros((), device=device)

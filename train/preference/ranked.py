@@ -24,6 +24,7 @@ from train.forward.logprobs import AnswerLogprobs, answer_logprobs
 from train.losses import SFT_REDUCTIONS, Orders, rrhf
 from train.models.language import load_model, merged
 from train.preference.config import TrainConfig
+from train.preference.reference import reference_identity
 from train.trainer.task import Measured, Trainee
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class RankedTask:
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Ranked]:
         """Prompts with their answers as token ids."""
         return load_ranked(self._config, tokenizer, best_only=self._best_only)
+
+    def identity(self) -> dict[str, str]:
+        """The reference, where it is a model of its own."""
+        return reference_identity(self._config)
 
     def load_model(self, *, bf16: bool) -> Any:
         """A causal language model."""

@@ -11,7 +11,8 @@ from train.data.pairs import Pair
 from train.devices.processes import on_first, say
 from train.forward.layout import way_of
 from train.forward.logprobs import answer_logprobs, answers_of
-from train.models.language import as_reference
+from train.models.language import as_reference, model_identity
+from train.preference.config import TrainConfig
 from train.preference.objective import PairSet
 from train.preference.reference_store import ReferenceStore
 from train.trainer.batches import deal
@@ -56,6 +57,11 @@ def with_reference(
     if store is not None and missing and accelerator.is_main_process:
         store.add(answers_of([pairs[index] for index in missing]), ref_P2[missing].T.flatten().tolist())
     return PairSet(pairs, ref_P2)
+
+
+def reference_identity(config: TrainConfig) -> dict[str, str]:
+    """Identity of the reference, where it is a model of its own and not the one that is trained."""
+    return {} if config.ref_model is None else {"ref_model": model_identity(config.ref_model)}
 
 
 def _from_store(

@@ -27,7 +27,7 @@ from train.models.language import (
 from train.preference.config import TrainConfig
 from train.preference.metrics import METRICS, pair_metrics
 from train.preference.objective import PairLogprobs, PairLosses, PairSet, objective_of, pair_logprobs
-from train.preference.reference import with_reference
+from train.preference.reference import reference_identity, with_reference
 from train.preference.reference_store import NONE, ReferenceStore
 from train.trainer.task import Measured, Trainee
 
@@ -60,6 +60,10 @@ class PreferenceTask:
                 "vocabulary of the model"
             )
         return load_pairs(self._config, tokenizer)
+
+    def identity(self) -> dict[str, str]:
+        """The reference, where it is a model of its own."""
+        return reference_identity(self._config)
 
     def load_model(self, *, bf16: bool) -> Any:
         """A causal language model."""

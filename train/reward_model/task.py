@@ -60,6 +60,10 @@ class RewardTask:
         self._tokenizer = tokenizer
         return load_reward_pairs(self._config, tokenizer)
 
+    def identity(self) -> dict[str, str]:
+        """Nothing more: there is no reference."""
+        return {}
+
     def load_model(self, *, bf16: bool) -> Any:
         """A sequence classifier with one output."""
         return load_for_reward_training(self._config, self._tokenizer, bf16=bf16)

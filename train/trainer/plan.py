@@ -9,11 +9,13 @@ from pairwright.records import content_hash
 from pairwright.versions import versions
 from train.config import TrainingConfig
 from train.data.split import Pairs, pairs_hash
+from train.devices import divided
 from train.devices.accelerator import uses_bf16
+from train.models.four_bits import require_four_bits
 from train.models.language import model_identity
 from train.output.record import TrainRecord
-from train.preference.config import TrainConfig
 from train.trainer.schedule import Schedule
+from train.trainer.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,8 +31,18 @@ def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
         )
 
 
+def require_what_trains(accelerator: Accelerator, config: TrainingConfig) -> None:
+    """Raise `UsageError` where four bits are asked for and this launch, or this machine, has none."""
+    if config.load_in_4bit:
+        require_four_bits(sharded=accelerator.is_fsdp2, divided=divided.asked() is not None)
+
+
 def describe(
-    config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", pairs: Pairs[Any], schedule: Schedule
+    config: TrainingConfig,
+    task: Task,
+    tokenizer: "PreTrainedTokenizerBase",
+    pairs: Pairs[Any],
+    schedule: Schedule,
 ) -> TrainRecord:
     """The record of a run that has not begun."""
     identity = config.of_kind("semantic") | {
@@ -39,9 +51,8 @@ def describe(
         "tokenizer": content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)]),
         "data": pairs_hash(pairs.training),
         "eval_data": pairs_hash(pairs.held_out),
+        **task.identity(),
     }
-    if isinstance(config, TrainConfig) and config.ref_model is not None:
-        identity["ref_model"] = model_identity(config.ref_model)
     counts = {
         "pairs": len(pairs.training),
         "held_out_pairs": len(pairs.held_out),

@@ -88,7 +88,9 @@ def prepare(
         fused=accelerator.device.type in ("cpu", "cuda"),
     )
     if section is not None:
-        optimizer = divided.divide(trainee, optimizer, section, config.max_grad_norm)
+        trainee.policy, optimizer = divided.divide(
+            accelerator, policy, optimizer, section, config.max_grad_norm
+        )
     window = MetricSums(accelerator.device, task.metrics)
     state = Training(model, outlined, tokenizer, optimizer, window)
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)

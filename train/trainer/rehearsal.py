@@ -17,7 +17,7 @@ from train.models.language import load_tokenizer
 from train.output.folder import check_folder
 from train.output.record import TrainResult, result_of
 from train.trainer.batches import deal
-from train.trainer.plan import describe
+from train.trainer.plan import describe, require_what_trains
 from train.trainer.schedule import Schedule, plan
 from train.trainer.task import Task
 
@@ -40,7 +40,7 @@ def preview(config: TrainingConfig, task: Task) -> TrainResult:
         print(shown(tokenizer, pair))
     print(f"── left out: {describe_dropped(pairs.dropped)}")
     schedule = plan(config, pairs.training)
-    return result_of(config, describe(config, tokenizer, pairs, schedule), "preview")
+    return result_of(config, describe(config, task, tokenizer, pairs, schedule), "preview")
 
 
 def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
@@ -58,10 +58,11 @@ def dry_run(config: TrainingConfig, task: Task) -> TrainResult:
     """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
     check_folder(Path(config.output_dir))
     with accelerator_for(config) as accelerator:
+        require_what_trains(accelerator, config)
         tokenizer = load_tokenizer(config.model)
         pairs = task.read(tokenizer)
         schedule = plan(config, pairs.training)
-        planned = describe(config, tokenizer, pairs, schedule)
+        planned = describe(config, task, tokenizer, pairs, schedule)
         policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
         speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)
         seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes

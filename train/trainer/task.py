@@ -53,6 +53,10 @@ class Task(Protocol):
         """Items to train on and held out. Raises `UsageError` when none are left to train on."""
         ...
 
+    def identity(self) -> dict[str, str]:
+        """What decides the weights besides settings and items, by name: a reference of its own."""
+        ...
+
     def load_model(self, *, bf16: bool) -> Any:
         """The model to train, on the CPU, unable to behave at random."""
         ...

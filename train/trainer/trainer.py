@@ -22,12 +22,12 @@ from train.devices.processes import agreed, on_first, say
 from train.models.language import load_tokenizer, save_model, trained
 from train.output.card import write_model_card
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
-from train.output.folder import check_folder, enter, find_checkpoint, publish
+from train.output.folder import TRACKERS, check_folder, enter, find_checkpoint, publish
 from train.output.record import TrainRecord, TrainResult, result_of
 from train.output.state import save_training, snapshot, whole_model
 from train.output.trackers import check_trackers
 from train.trainer.gradient import add_gradient, clip_gradient, evaluate, stop_if_unsound
-from train.trainer.plan import describe, require_enough
+from train.trainer.plan import describe, require_enough, require_what_trains
 from train.trainer.prepare import Run, check_start, prepare, resume
 from train.trainer.rehearsal import dry_run, preview
 from train.trainer.schedule import learning_rate, plan
@@ -49,12 +49,13 @@ def train(config: TrainingConfig, task: Task) -> TrainResult:
     output = Path(config.output_dir)
     check_folder(output)
     check_trackers(config.report_to)
-    with accelerator_for(config) as accelerator:
+    with accelerator_for(config, trackers=output / TRACKERS) as accelerator:
+        require_what_trains(accelerator, config)
         tokenizer = load_tokenizer(config.model)
         pairs = task.read(tokenizer)
         schedule = plan(config, pairs.training)
         require_enough(accelerator, schedule)
-        planned = describe(config, tokenizer, pairs, schedule)
+        planned = describe(config, task, tokenizer, pairs, schedule)
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
             record, checkpoint = on_first(accelerator, lambda: _enter(config, planned))
             if record.status == "finished":

@@ -38,7 +38,7 @@ class HFEngine:
         self.identity = model_identity(model, options.dtype)
         self.capacity = 8 * options.batch_size
         self._batch_size = options.batch_size
-        loaded = load_for_generation(model, options)
+        loaded = load_for_generation(model, options.dtype, options.device)
         self._tokenizer, self._context = loaded.tokenizer, loaded.context
         self._end = end_of_turn(loaded.tokenizer)
         self._ends = loaded.ends | {self._end}

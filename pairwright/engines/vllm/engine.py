@@ -123,7 +123,7 @@ class VLLMEngine:
 
     def _start(self) -> dict[str, Any]:
         """Start a worker and wait until it is ready. Raises `UsageError` if it never is."""
-        self._worker = KeptProcess([self._python, "-P", str(_WORKER)], worker_environment(self._python))
+        self._worker = KeptProcess([self._python, str(_WORKER)], worker_environment(self._python))
         try:
             self._worker.send(json.dumps(self._setting).encode())
             line = self._worker.receive(None)

@@ -64,5 +64,5 @@ def worker_environment(python: str, environ: Mapping[str, str] = os.environ) -> 
         kept.pop("PYTHONPATH", None)  # made for this Python, not for that one
         kept.pop("PYTHONHOME", None)
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
-    # No folder of ours is to stand before vLLM's own modules, in its child processes either.
+    # Else a folder of ours would stand before vLLM's own modules, in its child processes too.
     return kept | quiet | {"PYTHONSAFEPATH": "1"}

@@ -56,7 +56,7 @@ def test_pages_carry_checksums(run: Path) -> None:
 def test_reading_leaves_no_thread_that_could_abort_the_process_at_its_end(run: Path) -> None:
     """Asked of a process of its own, in which nothing else has started threads."""
     script = (
-        "import os, sys\nfrom pathlib import Path\nfrom pairwright.store import read_tables\n"
+        "import os, sys\nfrom pathlib import Path\nfrom pairwright.folders.shards import read_tables\n"
         "tasks = Path('/proc/self/task')\nbefore = set(os.listdir(tasks))\n"
         "assert sum(table.num_rows for table in read_tables(Path(sys.argv[1])))\n"
         "print(len(set(os.listdir(tasks)) - before))"

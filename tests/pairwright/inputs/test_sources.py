@@ -131,7 +131,7 @@ def test_an_unfinished_run_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
 
 def test_reading_holds_a_chunk_and_never_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pairwright.inputs.rows.CHUNK", 100)
-    monkeypatch.setattr("pairwright.inputs.source.CHUNK", 100)
+    monkeypatch.setattr("pairwright.inputs.sources.CHUNK", 100)
     filler = "x" * 10_000
     path = write_jsonl(tmp_path / "rows.jsonl", ({"prompt": f"{i}", "note": filler} for i in range(2000)))
     table = pa.table({"prompt": list("0123456789") * 200, "note": [f"{i}{filler}" for i in range(2000)]})

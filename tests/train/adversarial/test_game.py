@@ -25,7 +25,7 @@ from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.columns import Columns
 from pairwright.records import Sampling
-from train import game as game_module
+from train.adversarial import game as game_module
 from train.adversarial.config import GameConfig, LookConfig
 from train.adversarial.game import game
 from train.adversarial.measures import distinct

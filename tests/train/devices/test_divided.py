@@ -36,12 +36,12 @@ from train.devices import divided
 made = divided.divide
 
 def seen(*given):
-    optimizer = made(*given)
+    policy, optimizer = made(*given)
     parts = optimizer._zero.single_partition_of_fp32_groups
     of_model = [p for group in optimizer.param_groups for p in group["params"]]
     stage = optimizer._engine.zero_optimization_stage()
     print("stage", int(stage), sum(p.numel() for p in parts), sum(p.numel() for p in of_model))
-    return optimizer
+    return policy, optimizer
 
 divided.divide = seen
 """
@@ -158,7 +158,7 @@ def test_an_update_that_is_not_finite_is_never_made(name, tmp_path):
 
 IDLE = """
 import torch
-from train import preference
+from train.preference import task as preference
 
 load = preference.load_model
 

@@ -7,7 +7,7 @@ import pytest
 
 MEASURE = """
 import os, torch
-from train.heap import freed_memory_kept
+from train.devices.memory import freed_memory_kept
 
 def resident():
     with open("/proc/self/statm") as file:

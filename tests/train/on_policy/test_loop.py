@@ -18,7 +18,7 @@ from judge.comparison.command import load_winrate
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
-from train import loop as loop_module
+from train.on_policy import loop as loop_module
 from train.on_policy.config import LoopConfig, LoopLookConfig
 from train.on_policy.loop import loop
 from train.on_policy.stop import reason_to_stop
