@@ -24,6 +24,17 @@ def test_a_page_that_is_written_from_the_code_is_up_to_date(page, written):
     )
 
 
+def test_the_rooms_in_the_readme_are_up_to_date():
+    path = ROOT / "README.md"
+    text = path.read_text()
+    begin = text.index("pairwright/ ", text.index("## Rooms"))
+    end = text.index("```", begin)
+    if os.environ.get("PAIRWRIGHT_GOLDEN") == "write":
+        path.write_text(text[:begin] + room_reference.in_readme() + text[end:])
+        return
+    assert text[begin:end] == room_reference.in_readme()
+
+
 def test_every_equation_is_where_the_page_says():
     text = (ROOT / "docs" / "equations.md").read_text()
     found = re.findall(r"\| `([a-z_/]+\.py)` `(\w+)` \|$", text, re.MULTILINE)

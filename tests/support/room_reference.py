@@ -12,6 +12,12 @@ _ABOUT = """\
 What stands where, from the first line of every file; written by a command, and held by a test. A room
 imports from its own files and from rooms below it, never from one above.
 """
+_OTHER = {
+    "tests/": "The same rooms; `support/` holds what tests share.",
+    "benchmarks/": "Every number in these pages, and the command that makes it.",
+    "docs/": "The documentation.",
+    "examples/": "Prompts, checks, settings files, and the whole of it from Python.",
+}
 
 
 def rooms() -> list[Path]:
@@ -22,6 +28,17 @@ def rooms() -> list[Path]:
 def first_line(path: Path) -> str:
     """The first line of a module's docstring."""
     return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+
+
+def in_readme() -> str:
+    """The README's list: a line for every room."""
+    lines = []
+    for room in rooms():
+        name = f"{room.relative_to(ROOT)}/"
+        top, _, below = name.partition("/")
+        shown = f"  {below}" if below else f"{top}/"
+        lines.append(f"{shown:<22} {first_line(room / '__init__.py')}\n")
+    return "".join(lines + [f"{name:<22} {words}\n" for name, words in _OTHER.items()])
 
 
 def reference() -> str:
