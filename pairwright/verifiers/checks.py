@@ -19,6 +19,7 @@ CHECKS = {
     "json": f"{_HERE}.json_schema:json_check",
     "math": f"{_HERE}.mathematics:math_check",
     "ifeval": f"{_HERE}.ifeval.check:ifeval",
+    "ifbench": f"{_HERE}.ifbench:ifbench",
     "code": f"{_HERE}.programs:code",
 }
 """Where each is made: a function of the arguments that gives a `Check`."""

@@ -46,6 +46,17 @@ def test_the_score_is_the_share_that_is_followed_and_the_rest_is_said() -> None:
     assert check("", "an oak and an elm", row | {"kwargs": json.dumps(row["kwargs"])}) == (1.0, "")
 
 
+def test_ifbench_is_checked_by_its_own_library() -> None:
+    row = {
+        "instruction_id_list": ["count:word_count_range", "format:no_whitespace"],
+        "kwargs": [{"min_words": 2, "max_words": 4, "n": None}, {}],
+    }
+    check = make_check("check:ifbench")
+    assert check("", "an oak tree", row) == (0.5, "not followed: format:no_whitespace")
+    with pytest.raises(ValueError, match="'no:such' is no instruction of IFBench"):
+        check("", "an oak tree", {"instruction_id_list": ["no:such"], "kwargs": [{}]})
+
+
 @pytest.mark.parametrize(
     ("names", "given", "sentence"),
     [
