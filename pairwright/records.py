@@ -54,13 +54,16 @@ class Request(Record):
     """Hash of the template text that rendered the messages; empty when the user wrote them."""
     sample_index: int = Field(default=0, ge=0)
     """Tells apart several samples of the same messages."""
+    columns: dict[str, Any] | None = None
+    """The row's other columns, for functions; None when a model is asked."""
 
     def key(self, model: str) -> str:
         """Identity of this request when asked of `model` (name and revision): 32 hex digits.
 
         The role is left out: the same question to the same model is the same work.
         """
-        return content_hash(self.model_dump(mode="json", exclude={"role"}) | {"model": model})
+        unused = {"role"} if self.columns is not None else {"role", "columns"}
+        return content_hash(self.model_dump(mode="json", exclude=unused) | {"model": model})
 
 
 class Job(Record):

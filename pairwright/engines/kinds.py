@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pairwright.engines.base import Engine
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
+from pairwright.plugins import Wanted, load
 
 KINDS = {
     "hf": "hf:MODEL (transformers; hf:smollm2 is built in)",
@@ -13,7 +14,12 @@ KINDS = {
     "openai": "openai:MODEL@URL (any OpenAI-compatible server)",
     "canned": "canned:FILE (replies from a JSONL file)",
     "reward": "reward:MODEL (a reward model, as a judge only)",
+    "python": "python:FILE.py:NAME (a function of your own)",
+    "check": "check:NAME (a shipped check, as a judge only)",
 }
+_FUNCTIONS = "pairwright.verifiers.engine:FunctionEngine"
+"""Named, not imported: it stands on this room."""
+_ENGINE = Wanted("an engine", "class NAME", callable)
 
 
 def check_spec(spec: str) -> tuple[str, str]:
@@ -44,6 +50,9 @@ def open_engine(spec: str, options: EngineOptions) -> Engine:
         from pairwright.engines.reward import RewardEngine
 
         return RewardEngine(name, options, spec)
+    if kind in ("python", "check"):
+        engine: Engine = load(_FUNCTIONS, _ENGINE).value(spec, options)
+        return engine
     if kind == "vllm":
         from pairwright.engines.vllm.engine import VLLMEngine
 
@@ -60,7 +69,7 @@ def reports_logprobs(spec: str) -> bool:
         from pairwright.engines.canned import read_replies
 
         return any(reply.top_logprobs for reply in read_replies(Path(name)))
-    return kind != "reward"
+    return kind not in ("reward", "python", "check")
 
 
 def takes_schemas(spec: str) -> bool:
@@ -77,6 +86,8 @@ def engine_identity(spec: str, options: EngineOptions) -> str:
         return canned_identity(Path(name))
     if kind == "openai":
         return f"openai:{_model_and_url(spec, name)[0]}"
+    if kind in ("python", "check"):
+        return str(load(_FUNCTIONS, _ENGINE).value.identify(spec, options))
     from pairwright.models.names import model_identity
 
     identity = model_identity(name, options.dtype)

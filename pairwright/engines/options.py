@@ -22,6 +22,12 @@ class EngineOptions(Config):
     """Number format of a local model: `auto` (as it was saved), `float32`, `bfloat16`, `float16`."""
     device: str = Field(default="auto", json_schema_extra=OPERATIONAL)
     """Where a model of `hf:` runs: `auto` (a GPU when there is one), `cpu`, `cuda`, `cuda:1` …"""
+    function_timeout: float = Field(default=30.0, gt=0, json_schema_extra=OPERATIONAL)
+    """Seconds that one call of a function (`python:`) or check (`check:`) may take."""
+    function_processes: int | None = Field(default=None, gt=0, json_schema_extra=OPERATIONAL)
+    """Processes in which functions are called; default one a core, at most 8."""
+    allow_code: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Let `check:code` run the programs in answers."""
     engine: dict[str, str] = Field(default={}, json_schema_extra=OPERATIONAL)
     """Any argument of vLLM for a `vllm:` engine, by its name: `--engine.max_model_len 4096`,
     `--engine.tensor_parallel_size 2` …; and `--engine.python`, the Python that has vLLM."""

@@ -68,7 +68,8 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _imported(name: str, place: str) -> ModuleType:
-    with _running(name, place), _on_path(Path.cwd()):
+    _let_import_from(Path.cwd())
+    with _running(name, place):
         return importlib.import_module(place)
 
 
@@ -83,9 +84,10 @@ def _run_file(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(own, path)
     assert spec is not None
     assert spec.loader is not None
+    _let_import_from(path.parent)
     module = sys.modules[own] = importlib.util.module_from_spec(spec)
     try:
-        with _running(name, str(path)), _on_path(path.parent):
+        with _running(name, str(path)):
             spec.loader.exec_module(module)
     except UsageError:
         del sys.modules[own]
@@ -93,16 +95,10 @@ def _run_file(name: str, path: Path) -> ModuleType:
     return module
 
 
-@contextlib.contextmanager
-def _on_path(folder: Path) -> Iterator[None]:
-    """Let modules that lie beside the plugin be imported: before all others now, after them later."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
+def _let_import_from(folder: Path) -> None:
+    """Let modules of a folder be imported, after all that are installed: they shadow nothing of ours."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pairwright.engines.kept_process import KeptProcess
+from pairwright.engines.vllm.process import KeptProcess
 from pairwright.verifiers.calling import Item, Result
 from pairwright.verifiers.worker import Work
 
