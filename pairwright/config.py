@@ -12,6 +12,9 @@ GATE: dict[str, Any] = {"kind": "gate"}
 """Mark (`json_schema_extra`) of a field that decides what is kept of finished completions."""
 OPERATIONAL: dict[str, Any] = {"kind": "operational"}
 """Mark of a field that changes how the work is done and nothing that comes of it."""
+ADDED: dict[str, Any] = {"added": True}
+"""Mark of a field that came later, beside its kind: at its default it is not recorded, so that folders
+which were made without it go on."""
 POSITIONAL = OPERATIONAL | {"positional": True}
 """Mark of what a command works on, which may be given without its flag."""
 
@@ -30,7 +33,11 @@ class Config(BaseModel):
     def of_kind(self, kind: Kind) -> dict[str, Any]:
         """The settings of one kind, as JSON values by field name."""
         values = self.model_dump(mode="json")
-        return {n: values[n] for n, f in type(self).model_fields.items() if kind_of(f) == kind}
+        return {
+            name: values[name]
+            for name, field in type(self).model_fields.items()
+            if kind_of(field) == kind and not (_was_added(field) and getattr(self, name) == field.default)
+        }
 
 
 def kind_of(field: FieldInfo) -> Kind:
@@ -38,6 +45,10 @@ def kind_of(field: FieldInfo) -> Kind:
     extra = field.json_schema_extra
     kind = extra.get("kind", "semantic") if isinstance(extra, dict) else "semantic"
     return kind if kind in ("gate", "operational") else "semantic"  # type: ignore[return-value]
+
+
+def _was_added(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and "added" in field.json_schema_extra
 
 
 def is_positional(field: FieldInfo) -> bool:
