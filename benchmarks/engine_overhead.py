@@ -93,12 +93,12 @@ def requests(given: argparse.Namespace) -> dict[str, Any]:
 
 def bare(given: argparse.Namespace, asked: dict[str, Any], arguments: dict[str, str]) -> dict[str, float]:
     """Seconds and tokens of one `LLM.chat`, in a process of vLLM's own Python."""
-    from pairwright.engines.vllm.process import KeptProcess
+    from pairwright.engines.vllm.process import SupervisedProcess
 
     own = {name: value for name, value in arguments.items() if name != "python"}
     told = json.dumps(asked | {"arguments": own})
     command = [given.python, __file__, "--as_bare"]
-    process = KeptProcess(command, os.environ)
+    process = SupervisedProcess(command, os.environ)
     process.send(told.encode())
     line = process.receive(None)
     log = process.log_tail()

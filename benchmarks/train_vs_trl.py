@@ -86,7 +86,7 @@ def work(pairs: list[Any], model: str, *, with_reference: bool) -> float:
     width, heads = config.hidden_size, config.num_attention_heads
     kv = width * config.num_key_value_heads // heads
     layer = 2 * width * width + 2 * width * kv + 3 * width * config.intermediate_size
-    trees = [tree_of(p.prompt_ids, [p.chosen_ids, p.rejected_ids]) for p in pairs]
+    trees = [tree_of(p.prompt_tokens, [p.chosen_ids, p.rejected_ids]) for p in pairs]
     tokens = sum(tree.tokens for tree in trees)
     answers = sum(len(t.shared_ids) + sum(map(len, t.branches)) for t in trees)
     forward = 2 * (tokens * layer * config.num_hidden_layers + answers * width * config.vocab_size)

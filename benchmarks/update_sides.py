@@ -26,7 +26,7 @@ class Ours:
         from train.preference.config import TrainConfig
         from train.preference.reference import with_reference
         from train.preference.task import PreferenceTask
-        from train.trainer.task import Trainee
+        from train.trainer.task import Run
 
         self._config = TrainConfig(
             model=args.model,
@@ -45,7 +45,7 @@ class Ours:
         self._pairs = read_pairs(args)
         model = task.load_model(bf16=self._config.bf16)
         policy = self._accelerator.prepare_model(model)
-        self._trainee = Trainee(self._accelerator, policy, task, args.micro_batch_tokens)
+        self._trainee = Run(self._accelerator, policy, task, args.micro_batch_tokens)
         self._with_reference = with_reference
         self._data = with_reference(self._accelerator, policy, self._pairs, budget=args.micro_batch_tokens)
         self._sums = MetricSums(self._accelerator.device, task.metrics)
@@ -134,8 +134,8 @@ class Theirs:
     def _batch(self, chunk: list[int]) -> dict[str, torch.Tensor]:
         """Chosen sequences, then rejected ones, padded on the right, as TRL's collator has them."""
         pairs = [self._pairs[i] for i in chunk]
-        sides = [(p.prompt_ids, p.chosen_ids) for p in pairs]
-        sides += [(p.prompt_ids, p.rejected_ids) for p in pairs]
+        sides = [(p.prompt_tokens, p.chosen_ids) for p in pairs]
+        sides += [(p.prompt_tokens, p.rejected_ids) for p in pairs]
         width = max(len(prompt) + len(answer) for prompt, answer in sides)
         names = ("input_ids", "attention_mask", "completion_mask")
         batch = {name: torch.zeros(len(sides), width, dtype=torch.long) for name in names}

@@ -11,14 +11,14 @@ from pairwright.stages.asking import Asking
 ROUND_ROBIN = 4
 """Up to so many candidates everybody meets everybody; above, the rounds of a Swiss tournament."""
 
-Pair: TypeAlias = tuple[int, int]
-Meet: TypeAlias = Callable[[Sequence[Pair]], Asking[list[Decision]]]
+Match: TypeAlias = tuple[int, int]
+Meet: TypeAlias = Callable[[Sequence[Match]], Asking[list[Decision]]]
 
 
 class Ranking(NamedTuple):
     """Every meeting, and the candidates who came out first and last; they have met."""
 
-    met: dict[Pair, Decision]
+    met: dict[Match, Decision]
     best: int
     worst: int
 
@@ -29,7 +29,7 @@ def rank(count: int, meet: Meet, *, everybody: bool) -> Asking[Ranking]:
     A Swiss round pairs neighbours in the standing who have not met. Best and worst meet at the end
     if they have not: a pair is never made of answers that no judge saw side by side.
     """
-    met: dict[Pair, Decision] = {}
+    met: dict[Match, Decision] = {}
     if everybody or count <= ROUND_ROBIN:
         rounds = [list(combinations(range(count), 2))]
         met.update(zip(rounds[0], (yield from meet(rounds[0])), strict=True))
@@ -45,7 +45,7 @@ def rank(count: int, meet: Meet, *, everybody: bool) -> Asking[Ranking]:
     return Ranking(met, best, worst)
 
 
-def standing(count: int, met: Mapping[Pair, Decision]) -> list[int]:
+def standing(count: int, met: Mapping[Match, Decision]) -> list[int]:
     """Candidates from best to worst by the mean probability of being better in what they met.
 
     Meetings without a verdict do not count; who has none stands at 1/2; equals keep their order.
@@ -59,7 +59,7 @@ def standing(count: int, met: Mapping[Pair, Decision]) -> list[int]:
     return sorted(range(count), key=lambda n: (-means[n], n))
 
 
-def swiss_pairs(order: Sequence[int], met: Mapping[Pair, Decision]) -> list[Pair]:
+def swiss_pairs(order: Sequence[int], met: Mapping[Match, Decision]) -> list[Match]:
     """Each candidate with the next one in the standing whom it has not met; who finds none rests."""
     waiting = list(order)
     pairs = []
@@ -72,5 +72,5 @@ def swiss_pairs(order: Sequence[int], met: Mapping[Pair, Decision]) -> list[Pair
     return pairs
 
 
-def _sorted(a: int, b: int) -> Pair:
+def _sorted(a: int, b: int) -> Match:
     return (a, b) if a < b else (b, a)

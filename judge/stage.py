@@ -8,7 +8,7 @@ from judge.comparable import distinct, too_few, without_repeating
 from judge.jury.jury import Case, Jury
 from judge.jury.labels import shuffled
 from judge.jury.verdict import Decision
-from judge.ranking import Pair, Ranking, rank
+from judge.ranking import Match, Ranking, rank
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
@@ -65,7 +65,7 @@ class JudgeStage:
         self, ranking: Ranking, found: Sequence[Candidate], source: str, cost: dict[str, Any]
     ) -> Outcome:
         """The pairs that were told apart; when there are none, how best and worst compared."""
-        ends: Pair = (min(ranking.best, ranking.worst), max(ranking.best, ranking.worst))
+        ends: Match = (min(ranking.best, ranking.worst), max(ranking.best, ranking.worst))
         wanted = list(ranking.met) if self._config.pairs == "all" else [ends]
         kept = [pair for pair in wanted if ranking.met[pair].status == KEPT]
         shown = kept or [ends]

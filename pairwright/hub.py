@@ -8,7 +8,7 @@ from urllib.request import getproxies
 _CONNECT_SECONDS = 3.0
 
 
-def ask_no_hub_in_vain() -> None:
+def go_offline_if_unreachable() -> None:
     """Keep the hub client to its cache when the hub cannot be reached: it would try for half a minute."""
     if reachable():
         return

@@ -27,7 +27,7 @@ from train.preference.config import TrainConfig
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
 from train.trainer.gradient import add_gradient
-from train.trainer.task import Trainee
+from train.trainer.task import Run
 
 PAIRS = 8
 CUTS = 8, 2, 1
@@ -113,9 +113,9 @@ def our_gradient(model: str, cut: int, folder: Path, *, sft: bool) -> Tensor:
         switch_randomness_off(policy)
         budget = cut * max(pair.tokens for pair in pairs)
         task = PreferenceTask(config)
-        trainee = Trainee(accelerator, policy, task, budget)
+        run = Run(accelerator, policy, task, budget)
         data = with_reference(accelerator, policy, pairs, budget=budget)
-        add_gradient(trainee, data, range(PAIRS), MetricSums(accelerator.device, task.metrics))
+        add_gradient(run, data, range(PAIRS), MetricSums(accelerator.device, task.metrics))
     return torch.cat([parameter.grad.flatten() for parameter in policy.parameters()])
 
 

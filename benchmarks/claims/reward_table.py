@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from pairwright.inputs.sources import records
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.models.language import load_tokenizer
 from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
@@ -186,7 +186,7 @@ def test(config: RewardConfig, files: Mapping[str, tuple[str, str]]) -> Scores:
     if not kept.exists():
         model = load_reward_model(config.output_dir)
         model = model.to("cpu" if config.use_cpu else "cuda")
-        way_of(model)  # found out in float32, as in training
+        tree_support(model)  # found out in float32, as in training
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bool(config.bf16)):
             found = {
                 kind: score_pairs(model, encoded(files[kind][1], config), budget=_SIZE)._asdict()

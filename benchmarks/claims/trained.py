@@ -94,7 +94,7 @@ class Watched(PreferenceTask):
         """The same; outside of training it is remembered."""
         measured = super().measure(policy, data, indices)
         if not torch.is_grad_enabled():
-            self._remember([data.pairs[i] for i in indices], measured.metrics_KB)
+            self._remember([data.items[i] for i in indices], measured.metrics_KB)
         return measured
 
     def _remember(self, pairs: Sequence[Any], metrics_KB: torch.Tensor) -> None:

@@ -15,14 +15,14 @@ from pairwright.terminal.text import one_line
 _MARKS = {True: "ok", False: "FAILED", None: "-"}
 
 
-class Patient(Config):
+class ExaminedConfig(Config):
     """What is examined besides the machine."""
 
     spec: str | None = Field(default=None, json_schema_extra=POSITIONAL)
     """Engine to examine, such as `vllm:smollm2`; it is asked about fifty short things."""
 
 
-class DoctorConfig(EngineOptions, Patient):
+class DoctorConfig(EngineOptions, ExaminedConfig):
     """Examine this machine and, when one is named, an engine.
 
     Example: pairwright doctor openai:MODEL@http://localhost:8000/v1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pairwright.errors import UsageError
-from pairwright.hub import ask_no_hub_in_vain
+from pairwright.hub import go_offline_if_unreachable
 from pairwright.inputs.source import CHUNK, plain_schema
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class HubDataset:
 
 
 def _load(name: str, split: str) -> "datasets.Dataset":
-    ask_no_hub_in_vain()
+    go_offline_if_unreachable()
     import datasets
 
     datasets.logging.set_verbosity_error()

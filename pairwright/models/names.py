@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pairwright.errors import UsageError
-from pairwright.hub import ask_no_hub_in_vain
+from pairwright.hub import go_offline_if_unreachable
 from pairwright.models.fingerprint import fingerprint
 from pairwright.models.quiet import quiet
 
@@ -58,7 +58,7 @@ def model_identity(name: str, dtype: str = "auto") -> str:
 def _commit(hub_id: str) -> str:
     from transformers.utils import cached_file
 
-    ask_no_hub_in_vain()
+    go_offline_if_unreachable()
     try:
         with quiet():
             config = cached_file(hub_id, "config.json")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pairwright.engines.vllm.process import KeptProcess
+from pairwright.engines.vllm.process import SupervisedProcess
 from pairwright.verifiers.calling import Item, Result
 from pairwright.verifiers.worker import Work
 
@@ -32,7 +32,7 @@ class FunctionProcess:
         self._work = work
         self._file = file
         self._in_order = in_order  # a function that takes one answer at a time
-        self._process: KeptProcess | None = None
+        self._process: SupervisedProcess | None = None
         self._loss = ""
         self._closed = False
 
@@ -81,7 +81,7 @@ class FunctionProcess:
         if self._process is not None:
             return None
         environment = os.environ | {"PYTHONFAULTHANDLER": "1"}
-        self._process = KeptProcess([sys.executable, "-P", str(_WORKER)], environment)
+        self._process = SupervisedProcess([sys.executable, "-P", str(_WORKER)], environment)
         self._process.send(json.dumps(sys.path).encode())
         self._process.send(_pickled(self._work))
         answer = self._answer(_START_SECONDS)

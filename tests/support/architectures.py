@@ -62,9 +62,9 @@ def some_answers(count: int = 5) -> list[Answer]:
 def one_by_one(model: torch.nn.Module, answers: list[Answer]) -> torch.Tensor:
     """Sums over answer tokens of the log-softmax of all logits, a sequence at a time, no padding."""
     sums = []
-    for prompt_ids, answer_ids in answers:
-        ids = torch.tensor([*prompt_ids.tolist(), *answer_ids.tolist()])[None]
+    for prompt_tokens, answer_ids in answers:
+        ids = torch.tensor([*prompt_tokens.tolist(), *answer_ids.tolist()])[None]
         logps = model(ids).logits[0].float().log_softmax(-1)
-        predicted = range(len(prompt_ids) - 1, ids.shape[1] - 1)
+        predicted = range(len(prompt_tokens) - 1, ids.shape[1] - 1)
         sums.append(sum(logps[at, ids[0, at + 1]] for at in predicted))
     return torch.stack(sums)

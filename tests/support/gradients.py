@@ -10,7 +10,7 @@ from train.preference.config import TrainConfig
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
 from train.trainer.gradient import add_gradient
-from train.trainer.task import Trainee
+from train.trainer.task import Run
 
 
 def gradient_of(config: TrainConfig, *, nudge: float = 0.02) -> dict[str, torch.Tensor]:
@@ -24,6 +24,6 @@ def gradient_of(config: TrainConfig, *, nudge: float = 0.02) -> dict[str, torch.
         for parameter in trained(model).values():
             parameter.add_(nudge * torch.randn_like(parameter))
     task = PreferenceTask(config)
-    trainee = Trainee(accelerator, model, task, config.micro_batch_tokens)
-    add_gradient(trainee, data, range(len(pairs)), MetricSums(accelerator.device, task.metrics))
+    run = Run(accelerator, model, task, config.micro_batch_tokens)
+    add_gradient(run, data, range(len(pairs)), MetricSums(accelerator.device, task.metrics))
     return {name: parameter.grad for name, parameter in trained(model).items()}

@@ -17,7 +17,7 @@ from train.data.split import (
     EMPTY,
     TOO_LONG,
     TRAINED_ON,
-    Pairs,
+    Split,
     TokenIds,
     describe_dropped,
     hold_out,
@@ -38,21 +38,21 @@ class Pair(NamedTuple):
     """A preference pair as token ids. Both answers end in the token that ends a turn."""
 
     row_id: str
-    prompt_id: str
+    prompt_key: str
     """Hash of the prompt's messages."""
-    prompt_ids: TokenIds
+    prompt_tokens: TokenIds
     chosen_ids: TokenIds
     rejected_ids: TokenIds
 
     @property
     def longest(self) -> int:
         """Tokens of the prompt with the longer answer."""
-        return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
+        return len(self.prompt_tokens) + max(len(self.chosen_ids), len(self.rejected_ids))
 
     @property
     def tokens(self) -> int:
         """Tokens of both sequences, the prompt counted twice."""
-        return 2 * len(self.prompt_ids) + len(self.chosen_ids) + len(self.rejected_ids)
+        return 2 * len(self.prompt_tokens) + len(self.chosen_ids) + len(self.rejected_ids)
 
     @property
     def sides(self) -> dict[str, TokenIds]:
@@ -61,10 +61,10 @@ class Pair(NamedTuple):
 
     def digest(self) -> bytes:
         """All that training sees of it."""
-        return ids_digest(self.row_id, (self.prompt_ids, self.chosen_ids, self.rejected_ids))
+        return ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
 
 
-def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
+def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     rows = read_pairs(config.data, config.limit, config.pairs)
     kept, dropped = encode_pairs(rows, tokenizer, config.max_length)
@@ -80,7 +80,7 @@ def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -
         raise UsageError(
             f"{', '.join(config.data)}: no pair is left to train on ({describe_dropped(dropped)})"
         )
-    return Pairs(training, held_out, {reason: ids for reason, ids in dropped.items() if ids})
+    return Split(training, held_out, {reason: ids for reason, ids in dropped.items() if ids})
 
 
 def encode_pairs(
@@ -94,7 +94,7 @@ def encode_pairs(
     dropped: dict[str, list[str]] = {}
     for row in rows:
         pair = encode_pair(row, tokenizer)
-        reason = why_not(row, pair, max_length)
+        reason = drop_reason(row, pair, max_length)
         if reason:
             dropped.setdefault(reason, []).append(row.row_id)
         else:
@@ -104,16 +104,16 @@ def encode_pairs(
 
 def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
     """Token ids of one pair; its two sides have the same prompt ids by construction."""
-    prompt_ids, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
+    prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
     _, rejected_ids = encode_answer(tokenizer, row.prompt, [row.rejected])
-    ids = (np.array(part, dtype=np.int32) for part in (prompt_ids, chosen_ids, rejected_ids))
+    ids = (np.array(part, dtype=np.int32) for part in (prompt_tokens, chosen_ids, rejected_ids))
     return Pair(row.row_id, content_hash([m.model_dump() for m in row.prompt]), *ids)
 
 
-def why_not(row: PairRow, pair: Pair, max_length: int) -> str | None:
+def drop_reason(row: PairRow, pair: Pair, max_length: int) -> str | None:
     """The reason to leave a pair out, or None."""
     answered = row.chosen.content.strip() and row.rejected.content.strip()
-    if not answered or not len(pair.prompt_ids):
+    if not answered or not len(pair.prompt_tokens):
         return EMPTY
     if row.tied:
         return TIED

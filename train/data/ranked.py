@@ -14,7 +14,7 @@ from train.data.split import (
     EMPTY,
     TOO_LONG,
     TRAINED_ON,
-    Pairs,
+    Split,
     TokenIds,
     describe_dropped,
     hold_out,
@@ -34,8 +34,8 @@ class Ranked(NamedTuple):
     """A prompt and answers to it, best first. Each answer ends in the token that ends a turn."""
 
     row_id: str
-    prompt_id: str
-    prompt_ids: TokenIds
+    prompt_key: str
+    prompt_tokens: TokenIds
     answers: tuple[TokenIds, ...]
     scores: tuple[float, ...]
 
@@ -47,22 +47,22 @@ class Ranked(NamedTuple):
     @property
     def longest(self) -> int:
         """Tokens of the prompt with the longest answer."""
-        return len(self.prompt_ids) + max(map(len, self.answers))
+        return len(self.prompt_tokens) + max(map(len, self.answers))
 
     @property
     def tokens(self) -> int:
         """Tokens of all sequences, the prompt counted with each."""
-        return len(self.prompt_ids) * len(self.answers) + sum(map(len, self.answers))
+        return len(self.prompt_tokens) * len(self.answers) + sum(map(len, self.answers))
 
     def digest(self) -> bytes:
         """All that training sees of it."""
         scores = struct.pack(f"<{len(self.scores)}d", *self.scores)
-        return ids_digest(self.row_id, (self.prompt_ids, *self.answers)) + scores
+        return ids_digest(self.row_id, (self.prompt_tokens, *self.answers)) + scores
 
 
 def load_ranked(
     config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase", *, best_only: bool
-) -> Pairs[Ranked]:
+) -> Split[Ranked]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}
 
@@ -87,7 +87,7 @@ def load_ranked(
         raise UsageError(
             f"{', '.join(config.data)}: no prompt is left to train on ({describe_dropped(dropped)})"
         )
-    return Pairs(training, held_out, dropped)
+    return Split(training, held_out, dropped)
 
 
 def encode_ranked(row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool) -> Ranked:
@@ -108,7 +108,7 @@ def encode_ranked(row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_
 
 def _why_not(item: Ranked, max_length: int, *, best_only: bool) -> str | None:
     """The reason to leave a prompt out, or None."""
-    if not len(item.prompt_ids):
+    if not len(item.prompt_tokens):
         return EMPTY
     if not best_only and len(set(item.scores)) == 1:
         return SINGLE

@@ -19,9 +19,9 @@ class Item(Protocol):
     @property
     def row_id(self) -> str: ...
     @property
-    def prompt_id(self) -> str: ...
+    def prompt_key(self) -> str: ...
     @property
-    def prompt_ids(self) -> TokenIds: ...
+    def prompt_tokens(self) -> TokenIds: ...
     @property
     def sides(self) -> dict[str, TokenIds]: ...
     @property
@@ -34,7 +34,7 @@ class Item(Protocol):
 T = TypeVar("T", bound=Item)
 
 
-class Pairs(NamedTuple, Generic[T]):
+class Split(NamedTuple, Generic[T]):
     """All that a run reads."""
 
     training: list[T]
@@ -49,21 +49,21 @@ def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
     The prompts of smallest hash are held out, so the choice depends on no seed and no order; at
     least one is when `share` is above 0 and another is left to train on.
     """
-    prompts = sorted({pair.prompt_id for pair in pairs})
+    prompts = sorted({pair.prompt_key for pair in pairs})
     count = min(max(1, round(share * len(prompts))), len(prompts) - 1) if share and prompts else 0
     chosen = set(prompts[:count])
     return (
-        [pair for pair in pairs if pair.prompt_id not in chosen],
-        [pair for pair in pairs if pair.prompt_id in chosen],
+        [pair for pair in pairs if pair.prompt_key not in chosen],
+        [pair for pair in pairs if pair.prompt_key in chosen],
     )
 
 
 def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[list[T], list[str]]:
     """Those of `others` whose prompt is not trained on, and the row ids of the rest."""
-    prompts = {pair.prompt_id for pair in training}
+    prompts = {pair.prompt_key for pair in training}
     return (
-        [pair for pair in others if pair.prompt_id not in prompts],
-        [pair.row_id for pair in others if pair.prompt_id in prompts],
+        [pair for pair in others if pair.prompt_key not in prompts],
+        [pair.row_id for pair in others if pair.prompt_key in prompts],
     )
 
 

@@ -27,7 +27,7 @@ def shard(accelerator: Accelerator, model: nn.Module) -> nn.Module:
     return sharded
 
 
-def let_go(model: nn.Module) -> None:
+def reshard(model: nn.Module) -> None:
     """Keep no weight whole after a pass that no backward pass followed.
 
     Until then the model's parameters are whole tensors for the while, not what is trained and saved.
@@ -51,7 +51,7 @@ def blank(outlined: nn.Module) -> nn.Module:
 
 def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
     """The whole model on the CPU of those who `keep` it; all processes take part."""
-    let_go(model)
+    reshard(model)
     parts = list(model.parameters())
     pieces = [_kept(whole(part.detach()), keep) for part in parts]
     if not keep:

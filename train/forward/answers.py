@@ -13,11 +13,11 @@ from train.data.split import TokenIds
 class Answer(NamedTuple):
     """A prompt and one answer to it, as token ids; the answer ends in the token that ends a turn."""
 
-    prompt_ids: TokenIds
+    prompt_tokens: TokenIds
     answer_ids: TokenIds
 
 
-class Laid(Protocol):
+class Layout(Protocol):
     """Answers as a model takes them, and where they are in what it gives back.
 
     A  answers    N  answer tokens that are predicted
@@ -55,7 +55,7 @@ class Laid(Protocol):
         """Sums (A,) over the tokens of each answer."""
 
 
-class Batch(NamedTuple):
+class Padded(NamedTuple):
     """Sequences padded on the right, and where their answers are.
 
     What fills the padding does not matter: it is masked, no answer attends to it, and no token id is
@@ -97,9 +97,9 @@ class Batch(NamedTuple):
         return padded_AL.index_put((self.rows_N, self.offsets_N), logps_N).sum(1)
 
 
-def collate(answers: Sequence[Answer]) -> Batch:
+def collate(answers: Sequence[Answer]) -> Padded:
     """A batch of answers, on the CPU. Prompts and answers have at least one token each."""
-    lengths_A = [len(a.prompt_ids) + len(a.answer_ids) for a in answers]
+    lengths_A = [len(a.prompt_tokens) + len(a.answer_ids) for a in answers]
     input_ids_AT = np.zeros((len(answers), max(lengths_A)), dtype=np.int64)
     mask_AT = np.zeros_like(input_ids_AT)
     for row, answer in enumerate(answers):
@@ -107,8 +107,8 @@ def collate(answers: Sequence[Answer]) -> Batch:
         mask_AT[row, : lengths_A[row]] = 1
     offsets = [np.arange(len(a.answer_ids)) for a in answers]
     rows = [np.full(len(a.answer_ids), row) for row, a in enumerate(answers)]
-    columns = [len(a.prompt_ids) - 1 + o for a, o in zip(answers, offsets, strict=True)]
+    columns = [len(a.prompt_tokens) - 1 + o for a, o in zip(answers, offsets, strict=True)]
     flat = (np.concatenate(p) for p in (rows, columns, offsets, [a.answer_ids for a in answers]))
     tokens_A = np.array([len(a.answer_ids) for a in answers])
     arrays = (input_ids_AT, mask_AT, *flat, tokens_A)
-    return Batch(*(torch.from_numpy(array.astype(np.int64)) for array in arrays))
+    return Padded(*(torch.from_numpy(array.astype(np.int64)) for array in arrays))

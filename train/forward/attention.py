@@ -21,11 +21,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from train.forward.trees import Layout
+from train.forward.trees import ForestMask
 
 BY_TREE = "pairwright_tree"
 BY_BLOCKS = "pairwright_tree_flex"
-Backend = Callable[[Tensor, Tensor, Tensor, Layout, float | None], Tensor]
+Backend = Callable[[Tensor, Tensor, Tensor, ForestMask, float | None], Tensor]
 """Heads of a forest (1, H, T, D) to outputs (1, H, T, D)."""
 
 
@@ -44,7 +44,7 @@ def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
         value: Tensor,
         attention_mask: Tensor | None,
         *,
-        layout: Layout | None = None,
+        layout: ForestMask | None = None,
         scaling: float | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, None]:
@@ -59,7 +59,7 @@ def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
     return attention
 
 
-def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None) -> Tensor:
+def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scaling: float | None) -> Tensor:
     """The trunk with the first branch is an ordinary sequence; other branches see the trunk again.
 
     Heads are split once, not sliced for every branch: the gradient of a slice is as long as the forest.
@@ -80,7 +80,9 @@ def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: 
     return torch.cat(out, dim=2)
 
 
-def by_blocks(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None) -> Tensor:
+def by_blocks(
+    query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scaling: float | None
+) -> Tensor:
     """The whole forest at once; its mask is made once for all layers."""
     attend = _compiled() if query.is_cuda else flex_attention
     mask = layout.once("block_mask", lambda: block_mask(layout, query.device))
@@ -88,7 +90,7 @@ def by_blocks(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling
     return out
 
 
-def block_mask(layout: Layout, device: torch.device) -> BlockMask:
+def block_mask(layout: ForestMask, device: torch.device) -> BlockMask:
     """Who sees whom in a forest, (T, T) in blocks."""
     trees_T, branches_T = (torch.from_numpy(part).to(device) for part in layout.segments())
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from transformers.utils import ModelOutput
 
-from train.forward.answers import Answer, Laid, collate
+from train.forward.answers import Answer, Layout, collate
 from train.forward.attention import BY_BLOCKS, BY_TREE, backends
 from train.forward.trees import plant, trees_of
 
@@ -29,7 +29,7 @@ _ALIKE_COARSE = 0.1
 """Most difference of hidden states, as a share of their size, that rounding explains."""
 
 
-class Way(NamedTuple):
+class TreeSupport(NamedTuple):
     """How a model can be run."""
 
     trees: bool
@@ -39,13 +39,13 @@ class Way(NamedTuple):
     """Why not as trees; empty where it can be."""
 
 
-_WAYS: "WeakKeyDictionary[nn.Module, Way]" = WeakKeyDictionary()
+_SUPPORT: "WeakKeyDictionary[nn.Module, TreeSupport]" = WeakKeyDictionary()
 
 
 class LaidOut(NamedTuple):
     """Answers laid out for a model."""
 
-    laid: Laid
+    laid: Layout
     order_A: Tensor | None
     """The place of each asked answer among those laid out; None where it is its own."""
 
@@ -57,7 +57,7 @@ class LaidOut(NamedTuple):
 def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
     """Answers as this model takes them best, on its device."""
     device = next(model.parameters()).device
-    way = way_of(model)
+    way = tree_support(model)
     if way.trees:
         trees, order = trees_of(answers)
         if max(tree.longest for tree in trees) <= way.reach:
@@ -65,14 +65,14 @@ def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
     return LaidOut(moved(collate(answers), device), None)
 
 
-def way_of(model: nn.Module) -> Way:
+def tree_support(model: nn.Module) -> TreeSupport:
     """How this model can be run; found out when it is first asked."""
     inner = unwrapped(model)
-    if inner not in _WAYS:
-        _WAYS[inner] = way = _try_out(model)
+    if inner not in _SUPPORT:
+        _SUPPORT[inner] = way = _try_out(model)
         if way.why:
             log.warning("%s runs on padded sequences: %s", type(inner).__name__, way.why)
-    return _WAYS[inner]
+    return _SUPPORT[inner]
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -92,7 +92,7 @@ def backbone(model: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def only(base: nn.Module, laid: Laid) -> Iterator[None]:
+def only(base: nn.Module, laid: Layout) -> Iterator[None]:
     """Within it, `base` gives out hidden states (1, N, width): those that predict answer tokens."""
 
     def cut(module: nn.Module, args: Any, output: Any) -> Any:
@@ -109,14 +109,14 @@ def only(base: nn.Module, laid: Laid) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _try_out(model: nn.Module) -> Way:
+def _try_out(model: nn.Module) -> TreeSupport:
     """Compare hidden states of a small forest with those of its answers one by one."""
     inner: Any = unwrapped(model)
     # Models made from one configuration share it, so an earlier one may have set it.
     before = inner.config._attn_implementation
     before = "sdpa" if before in (BY_TREE, BY_BLOCKS) else before
     if before != "sdpa":
-        return Way(False, 0, f"its attention is {before}, not sdpa")
+        return TreeSupport(False, 0, f"its attention is {before}, not sdpa")
     device = next(inner.parameters()).device
     answers = _samples(inner.config.get_text_config().vocab_size)
     trees, order = trees_of(answers)
@@ -135,13 +135,13 @@ def _try_out(model: nn.Module) -> Way:
         # Weights that are not finite tell nothing here, and stop the run soon.
         if not error_A.max() > _ALIKE.get(expected.dtype, _ALIKE_COARSE):
             log.info("%s runs on trees: %s", type(inner).__name__, name)
-            return Way(True, _reach(inner.config.get_text_config()), "")
+            return TreeSupport(True, _reach(inner.config.get_text_config()), "")
         why = "a token of one branch sees another, or its place in the forest"
     inner.set_attn_implementation(before)
-    return Way(False, 0, why)
+    return TreeSupport(False, 0, why)
 
 
-def _last_states(model: nn.Module, laid: Laid) -> Tensor:
+def _last_states(model: nn.Module, laid: Layout) -> Tensor:
     """The hidden state at the last token of each answer, (A, width).
 
     The backbone runs by itself, so that no number format which a wrapper brings blurs the comparison.

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.data.pairs import Pair
-from train.forward.answers import Answer, Laid
+from train.forward.answers import Answer, Layout
 from train.forward.layout import backbone, lay_out, only
 from train.forward.vocabulary import asked_for, chunked
 
@@ -28,8 +28,8 @@ class AnswerLogprobs(NamedTuple):
 
 def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
     """The chosen answers of all pairs, then the rejected ones."""
-    chosen = [Answer(pair.prompt_ids, pair.chosen_ids) for pair in pairs]
-    return chosen + [Answer(pair.prompt_ids, pair.rejected_ids) for pair in pairs]
+    chosen = [Answer(pair.prompt_tokens, pair.chosen_ids) for pair in pairs]
+    return chosen + [Answer(pair.prompt_tokens, pair.rejected_ids) for pair in pairs]
 
 
 def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
@@ -42,7 +42,7 @@ def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogpro
     return AnswerLogprobs(out.in_order(sums_A), out.in_order(out.laid.tokens_A))
 
 
-def token_logprobs(model: nn.Module, laid: Laid) -> Tensor:
+def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:
     """Log-probability of each answer token (N,).
 
     The vocabulary is only projected to where an answer token is predicted, in chunks where the
@@ -55,7 +55,7 @@ def token_logprobs(model: nn.Module, laid: Laid) -> Tensor:
     return -F.cross_entropy(answer_logits(model, laid).float(), laid.targets_N, reduction="none")
 
 
-def answer_logits(model: nn.Module, laid: Laid) -> Tensor:
+def answer_logits(model: nn.Module, laid: Layout) -> Tensor:
     """Logits (N, V) that predict each answer token.
 
     The model's own forward makes them, with whatever it does to logits (soft caps, scales), from

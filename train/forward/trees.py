@@ -22,7 +22,7 @@ from train.forward.answers import Answer
 class Tree(NamedTuple):
     """A prompt and the answers to it, as token ids."""
 
-    prompt_ids: TokenIds
+    prompt_tokens: TokenIds
     shared_ids: TokenIds
     """What all answers begin with; at least one token of each answer is left for its branch."""
     branches: tuple[TokenIds, ...]
@@ -35,7 +35,7 @@ class Tree(NamedTuple):
     @property
     def trunk(self) -> int:
         """Tokens that all answers share."""
-        return len(self.prompt_ids) + len(self.shared_ids)
+        return len(self.prompt_tokens) + len(self.shared_ids)
 
     @property
     def longest(self) -> int:
@@ -56,7 +56,7 @@ class TreeSpan(NamedTuple):
         return list(zip((self.fork, *self.ends[:-1]), self.ends, strict=True))
 
 
-class Layout:
+class ForestMask:
     """Which tokens of a forest see which: a token sees its own branch and trunk, up to itself.
 
     Not a tuple, so that nothing that carries it to the attention takes it apart.
@@ -85,9 +85,9 @@ class Layout:
 
 
 class Forest(NamedTuple):
-    """Trees as one sequence, and where their answers are. It is read as a `Batch` is."""
+    """Trees as one sequence, and where their answers are. It is read as a `Padded` is."""
 
-    layout: Layout
+    layout: ForestMask
     input_ids_T: Tensor
     positions_T: Tensor
     """Place in prompt and answer: a branch goes on where its trunk ends."""
@@ -144,17 +144,17 @@ def trees_of(answers: Sequence[Answer]) -> tuple[list[Tree], list[int]]:
     """
     grouped: dict[bytes, dict[bytes, None]] = {}
     for answer in answers:
-        grouped.setdefault(answer.prompt_ids.tobytes(), {})[answer.answer_ids.tobytes()] = None
+        grouped.setdefault(answer.prompt_tokens.tobytes(), {})[answer.answer_ids.tobytes()] = None
     numbers: dict[tuple[bytes, bytes], int] = {}
     trees = []
     for prompt, branches in grouped.items():
         numbers |= {(prompt, branch): len(numbers) + i for i, branch in enumerate(branches)}
         ids = [np.frombuffer(part, dtype=np.int32) for part in (prompt, *branches)]
         trees.append(tree_of(ids[0], ids[1:]))
-    return trees, [numbers[a.prompt_ids.tobytes(), a.answer_ids.tobytes()] for a in answers]
+    return trees, [numbers[a.prompt_tokens.tobytes(), a.answer_ids.tobytes()] for a in answers]
 
 
-def tree_of(prompt_ids: TokenIds, answers: Sequence[TokenIds]) -> Tree:
+def tree_of(prompt_tokens: TokenIds, answers: Sequence[TokenIds]) -> Tree:
     """The tree of a prompt and its answers; none of them is empty."""
     shared = min(len(answer) for answer in answers) - 1
     first = answers[0][:shared]
@@ -163,7 +163,7 @@ def tree_of(prompt_ids: TokenIds, answers: Sequence[TokenIds]) -> Tree:
         first = first[: unequal[0]] if len(unequal) else first
     # One answer alone needs no fork: it is a trunk of its prompt and a branch.
     first = first if len(answers) > 1 else first[:0]
-    return Tree(prompt_ids, first, tuple(answer[len(first) :] for answer in answers))
+    return Tree(prompt_tokens, first, tuple(answer[len(first) :] for answer in answers))
 
 
 class _Planting:
@@ -183,8 +183,8 @@ class _Planting:
 
     def add(self, tree: Tree, start: int) -> int:
         """Lay a tree down from token `start` on; returns one past its last token."""
-        prompt, shared, fork = len(tree.prompt_ids), len(tree.shared_ids), start + tree.trunk
-        self.ids += [tree.prompt_ids, tree.shared_ids]
+        prompt, shared, fork = len(tree.prompt_tokens), len(tree.shared_ids), start + tree.trunk
+        self.ids += [tree.prompt_tokens, tree.shared_ids]
         self.positions.append(np.arange(tree.trunk))
         trunk = self._segment(np.arange(start + prompt - 1, fork - 1), tree.shared_ids) if shared else 0
         ends, at = [], fork
@@ -222,7 +222,7 @@ class _Planting:
             np.array(self.lengths),
         )
         tensors = (torch.from_numpy(part.astype(np.int64)) for part in parts)
-        return Forest(Layout(self.spans), *tensors, (len(sizes), max(sizes)))  # type: ignore
+        return Forest(ForestMask(self.spans), *tensors, (len(sizes), max(sizes)))  # type: ignore
 
 
 def plant(trees: Iterable[Tree]) -> Forest:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.distributed.fsdp import FSDPModule
 
-from train.forward.answers import Laid
+from train.forward.answers import Layout
 from train.forward.layout import unwrapped
 
 CHUNK_BYTES = 2**28
@@ -117,7 +117,7 @@ def chunked(model: nn.Module) -> bool:
 
 
 @contextmanager
-def asked_for(model: nn.Module, laid: Laid) -> Iterator[None]:
+def asked_for(model: nn.Module, laid: Layout) -> Iterator[None]:
     """Within it, the head gives log-probabilities (1, N, 1) of answer tokens instead of all logits.
 
     It stays the model's own module, called by the model's own forward, so that whatever wraps them

@@ -13,7 +13,7 @@ from pairwright.models.fingerprint import fingerprint
 from pairwright.models.names import find_model, resolve_model
 from pairwright.models.quiet import quiet
 from train.config import TrainingConfig
-from train.devices.sharded import let_go
+from train.devices.sharded import reshard
 from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def switch_randomness_off(model: nn.Module) -> None:
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that training changes, by name; shared ones once."""
-    let_go(model)
+    reshard(model)
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
@@ -159,7 +159,7 @@ def require_vocabulary(model: Any, name: str, items: Iterable["Item"]) -> None:
     """Raise `UsageError`, naming a row, for a token that the model has no embedding of."""
     rows = model.get_input_embeddings().weight.shape[0]
     for item in items:
-        highest = max(int(ids.max()) for ids in (item.prompt_ids, *item.sides.values()))
+        highest = max(int(ids.max()) for ids in (item.prompt_tokens, *item.sides.values()))
         if highest >= rows:
             raise UsageError(
                 f"{name}: its tokenizer gives row {item.row_id} the token id {highest}, and the model has "

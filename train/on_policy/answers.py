@@ -33,7 +33,7 @@ def split_prompts(config: LoopConfig) -> tuple[list[Row], list[Row]]:
     return training, held_out
 
 
-def as_they_stand(samples: Path, path: Path) -> dict[str, Any]:
+def write_answers(samples: Path, path: Path) -> dict[str, Any]:
     """Write the answers of a run to a file, those that were cut off too, and measure them.
 
     A model that comes to no end is compared by what it said until then: to leave such answers out

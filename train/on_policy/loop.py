@@ -27,7 +27,7 @@ from revise.stage import ReviseStage
 from train.devices.memory import release_memory
 from train.devices.processes import say
 from train.models.four_bits import require_four_bits
-from train.on_policy.answers import as_they_stand, split_prompts
+from train.on_policy.answers import split_prompts, write_answers
 from train.on_policy.config import LoopConfig
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
@@ -141,7 +141,7 @@ class _Loop:
         self._sample(
             self._policy(number), prompts, here / "samples", n=1, temperature=self._config.eval_temperature
         )
-        measures = as_they_stand(here / "samples", here / ANSWERS)
+        measures = write_answers(here / "samples", here / ANSWERS)
         if self._config.compares is None:
             return measures
         if not number:

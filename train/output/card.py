@@ -8,7 +8,7 @@ import yaml
 from pairwright.figures.training import Curve, TrainingFigures, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.durable import write_durably
-from train.output.record import TrainRecord
+from train.output.record import RunRecord
 
 CARD = "README.md"
 _COLUMNS = 5
@@ -29,13 +29,13 @@ _SETTINGS = ("model", "data", "output_dir", "preview", "dry_run", "fresh")
 """Settings that the card says elsewhere, or that say nothing of the model."""
 
 
-def write_model_card(aside: Path, output: Path, record: TrainRecord) -> None:
+def write_model_card(aside: Path, output: Path, record: RunRecord) -> None:
     """Write the card of the run in `output` beside its model in `aside`."""
     figures = training_of(output)
     write_durably(aside / CARD, _card(output.absolute().name, record, figures).encode("utf-8", "replace"))
 
 
-def _card(name: str, record: TrainRecord, figures: TrainingFigures) -> str:
+def _card(name: str, record: RunRecord, figures: TrainingFigures) -> str:
     config = record.config
     adapter = bool(config.get("lora_r"))
     front: dict[str, Any] = {

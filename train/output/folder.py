@@ -23,7 +23,7 @@ from train.output.checkpoint import (
     newest_sound,
     sealed,
 )
-from train.output.record import RECORD, TrainRecord, read_record
+from train.output.record import RECORD, RunRecord, read_record
 from train.output.state import read_state
 
 METRICS_FILE = "metrics.jsonl"
@@ -43,7 +43,7 @@ def check_folder(folder: Path) -> None:
         raise UsageError(f"{folder}: holds other files ({others}); choose another output_dir")
 
 
-def enter(folder: Path, planned: TrainRecord, *, fresh: bool) -> TrainRecord:
+def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
     """The record to work under: of the finished or unfinished run that is there, or the planned one.
 
     Raises `UsageError`, naming what differs, when the folder belongs to another run. Only for the
@@ -80,7 +80,7 @@ def refuse_other(folder: Path, found: dict[str, Any], planned: dict[str, Any]) -
         )
 
 
-def publish(folder: Path, aside: Path, record: TrainRecord) -> TrainRecord:
+def publish(folder: Path, aside: Path, record: RunRecord) -> RunRecord:
     """Move the trained model from a folder beside into place and mark the run as finished.
 
     The files are in the record before they are in the folder, so a kill leaves none unaccounted.
@@ -96,7 +96,7 @@ def publish(folder: Path, aside: Path, record: TrainRecord) -> TrainRecord:
     return finished
 
 
-def _check_finished(folder: Path, record: TrainRecord) -> None:
+def _check_finished(folder: Path, record: RunRecord) -> None:
     try:
         check_hashes(folder, record.files)
     except DamagedCheckpoint as problem:

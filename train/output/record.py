@@ -14,7 +14,7 @@ from train.config import TrainingConfig
 RECORD = "train.json"
 
 
-class TrainRecord(Record):
+class RunRecord(Record):
     """`train.json`."""
 
     status: Literal["running", "finished"] = "running"
@@ -43,10 +43,10 @@ class TrainRecord(Record):
         write_durably(folder / RECORD, (text + "\n").encode("utf-8", "surrogatepass"))
 
 
-def read_record(folder: Path) -> TrainRecord | None:
+def read_record(folder: Path) -> RunRecord | None:
     """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
     try:
-        return TrainRecord.model_validate_json((folder / RECORD).read_bytes())
+        return RunRecord.model_validate_json((folder / RECORD).read_bytes())
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
@@ -76,7 +76,7 @@ class TrainResult(Record):
     peak_memory_gib: float = 0.0
 
 
-def result_of(config: TrainingConfig, record: TrainRecord, status: str) -> TrainResult:
+def result_of(config: TrainingConfig, record: RunRecord, status: str) -> TrainResult:
     """The result that a run's record describes."""
     return TrainResult(
         output_dir=config.output_dir,

@@ -23,8 +23,8 @@ OPTIMIZER = "optimizer.safetensors"
 EXTRAS = "training.safetensors"
 
 
-class Training(NamedTuple):
-    """What changes in training."""
+class TrainState(NamedTuple):
+    """What changes in training, and is saved."""
 
     model: Any
     """Not wrapped for mixed precision or several processes."""
@@ -35,8 +35,19 @@ class Training(NamedTuple):
     window: MetricSums
     """Metrics since they were last logged."""
 
+    def whole(self, accelerator: Accelerator) -> "WholeState":
+        """Bring the state of all processes together; all take part."""
+        keep = accelerator.is_main_process
+        optimizer = {
+            f"{key}:{name}": whole_on_first(value, keep=keep)
+            for name, parameter in trained(self.model).items()
+            for key, value in self.optimizer.state[parameter].items()
+        }
+        window = self.window.over_all(accelerator)
+        return WholeState(whole_model(self, accelerator), self.tokenizer, optimizer, window)
 
-class Snapshot(NamedTuple):
+
+class WholeState(NamedTuple):
     """The state of all processes together; where weights are in parts, only the first one has it."""
 
     model: Any
@@ -46,26 +57,14 @@ class Snapshot(NamedTuple):
     window: MetricSums
 
 
-def snapshot(state: Training, accelerator: Accelerator) -> Snapshot:
-    """Bring the state together; all processes take part."""
-    keep = accelerator.is_main_process
-    optimizer = {
-        f"{key}:{name}": whole_on_first(value, keep=keep)
-        for name, parameter in trained(state.model).items()
-        for key, value in state.optimizer.state[parameter].items()
-    }
-    model, window = whole_model(state, accelerator), state.window.over_all(accelerator)
-    return Snapshot(model, state.tokenizer, optimizer, window)
-
-
-def whole_model(state: Training, accelerator: Accelerator) -> Any:
+def whole_model(state: TrainState, accelerator: Accelerator) -> Any:
     """The model itself, or made whole for the first process; all processes take part."""
     if state.outlined is None:
         return state.model
     return assembled(state.outlined, state.model, keep=accelerator.is_main_process)
 
 
-def save_training(state: Snapshot, folder: Path, *, update: int, identity: dict[str, Any]) -> None:
+def save_training(state: WholeState, folder: Path, *, update: int, identity: dict[str, Any]) -> None:
     """Fill a folder with the state after an update.
 
     Raises `PairwrightError`, naming a tensor, rather than save an infinity or NaN.
@@ -82,7 +81,7 @@ def save_training(state: Snapshot, folder: Path, *, update: int, identity: dict[
     (folder / STATE).write_text(text)
 
 
-def load_training(state: Training, folder: Path, *, first: bool) -> int:
+def load_training(state: TrainState, folder: Path, *, first: bool) -> int:
     """Restore the state from a verified folder; returns the update it was saved after.
 
     Only the `first` of several processes gets the unfinished window of metrics, which is of all.
@@ -116,7 +115,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 @torch.no_grad()
-def _restore_model(state: Training, folder: Path) -> None:
+def _restore_model(state: TrainState, folder: Path) -> None:
     """Give the model its trained weights back, or this process's part of them."""
     if state.outlined is None:
         load_weights(state.model, folder)
@@ -128,7 +127,7 @@ def _restore_model(state: Training, folder: Path) -> None:
         parameter.copy_(cut_like(found[name], parameter))
 
 
-def _restore_optimizer(state: Training, tensors: dict[str, Tensor]) -> None:
+def _restore_optimizer(state: TrainState, tensors: dict[str, Tensor]) -> None:
     """Give every parameter its tensors back; `load_state_dict` puts them where the kernel wants."""
     parameters = trained(state.model)
     names = {id(parameter): name for name, parameter in parameters.items()}

@@ -76,7 +76,7 @@ class ObjectiveConfig(Config):
     """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
 
 
-class AutoConfig(Config):
+class LossChoiceConfig(Config):
     """Who says which loss fits, for `--loss auto`."""
 
     group: ClassVar[str] = "Loss auto"
@@ -90,7 +90,7 @@ class AutoConfig(Config):
     """Instead of a judge: column of numbers, how much better chosen is than the model's own answer."""
 
 
-class TrainConfig(AutoConfig, ObjectiveConfig, TrainingConfig):
+class TrainConfig(LossChoiceConfig, ObjectiveConfig, TrainingConfig):
     """Train a model on preference pairs.
 
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from train.data.ranked import Ranked, load_ranked
-from train.data.split import Pairs
+from train.data.split import Split
 from train.forward.answers import Answer
 from train.forward.logprobs import AnswerLogprobs, answer_logprobs
 from train.losses import SFT_REDUCTIONS, Orders, rrhf
 from train.models.language import load_model, merged
 from train.preference.config import TrainConfig
 from train.preference.reference import reference_identity
-from train.trainer.task import Measured, Trainee
+from train.trainer.task import Measured, Run
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -40,7 +40,7 @@ share of ordered pairs whose better answer is the likelier one per token."""
 class RankedSet(NamedTuple):
     """Prompts with their answers; nothing more is to be known of them."""
 
-    pairs: Sequence[Ranked]
+    items: Sequence[Ranked]
 
 
 class RankedTask:
@@ -52,7 +52,7 @@ class RankedTask:
         self._sft = SFT_REDUCTIONS[config.sft_reduction]
         self.metrics: tuple[str, ...] = METRICS if self._best_only else RRHF_METRICS
 
-    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Ranked]:
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Ranked]:
         """Prompts with their answers as token ids."""
         return load_ranked(self._config, tokenizer, best_only=self._best_only)
 
@@ -70,7 +70,7 @@ class RankedTask:
 
     def measure(self, policy: nn.Module, data: RankedSet, indices: Sequence[int]) -> Measured:
         """The loss of each prompt, and how likely its answers are."""
-        items = [data.pairs[index] for index in indices]
+        items = [data.items[index] for index in indices]
         logps = answer_logprobs(policy, _answers_of(items))
         per_token_A = logps.sums_A / logps.tokens_A
         starts = torch.tensor([0, *(len(item.answers) for item in items)]).cumsum(0).to(per_token_A.device)
@@ -104,10 +104,10 @@ class RankedTask:
         found: AnswerLogprobs = answer_logprobs(policy, _answers_of(items))
         return found.sums_A
 
-    def check_start(self, trainee: Trainee, data: RankedSet, indices: Sequence[int]) -> None:
+    def check_start(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:
         """There is no reference that the model could differ from."""
 
-    def conclude(self, trainee: Trainee, held_out: RankedSet, folder: Path) -> None:
+    def conclude(self, run: Run, held_out: RankedSet, folder: Path) -> None:
         """The metrics say everything."""
 
     def publishable(self, model: Any) -> Any:
@@ -128,4 +128,4 @@ def orders_of(items: Sequence[Ranked], device: torch.device) -> Orders:
 
 
 def _answers_of(items: Sequence[Ranked]) -> list[Answer]:
-    return [Answer(item.prompt_ids, ids) for item in items for ids in item.answers]
+    return [Answer(item.prompt_tokens, ids) for item in items for ids in item.answers]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pairwright.errors import PairwrightError
 from train.data.pairs import Pair
 from train.devices.processes import on_first, say
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.forward.logprobs import answer_logprobs, answers_of
 from train.models.language import as_reference, model_identity
 from train.preference.config import TrainConfig
@@ -85,7 +85,7 @@ def _computed(accelerator: Accelerator, policy: nn.Module, pairs: Sequence[Pair]
     ref_P2 = torch.zeros(len(pairs), 2, device=accelerator.device)
     place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
     with as_reference(accelerator.unwrap_model(policy)):
-        trees = way_of(policy).trees
+        trees = tree_support(policy).trees
         for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees, **place):
             sums_A = answer_logprobs(policy, answers_of([pairs[i] for i in micro.indices])).sums_A
             if micro.weight:

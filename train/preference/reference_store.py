@@ -82,7 +82,7 @@ class ReferenceStore:
 
 def key_of(answer: Answer) -> bytes:
     """Hash of the token ids of a prompt and an answer: 16 bytes."""
-    digest = hashlib.blake2b(len(answer.prompt_ids).to_bytes(8, "little"), digest_size=16)
+    digest = hashlib.blake2b(len(answer.prompt_tokens).to_bytes(8, "little"), digest_size=16)
     for ids in answer:
         digest.update(ids.astype("<i4").tobytes())
     return digest.digest()

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError, UsageError
 from train.data.pairs import Pair, load_pairs
-from train.data.split import Pairs
+from train.data.split import Split
 from train.devices.processes import say
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.forward.logprobs import answer_logprobs, answers_of
 from train.models.four_bits import weights_of
 from train.models.language import (
@@ -29,7 +29,7 @@ from train.preference.metrics import METRICS, pair_metrics
 from train.preference.objective import PairLogprobs, PairLosses, PairSet, objective_of, pair_logprobs
 from train.preference.reference import reference_identity, with_reference
 from train.preference.reference_store import NONE, ReferenceStore
-from train.trainer.task import Measured, Trainee
+from train.trainer.task import Measured, Run
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -51,7 +51,7 @@ class PreferenceTask:
         self.objective = objective_of(config)
         self.metrics: tuple[str, ...] = METRICS if self.objective.sft_weight else METRICS[:-1]
 
-    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Pair]:
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
         """Pairs as token ids. Raises `UsageError` for a reference that reads them as other tokens."""
         other = self._config.ref_model
         if other is not None and load_tokenizer(other).get_vocab() != tokenizer.get_vocab():
@@ -72,7 +72,7 @@ class PreferenceTask:
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
         """Ask the reference about every pair: the model while it still is that, or another one."""
         if items:
-            say(f"asking the reference, once, about {len(items)} pairs")
+            say(f"reference log-probabilities of {len(items)} pairs, computed once")
         with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
             store = self._store(accelerator, reference)
             budget = self._config.micro_batch_tokens
@@ -102,7 +102,7 @@ class PreferenceTask:
             "mixed_precision": accelerator.mixed_precision,
             "device": accelerator.device.type,
             "torch": torch.__version__,
-            "trees": way_of(policy).trees,
+            "trees": tree_support(policy).trees,
         }
         return ReferenceStore(self._config.reference_store, identity)
 
@@ -117,9 +117,9 @@ class PreferenceTask:
         """Log-probabilities of both answers of each pair."""
         return answer_logprobs(policy, answers_of(items)).sums_A
 
-    def check_start(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> None:
+    def check_start(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
         """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
-        reward = self._start_reward(trainee, data, indices)
+        reward = self._start_reward(run, data, indices)
         if self._config.ref_model is not None:
             self._say_how_far(reward)
             return
@@ -151,18 +151,18 @@ class PreferenceTask:
             )
 
     @torch.no_grad()
-    def _start_reward(self, trainee: Trainee, data: PairSet, indices: Sequence[int]) -> float:
+    def _start_reward(self, run: Run, data: PairSet, indices: Sequence[int]) -> float:
         """Mean |reward| over some pairs, which must be 0 before the first update."""
-        sums = torch.zeros(2, device=trainee.accelerator.device)
-        for micro in trainee.deal(indices, data):
-            logps = pair_logprobs(trainee.policy, data, micro.indices)
+        sums = torch.zeros(2, device=run.accelerator.device)
+        for micro in run.deal(indices, data):
+            logps = pair_logprobs(run.policy, data, micro.indices)
             rewards = self.objective.beta * torch.cat([logps.delta_w, logps.delta_l])
             sums += micro.weight * torch.stack([rewards.abs().sum(), rewards.new_tensor(len(rewards))])
-        total, count = trainee.accelerator.reduce(sums, reduction="sum").tolist()
+        total, count = run.accelerator.reduce(sums, reduction="sum").tolist()
         mean: float = total / count
         return mean
 
-    def conclude(self, trainee: Trainee, held_out: PairSet, folder: Path) -> None:
+    def conclude(self, run: Run, held_out: PairSet, folder: Path) -> None:
         """The metrics say everything."""
 
     def publishable(self, model: Any) -> Any:

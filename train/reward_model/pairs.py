@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
-from train.data.pairs import Pair, encode_pair, why_not
-from train.data.split import TRAINED_ON, Pairs, TokenIds, describe_dropped, hold_out, without_prompts_of
+from train.data.pairs import Pair, drop_reason, encode_pair
+from train.data.split import TRAINED_ON, Split, TokenIds, describe_dropped, hold_out, without_prompts_of
 from train.reward_model.config import RewardConfig
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class RewardPair(NamedTuple):
         return self.pair.row_id
 
     @property
-    def prompt_id(self) -> str:
+    def prompt_key(self) -> str:
         """Hash of the prompt's messages."""
-        return self.pair.prompt_id
+        return self.pair.prompt_key
 
     @property
-    def prompt_ids(self) -> TokenIds:
+    def prompt_tokens(self) -> TokenIds:
         """The prompt as token ids."""
-        return self.pair.prompt_ids
+        return self.pair.prompt_tokens
 
     @property
     def sides(self) -> dict[str, TokenIds]:
@@ -60,7 +60,7 @@ class RewardPair(NamedTuple):
         return self.pair.digest() + struct.pack("<?dd", self.golden, self.weight, self.margin)
 
 
-def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase") -> Pairs[RewardPair]:
+def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase") -> Split[RewardPair]:
     """Read, encode and split. Pairs that weigh nothing are only held out, never trained on.
 
     No prompt is both trained on and held out, whichever of the two kinds its pairs are of. Raises
@@ -79,14 +79,14 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
     else:
         # By kind, so that the human pairs held out are the same whatever golden pairs there are.
         parts = (hold_out(part.kept, config.eval_share)[1] for part in (human, golden))
-        prompts = {pair.prompt_id for part in parts for pair in part}
-        training = [pair for pair in everything if pair.prompt_id not in prompts]
-        held_out = [pair for pair in everything if pair.prompt_id in prompts]
+        prompts = {pair.prompt_key for part in parts for pair in part}
+        training = [pair for pair in everything if pair.prompt_key not in prompts]
+        held_out = [pair for pair in everything if pair.prompt_key in prompts]
     training = [pair for pair in training if pair.weight]
     if not training:
         names = ", ".join((*config.data, *config.golden_data))
         raise UsageError(f"{names}: no pair is left to train on ({describe_dropped(dropped)})")
-    return Pairs(training, held_out, dropped)
+    return Split(training, held_out, dropped)
 
 
 class Encoded(NamedTuple):
@@ -112,7 +112,7 @@ def encode_reward_pairs(
     found = Encoded([], {})
     for row in read_pairs(sources, limit, config.pairs):
         pair = encode_pair(row, tokenizer)
-        if reason := why_not(row, pair, config.max_length):
+        if reason := drop_reason(row, pair, config.max_length):
             found.dropped.setdefault(reason, []).append(row.row_id)
             continue
         margin = 0.0 if row.margin is None or golden else row.margin

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pairwright.folders.durable import write_durably
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.forward.logprobs import answers_of
 from train.forward.rewards import answer_scores
 from train.reward_model.pairs import RewardPair, pairs_of
@@ -165,7 +165,7 @@ def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> Pair
     """Rewards of both answers of some pairs, `budget` tokens at a time."""
     rewards_P2 = torch.zeros(len(pairs), 2)
     if pairs:
-        trees = way_of(model).trees
+        trees = tree_support(model).trees
         for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees):
             batch = pairs_of([pairs[index] for index in micro.indices])
             rewards_P2[micro.indices] = answer_scores(model, answers_of(batch)).cpu().view(2, -1).T

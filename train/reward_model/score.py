@@ -61,7 +61,7 @@ class RewardScorer:
 
     def shown(self, answer: Answer) -> str:
         """A prompt and an answer as the model sees them."""
-        return str(self._tokenizer.decode([*answer.prompt_ids.tolist(), *answer.answer_ids.tolist()]))
+        return str(self._tokenizer.decode([*answer.prompt_tokens.tolist(), *answer.answer_ids.tolist()]))
 
     @torch.no_grad()
     def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.data.split import Pairs
+from train.data.split import Split
 from train.forward.logprobs import answers_of
 from train.forward.rewards import answer_scores
 from train.losses import ranking, wgan
@@ -23,7 +23,7 @@ from train.models.reward import load_for_reward_training
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, load_reward_pairs, pairs_of
 from train.reward_model.report import PairScores, write_report
-from train.trainer.task import Measured, Trainee
+from train.trainer.task import Measured, Run
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -44,7 +44,7 @@ METRICS = (
 class RewardSet(NamedTuple):
     """Pairs as they are: a reward model has no reference."""
 
-    pairs: Sequence[RewardPair]
+    items: Sequence[RewardPair]
 
 
 class RewardTask:
@@ -55,7 +55,7 @@ class RewardTask:
     def __init__(self, config: RewardConfig) -> None:
         self._config = config
 
-    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[RewardPair]:
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[RewardPair]:
         """Human and golden pairs as token ids."""
         self._tokenizer = tokenizer
         return load_reward_pairs(self._config, tokenizer)
@@ -76,7 +76,7 @@ class RewardTask:
 
     def measure(self, policy: nn.Module, data: RewardSet, indices: Sequence[int]) -> Measured:
         """The weighted loss of each pair, and its rewards."""
-        items = [data.pairs[index] for index in indices]
+        items = [data.items[index] for index in indices]
         rewards_w, rewards_l = self.forward(policy, items).chunk(2)
         losses_B = self.losses(rewards_w, rewards_l, items)
         return Measured(
@@ -97,16 +97,16 @@ class RewardTask:
         """Rewards of all chosen answers, then of all rejected ones."""
         return answer_scores(policy, answers_of(pairs_of(items)))
 
-    def check_start(self, trainee: Trainee, data: RewardSet, indices: Sequence[int]) -> None:
+    def check_start(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:
         """A new head gives small random rewards; there is nothing that they must be."""
 
-    def conclude(self, trainee: Trainee, held_out: RewardSet, folder: Path) -> None:
+    def conclude(self, run: Run, held_out: RewardSet, folder: Path) -> None:
         """Write how good the held-out rewards are, of human and of golden pairs apart."""
-        rewards_P2 = pair_scores(trainee, self, held_out.pairs)
-        if trainee.accelerator.is_main_process:
+        rewards_P2 = pair_scores(run, self, held_out.items)
+        if run.accelerator.is_main_process:
             parts = {"human": False, "golden": True}
             scores = {
-                name: PairScores.of(held_out.pairs, rewards_P2, golden=golden)
+                name: PairScores.of(held_out.items, rewards_P2, golden=golden)
                 for name, golden in parts.items()
             }
             write_report(folder, scores, bins=self._config.bins)
@@ -117,12 +117,12 @@ class RewardTask:
 
 
 @torch.no_grad()
-def pair_scores(trainee: Trainee, task: RewardTask, pairs: Sequence[RewardPair]) -> Tensor:
+def pair_scores(run: Run, task: RewardTask, pairs: Sequence[RewardPair]) -> Tensor:
     """Rewards of chosen and rejected of all pairs, (P, 2), on the CPU. Processes share the work."""
-    accelerator = trainee.accelerator
+    accelerator = run.accelerator
     rewards_P2 = torch.zeros(len(pairs), 2, device=accelerator.device)
-    for micro in trainee.deal(range(len(pairs)), RewardSet(pairs)):
-        found = task.forward(trainee.policy, [pairs[i] for i in micro.indices])
+    for micro in run.deal(range(len(pairs)), RewardSet(pairs)):
+        found = task.forward(run.policy, [pairs[i] for i in micro.indices])
         if micro.weight:
             rewards_P2[micro.indices] = found.view(2, -1).T
     total: Tensor = accelerator.reduce(rewards_P2, reduction="sum")

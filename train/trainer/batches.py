@@ -68,17 +68,17 @@ def require_room(items: Sequence[Any], budget: int) -> None:
 
 def count_prompts(indices: Sequence[int], items: Sequence[Any]) -> int:
     """How many micro-batches there are at most."""
-    return len({items[index].prompt_ids.tobytes() for index in indices})
+    return len({items[index].prompt_tokens.tobytes() for index in indices})
 
 
 def _groups(indices: Sequence[int], items: Sequence[Any]) -> Iterator[Group]:
     """Items by prompt, in the order of their first."""
     by_prompt: dict[bytes, list[int]] = {}
     for index in indices:
-        by_prompt.setdefault(items[index].prompt_ids.tobytes(), []).append(index)
+        by_prompt.setdefault(items[index].prompt_tokens.tobytes(), []).append(index)
     for together in by_prompt.values():
         answers = {ids.tobytes(): len(ids) for index in together for ids in items[index].sides.values()}
-        prompt = len(items[together[0]].prompt_ids)
+        prompt = len(items[together[0]].prompt_tokens)
         yield Group(together, prompt + sum(answers.values()), prompt + max(answers.values()), len(answers))
 
 

@@ -15,7 +15,7 @@ from train.devices.divided import DividedAdamW, is_divided
 from train.devices.sharded import whole
 from train.output.metrics import MetricSums
 from train.trainer.batches import count_prompts
-from train.trainer.task import Dataset, Trainee
+from train.trainer.task import Dataset, Run
 
 log = logging.getLogger(__name__)
 _NO_MEMORY = ("can't allocate memory", "CUDA out of memory")
@@ -29,7 +29,7 @@ class Suspects(NamedTuple):
     """One bool per index, on the device."""
 
 
-def add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
+def add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
     """Set the weights' `.grad` to the gradient of the mean loss over the pairs of an update.
 
     Every pair counts 1 / (pairs of the update), however they are dealt to processes and
@@ -40,26 +40,26 @@ def add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: 
     before = sums.copy()
     while True:
         try:
-            return _add_gradient(trainee, data, indices, sums)
+            return _add_gradient(run, data, indices, sums)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
-            _take_less(trainee, data, indices)
-        trainee.policy.zero_grad()
+            _take_less(run, data, indices)
+        run.policy.zero_grad()
         sums.restore(before)
 
 
-def _add_gradient(trainee: Trainee, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
+def _add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
     """The same for once. There is no host sync in here."""
-    accelerator, policy = trainee.accelerator, trainee.policy
+    accelerator, policy = run.accelerator, run.policy
     # Gradients are averaged over processes, so each gives its sum times their number.
     share = accelerator.num_processes / len(indices)
-    micros = trainee.deal(indices, data)
+    micros = run.deal(indices, data)
     backward: Any = policy.backward if is_divided(policy) else accelerator.backward
     bad = []
     for number, micro in enumerate(micros, start=1):
         with _adding(accelerator, policy, last=number == len(micros)):
-            measured = trainee.task.measure(policy, data, micro.indices)
+            measured = run.task.measure(policy, data, micro.indices)
             backward(measured.losses_B.sum() * (share * micro.weight))
         sums.add(measured.metrics_KB, micro.weight)
         bad.append(~measured.sound_B)
@@ -83,27 +83,27 @@ def clip_gradient(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter],
 
 
 @torch.no_grad()
-def evaluate(trainee: Trainee, data: Dataset) -> dict[str, float]:
+def evaluate(run: Run, data: Dataset) -> dict[str, float]:
     """Means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
-    sums = MetricSums(trainee.accelerator.device, trainee.task.metrics)
-    for micro in trainee.deal(range(len(data.pairs)), data):
-        measured = trainee.task.measure(trainee.policy, data, micro.indices)
+    sums = MetricSums(run.accelerator.device, run.task.metrics)
+    for micro in run.deal(range(len(data.items)), data):
+        measured = run.task.measure(run.policy, data, micro.indices)
         sums.add(measured.metrics_KB, micro.weight)
-    return sums.means(trainee.accelerator, prefix="eval_")
+    return sums.means(run.accelerator, prefix="eval_")
 
 
-def stop_if_unsound(trainee: Trainee, suspects: Suspects, data: Dataset, norm: Tensor) -> None:
+def stop_if_unsound(run: Run, suspects: Suspects, data: Dataset, norm: Tensor) -> None:
     """Raise `PairwrightError`, naming rows, if a loss or the gradient of an update is not finite.
 
     The one host sync of an update: weights must never take such a step, on any process.
     """
-    accelerator = trainee.accelerator
+    accelerator = run.accelerator
     faults = suspects.bad.sum() + (~torch.isfinite(norm)).sum()
     if not accelerator.reduce(faults, reduction="sum").item():
         return
     bad = suspects.bad.tolist()
     named = [i for i, is_bad in zip(suspects.indices, bad, strict=True) if is_bad]
-    rows = sorted({data.pairs[index].row_id for index in named or suspects.indices})
+    rows = sorted({data.items[index].row_id for index in named or suspects.indices})
     rows = sorted(set(gather_object(rows))) if accelerator.num_processes > 1 else rows
     what = "loss" if any(bad) else "gradient"
     raise PairwrightError(
@@ -116,21 +116,21 @@ def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
-def _take_less(trainee: Trainee, data: Dataset, indices: Sequence[int]) -> None:
+def _take_less(run: Run, data: Dataset, indices: Sequence[int]) -> None:
     """Halve the forward passes. Raises `PairwrightError` where that is no help."""
-    longest = max((data.pairs[index] for index in indices), key=lambda item: item.tokens)
+    longest = max((data.items[index] for index in indices), key=lambda item: item.tokens)
     advice = "train adapters (--lora_r 16), with --gradient_checkpointing, or with a lower max_length"
-    if trainee.accelerator.num_processes > 1:
+    if run.accelerator.num_processes > 1:
         # The others are waiting for this one's gradient; only a fresh start brings all together.
         raise PairwrightError(
-            f"memory ran out; launch again with --micro_batch_tokens {trainee.micro_batch_tokens // 2}, "
+            f"memory ran out; launch again with --micro_batch_tokens {run.micro_batch_tokens // 2}, "
             f"or {advice}"
         )
-    if len(trainee.deal(indices, data)) >= count_prompts(indices, data.pairs):
+    if len(run.deal(indices, data)) >= count_prompts(indices, data.items):
         raise PairwrightError(
             f"memory ran out on row {longest.row_id} alone ({longest.tokens} tokens): {advice}"
         )
-    trainee.micro_batch_tokens //= 2
+    run.micro_batch_tokens //= 2
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    log.warning("memory ran out: forward passes now have %d tokens at most", trainee.micro_batch_tokens)
+    log.warning("memory ran out: forward passes now have %d tokens at most", run.micro_batch_tokens)

@@ -8,12 +8,12 @@ from pairwright.errors import UsageError
 from pairwright.records import content_hash
 from pairwright.versions import versions
 from train.config import TrainingConfig
-from train.data.split import Pairs, pairs_hash
+from train.data.split import Split, pairs_hash
 from train.devices import divided
 from train.devices.accelerator import uses_bf16
 from train.models.four_bits import require_four_bits
 from train.models.language import model_identity
-from train.output.record import TrainRecord
+from train.output.record import RunRecord
 from train.trainer.schedule import Schedule
 from train.trainer.task import Task
 
@@ -41,9 +41,9 @@ def describe(
     config: TrainingConfig,
     task: Task,
     tokenizer: "PreTrainedTokenizerBase",
-    pairs: Pairs[Any],
+    pairs: Split[Any],
     schedule: Schedule,
-) -> TrainRecord:
+) -> RunRecord:
     """The record of a run that has not begun."""
     identity = config.of_kind("semantic") | {
         "bf16": uses_bf16(config),
@@ -60,7 +60,7 @@ def describe(
         "tokens_per_epoch": sum(pair.tokens for pair in pairs.training),
         "updates": schedule.num_updates,
     }
-    return TrainRecord(
+    return RunRecord(
         identity=identity,
         config=config.model_dump(mode="json"),
         versions=versions(),

@@ -7,43 +7,43 @@ import torch
 from accelerate import Accelerator
 
 from train.config import TrainingConfig
-from train.data.split import Pairs, describe_dropped
+from train.data.split import Split, describe_dropped
 from train.devices import divided
 from train.devices.accelerator import uses_bf16
 from train.devices.processes import say
 from train.devices.sharded import outline, shard
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.models.language import require_vocabulary
 from train.output.folder import METRICS_FILE
 from train.output.metrics import MetricLog, MetricSums
-from train.output.record import TrainRecord
-from train.output.state import Training, load_training, parameter_groups
+from train.output.record import RunRecord
+from train.output.state import TrainState, load_training, parameter_groups
 from train.output.trackers import Reporter
 from train.trainer.batches import require_room
 from train.trainer.schedule import Schedule
-from train.trainer.task import Dataset, Task, Trainee
+from train.trainer.task import Dataset, Run, Task
 
 _LOOKED_AT = 4
 """Items a process looks at before the first update."""
 
 
-class Run(NamedTuple):
+class Prepared(NamedTuple):
     """All that the updates need."""
 
     config: TrainingConfig
-    record: TrainRecord
+    record: RunRecord
     schedule: Schedule
-    trainee: Trainee
+    run: Run
     training: Dataset
     held_out: Dataset
-    state: Training
+    state: TrainState
     log: MetricLog
     reporter: Reporter
 
     @property
     def accelerator(self) -> Accelerator:
         """Devices and processes."""
-        return self.trainee.accelerator
+        return self.run.accelerator
 
     @property
     def output(self) -> Path:
@@ -54,12 +54,12 @@ class Run(NamedTuple):
 def prepare(
     config: TrainingConfig,
     task: Task,
-    record: TrainRecord,
+    record: RunRecord,
     schedule: Schedule,
     accelerator: Accelerator,
-    pairs: Pairs[Any],
+    pairs: Split[Any],
     tokenizer: object,
-) -> Run:
+) -> Prepared:
     """Load the model, and find out from it what is to be known before the first update."""
     counts = record.counts
     say(
@@ -78,8 +78,8 @@ def prepare(
     else:
         policy = accelerator.prepare_model(model, evaluation_mode=section is not None)
     # Sharding looks at what is trained when it is first run, so adapters must be on then.
-    way_of(policy)
-    trainee = Trainee(accelerator, policy, task, config.micro_batch_tokens)
+    tree_support(policy)
+    run = Run(accelerator, policy, task, config.micro_batch_tokens)
     training = task.prepare(accelerator, policy, pairs.training)
     held_out = task.prepare(accelerator, policy, pairs.held_out)
     optimizer: torch.optim.Optimizer = torch.optim.AdamW(
@@ -88,29 +88,29 @@ def prepare(
         fused=accelerator.device.type in ("cpu", "cuda"),
     )
     if section is not None:
-        trainee.policy, optimizer = divided.divide(
+        run.policy, optimizer = divided.divide(
             accelerator, policy, optimizer, section, config.max_grad_norm
         )
     window = MetricSums(accelerator.device, task.metrics)
-    state = Training(model, outlined, tokenizer, optimizer, window)
+    state = TrainState(model, outlined, tokenizer, optimizer, window)
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
     reporter = Reporter(accelerator, metric_log, schedule.num_updates)
-    return Run(config, record, schedule, trainee, training, held_out, state, metric_log, reporter)
+    return Prepared(config, record, schedule, run, training, held_out, state, metric_log, reporter)
 
 
-def resume(run: Run, checkpoint: Path | None) -> int:
+def resume(prepared: Prepared, checkpoint: Path | None) -> int:
     """Take up the state of a checkpoint, if any; returns the updates that are done."""
-    first, done = run.accelerator.is_main_process, 0
+    first, done = prepared.accelerator.is_main_process, 0
     if checkpoint is not None:
-        done = load_training(run.state, checkpoint, first=first)
-        say(f"going on after update {done} of {run.schedule.num_updates}")
+        done = load_training(prepared.state, checkpoint, first=first)
+        say(f"going on after update {done} of {prepared.schedule.num_updates}")
     if first:
-        run.log.rewind(done if checkpoint else -1)  # update 0 is evaluated again at the start
-        run.reporter.start(run.output, run.record.config)
+        prepared.log.rewind(done if checkpoint else -1)  # update 0 is evaluated again at the start
+        prepared.reporter.start(prepared.output, prepared.record.config)
     return done
 
 
-def check_start(run: Run) -> None:
+def check_start(prepared: Prepared) -> None:
     """Look at the first micro-batches before anything is trained."""
-    size = _LOOKED_AT * run.accelerator.num_processes
-    run.trainee.task.check_start(run.trainee, run.training, run.schedule.pairs_of(1)[:size])
+    size = _LOOKED_AT * prepared.accelerator.num_processes
+    prepared.run.task.check_start(prepared.run, prepared.training, prepared.schedule.pairs_of(1)[:size])

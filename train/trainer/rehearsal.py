@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from train.config import TrainingConfig
-from train.data.split import Item, Pairs, TokenIds, describe_dropped
+from train.data.split import Item, Split, TokenIds, describe_dropped
 from train.devices.accelerator import accelerator_for, uses_bf16
 from train.devices.memory import peak_memory_gib
 from train.devices.processes import say
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.models.language import load_tokenizer
 from train.output.folder import check_folder
 from train.output.record import TrainResult, result_of
@@ -51,7 +51,7 @@ def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
         return str(decoded)
 
     answers = (f"  {name:8} ({len(ids)} tokens) ⟦{text(ids)}⟧" for name, ids in pair.sides.items())
-    return "\n".join((text(pair.prompt_ids), *answers))
+    return "\n".join((text(pair.prompt_tokens), *answers))
 
 
 def dry_run(config: TrainingConfig, task: Task) -> TrainResult:
@@ -77,7 +77,7 @@ def dry_run(config: TrainingConfig, task: Task) -> TrainResult:
     return result_of(config, record, "dry_run")
 
 
-def estimated_tokens(pairs: Pairs[Any], schedule: Schedule) -> float:
+def estimated_tokens(pairs: Split[Any], schedule: Schedule) -> float:
     """Tokens of all forward passes, with a backward pass counted as two more.
 
     The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
@@ -93,7 +93,7 @@ def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, budget
     """Speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - _TIMED) :][: 2 * _TIMED]
-    micros = deal(range(len(middle)), middle, budget=budget, trees=way_of(policy).trees)
+    micros = deal(range(len(middle)), middle, budget=budget, trees=tree_support(policy).trees)
     micros = (micros * 2)[:2]  # the first warms up
     seconds, tokens = 0.0, 0
     for micro in micros:

@@ -63,7 +63,7 @@ def plan(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
     """
     groups: list[list[Item]] = []
     if config.pairs != "best_worst":
-        groups = [list(group) for _, group in groupby(items, key=lambda item: item.prompt_id)]
+        groups = [list(group) for _, group in groupby(items, key=lambda item: item.prompt_key)]
         largest = max(groups, key=len)
         if len(largest) > config.pairs_per_update:
             raise UsageError(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from train.data.split import Pairs
-from train.forward.layout import way_of
+from train.data.split import Split
+from train.forward.layout import tree_support
 from train.trainer.batches import MicroBatch, deal
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Dataset(Protocol):
     """Items in a fixed order, and what is known of them before training."""
 
     @property
-    def pairs(self) -> Sequence[Any]:
+    def items(self) -> Sequence[Any]:
         """The items: each has a `row_id`, its `longest` sequence and its `tokens`."""
         ...
 
@@ -49,7 +49,7 @@ class Task(Protocol):
     metrics: tuple[str, ...]
     """Names of what is measured."""
 
-    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Pairs[Any]:
+    def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Any]:
         """Items to train on and held out. Raises `UsageError` when none are left to train on."""
         ...
 
@@ -73,11 +73,11 @@ class Task(Protocol):
         """A forward pass over items that are not prepared, to see how long it takes."""
         ...
 
-    def check_start(self, trainee: "Trainee", data: Any, indices: Sequence[int]) -> None:
+    def check_start(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
         """Stop, or warn, if something is wrong before anything was trained."""
         ...
 
-    def conclude(self, trainee: "Trainee", held_out: Any, folder: Path) -> None:
+    def conclude(self, run: "Run", held_out: Any, folder: Path) -> None:
         """Write what else is to be published beside the trained model. All processes take part."""
         ...
 
@@ -87,7 +87,7 @@ class Task(Protocol):
 
 
 @dataclass
-class Trainee:
+class Run:
     """What the functions here work on."""
 
     accelerator: Accelerator
@@ -100,9 +100,9 @@ class Trainee:
         """This process's share of some pairs."""
         return deal(
             indices,
-            data.pairs,
+            data.items,
             budget=self.micro_batch_tokens,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
-            trees=way_of(self.policy).trees,
+            trees=tree_support(self.policy).trees,
         )

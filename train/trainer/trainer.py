@@ -23,12 +23,12 @@ from train.models.language import load_tokenizer, save_model, trained
 from train.output.card import write_model_card
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
 from train.output.folder import TRACKERS, check_folder, enter, find_checkpoint, publish
-from train.output.record import TrainRecord, TrainResult, result_of
-from train.output.state import save_training, snapshot, whole_model
+from train.output.record import RunRecord, TrainResult, result_of
+from train.output.state import save_training, whole_model
 from train.output.trackers import check_trackers
 from train.trainer.gradient import add_gradient, clip_gradient, evaluate, stop_if_unsound
 from train.trainer.plan import describe, require_enough, require_what_trains
-from train.trainer.prepare import Run, check_start, prepare, resume
+from train.trainer.prepare import Prepared, check_start, prepare, resume
 from train.trainer.rehearsal import dry_run, preview
 from train.trainer.schedule import learning_rate, plan
 from train.trainer.task import Task
@@ -61,22 +61,24 @@ def train(config: TrainingConfig, task: Task) -> TrainResult:
             if record.status == "finished":
                 say(f"{output}: this run is finished already; --fresh trains it again")
                 return result_of(config, record, "already_finished")
-            run = prepare(config, task, record, schedule, accelerator, pairs, tokenizer)
-            done = resume(run, checkpoint)
+            prepared = prepare(config, task, record, schedule, accelerator, pairs, tokenizer)
+            done = resume(prepared, checkpoint)
             with stop_requested() as stopping:
-                _updates(run, done, stopping)
-            aside, model = _conclude(run), whole_model(run.state, accelerator)
-            record = on_first(accelerator, lambda: _publish(run, model, aside, time.monotonic() - started))
+                _updates(prepared, done, stopping)
+            aside, model = _conclude(prepared), whole_model(prepared.state, accelerator)
+            record = on_first(
+                accelerator, lambda: _publish(prepared, model, aside, time.monotonic() - started)
+            )
     return result_of(config, record, "trained")
 
 
-def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
+def _updates(prepared: Prepared, done: int, stopping: Callable[[], bool]) -> None:
     """Make every update after the first `done`."""
-    config, schedule, optimizer = run.config, run.schedule, run.state.optimizer
-    weights = list(trained(run.state.model).values())
+    config, schedule, optimizer = prepared.config, prepared.schedule, prepared.state.optimizer
+    weights = list(trained(prepared.state.model).values())
     if done == 0:
-        _evaluate(run, 0)
-        check_start(run)
+        _evaluate(prepared, 0)
+        check_start(prepared)
     for update in range(done + 1, schedule.num_updates + 1):
         rate = learning_rate(
             update,
@@ -86,22 +88,22 @@ def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
             kind=config.lr_scheduler_type,
         )
         pairs = schedule.pairs_of(update)
-        suspects = add_gradient(run.trainee, run.training, pairs, run.state.window)
+        suspects = add_gradient(prepared.run, prepared.training, pairs, prepared.state.window)
         norm = clip_gradient(optimizer, weights, config.max_grad_norm)
-        stop_if_unsound(run.trainee, suspects, run.training, norm)
+        stop_if_unsound(prepared.run, suspects, prepared.training, norm)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
         optimizer.zero_grad()
 
         last = update == schedule.num_updates
-        stop = agreed(run.accelerator, stopping()) and not last
+        stop = agreed(prepared.accelerator, stopping()) and not last
         if last or update % config.logging_steps == 0:
-            _log(run, update, grad_norm=norm.item(), learning_rate=rate)
+            _log(prepared, update, grad_norm=norm.item(), learning_rate=rate)
         if last or (config.eval_steps and update % config.eval_steps == 0):
-            _evaluate(run, update)
+            _evaluate(prepared, update)
         if config.save_steps and (stop or update % config.save_steps == 0):
-            _save(run, update)
+            _save(prepared, update)
         if stop:
             place = "there" if config.save_steps else "the start (save_steps is 0)"
             raise Interrupted(
@@ -110,7 +112,7 @@ def _updates(run: Run, done: int, stopping: Callable[[], bool]) -> None:
             )
 
 
-def _enter(config: TrainingConfig, planned: TrainRecord) -> tuple[TrainRecord, Path | None]:
+def _enter(config: TrainingConfig, planned: RunRecord) -> tuple[RunRecord, Path | None]:
     """The record to work under, and the checkpoint to go on from."""
     output = Path(config.output_dir)
     record = enter(output, planned, fresh=config.fresh)
@@ -119,51 +121,51 @@ def _enter(config: TrainingConfig, planned: TrainRecord) -> tuple[TrainRecord, P
     return record, find_checkpoint(output, record.identity)
 
 
-def _log(run: Run, update: int, *, grad_norm: float, learning_rate: float) -> None:
+def _log(prepared: Prepared, update: int, *, grad_norm: float, learning_rate: float) -> None:
     """Report the means since the last report."""
-    means = run.state.window.means(run.accelerator)
-    run.state.window.clear()
+    means = prepared.state.window.means(prepared.accelerator)
+    prepared.state.window.clear()
     means |= {"grad_norm": grad_norm, "learning_rate": learning_rate}
-    run.reporter.report(update, run.schedule.epoch_after(update), means)
+    prepared.reporter.report(update, prepared.schedule.epoch_after(update), means)
 
 
-def _evaluate(run: Run, update: int) -> None:
+def _evaluate(prepared: Prepared, update: int) -> None:
     """Report the means over the held-out pairs, if there are any."""
-    if run.held_out.pairs:
-        means = evaluate(run.trainee, run.held_out)
-        run.reporter.report(update, run.schedule.epoch_after(update), means)
+    if prepared.held_out.items:
+        means = evaluate(prepared.run, prepared.held_out)
+        prepared.reporter.report(update, prepared.schedule.epoch_after(update), means)
 
 
-def _save(run: Run, update: int) -> None:
+def _save(prepared: Prepared, update: int) -> None:
     """Write a checkpoint, then let go of the oldest."""
-    state = snapshot(run.state, run.accelerator)
-    identity = run.record.identity
+    state = prepared.state.whole(prepared.accelerator)
+    identity = prepared.record.identity
 
     def write() -> None:
         weights = sum(p.numel() * p.element_size() for p in trained(state.model).values())
-        require_space(run.output, 3 * weights)  # the weights and AdamW's two moments of each
+        require_space(prepared.output, 3 * weights)  # the weights and AdamW's two moments of each
         write_checkpoint(
-            checkpoint_folder(run.output, update),
+            checkpoint_folder(prepared.output, update),
             lambda folder: save_training(state, folder, update=update, identity=identity),
         )
-        rotate(run.output, run.config.save_total_limit)
+        rotate(prepared.output, prepared.config.save_total_limit)
 
-    on_first(run.accelerator, write)
+    on_first(prepared.accelerator, write)
 
 
-def _conclude(run: Run) -> Path:
+def _conclude(prepared: Prepared) -> Path:
     """The folder beside, with what the task writes of the trained model on all its processes."""
-    aside = run.output / f"{TEMPORARY}model"
-    on_first(run.accelerator, lambda: shutil.rmtree(aside, ignore_errors=True))
-    run.trainee.task.conclude(run.trainee, run.held_out, aside)
+    aside = prepared.output / f"{TEMPORARY}model"
+    on_first(prepared.accelerator, lambda: shutil.rmtree(aside, ignore_errors=True))
+    prepared.run.task.conclude(prepared.run, prepared.held_out, aside)
     return aside
 
 
-def _publish(run: Run, model: Any, aside: Path, seconds: float) -> TrainRecord:
+def _publish(prepared: Prepared, model: Any, aside: Path, seconds: float) -> RunRecord:
     """Put the trained model into the output folder and finish its record."""
-    save_model(run.trainee.task.publishable(model), run.state.tokenizer, aside)
-    start, last = run.log.ends()
-    record = run.record.model_copy(
+    save_model(prepared.run.task.publishable(model), prepared.state.tokenizer, aside)
+    start, last = prepared.log.ends()
+    record = prepared.record.model_copy(
         update={
             "start_metrics": start,
             "metrics": last,
@@ -171,7 +173,7 @@ def _publish(run: Run, model: Any, aside: Path, seconds: float) -> TrainRecord:
             "peak_memory_gib": peak_memory_gib(),
         }
     )
-    write_model_card(aside, run.output, record)
-    record = publish(run.output, aside, record)
-    say(f"{run.output}: trained in {seconds:.0f} s")
+    write_model_card(aside, prepared.output, record)
+    record = publish(prepared.output, aside, record)
+    say(f"{prepared.output}: trained in {seconds:.0f} s")
     return record

@@ -10,7 +10,7 @@ from typing import Any
 
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.lines import JobLines
-from pairwright.engines.vllm.process import KeptProcess
+from pairwright.engines.vllm.process import SupervisedProcess
 from pairwright.engines.vllm.settings import PYTHON, vllm_identity, vllm_python, worker_environment
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.names import model_identity, resolve_model
@@ -55,7 +55,7 @@ class VLLMEngine:
         self._finished: list[Finished] = []
         self._deaths: Counter[str] = Counter()
         self._deaths_in_a_row = 0
-        self._worker: KeptProcess | None = None
+        self._worker: SupervisedProcess | None = None
         ready = self._start()
         self.capacity: int = 2 * ready["sequences"]
         self.constrains: bool = ready["constrains"]
@@ -117,13 +117,13 @@ class VLLMEngine:
         self._in_hand.clear()
 
     @property
-    def _running(self) -> KeptProcess:
+    def _running(self) -> SupervisedProcess:
         assert self._worker is not None, "the engine is closed"
         return self._worker
 
     def _start(self) -> dict[str, Any]:
         """Start a worker and wait until it is ready. Raises `UsageError` if it never is."""
-        self._worker = KeptProcess([self._python, str(_WORKER)], worker_environment(self._python))
+        self._worker = SupervisedProcess([self._python, str(_WORKER)], worker_environment(self._python))
         try:
             self._worker.send(json.dumps(self._setting).encode())
             line = self._worker.receive(None)

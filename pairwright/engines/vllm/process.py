@@ -18,7 +18,7 @@ _KEEPER_SECONDS = 5.0
 _LAST_LINES_SECONDS = 1.0
 
 
-class KeptProcess:
+class SupervisedProcess:
     """Runs a command under `keeper.py`: it ends with `end`, or with this process, however that dies.
 
     Its stderr goes to a file without a name, of which `log_tail` shows the end.
@@ -51,7 +51,7 @@ class KeptProcess:
         self._threads = [
             threading.Thread(target=_write_from, args=(self._outbox, self._process.stdin), daemon=True),
             threading.Thread(target=_read_into, args=(self._inbox, self._process.stdout), daemon=True),
-            threading.Thread(target=self._bury, daemon=True),
+            threading.Thread(target=self._reap, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -87,7 +87,7 @@ class KeptProcess:
         buried.join()
         self._log.close()
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """Wait for the keeper to end. Where it was killed itself, kill what it can no longer."""
         self._process.wait()
         self._kill()

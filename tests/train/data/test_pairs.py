@@ -14,7 +14,7 @@ from tiny_model import numbered_pairs, tiny_tokenizer, write_jsonl
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs.pairs import parse_pair, read_pairs
 from pairwright.records import Message
-from train.data.pairs import Pair, encode_pairs, why_not
+from train.data.pairs import Pair, drop_reason, encode_pairs
 from train.data.split import hold_out, pairs_hash, without_prompts_of
 from train.trainer.schedule import Schedule, epoch_order, learning_rate
 
@@ -140,7 +140,7 @@ def test_both_sides_end_in_one_end_of_turn_after_one_prompt(tokenizer):
     for ids in (pair.chosen_ids, pair.rejected_ids):
         assert ids[-1] == end
         assert Counter(ids.tolist())[end] == 1
-    assert tokenizer.decode(pair.prompt_ids.tolist()) == "<|user|>Q<|end|><|assistant|>"
+    assert tokenizer.decode(pair.prompt_tokens.tolist()) == "<|user|>Q<|end|><|assistant|>"
 
 
 def pairs_of(prompts: list[str]) -> list[Pair]:
@@ -157,7 +157,7 @@ def test_no_prompt_is_in_both_parts(prompts, share, seed):
     pairs = pairs_of(prompts)
     training, held_out = hold_out(pairs, share)
     assert Counter(p.row_id for p in training + held_out) == Counter(p.row_id for p in pairs)
-    assert not {p.prompt_id for p in training} & {p.prompt_id for p in held_out}
+    assert not {p.prompt_key for p in training} & {p.prompt_key for p in held_out}
     assert bool(training) == bool(pairs)
     assert bool(held_out) == bool(share and len(set(prompts)) > 1)
     shuffled = pairs.copy()
@@ -167,7 +167,7 @@ def test_no_prompt_is_in_both_parts(prompts, share, seed):
 
 def test_evaluation_pairs_whose_prompt_is_trained_on_are_named():
     kept, seen = without_prompts_of(pairs_of(["a", "b"]), pairs_of(["c", "b", "d"]))
-    assert [pair.prompt_id for pair in kept] == ["c", "d"]
+    assert [pair.prompt_key for pair in kept] == ["c", "d"]
     assert seen == ["row1"]
 
 
@@ -179,7 +179,7 @@ def test_the_hash_of_pairs_sees_every_part_and_the_order():
         [pairs[0]._replace(row_id="x"), pairs[1]],
         *(
             [pairs[0]._replace(**{part: np.array([1, 1], dtype=np.int32)}), pairs[1]]
-            for part in ("prompt_ids", "chosen_ids", "rejected_ids")
+            for part in ("prompt_tokens", "chosen_ids", "rejected_ids")
         ),
     ]
     assert len({pairs_hash(pairs), *(pairs_hash(changed) for changed in changes)}) == 7
@@ -189,7 +189,7 @@ def test_the_hash_of_pairs_sees_every_part_and_the_order():
 def test_a_prompt_without_tokens_is_left_out():
     row = parsed(prompt="Q", chosen="good", rejected="bad")
     none = np.array([], dtype=np.int32)
-    assert why_not(row, Pair("r", "p", none, none, none), 10) == "empty"
+    assert drop_reason(row, Pair("r", "p", none, none, none), 10) == "empty"
 
 
 @given(

@@ -16,7 +16,7 @@ from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
 from train.preference.task import PreferenceTask
 from train.trainer.gradient import add_gradient
-from train.trainer.task import Trainee
+from train.trainer.task import Run
 from train.training import train
 
 SCORES = {"no": -1.0, "yes": 2.0, "nay!": -1.0, "perhaps": 0.5}
@@ -87,9 +87,9 @@ def one_update(config: TrainConfig) -> tuple[list[int], torch.Tensor, dict[str, 
     with torch.no_grad():  # moved away from its reference, so that no gradient is that of a start
         for weight in trained(model).values():
             weight.mul_(1.1)
-    trainee = Trainee(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(accelerator, model, task, config.micro_batch_tokens)
     handle = model.model.register_forward_pre_hook(look, with_kwargs=True)
-    add_gradient(trainee, data, range(len(pairs)), sums)
+    add_gradient(run, data, range(len(pairs)), sums)
     handle.remove()
     gradient = {name: weight.grad for name, weight in trained(model).items()}
     return seen, sums.means(accelerator)["loss"], gradient
@@ -109,7 +109,7 @@ def test_all_pairs_of_a_row_come_from_one_pass_and_teach_what_ordinary_pairs_tea
     prompt = load_pairs(tiny.config(data=ranked, **settings), load_tokenizer(tiny.settings["model"]))
     # A token a letter, and one that ends each answer; `no` and `nay!` share nothing with the others.
     answers = sum(len(text) + 1 for text in SCORES)
-    assert seen == [len(prompt.training[0].prompt_ids) + answers]
+    assert seen == [len(prompt.training[0].prompt_tokens) + answers]
     _, same, as_ordinary = one_update(tiny.config(data=ordinary, **settings))
     assert mean == pytest.approx(same, abs=1e-5)
     assert any(grad.abs().max() > 1e-3 for grad in gradient.values())

@@ -24,9 +24,9 @@ from pairwright.errors import UsageError
 from train.data.pairs import Pair
 from train.forward.answers import Answer, collate
 from train.forward.attention import BY_BLOCKS, by_blocks, by_tree
-from train.forward.layout import lay_out, unwrapped, way_of
+from train.forward.layout import lay_out, tree_support, unwrapped
 from train.forward.logprobs import answer_logprobs
-from train.forward.trees import Forest, Layout, TreeSpan, plant, tree_of, trees_of
+from train.forward.trees import Forest, ForestMask, TreeSpan, plant, tree_of, trees_of
 from train.forward.vocabulary import chunked, target_logprobs
 from train.models.language import switch_randomness_off
 from train.trainer.batches import deal, require_room
@@ -108,7 +108,7 @@ def test_gradients_are_those_of_padded_sequences(name):
 def force_padding(model: torch.nn.Module) -> None:
     from train.forward import layout as forward
 
-    forward._WAYS[unwrapped(model)] = forward.Way(False, 0, "told so")
+    forward._SUPPORT[unwrapped(model)] = forward.TreeSupport(False, 0, "told so")
 
 
 def test_the_order_of_packing_does_not_matter():
@@ -153,7 +153,7 @@ def test_equal_answers_and_prompts_are_there_once():
 @pytest.mark.parametrize("attend", [by_tree, by_blocks])
 def test_attention_is_that_under_a_mask_of_the_whole_forest(attend):
     torch.manual_seed(0)
-    layout = Layout([TreeSpan(0, 3, (5, 6, 9)), TreeSpan(9, 10, (12,))])
+    layout = ForestMask([TreeSpan(0, 3, (5, 6, 9)), TreeSpan(9, 10, (12,))])
     trees, branches = (torch.from_numpy(part) for part in layout.segments())
     place = torch.arange(layout.tokens)
     mask = (place[:, None] >= place) & (trees[:, None] == trees)
@@ -175,7 +175,7 @@ def test_blocks_are_that_of_calls_by_tree(forest):
         ends = tuple(int(end) for end in at + trunk + np.cumsum(branches))
         spans.append(TreeSpan(at, at + trunk, ends))
         at = ends[-1]
-    layout = Layout(spans)
+    layout = ForestMask(spans)
     torch.manual_seed(at)
     query, key, value = (torch.randn(1, heads, at, 16) for heads in (4, 2, 2))
     found, expected = (attend(query, key, value, layout, None) for attend in (by_blocks, by_tree))
@@ -190,7 +190,7 @@ def test_models_run_on_blocks_too(name, monkeypatch):
     model = model_of(name)
     answers = [Answer(array([5, 6, 7]), array([8, 9, *range(n)])) for n in (1, 2, 4)]
     with torch.no_grad():
-        assert way_of(model).trees
+        assert tree_support(model).trees
         found = answer_logprobs(model, answers).sums_A
     assert torch.allclose(found, one_by_one(model, answers), atol=1e-4)
 
@@ -244,14 +244,14 @@ def test_a_model_that_trees_do_not_fit_says_so_and_pads(name, trees, caplog):
     model = AutoModelForCausalLM.from_config(OTHERS[name]).float()
     switch_randomness_off(model)
     with caplog.at_level(python_logging.WARNING):
-        assert way_of(model).trees is trees
+        assert tree_support(model).trees is trees
     assert ("runs on padded sequences" in caplog.text) is not trees
     answers = [Answer(array([5, 6]), array([7, 8, n])) for n in (9, 10)]
     assert torch.allclose(answer_logprobs(model, answers).sums_A, one_by_one(model, answers), atol=1e-4)
 
 
 def test_soft_caps_inside_attention_are_not_run_on_trees():
-    assert not way_of(model_of("gemma2")).trees
+    assert not tree_support(model_of("gemma2")).trees
 
 
 def test_trees_longer_than_a_sliding_window_are_padded():
@@ -290,7 +290,7 @@ def test_padded_batches_count_their_padding():
     pairs = [pair(n, [n + 5], size, size) for n, size in enumerate([99, 9, 9, 9, 9])]
     micros = deal(range(5), pairs, budget=220, trees=False)
     assert [sorted(m.indices) for m in micros] == [[0], [1, 2, 3, 4]]
-    batch = collate([Answer(pairs[0].prompt_ids, pairs[0].chosen_ids)] * 2)
+    batch = collate([Answer(pairs[0].prompt_tokens, pairs[0].chosen_ids)] * 2)
     assert batch.input_ids_AT.numel() <= 220
 
 
@@ -300,5 +300,5 @@ def test_bfloat16_is_no_reason_to_pad():
     model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=104, num_attention_heads=8, **wide))
     prepared = Accelerator(cpu=True, mixed_precision="bf16").prepare_model(model)
     AcceleratorState._reset_state(reset_partial_state=True)
-    assert way_of(prepared).trees
-    assert way_of(model_of("llama").to(torch.bfloat16)).trees
+    assert tree_support(prepared).trees
+    assert tree_support(model_of("llama").to(torch.bfloat16)).trees

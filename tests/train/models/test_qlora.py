@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from pairwright.errors import UsageError
 from train.data.pairs import load_pairs
 from train.forward.answers import collate
-from train.forward.layout import way_of
+from train.forward.layout import tree_support
 from train.forward.logprobs import answer_logprobs, answers_of, token_logprobs
 from train.models import four_bits as quantized
 from train.models.four_bits import is_packed, require_four_bits
@@ -109,7 +109,7 @@ def test_trees_over_packed_weights_are_exact(tiny):
     config = tiny.config()
     model, pairs = nudged(config), load_pairs(config, load_tokenizer(config.model)).training
     answers = answers_of(pairs)
-    assert way_of(model).trees
+    assert tree_support(model).trees
     with torch.no_grad():
         found = answer_logprobs(model, answers).sums_A
         padded = collate(answers)

@@ -21,7 +21,7 @@ from train.preference import ranked as ranked_task
 from train.preference.config import TrainConfig
 from train.preference.ranked import RankedSet, RankedTask, orders_of
 from train.trainer.gradient import add_gradient
-from train.trainer.task import Trainee
+from train.trainer.task import Run
 from train.training import train
 
 CPU = torch.device("cpu")
@@ -97,9 +97,9 @@ def test_rejection_sampling_is_the_sft_of_an_ordinary_model(tiny):
     losses = []
     for one in items:
         assert len(one.answers) == 1
-        ids = torch.tensor(np.concatenate([one.prompt_ids, one.answers[0]]))[None].long()
+        ids = torch.tensor(np.concatenate([one.prompt_tokens, one.answers[0]]))[None].long()
         labels = ids.clone()
-        labels[0, : len(one.prompt_ids)] = -100
+        labels[0, : len(one.prompt_tokens)] = -100
         losses.append(model(input_ids=ids, labels=labels).loss.item())
     [record] = read_metrics(config.output_dir)
     assert record["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
@@ -110,9 +110,9 @@ def gradient_of(config: TrainConfig) -> dict[str, torch.Tensor]:
     task = RankedTask(config)
     items = task.read(load_tokenizer(config.model)).training
     model = load_model(config, bf16=False)
-    trainee = Trainee(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(accelerator, model, task, config.micro_batch_tokens)
     sums = MetricSums(accelerator.device, task.metrics)
-    add_gradient(trainee, RankedSet(items), range(len(items)), sums)
+    add_gradient(run, RankedSet(items), range(len(items)), sums)
     return {name: parameter.grad for name, parameter in trained(model).items()}
 
 

@@ -15,7 +15,7 @@ from train.preference.objective import pair_logprobs
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
 from train.trainer.gradient import add_gradient
-from train.trainer.task import Trainee
+from train.trainer.task import Run
 
 trl = pytest.importorskip("trl")
 
@@ -38,8 +38,8 @@ def nudged(folder: str) -> torch.nn.Module:
 
 def trl_batch(pairs: list[Pair]) -> dict[str, torch.Tensor]:
     """The pairs' tokens in the layout of TRL's collator: chosen sequences, then rejected ones."""
-    sides = [(p.prompt_ids, p.chosen_ids) for p in pairs]
-    sides += [(p.prompt_ids, p.rejected_ids) for p in pairs]
+    sides = [(p.prompt_tokens, p.chosen_ids) for p in pairs]
+    sides += [(p.prompt_tokens, p.rejected_ids) for p in pairs]
     width = max(len(prompt) + len(answer) for prompt, answer in sides)
     batch = {
         name: torch.zeros(len(sides), width, dtype=torch.long)
@@ -68,8 +68,8 @@ def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
     data = with_reference(accelerator, reference, pairs, budget=300)
     task = PreferenceTask(config)
     sums = MetricSums(accelerator.device, task.metrics)
-    trainee = Trainee(accelerator, policy, task, micro_batch_tokens=200)
-    add_gradient(trainee, data, range(len(pairs)), sums)
+    run = Run(accelerator, policy, task, micro_batch_tokens=200)
+    add_gradient(run, data, range(len(pairs)), sums)
     means = sums.means(accelerator)
     logps = pair_logprobs(policy, data, range(len(pairs)))
     assert logps.delta_w.abs().mean() > 0.1  # far enough for the losses to differ

@@ -28,7 +28,7 @@ from train.reward_model.pairs import RewardPair, pairs_of
 from train.reward_model.report import PairScores, assess, calibration, wilson, without_length
 from train.reward_model.task import RewardSet, RewardTask
 from train.trainer.gradient import add_gradient
-from train.trainer.task import Trainee
+from train.trainer.task import Run
 from train.training import train
 
 
@@ -212,7 +212,7 @@ def reward_texts(folder: str, pairs: Sequence[Pair], side: str, *, batch: int) -
     """Scores as a user of `transformers` gets them: padded by the folder's own tokenizer."""
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side=side)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1).eval()
-    sequences = [[*a.prompt_ids.tolist(), *a.answer_ids.tolist()] for a in answers_of(pairs)]
+    sequences = [[*a.prompt_tokens.tolist(), *a.answer_ids.tolist()] for a in answers_of(pairs)]
     found: list[float] = []
     for start in range(0, len(sequences), batch):
         inputs = tokenizer.pad({"input_ids": sequences[start : start + batch]}, return_tensors="pt")
@@ -245,7 +245,7 @@ def test_a_score_does_not_depend_on_what_else_is_in_the_batch(tiny):
     alone = torch.cat([answer_scores(model, [answer]) for answer in answers])
     assert torch.allclose(together, alone, atol=1e-6)
     end = int(answers[0].answer_ids[-1])
-    twice = Answer(answers[0].prompt_ids, np.append(answers[0].answer_ids, end).astype(np.int32))
+    twice = Answer(answers[0].prompt_tokens, np.append(answers[0].answer_ids, end).astype(np.int32))
     assert answer_scores(model, [twice]).item() != pytest.approx(together[0].item(), abs=1e-6)
 
 
@@ -254,9 +254,9 @@ def gradient_of(config: RewardConfig) -> dict[str, torch.Tensor]:
     task = RewardTask(config)
     pairs = task.read(load_tokenizer(config.model)).training
     model = task.load_model(bf16=False)
-    trainee = Trainee(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(accelerator, model, task, config.micro_batch_tokens)
     sums = MetricSums(accelerator.device, task.metrics)
-    add_gradient(trainee, RewardSet(pairs), range(len(pairs)), sums)
+    add_gradient(run, RewardSet(pairs), range(len(pairs)), sums)
     return {name: parameter.grad for name, parameter in trained(model).items()}
 
 
@@ -357,8 +357,8 @@ def test_the_human_pairs_held_out_do_not_depend_on_golden_ones(tiny, tmp_path):
     assert human[0]
     assert human[0] == human[1]
     for pairs in found:
-        trained_on = {pair.prompt_id for pair in pairs.training}
-        assert not trained_on & {pair.prompt_id for pair in pairs.held_out}
+        trained_on = {pair.prompt_key for pair in pairs.training}
+        assert not trained_on & {pair.prompt_key for pair in pairs.held_out}
 
 
 def test_a_margin_is_read_from_pairs_and_changes_what_is_learnt(tiny, tmp_path):

@@ -547,8 +547,8 @@ def test_where_memory_runs_out_forward_passes_are_halved(tiny, monkeypatch, room
     def cramped(self: PreferenceTask, policy: Any, data: PairSet, indices: list[int]) -> Any:
         measured = measure(self, policy, data, indices)
         tokens = sum(
-            len(p.prompt_ids) + sum(map(len, p.sides.values()))
-            for p in map(data.pairs.__getitem__, indices)
+            len(p.prompt_tokens) + sum(map(len, p.sides.values()))
+            for p in map(data.items.__getitem__, indices)
         )
         if torch.is_grad_enabled() and tokens > room:
             measured.losses_B.sum().backward()  # it runs out half-way through the backward pass

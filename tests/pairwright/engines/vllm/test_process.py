@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pairwright.engines.vllm.process import KeptProcess
+from pairwright.engines.vllm.process import SupervisedProcess
 
 TREE = """
 import os, subprocess, sys, time
@@ -26,8 +26,8 @@ time.sleep(float(os.environ.get("LINGER", 0)))
 """
 PARENT = """
 import os, sys, time
-from pairwright.engines.vllm.process import KeptProcess
-kept = KeptProcess([sys.executable, "-c", os.environ["TREE"]], os.environ)
+from pairwright.engines.vllm.process import SupervisedProcess
+kept = SupervisedProcess([sys.executable, "-c", os.environ["TREE"]], os.environ)
 print(kept.receive(30).decode(), kept.group, flush=True)
 time.sleep(600)
 """
@@ -53,8 +53,8 @@ def wait_for_end(*pids: int, seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def started(environment: dict[str, str]) -> tuple[KeptProcess, list[int], Path]:
-    kept = KeptProcess([sys.executable, "-c", TREE], environment)
+def started(environment: dict[str, str]) -> tuple[SupervisedProcess, list[int], Path]:
+    kept = SupervisedProcess([sys.executable, "-c", TREE], environment)
     line = kept.receive(30)
     assert line is not None
     *pids, folder = line.decode().split()
@@ -120,7 +120,7 @@ def test_a_killed_keeper_takes_the_command_with_it(environment: dict[str, str]) 
 
 
 def test_half_a_line_is_no_line() -> None:
-    kept = KeptProcess([sys.executable, "-c", "print('whole'); print('half', end='')"], os.environ)
+    kept = SupervisedProcess([sys.executable, "-c", "print('whole'); print('half', end='')"], os.environ)
     assert kept.receive(10) == b"whole\n"
     assert kept.receive(10) is None
     kept.end()
