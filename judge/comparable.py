@@ -13,16 +13,26 @@ def without_repeating(candidates: Sequence[Candidate]) -> tuple[list[Candidate],
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates without those that repeat another, white space at the ends aside."""
+    """The candidates without those that repeat another, white space around them aside."""
     return list({c.text.strip(): c for c in reversed(candidates)}.values())[::-1]
 
 
-def too_few(given: int, faults: Sequence[str]) -> tuple[str, str]:
+def too_few(given: Sequence[Candidate], faults: Sequence[str]) -> tuple[str, str]:
     """Why there is nothing to compare."""
-    if given > 1:
-        return "identical", "all answers to the prompt are the same"
+    if len(given) > 1:
+        return "identical", f"all answers to the prompt are the same{aside(*(c.text for c in given))}"
     why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
-    return "too_few", f"{given} usable answer{'' if given == 1 else 's'} to the prompt{why}"
+    return "too_few", f"{len(given)} usable answer{'' if len(given) == 1 else 's'} to the prompt{why}"
+
+
+def same(a: str, b: str) -> bool:
+    """Whether two answers differ in nothing but white space around them."""
+    return a.strip() == b.strip()
+
+
+def aside(*texts: str) -> str:
+    """What to add where texts that are the same are called so."""
+    return "" if len(set(texts)) == 1 else ", white space around them aside"
 
 
 COPIES = 5

@@ -50,7 +50,7 @@ class JudgeStage:
         whole, faults = without_repeating((*row.candidates, *sampled.answers))
         found = distinct(whole)
         if len(found) < 2:
-            status, reason = too_few(len(whole), (*sampled.faults, *faults))
+            status, reason = too_few(whole, (*sampled.faults, *faults))
             return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
         found = [found[i] for i in shuffled(len(found), row.row_id)]
         case = Case(

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from judge.answers import SampledAnswers, names
-from judge.comparable import distinct, too_few
+from judge.comparable import aside, distinct, same, too_few
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
@@ -69,13 +69,14 @@ class StrongerStage:
         given = [c for c in row.candidates if self._column is None or c.column != self._column]
         weaker = distinct([*given, *sampled.answers])
         if not weaker:
-            return self._dropped(*too_few(0, sampled.faults), meter)
+            return self._dropped(*too_few((), sampled.faults), meter)
         strong = yield from meter.counting(self._stronger(row))
         if isinstance(strong, Fault):
             return self._dropped(strong.status, f"the stronger answer: {strong.reason}", meter)
-        pairs = [c for c in weaker if c.text.strip() != strong.text.strip()]
+        pairs = [c for c in weaker if not same(c.text, strong.text)]
         if not pairs:
-            return self._dropped("identical", "the stronger answer says the same", meter)
+            but = aside(strong.text, *(c.text for c in weaker))
+            return self._dropped("identical", f"the stronger answer says the same{but}", meter)
         rows = [
             pair_columns(strong, c) | {"source": self.source} for c in pairs[: None if self._every else 1]
         ]

@@ -10,8 +10,23 @@ from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _HERE = Path(__file__).parent
+
+
+class _Given(str):
+    """Text that a template was given, told apart from the template's own when both are joined."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    autoescape=False,
+    finalize=lambda value: _Given(value) if isinstance(value, str) else value,
 )
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _OTHER_FILES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
@@ -35,6 +50,9 @@ class Template(NamedTuple):
     def messages(self, **variables: Any) -> list[dict[str, str]]:
         """The chat messages, `{role, content}`, of every block in order. Single pass.
 
+        White space of the template's own at either end of a block is left out; that of a text which
+        it was given stays.
+
         Raises `TemplateError` naming a variable that the template wants and did not get.
         """
         return list(self._render(variables))
@@ -52,7 +70,7 @@ class Template(NamedTuple):
         context = self.compiled.new_context(variables)
         for block, render in self.compiled.blocks.items():
             try:
-                content = "".join(render(context)).strip()
+                content = _trimmed(list(render(context)))
             except Exception as error:  # a template is a program: it can divide by zero, or loop too far
                 line = self._line(error)
                 raise TemplateError(f"{self.name} line {line}, block {block}: {_said(error)}") from None
@@ -66,6 +84,21 @@ class Template(NamedTuple):
                 line = self.compiled.get_corresponding_lineno(frame.tb_lineno)
             frame = frame.tb_next
         return line
+
+
+def _trimmed(pieces: list[str]) -> str:
+    """The pieces as one text, without white space of the template's own at its ends."""
+    while pieces and not isinstance(pieces[0], _Given):
+        pieces[0] = pieces[0].lstrip()
+        if pieces[0]:
+            break
+        del pieces[0]
+    while pieces and not isinstance(pieces[-1], _Given):
+        pieces[-1] = pieces[-1].rstrip()
+        if pieces[-1]:
+            break
+        del pieces[-1]
+    return "".join(pieces)
 
 
 def load(name: str) -> Template:

@@ -9,6 +9,7 @@ from pydantic import Field
 from pairwright.config import GATE, Config
 from pairwright.pairs.minimality import Minimality, words
 from pairwright.records import KEPT
+from revise.phrases import declines, speaks_as_model, speaks_of_itself
 
 SLACK_TOKENS = 10
 """A length difference of this many tokens is never a drift, however short the answers."""
@@ -51,7 +52,7 @@ Gate = Callable[[Candidate, GateConfig], Verdict | None]
 
 def check(candidate: Candidate, config: GateConfig) -> Verdict:
     """The first gate's verdict that a candidate fails, or `kept`."""
-    for gate in (no_change, meta_talk, refused, lost_content, length_drift, rewritten):
+    for gate in _GATES:
         verdict = gate(candidate, config)
         if verdict is not None:
             return verdict
@@ -59,81 +60,46 @@ def check(candidate: Candidate, config: GateConfig) -> Verdict:
 
 
 def no_change(candidate: Candidate, config: GateConfig) -> Verdict | None:
-    """The same text, or one that differs in white space and case only."""
-    before, after = candidate.original.split(), candidate.revision.split()
-    if len(before) != len(after):
-        return None
-    if all(a == b or a.casefold() == b.casefold() for a, b in zip(before, after, strict=True)):
+    """The same text, character for character: case and white space are changes."""
+    if candidate.original == candidate.revision:
         return Verdict("no_change", "the revision says exactly what the answer says")
     return None
 
 
-_META = re.compile(
-    r"""
-    \b(?:here(?:'s|’s|\ is)|below\ is|this\ is|i(?:'ve|’ve|\ have)\ (?:written|provided))
-      \ (?:the|a|an|your|my)\ (?:\w+\ )?
-      (?:revised|corrected|improved|rewritten|worsened|flawed|edited|updated)\ (?:\w+\ )?
-      (?:answer|version|solution|response|revision|draft)\b
-    | \b(?:the|a|an|this|my|your)\ (?:(?:revised|corrected|rewritten|worsened|flawed)\ (?:student\ )?
-      (?:answer|response|revision) | improved\ answer)\b
-    | \b(?:this|my)\ (?:revised|corrected|improved|rewritten|edited|updated)\ (?:version|solution)\b
-    | \bi(?:'ve|’ve|\ have)?\ (?:revised|corrected|rewrote|rewritten|improved|edited|fixed)
-      \ (?:the|your|this|my)\ (?:\w+\ )?(?:answer|response|solution)\b
-    | \b(?:(?:the|your|my)\ (?:original|previous|earlier|initial)\ answer
-      | your\ (?:original|previous|earlier|initial)\ response)\b
-    | \b(?:student(?:'s|’s)\ (?:answer|solution|response) | the\ student\ (?:answer|solution))\b
-    | ^[*\#_\ \t]*(?:changes\ made|summary\ of\ changes|explanation\ of\ (?:the\ )?changes)[*_]*:
-    | </?(?:revision|rationale)>
-    """,
-    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
-)
+_AROUND = re.compile(r"\A(?:[^\S\r\n]*[\r\n])+|\s+\Z")
 
 
-_META_WORDS = re.compile(
-    "revis|correct|improv|rewrit|rewrote|worsen|flaw|edit|updat|fixed|original|previous|earlier|initial"
-    "|student|changes|rationale"
-)
-"""Stems of which `_META` wants one. They are found in a tenth of its time, and mostly are not there."""
-
-
-def _speaks_of_itself(text: str) -> re.Match[str] | None:
-    if text.isascii() and not _META_WORDS.search(text.lower()):
-        return None
-    return _META.search(text)
+def blank_lines(candidate: Candidate, config: GateConfig) -> Verdict | None:
+    """The same text but for blank lines before it or white space behind it: nothing to be learnt."""
+    before, after = (_AROUND.sub("", text) for text in (candidate.original, candidate.revision))
+    if before == after:
+        return Verdict(
+            "blank_lines", "the revision differs from the answer in the blank lines around it only"
+        )
+    return None
 
 
 def meta_talk(candidate: Candidate, config: GateConfig) -> Verdict | None:
     """A revision that speaks of being one: its reader never saw another answer."""
-    found = _speaks_of_itself(candidate.revision)
-    if found and not _speaks_of_itself(candidate.original):
+    found = speaks_of_itself(candidate.revision)
+    if found and not speaks_of_itself(candidate.original):
         return Verdict("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
     return None
 
 
-_REFUSAL = re.compile(
-    r"""
-    \A\W*
-    (?:(?:i(?:'m|’m|\ am)\ (?:very\ |so\ |really\ |truly\ )?sorry|sorry|i\ apologi[sz]e|(?:my\ )?apologies
-      |unfortunately|regrettably)\b[^.!?\n]{0,60}?)?
-    (?:\bi(?:\ (?:cannot|can(?:'|’)?t|won(?:'|’)t|will\ not|am\ (?:unable|not\ able)\ to)
-         |(?:'|’)m\ (?:unable|not\ able)\ to)
-       \ (?:be\ able\ to\ )?
-       (?:help(?!\ but)|assist|provide|answer|respond|fulfill?|comply|do\ (?:that|this)|create|write
-         |generate|discuss|support|engage|continue|offer|participate)\b
-     |\bi\ (?:must|have\ to)\ (?:\w+\ )?decline\b
-     |\bi\ do(?:\ not|n(?:'|’)t)\ (?:have\ (?:access|the\ ability)|feel\ comfortable)\b
-     |\bas\ an?\ (?:ai|artificial\ intelligence|(?:large\ )?language\ model)(?:\ [\w-]+){0,3},?\ i\b)
-    [^.\n]*
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
 def refused(candidate: Candidate, config: GateConfig) -> Verdict | None:
     """A refusal where the original answered."""
-    found = _REFUSAL.search(candidate.revision)
-    if found and not _REFUSAL.search(candidate.original):
+    found = declines(candidate.revision)
+    if found and not declines(candidate.original):
         return Verdict("refused", f"the revision declines to answer: “{_quoted(found)}”")
+    return None
+
+
+def model_talk(candidate: Candidate, config: GateConfig) -> Verdict | None:
+    """A revision whose speaker says that it is a model, where the original's did not."""
+    found = speaks_as_model(candidate.revision)
+    if found and not speaks_as_model(candidate.original):
+        return Verdict("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
     return None
 
 
@@ -191,8 +157,20 @@ def rewritten(candidate: Candidate, config: GateConfig) -> Verdict | None:
     return None
 
 
-def _quoted(found: re.Match[str]) -> str:
-    words = " ".join(found.group().split())
+_GATES: tuple[Gate, ...] = (
+    no_change,
+    blank_lines,
+    meta_talk,
+    refused,
+    model_talk,
+    lost_content,
+    length_drift,
+    rewritten,
+)
+
+
+def _quoted(found: str) -> str:
+    words = " ".join(found.split())
     return words if len(words) <= _QUOTED else f"{words[:_QUOTED]}…"
 
 

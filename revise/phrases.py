@@ -46,7 +46,7 @@ def declines(text: str) -> str | None:
 
 def _first(text: str, patterns: list[tuple[tuple[str, ...], re.Pattern[str]]]) -> str | None:
     text = unicodedata.normalize("NFC", text)
-    small = f" {text.lower()} "
+    small = f" {text.casefold()} "
     for stems, pattern in patterns:
         if any(stem in small for stem in stems) and (found := pattern.search(text)):
             return found[1]
@@ -63,8 +63,8 @@ def _languages() -> dict[str, Phrases]:
 def _compiled(entry: dict[str, list[str]]) -> Phrases:
     opening, says_no = "|".join(entry["opening"]), "|".join(entry["declines"])
     return Phrases(
-        stems=tuple(stem.lower() for stem in entry["stems"]),
-        names=tuple(name.lower() for name in entry["names"]),
+        stems=tuple(stem.casefold() for stem in entry["stems"]),
+        names=tuple(name.casefold() for name in entry["names"]),
         meta=_pattern(f"({'|'.join(entry['meta'])})"),
         refusal=_pattern(
             rf"\A\W*(?:(?:{opening})(?!\w*[-'’]\w)\W{{0,3}}{_WITHIN})?{_NO_LETTER}(?:{says_no}){_TO_THE_END}"

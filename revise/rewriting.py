@@ -77,6 +77,10 @@ _NOTES = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FENCE = re.compile(r"(\"{3}|'{3}|`{3,}|~{3,})\w*")
+_LINE_BEGUN = re.compile(r"\A[ \t]*(?:\r\n|\n|\r)")
+_LINE_ENDED = re.compile(r"(?:\r\n|\n|\r)[ \t]*\Z")
+_AFTER_HEADING = re.compile(r"\A[ \t]*(?:(?:\r\n|\n|\r)[ \t]*(?=[\r\n]))*(?:\r\n|\n|\r)?")
+_AFTER_THOUGHT = re.compile(r"\A\s*[\r\n]")
 
 
 def parse_revision(text: str, original: str = "") -> Revision | None:
@@ -85,7 +89,8 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
     Markers are tried from strict to tolerant: a `<revision>` element after the rationale's, one that
     is not closed, one within the rationale, and a heading line such as `Corrected answer:` (the last
     one, so that a rationale may speak of it). A fence around the whole revision is taken off, unless
-    the `original` has one. An empty revision is None: it cannot be told from a reviser that broke off.
+    the `original` has one. White space is the revision's own, but for the line break next to a marker
+    and blank lines after a heading. A blank revision is None: the reviser may have broken off.
     """
     rationale, rest = _rationale(without_thinking(text, _OPEN))
     found = _element(rest)
@@ -95,16 +100,17 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
     if found is None:
         return None
     before, inner = found
-    revision = _unfenced(inner.strip(), original.strip())
-    if not revision:
+    revision = _unfenced(inner, original)
+    if not revision.strip():
         return None
     return Revision(_NOTES.sub("", _TAG.sub("", rationale or before).strip()).strip(), revision)
 
 
 def bare_revision(text: str, original: str = "") -> Revision | None:
     """The whole completion as the revision, for revisers that are asked for nothing else."""
-    revision = _unfenced(without_thinking(text, _OPEN).strip(), original.strip())
-    return Revision("", revision) if revision else None
+    said = without_thinking(text, _OPEN)
+    revision = _unfenced(said if said == text else _AFTER_THOUGHT.sub("", said), original)
+    return Revision("", revision) if revision.strip() else None
 
 
 def is_closed(text: str) -> bool:
@@ -122,7 +128,7 @@ def _rationale(text: str) -> tuple[str, str]:
 
 
 def _element(text: str) -> tuple[str, str] | None:
-    """What stands before the `<revision>` element, and what it holds.
+    """What stands before the `<revision>` element, and what it holds without a line break at either tag.
 
     It ends at the last closing tag, so that it may speak of tags. An opening tag that begins a line
     goes before those within one, which a sentence may mention. Of several elements the last counts.
@@ -132,11 +138,19 @@ def _element(text: str) -> tuple[str, str] | None:
         return None
     closes = [tag.start() for tag in _CLOSE.finditer(text, begin.end())]
     if not closes:
-        return text[: begin.start()], _CUT_TAG.sub("", text[begin.end() :])
+        cut = _CUT_TAG.search(text, begin.end())
+        inner = text[begin.end() : cut.start()] if cut else text[begin.end() :]
+        return text[: begin.start()], _inside(inner, closed=cut is not None)
     for later in _OPEN.finditer(text, closes[0], closes[-1]):
         if bisect(closes, later.start()) > bisect(closes, begin.end()):
             begin = later
-    return text[: begin.start()], text[begin.end() : closes[-1]]
+    return text[: begin.start()], _inside(text[begin.end() : closes[-1]], closed=True)
+
+
+def _inside(text: str, *, closed: bool) -> str:
+    """Text between tags, without the line break that lets a tag stand on a line of its own."""
+    text = _LINE_BEGUN.sub("", text)
+    return _LINE_ENDED.sub("", text) if closed else text
 
 
 def _headed(text: str) -> tuple[str, str] | None:
@@ -144,14 +158,15 @@ def _headed(text: str) -> tuple[str, str] | None:
     headings = list(_HEADING.finditer(text))
     if not headings:
         return None
-    return text[: headings[-1].start()], text[headings[-1].end() :]
+    return text[: headings[-1].start()], _AFTER_HEADING.sub("", text[headings[-1].end() :])
 
 
 def _unfenced(text: str, original: str) -> str:
     """Without the code fence or the triple quotes that some models put around a whole answer."""
-    first, _, rest = text.partition("\n")
+    first, _, rest = text.strip().partition("\n")
     inside, _, last = rest.rpartition("\n")
     fence = _FENCE.fullmatch(first.strip())
-    if fence and last.strip() == fence[1] and fence[1] not in inside and not original.startswith(fence[1]):
-        return inside.strip()
+    fenced = fence is not None and last.strip() == fence[1] and fence[1] not in inside
+    if fenced and fence is not None and not original.lstrip().startswith(fence[1]):
+        return inside.removesuffix("\r")
     return text

@@ -79,7 +79,7 @@ class ReviseStage:
 
     def _final(self, verdict: Verdict) -> bool:
         """A reviser that finds nothing to mend has answered; pressed, it would only reword."""
-        return verdict.status == "no_change" and self._config.direction == "improve"
+        return verdict.status in ("no_change", "blank_lines") and self._config.direction == "improve"
 
     def _request(self, row: Row, messages: tuple[Message, ...], answer: str) -> Request:
         return Request(

@@ -10,6 +10,7 @@ from judge.answers import names
 from judge.calibration.attacks import drawn_attacks, load_attacks
 from judge.calibration.calibration import CALIBRATION, Calibration, jury_identity, measured
 from judge.calibration.table import calibration_table
+from judge.comparable import aside, same
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Case, Jury
 from judge.jury.verdict import Decision, Vote, side
@@ -109,8 +110,9 @@ class CalibrateStage:
             return Outcome(status="tie", reason="the label says that neither is better")
         chosen, rejected = pair
         meter = Meter()
-        if chosen.text.strip() == rejected.text.strip():
-            return Outcome(status="identical", reason="both answers are the same", columns=sides(*pair))
+        if same(chosen.text, rejected.text):
+            reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
+            return Outcome(status="identical", reason=reason, columns=sides(*pair))
         case = Case(
             row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence, row.prompt
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from judge.comparable import same
 from judge.comparison.matching import Side
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Case, Jury
@@ -55,7 +56,7 @@ class WinrateStage:
             "model_b": b.model,
             "length_difference": len(a.text) - len(b.text),
         }
-        if a.text.strip() == b.text.strip():
+        if same(a.text, b.text):
             even = {"points": 0.5, "decision": "identical", **meter.columns}
             return Outcome(status=KEPT, columns=columns | even)
         case = Case(row.row_id, transcript(row.prompt), (a.text, b.text), row.occurrence, row.prompt)

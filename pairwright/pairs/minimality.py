@@ -1,13 +1,15 @@
 """How far apart two answers are: the measures every pair carries.
 
 Tokens here are words and punctuation marks (`WORD`), so that the numbers do not depend on any
-model's vocabulary. Distances are computed by rapidfuzz, in C.
+model's vocabulary. White space is no token, but a change of it between two tokens that stay is an
+edit: code is right or wrong by its indentation. Distances are computed by rapidfuzz, in C.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple, cast
 
 from rapidfuzz.distance import LCSseq, Levenshtein
@@ -21,6 +23,8 @@ WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
 """A token: a word, or a mark; in scripts without spaces, where a sentence is one `\\w+`, a character."""
 
 
+Stretch = tuple[int, int, int]
+"""Text that both answers keep: where it begins in rejected and in chosen, and its length in characters."""
 Operation = tuple[str, int, int, int, int]
 """`equal`, `insert`, `delete` or `replace`, and the tokens it is about: `rejected[a:b]`, `chosen[c:d]`."""
 
@@ -39,7 +43,7 @@ class Minimality(NamedTuple):
     Jaccard over token sets, and Levenshtein over characters; the rest is ours."""
 
     token_levenshtein: int
-    """Fewest tokens to insert, delete or replace."""
+    """Fewest tokens to insert, delete or replace, and changes of white space between those that stay."""
     char_levenshtein: int
     """The same in characters."""
     edit_distance: float
@@ -49,7 +53,7 @@ class Minimality(NamedTuple):
     kept_share: float
     """Share of the original's tokens that the revision keeps in order (longest common subsequence)."""
     common_prefix: int
-    """Tokens from the start that are the same."""
+    """Tokens from the start that are the same, with the white space before them."""
     length_ratio: float
     """Tokens of chosen for each token of rejected."""
     changed_spans: tuple[Span, ...]
@@ -87,19 +91,20 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
     words_o = words_c if original == chosen else words_r
     alignment = Levenshtein.opcodes(words_r, words_c)
     operations = cast(list[Operation], alignment.as_list())
-    distance = len(alignment.as_editops())
+    kept = list(_kept(chosen, rejected, operations))
+    distance = len(alignment.as_editops()) + _respaced(chosen, rejected, kept)
     distinct_c, distinct_r = set(words_c), set(words_r)
     both = len(distinct_c & distinct_r)
     either = len(distinct_c) + len(distinct_r) - both
     return Minimality(
         token_levenshtein=distance,
         char_levenshtein=Levenshtein.distance(rejected, chosen),
-        edit_distance=distance / max(len(words_c), len(words_r), 1),
+        edit_distance=min(distance / max(len(words_c), len(words_r), 1), 1.0),
         jaccard=both / either if either else 1.0,
         kept_share=LCSseq.similarity(words_r, words_c) / len(words_o) if words_o else 1.0,
-        common_prefix=operations[0][2] if operations and operations[0][0] == "equal" else 0,
+        common_prefix=_prefix(chosen, rejected, kept),
         length_ratio=len(words_c) / max(len(words_r), 1),
-        changed_spans=_spans(chosen, rejected, operations),
+        changed_spans=_spans(chosen, rejected, kept),
     )
 
 
@@ -109,21 +114,41 @@ def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
     operations = Levenshtein.opcodes(words(rejected), words(chosen)).as_list()
-    return _spans(chosen, rejected, cast(list[Operation], operations))
+    return _spans(chosen, rejected, list(_kept(chosen, rejected, cast(list[Operation], operations))))
 
 
-def _spans(chosen: str, rejected: str, operations: list[Operation]) -> tuple[Span, ...]:
+def _spans(chosen: str, rejected: str, kept: list[Stretch]) -> tuple[Span, ...]:
     """The spans behind an alignment of tokens: all that lies between what both texts keep."""
     spans: list[Span] = []
     r = c = 0
-    for begin_r, begin_c, length in (*_kept(chosen, rejected, operations), (len(rejected), len(chosen), 0)):
+    for begin_r, begin_c, length in (*kept, (len(rejected), len(chosen), 0)):
         if rejected[r:begin_r] != chosen[c:begin_c]:
             spans.append(_trimmed(rejected, chosen, Span(r, begin_r, c, begin_c)))
         r, c = begin_r + length, begin_c + length
     return tuple(spans)
 
 
-def _kept(chosen: str, rejected: str, operations: list[Operation]) -> Iterator[tuple[int, int, int]]:
+def _respaced(chosen: str, rejected: str, kept: list[Stretch]) -> int:
+    """How often the white space between two tokens that stay is another, or that at either end."""
+    ends = [(0, 0, 0), *kept, (len(rejected), len(chosen), 0)] if kept else []
+    count = 0
+    for (r, c, length), (next_r, next_c, _) in pairwise(ends):
+        before, after = rejected[r + length : next_r], chosen[c + length : next_c]
+        count += before != after and not before.strip() and not after.strip()
+    return count
+
+
+def _prefix(chosen: str, rejected: str, kept: list[Stretch]) -> int:
+    """Tokens before the first difference, be it of a token or of white space."""
+    end = other = 0
+    for start_r, start_c, length in kept:
+        if rejected[end:start_r] != chosen[other:start_c]:
+            break
+        end, other = start_r + length, start_c + length
+    return bisect_left(_begins(rejected), end)
+
+
+def _kept(chosen: str, rejected: str, operations: list[Operation]) -> Iterator[Stretch]:
     """Stretches that both texts keep, in order: where each begins in either, and its length.
 
     A run of kept tokens is one stretch if the white space in it is the same, and else token by token.

@@ -69,7 +69,7 @@ def apply(edits: Sequence[Edit], answer: str, min_ratio: float = 0.85) -> Edited
         if isinstance(place, str):
             problems.append(f"edit {number}: {place}")
             continue
-        edit = _fitted(edit, place)
+        place, edit = _fitted(edit, place, answer)
         if answer[place.start : place.end] != edit.replace:
             found.append((place, edit))
     found.sort(key=lambda pair: pair[0][:2])
@@ -110,17 +110,34 @@ def _sentence(number: int, spans: list[tuple[int, int]]) -> Place | str:
     return Place(*spans[number - 1], "sentence")
 
 
-def _fitted(edit: Edit, place: Place) -> Edit:
-    """The replacement without what it only repeats of the way the text was shown or quoted."""
+def _fitted(edit: Edit, place: Place, answer: str) -> tuple[Place, Edit]:
+    """The place, and the replacement without what only repeats how the text was shown or quoted.
+
+    White space around a sentence is the answer's. That around a quotation was matched only if the
+    match is exact: else it is the answer's too, unless `replace` begins or ends with another.
+    """
     replace = edit.replace
     if isinstance(edit.find, int):
-        return edit._replace(replace=replace.strip().removeprefix(LABEL.format(edit.find).strip()).strip())
-    if place.match != "exact":  # white space around the quotation was not matched, so none is put in
-        if edit.find[:1].isspace():
-            replace = replace.lstrip()
-        if edit.find[-1:].isspace():
-            replace = replace.rstrip()
-    return edit._replace(replace=replace)
+        label = LABEL.format(edit.find).strip()
+        return place, edit._replace(replace=replace.strip().removeprefix(label).strip())
+    if place.match != "exact":
+        start, end = place.start, place.end
+        (before, after), (new_before, new_after) = _around(edit.find), _around(replace)
+        if before and new_before == before:
+            replace = replace.removeprefix(before)
+        elif before and new_before:
+            start = len(answer[:start].rstrip())
+        if after and new_after == after:
+            replace = replace.removesuffix(after)
+        elif after and new_after:
+            end += len(answer[end:]) - len(answer[end:].lstrip())
+        place = place._replace(start=start, end=end)
+    return place, edit._replace(replace=replace)
+
+
+def _around(text: str) -> tuple[str, str]:
+    """The white space that a text begins and ends with."""
+    return text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
 
 
 def _replaced(answer: str, found: list[tuple[Place, Edit]]) -> str:

@@ -1,13 +1,11 @@
 """Which revisions become pairs: exact limits, order, and honest answers that must pass."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import Minimality, measure
-from revise import ReviseConfig, gates, revise
+from revise import ReviseConfig, revise
 from revise.gates import (
     SLACK_TOKENS,
     Candidate,
@@ -36,10 +34,13 @@ def status(original: str, revision: str, config: GateConfig = ANY) -> str:
     ("original", "revision", "same"),
     [
         ("Paris.", "Paris.", True),
-        ("Paris.", " paris.\n", True),
-        ("a b\n\nc", "a  b c", True),
-        ("Straße", "STRASSE", True),
         ("", "", True),
+        ("Paris.", "paris.", False),
+        ("a b\n\nc", "a  b c", False),
+        ("flag = true", "flag = True", False),
+        ("for i in x:\nprint(i)", "for i in x:\n    print(i)", False),
+        ("print(i)", "    print(i)", False),
+        ("a\r\nb", "a\nb", False),
         ("Paris.", "Paris", False),
         ("it's", "its", False),
         ("ab", "a b", False),
@@ -134,7 +135,9 @@ def test_reasons_show_numbers_that_differ_from_their_limit() -> None:
 def test_the_first_gate_that_fails_names_the_row() -> None:
     """From what is not a revision at all to what is one and goes too far."""
     code = f"```\nx\n```\n{words(60)}"
-    assert status(code, code.upper()) == "no_change"
+    assert status(code, code) == "no_change"
+    assert status(code, f"\n{code}\n\n") == "blank_lines"
+    assert status(code, code.upper()) == "rewritten"
     assert status(code, "Here is the revised answer: I'm sorry, but I can't help with that.") == "meta_talk"
     assert status(code, "I'm sorry, but I can't help with that.") == "refused"
     assert status(code, "waa") == "lost_content"
@@ -160,16 +163,3 @@ def test_limits_that_nothing_can_meet_are_refused() -> None:
     config = ReviseConfig(input="x", out="y", reviser="canned:z", min_length_ratio=2, max_length_ratio=1)
     with pytest.raises(UsageError, match="no revision could pass"):
         revise(config)
-
-
-META_WORDS = [
-    *["Here is", "the", "my", "this", "your", "revised", "Edited", "answer", "response", "version"],
-    *["I have", "fixed", "original", "student's", "ſtudent anſwer", "\n", "Changes made:", "</revision>"],
-]
-
-
-@given(st.lists(st.sampled_from(META_WORDS), max_size=8).map(" ".join))
-def test_no_meta_talk_is_missed_for_want_of_its_words(text: str) -> None:
-    """The quick look for stems finds whatever the full pattern would."""
-    found, full = gates._speaks_of_itself(text), gates._META.search(text)
-    assert (found and found.span()) == (full and full.span())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revise.rewriting import parse_revision
+from revise.rewriting import bare_revision, parse_revision
 
 FORM = "<rationale>\nwhy\n</rationale>\n<revision>\n{}\n</revision>"
 
@@ -135,14 +135,49 @@ def test_notes_at_the_start_of_a_rationale_are_not_cut_from_words() -> None:
     assert found == ("Notes are missing: I add them.", "x")
 
 
-@given(st.text(), st.text(st.characters(blacklist_characters="<>"), min_size=1))
-def test_whatever_stands_in_the_form_comes_out(rationale: str, revision: str) -> None:
-    text = f"<rationale>{rationale}</rationale>\n<revision>\n{revision}\n</revision>"
-    found = parse_revision(text, original='"""```~~~')
+LINES = st.sampled_from(["\n", "\r\n"])
+SPACED = (
+    st.lists(st.sampled_from(["a", " ", "é", "\n", "\r\n", "\t", ".", "`"])).map("".join).filter(str.strip)
+)
+
+
+@given(st.text(), SPACED, LINES)
+def test_whatever_stands_in_the_form_comes_out_letter_for_letter(
+    rationale: str, revision: str, line: str
+) -> None:
+    """White space too: only the line breaks that set the tags on lines of their own are the form's."""
+    text = f"<rationale>{rationale}</rationale>{line}<revision>{line}{revision}{line}</revision>{line}"
+    found = parse_revision(text, original=revision)
     assert found is None or isinstance(found.rationale, str)
-    if "<" not in rationale and revision.strip() and "\n" not in revision.strip():
+    if "<" not in rationale:
         assert found is not None
-        assert found.text == revision.strip()
+        assert found.text == revision
+
+
+@given(SPACED)
+def test_a_bare_reply_is_the_revision_letter_for_letter(reply: str) -> None:
+    assert bare_revision(reply, original=reply) == ("", reply)
+    assert bare_revision(f"<think>hm</think>\n\n{reply.lstrip()}", original=reply) == ("", reply.lstrip())
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ("<revision>    indented</revision>", "    indented"),
+        ("<revision> \n    indented\n  </revision>", "    indented"),
+        ("<revision>\n\n\ntext\n\n</revision>", "\n\ntext\n"),
+        ("<revision>\r\ntext\r\n\r\n</revision>", "text\r\n"),
+        ("<revision>\n    not closed\n", "    not closed\n"),
+        ("Corrected answer:\n\n    indented\n", "    indented\n"),
+        ("Corrected answer:   text ", "text "),
+        ("<revision>\n\n```\n    a\n\n```\n\n</revision>", "    a\n"),
+        ("<revision>\r\n```\r\n  a\r\n```\r\n</revision>", "  a"),
+    ],
+)
+def test_white_space_is_the_revisions_but_for_a_line_break_at_a_marker(reply: str, text: str) -> None:
+    found = parse_revision(reply)
+    assert found is not None
+    assert found.text == text
 
 
 @pytest.mark.parametrize(

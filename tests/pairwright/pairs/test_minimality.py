@@ -163,11 +163,17 @@ def test_spans_turn_rejected_into_chosen(chosen: str, rejected: str) -> None:
 def test_distances_are_those_of_naive_algorithms(chosen: str, rejected: str) -> None:
     c, r = WORD.findall(chosen), WORD.findall(rejected)
     found = measure(chosen, rejected, original=rejected)
-    assert found.token_levenshtein == levenshtein(c, r)
+    spaces = (
+        not rejected[a:b].strip() and not chosen[x:y].strip()
+        for a, b, x, y in plain_spans(chosen, rejected)
+    )
+    respaced = sum(spaces) if longest_common(c, r) else 0
+    assert found.token_levenshtein == levenshtein(c, r) + respaced
     assert found.char_levenshtein == levenshtein(chosen, rejected)
     assert found.kept_share == (longest_common(c, r) / len(r) if r else 1.0)
-    assert found.edit_distance == levenshtein(c, r) / max(len(c), len(r), 1)
-    shared = [x == y for x, y in zip(c, r, strict=False)]
+    assert found.edit_distance == min(found.token_levenshtein / max(len(c), len(r), 1), 1)
+    ends_c, ends_r = ([m.end() for m in WORD.finditer(text)] for text in (chosen, rejected))
+    shared = [chosen[:x] == rejected[:y] for x, y in zip(ends_c, ends_r, strict=False)]
     assert found.common_prefix == (shared.index(False) if False in shared else len(shared))
 
 
@@ -248,3 +254,25 @@ def test_a_thousand_words_take_milliseconds() -> None:
         times.append(time.perf_counter() - started)
     assert found.token_levenshtein == 28
     assert min(times) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "edits", "prefix"),
+    [
+        ("for x in y:\n    f(x)", "for x in y:\nf(x)", 1, 5),
+        ("    f(x)", "f(x)", 1, 0),
+        ("a\nb\nc", "a\r\nb\r\nc", 2, 1),
+        ("a  b c", "a b c", 1, 1),
+        ("flag = True", "flag = true", 1, 2),
+        ("The WHO", "The who", 1, 1),
+        ("a x c\n", "a b c", 2, 1),
+        ("a c", "a b c", 1, 1),
+    ],
+)
+def test_white_space_between_tokens_that_stay_is_measured(
+    chosen: str, rejected: str, edits: int, prefix: int
+) -> None:
+    """One edit wherever it changed; no edit where tokens came or went, which count themselves."""
+    found = measure(chosen, rejected, original=rejected)
+    assert (found.token_levenshtein, found.common_prefix) == (edits, prefix)
+    assert found.edit_distance == edits / max(len(words(chosen)), len(words(rejected)))

@@ -42,6 +42,22 @@ def test_a_quotation_is_found_where_it_stands(find: str, stood: str, match: str)
 
 
 @pytest.mark.parametrize(
+    ("answer", "find", "replace", "text"),
+    [
+        ("a:\nprint(i)", "print(i)", "    print(i)", "a:\n    print(i)"),
+        ("a:\r\nprint(i)\r\nend", "\nprint(i)", "\n    print(i)", "a:\r\n    print(i)\r\nend"),
+        ("a:\r\nprint(i)\r\nend", "a:\nprint(i)", "a:\n    print(i)", "a:\n    print(i)\r\nend"),
+        ("a:\r\nprint(i)\r\nend", ":\nprint(i)\n", ":\nprint(j)\n", "a:\nprint(j)\r\nend"),
+        ("flag = true", "true", "True", "flag = True"),
+        ("x  ", "x  ", "x", "x"),
+    ],
+)
+def test_changes_of_white_space_and_case_are_made(answer: str, find: str, replace: str, text: str) -> None:
+    edited = one(find, replace, answer)
+    assert (edited.text, edited.problems) == (text, ())
+
+
+@pytest.mark.parametrize(
     ("edits", "words"),
     [
         ([("five", "four")], "“five” fits 2 places"),

@@ -154,7 +154,7 @@ def test_templates_and_replies_that_do_not_fit_are_refused(tmp_path: Path) -> No
     own.write_text("{% block user %}{{ prompt }}|{{ answer }}{% endblock %}")
     long = "A line of words. " * 100
     [request], _ = play(editing(template=str(own)), row(long), said())
-    assert request.messages[0].content == f"What is 2 + 2?|{long}".strip()
+    assert request.messages[0].content == f"What is 2 + 2?|{long}"
 
 
 def edits_config(folder: Path, rows: int = 12, **settings: Any) -> ReviseConfig:
