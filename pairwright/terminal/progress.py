@@ -1,7 +1,6 @@
 """Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pairwright.terminal.text import is_spoken_to_log, say
 
 PLAIN_SECONDS = 10.0
 """How often a plain line is printed where there is no terminal."""
@@ -33,7 +34,9 @@ def progress(title: str, total: int, already: int = 0) -> Iterator[Meter]:
         share = f"{kept / done:.0%}" if done else "–"
         return f"{(done - already) / seconds:,.1f} rows/s · {tokens / seconds:,.0f} tok/s · kept {share}"
 
-    if console.is_terminal and not os.environ.get("CI"):  # some runners of CI pretend to be terminals
+    if (
+        console.is_terminal and not is_spoken_to_log() and not os.environ.get("CI")
+    ):  # some runners of CI pretend to be terminals
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -58,10 +61,6 @@ def progress(title: str, total: int, already: int = 0) -> Iterator[Meter]:
         last = now
         speed = (done - already) / (now - started)
         left = f"{(total - done) / speed:,.0f} s left" if speed > 0 else "time left unknown"
-        print(
-            f"{title}: {done:,}/{total:,} · {rates(done, kept, tokens)} · {left}",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f"{title}: {done:,}/{total:,} · {rates(done, kept, tokens)} · {left}")
 
     yield line

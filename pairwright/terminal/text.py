@@ -1,11 +1,42 @@
-"""Text of others on its way to a terminal."""
+"""Text on its way to a terminal: lines of our own, and text of others made harmless."""
 
+import logging
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+log = logging.getLogger("pairwright")
+_TO_LOG: ContextVar[bool] = ContextVar("to_log", default=False)
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls: ESC begins a command to the terminal
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"  # marks that turn text around
 )
+
+
+def say(line: str) -> None:
+    """Print a line on standard error; within `spoken_to_log` it goes to the logger instead."""
+    if _TO_LOG.get():
+        log.info("%s", line)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def spoken_to_log() -> Iterator[None]:
+    """Within it nothing is printed on standard error: called from Python, not from a shell."""
+    before = _TO_LOG.set(True)
+    try:
+        yield
+    finally:
+        _TO_LOG.reset(before)
+
+
+def is_spoken_to_log() -> bool:
+    """Whether lines go to the logger."""
+    return _TO_LOG.get()
 
 
 def printable(text: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import command_reference
+import door_reference
 import pytest
 import room_reference
 from places import ROOT
@@ -14,9 +15,16 @@ from runs_on_disk import write_jsonl
 from tiny_model import save_tiny_model
 
 
-@pytest.mark.parametrize(("page", "written"), [("commands", command_reference), ("rooms", room_reference)])
-def test_a_page_that_is_written_from_the_code_is_up_to_date(page, written):
-    path = ROOT / "docs" / f"{page}.md"
+@pytest.mark.parametrize(
+    ("page", "written"),
+    [
+        ("docs/commands.md", command_reference),
+        ("docs/rooms.md", room_reference),
+        ("pairwright/__init__.pyi", door_reference),
+    ],
+)
+def test_what_is_written_from_the_code_is_up_to_date(page, written):
+    path = ROOT / page
     if os.environ.get("PAIRWRIGHT_GOLDEN") == "write":
         path.write_text(written.reference())
     assert path.read_text() == written.reference(), (

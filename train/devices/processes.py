@@ -1,7 +1,6 @@
 """Agreement between processes: what the first does for all, and what all must agree on."""
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from accelerate.utils import (
 )
 
 from pairwright.errors import PairwrightError
+from pairwright.terminal import text as terminal
 
 _Result = TypeVar("_Result")
 
@@ -40,7 +40,7 @@ def agreed(accelerator: Accelerator, flag: bool) -> bool:
     return bool(accelerator.reduce(votes, reduction="sum").item())
 
 
-def say(text: str) -> None:
-    """Print a line on standard error, once however many processes train together."""
+def say(line: str) -> None:
+    """Say a line, once however many processes train together."""
     if os.environ.get("RANK", "0") == "0":
-        print(text, file=sys.stderr, flush=True)
+        terminal.say(line)

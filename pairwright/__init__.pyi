@@ -1,0 +1,661 @@
+"""The Python door, for type checkers and editors; written from the commands' settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, overload
+
+from pairwright.config import Config
+from pairwright.result import Result as Result
+
+_Named = str | PathLike[str] | Callable[..., Any]
+"""Text, a path, a result; where a name is taken, the object itself."""
+
+@overload
+def sample(settings: Config, /) -> Result:
+    """Sample answers to prompts."""
+
+@overload
+def sample(
+    input: _Named,
+    *,
+    out: _Named,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    answer_column: _Named | None = ...,
+    shard_size: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    max_tokens_total: int | None = ...,
+    max_cost: float | None = ...,
+    price_file: _Named | None = ...,
+    shard: _Named | None = ...,
+    ray: bool = ...,
+    ray_actors: int = ...,
+    ray_gpus: float = ...,
+    policy: _Named,
+    n: int = ...,
+    max_tokens: int = ...,
+    temperature: float = ...,
+    top_p: float = ...,
+) -> Result:
+    """Sample answers to prompts."""
+
+@overload
+def revise(settings: Config, /) -> Result:
+    """Revise answers into preference pairs."""
+
+@overload
+def revise(
+    input: _Named,
+    *,
+    out: _Named = ...,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    answer_column: _Named | None = ...,
+    shard_size: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    max_tokens_total: int | None = ...,
+    max_cost: float | None = ...,
+    price_file: _Named | None = ...,
+    shard: _Named | None = ...,
+    ray: bool = ...,
+    ray_actors: int = ...,
+    ray_gpus: float = ...,
+    min_kept_share: float = ...,
+    max_edit_distance: float = ...,
+    min_length_ratio: float = ...,
+    max_length_ratio: float = ...,
+    reviser: _Named,
+    policy: _Named | None = ...,
+    direction: Literal["improve", "worsen"] = ...,
+    mode: Literal["rewrite", "edits"] = ...,
+    edit_unit: Literal["auto", "text", "sentence"] = ...,
+    min_match_ratio: float = ...,
+    constrain: bool = ...,
+    template: _Named | None = ...,
+    reply: Literal["marked", "bare"] = ...,
+    max_tokens: int = ...,
+    temperature: float = ...,
+    top_p: float = ...,
+    policy_max_tokens: int = ...,
+    policy_temperature: float = ...,
+    retry: bool = ...,
+) -> Result:
+    """Revise answers into preference pairs."""
+
+@overload
+def judge(settings: Config, /) -> Result:
+    """Compare answers into preference pairs."""
+
+@overload
+def judge(
+    input: _Named,
+    *,
+    out: _Named,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    answer_column: _Named | None = ...,
+    shard_size: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    max_tokens_total: int | None = ...,
+    max_cost: float | None = ...,
+    price_file: _Named | None = ...,
+    shard: _Named | None = ...,
+    ray: bool = ...,
+    ray_actors: int = ...,
+    ray_gpus: float = ...,
+    columns: _Named | None = ...,
+    policy: _Named | None = ...,
+    policies: _Named | None = ...,
+    n: int | None = ...,
+    policy_max_tokens: int = ...,
+    policy_temperature: float = ...,
+    judge: _Named | None = ...,
+    protocol: Literal["logprob", "choice", "text", "score"] | None = ...,
+    agree: Literal["majority", "all", "mean"] = ...,
+    min_margin: float = ...,
+    min_label_mass: float = ...,
+    aspects: _Named = ...,
+    judge_template: _Named | None = ...,
+    reasoning_tokens: int = ...,
+    stronger: _Named | None = ...,
+    pairs: Literal["best_worst", "all"] = ...,
+    max_failed: float = ...,
+    min_agreement: float | None = ...,
+    calibration: _Named | None = ...,
+) -> Result:
+    """Compare answers into preference pairs."""
+
+@overload
+def calibrate(settings: Config, /) -> Result:
+    """Measure a judge on labels."""
+
+@overload
+def calibrate(
+    input: _Named,
+    *,
+    out: _Named,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    answer_column: _Named | None = ...,
+    shard_size: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    max_tokens_total: int | None = ...,
+    max_cost: float | None = ...,
+    price_file: _Named | None = ...,
+    judge: _Named | None = ...,
+    protocol: Literal["logprob", "choice", "text", "score"] | None = ...,
+    agree: Literal["majority", "all", "mean"] = ...,
+    min_margin: float = ...,
+    min_label_mass: float = ...,
+    aspects: _Named = ...,
+    judge_template: _Named | None = ...,
+    reasoning_tokens: int = ...,
+    columns: _Named | None = ...,
+    attacks: int = ...,
+) -> Result:
+    """Measure a judge on labels."""
+
+@overload
+def winrate(settings: Config, /) -> Result:
+    """Compare two models' answers."""
+
+@overload
+def winrate(
+    a: _Named,
+    b: _Named,
+    *,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    judge: _Named | None = ...,
+    protocol: Literal["logprob", "choice", "text", "score"] | None = ...,
+    agree: Literal["majority", "all", "mean"] = ...,
+    min_margin: float = ...,
+    min_label_mass: float = ...,
+    aspects: _Named = ...,
+    judge_template: _Named | None = ...,
+    reasoning_tokens: int = ...,
+    prompts: _Named | None = ...,
+    out: _Named,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    max_tokens: int = ...,
+    temperature: float = ...,
+    bootstrap_samples: int = ...,
+    seed: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+) -> Result:
+    """Compare two models' answers."""
+
+@overload
+def train(settings: Config, /) -> Result:
+    """Train a model on preference pairs."""
+
+@overload
+def train(
+    *,
+    micro_batch_tokens: int = ...,
+    gradient_checkpointing: bool = ...,
+    use_cpu: bool = ...,
+    eval_steps: int = ...,
+    logging_steps: int = ...,
+    save_steps: int = ...,
+    save_total_limit: int = ...,
+    report_to: _Named | Sequence[_Named] = ...,
+    lora_r: int = ...,
+    lora_alpha: float = ...,
+    lora_target_modules: _Named | Sequence[_Named] = ...,
+    load_in_4bit: bool = ...,
+    learning_rate: float = ...,
+    num_train_epochs: float = ...,
+    max_steps: int = ...,
+    pairs_per_update: int = ...,
+    lr_scheduler_type: Literal["cosine", "linear", "constant"] = ...,
+    warmup_ratio: float = ...,
+    max_grad_norm: float = ...,
+    weight_decay: float = ...,
+    bf16: bool | None = ...,
+    seed: int = ...,
+    max_length: int = ...,
+    limit: int | None = ...,
+    eval_share: float = ...,
+    eval_data: _Named | Sequence[_Named] = ...,
+    model: _Named,
+    data: _Named | Sequence[_Named],
+    pairs: Literal["best_worst", "all", "adjacent"] = ...,
+    output_dir: _Named,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    preset: Literal["rpo_sum", "rpo_mean", "irpo"] | None = ...,
+    loss: Literal["auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"] = ...,
+    beta: float = ...,
+    label_smoothing: float = ...,
+    sft_weight: float = ...,
+    sft_reduction: Literal["sum", "mean"] = ...,
+    sft_times_beta: bool = ...,
+    judge: _Named | None = ...,
+    auto_prompts: int = ...,
+    score_column: _Named | None = ...,
+    merge_adapter: bool = ...,
+    ref_model: _Named | None = ...,
+    reference_store: _Named = ...,
+) -> Result:
+    """Train a model on preference pairs."""
+
+@overload
+def reward(settings: Config, /) -> Result:
+    """Train a reward model on pairs."""
+
+@overload
+def reward(
+    *,
+    micro_batch_tokens: int = ...,
+    gradient_checkpointing: bool = ...,
+    use_cpu: bool = ...,
+    eval_steps: int = ...,
+    logging_steps: int = ...,
+    save_steps: int = ...,
+    save_total_limit: int = ...,
+    report_to: _Named | Sequence[_Named] = ...,
+    lora_r: int = ...,
+    lora_alpha: float = ...,
+    lora_target_modules: _Named | Sequence[_Named] = ...,
+    load_in_4bit: bool = ...,
+    learning_rate: float = ...,
+    num_train_epochs: float = ...,
+    max_steps: int = ...,
+    pairs_per_update: int = ...,
+    lr_scheduler_type: Literal["cosine", "linear", "constant"] = ...,
+    warmup_ratio: float = ...,
+    max_grad_norm: float = ...,
+    weight_decay: float = ...,
+    bf16: bool | None = ...,
+    seed: int = ...,
+    max_length: int = ...,
+    limit: int | None = ...,
+    eval_share: float = ...,
+    eval_data: _Named | Sequence[_Named] = ...,
+    model: _Named,
+    data: _Named | Sequence[_Named],
+    pairs: Literal["best_worst", "all", "adjacent"] = ...,
+    output_dir: _Named,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    golden_data: _Named | Sequence[_Named] = ...,
+    loss: Literal["ranking", "wgan"] = ...,
+    rm_kl: float = ...,
+    apo_coeff: float = ...,
+    apo_samples: int = ...,
+    bins: int = ...,
+) -> Result:
+    """Train a reward model on pairs."""
+
+@overload
+def score(settings: Config, /) -> Result:
+    """Score answers with a reward model."""
+
+@overload
+def score(
+    reward_model: _Named,
+    input: _Named,
+    *,
+    out: _Named,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    answer_column: _Named | None = ...,
+    shard_size: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    columns: _Named | None = ...,
+    max_length: int = ...,
+    best_of_n: bool = ...,
+) -> Result:
+    """Score answers with a reward model."""
+
+@overload
+def game(settings: Config, /) -> Result:
+    """Play reward model against model."""
+
+@overload
+def game(
+    *,
+    max_length: int = ...,
+    eval_share: float = ...,
+    lora_r: int = ...,
+    bf16: bool | None = ...,
+    seed: int = ...,
+    micro_batch_tokens: int = ...,
+    gradient_checkpointing: bool = ...,
+    use_cpu: bool = ...,
+    save_steps: int = ...,
+    batch_size: int = ...,
+    rm_model: _Named | None = ...,
+    sequential: bool = ...,
+    rm_loss: Literal["ranking", "wgan"] = ...,
+    rm_kl: float = ...,
+    apo_coeff: float = ...,
+    rm_learning_rate: float = ...,
+    rm_epochs: float = ...,
+    rm_pairs_per_update: int = ...,
+    bins: int = ...,
+    llm_loss: Literal["auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"] = ...,
+    beta: float = ...,
+    sft_weight: float | None = ...,
+    learning_rates: _Named | Sequence[float] = ...,
+    llm_epochs: float = ...,
+    llm_pairs_per_update: int = ...,
+    eval_prompts: _Named | None = ...,
+    eval_limit: int | None = ...,
+    eval_n: int = ...,
+    eval_temperature: float = ...,
+    evaluator: _Named | None = ...,
+    evaluator_data: _Named | Sequence[_Named] = ...,
+    judge: _Named | None = ...,
+    warn_ece: float = ...,
+    warn_distinct: float = ...,
+    warn_length: float = ...,
+    warn_oscillation: float = ...,
+    warn_gap: float = ...,
+    model: _Named,
+    rm_prompts: _Named,
+    llm_prompts: _Named,
+    human: _Named | Sequence[_Named],
+    output_dir: _Named,
+    golden: _Named = ...,
+    rounds: int = ...,
+    samples: int = ...,
+    temperature: float = ...,
+    top_p: float = ...,
+    max_tokens: int = ...,
+    limit: int | None = ...,
+) -> Result:
+    """Play reward model against model."""
+
+@overload
+def loop(settings: Config, /) -> Result:
+    """Go through on-policy rounds."""
+
+@overload
+def loop(
+    *,
+    micro_batch_tokens: int = ...,
+    gradient_checkpointing: bool = ...,
+    use_cpu: bool = ...,
+    eval_steps: int = ...,
+    logging_steps: int = ...,
+    save_steps: int = ...,
+    save_total_limit: int = ...,
+    report_to: _Named | Sequence[_Named] = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    max_length: int = ...,
+    limit: int | None = ...,
+    eval_share: float = ...,
+    eval_data: _Named | Sequence[_Named] = ...,
+    lora_r: int = ...,
+    lora_alpha: float = ...,
+    lora_target_modules: _Named | Sequence[_Named] = ...,
+    load_in_4bit: bool = ...,
+    learning_rate: float = ...,
+    num_train_epochs: float = ...,
+    max_steps: int = ...,
+    pairs_per_update: int = ...,
+    lr_scheduler_type: Literal["cosine", "linear", "constant"] = ...,
+    warmup_ratio: float = ...,
+    max_grad_norm: float = ...,
+    weight_decay: float = ...,
+    bf16: bool | None = ...,
+    seed: int = ...,
+    preset: Literal["rpo_sum", "rpo_mean", "irpo"] | None = ...,
+    loss: Literal["auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"] = ...,
+    beta: float = ...,
+    label_smoothing: float = ...,
+    sft_weight: float = ...,
+    sft_reduction: Literal["sum", "mean"] = ...,
+    sft_times_beta: bool = ...,
+    pairs: Literal["judge", "revise", "both"] = ...,
+    n: int = ...,
+    max_tokens: int = ...,
+    temperature: float = ...,
+    top_p: float = ...,
+    policy: Literal["hf", "vllm"] = ...,
+    judge: _Named | None = ...,
+    protocol: Literal["logprob", "choice", "text", "score"] | None = ...,
+    agree: Literal["majority", "all", "mean"] = ...,
+    min_margin: float = ...,
+    judge_pairs: Literal["best_worst", "all"] = ...,
+    aspects: _Named = ...,
+    max_failed: float = ...,
+    judge_template: _Named | None = ...,
+    reviser: _Named | None = ...,
+    direction: Literal["improve", "worsen"] = ...,
+    mode: Literal["rewrite", "edits"] = ...,
+    reply: Literal["marked", "bare"] = ...,
+    revise_template: _Named | None = ...,
+    revise_max_tokens: int = ...,
+    min_kept_share: float = ...,
+    max_edit_distance: float = ...,
+    eval_prompts: _Named | None = ...,
+    eval_prompt_share: float = ...,
+    eval_limit: int | None = ...,
+    eval_temperature: float = ...,
+    win_judge: _Named | None = ...,
+    stop_win_rate: float = ...,
+    stop_contradictions: float = ...,
+    model: _Named,
+    prompts: _Named,
+    output_dir: _Named,
+    rounds: int = ...,
+    reference: Literal["initial", "previous"] = ...,
+) -> Result:
+    """Go through on-policy rounds."""
+
+@overload
+def demo(settings: Config, /) -> Result:
+    """Go the whole way with one small model."""
+
+@overload
+def demo(
+    prompts: _Named,
+    *,
+    out: _Named = ...,
+    model: _Named = ...,
+    n: int = ...,
+) -> Result:
+    """Go the whole way with one small model."""
+
+@overload
+def doctor(settings: Config, /) -> Result:
+    """Examine this machine and an engine."""
+
+@overload
+def doctor(
+    spec: _Named | None = ...,
+    *,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+) -> Result:
+    """Examine this machine and an engine."""
+
+@overload
+def stats(settings: Config, /) -> Result:
+    """Show what a folder holds, in numbers."""
+
+@overload
+def stats(
+    run: _Named,
+    *,
+    prompt_price: float = ...,
+    completion_price: float = ...,
+    json: bool = ...,
+) -> Result:
+    """Show what a folder holds, in numbers."""
+
+@overload
+def merge(settings: Config, /) -> Result:
+    """Put several runs into one."""
+
+@overload
+def merge(
+    *inputs: _Named,
+    out: _Named,
+    limit: int | None = ...,
+    shard_size: int = ...,
+    fresh: bool = ...,
+) -> Result:
+    """Put several runs into one."""
+
+@overload
+def split(settings: Config, /) -> Result:
+    """Part a run, no prompt in both."""
+
+@overload
+def split(
+    *inputs: _Named,
+    out: _Named,
+    limit: int | None = ...,
+    shard_size: int = ...,
+    fresh: bool = ...,
+    test_share: float = ...,
+    seed: int = ...,
+) -> Result:
+    """Part a run, no prompt in both."""
+
+@overload
+def dedup(settings: Config, /) -> Result:
+    """Drop rows that repeat others."""
+
+@overload
+def dedup(
+    *inputs: _Named,
+    out: _Named,
+    limit: int | None = ...,
+    shard_size: int = ...,
+    fresh: bool = ...,
+    on: Literal["row", "prompt"] = ...,
+    near: float = ...,
+) -> Result:
+    """Drop rows that repeat others."""
+
+@overload
+def decontaminate(settings: Config, /) -> Result:
+    """Drop rows that a test set knows."""
+
+@overload
+def decontaminate(
+    *inputs: _Named,
+    out: _Named,
+    limit: int | None = ...,
+    shard_size: int = ...,
+    fresh: bool = ...,
+    against: _Named | Sequence[_Named],
+    words: int = ...,
+) -> Result:
+    """Drop rows that a test set knows."""
+
+@overload
+def export(settings: Config, /) -> Result:
+    """Write pairs for another trainer."""
+
+@overload
+def export(
+    run: _Named,
+    *,
+    to: Literal["trl", "kto", "openrlhf", "llamafactory", "axolotl", "openai", "jsonl"],
+    out: _Named,
+    push_to_hub: _Named | None = ...,
+    private: bool = ...,
+) -> Result:
+    """Write pairs for another trainer."""
+
+@overload
+def report(settings: Config, /) -> Result:
+    """Make a page to judge runs by."""
+
+@overload
+def report(
+    *runs: _Named,
+    prompt_price: float = ...,
+    completion_price: float = ...,
+    out: _Named | None = ...,
+    pairs: int = ...,
+) -> Result:
+    """Make a page to judge runs by."""

@@ -1,0 +1,93 @@
+"""The Python door: a function for each command, whose keywords are the command's flags.
+
+Nothing is printed. What a command would show on standard output is the result's `text`; what it would
+say on the way goes to the logger `pairwright`, at level INFO.
+"""
+
+import contextlib
+import difflib
+import importlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pairwright.commands import COMMANDS
+from pairwright.config import Config, is_positional
+from pairwright.errors import UsageError
+from pairwright.result import Result
+from pairwright.terminal.text import spoken_to_log
+
+NAMES = {"evaluate" if name == "eval" else name: name for name in COMMANDS}
+"""Commands by their name in Python, where `eval` is taken."""
+
+
+def function_of(name: str) -> Callable[..., Result]:
+    """The function `pairwright.NAME`."""
+    command = COMMANDS[NAMES[name]]
+
+    def call(*given: Any, **settings: Any) -> Result:
+        module = importlib.import_module(command.module)
+        config = _configured(name, getattr(module, command.config), given, settings)
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text), spoken_to_log():
+            value = getattr(module, command.function)(config)
+        return Result(_written_to(config), text.getvalue(), value)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{command.summary} `pairwright {NAMES[name]} --help` lists the keywords."
+    return call
+
+
+def _configured(
+    name: str, config: type[Config], given: tuple[Any, ...], settings: dict[str, Any]
+) -> Config:
+    """Settings from what was given: a settings object, or arguments as the command line takes them."""
+    if len(given) == 1 and isinstance(given[0], Config):
+        if not isinstance(given[0], config) or settings:
+            raise UsageError(f"pairwright.{name} takes a {config.__name__} alone, or keywords")
+        return given[0]
+    fields = config.model_fields
+    for unknown in settings.keys() - fields.keys():
+        close = difflib.get_close_matches(unknown, fields, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(f"pairwright.{name} has no setting {unknown}{hint}")
+    places = [field for field in fields if is_positional(fields[field])]
+    if len(places) == 1 and str(fields[places[0]].annotation).startswith("tuple") and given:
+        given = (given,)
+    if len(given) > len(places):
+        raise UsageError(f"pairwright.{name} takes {len(places)} values without a name, not {len(given)}")
+    for place, value in zip(places, given, strict=False):
+        if place in settings:
+            raise UsageError(f"pairwright.{name}: {place} is given twice")
+        settings[place] = value
+    try:
+        return config(**{field: _plain(value) for field, value in settings.items()})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "settings"
+        message = first["msg"].removeprefix("Value error, ")
+        told = "must be given" if first["type"] == "missing" else f"{message} (given: {first['input']!r})"
+        raise UsageError(f"pairwright.{name}: {field}: {told}") from None
+
+
+def _plain(value: Any) -> Any:
+    """The value as settings hold it: paths and results as text, in lists and sections too."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, list | tuple):
+        return tuple(_plain(part) for part in value)
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value
+
+
+def _written_to(config: Config) -> Path | None:
+    """Where a command with these settings writes, if anywhere."""
+    for name in ("out", "output_dir", "run"):
+        if (place := getattr(config, name, None)) is not None:
+            return Path(place)
+    return None

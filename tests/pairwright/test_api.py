@@ -1,0 +1,129 @@
+"""The Python door: every command a function, its outcome a result that is a path, and nothing printed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import polars as pl
+import pytest
+from nbclient import NotebookClient
+from places import ROOT
+from runs_on_disk import write_jsonl
+from tiny_model import save_tiny_model
+
+import pairwright as pw
+from pairwright.commands import COMMANDS
+from pairwright.errors import UsageError
+from pairwright.stages.sample import SampleConfig
+
+ANSWERS = ["A tree is tall and old and green.", "A tree is a very tall plant, old and green."]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(tmp_path / "prompts.jsonl", [{"prompt": f"What is tree {n}?"} for n in range(6)])
+    write_jsonl(tmp_path / "engine.jsonl", [{"text": text} for text in ANSWERS])
+    return tmp_path
+
+
+def sampled(**more: object) -> pw.Result:
+    return pw.sample("prompts.jsonl", policy="canned:engine.jsonl", n=2, out="answers", **more)
+
+
+def test_a_result_is_a_path_and_reads_what_is_in_it(here, capfd):
+    answers = sampled()
+    pairs = pw.revise(answers, reviser="canned:engine.jsonl", reply="bare", out=here / "pairs")
+    assert Path(answers) == answers.folder == Path("answers")
+    assert answers.counts == {"kept": 12}
+    assert sum(pairs.counts.values()) == 12
+    kept, dropped = pairs.frame(), pairs.dropped()
+    assert (len(kept), len(dropped)) == (pairs.counts["kept"], 12 - pairs.counts["kept"])
+    assert set(dropped["status"]) == set(pairs.counts) - {"kept"}
+    assert pairs.dataset()["row_id"][:] == kept["row_id"].to_list()
+    assert pairs.figures.rows.by_status == pairs.counts
+    assert pw.sample("prompts.jsonl", policy="canned:engine.jsonl", out="more").dropped().columns == [
+        "status",
+        "reason",
+    ]
+    page = pw.report(pairs, answers, out="page.html")
+    assert "<html" in page.folder.read_text()
+    assert "kept" in pw.stats(pairs).text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_preview_is_text_and_writes_nothing(here, capfd):
+    shown = sampled(preview=True)
+    assert "What is tree 0?" in shown.text
+    with pytest.raises(UsageError, match="nothing was written"):
+        shown.frame()
+    assert capfd.readouterr() == ("", "")
+    assert not (here / "answers").exists()
+
+
+def test_training_reads_results_and_resolves_its_loss(here, capfd):
+    rows = [
+        {"prompt": f"Q{n}?", "chosen": f"The answer to {n} is right.", "rejected": f"No answer to {n}."}
+        for n in range(8)
+    ]
+    write_jsonl(here / "pairs.jsonl", rows)
+    tiny = save_tiny_model(here / "tiny")
+    capfd.readouterr()
+    model = pw.train(data=here / "pairs.jsonl", model=tiny, max_steps=1, output_dir="model", use_cpu=True)
+    assert model.counts["updates"] == 1
+    assert model.metrics["rewards/accuracies"] >= 0
+    answers = pw.sample("prompts.jsonl", policy="canned:engine.jsonl", out="answers")
+    again = pw.train(data=["pairs.jsonl"], model=model, max_steps=1, output_dir="again", use_cpu=True)
+    assert Path(again).is_dir()
+    assert isinstance(answers.frame(), pl.DataFrame)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_settings_object_does_as_well(here):
+    config = SampleConfig(input="prompts.jsonl", policy="canned:engine.jsonl", out="answers")
+    assert pw.sample(config).counts == {"kept": 6 * config.n}
+    with pytest.raises(UsageError, match="takes a SampleConfig alone, or keywords"):
+        pw.sample(config, n=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"polcy": "x"}, "has no setting polcy; did you mean policy"),
+        ({"policy": "canned:engine.jsonl"}, "pairwright.sample: out: must be given"),
+        ({"policy": "canned:engine.jsonl", "out": "x", "n": "two"}, r"n: .*valid integer.*given: 'two'"),
+        ({"policy": "canned:engine.jsonl", "out": "x", "input": "y"}, "input is given twice"),
+    ],
+)
+def test_what_cannot_be_used_is_a_sentence(here, given, said):
+    with pytest.raises(UsageError, match=said):
+        pw.sample("prompts.jsonl", **given)
+    assert not (here / "x").exists()
+
+
+def test_every_command_has_its_function_and_importing_loads_nothing_heavy():
+    assert {pw.evaluate.__name__ if name == "eval" else getattr(pw, name).__name__ for name in COMMANDS}
+    heavy = "[m for m in ('torch', 'pyarrow', 'transformers', 'polars', 'pydantic') if m in sys.modules]"
+    code = f"import sys, pairwright as pw; print({heavy})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="has no attribute 'revize'"):
+        _ = pw.revize
+
+
+def test_the_notebook_runs_and_shows_its_results(here):
+    notebook = nbformat.read(ROOT / "examples" / "in_a_notebook.ipynb", as_version=4)
+    tiny = save_tiny_model(here / "tiny")
+    settings = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", ()))
+    settings.source = (
+        f"PROMPTS, ENGINE, MODEL, OUT = 'prompts.jsonl', 'canned:engine.jsonl', {tiny!r}, 'runs'"
+    )
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(here)}}).execute()
+    shown = [
+        output.get("data", {}).get("text/html", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+    ]
+    assert any("<td>kept</td>" in html for html in shown)
+    assert any("A tree is" in html for html in shown)
