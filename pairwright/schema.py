@@ -117,6 +117,14 @@ PAIR = pa.schema(
 )
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
 
+VERIFIED = [
+    ("answer_score", pa.float64()),
+    ("revision_score", pa.float64()),
+    ("feedback", pa.string()),
+]
+"""What verifiers said of a pair's two answers, and in words of the one that was made last. Runs without
+verifiers have no such columns."""
+
 EDIT = pa.struct(
     [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("match", pa.string())]
 )

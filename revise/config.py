@@ -5,12 +5,14 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from pairwright.config import GATE, OPERATIONAL
+from pairwright.config import ADDED, GATE, OPERATIONAL
+from pairwright.plugins import NamedEngine
 from pairwright.stages.config import SharedStageConfig
+from pairwright.verifiers.config import VerifyConfig
 from revise.gates import GateConfig
 
 
-class ReviseConfig(GateConfig, SharedStageConfig):
+class ReviseConfig(VerifyConfig, GateConfig, SharedStageConfig):
     """Revise answers minimally and keep each with its revision as a preference pair.
 
     Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
@@ -19,8 +21,10 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     out: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Run folder to write; `runs/NAME-revised` for an input NAME by default. If it holds an unfinished
     run of the same settings, that is resumed."""
-    reviser: str = Field(json_schema_extra=OPERATIONAL)
-    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    reviser: NamedEngine = Field(json_schema_extra=OPERATIONAL)
+    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`, or
+    a function, `python:FILE.py:NAME`. Of several with commas between them, the next is tried where one
+    gave nothing that is kept."""
     policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that first answers the prompts of rows that have no answer yet."""
     direction: Literal["improve", "worsen"] = "improve"
@@ -51,7 +55,9 @@ class ReviseConfig(GateConfig, SharedStageConfig):
     policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of the policy."""
     retry: bool = True
-    """Ask once more, with feedback, when a gate drops a revision."""
+    """Ask once more, with feedback, when a gate or a verifier drops a revision."""
+    tries: PositiveInt = Field(default=2, json_schema_extra=GATE | ADDED)
+    """Most tries of each reviser for an answer, the first included; with `--no_retry` there is one."""
 
     @model_validator(mode="before")
     @classmethod

@@ -26,8 +26,11 @@ class Rewriting:
         if config.edit_unit != "auto":
             raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
         self._bare = config.reply == "bare"
-        self.first = load(config.template or _REWRITE[config.direction])
-        self.first.require("prompt", "answer")
+        ours = _REWRITE[config.direction]
+        if config.verify is not None and config.direction == "improve":
+            ours = "revise_checked"
+        self.first = load(config.template or ours)
+        self.first.require("prompt", "answer", "feedback")
         self.again = load("revise_retry")
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:

@@ -5,8 +5,8 @@ registered: `load` finds the object, checks it against what is wanted, and says 
 when its source has changed.
 """
 
-from pairwright.plugins.handed import Named, named
+from pairwright.plugins.handed import Named, NamedEngine, named
 from pairwright.plugins.loading import Plugin, is_plugin, load
 from pairwright.plugins.wanted import Wanted, function
 
-__all__ = ["Named", "Plugin", "Wanted", "function", "is_plugin", "load", "named"]
+__all__ = ["Named", "NamedEngine", "Plugin", "Wanted", "function", "is_plugin", "load", "named"]

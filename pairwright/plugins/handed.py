@@ -38,6 +38,17 @@ Named = Annotated[str, BeforeValidator(named)]
 """A setting that takes a name, or from Python the object itself."""
 
 
+def named_engine(value: Any) -> Any:
+    """The name of a function where engines are named: `python:` and what `named` calls it."""
+    if isinstance(value, list | tuple):
+        return ",".join(str(named_engine(part)) for part in value)
+    return f"python:{named(value)}" if callable(value) else value
+
+
+NamedEngine = Annotated[str, BeforeValidator(named_engine)]
+"""A setting that takes the name of an engine, or from Python a function that does its work."""
+
+
 def is_handed(name: str) -> bool:
     """Whether a name stands for an object that was handed over from Python, in this process."""
     return name.startswith(MARK) and name in HANDED

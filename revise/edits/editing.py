@@ -32,13 +32,13 @@ class Editing:
 
     schema = EDITED_PAIR
 
-    def __init__(self, config: "ReviseConfig") -> None:
+    def __init__(self, config: "ReviseConfig", reviser: str) -> None:
         if config.reply == "bare":
             raise UsageError("--reply bare: goes with --mode rewrite; edits are read as JSON")
         self._config = config
-        self._constrained = config.constrain and takes_schemas(config.reviser)
+        self._constrained = config.constrain and takes_schemas(reviser)
         self.first = load(config.template or "revise_edits")
-        self.first.require("prompt", "answer", "direction", "unit")
+        self.first.require("prompt", "answer", "direction", "unit", "feedback")
         self.again = load("revise_edits_retry")
         self._instructions = {unit: self._said(unit) for unit in get_args(Unit)}
 

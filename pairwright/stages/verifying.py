@@ -1,0 +1,176 @@
+"""Verifiers as the work of a row asks them: about an answer, or about an answer and its revision."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from pairwright.engines.kinds import KINDS, check_spec
+from pairwright.errors import UsageError
+from pairwright.inputs.rows import Input, Row
+from pairwright.plugins import Wanted, is_plugin, load
+from pairwright.records import Completion, Message, Request, Sampling
+from pairwright.stages.asking import Asking, together
+from pairwright.verifiers.engine import SCORE_SCHEMA
+from pairwright.verifiers.function import require_columns
+from pairwright.verifiers.lookup import look_up
+from pairwright.verifiers.spec import CHECK, PYTHON, split_specs
+
+_JUDGE = "judge.jury.verifier:JudgeVerifier"
+"""Named, not imported: nothing here stands on `judge`."""
+_VERIFIER = Wanted("a verifier of answers", "class NAME(role, spec)", callable)
+
+
+EVEN = 1e-9
+"""Scores that differ by less are the same."""
+PASS = 1.0
+"""The score of an answer that passes a function or a check."""
+
+
+class Said(NamedTuple):
+    """What one verifier says of one answer."""
+
+    score: float | None
+    """None: it does not apply, or could not be read."""
+    feedback: str = ""
+    compared: bool = False
+    """Whether the score is one beside another answer's, and means nothing without it."""
+    mark: float | None = PASS
+    """The score from which an answer passes, where nothing else is said; None where there is none."""
+
+
+class Found(NamedTuple):
+    """What all verifiers say of one answer."""
+
+    said: tuple[Said, ...]
+
+    @property
+    def score(self) -> float | None:
+        """The mean over the verifiers that apply, those that compare only where there are no others."""
+        applying = [said for said in self.said if said.score is not None]
+        alone = [said for said in applying if not said.compared]
+        scores = [said.score for said in alone or applying if said.score is not None]
+        return sum(scores) / len(scores) if scores else None
+
+    def passes(self, least: float | None = None) -> bool:
+        """Whether all verifiers that apply find the answer right: it scores `least`, or their own mark."""
+        applying = [s for s in self.said if s.score is not None and not s.compared]
+        marks = [(s.score, s.mark if least is None else least) for s in applying]
+        return bool(marks) and all(m is not None and s is not None and s >= m - EVEN for s, m in marks)
+
+    @property
+    def feedback(self) -> str:
+        """The words of those that have any."""
+        return "; ".join(dict.fromkeys(said.feedback for said in self.said if said.feedback))
+
+
+class Verifier(Protocol):
+    """One verifier of a stage."""
+
+    role: str
+    templates: Mapping[str, str]
+    wants: tuple[str, ...]
+    """Columns that a row must have."""
+    compares: bool
+    """Whether it only tells which of two answers is better."""
+
+    def scores(self, row: Row, answers: Sequence[str]) -> Asking[list[Said]]:
+        """What it says of each answer."""
+        ...
+
+
+class Verifiers:
+    """All verifiers of a stage.
+
+    `rating`: engines that judge give each answer a score of its own; else they compare two.
+    """
+
+    def __init__(self, text: str, *, rating: bool = False, allow_code: bool = False) -> None:
+        specs = [named_spec(spec) for spec in split_specs(text)]
+        if not specs:
+            raise UsageError("--verify must name a verifier, such as checks.py:passes or check:math")
+        if len(set(specs)) < len(specs):
+            raise UsageError(f"--verify {text}: a verifier stands there twice")
+        names = ["verifier"] if len(specs) == 1 else [f"verifier_{n}" for n in range(1, len(specs) + 1)]
+        self.roles: Mapping[str, str] = dict(zip(names, specs, strict=True))
+        self._all = [_verifier(r, s, rating=rating, allow_code=allow_code) for r, s in self.roles.items()]
+        self.templates = {n: text for verifier in self._all for n, text in verifier.templates.items()}
+
+    def check(self, rows: Input) -> None:
+        """Raise `UsageError` when the rows lack a column that a verifier wants."""
+        there = [field.name for field in rows.carried]
+        for verifier in self._all:
+            require_columns(self.roles[verifier.role], verifier.wants, there)
+
+    def alone(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
+        """What is said of each answer by itself; those that compare say nothing."""
+        return (yield from self._asked([v for v in self._all if not v.compares], row, answers))
+
+    def beside(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
+        """What all verifiers say of answers side by side."""
+        return (yield from self._asked(self._all, row, answers))
+
+    def _asked(
+        self, verifiers: Sequence[Verifier], row: Row, answers: Sequence[str]
+    ) -> Asking[list[Found]]:
+        found = yield from together([verifier.scores(row, answers) for verifier in verifiers])
+        return [Found(tuple(said[place] for said in found)) for place in range(len(answers))]
+
+
+class _Scorer:
+    """A function, a check or a reward model: asked about each answer by itself."""
+
+    compares = False
+    templates: Mapping[str, str] = {}
+
+    def __init__(self, role: str, wants: tuple[str, ...], *, is_function: bool) -> None:
+        self.role = role
+        self.wants = wants
+        self._is_function = is_function
+
+    def scores(self, row: Row, answers: Sequence[str]) -> Asking[list[Said]]:
+        """One request an answer."""
+        completions = yield [score_request(self.role, row, a, function=self._is_function) for a in answers]
+        return [read_score(completion) for completion in completions]
+
+
+def score_request(role: str, row: Row, answer: str, *, function: bool) -> Request:
+    """Ask a function (which is given the row) or a reward model for the score of an answer."""
+    return Request(
+        role=role,
+        messages=(*row.prompt, Message(role="assistant", content=answer)),
+        sampling=Sampling(max_tokens=1, temperature=0.0),
+        json_schema=SCORE_SCHEMA if function else None,
+        columns=row.carried if function else None,
+    )
+
+
+def read_score(completion: Completion) -> Said:
+    """The score in a completion: JSON of a function, a number of a reward model."""
+    try:
+        value: Any = json.loads(completion.text)
+    except ValueError:
+        return Said(None)
+    if isinstance(value, dict):
+        return Said(value.get("score"), str(value.get("feedback") or ""))
+    return Said(float(value), mark=None) if isinstance(value, int | float) else Said(None)
+
+
+def named_spec(spec: str) -> str:
+    """A verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises `UsageError`."""
+    if spec.partition(":")[0] not in KINDS:
+        if not is_plugin(spec):
+            kinds = ", ".join(KINDS.values())
+            raise UsageError(f"{spec!r} is no verifier; there are FILE.py:NAME, module:NAME, {kinds}")
+        return f"{PYTHON}{spec}"
+    check_spec(spec)
+    return spec
+
+
+def _verifier(role: str, spec: str, *, rating: bool, allow_code: bool) -> Verifier:
+    if spec.startswith((PYTHON, CHECK)):
+        found = look_up(spec, "score", allow_code=allow_code)
+        return _Scorer(role, found.wants, is_function=True)
+    if spec.startswith("reward:"):
+        return _Scorer(role, (), is_function=False)
+    judge: Verifier = load(_JUDGE, _VERIFIER).value(role, spec, rating=rating)
+    return judge

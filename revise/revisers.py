@@ -1,0 +1,135 @@
+"""Who revises: engines that are asked in words, and functions; several are tried one after the other."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.inputs.rows import Row
+from pairwright.records import Completion, Message, Request, Sampling, conversation, transcript
+from pairwright.schema import PAIR
+from pairwright.verifiers.engine import REVISION_SCHEMA
+from pairwright.verifiers.lookup import look_up
+from pairwright.verifiers.spec import PYTHON, split_specs
+from prompts import Template
+from prompts.template import TemplateError
+from revise.edits.editing import Editing
+from revise.gates import Verdict
+from revise.mode import Mode, Revised
+from revise.rewriting import Rewriting
+
+if TYPE_CHECKING:
+    from revise.config import ReviseConfig
+
+
+class Reviser(NamedTuple):
+    """One reviser of a chain."""
+
+    role: str
+    spec: str
+    mode: Mode | None
+    """How it is asked in words; None for a function."""
+    tries: int
+    sampling: Sampling
+
+    @property
+    def template(self) -> str | None:
+        """Hash of the template it is asked with."""
+        return None if self.mode is None else self.mode.first.hash
+
+    def first(self, row: Row, answer: str, feedback: str) -> tuple[Message, ...]:
+        """The messages of its first try."""
+        if self.mode is None:
+            return (*row.prompt, Message(role="assistant", content=answer))
+        given = self.mode.variables(transcript(row.prompt), answer)
+        if "feedback" in self.mode.first.variables:
+            given = given | {"feedback": feedback}
+        return rendered(self.mode.first, **given)
+
+    def again(self, said: str, verdict: Verdict) -> tuple[Message, ...]:
+        """What is said to it besides before its next try."""
+        assert self.mode is not None
+        wrong = rendered(self.mode.again, status=verdict.status, reason=verdict.reason)
+        return (Message(role="assistant", content=said), *wrong)
+
+    def request(self, row: Row, messages: tuple[Message, ...], answer: str) -> Request:
+        """The request of a try."""
+        if self.mode is None:
+            return Request(
+                role=self.role,
+                messages=messages,
+                json_schema=REVISION_SCHEMA,
+                columns=row.carried,
+                sample_index=row.occurrence,
+            )
+        return Request(
+            role=self.role,
+            messages=messages,
+            sampling=self.sampling,
+            json_schema=self.mode.json_schema(answer),
+            template=self.mode.first.hash,
+            sample_index=row.occurrence,
+        )
+
+    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+        """The revision in what it says, or why there is none."""
+        if completion.finish_reason == "content_filter":
+            return Verdict("refused", "withheld by the server's content filter")
+        if self.mode is not None:
+            return self.mode.read(completion, answer)
+        text: Any = json.loads(completion.text)
+        if text is None or not text.strip():
+            return Verdict("no_change", f"{self.spec} gives no revision")
+        return Revised(text, {})
+
+
+def revisers_of(config: "ReviseConfig") -> list[Reviser]:
+    """The chain of revisers that the settings name. Raises `UsageError`."""
+    specs = split_specs(config.reviser)
+    if not specs:
+        raise UsageError("--reviser must name an engine, or a function as python:FILE.py:NAME")
+    if len(set(specs)) < len(specs):
+        raise UsageError(f"--reviser {config.reviser}: a reviser stands there twice")
+    roles = ["reviser"] if len(specs) == 1 else [f"reviser_{n}" for n in range(1, len(specs) + 1)]
+    return list(_revisers(config, roles, specs))
+
+
+def _revisers(config: "ReviseConfig", roles: list[str], specs: list[str]) -> Iterator[Reviser]:
+    tries = config.tries if config.retry else 1
+    sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p)
+    for role, spec in zip(roles, specs, strict=True):
+        if spec.startswith(PYTHON):
+            look_up(spec, "revision")
+            yield Reviser(role, spec, None, 1, sampling)
+        else:
+            yield Reviser(role, spec, _mode(config, spec), tries, sampling)
+
+
+def _mode(config: "ReviseConfig", spec: str) -> Mode:
+    """The way to revise that the settings ask for. Raises `UsageError` for a template that is none."""
+    try:
+        mode: Mode = Rewriting(config) if config.mode == "rewrite" else Editing(config, spec)
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+    if mode.first.name == mode.again.name:
+        raise UsageError(f"--template {config.template}: {mode.again.name} is the second try's; rename it")
+    return mode
+
+
+def schema_of(revisers: list[Reviser]) -> Any:
+    """The columns of their pairs."""
+    return next((r.mode.schema for r in revisers if r.mode is not None), PAIR)
+
+
+def templates_of(revisers: list[Reviser]) -> dict[str, str]:
+    """Text of all their templates, by name."""
+    used = [t for r in revisers if r.mode is not None for t in (r.mode.first, r.mode.again)]
+    return {template.name: template.text for template in used}
+
+
+def rendered(template: Template, **variables: str) -> tuple[Message, ...]:
+    """A template's messages. Raises `UsageError` when it cannot be rendered."""
+    try:
+        return conversation(template.messages(**variables))
+    except TemplateError as error:
+        raise UsageError(str(error)) from None

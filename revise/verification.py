@@ -1,0 +1,80 @@
+"""Whether a revision is verified: the last gate, which may ask."""
+
+from typing import Any, NamedTuple
+
+from pairwright.inputs.rows import Row
+from pairwright.records import KEPT
+from pairwright.stages.asking import Asking
+from pairwright.stages.verifying import EVEN, Found, Verifiers
+from pairwright.verifiers.config import VerifyConfig
+from revise.gates import Verdict
+
+
+class Verified(NamedTuple):
+    """How verification ended, and the columns that it fills."""
+
+    verdict: Verdict
+    columns: dict[str, Any]
+
+
+class Verification:
+    """Compares the scores of an answer and its revision.
+
+    A revision passes when the chosen one of the two scores above the other by `min_gain`, no verifier
+    finds it worse, and it reaches `min_score`, where that is given.
+    """
+
+    def __init__(self, config: VerifyConfig, *, improve: bool, allow_code: bool) -> None:
+        assert config.verify is not None
+        self._config = config
+        self._improve = improve
+        self.verifiers = Verifiers(config.verify, allow_code=allow_code)
+
+    def answer(self, row: Row, answer: str) -> Asking[Verified]:
+        """Whether an answer wants a revision: `kept` where it does."""
+        [found] = yield from self.verifiers.alone(row, [answer])
+        columns = {"answer_score": found.score, "feedback": found.feedback}
+        score, least = found.score, self._config.min_score
+        if self._improve and found.passes(least):
+            return Verified(Verdict("already_right", f"the answer scores {score:g}"), columns)
+        if not self._improve and least is not None and score is not None and score < least - EVEN:
+            reason = f"the answer scores {score:g}; at least {least:g} is wanted of what is chosen"
+            return Verified(Verdict("unverified", reason), columns)
+        return Verified(Verdict(KEPT), columns)
+
+    def revision(self, row: Row, answer: str, revision: str) -> Asking[Verified]:
+        """Whether a revision makes a pair with its answer; if not, why, for the next try."""
+        before, after = yield from self.verifiers.beside(row, [answer, revision])
+        chosen, rejected = (after, before) if self._improve else (before, after)
+        columns = {
+            "answer_score": before.score,
+            "revision_score": after.score,
+            "feedback": after.feedback,
+        }
+        wrong = self._wrong(chosen, rejected)
+        if wrong is None:
+            return Verified(Verdict(KEPT), columns)
+        said = f": {after.feedback}" if after.feedback and self._improve else ""
+        return Verified(Verdict("unverified", f"{wrong}{said}"), columns)
+
+    def _wrong(self, chosen: Found, rejected: Found) -> str | None:
+        """What is wrong with the scores of a pair, or None."""
+        both = [
+            (a.score, b.score, a.compared)
+            for a, b in zip(chosen.said, rejected.said, strict=True)
+            if a.score is not None and b.score is not None
+        ]
+        if not both:
+            return "no verifier could score both the answer and the revision"
+        better, worse = ("revision", "answer") if self._improve else ("answer", "revision")
+        counted = [pair for pair in both if not pair[2]] or both
+        high, low = (sum(pair[side] for pair in counted) / len(counted) for side in (0, 1))
+        told = f"the {better} scores {high:.4g}, the {worse} {low:.4g}"
+        least, mark = self._config.min_gain, self._config.min_score
+        if high - low < max(least, 2 * EVEN) - EVEN:
+            return f"{told}; at least {least:g} more is wanted" if least else told
+        if any(a < b - EVEN for a, b, _ in both):
+            return f"{told}, and a verifier finds the {better} worse"
+        if mark is not None and any(a < mark - EVEN for a, _, compared in both if not compared):
+            return f"{told}; at least {mark:g} is wanted"
+        return None
