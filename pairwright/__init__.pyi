@@ -86,6 +86,9 @@ def revise(
     max_edit_distance: float = ...,
     min_length_ratio: float = ...,
     max_length_ratio: float = ...,
+    verify: _Named | None = ...,
+    min_gain: float = ...,
+    min_score: float | None = ...,
     reviser: _Named,
     policy: _Named | None = ...,
     direction: Literal["improve", "worsen"] = ...,
@@ -101,6 +104,7 @@ def revise(
     policy_max_tokens: int = ...,
     policy_temperature: float = ...,
     retry: bool = ...,
+    tries: int = ...,
 ) -> Result:
     """Revise answers into preference pairs."""
 

@@ -21,7 +21,7 @@ HANDED: dict[str, tuple[Any, str]] = {}
 
 def named(value: Any) -> Any:
     """Name an object for a setting that takes names; what is not callable stays as it is."""
-    if isinstance(value, list | tuple) and any(callable(part) for part in value):
+    if isinstance(value, list | tuple):
         return ",".join(str(named(part)) for part in value)
     if not callable(value):
         return value
