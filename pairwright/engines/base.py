@@ -1,7 +1,9 @@
-"""What every engine can do."""
+"""What an engine does, and what the kind of it says before one is opened."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
 
+from pairwright.engines.options import EngineOptions
 from pairwright.records import Finished, Job
 
 
@@ -18,10 +20,6 @@ class Engine(Protocol):
     """Model and revision, as they enter request keys: same identity, same distribution."""
     capacity: int
     """How many jobs it wants in hand at once to be busy."""
-    reports_logprobs: bool
-    """Whether completions can carry `top_logprobs`."""
-    constrains: bool
-    """Whether `choices` and `json_schema` are enforced."""
 
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once."""
@@ -38,3 +36,31 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the model and the connections. Jobs in hand are given up."""
         ...
+
+
+class EngineKind(ABC):
+    """What stands before the colon of an engine's spec: how one is opened, and what it can do.
+
+    `name` is what follows the colon, `spec` all of it. Only `open` loads a model.
+    """
+
+    help: ClassVar[str]
+    """How a spec is written and what it names, in one line."""
+    holds_schemas: ClassVar[bool] = False
+    """Whether it can hold an answer to a JSON schema."""
+
+    def check(self, name: str) -> None:
+        """Raise `UsageError` for what can be seen at once to name nothing of this kind."""
+        return
+
+    @abstractmethod
+    def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
+        """Return the engine, ready for work. Heavy imports happen here, not before."""
+
+    @abstractmethod
+    def identity(self, name: str, options: EngineOptions) -> str:
+        """Return model and revision, as request keys hold them."""
+
+    def reports_logprobs(self, name: str) -> bool:
+        """Whether completions can carry `top_logprobs`."""
+        return False

@@ -5,9 +5,11 @@ import heapq
 import itertools
 import time
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 
+from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.constraint import broken_constraint
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
@@ -54,6 +56,30 @@ class Reply(Record):
         )
 
 
+class CannedKind(EngineKind):
+    """Replies from a file."""
+
+    help: ClassVar = "canned:FILE (replies from a JSONL file)"
+    holds_schemas: ClassVar = True
+
+    def check(self, name: str) -> None:
+        """Raise `UsageError` when there is no such file."""
+        if not Path(name).is_file():
+            raise UsageError(f"canned:{name}: no such file: {name}")
+
+    def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
+        """Read the replies."""
+        return CannedEngine(Path(name), options, spec)
+
+    def identity(self, name: str, options: EngineOptions) -> str:
+        """Return a hash of the file's content, wherever it lies."""
+        return canned_identity(Path(name))
+
+    def reports_logprobs(self, name: str) -> bool:
+        """Whether some reply has any."""
+        return any(reply.top_logprobs for reply in read_replies(Path(name)))
+
+
 class CannedEngine:
     """Answers from a JSONL file of replies; nothing is computed.
 
@@ -61,14 +87,11 @@ class CannedEngine:
     the job's seed draws one of the lines without `match`, so the answer never depends on order.
     """
 
-    constrains = True
-
     def __init__(self, path: Path, options: EngineOptions, spec: str) -> None:
         self.spec = spec
         self.identity = canned_identity(path)
         self.capacity = 1024
         replies = [(reply, reply.completion()) for reply in read_replies(path)]
-        self.reports_logprobs = any(reply.top_logprobs for reply, _ in replies)
         self._matching = [(r.match, r, c) for r, c in replies if r.match is not None]
         self._drawn = [(r, c) for r, c in replies if r.match is None]
         self._ready: list[Finished] = []

@@ -1,114 +1,100 @@
-"""From an engine's name to the engine."""
+"""The kinds of engines there are: from an engine's spec to its kind, and to the engine."""
 
-from pathlib import Path
-from urllib.parse import urlsplit
+from functools import cache
+from importlib.metadata import entry_points
+from pkgutil import resolve_name
+from typing import Any
 
-from pairwright.engines.base import Engine
+from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
-from pairwright.plugins import Wanted, load
 
-KINDS = {
-    "hf": "hf:MODEL (transformers; hf:smollm2 is built in)",
-    "vllm": "vllm:MODEL (vLLM in a process of its own)",
-    "openai": "openai:MODEL@URL (any OpenAI-compatible server)",
-    "canned": "canned:FILE (replies from a JSONL file)",
-    "reward": "reward:MODEL (a reward model, as a judge only)",
-    "python": "python:FILE.py:NAME (a function of your own)",
-    "check": "check:NAME (a shipped check, as a judge only)",
+ENTRY_POINTS = "pairwright.engines"
+"""Where other packages list kinds of their own: an `EngineKind` under the name before the colon."""
+
+_OURS = {
+    "hf": "pairwright.engines.hf.kind:HFKind",
+    "vllm": "pairwright.engines.vllm.kind:VLLMKind",
+    "openai": "pairwright.engines.openai.kind:OpenAIKind",
+    "canned": "pairwright.engines.canned:CannedKind",
+    "reward": "pairwright.engines.reward:RewardKind",
+    "python": "pairwright.verifiers.kinds:PythonKind",
+    "check": "pairwright.verifiers.kinds:CheckKind",
 }
-_FUNCTIONS = "pairwright.verifiers.engine:FunctionEngine"
-"""Named, not imported: it stands on this room."""
-_ENGINE = Wanted("an engine", "class NAME", callable)
+"""Named, not imported: the last two stand on this room, and none is needed before it is asked for."""
 
 
 def check_spec(spec: str) -> tuple[str, str]:
     """Kind and name in an engine spec. Raises `UsageError` listing the kinds there are."""
-    kind, colon, name = spec.partition(":")
-    if not colon or not name or kind not in KINDS:
-        raise UsageError(f"{spec!r}: unknown engine; engines are {', '.join(KINDS.values())}")
-    if kind == "openai":
-        _model_and_url(spec, name)
-    if kind == "canned" and not Path(name).is_file():
-        raise UsageError(f"{spec}: no such file: {name}")
+    kind, name = _parts(spec)
+    kind_of(spec).check(name)
     return kind, name
+
+
+def kind_of(spec: str) -> EngineKind:
+    """The kind of engine that a spec names. Raises `UsageError` listing the kinds there are."""
+    kind, name = _parts(spec)
+    if not name or not _is_kind(kind):
+        helps = [_kind(known).help for known in (*_OURS, *_theirs())]
+        raise UsageError(f"{spec!r}: unknown engine; engines are {', '.join(helps)}")
+    return _kind(kind)
+
+
+def is_engine(text: str) -> bool:
+    """Whether a setting that takes an engine or something else, such as a column, names an engine."""
+    kind, colon, _ = text.partition(":")
+    return bool(colon) and _is_kind(kind)
 
 
 def open_engine(spec: str, options: EngineOptions) -> Engine:
     """The engine that a spec names, ready for work. Heavy imports happen here, not before."""
-    kind, name = check_spec(spec)
-    if kind == "canned":
-        from pairwright.engines.canned import CannedEngine
-
-        return CannedEngine(Path(name), options, spec)
-    if kind == "openai":
-        from pairwright.engines.openai.engine import OpenAIEngine
-
-        model, url = _model_and_url(spec, name)
-        return OpenAIEngine(model, url, options, spec)
-    if kind == "reward":
-        from pairwright.engines.reward import RewardEngine
-
-        return RewardEngine(name, options, spec)
-    if kind in ("python", "check"):
-        engine: Engine = load(_FUNCTIONS, _ENGINE).value(spec, options)
-        return engine
-    if kind == "vllm":
-        from pairwright.engines.vllm.engine import VLLMEngine
-
-        return VLLMEngine(name, options, spec)
-    from pairwright.engines.hf.engine import HFEngine
-
-    return HFEngine(name, options, spec)
-
-
-def reports_logprobs(spec: str) -> bool:
-    """Whether the engine behind a spec gives log-probabilities, without loading a model."""
-    kind, name = check_spec(spec)
-    if kind == "canned":
-        from pairwright.engines.canned import read_replies
-
-        return any(reply.top_logprobs for reply in read_replies(Path(name)))
-    return kind not in ("reward", "python", "check")
-
-
-def takes_schemas(spec: str) -> bool:
-    """Whether the engine behind a spec can hold an answer to a JSON schema."""
-    return spec.partition(":")[0] != "hf"
+    _, name = check_spec(spec)
+    return kind_of(spec).open(name, options, spec)
 
 
 def engine_identity(spec: str, options: EngineOptions) -> str:
     """Model and revision behind a spec, as request keys hold them, without loading a model."""
-    kind, name = check_spec(spec)
-    if kind == "canned":
-        from pairwright.engines.canned import canned_identity
-
-        return canned_identity(Path(name))
-    if kind == "openai":
-        return f"openai:{_model_and_url(spec, name)[0]}"
-    if kind in ("python", "check"):
-        return str(load(_FUNCTIONS, _ENGINE).value.identify(spec, options))
-    from pairwright.models.names import model_identity
-
-    identity = model_identity(name, options.dtype)
-    if kind == "vllm":
-        from pairwright.engines.vllm.settings import vllm_identity
-
-        return vllm_identity(identity, options.engine)
-    return identity
+    _, name = check_spec(spec)
+    return kind_of(spec).identity(name, options)
 
 
-def _model_and_url(spec: str, name: str) -> tuple[str, str]:
-    model, at, url = name.partition("@http")
-    url = f"http{url}"
-    if "@" in urlsplit(url).netloc:
-        raise UsageError(f"openai:{model}@URL: no user or password in the URL; set PAIRWRIGHT_API_KEY")
-    if not at or not model or not urlsplit(url).netloc:
-        raise UsageError(f"{spec}: write it as openai:MODEL@URL, with http:// or https:// in it")
-    return model, url
+def reports_logprobs(spec: str) -> bool:
+    """Whether the engine behind a spec gives log-probabilities, without loading a model."""
+    _, name = check_spec(spec)
+    return kind_of(spec).reports_logprobs(name)
 
 
-def is_engine(stronger: str) -> bool:
-    """Whether `--stronger` names an engine; else it names a column."""
-    kind, colon, _ = stronger.partition(":")
-    return bool(colon) and kind in KINDS
+def holds_schemas(spec: str) -> bool:
+    """Whether the engine behind a spec can hold an answer to a JSON schema."""
+    return kind_of(spec).holds_schemas
+
+
+def _parts(spec: str) -> tuple[str, str]:
+    kind, _, name = spec.partition(":")
+    return kind, name
+
+
+def _is_kind(kind: str) -> bool:
+    return kind in _OURS or kind in _theirs()
+
+
+@cache
+def _kind(kind: str) -> EngineKind:
+    if kind in _OURS:
+        found: Any = resolve_name(_OURS[kind])
+    else:
+        entry = _theirs()[kind]
+        try:
+            found = entry.load()
+        except Exception as error:
+            raise UsageError(f"{kind}: {entry.value} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, EngineKind)):
+        raise UsageError(f"{kind}: {found!r} is not a subclass of pairwright.engines.EngineKind")
+    made: EngineKind = found()
+    return made
+
+
+@cache
+def _theirs() -> dict[str, Any]:
+    """Kinds that other packages bring along, by name; none takes the name of one of ours."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in _OURS}

@@ -1,8 +1,9 @@
 """A reward model as an engine: shown a prompt and an answer, it replies with a score."""
 
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.models.chat import encode_answer
@@ -13,15 +14,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class RewardKind(EngineKind):
+    """A reward model: it scores answers and gives none."""
+
+    help: ClassVar = "reward:MODEL (a reward model, as a judge only)"
+
+    def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
+        """Load the model."""
+        return RewardEngine(name, options, spec)
+
+    def identity(self, name: str, options: EngineOptions) -> str:
+        """Return the model's name and a hash of its files, or its commit, and the number format."""
+        return model_identity(name, options.dtype)
+
+
 class RewardEngine:
     """A local sequence classifier of one label. The text of a completion is the score, as `repr` has it.
 
     Scores are the model's own logits; only differences of answers to one prompt mean anything.
     Raises `UsageError` when the folder holds no reward model.
     """
-
-    reports_logprobs = False
-    constrains = False
 
     def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
         from pairwright.models.loading import load_for_scoring

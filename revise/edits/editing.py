@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from rapidfuzz import fuzz
 
-from pairwright.engines.kinds import takes_schemas
+from pairwright.engines.kinds import holds_schemas
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import WORD
 from pairwright.records import Completion
@@ -36,7 +36,7 @@ class Editing:
         if config.reply == "bare":
             raise UsageError("--reply bare: goes with --mode rewrite; edits are read as JSON")
         self._config = config
-        self._constrained = config.constrain and takes_schemas(reviser)
+        self._constrained = config.constrain and holds_schemas(reviser)
         self.first = load(config.template or "revise_edits")
         self.first.require("prompt", "answer", "direction", "unit", "feedback")
         self.again = load("revise_edits_retry")

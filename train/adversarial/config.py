@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pairwright.config import OPERATIONAL, Config
-from pairwright.engines.kinds import KINDS
+from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from train.config import split_commas
 from train.preference.config import RANKED_LOSSES, LossName
@@ -181,8 +181,7 @@ class GameConfig(LookConfig, PolicyPlayerConfig, RewardPlayerConfig, PlayersConf
     @property
     def golden_engine(self) -> bool:
         """Whether golden answers are written by an engine; else they stand in a column."""
-        kind, colon, _ = self.golden.partition(":")
-        return bool(colon) and kind in KINDS
+        return is_engine(self.golden)
 
     @property
     def compares(self) -> bool:

@@ -27,9 +27,6 @@ class HFEngine:
     template, or is of a kind that cannot be batched here.
     """
 
-    reports_logprobs = True
-    constrains = True
-
     def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
         from pairwright.engines.hf.decoding import Decoder
         from pairwright.models.loading import load_for_generation

@@ -24,9 +24,6 @@ class OpenAIEngine:
     nowhere else. Opening it waits up to `patience` seconds for somebody to answer at the URL.
     """
 
-    reports_logprobs = True
-    constrains = True
-
     def __init__(
         self,
         model: str,

@@ -37,8 +37,6 @@ class VLLMEngine:
     not installed, or the model or a setting cannot be used.
     """
 
-    reports_logprobs = True
-
     def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
         self.spec = spec
         self.identity = vllm_identity(model_identity(model, options.dtype), options.engine)
@@ -58,7 +56,6 @@ class VLLMEngine:
         self._worker: SupervisedProcess | None = None
         ready = self._start()
         self.capacity: int = 2 * ready["sequences"]
-        self.constrains: bool = ready["constrains"]
         self.version: str = ready["vllm"]
         """Version of vLLM, as it says itself."""
 

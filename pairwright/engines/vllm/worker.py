@@ -59,7 +59,6 @@ class Worker:
                 "vllm": vllm.__version__,
                 "context": self._engine.vllm_config.model_config.max_model_len,
                 "sequences": sequences,
-                "constrains": self._params.constrains,
             }
         )
         threading.Thread(target=self._listen, daemon=True).start()
@@ -154,11 +153,6 @@ class ParamsMaker:
                 break
         kinds = getattr(self._module, "RequestOutputKind", None)
         self._always = {"output_kind": kinds.FINAL_ONLY} if kinds else {}
-
-    @property
-    def constrains(self) -> bool:
-        """Whether answers can be held to choices and schemas at all."""
-        return self._constraint is not None
 
     def of(self, job: dict[str, Any]) -> Any:
         """vLLM's parameters for a job."""

@@ -10,6 +10,7 @@ from asking import ask, job
 
 from pairwright.engines.base import Engine
 from pairwright.engines.canned import CannedEngine, canned_identity
+from pairwright.engines.kinds import reports_logprobs
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.records import Completion, Job, Message, Request
@@ -33,7 +34,7 @@ def test_one_line_answers_everything(file: Path) -> None:
     engine: Engine = opened(written(file, {"text": "Yes."}))
     completions = ask(engine, [job(f"question {i}") for i in range(50)])
     assert set(completions) == {Completion(text="Yes.", model="canned")}
-    assert not engine.reports_logprobs
+    assert not reports_logprobs(engine.spec)
     assert engine.poll() == []
 
 
@@ -75,7 +76,7 @@ def test_everything_a_line_can_say(file: Path) -> None:
             {"text": "B", "top_logprobs": [{"B": -0.1}]},
         )
     )
-    assert engine.reports_logprobs
+    assert reports_logprobs(engine.spec)
     cut, failed, old, rest = ask(engine, [job(m, logprobs=2) for m in ("cut", "fail", "old", "rest")])
     assert cut.failure == "the canned reply cannot be given: it has no `top_logprobs`"
     assert failed == Completion(failure="out of order", model="canned")

@@ -81,7 +81,7 @@ def test_a_cause_above_is_brought_down(tiny: str, tmp_path: Path) -> None:
 CRASHING = """
 import json, sys
 sys.stdin.readline()
-print(json.dumps({"ready": {"vllm": "0", "context": 200, "sequences": 4, "constrains": True}}), flush=True)
+print(json.dumps({"ready": {"vllm": "0", "context": 200, "sequences": 4}}), flush=True)
 sys.stdin.readline()
 raise MemoryError("out of luck")
 """

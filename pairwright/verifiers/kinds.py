@@ -1,0 +1,58 @@
+"""The kinds `python` and `check`: functions, and engines, of the user's own; shipped checks."""
+
+from typing import ClassVar
+
+from pairwright.engines.base import Engine, EngineKind
+from pairwright.engines.options import EngineOptions
+from pairwright.plugins import load
+from pairwright.verifiers.engine import FunctionEngine
+from pairwright.verifiers.lookup import ANY
+from pairwright.verifiers.spec import CHECK, PYTHON
+
+
+class PythonKind(EngineKind):
+    """A function, called in processes of its own; or a subclass of `EngineKind`, opened here."""
+
+    help: ClassVar = "python:FILE.py:NAME (a function of your own)"
+
+    def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
+        """Make ready to call the function, or open the engine."""
+        own = _own_kind(name)
+        return own.open(_last(name), options, spec) if own else FunctionEngine(spec, options)
+
+    def identity(self, name: str, options: EngineOptions) -> str:
+        """Return the name and a hash of its source; of an engine with the identity that it has itself."""
+        own = _own_kind(name)
+        if own is None:
+            return FunctionEngine.identify(f"{PYTHON}{name}", options)
+        return f"python:{load(name, ANY).identity}:{own.identity(_last(name), options)}"
+
+    def reports_logprobs(self, name: str) -> bool:
+        """Whether the user's own kind says so; functions report none."""
+        own = _own_kind(name)
+        return own is not None and own.reports_logprobs(_last(name))
+
+
+class CheckKind(EngineKind):
+    """A check that we ship, called in processes of its own."""
+
+    help: ClassVar = "check:NAME (a shipped check, as a judge only)"
+
+    def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
+        """Make ready to call the check."""
+        return FunctionEngine(spec, options)
+
+    def identity(self, name: str, options: EngineOptions) -> str:
+        """Return the check with its arguments and its version."""
+        return FunctionEngine.identify(f"{CHECK}{name}", options)
+
+
+def _own_kind(name: str) -> EngineKind | None:
+    """The kind of engine that the user has written under this name, or None for a function."""
+    value = load(name, ANY).value
+    return value() if isinstance(value, type) and issubclass(value, EngineKind) else None
+
+
+def _last(name: str) -> str:
+    """The name of the class alone: where its file lies decides nothing."""
+    return name.rpartition(":")[2]
