@@ -33,8 +33,6 @@ class Sampling(Record):
     """Softmax temperature; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus: the smallest set of tokens with this probability mass."""
-    stop: tuple[str, ...] = ()
-    """Text at which a completion ends (itself left out)."""
     logprobs: int = Field(default=0, ge=0, le=20)
     """How many of the likeliest tokens to report at every position; 0 reports none."""
 
@@ -63,7 +61,9 @@ class Request(Record):
         The role is left out: the same question to the same model is the same work.
         """
         unused = {"role"} if self.columns is not None else {"role", "columns"}
-        return content_hash(self.model_dump(mode="json", exclude=unused) | {"model": model})
+        asked = self.model_dump(mode="json", exclude=unused)
+        asked["sampling"]["stop"] = []  # every key has held it; without it none would be found again
+        return content_hash(asked | {"model": model})
 
 
 class Job(Record):

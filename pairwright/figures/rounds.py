@@ -9,9 +9,8 @@ from pairwright.errors import PairwrightError
 from pairwright.figures.training import is_number
 from pairwright.records import Record
 
-ROUNDS_FILES = ("rounds.jsonl", "table.jsonl")
+ROUNDS_FILE = "table.jsonl"
 """What loops and games call it."""
-
 
 _FIRST = ("reward", "reward_se", "win_rate", "kl")
 """What a round is judged by, and so shown first; the rest keeps its order."""
@@ -29,12 +28,12 @@ class RoundFigures(Record):
 
 def has_rounds(folder: Path) -> bool:
     """Whether a folder holds rounds."""
-    return any((folder / name).is_file() for name in ROUNDS_FILES)
+    return (folder / ROUNDS_FILE).is_file()
 
 
 def rounds_of(folder: Path) -> RoundFigures:
     """The rounds of a folder. Raises `PairwrightError` for a line that is not an object."""
-    path = next(path for name in ROUNDS_FILES if (path := folder / name).is_file())
+    path = folder / ROUNDS_FILE
     records: list[dict[str, Any]] = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:

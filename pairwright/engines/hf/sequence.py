@@ -11,8 +11,6 @@ from pairwright.records import Completion, FinishReason, Job
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_BYTES_PER_CHARACTER = 4
-
 
 @dataclass(eq=False)
 class Sequence:
@@ -52,8 +50,6 @@ class Sequence:
             self._end_choice(self.choices)
         elif token in self.ends:
             self._end(self._text(self.output[:-1]), "stop")
-        elif (text := self._text_before_stop()) is not None:
-            self._end(text, "stop")
         elif len(self.output) >= self.budget:
             self._end(self._text(self.output), "length")
 
@@ -83,22 +79,6 @@ class Sequence:
             completion_tokens=len(self.output),
             top_logprobs=tuple(self.tops),
         )
-
-    def _text_before_stop(self) -> str | None:
-        """The text before the first stop string, or None when there is none yet.
-
-        Only the last tokens are read again at each step, as many as the longest stop string and
-        the newest token can fill.
-        """
-        if not self.sampling.stop:
-            return None
-        window = _BYTES_PER_CHARACTER * max(map(len, self.sampling.stop)) + 8
-        recent = self._text(self.output[-window:])
-        if not any(stop in recent for stop in self.sampling.stop):
-            return None
-        text = self._text(self.output)
-        found = [at for stop in self.sampling.stop if (at := text.find(stop)) >= 0]
-        return text[: min(found)] if found else None
 
     def _text(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -51,8 +51,6 @@ def request_body(job: Job, model: str) -> bytes:
         "seed": job.seed,
         "n": 1,
     }
-    if sampling.stop:
-        body["stop"] = list(sampling.stop)
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
     return json.dumps(body | _constraint(request)).encode()

@@ -45,8 +45,6 @@ class JobLines:
             "seed": job.seed,
             "stop_token_ids": [self._end],
         }
-        if sampling.stop:
-            asked["stop"] = sampling.stop
         if sampling.logprobs:
             asked["logprobs"] = sampling.logprobs
         if request.choices:

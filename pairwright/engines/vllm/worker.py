@@ -156,7 +156,7 @@ class ParamsMaker:
 
     def of(self, job: dict[str, Any]) -> Any:
         """vLLM's parameters for a job."""
-        names = ("max_tokens", "temperature", "top_p", "seed", "stop", "stop_token_ids", "logprobs")
+        names = ("max_tokens", "temperature", "top_p", "seed", "stop_token_ids", "logprobs")
         given = {name: job[name] for name in names if job.get(name) is not None}
         wanted = {"choice": job.get("choices"), "json": job.get("json_schema")}
         wanted = {name: value for name, value in wanted.items() if value is not None}

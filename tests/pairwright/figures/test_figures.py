@@ -124,13 +124,12 @@ def test_a_reward_model_has_no_log_ratios_to_speak_of(tmp_path, capfd):
     assert "│ human/accuracy │ 0.62 │" in shown
 
 
-@pytest.mark.parametrize("name", ["rounds.jsonl", "table.jsonl"])
-def test_rounds_are_read_whatever_their_fields_are_called(tmp_path, name):
+def test_rounds_are_read_whatever_their_fields_are_called(tmp_path):
     rounds = [
         {"round": 1, "pairs": 10, "win": {"rate": 0.5}, "note": "first", "seen": ["x"]},
         {"round": 2, "pairs": 12, "win": {"rate": None}, "note": "second"},
     ]
-    write_jsonl(tmp_path / name, rounds)
+    write_jsonl(tmp_path / "table.jsonl", rounds)
     found = figures_of(tmp_path).rounds
     assert found.rounds == (1, 2)
     assert found.numbers == {"pairs": (10, 12), "win/rate": (0.5, None)}
@@ -171,7 +170,7 @@ def test_what_cannot_be_read_is_one_sentence(pairs, tmp_path, capfd):
 def test_text_of_others_is_no_markup_in_the_terminal(tmp_path, capfd):
     (tmp_path / "winrate.json").write_text('{"win_rate": [0.625, 0.5, 0.75], "prompts": 40}')
     (tmp_path / "calibration.json").write_text('{"verdict": "[/red] \\u001b[31m[bold", "[x]": 1}')
-    write_jsonl(tmp_path / "rounds.jsonl", [{"round": 1, "[/b]\x1b[31m": 2}])
+    write_jsonl(tmp_path / "table.jsonl", [{"round": 1, "[/b]\x1b[31m": 2}])
     code, out, err = run(capfd, "stats", str(tmp_path))
     assert (code, err) == (0, "")
     assert "[/red] \\x1b[31m[bold" in out

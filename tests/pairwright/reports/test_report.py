@@ -163,7 +163,7 @@ def test_training_and_rounds_and_judges_are_on_the_page(calibration, tmp_path, c
     model = training(tmp_path / "model")
     loop = tmp_path / "loop"
     loop.mkdir()
-    write_jsonl(loop / "rounds.jsonl", [{"round": n, "pairs": 10 + n, "note": "<b>"} for n in (1, 2)])
+    write_jsonl(loop / "table.jsonl", [{"round": n, "pairs": 10 + n, "note": "<b>"} for n in (1, 2)])
     text = page_of(capfd, model, loop, calibration, out=tmp_path / "r.html")
     assert "Chosen fell while the margin grew by 1.90 nats" in text
     assert "<b>pairs</b>" in text

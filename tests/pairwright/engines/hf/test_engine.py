@@ -167,13 +167,6 @@ def test_an_answer_ends_at_its_length(tiny):
     assert (found.finish_reason, found.completion_tokens) == ("length", 3)
 
 
-def test_a_stop_string_ends_an_answer_and_is_left_out(smol):
-    whole = texts(smol, [ask("Count from 1 to 9.", temperature=0, max_tokens=30)])[0]
-    cut = whole.index("4")
-    (found,) = answers(smol, [ask("Count from 1 to 9.", temperature=0, max_tokens=30, stop=("8", "4"))])
-    assert (found.text, found.finish_reason) == (whole[:cut], "stop")
-
-
 @pytest.mark.parametrize("temperature", [0, 1])
 def test_exactly_one_of_the_choices_comes_out(smol, temperature):
     choices = ("yes", "no", "not at all", "yes indeed")

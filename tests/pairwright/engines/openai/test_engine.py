@@ -139,7 +139,7 @@ def test_what_the_stage_decides(
 def test_what_is_sent(server: FaultServer, engine: Engine) -> None:
     asked = job(prompt("ok"), logprobs=3)
     messages = (Message(role="system", content="half \ud83d"), *asked.request.messages)
-    sampling = asked.request.sampling.model_copy(update={"stop": ("END",), "temperature": 0.5})
+    sampling = asked.request.sampling.model_copy(update={"temperature": 0.5})
     asked = asked.model_copy(
         update={"request": asked.request.model_copy(update={"messages": messages, "sampling": sampling})}
     )
@@ -154,7 +154,6 @@ def test_what_is_sent(server: FaultServer, engine: Engine) -> None:
         "max_tokens": 16,
         "temperature": 0.5,
         "top_p": 1.0,
-        "stop": ["END"],
         "seed": asked.seed,
         "n": 1,
         "logprobs": True,

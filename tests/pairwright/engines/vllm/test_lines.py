@@ -119,13 +119,6 @@ def test_log_probabilities_are_the_models_own(engine: VLLMEngine) -> None:
     assert top[likeliest] == pytest.approx(want[likeliest], abs=0.15)
 
 
-def test_a_stop_string_is_left_out(engine: VLLMEngine) -> None:
-    [found] = ask(engine, [asked("Count from 1 to 9.", temperature=0, max_tokens=40, stop=("4",))], 60)
-    assert "3" in found.text
-    assert "4" not in found.text
-    assert found.finish_reason == "stop"
-
-
 def test_what_does_not_fit_fails_alone(engine: VLLMEngine) -> None:
     good = [asked(f"Say {n}.") for n in range(3)]
     bad = [asked("word " * 600), asked("Hi", max_tokens=500)]
