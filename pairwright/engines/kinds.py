@@ -35,9 +35,13 @@ def kind_of(spec: str) -> EngineKind:
     """The kind of engine that a spec names. Raises `UsageError` listing the kinds there are."""
     kind, name = _parts(spec)
     if not name or not _is_kind(kind):
-        helps = [_kind(known).help for known in (*_OURS, *_theirs())]
-        raise UsageError(f"{spec!r}: unknown engine; engines are {', '.join(helps)}")
+        raise UsageError(f"{spec!r}: unknown engine; engines are {kinds_listed()}")
     return _kind(kind)
+
+
+def kinds_listed() -> str:
+    """All kinds of engines there are, a few words on each."""
+    return ", ".join(_kind(known).help for known in (*_OURS, *_theirs()))
 
 
 def is_engine(text: str) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pairwright.engines.kinds import KINDS, check_spec
+from pairwright.engines.kinds import check_spec, is_engine, kinds_listed
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.plugins import Wanted, is_plugin, load
@@ -157,10 +157,11 @@ def read_score(completion: Completion) -> Said:
 
 def named_spec(spec: str) -> str:
     """A verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises `UsageError`."""
-    if spec.partition(":")[0] not in KINDS:
+    if not is_engine(spec):
         if not is_plugin(spec):
-            kinds = ", ".join(KINDS.values())
-            raise UsageError(f"{spec!r} is no verifier; there are FILE.py:NAME, module:NAME, {kinds}")
+            raise UsageError(
+                f"{spec!r} is no verifier; there are FILE.py:NAME, module:NAME, {kinds_listed()}"
+            )
         return f"{PYTHON}{spec}"
     check_spec(spec)
     return spec
