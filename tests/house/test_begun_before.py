@@ -1,0 +1,157 @@
+"""Work that the version before began and did not finish goes on, and ends as it would have ended there.
+
+`tests/golden/begun/make_begun.py` tells how the folders were made and where each was cut short.
+"""
+
+import json
+import shutil
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from frozen import content, difference, processor
+from in_process import run
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+torch.set_num_threads(1)
+
+_CPU = "--use_cpu --no_bf16 --micro_batch_tokens 1024"
+CONTINUED = {
+    "revise": "revise inputs/answers.jsonl --reviser canned:inputs/reviser.jsonl --shard_size 8 --out run",
+    "train": "train --model inputs/blank --data inputs/pairs.jsonl --loss dpo --learning_rate 3e-3 "
+    "--max_steps 4 --pairs_per_update 4 --eval_share 0.2 --save_steps 1 --reference_store refs "
+    f"--output_dir run {_CPU}",
+    "loop": "loop --model inputs/start --prompts inputs/prompts.jsonl --pairs both "
+    "--judge reward:inputs/taste --reviser canned:inputs/reviser.jsonl --reply bare --min_kept_share 0 "
+    "--max_edit_distance 1 --rounds 2 --n 3 --max_tokens 12 --max_length 64 --min_margin 0 "
+    "--eval_prompt_share 0.3 --eval_temperature 1 --loss dpo --beta 0.2 --learning_rate 3e-3 "
+    "--pairs_per_update 8 --save_steps 0 --stop_win_rate 1 --batch_size 64 "
+    f"--output_dir run {_CPU}",
+    "game": "game --model inputs/start --rm_prompts inputs/golden.jsonl --llm_prompts inputs/prompts.jsonl "
+    "--human inputs/human.jsonl --judge reward:inputs/taste --rounds 2 --samples 3 --max_tokens 12 "
+    "--temperature 1 --rm_learning_rate 3e-3 --rm_pairs_per_update 8 --apo_coeff 2 "
+    "--learning_rates 4e-3,2e-3 --llm_pairs_per_update 4 --save_steps 1 --batch_size 64 "
+    f"--output_dir run {_CPU}",
+}
+"""The commands that go on. Where flags get other names, these do; the folders stay as they are."""
+MADE_ON = (GOLDEN / "frozen" / "processor.txt").read_text().strip()
+
+
+class Begun(NamedTuple):
+    """A folder that was begun, put elsewhere."""
+
+    folder: Path
+    whole: dict[str, Any]
+    """What the version before made of it when it was not cut short."""
+
+    def finished(self, *patterns: str) -> dict[str, tuple[int, int, int]]:
+        """Files that nothing may write again, by name: their identity on the disk."""
+        found = {p for pattern in patterns for p in self.folder.glob(pattern) if p.is_file()}
+        assert found
+        return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(found)}
+
+    def goes_on(self, capfd: pytest.CaptureFixture[str], command: str) -> str:
+        """Run the command that goes on; returns what it said."""
+        code, _, said = run(capfd, *command.split())
+        assert code == 0, said
+        return said
+
+    def ends_as_before(self, *, on_another_processor: str = "") -> None:
+        """The content is that of an uncut run of the version before, bit for bit.
+
+        On another processor the sampled answers of later rounds may differ, and with them all that
+        follows; what begins with `on_another_processor` was made before, and must be the same there too.
+        """
+        now = json.loads(json.dumps(content(self.folder / "run")))
+        assert now.keys() == self.whole.keys()
+        exact = processor() == MADE_ON
+        names = [n for n in now if exact or n.startswith(on_another_processor)]
+        part = [{name: values[name] for name in names} for values in (now, self.whole)]
+        assert difference(*part, exact=exact) is None
+
+
+def begun(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:
+    with tarfile.open(GOLDEN / "begun" / f"{name}.tar.xz") as tar:
+        tar.extractall(folder, filter="data")
+    monkeypatch.chdir(folder)
+    return Begun(folder, json.loads((folder / "whole.json").read_text()))
+
+
+def test_a_revision_keeps_shards_and_every_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Completions from before say that they took 1000 tokens to ask; none of them was asked again."""
+    own = begun("revise", tmp_path, monkeypatch)
+    # A copy: whoever closes a journal tidies it, and here it is to be found as the kill left it.
+    copied = shutil.copytree(own.folder / "run", own.folder / "copied")
+    with closing(sqlite3.connect(copied / "journal.sqlite")) as journal:
+        answered = journal.execute("SELECT COUNT(*) FROM completions").fetchone()[0]
+    shards = own.finished("run/d*/*.parquet")
+    own.goes_on(capfd, CONTINUED["revise"])
+    assert own.finished(*(str(Path(name).relative_to(own.folder)) for name in shards)) == shards
+    now = content(own.folder / "run")
+    tokens = sum(row["prompt_tokens"] for row in _rows(now))
+    assert tokens == 1000 * answered
+    assert len(shards) == 6
+    assert answered > 3 * 8
+    assert len(_rows(now)) == 40
+    for values in (now, own.whole):
+        values["stats.json"].pop("cost")
+        for row in (*_rows(values), *values["run.json"]["shards"].values()):
+            row["prompt_tokens"] = 0
+    assert difference(json.loads(json.dumps(now)), own.whole) is None
+
+
+def _rows(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for name, table in values.items() if name.endswith(".parquet") for row in table["rows"]]
+
+
+def test_a_training_goes_on_after_its_last_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own = begun("train", tmp_path, monkeypatch)
+    kept = own.finished("run/checkpoint-3/*", "refs/*/*")
+    said = own.goes_on(capfd, CONTINUED["train"])
+    assert own.finished("run/checkpoint-3/*", "refs/*/*") == kept
+    assert "update 4/4" in said
+    assert "update 3/4" not in said
+    own.ends_as_before()
+
+
+def test_a_loop_goes_on_within_its_second_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was cut short when answers had been judged, before any was revised."""
+    own = begun("loop", tmp_path, monkeypatch)
+    done = ("run/round-[01]/measures.json", "run/round-1/model/*.safetensors", "run/round-*/*/data/*")
+    kept = own.finished(*done)
+    said = own.goes_on(capfd, CONTINUED["loop"])
+    assert own.finished(*done).items() >= kept.items()
+    assert "round 2 of 2" in said
+    assert "round 1 of 2" not in said
+    own.ends_as_before(on_another_processor="round-1/")
+
+
+def test_a_game_goes_on_within_a_training_of_its_second_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was cut short after three of eight updates of the second reward model."""
+    own = begun("game", tmp_path, monkeypatch)
+    done = (
+        "run/round-[01]/measures.json",
+        "run/round-1/*/*.safetensors",
+        "run/evaluator/*.safetensors",
+        "run/round-*/*/data/*",
+    )
+    kept = own.finished(*done)
+    said = own.goes_on(capfd, CONTINUED["game"])
+    assert own.finished(*done).items() >= kept.items()
+    assert "round 2 of 2" in said
+    assert "round 1 of 2" not in said
+    assert "update 4/8" in said
+    assert "update 3/8" not in said
+    own.ends_as_before(on_another_processor="round-1/")
