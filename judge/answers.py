@@ -10,6 +10,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.plugins import NamedEngine
 from pairwright.records import KEPT, Sampling
 from pairwright.stages.asking import Asking
 from pairwright.stages.config import SharedStageConfig
@@ -23,7 +24,7 @@ class AnswersConfig(Config):
 
     columns: str | None = None
     """Columns of the answers to compare, with commas between them."""
-    policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    policy: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that answers each prompt first, `n` times."""
     policies: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engines that each answer every prompt first, `n` times, with commas between them."""

@@ -10,6 +10,7 @@ from judge.jury.config import JuryConfig
 from pairwright.config import GATE, OPERATIONAL
 from pairwright.engines.kinds import is_engine
 from pairwright.inputs.columns import Columns
+from pairwright.plugins import NamedEngine
 
 
 class JudgeConfig(JuryConfig, AnswersStageConfig):
@@ -18,7 +19,7 @@ class JudgeConfig(JuryConfig, AnswersStageConfig):
     Example: pairwright judge runs/answers --judge hf:smollm2 --out runs/pairs
     """
 
-    stronger: str | None = None
+    stronger: NamedEngine | None = None
     """Engine or column whose answer is chosen without asking a judge; rejected is the other answer."""
     pairs: Literal["best_worst", "all"] = Field(default="best_worst", json_schema_extra=GATE)
     """`best_worst`: one pair a prompt. `all`: every two answers that the judges tell apart."""

@@ -15,6 +15,8 @@ OPERATIONAL: dict[str, Any] = {"kind": "operational"}
 ADDED: dict[str, Any] = {"added": True}
 """Mark of a field that came later, beside its kind: at its default it is not recorded, so that folders
 which were made without it go on."""
+PLUGINS: dict[str, Any] = {"plugins": True}
+"""Mark of a field that may name functions of the user's own, which count by a hash of their source."""
 POSITIONAL = OPERATIONAL | {"positional": True}
 """Mark of what a command works on, which may be given without its flag."""
 
@@ -34,7 +36,7 @@ class Config(BaseModel):
         """The settings of one kind, as JSON values by field name."""
         values = self.model_dump(mode="json")
         return {
-            name: values[name]
+            name: _identified(values[name]) if _names_plugins(field) else values[name]
             for name, field in type(self).model_fields.items()
             if kind_of(field) == kind and not (_was_added(field) and getattr(self, name) == field.default)
         }
@@ -49,6 +51,19 @@ def kind_of(field: FieldInfo) -> Kind:
 
 def _was_added(field: FieldInfo) -> bool:
     return isinstance(field.json_schema_extra, dict) and "added" in field.json_schema_extra
+
+
+def _names_plugins(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and "plugins" in field.json_schema_extra
+
+
+def _identified(value: Any) -> Any:
+    """A name, or a list of names, in which a function of the user's stands by the hash of its source."""
+    from pairwright.plugins.loading import identity_of
+
+    if isinstance(value, list):
+        return [_identified(part) for part in value]
+    return identity_of(value) if isinstance(value, str) else value
 
 
 def is_positional(field: FieldInfo) -> bool:

@@ -25,7 +25,7 @@ class ReviseConfig(VerifyConfig, GateConfig, SharedStageConfig):
     """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`, or
     a function, `python:FILE.py:NAME`. Of several with commas between them, the next is tried where one
     gave nothing that is kept."""
-    policy: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    policy: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that first answers the prompts of rows that have no answer yet."""
     direction: Literal["improve", "worsen"] = "improve"
     """`improve`: the revision is chosen. `worsen`: the revision is rejected."""

@@ -1,13 +1,14 @@
 """Which revisions become pairs. A gate gives a status, a reason, and words for a second try."""
 
 import re
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from pairwright.config import GATE, Config
+from pairwright.config import ADDED, GATE, PLUGINS, Config
 from pairwright.pairs.minimality import Minimality, words
+from pairwright.plugins import Named, function, load
 from pairwright.records import KEPT
 from revise.phrases import declines, speaks_as_model, speaks_of_itself
 
@@ -30,6 +31,13 @@ class GateConfig(Config):
     """Least words of the revision for each word of the original."""
     max_length_ratio: float = Field(default=1.5, gt=0, allow_inf_nan=False, json_schema_extra=GATE)
     """Most words of the revision for each word of the original."""
+    gates: tuple[Named, ...] = Field(default=(), json_schema_extra=GATE | ADDED | PLUGINS)
+    """Gates of your own after the others: functions named `FILE.py:NAME` or `MODULE:NAME`."""
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
 class Candidate(NamedTuple):
@@ -50,9 +58,17 @@ class Verdict(NamedTuple):
 Gate = Callable[[Candidate, GateConfig], Verdict | None]
 
 
-def check(candidate: Candidate, config: GateConfig) -> Verdict:
-    """The first gate's verdict that a candidate fails, or `kept`."""
-    for gate in _GATES:
+_OWN = function("a gate", "def NAME(candidate, config) -> Verdict | None", "candidate", "config")
+
+
+def own_gates(config: GateConfig) -> tuple[Gate, ...]:
+    """The user's own gates. Raises `UsageError` for what is none."""
+    return tuple(load(name, _OWN).value for name in config.gates)
+
+
+def check(candidate: Candidate, config: GateConfig, own: Sequence[Gate] = ()) -> Verdict:
+    """The verdict of the first gate that a candidate fails, `own` ones last, or `kept`."""
+    for gate in (*_GATES, *own):
         verdict = gate(candidate, config)
         if verdict is not None:
             return verdict

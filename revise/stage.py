@@ -13,7 +13,7 @@ from pairwright.schema import PAIR, VERIFIED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
-from revise.gates import Candidate, Verdict, check
+from revise.gates import Candidate, Verdict, check, own_gates
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
 
@@ -45,6 +45,7 @@ class ReviseStage:
         self._config = config
         self._improve = config.direction == "improve"
         self._revisers = revisers_of(config)
+        self._own_gates = own_gates(config)
         self._verification = None
         self.schema = schema_of(self._revisers)
         policy = {} if config.policy is None else {"policy": config.policy}
@@ -132,7 +133,7 @@ class ReviseStage:
             return {}, revision
         chosen, rejected = self._sides(answer, revision.text)
         measures = measure(chosen, rejected, original=answer)
-        verdict = check(Candidate(answer, revision.text, measures), self._config)
+        verdict = check(Candidate(answer, revision.text, measures), self._config, self._own_gates)
         return _pair_columns(chosen, rejected, measures) | revision.columns, verdict
 
     def _sides(self, answer: Any, revision: Any) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from judge.jury.verdict import Agree
 from pairwright.config import GATE, OPERATIONAL, Config
 from pairwright.engines.kinds import check_spec, reports_logprobs
 from pairwright.errors import UsageError
+from pairwright.plugins import NamedEngine
 
 Protocol = Literal["logprob", "choice", "text", "score"]
 TOP = 20
@@ -19,7 +20,7 @@ class JuryConfig(Config):
 
     group: ClassVar[str] = "Judges"
 
-    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    judge: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or
     `reward:MODEL`, a reward model; several with commas between them are a jury."""
     protocol: Protocol | None = None

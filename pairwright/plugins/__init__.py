@@ -7,6 +7,6 @@ when its source has changed.
 
 from pairwright.plugins.handed import Named, NamedEngine, named
 from pairwright.plugins.loading import Plugin, is_plugin, load
-from pairwright.plugins.wanted import Wanted, function
+from pairwright.plugins.wanted import Wanted, function, takes
 
-__all__ = ["Named", "NamedEngine", "Plugin", "Wanted", "function", "is_plugin", "load", "named"]
+__all__ = ["Named", "NamedEngine", "Plugin", "Wanted", "function", "is_plugin", "load", "named", "takes"]

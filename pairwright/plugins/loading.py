@@ -22,6 +22,9 @@ from pairwright.records import content_hash
 _NAME = re.compile(r"(?P<place>.+\.py|[^\W\d][\w.]*):(?P<name>[^\W\d][\w.]*)")
 
 
+_ANYTHING = Wanted("a function", "def NAME(...)", lambda value: True)
+
+
 class Plugin(NamedTuple):
     """An object of the user's."""
 
@@ -54,6 +57,11 @@ def load(name: str, wanted: Wanted) -> Plugin:
         identity = f"{short}:{own}#{_hash(module, None if is_file else place)}"
     wanted.check(name, value)
     return Plugin(name, value, identity)
+
+
+def identity_of(name: str) -> str:
+    """What a name in settings stands for: a plugin's identity, or the name itself when it is none."""
+    return load(name, _ANYTHING).identity if is_plugin(name) else name
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -32,13 +32,13 @@ def function(what: str, form: str, *arguments: str) -> Wanted:
     return Wanted(what, form, lambda value: callable(value) and takes(value, len(arguments)))
 
 
-def takes(value: Callable[..., Any], count: int) -> bool:
-    """Whether a callable can be called with `count` positional arguments and no others."""
+def takes(value: Callable[..., Any], count: int, *keywords: str) -> bool:
+    """Whether a callable can be called with `count` positional arguments, these keywords and no others."""
     signature = signature_of(value)
     if signature is None:
         return True  # some of those written in C do not tell
     try:
-        signature.bind(*range(count))
+        signature.bind(*range(count), **dict.fromkeys(keywords))
     except TypeError:
         return False
     return True

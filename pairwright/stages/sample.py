@@ -10,6 +10,7 @@ from pairwright.config import OPERATIONAL
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.rows import Input, Row
+from pairwright.plugins import NamedEngine
 from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
 from pairwright.schema import ANSWER
 from pairwright.stages.config import SharedStageConfig
@@ -23,7 +24,7 @@ class SampleConfig(SharedStageConfig):
     Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers
     """
 
-    policy: str = Field(json_schema_extra=OPERATIONAL)
+    policy: NamedEngine = Field(json_schema_extra=OPERATIONAL)
     """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     n: PositiveInt = 4
     """Answers to each prompt."""

@@ -1,13 +1,15 @@
 """Settings of `pairwright train`: the objective, its presets, and how a loss is chosen."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import OPERATIONAL, PLUGINS, Config
 from pairwright.errors import UsageError
+from pairwright.plugins import Named, NamedEngine, is_plugin
 from train.config import TrainingConfig
 
 LossName = Literal[
@@ -52,6 +54,9 @@ _NO_SMOOTHING = {
 }
 
 
+_UNKNOWN = "a loss of your own smooths itself"
+
+
 class ObjectiveConfig(Config):
     """What is minimised."""
 
@@ -60,10 +65,21 @@ class ObjectiveConfig(Config):
     preset: PresetName | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Published settings of loss, beta and SFT term. What you name beside it wins."""
 
-    loss: LossName = "apo_zero"
+    loss: LossName | Named = Field(default="apo_zero", json_schema_extra=PLUGINS)
     """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`; `auto`
     asks a judge which. Of scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in
-    their order)."""
+    their order). A loss of your own is `FILE.py:NAME`."""
+
+    @field_validator("loss")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        names = get_args(LossName)
+        if value not in names and not is_plugin(value):
+            close = get_close_matches(value, names, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"losses are {', '.join(names)}, FILE.py:NAME"
+            raise ValueError(f"no loss of this name; {hint}")
+        return value
+
     beta: float = Field(default=0.1, gt=0)
     """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
@@ -81,7 +97,7 @@ class LossChoiceConfig(Config):
 
     group: ClassVar[str] = "Loss auto"
 
-    judge: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    judge: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engines that compare chosen answers with the model's own: `hf:MODEL`, `vllm:MODEL`,
     `openai:MODEL@URL`, `reward:MODEL`; several with commas."""
     auto_prompts: int = Field(default=200, gt=0, json_schema_extra=OPERATIONAL)
@@ -120,7 +136,8 @@ class TrainConfig(LossChoiceConfig, ObjectiveConfig, TrainingConfig):
             )
         if self.label_smoothing and self.loss != "dpo":
             raise UsageError(
-                f"label_smoothing is for dpo only, not for {self.loss}: {_NO_SMOOTHING[self.loss]}"
+                f"label_smoothing is for dpo only, not for {self.loss}: "
+                f"{_NO_SMOOTHING.get(self.loss, _UNKNOWN)}"
             )
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")

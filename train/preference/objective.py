@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from pairwright.plugins import Wanted, load, takes
 from train.data.pairs import Pair
 from train.forward.logprobs import answer_logprobs, answers_of
-from train.losses import LOSSES, SFT_REDUCTIONS, PairwiseFormula, cdpo
+from train.losses import LOSSES, SFT_REDUCTIONS, PairLoss, PairwiseFormula, cdpo
 from train.preference.config import TrainConfig
 
 
@@ -66,9 +68,27 @@ class Objective(NamedTuple):
         return PairLosses(total_B, sft_B)
 
 
+_OWN = Wanted(
+    "a loss",
+    "def NAME(delta_w, delta_l, *, beta) -> Tensor",
+    lambda value: isinstance(value, PairLoss) or (callable(value) and takes(value, 2, "beta")),
+)
+
+
+def loss_of(name: str) -> PairLoss:
+    """The loss of this name: ours, or the user's own, as a formula or as a `PairLoss`."""
+    if name in LOSSES:
+        return LOSSES[name]
+    own = load(name, _OWN).value
+    if isinstance(own, PairLoss):
+        return own
+    zero = torch.zeros(1)
+    return PairLoss(own, lambda beta: float(own(zero, zero, beta=beta)))
+
+
 def objective_of(config: TrainConfig) -> Objective:
     """The objective that the settings describe."""
-    loss = LOSSES[config.loss]
+    loss = loss_of(config.loss)
     smoothed = partial(cdpo, label_smoothing=config.label_smoothing)
     return Objective(
         preference=smoothed if config.label_smoothing else loss.formula,
