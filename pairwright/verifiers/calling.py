@@ -127,7 +127,7 @@ class Caller:
         if not isinstance(value, str):
             wanted = "a text or None" if self._kind == "revision" else "a text"
             raise Unusable(f"returned {_shown(value)}; {wanted} is wanted")
-        return json.dumps(str(value))
+        return str(value) if self._kind == "text" else json.dumps(str(value))
 
     def _fault(self, error: BaseException) -> str:
         return str(error) if isinstance(error, Unusable) else fault(error, self._file)
