@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from judge.answers import SampledAnswers, require_comparable
 from judge.comparable import distinct, too_few, without_repeating
-from judge.jury.jury import Case, Jury
+from judge.jury.jury import Jury
 from judge.jury.labels import shuffled
+from judge.jury.protocol import Case
 from judge.jury.verdict import Decision
 from judge.ranking import Match, Ranking, rank
 from pairwright.errors import UsageError

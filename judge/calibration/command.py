@@ -12,7 +12,8 @@ from judge.calibration.calibration import CALIBRATION, Calibration, jury_identit
 from judge.calibration.table import calibration_table
 from judge.comparable import aside, same
 from judge.jury.config import JuryConfig
-from judge.jury.jury import Case, Jury
+from judge.jury.jury import Jury
+from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, Vote, side
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError

@@ -6,7 +6,8 @@ from typing import Any
 from judge.comparable import same
 from judge.comparison.matching import Side
 from judge.jury.config import JuryConfig
-from judge.jury.jury import Case, Jury
+from judge.jury.jury import Jury
+from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, side
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row

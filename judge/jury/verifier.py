@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from judge.jury.config import JuryConfig
-from judge.jury.jury import Case, Jury
+from judge.jury.jury import Jury
+from judge.jury.protocol import Case
 from pairwright.inputs.rows import Row
 from pairwright.records import KEPT, Completion, Request, transcript
 from pairwright.stages.asking import Asking, T

@@ -13,8 +13,9 @@ from runs_on_disk import write_jsonl
 from judge.calibration.attacks import load_attacks
 from judge.config import JudgeConfig
 from judge.jury.config import JuryConfig
-from judge.jury.jury import Case, Jury
+from judge.jury.jury import Jury
 from judge.jury.labels import LETTERS, draw_labels, draw_nonce, shuffled
+from judge.jury.protocol import Case
 from judge.jury.readout import label_doubt, read_choice, read_logprob, read_score, read_text
 from judge.jury.verdict import Decision, Vote, decide, opinion
 from judge.ranking import rank, swiss_pairs

@@ -1,0 +1,84 @@
+"""What a protocol of judges is: one way to ask a judge about pairs of answers to a prompt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from judge.jury.config import Judge, JuryConfig
+from judge.jury.labels import draw_nonce
+from judge.jury.verdict import Vote
+from pairwright.errors import UsageError
+from pairwright.records import Message, Request, Sampling, conversation
+from pairwright.stages.asking import Asking
+from prompts import Template, load
+from prompts.template import TemplateError
+
+
+class Case(NamedTuple):
+    """A prompt and the answers to it that are compared."""
+
+    row_id: str
+    prompt: str
+    texts: tuple[str, ...]
+    occurrence: int = 0
+    messages: tuple[Message, ...] = ()
+    """The prompt as a conversation, for reward models."""
+
+    @property
+    def nonce(self) -> str:
+        """A code between which texts are shown, and which none of them holds."""
+        return draw_nonce(self.row_id, [self.prompt, *self.texts])
+
+
+class JudgeProtocol(Protocol):
+    """A way to ask a judge. It is made once for all the judges of a jury that are asked in this way."""
+
+    pointwise: bool
+    """Whether each answer is judged by itself: then all pairs of answers cost no more than some."""
+    templates: Mapping[str, str]
+    """The text of its templates, by name."""
+
+    def __init__(self, config: JuryConfig, judges: Sequence[Judge]) -> None:
+        """Read the templates. Raises `UsageError` for one that cannot be used."""
+
+    def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
+        """The votes of a judge on each of the pairs, whose answers are given by their numbers."""
+        ...
+
+
+def loaded(name: str, variables: Sequence[str]) -> Template:
+    """A template that wants no others than these variables. Raises `UsageError`."""
+    try:
+        template = load(name)
+        template.require(*variables)
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+    return template
+
+
+def rendered(template: Template, **variables: Any) -> tuple[Message, ...]:
+    """The messages of a template. Raises `UsageError`."""
+    try:
+        return conversation(template.messages(**variables))
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+
+
+def request(
+    judge: Judge,
+    case: Case,
+    messages: tuple[Message, ...],
+    max_tokens: int,
+    logprobs: int = 0,
+    choices: tuple[str, ...] = (),
+    *,
+    template: str = "",
+) -> Request:
+    """What a judge is asked, greedily; `template` is the hash of the template that was rendered."""
+    return Request(
+        role=judge.role,
+        messages=messages,
+        sampling=Sampling(max_tokens=max_tokens, temperature=0.0, logprobs=logprobs),
+        choices=choices,
+        template=template,
+        sample_index=case.occurrence,
+    )
