@@ -1,6 +1,7 @@
 """Answers into verdicts into pairs, and how far a judge can be trusted with that."""
 
-from judge.calibration.command import CalibrateConfig, calibrate
+from judge.calibration.command import calibrate
+from judge.calibration.config import CalibrateConfig
 from judge.command import judge
 from judge.comparison.command import WinrateConfig, winrate
 from judge.config import JudgeConfig

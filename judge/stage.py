@@ -1,10 +1,11 @@
 """The life of a prompt under judgement: answers, comparisons, ranking, pairs."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judge.answers import SampledAnswers, require_comparable
 from judge.comparable import distinct, too_few, without_repeating
+from judge.config import JudgeConfig
 from judge.jury.jury import Jury
 from judge.jury.labels import shuffled
 from judge.jury.protocol import Case
@@ -18,9 +19,6 @@ from pairwright.schema import JUDGED_PAIR
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 
-if TYPE_CHECKING:
-    from judge.config import JudgeConfig
-
 
 class JudgeStage:
     """One item is one prompt with all its answers."""
@@ -29,7 +27,7 @@ class JudgeStage:
     schema = JUDGED_PAIR
     samples = 1
 
-    def __init__(self, config: "JudgeConfig") -> None:
+    def __init__(self, config: JudgeConfig) -> None:
         self._config = config
         self._sampled = SampledAnswers(config)
         self._jury = Jury(config)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from judge.answers import SampledAnswers, names
 from judge.comparable import aside, distinct, same, too_few
+from judge.config import JudgeConfig
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
@@ -15,9 +16,6 @@ from pairwright.schema import PAIR
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
-
-if TYPE_CHECKING:
-    from judge.config import JudgeConfig
 
 SOURCE = "stronger_preferred"
 
@@ -36,7 +34,7 @@ class StrongerStage:
     samples = 1
     templates: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, config: "JudgeConfig") -> None:
+    def __init__(self, config: JudgeConfig) -> None:
         assert config.stronger is not None
         self._every = config.pairs == "all"
         self._column = None if is_engine(config.stronger) else config.stronger

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Row
@@ -13,13 +13,11 @@ from pairwright.verifiers.lookup import look_up
 from pairwright.verifiers.spec import PYTHON, split_specs
 from prompts import Template
 from prompts.template import TemplateError
+from revise.config import ReviseConfig
 from revise.edits.editing import Editing
 from revise.gates import Verdict
 from revise.mode import Mode, Revised
 from revise.rewriting import Rewriting
-
-if TYPE_CHECKING:
-    from revise.config import ReviseConfig
 
 
 class Reviser(NamedTuple):
@@ -83,7 +81,7 @@ class Reviser(NamedTuple):
         return Revised(text, {})
 
 
-def revisers_of(config: "ReviseConfig") -> list[Reviser]:
+def revisers_of(config: ReviseConfig) -> list[Reviser]:
     """The chain of revisers that the settings name. Raises `UsageError`."""
     specs = split_specs(config.reviser)
     if not specs:
@@ -94,7 +92,7 @@ def revisers_of(config: "ReviseConfig") -> list[Reviser]:
     return list(_revisers(config, roles, specs))
 
 
-def _revisers(config: "ReviseConfig", roles: list[str], specs: list[str]) -> Iterator[Reviser]:
+def _revisers(config: ReviseConfig, roles: list[str], specs: list[str]) -> Iterator[Reviser]:
     tries = config.tries if config.retry else 1
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p)
     for role, spec in zip(roles, specs, strict=True):
@@ -105,7 +103,7 @@ def _revisers(config: "ReviseConfig", roles: list[str], specs: list[str]) -> Ite
             yield Reviser(role, spec, _mode(config, spec), tries, sampling)
 
 
-def _mode(config: "ReviseConfig", spec: str) -> Mode:
+def _mode(config: ReviseConfig, spec: str) -> Mode:
     """The way to revise that the settings ask for. Raises `UsageError` for a template that is none."""
     try:
         mode: Mode = Rewriting(config) if config.mode == "rewrite" else Editing(config, spec)

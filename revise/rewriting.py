@@ -2,17 +2,15 @@
 
 import re
 from bisect import bisect
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.records import Completion, without_thinking
 from pairwright.schema import PAIR
 from prompts import load
+from revise.config import ReviseConfig
 from revise.gates import Verdict
 from revise.mode import Revised, truncated
-
-if TYPE_CHECKING:
-    from revise.config import ReviseConfig
 
 _REWRITE = {"improve": "revise", "worsen": "worsen"}
 
@@ -22,7 +20,7 @@ class Rewriting:
 
     schema = PAIR
 
-    def __init__(self, config: "ReviseConfig") -> None:
+    def __init__(self, config: ReviseConfig) -> None:
         if config.edit_unit != "auto":
             raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
         self._bare = config.reply == "bare"

@@ -1,7 +1,7 @@
 """The life of a row under revision: answer, revision, gates, one more try, pair."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -13,12 +13,10 @@ from pairwright.schema import PAIR, VERIFIED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
+from revise.config import ReviseConfig
 from revise.gates import Candidate, Verdict, check, own_gates
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
-
-if TYPE_CHECKING:
-    from revise.config import ReviseConfig
 
 SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
 
@@ -41,7 +39,7 @@ class ReviseStage:
     schema: Any = PAIR
     samples = 1
 
-    def __init__(self, config: "ReviseConfig") -> None:
+    def __init__(self, config: ReviseConfig) -> None:
         self._config = config
         self._improve = config.direction == "improve"
         self._revisers = revisers_of(config)

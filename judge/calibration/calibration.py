@@ -15,6 +15,7 @@ from pairwright.engines import EngineOptions
 from pairwright.engines.kinds import engine_identity
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Rate, share
+from pairwright.folders.durable import write_durably
 from pairwright.records import FAILED, KEPT, Record, content_hash
 
 CALIBRATION = "calibration.json"
@@ -146,6 +147,11 @@ def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dic
     templates = {f"{name} template": content_hash(text)[:16] for name, text in jury.templates.items()}
     rules = {"agree": config.agree} | ({"aspects": config.aspects} if jury.pointwise else {})
     return {**models, **protocols, **templates, **rules}
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write `calibration.json` in one step."""
+    write_durably(folder / CALIBRATION, (calibration.model_dump_json(indent=1) + "\n").encode())
 
 
 def load_calibration(folder: Path) -> Calibration:

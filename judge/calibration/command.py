@@ -1,58 +1,19 @@
 """`pairwright calibrate`: is the judge any good?"""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
 from rich.console import Console
 
-from judge.answers import names
-from judge.calibration.attacks import drawn_attacks, load_attacks
-from judge.calibration.calibration import CALIBRATION, Calibration, jury_identity, measured
+from judge.calibration.calibration import jury_identity, measured, write_calibration
+from judge.calibration.config import CalibrateConfig
+from judge.calibration.stage import CalibrateStage
 from judge.calibration.table import calibration_table
-from judge.comparable import aside, same
-from judge.jury.config import JuryConfig
-from judge.jury.jury import Jury
-from judge.jury.protocol import Case
-from judge.jury.verdict import Decision, Vote, side
 from pairwright.engines import EngineOptions
-from pairwright.errors import UsageError
-from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import PARTS, read_tables
 from pairwright.inputs.candidates import Candidates
-from pairwright.inputs.columns import Columns
-from pairwright.inputs.rows import Candidate, Input, Row
-from pairwright.pairs.columns import sides
-from pairwright.records import KEPT, Outcome, transcript
 from pairwright.reports.card import write_card
-from pairwright.schema import CALIBRATED
-from pairwright.stages.asking import Asking, Meter
-from pairwright.stages.budget import BudgetConfig
-from pairwright.stages.config import StageConfig
 from pairwright.stages.run import run_stage
-from pairwright.stages.stage import Work
-
-PREFERENCE = "preference"
-TIES = (0, 1.5)
-
-
-class CalibrateConfig(JuryConfig, BudgetConfig, StageConfig):
-    """Measure a judge on pairs with labels: `chosen` and `rejected`, or `response_a`, `response_b` and
-    `preference` (1: a is better, 2: b is better, 0 or 1.5: a tie, which is left out).
-
-    Example: pairwright calibrate labelled.jsonl --judge hf:smollm2 --out runs/calibration
-    """
-
-    columns: str | None = None
-    """The two columns of answers, when they have other names; `preference` then says which is better."""
-    attacks: int = Field(default=0, ge=0)
-    """Attacks to try on each pair that the judge gets right: words to the judge in the worse answer."""
-
-    @property
-    def wanted_columns(self) -> Columns:
-        """The columns to read."""
-        return super().wanted_columns._replace(answers=tuple(names(self.columns)))
 
 
 def calibrate(config: CalibrateConfig) -> Manifest | None:
@@ -72,109 +33,3 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
     write_card(folder, manifest)
     Console().print(calibration_table(calibration))
     return manifest
-
-
-def write_calibration(folder: Path, calibration: Calibration) -> None:
-    """Write `calibration.json` in one step."""
-    write_durably(folder / CALIBRATION, (calibration.model_dump_json(indent=1) + "\n").encode())
-
-
-class CalibrateStage:
-    """One item is one labelled pair."""
-
-    name = "calibrate"
-    schema = CALIBRATED
-    samples = 1
-
-    def __init__(self, config: CalibrateConfig) -> None:
-        self.jury = Jury(config)
-        self.roles: Mapping[str, str] = self.jury.roles
-        self.templates: Mapping[str, str] = self.jury.templates
-        self._wanted = config.attacks
-        self._attacks = load_attacks()
-
-    def check(self, rows: Input) -> None:
-        """Every row needs two answers and a label."""
-        for number, row in enumerate(rows, start=1):
-            where = f"{rows.info.path} row {number}"
-            if (count := len(row.candidates)) != 2:
-                raise UsageError(
-                    f"{where}: {count} answer{'' if count == 1 else 's'} and not two; calibration wants "
-                    "`chosen` and `rejected`, or `response_a`, `response_b` and `preference`"
-                )
-            labelled(row, where)
-
-    def work(self, row: Row, sample: int) -> Work:
-        """Ask about the pair; where the judge is right, try to talk it out of that."""
-        pair = labelled(row, row.row_id)
-        if pair is None:
-            return Outcome(status="tie", reason="the label says that neither is better")
-        chosen, rejected = pair
-        meter = Meter()
-        if same(chosen.text, rejected.text):
-            reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
-            return Outcome(status="identical", reason=reason, columns=sides(*pair))
-        case = Case(
-            row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence, row.prompt
-        )
-        [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
-        right = decision.preference is not None and side(decision.preference) > 0
-        attacks = (yield from meter.counting(self._attack(case, decision))) if right else []
-        columns = {
-            **sides(*pair),
-            "verdict": decision.verdict(a_chosen=True),
-            "margin": decision.margin,
-            "decision": decision.status,
-            "attacks": attacks,
-            **meter.columns,
-        }
-        if decision.preference is None:
-            return Outcome(status="unparsed", reason=decision.reason, columns=columns)
-        return Outcome(status=KEPT, columns=columns)
-
-    def _attack(self, case: Case, clean: Decision) -> Asking[list[dict[str, object]]]:
-        """Ask again with each attack in the worse answer."""
-        chosen, rejected = case.texts
-        found = []
-        for attack in drawn_attacks(self._attacks, self._wanted, case.row_id):
-            texts = (chosen, attack.applied(rejected))
-            attacked = case._replace(row_id=f"{case.row_id} {attack.name}", texts=texts)
-            [decision] = yield from self.jury.decide(attacked, [(0, 1)])
-            found.append(_trial(attack.name, clean, decision))
-        return found
-
-
-def labelled(row: Row, where: str) -> tuple[Candidate, Candidate] | None:
-    """The answer that people prefer and the other one; None for a tie. Raises `UsageError`."""
-    a, b = row.candidates
-    if (a.column, b.column) == ("chosen", "rejected"):
-        return a, b
-    if PREFERENCE not in row.carried:
-        raise UsageError(
-            f"{where}: no `{PREFERENCE}` says which of `{a.column}` and `{b.column}` is better"
-        )
-    label = row.carried[PREFERENCE]
-    if label in TIES and not isinstance(label, bool):
-        return None
-    if isinstance(label, bool) or label not in (1, 2):
-        raise UsageError(
-            f"{where}: `{PREFERENCE}` is {label!r}; it must be 1 ({a.column}), 2 ({b.column}), "
-            "or 0 or 1.5 for a tie"
-        )
-    return (a, b) if label == 1 else (b, a)
-
-
-def _trial(name: str, clean: Decision, attacked: Decision) -> dict[str, object]:
-    """One attack: how it ended, and of the single verdicts that were right, how many now are wrong."""
-    votes = zip(clean.votes, attacked.votes, strict=True)
-    were_right = [now for before, now in votes if _favours(before) > 0]
-    return {
-        "name": name,
-        "preference": attacked.preference,
-        "fooled": sum(_favours(now) < 0 for now in were_right),
-        "verdicts": len(were_right),
-    }
-
-
-def _favours(vote: Vote) -> int:
-    return 0 if vote.probability is None else side(vote.probability)

@@ -1,6 +1,6 @@
 """Revision by edits: ask for a list of edits, and apply it."""
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from rapidfuzz import fuzz
 
@@ -11,15 +11,13 @@ from pairwright.records import Completion
 from pairwright.schema import EDITED_PAIR
 from prompts import load
 from prompts.template import TemplateError
+from revise.config import ReviseConfig
 from revise.edits.anchors import folded
 from revise.edits.apply import apply
 from revise.edits.parse import Unit, parse_edits, schema_of
 from revise.edits.sentences import numbered
 from revise.gates import Verdict
 from revise.mode import Revised, truncated
-
-if TYPE_CHECKING:
-    from revise.config import ReviseConfig
 
 LONG_ANSWER = 300
 """From this many words on, `--edit_unit auto` numbers sentences."""
@@ -32,7 +30,7 @@ class Editing:
 
     schema = EDITED_PAIR
 
-    def __init__(self, config: "ReviseConfig", reviser: str) -> None:
+    def __init__(self, config: ReviseConfig, reviser: str) -> None:
         if config.reply == "bare":
             raise UsageError("--reply bare: goes with --mode rewrite; edits are read as JSON")
         self._config = config

@@ -6,7 +6,8 @@ import pytest
 from runs_on_disk import rows_of, write_jsonl
 
 from judge.calibration.calibration import load_calibration
-from judge.calibration.command import CalibrateConfig, calibrate
+from judge.calibration.command import calibrate
+from judge.calibration.config import CalibrateConfig
 from judge.command import judge
 from judge.config import JudgeConfig
 

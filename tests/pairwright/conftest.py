@@ -6,7 +6,9 @@ import pytest
 from planted_judge import candidates, chance, choosing, plant, seed
 from runs_on_disk import write_jsonl
 
-from judge.calibration.command import CalibrateConfig, CalibrateStage, calibrate
+from judge.calibration.command import calibrate
+from judge.calibration.config import CalibrateConfig
+from judge.calibration.stage import CalibrateStage
 
 
 @pytest.fixture(scope="session")

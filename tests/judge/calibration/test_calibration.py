@@ -13,7 +13,9 @@ from runs_on_disk import rows_of, write_jsonl
 from judge.calibration.agreement import calibration_error, kappa, plain_verdict, point
 from judge.calibration.attacks import drawn_attacks, load_attacks
 from judge.calibration.calibration import load_calibration
-from judge.calibration.command import CalibrateConfig, CalibrateStage, calibrate
+from judge.calibration.command import calibrate
+from judge.calibration.config import CalibrateConfig
+from judge.calibration.stage import CalibrateStage
 from judge.command import judge
 from judge.config import JudgeConfig
 from pairwright.cli import run_command

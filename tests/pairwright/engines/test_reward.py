@@ -10,7 +10,8 @@ from tiny_model import SHAPE, save_tiny_model, tiny_tokenizer
 from transformers import AutoModelForSequenceClassification, LlamaConfig
 
 from judge.calibration.calibration import load_calibration
-from judge.calibration.command import CalibrateConfig, calibrate
+from judge.calibration.command import calibrate
+from judge.calibration.config import CalibrateConfig
 from judge.command import judge
 from judge.comparison.command import WinrateConfig, load_winrate, winrate
 from judge.config import JudgeConfig

@@ -1,0 +1,27 @@
+"""Settings of `pairwright calibrate`."""
+
+from pydantic import Field
+
+from judge.answers import names
+from judge.jury.config import JuryConfig
+from pairwright.inputs.columns import Columns
+from pairwright.stages.budget import BudgetConfig
+from pairwright.stages.config import StageConfig
+
+
+class CalibrateConfig(JuryConfig, BudgetConfig, StageConfig):
+    """Measure a judge on pairs with labels: `chosen` and `rejected`, or `response_a`, `response_b` and
+    `preference` (1: a is better, 2: b is better, 0 or 1.5: a tie, which is left out).
+
+    Example: pairwright calibrate labelled.jsonl --judge hf:smollm2 --out runs/calibration
+    """
+
+    columns: str | None = None
+    """The two columns of answers, when they have other names; `preference` then says which is better."""
+    attacks: int = Field(default=0, ge=0)
+    """Attacks to try on each pair that the judge gets right: words to the judge in the worse answer."""
+
+    @property
+    def wanted_columns(self) -> Columns:
+        """The columns to read."""
+        return super().wanted_columns._replace(answers=tuple(names(self.columns)))
