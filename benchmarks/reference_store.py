@@ -73,8 +73,8 @@ def theirs(args: argparse.Namespace, pairs: Path, work: Path, beta: float) -> in
     from datasets import load_dataset
     from transformers import AutoModelForCausalLM
 
+    from pairwright.models.loading import load_tokenizer
     from pairwright.models.names import resolve_model
-    from train.models.language import load_tokenizer
 
     asked = []
 

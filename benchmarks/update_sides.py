@@ -83,8 +83,8 @@ class Theirs:
         from datasets import Dataset
         from transformers import AutoModelForCausalLM
 
+        from pairwright.models.loading import load_tokenizer
         from pairwright.models.names import resolve_model
-        from train.models.language import load_tokenizer
 
         self._pairs, self._size, self._sorted = read_pairs(args), args.trl_batch, args.trl_sorted
         place = resolve_model(args.model)
@@ -167,8 +167,8 @@ def adamw(weights: list[torch.Tensor]) -> torch.optim.Optimizer:
 def read_pairs(args: argparse.Namespace) -> list[Any]:
     """The first pairs of the file that fit, as token ids."""
     from pairwright.inputs.pairs import read_pairs as read
+    from pairwright.models.loading import load_tokenizer
     from train.data.pairs import encode_pairs
-    from train.models.language import load_tokenizer
 
     rows = read((args.pairs,), 4 * args.limit)
     kept, _ = encode_pairs(rows, load_tokenizer(args.model), args.max_length)

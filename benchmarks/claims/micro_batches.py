@@ -19,9 +19,10 @@ import torch
 from made_pairs import as_row, joined, made, write
 from torch import Tensor
 
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.devices.accelerator import accelerator_for
-from train.models.language import load_tokenizer, switch_randomness_off
+from train.models.language import switch_randomness_off
 from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
 from train.preference.reference import with_reference

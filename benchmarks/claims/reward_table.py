@@ -30,9 +30,8 @@ import numpy as np
 import torch
 
 from pairwright.inputs.sources import records
+from pairwright.models.loading import load_for_scoring, load_tokenizer
 from train.forward.layout import tree_support
-from train.models.language import load_tokenizer
-from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, encode_reward_pairs
 from train.reward_model.report import PairScores, assess, calibration, score_pairs
@@ -184,7 +183,7 @@ def test(config: RewardConfig, files: Mapping[str, tuple[str, str]]) -> Scores:
     """Rewards of the test pairs, kept beside the model."""
     kept = Path(config.output_dir) / "test_scores.json"
     if not kept.exists():
-        model = load_reward_model(config.output_dir)
+        model = load_for_scoring(config.output_dir, "float32", "cpu").model
         model = model.to("cpu" if config.use_cpu else "cuda")
         tree_support(model)  # found out in float32, as in training
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bool(config.bf16)):

@@ -20,9 +20,8 @@ from typing import Any
 
 from toy_games import apart_in_gold, golden_over, markdown, parser_of, play, rewards_of, seeds_of, toy_of
 
+from pairwright.models.loading import load_for_scoring, load_tokenizer
 from train.data.split import without_prompts_of
-from train.models.language import load_tokenizer
-from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import encode_reward_pairs, load_reward_pairs
 from train.reward_model.report import assess, score_pairs
@@ -70,7 +69,9 @@ def on_golden_pairs(model: Path, run: Path) -> dict[str, Any]:
     training = load_reward_pairs(config, tokenizer).training
     golden = encode_reward_pairs([str(run)], config, tokenizer, golden=True).kept
     pairs, _ = without_prompts_of(training, golden)
-    scores = score_pairs(load_reward_model(str(model)), pairs, budget=config.micro_batch_tokens)
+    scores = score_pairs(
+        load_for_scoring(str(model), "float32", "cpu").model, pairs, budget=config.micro_batch_tokens
+    )
     return assess(scores, bins=config.bins)
 
 

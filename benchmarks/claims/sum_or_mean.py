@@ -30,8 +30,8 @@ def per_token(runs: Sequence[Curves], *, long: bool) -> Array:
 def mean_tokens(model: str, updates: int, pairs_per_update: int) -> float:
     """Mean tokens of a chosen answer that is trained on."""
     from pairwright.inputs.pairs import parse_pair
+    from pairwright.models.loading import load_tokenizer
     from train.data.pairs import encode_pair
-    from train.models.language import load_tokenizer
 
     setting = Setting(join=JOIN, updates=updates, pairs_per_update=pairs_per_update)
     tokenizer = load_tokenizer(model)

@@ -20,9 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from game_toy import Toy, answers_of, gold, golden_string, human_pairs, strings
 from tiny_model import save_tiny_model, write_jsonl
 
+from pairwright.models.loading import load_for_scoring, load_tokenizer
 from train.adversarial.game import game
-from train.models.language import load_tokenizer
-from train.models.reward import load_reward_model
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import encode_reward_pairs
 from train.reward_model.report import PairScores, score_pairs
@@ -123,7 +122,7 @@ def rewards_of(model: Path, pairs: Sequence[Texts]) -> PairScores:
     config = RewardConfig(model=str(model), data=str(asked), output_dir="-")
     kept = encode_reward_pairs([str(asked)], config, load_tokenizer(str(model)), golden=False).kept
     torch.set_num_threads(1)
-    return score_pairs(load_reward_model(str(model)), kept, budget=4096)
+    return score_pairs(load_for_scoring(str(model), "float32", "cpu").model, kept, budget=4096)
 
 
 def over_seeds(values: Iterable[float]) -> str:

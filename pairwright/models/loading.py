@@ -1,17 +1,22 @@
 """A model and its tokenizer, loaded for generation or for scoring."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from pairwright.errors import UsageError
-from pairwright.models.names import resolve_model
+from pairwright.models.names import base_of, find_model, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
+from pairwright.models.weights import as_usage_error, read_adapter, read_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+CLASSIFIER = "ForSequenceClassification"
+"""How the names of architectures end that give scores."""
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 
 
 class Loaded(NamedTuple):
@@ -34,18 +39,18 @@ class Loaded(NamedTuple):
 
 
 def load_for_generation(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
-    """The model that `resolve_model` takes `name` for.
+    """The model that `resolve_model` takes `name` for; an adapter stays apart on its base.
 
-    Raises `UsageError` if it cannot be loaded, or if it keeps a state instead of keys and values,
+    Raises `UsageError` if it cannot be loaded whole, or if it keeps a state instead of keys and values,
     which cannot be batched with padding.
     """
     source, place = resolve_model(name), _device(device)
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise UsageError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    tokenizer = load_tokenizer(name)
+    if is_adapter(source):
+        base = read_model(AutoModelForCausalLM, base_of(source), name, dtype=dtype)
+        model = read_adapter(base, source, name).get_base_model()
+    else:
+        model = read_model(AutoModelForCausalLM, source, name, dtype=dtype)
     if model._is_stateful:
         raise UsageError(f"{name} is a recurrent model; run it on a server (openai:MODEL@URL).")
     return _placed(model, tokenizer, place, dtype)
@@ -54,25 +59,46 @@ def load_for_generation(name: str, dtype: str = "auto", device: str = "auto") ->
 def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
     """The reward model that `resolve_model` takes `name` for. Raises `UsageError` when it is none."""
     source, place = resolve_model(name), _device(device)
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(source)
-            kind = next(iter(config.architectures or ()), "a model of no name")
-            if not kind.endswith("ForSequenceClassification") or config.num_labels != 1:
-                raise UsageError(
-                    f"{name}: holds {kind}, which is no reward model (a sequence classifier of one label); "
-                    "pairwright reward makes one"
-                )
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForSequenceClassification.from_pretrained(source, dtype=dtype)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise UsageError(f"{name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
-    if not isinstance(getattr(model, "score", None), torch.nn.Linear):
-        raise UsageError(f"{name}: {type(model).__name__} has no head that reads one token")
+    require_reward_model(source, name)
+    tokenizer = load_tokenizer(name)
+    model = read_model(AutoModelForSequenceClassification, source, name, dtype=dtype)
+    require_head(model, name)
     for settings in (model.config, model.config.get_text_config()):
         if settings.pad_token_id is None:
             settings.pad_token_id = 0  # it refuses batches without one; what it reads there is not used
     return _placed(model, tokenizer, place, dtype)
+
+
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model, or of an adapter or its base. Raises `UsageError` when there is none."""
+    place = find_model(name)
+    with as_usage_error(name), quiet():
+        if is_adapter(place) and not any((Path(place) / file).is_file() for file in _TOKENIZERS):
+            place = base_of(place)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place)
+    return tokenizer
+
+
+def require_reward_model(place: str, name: str) -> None:
+    """Raise `UsageError` unless the model is a sequence classifier of one label."""
+    if is_adapter(place):
+        raise UsageError(f"{name} is an adapter; merge it into its base to score with it")
+    with as_usage_error(name), quiet():
+        config = AutoConfig.from_pretrained(place)
+    kind = next(iter(config.architectures or ()), "a model of no name")
+    if not kind.endswith(CLASSIFIER):
+        raise UsageError(
+            f"{name}: holds {kind}, which gives no scores; train a reward model from it first: "
+            f"pairwright reward --model {name} --data PAIRS --output_dir DIR"
+        )
+    if config.num_labels != 1:
+        raise UsageError(f"{name}: a classifier of {config.num_labels} labels; a reward model has one")
+
+
+def require_head(model: Any, name: str) -> None:
+    """Raise `UsageError` unless the model reads its reward off one token."""
+    if not isinstance(getattr(model, "score", None), torch.nn.Linear):
+        raise UsageError(f"{name}: {type(model).__name__} has no head that reads one token")
 
 
 def _placed(

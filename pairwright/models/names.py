@@ -1,5 +1,6 @@
 """Model folders: whether one can be loaded, and a short hash of what is in it."""
 
+import json
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from pairwright.errors import UsageError
 from pairwright.hub import go_offline_if_unreachable
 from pairwright.models.fingerprint import fingerprint
 from pairwright.models.quiet import quiet
+
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 def resolve_model(name: str) -> str:
@@ -36,10 +39,32 @@ def find_model(name: str) -> str:
 
 
 def _check(folder: Path) -> None:
-    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+    if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
         raise UsageError(f"{folder} has no config.json; name a folder that holds a model.")
     if not any(folder.glob("*.safetensors")):
         raise UsageError(f"{folder} has no weights (*.safetensors).")
+
+
+def is_adapter(place: str) -> bool:
+    """Whether a folder holds an adapter of `peft` in place of a model."""
+    return (Path(place) / ADAPTER_CONFIG).is_file()
+
+
+def base_of(place: str) -> str:
+    """What `resolve_model` gives for the model that the adapter in a folder was trained on.
+
+    Raises `UsageError` for an adapter that names none, or one that is not there.
+    """
+    try:
+        named = json.loads((Path(place) / ADAPTER_CONFIG).read_bytes()).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        named = None
+    if not named:
+        raise UsageError(f"{place}: its {ADAPTER_CONFIG} names no base model (base_model_name_or_path)")
+    try:
+        return find_model(str(named))
+    except UsageError as error:
+        raise UsageError(f"{place} is an adapter, and its base cannot be found: {error}") from error
 
 
 def model_identity(name: str, dtype: str = "auto") -> str:
@@ -52,7 +77,8 @@ def model_identity(name: str, dtype: str = "auto") -> str:
     if not source.is_dir():
         return f"{name}@{_commit(name)}:{dtype}"
     label = name if name == "smollm2" else "folder"
-    return f"{label}@{fingerprint(source)}:{dtype}"
+    on = f"+{model_identity(base_of(str(source)), '')}" if is_adapter(str(source)) else ""
+    return f"{label}@{fingerprint(source)}{on}:{dtype}"
 
 
 def _commit(hub_id: str) -> str:

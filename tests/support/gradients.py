@@ -3,8 +3,9 @@
 import torch
 from accelerate import Accelerator
 
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
-from train.models.language import load_model, load_tokenizer, trained
+from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
 from train.preference.reference import with_reference

@@ -20,6 +20,7 @@ from judge.stronger import StrongerStage
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.sources import open_source
+from pairwright.models.loading import require_reward_model
 from pairwright.models.names import find_model, model_identity
 from pairwright.stages.run import run_stage
 from pairwright.stages.sample import SampleConfig, sample
@@ -29,7 +30,6 @@ from train.adversarial.prompts import Halves, Prompts, keep_prompts, read_halves
 from train.adversarial.table import write_table
 from train.adversarial.warnings import failure_signs
 from train.devices.processes import say
-from train.models.reward import require_reward_model
 from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
 from train.reward_model.config import RewardConfig, ScoreConfig

@@ -11,12 +11,12 @@ from torch import Tensor
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from pairwright.models.chat import encode_answer
+from pairwright.models.loading import load_for_scoring, load_tokenizer
 from pairwright.records import KEPT, conversation
 from train.data.split import without_prompts_of
 from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs
-from train.models.language import load_base, load_tokenizer, switch_randomness_off, to_device
-from train.models.reward import load_reward_model
+from train.models.language import load_base, switch_randomness_off, to_device
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, encode_reward_pairs, load_reward_pairs
 from train.reward_model.report import assess, score_pairs
@@ -60,7 +60,7 @@ def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[st
     """
     tokenizer = load_tokenizer(config.output_dir)
     pairs = load_reward_pairs(config, tokenizer)
-    model = to_device(load_reward_model(config.output_dir), config.use_cpu)
+    model = load_for_scoring(config.output_dir, "float32", "cpu" if config.use_cpu else "auto").model
 
     def accuracy(some: Sequence[RewardPair]) -> float | None:
         found = score_pairs(model, some, budget=config.micro_batch_tokens)

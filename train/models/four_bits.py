@@ -15,7 +15,9 @@ from accelerate import PartialState
 from torch import nn
 
 from pairwright.errors import UsageError
+from pairwright.models.names import base_of, is_adapter
 from pairwright.models.quiet import quiet
+from pairwright.models.weights import as_usage_error, read_model
 from train.config import TrainingConfig
 
 # Where it is imported, by peft as well, it may regret a kernel of the hub that only inference uses.
@@ -42,13 +44,15 @@ def require_whole_weights(place: str, name: str) -> None:
     """Raise `UsageError` for a model whose weights were quantized by somebody else."""
     from transformers import AutoConfig
 
-    with quiet():
+    if is_adapter(place):
+        place = base_of(place)
+    with as_usage_error(name), quiet():
         found = getattr(AutoConfig.from_pretrained(place), "quantization_config", None)
     if found is not None:
         method = found.get("quant_method") if isinstance(found, dict) else found.quant_method
         raise UsageError(
-            f"{name}: its weights are quantized already ({getattr(method, 'value', method)}); name the "
-            "model that it was made from, and --load_in_4bit quantizes that"
+            f"{name}: its weights are quantized already ({getattr(method, 'value', method)}), and such "
+            "weights are not trained; name the model that it was made from (--load_in_4bit quantizes that)"
         )
 
 
@@ -86,14 +90,16 @@ def on_whole_weights(model: Any) -> Any:
     packed = model.get_base_model()
     config = copy.deepcopy(packed.config)
     del config.quantization_config
-    with quiet():
-        base = type(packed).from_pretrained(
-            packed.name_or_path,
-            config=config,
-            revision=getattr(config, "_commit_hash", None) or "main",
-            dtype=torch.float32,
-            use_safetensors=True,
-        )
+    base = read_model(
+        type(packed),
+        packed.name_or_path,
+        packed.name_or_path,
+        fresh="score" if hasattr(packed, "score") else "",  # the head is among what is trained
+        config=config,
+        revision=getattr(config, "_commit_hash", None) or "main",
+        dtype=torch.float32,
+        use_safetensors=True,
+    )
     adapted = get_peft_model(base, copy.deepcopy(model.peft_config["default"]))
     set_peft_model_state_dict(adapted, get_peft_model_state_dict(model))
     return adapted

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from pairwright.errors import UsageError
 from pairwright.models.fingerprint import fingerprint
-from pairwright.models.names import find_model, resolve_model
+from pairwright.models.names import base_of, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
+from pairwright.models.weights import as_usage_error, first_line, read_adapter, read_model
 from train.config import TrainingConfig
 from train.devices.sharded import reshard
 from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
@@ -22,18 +23,8 @@ if TYPE_CHECKING:
     from train.data.split import Item
 
 
-ADAPTER_CONFIG = "adapter_config.json"
 _RANDOM = ("drop", "jitter")
 """What the names of settings that make a forward pass random have in common."""
-
-
-def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model. Raises `UsageError` when there is none."""
-    from transformers import AutoTokenizer
-
-    with as_usage_error(name), quiet():
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(find_model(name))
-    return tokenizer
 
 
 def model_identity(name: str) -> str:
@@ -51,7 +42,7 @@ def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
     """The language model to train, with adapters if asked, as `made_trainable` describes."""
 
     def load(place: str, how: dict[str, Any]) -> Any:
-        return _load_base(place, how, adapted=bool(config.lora_r))
+        return _load_base(place, how, config.model, adapted=bool(config.lora_r))
 
     return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
 
@@ -69,11 +60,10 @@ def made_trainable(
     frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
     how: dict[str, Any] = {"dtype": frozen}
     place = resolve_model(config.model)
-    with as_usage_error(config.model), quiet():
-        if config.load_in_4bit:
-            require_whole_weights(place, config.model)
-            how |= in_four_bits(config, frozen)
-        model = load(place, how)
+    require_whole_weights(place, config.model)
+    if config.load_in_4bit:
+        how |= in_four_bits(config, frozen)
+    model = load(place, how)
     if config.lora_r:
         model = _with_adapters(model, config, task_type)
     if config.gradient_checkpointing:
@@ -150,8 +140,7 @@ def load_weights(model: Any, folder: Path) -> None:
 
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
         return
-    with quiet():
-        saved = type(model).from_pretrained(folder, dtype=torch.float32)
+    saved = read_model(type(model), str(folder), str(folder), dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
 
 
@@ -176,25 +165,24 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
 
 def load_base(name: str) -> Any:
     """A causal language model in float32, adapters merged, with gradients off."""
-    with as_usage_error(name), quiet():
-        return _load_base(resolve_model(name), {"dtype": torch.float32}, adapted=False).requires_grad_(
-            False
-        )
+    how = {"dtype": torch.float32}
+    return _load_base(resolve_model(name), how, name, adapted=False).requires_grad_(False)
 
 
-def _load_base(place: str, how: dict[str, Any], *, adapted: bool) -> Any:
+def _load_base(place: str, how: dict[str, Any], name: str, *, adapted: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
-    if not (Path(place) / ADAPTER_CONFIG).is_file():
-        return AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **how)
+    def read(folder: str) -> Any:
+        return read_model(AutoModelForCausalLM, folder, name, use_safetensors=True, **how)
+
+    if not is_adapter(place):
+        return read(place)
     if adapted:
         raise UsageError(
             f"{place} is an adapter; merge it into its base to put another on top, or train all "
             "weights with --lora_r 0"
         )
-    from peft import AutoPeftModelForCausalLM
-
-    model = AutoPeftModelForCausalLM.from_pretrained(place, **how).merge_and_unload()
+    model = read_adapter(read(base_of(place)), place, name).merge_and_unload()
     return model.requires_grad_(True)
 
 
@@ -211,28 +199,7 @@ def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
     try:
         return get_peft_model(model, lora)
     except ValueError as error:
-        raise UsageError(f"lora_target_modules: {_first_line(error)}") from None
-
-
-@contextmanager
-def as_usage_error(name: str) -> Iterator[None]:
-    """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{name}: cannot be loaded as a model ({_first_line(error)})") from error
-    except RuntimeError as error:
-        if "size mismatch" not in str(error):
-            raise
-        what = next(line for line in str(error).splitlines() if "size mismatch" in line).strip()
-        raise UsageError(
-            f"{name}: its weights do not fit the model they are for ({what}); was an adapter trained on "
-            "another base, or one with another vocabulary?"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UsageError(f"lora_target_modules: {first_line(error)}") from None
 
 
 def to_device(model: Any, use_cpu: bool) -> Any:

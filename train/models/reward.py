@@ -1,23 +1,17 @@
 """Reward models: a language model's body with one number for a head, as `transformers` loads it."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from pairwright.errors import UsageError
 from pairwright.models.chat import end_of_turn
-from pairwright.models.names import resolve_model
+from pairwright.models.loading import CLASSIFIER, require_head
+from pairwright.models.names import is_adapter
 from pairwright.models.quiet import quiet
+from pairwright.models.weights import as_usage_error, read_model
 from train.config import TrainingConfig
-from train.models.language import (
-    ADAPTER_CONFIG,
-    as_usage_error,
-    is_adapted,
-    made_trainable,
-    switch_randomness_off,
-)
+from train.models.language import is_adapted, made_trainable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +26,7 @@ def load_for_reward_training(
     """
 
     def load(place: str, how: dict[str, Any]) -> Any:
-        model = _load(place, how)
+        model = _load(place, how, config.model)
         model.score.float()  # it is trained, whatever the body is kept in
         tokenizer.pad_token = padding_token(tokenizer)
         for settings in (model.config, model.config.get_text_config()):
@@ -40,36 +34,6 @@ def load_for_reward_training(
         return model
 
     return made_trainable(load, config, bf16=bf16, task_type="SEQ_CLS")
-
-
-def load_reward_model(name: str) -> Any:
-    """A finished reward model for scoring: in float32, unable to behave at random.
-
-    Raises `UsageError` for a folder that holds no reward model.
-    """
-    place = resolve_model(name)
-    require_reward_model(place, name)
-    with as_usage_error(name), quiet():
-        model = _load(place, {"dtype": torch.float32})
-    model.requires_grad_(False)
-    switch_randomness_off(model)
-    return model
-
-
-def require_reward_model(place: str, name: str) -> None:
-    """Raise `UsageError` unless the model is a sequence classifier with one output."""
-    from transformers import AutoConfig
-
-    with as_usage_error(name), quiet():
-        config = AutoConfig.from_pretrained(place)
-    architecture = next(iter(config.architectures or ()), "a model of no name")
-    if not architecture.endswith("ForSequenceClassification"):
-        raise UsageError(
-            f"{name}: holds {architecture}, which gives no scores; train a reward model from it first: "
-            f"pairwright reward --model {name} --data PAIRS --output_dir DIR"
-        )
-    if config.num_labels != 1:
-        raise UsageError(f"{name}: a classifier of {config.num_labels} labels; a reward model has one")
 
 
 def padding_token(tokenizer: "PreTrainedTokenizerBase") -> str:
@@ -99,14 +63,22 @@ def head_of(model: Any) -> nn.Linear:
     return head
 
 
-def _load(place: str, how: dict[str, Any]) -> Any:
-    from transformers import AutoModelForSequenceClassification
+def _load(place: str, how: dict[str, Any], name: str) -> Any:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    if (Path(place) / ADAPTER_CONFIG).is_file():
+    if is_adapter(place):
         raise UsageError(f"{place} is an adapter; merge it into its base to make a reward model of it")
-    model = AutoModelForSequenceClassification.from_pretrained(
-        place, num_labels=1, use_safetensors=True, **how
+    with as_usage_error(name), quiet():
+        kinds = AutoConfig.from_pretrained(place).architectures or ()
+    goes_on = any(kind.endswith(CLASSIFIER) for kind in kinds)
+    model = read_model(
+        AutoModelForSequenceClassification,
+        place,
+        name,
+        fresh="" if goes_on else "score",
+        num_labels=1,
+        use_safetensors=True,
+        **how,
     )
-    if not isinstance(getattr(model, "score", None), nn.Linear):
-        raise UsageError(f"{place}: {type(model).__name__} has no head that reads one token")
+    require_head(model, name)
     return model

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair, load_pairs
 from train.data.split import Split
 from train.devices.processes import say
@@ -19,7 +20,6 @@ from train.models.four_bits import weights_of
 from train.models.language import (
     load_base,
     load_model,
-    load_tokenizer,
     merged,
     model_identity,
     switch_randomness_off,

@@ -14,6 +14,7 @@ from pairwright.folders.manifest import Manifest
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.models.chat import encode_answer
+from pairwright.models.loading import load_for_scoring, load_tokenizer, require_reward_model
 from pairwright.models.names import find_model
 from pairwright.records import KEPT, Message, Outcome
 from pairwright.schema import SCORED
@@ -22,8 +23,7 @@ from pairwright.stages.stage import Work
 from pairwright.terminal.text import printable
 from train.forward.answers import Answer
 from train.forward.rewards import answer_scores
-from train.models.language import load_tokenizer, model_identity
-from train.models.reward import load_reward_model, require_reward_model
+from train.models.language import model_identity
 from train.reward_model.config import ScoreConfig
 
 if TYPE_CHECKING:
@@ -90,11 +90,8 @@ class RewardScorer:
     def _loaded(self) -> Any:
         """The model, loaded when first needed: a finished run needs none."""
         if self._model is None:
-            model = load_reward_model(self._config.reward_model)
-            device = self._config.device
-            device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
             dtype = "float32" if self._config.dtype == "auto" else self._config.dtype
-            self._model = model.to(device, dtype=getattr(torch, dtype))
+            self._model = load_for_scoring(self._config.reward_model, dtype, self._config.device).model
         return self._model
 
 

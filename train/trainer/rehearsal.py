@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from pairwright.models.loading import load_tokenizer
 from train.config import TrainingConfig
 from train.data.split import Item, Split, TokenIds, describe_dropped
 from train.devices.accelerator import accelerator_for, uses_bf16
 from train.devices.memory import peak_memory_gib
 from train.devices.processes import say
 from train.forward.layout import tree_support
-from train.models.language import load_tokenizer
 from train.output.folder import check_folder
 from train.output.record import TrainResult, result_of
 from train.trainer.batches import deal

@@ -14,12 +14,13 @@ from typing import Any
 
 from pairwright.folders.durable import TEMPORARY, require_space
 from pairwright.folders.lock import FolderLock
+from pairwright.models.loading import load_tokenizer
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from train.config import TrainingConfig
 from train.devices.accelerator import accelerator_for
 from train.devices.memory import freed_memory_kept, peak_memory_gib
 from train.devices.processes import agreed, on_first, say
-from train.models.language import load_tokenizer, save_model, trained
+from train.models.language import save_model, trained
 from train.output.card import write_model_card
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
 from train.output.folder import TRACKERS, check_folder, enter, find_checkpoint, publish

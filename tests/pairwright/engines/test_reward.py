@@ -121,7 +121,7 @@ def test_it_sits_on_a_jury_and_is_calibrated(folder, tmp_path):
 def test_what_is_no_reward_model_is_refused(folder, tmp_path):
     path = write_jsonl(tmp_path / "rows.jsonl", ROWS)
     shared = {"input": str(path), "columns": "new,old", "out": str(tmp_path / "run")}
-    with pytest.raises(UsageError, match="is no reward model"):
+    with pytest.raises(UsageError, match="gives no scores"):
         judge(JudgeConfig(**shared, judge=f"reward:{save_tiny_model(tmp_path / 'model')}"))
     with pytest.raises(UsageError, match="not asked in words"):
         judge(JudgeConfig(**shared, judge=f"reward:{folder}", protocol="text"))

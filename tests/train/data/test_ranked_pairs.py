@@ -10,8 +10,9 @@ from tiny_model import TinyRun, write_jsonl
 
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
-from train.models.language import load_model, load_tokenizer, trained
+from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
 from train.preference.task import PreferenceTask

@@ -18,13 +18,14 @@ from tiny_model import TinyRun, read_metrics
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, BitsAndBytesConfig
 
 from pairwright.errors import UsageError
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.forward.answers import collate
 from train.forward.layout import tree_support
 from train.forward.logprobs import answer_logprobs, answers_of, token_logprobs
 from train.models import four_bits as quantized
 from train.models.four_bits import is_packed, require_four_bits
-from train.models.language import load_model, load_tokenizer, switch_randomness_off, trained
+from train.models.language import load_model, switch_randomness_off, trained
 from train.on_policy.config import LoopConfig
 from train.on_policy.loop import loop
 from train.preference import reference

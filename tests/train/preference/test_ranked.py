@@ -13,9 +13,10 @@ from tiny_model import TinyRun, read_metrics, write_jsonl
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.scored import read_ranked
+from pairwright.models.loading import load_tokenizer
 from train.data.ranked import Ranked
 from train.forward.logprobs import AnswerLogprobs
-from train.models.language import load_model, load_tokenizer, trained
+from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
 from train.preference import ranked as ranked_task
 from train.preference.config import TrainConfig

@@ -7,8 +7,9 @@ from datasets import Dataset
 from tiny_model import TinyRun
 from transformers import AutoModelForCausalLM
 
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair, load_pairs
-from train.models.language import load_tokenizer, switch_randomness_off
+from train.models.language import switch_randomness_off
 from train.output.metrics import MetricSums
 from train.preference.metrics import METRICS
 from train.preference.objective import pair_logprobs

@@ -15,13 +15,13 @@ from tiny_model import TinyRun, numbered_pairs, read_metrics, write_jsonl
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.models.loading import load_for_scoring, load_tokenizer
 from train.data.pairs import Pair
 from train.forward.answers import Answer
 from train.forward.logprobs import answers_of
 from train.forward.rewards import answer_scores
 from train.losses import ranking, wgan
-from train.models.language import load_tokenizer, trained
-from train.models.reward import load_reward_model
+from train.models.language import trained
 from train.output.metrics import MetricSums
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, pairs_of
@@ -227,7 +227,7 @@ def test_transformers_gives_the_same_scores(tiny, lora_r, side):
     """The base pads with the token that ends answers; scores are read there all the same."""
     config = tiny.reward(f"same-{lora_r}-{side}", lora_r=lora_r, max_steps=2, eval_share=0.0)
     train(config)
-    model = load_reward_model(config.output_dir)
+    model = load_for_scoring(config.output_dir, "float32", "cpu").model
     pairs = pairs_of(RewardTask(config).read(load_tokenizer(config.model)).training)
     assert len({pair.longest for pair in pairs}) > 3
     mine = answer_scores(model, answers_of(pairs)).tolist()
@@ -239,7 +239,7 @@ def test_transformers_gives_the_same_scores(tiny, lora_r, side):
 def test_a_score_does_not_depend_on_what_else_is_in_the_batch(tiny):
     config = tiny.reward("alone", max_steps=1)
     train(config)
-    model = load_reward_model(config.output_dir)
+    model = load_for_scoring(config.output_dir, "float32", "cpu").model
     answers = answers_of(pairs_of(RewardTask(config).read(load_tokenizer(config.model)).training))
     together = answer_scores(model, answers)
     alone = torch.cat([answer_scores(model, [answer]) for answer in answers])
@@ -396,7 +396,9 @@ def test_the_embedded_model_becomes_a_reward_model_with_the_same_scores_everywhe
     config = tiny.reward("embedded", model="smollm2", limit=4, eval_share=0.0, max_steps=1)
     train(config)
     pairs = pairs_of(RewardTask(config).read(load_tokenizer("smollm2")).training)
-    mine = answer_scores(load_reward_model(config.output_dir), answers_of(pairs)).tolist()
+    mine = answer_scores(
+        load_for_scoring(config.output_dir, "float32", "cpu").model, answers_of(pairs)
+    ).tolist()
     for side in ("left", "right"):
         theirs = reward_texts(config.output_dir, pairs, side, batch=8)
         assert theirs == pytest.approx(mine, abs=1e-4)
@@ -417,7 +419,7 @@ def test_settings_that_mean_nothing_are_refused(tiny, changes, sentence):
 
 def test_what_cannot_be_used_is_a_sentence(tiny, tmp_path):
     with pytest.raises(UsageError, match="holds LlamaForCausalLM, which gives no scores"):
-        load_reward_model(tiny.settings["model"])
+        load_for_scoring(tiny.settings["model"])
     bad = write_jsonl(tmp_path / "m.jsonl", [numbered_pairs(1)[0] | {"margin": "wide"}])
     with pytest.raises(UsageError, match=r"m\.jsonl line 1: `margin` must be a number"):
         train(tiny.reward("never", data=bad))

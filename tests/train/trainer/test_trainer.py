@@ -29,8 +29,9 @@ from tiny_model import (
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
-from train.models.language import load_tokenizer, trained
+from train.models.language import trained
 from train.preference import task as preference
 from train.preference.config import TrainConfig
 from train.preference.metrics import METRICS, pair_metrics
@@ -436,7 +437,7 @@ def test_what_cannot_be_used_is_a_sentence(tiny, changes, sentence):
 
 def test_a_model_that_is_shown_to_some_only_is_a_sentence():
     """The hub's address is read at import, so this is asked in a process of its own."""
-    code = "from train.models.language import load_tokenizer\nload_tokenizer('gated/llama')"
+    code = "from pairwright.models.loading import load_tokenizer\nload_tokenizer('gated/llama')"
     with fake_hub() as hub:
         environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
         done = subprocess.run(

@@ -1,0 +1,139 @@
+"""Models read whole: one of whose weights any is missing, or has no place, is refused by name.
+
+`transformers` and `peft` draw at random what a folder lacks, pass over what it has too much, and say so
+in a log line.
+"""
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from pairwright.errors import UsageError
+from pairwright.models.quiet import quiet
+
+ADAPTER_CONFIG = "adapter_config.json"
+_SHOWN = 3
+_BUFFERS = re.compile(r"(^|\.)(inv_freq|masked_bias|position_ids|causal_mask|attn\.bias|attention\.bias)$")
+"""What older versions of `transformers` stored and newer ones compute."""
+_WHOLE = ("embed_tokens.weight", "lm_head.weight")
+"""What `peft` saves with an adapter whose vocabulary grew."""
+_OTHER_HEADS = ("score", "classifier", "classification_head", "regression_head", "qa_outputs")
+"""Heads of models that are no language models."""
+
+
+def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any) -> Any:
+    """The model in `place`, by `kind.from_pretrained` with what `how` says; called `name` in errors.
+
+    `fresh` names a module that is not read but made anew. Raises `UsageError`, naming weights, if any
+    weight would be random or has no place in the model.
+    """
+    with as_usage_error(name), quiet():
+        model, found = kind.from_pretrained(place, output_loading_info=True, **how)
+    made = f"{fresh}." if fresh else None
+    missing = {key for key in found["missing_keys"] if made is None or not key.startswith(made)}
+    unread = {key for key in found["unexpected_keys"] if not _BUFFERS.search(key)}
+    if fresh:  # the head of a language model is given up for it
+        prefix = f"{model.base_model_prefix}."
+        unread = {key for key in unread if key.startswith(prefix)}
+    if missing or any(_misplaced(model, key) for key in unread):
+        raise UsageError(_sentence(name, type(model).__name__, missing, unread))
+    return model
+
+
+def read_adapter(base: Any, place: str, name: str) -> Any:
+    """The base with the adapter of a folder on it, as `peft` has it, gradients off.
+
+    A vocabulary that grew with the adapter grows in the base. Raises `UsageError`, naming weights, if the
+    folder lacks any of the adapter's or has others.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+    from peft.utils import load_peft_weights
+
+    with as_usage_error(name), quiet(), warnings.catch_warnings(action="ignore"):
+        held = load_peft_weights(place, device="cpu")
+        rows = max((len(held[key]) for key in held if key.endswith(_WHOLE)), default=0)
+        if rows > base.get_input_embeddings().weight.shape[0]:
+            base.resize_token_embeddings(rows)
+        model = PeftModel.from_pretrained(base, place)
+        wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    whole = {key for key in held if key.endswith(_WHOLE)}
+    if missing := wanted - set(held):
+        raise UsageError(_sentence(name, "its adapter", missing, set(held) - wanted))
+    if unread := set(held) - wanted - whole:
+        raise UsageError(_sentence(name, "its adapter", set(), unread))
+    return model
+
+
+def stored_names(folder: Path) -> dict[str, Path]:
+    """The file of every tensor in a model's folder."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            found |= dict.fromkeys(file.keys(), path)
+    return found
+
+
+@contextmanager
+def as_usage_error(name: str) -> Iterator[None]:
+    """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise UsageError(f"{name}: cannot be loaded as a model ({first_line(error)})") from error
+    except RuntimeError as error:
+        if "size mismatch" not in str(error) and "mismatched" not in str(error):
+            raise
+        lines = [line.strip() for line in str(error).splitlines() if "mismatch" in line]
+        what = next((line for line in lines if "size mismatch" in line), lines[0])
+        raise UsageError(
+            f"{name}: its weights do not fit the model they are for ({what}); was an adapter trained on "
+            "another base, or one with another vocabulary?"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _misplaced(model: Any, key: str) -> bool:
+    """Whether a weight that was not read shows that this is not the model: one more module is none of it.
+
+    A layer more than the configuration counts, a bias that it denies, or another kind of head do show it.
+    """
+    head, _, rest = key.partition(".")
+    return bool(rest) and (head in _OTHER_HEADS or hasattr(model, head) or _is_list(key))
+
+
+def _is_list(key: str) -> bool:
+    return any(part.isdecimal() for part in key.split("."))
+
+
+def _sentence(name: str, kind: str, missing: set[str], unread: set[str]) -> str:
+    if not missing:
+        heads = [key for key in unread if key.partition(".")[0] in _OTHER_HEADS]
+        why = (
+            "it is another kind of model than the one that is wanted"
+            if heads
+            else "its config.json does not describe them"
+        )
+        return f"{name}: holds {_named(heads or unread)}, for which {kind} has no place: {why}"
+    there = f"; what it holds instead: {_named(unread)}" if unread else ""
+    return (
+        f"{name}: lacks {_named(missing)} of {kind}, which would be random{there}. Its files are not "
+        "whole, or not named as its config.json says"
+    )
+
+
+def _named(keys: Iterable[str]) -> str:
+    """How many weights, and the first of them."""
+    ordered = sorted(keys)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return f"{', '.join(ordered[:_SHOWN])}{more}"
