@@ -1,14 +1,15 @@
 """Who judges, and how each of them is asked."""
 
-from typing import ClassVar, Literal, NamedTuple
+from difflib import get_close_matches
+from typing import ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from judge.jury.verdict import Agree
-from pairwright.config import GATE, OPERATIONAL, Config
+from pairwright.config import GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines.kinds import check_spec, reports_logprobs
 from pairwright.errors import UsageError
-from pairwright.plugins import NamedEngine
+from pairwright.plugins import Named, NamedEngine, is_plugin
 
 Protocol = Literal["logprob", "choice", "text", "score"]
 TOP = 20
@@ -23,10 +24,22 @@ class JuryConfig(Config):
     judge: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or
     `reward:MODEL`, a reward model; several with commas between them are a jury."""
-    protocol: Protocol | None = None
+    protocol: Protocol | Named | None = Field(default=None, json_schema_extra=PLUGINS)
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
-    Default: `logprob` where the engine gives log-probabilities, else `choice`."""
+    `FILE.py:NAME`: a protocol of your own. Default: `logprob` where the engine gives
+    log-probabilities, else `choice`."""
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        names = get_args(Protocol)
+        if value is None or value in names or is_plugin(value):
+            return value
+        close = get_close_matches(value, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}, FILE.py:NAME"
+        raise ValueError(f"no protocol of this name; {hint}")
+
     agree: Agree = Field(default="majority", json_schema_extra=GATE)
     """`majority` or `all` of the judges must prefer the same answer in both orders; `mean` goes by
     the mean of their probabilities."""
@@ -47,8 +60,8 @@ class Judge(NamedTuple):
 
     role: str
     spec: str
-    protocol: Protocol | Literal["reward"]
-    """`reward`: a reward model gives each answer a number of its own."""
+    protocol: str
+    """As on the command line; `reward`: a reward model gives each answer a number of its own."""
     logprobs: int
 
 
@@ -67,12 +80,12 @@ def judges_of(config: JuryConfig) -> list[Judge]:
     return [_judge(role, spec, config.protocol) for role, spec in zip(roles, specs, strict=True)]
 
 
-def _judge(role: str, spec: str, wanted: Protocol | None) -> Judge:
+def _judge(role: str, spec: str, wanted: str | None) -> Judge:
     kind, _ = check_spec(spec)
     if kind == "reward":
         return Judge(role, spec, "reward", 0)
     speaks = reports_logprobs(spec)
     if wanted == "logprob" and not speaks:
         raise UsageError(f"{spec} gives no log-probabilities; use --protocol choice or text")
-    protocol: Protocol = wanted or ("logprob" if speaks else "choice")
+    protocol = wanted or ("logprob" if speaks else "choice")
     return Judge(role, spec, protocol, TOP if speaks else 0)

@@ -8,6 +8,7 @@ from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
 from judge.jury.verdict import Decision, decide
+from pairwright.plugins import Wanted, load
 from pairwright.stages.asking import Asking, together
 
 PROTOCOLS: dict[str, type[JudgeProtocol]] = {
@@ -30,7 +31,7 @@ class Jury:
         parse_aspects(config.aspects)  # a misspelt one is refused, also where nothing is rated
         alike: dict[type[JudgeProtocol], list[Judge]] = {}
         for judge in sorted(self.judges, key=lambda judge: judge.protocol == "reward"):
-            alike.setdefault(PROTOCOLS[judge.protocol], []).append(judge)
+            alike.setdefault(_protocol_of(judge.protocol), []).append(judge)
         made = [(kind(config, judges), judges) for kind, judges in alike.items()]
         self._asked = [(judge, protocol) for protocol, judges in made for judge in judges]
         self.pointwise = all(protocol.pointwise for protocol, _ in made)
@@ -41,3 +42,21 @@ class Jury:
         found = yield from together([p.votes(judge, case, pairs) for judge, p in self._asked])
         votes = [[vote for part in parts for vote in part] for parts in zip(*found, strict=True)]
         return [decide(v, self._config.agree, self._config.min_margin) for v in votes]
+
+
+_OWN = Wanted(
+    "a protocol of judges",
+    "class NAME: pointwise; templates; __init__(self, config, judges); votes(self, judge, case, pairs)",
+    lambda value: (
+        isinstance(value, type)
+        and all(hasattr(value, name) for name in ("pointwise", "templates", "votes"))
+    ),
+)
+
+
+def _protocol_of(name: str) -> type[JudgeProtocol]:
+    """The protocol of this name: ours, or one of the user's own."""
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    own: type[JudgeProtocol] = load(name, _OWN).value
+    return own

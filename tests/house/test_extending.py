@@ -84,6 +84,27 @@ def test_a_loss_of_ones_own(here, capfd):
         pw.train(**common, loss="my_losses.py:hinge", output_dir="named")
 
 
+def test_a_protocol_of_judges_of_ones_own(here, capfd):
+    rows = [{"prompt": f"{n}?", "response_a": f"It is {n}.", "response_b": "It is not."} for n in range(3)]
+    write_jsonl(here / "two.jsonl", rows)
+    replies = [{"match": "It is not.", "text": "no"}, {"match": "It is", "text": "yes"}]
+    write_jsonl(here / "judge.jsonl", replies)
+    argv = ("two.jsonl", "--columns", "response_a,response_b", "--judge", "canned:judge.jsonl")
+    code, _, err = run(capfd, "judge", *argv, "--protocol", "my_judging.py:Approving", "--out", "judged")
+    assert code == 0, err
+    judged = pw.judge(
+        "two.jsonl",
+        columns="response_a,response_b",
+        judge="canned:judge.jsonl",
+        protocol="my_judging.py:Approving",
+        out="judged",
+    )
+    assert judged.counts == {"kept": 3}
+    assert [row[0]["content"] for row in judged.frame()["rejected"]] == ["It is not."] * 3
+    recorded = json.loads((here / "judged" / "run.json").read_text())["semantic"]["protocol"]
+    assert recorded.startswith("my_judging:Approving#")
+
+
 def test_an_engine_of_ones_own(here, capfd):
     write_jsonl(here / "prompts.jsonl", [{"prompt": "Why?"}])
     argv = ("prompts.jsonl", "--policy", "python:my_engine.py:parrot", "--n", "1", "--out", "said")
