@@ -11,9 +11,10 @@ from pairwright.config import GATE, OPERATIONAL
 from pairwright.engines.kinds import is_engine
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import NamedEngine
+from pairwright.verifiers.config import VerifyConfig
 
 
-class JudgeConfig(JuryConfig, AnswersStageConfig):
+class JudgeConfig(VerifyConfig, JuryConfig, AnswersStageConfig):
     """Compare the answers to each prompt and keep a better and a worse one as a preference pair.
 
     Example: pairwright judge runs/answers --judge hf:smollm2 --out runs/pairs

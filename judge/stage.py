@@ -6,6 +6,7 @@ from typing import Any
 from judge.answers import SampledAnswers, require_comparable
 from judge.comparable import distinct, too_few, without_repeating
 from judge.config import JudgeConfig
+from judge.gate import PairGate
 from judge.jury.jury import Jury
 from judge.jury.labels import shuffled
 from judge.jury.protocol import Case
@@ -14,7 +15,7 @@ from judge.ranking import Match, Ranking, rank
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
-from pairwright.records import KEPT, Outcome, transcript
+from pairwright.records import KEPT, Outcome
 from pairwright.schema import JUDGED_PAIR
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
@@ -31,17 +32,26 @@ class JudgeStage:
         self._config = config
         self._sampled = SampledAnswers(config)
         self._jury = Jury(config)
-        self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles}
-        self.templates: Mapping[str, str] = self._jury.templates
+        self._gate = PairGate(config, allow_code=config.allow_code)
+        self.schema = self._gate.widened(JUDGED_PAIR)
+        self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles, **self._gate.roles}
+        self.templates: Mapping[str, str] = {**self._jury.templates, **self._gate.templates}
         if len(self._sampled.roles) * self._sampled.n == 1 and config.columns is None:
             raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
 
     def check(self, rows: Input) -> None:
         """Somewhere there must be two different answers to a prompt."""
+        self._jury.check(rows)
+        self._gate.check(rows)
         if not self._sampled.roles:
             require_comparable(rows)
 
     def work(self, row: Row, sample: int) -> Work:
+        """Make the pairs of a prompt, and let them pass the verifiers, where there are any."""
+        outcome = yield from self._pairs(row)
+        return (yield from self._gate(row, outcome))
+
+    def _pairs(self, row: Row) -> Work:
         """Gather the answers, let them meet, and make pairs of those the jury tells apart."""
         meter = Meter()
         sampled = yield from meter.counting(self._sampled.answer(row))
@@ -52,9 +62,7 @@ class JudgeStage:
             status, reason = too_few(whole, (*sampled.faults, *faults))
             return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
         found = [found[i] for i in shuffled(len(found), row.row_id)]
-        case = Case(
-            row.row_id, transcript(row.prompt), tuple(c.text for c in found), row.occurrence, row.prompt
-        )
+        case = Case.of(row, [c.text for c in found])
         ranking = yield from meter.counting(
             rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
         )

@@ -1,12 +1,12 @@
 """Stronger-preferred pairs: a stronger model's own answer is chosen, and no judge is asked."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from judge.answers import SampledAnswers, names
 from judge.comparable import aside, distinct, same, too_few
 from judge.config import JudgeConfig
+from judge.gate import PairGate
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
@@ -32,15 +32,17 @@ class StrongerStage:
     source = SOURCE
     """What its pairs are called in the column of that name."""
     samples = 1
-    templates: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, config: JudgeConfig) -> None:
         assert config.stronger is not None
         self._every = config.pairs == "all"
         self._column = None if is_engine(config.stronger) else config.stronger
         self._sampled = SampledAnswers(config, default_n=1)
+        self._gate = PairGate(config, allow_code=config.allow_code)
+        self.schema = self._gate.widened(PAIR)
+        self.templates: Mapping[str, str] = self._gate.templates
         engine = {} if self._column else {"stronger": config.stronger}
-        self.roles: Mapping[str, str] = {**self._sampled.roles, **engine}
+        self.roles: Mapping[str, str] = {**self._sampled.roles, **engine, **self._gate.roles}
         self._sampling = Sampling(
             max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
         )
@@ -53,6 +55,7 @@ class StrongerStage:
 
     def check(self, rows: Input) -> None:
         """Somewhere there must be an answer to stand against the stronger one."""
+        self._gate.check(rows)
         needed = 2 if self._column else 1
         if not self._sampled.roles and all(len(row.candidates) < needed for row in rows):
             raise UsageError(
@@ -61,6 +64,11 @@ class StrongerStage:
             )
 
     def work(self, row: Row, sample: int) -> Work:
+        """Make the pairs of a prompt, and let them pass the verifiers, where there are any."""
+        outcome = yield from self._pairs(row)
+        return (yield from self._gate(row, outcome))
+
+    def _pairs(self, row: Row) -> Work:
         """Gather the weaker answers and the stronger one, and make pairs of them."""
         meter = Meter()
         sampled = yield from meter.counting(self._sampled.answer(row))

@@ -134,6 +134,11 @@ def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -
     return tuple(Message(role=m["role"], content=m["content"]) for m in value)
 
 
+def prompt_id(messages: Sequence[Message]) -> str:
+    """Hash of a prompt: the same conversation has the same one wherever it stands."""
+    return content_hash([{"role": m.role, "content": m.content} for m in messages])[:16]
+
+
 def transcript(messages: Sequence[Message]) -> str:
     """A conversation as text: a lone message as it is, several with their speakers."""
     if len(messages) == 1:

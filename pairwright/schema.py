@@ -125,6 +125,9 @@ VERIFIED = [
 """What verifiers said of a pair's two answers, and in words of the one that was made last. Runs without
 verifiers have no such columns."""
 
+GATED = [("chosen_score", pa.float64()), ("rejected_score", pa.float64())]
+"""What verifiers said of the two answers of a judged or given pair, in runs with verifiers."""
+
 EDIT = pa.struct(
     [("find", pa.string()), ("replace", pa.string()), ("reason", pa.string()), ("match", pa.string())]
 )

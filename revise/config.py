@@ -54,6 +54,9 @@ class ReviseConfig(VerifyConfig, GateConfig, SharedStageConfig):
     """Most tokens of an answer that the policy is asked for."""
     policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of the policy."""
+    mirror: str | None = Field(default=None, json_schema_extra=GATE | ADDED)
+    """Column of each row's other prompt, which does not ask for what is mended: a kept pair brings a second
+    one, of the same answers under that prompt, with chosen and rejected swapped."""
     retry: bool = True
     """Ask once more, with feedback, when a gate or a verifier drops a revision."""
     tries: PositiveInt = Field(default=2, json_schema_extra=GATE | ADDED)

@@ -15,6 +15,7 @@ from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
 from revise.gates import Candidate, Verdict, check, own_gates
+from revise.mirror import Mirror
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
 
@@ -45,6 +46,7 @@ class ReviseStage:
         self._revisers = revisers_of(config)
         self._own_gates = own_gates(config)
         self._verification = None
+        self._mirror = None if config.mirror is None else Mirror(config.mirror)
         self.schema = schema_of(self._revisers)
         policy = {} if config.policy is None else {"policy": config.policy}
         self.roles: Mapping[str, str] = {r.role: r.spec for r in self._revisers} | policy
@@ -67,12 +69,19 @@ class ReviseStage:
             )
         if self._verification is not None:
             self._verification.verifiers.check(rows)
+        if self._mirror is not None:
+            self._mirror.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
         """Sample an answer if there is none, and let it be revised until a revision makes a pair."""
         meter = Meter()
         outcome = yield from meter.counting(self._paired(row))
-        return outcome.model_copy(update={"columns": outcome.columns | meter.columns})
+        columns = outcome.columns | meter.columns
+        mirrored = None
+        if self._mirror is not None and outcome.status == KEPT:
+            mirrored = self._mirror.pair(row, columns)
+        further = () if mirrored is None else (mirrored,)
+        return outcome.model_copy(update={"columns": columns, "further": further})
 
     def _paired(self, row: Row) -> Work:
         answer, model = row.answer, _model_of(row)

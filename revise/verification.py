@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from pairwright.inputs.rows import Row
 from pairwright.records import KEPT
 from pairwright.stages.asking import Asking
-from pairwright.stages.verifying import EVEN, Found, Verifiers
+from pairwright.stages.verifying import EVEN, Verifiers, drop_reason
 from pairwright.verifiers.config import VerifyConfig
 from revise.gates import Verdict
 
@@ -51,30 +51,9 @@ class Verification:
             "revision_score": after.score,
             "feedback": after.feedback,
         }
-        wrong = self._wrong(chosen, rejected)
+        names = ("revision", "answer") if self._improve else ("answer", "revision")
+        wrong = drop_reason(chosen, rejected, self._config, *names)
         if wrong is None:
             return Verified(Verdict(KEPT), columns)
         said = f": {after.feedback}" if after.feedback and self._improve else ""
         return Verified(Verdict("unverified", f"{wrong}{said}"), columns)
-
-    def _wrong(self, chosen: Found, rejected: Found) -> str | None:
-        """What is wrong with the scores of a pair, or None."""
-        both = [
-            (a.score, b.score, a.compared)
-            for a, b in zip(chosen.said, rejected.said, strict=True)
-            if a.score is not None and b.score is not None
-        ]
-        if not both:
-            return "no verifier could score both the answer and the revision"
-        better, worse = ("revision", "answer") if self._improve else ("answer", "revision")
-        counted = [pair for pair in both if not pair[2]] or both
-        high, low = (sum(pair[side] for pair in counted) / len(counted) for side in (0, 1))
-        told = f"the {better} scores {high:.4g}, the {worse} {low:.4g}"
-        least, mark = self._config.min_gain, self._config.min_score
-        if high - low < max(least, 2 * EVEN) - EVEN:
-            return f"{told}; at least {least:g} more is wanted" if least else told
-        if any(a < b - EVEN for a, b, _ in both):
-            return f"{told}, and a verifier finds the {better} worse"
-        if mark is not None and any(a < mark - EVEN for a, _, compared in both if not compared):
-            return f"{told}; at least {mark:g} is wanted"
-        return None

@@ -11,7 +11,7 @@ from judge.jury.verdict import Decision, Vote, side
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import sides
-from pairwright.records import KEPT, Outcome, transcript
+from pairwright.records import KEPT, Outcome
 from pairwright.schema import CALIBRATED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.stage import Work
@@ -36,6 +36,7 @@ class CalibrateStage:
 
     def check(self, rows: Input) -> None:
         """Every row needs two answers and a label."""
+        self.jury.check(rows)
         for number, row in enumerate(rows, start=1):
             where = f"{rows.info.path} row {number}"
             if (count := len(row.candidates)) != 2:
@@ -55,9 +56,7 @@ class CalibrateStage:
         if same(chosen.text, rejected.text):
             reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
             return Outcome(status="identical", reason=reason, columns=sides(*pair))
-        case = Case(
-            row.row_id, transcript(row.prompt), (chosen.text, rejected.text), row.occurrence, row.prompt
-        )
+        case = Case.of(row, [chosen.text, rejected.text])
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case, decision))) if right else []

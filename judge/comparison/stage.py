@@ -11,7 +11,7 @@ from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, side
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
-from pairwright.records import KEPT, Outcome, Sampling, transcript
+from pairwright.records import KEPT, Outcome, Sampling
 from pairwright.schema import COMPARED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request
@@ -35,6 +35,7 @@ class WinrateStage:
 
     def check(self, rows: Input) -> None:
         """Somewhere there must be a prompt that both can be compared on."""
+        self.jury.check(rows)
         needed = {s.name for s in self._sides if not s.engine}
         if not any(needed <= {c.column for c in row.candidates} for row in rows):
             a, b = (s.spec for s in self._sides)
@@ -60,7 +61,7 @@ class WinrateStage:
         if same(a.text, b.text):
             even = {"points": 0.5, "decision": "identical", **meter.columns}
             return Outcome(status=KEPT, columns=columns | even)
-        case = Case(row.row_id, transcript(row.prompt), (a.text, b.text), row.occurrence, row.prompt)
+        case = Case.of(row, [a.text, b.text])
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         columns |= {"verdict": decision.verdict(a_chosen=True), "decision": decision.status}
         columns |= meter.columns

@@ -10,10 +10,15 @@ from pairwright.config import GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines.kinds import check_spec, reports_logprobs
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
+from pairwright.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 
 Protocol = Literal["logprob", "choice", "text", "score"]
 TOP = 20
 """How many of the likeliest first tokens are looked at; no server gives more."""
+
+
+SCORING = ("reward", "function")
+"""Protocols of judges that are not asked in words."""
 
 
 class JuryConfig(Config):
@@ -22,8 +27,9 @@ class JuryConfig(Config):
     group: ClassVar[str] = "Judges"
 
     judge: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`, or
-    `reward:MODEL`, a reward model; several with commas between them are a jury."""
+    """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`;
+    `reward:MODEL`, a reward model; `FILE.py:NAME`, a function, or `check:NAME`, by their scores. Several
+    with commas between them are a jury."""
     protocol: Protocol | Named | None = Field(default=None, json_schema_extra=PLUGINS)
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
@@ -61,20 +67,20 @@ class Judge(NamedTuple):
     role: str
     spec: str
     protocol: str
-    """As on the command line; `reward`: a reward model gives each answer a number of its own."""
+    """As on the command line; `reward` or `function`: a model, or a function, gives each answer a number."""
     logprobs: int
 
 
 def judges_of(config: JuryConfig) -> list[Judge]:
     """The judges that the settings name, each with its role. Raises `UsageError`."""
-    specs = [spec.strip() for spec in (config.judge or "").split(",") if spec.strip()]
+    specs = [named_spec(spec) for spec in split_specs(config.judge or "")]
     if not specs:
         raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
     if len(set(specs)) < len(specs):
         raise UsageError(f"--judge {config.judge}: a judge stands there twice")
-    if config.protocol is not None and all(spec.startswith("reward:") for spec in specs):
+    if config.protocol is not None and all(spec.startswith(("reward:", PYTHON, CHECK)) for spec in specs):
         raise UsageError(
-            f"--protocol {config.protocol}: a reward model is not asked in words; leave it away"
+            f"--protocol {config.protocol}: a reward model or function is not asked in words; leave it away"
         )
     roles = ["judge"] if len(specs) == 1 else [f"judge_{n}" for n in range(1, len(specs) + 1)]
     return [_judge(role, spec, config.protocol) for role, spec in zip(roles, specs, strict=True)]
@@ -84,6 +90,8 @@ def _judge(role: str, spec: str, wanted: str | None) -> Judge:
     kind, _ = check_spec(spec)
     if kind == "reward":
         return Judge(role, spec, "reward", 0)
+    if kind in ("python", "check"):
+        return Judge(role, spec, "function", 0)
     speaks = reports_logprobs(spec)
     if wanted == "logprob" and not speaks:
         raise UsageError(f"{spec} gives no log-probabilities; use --protocol choice or text")

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from judge.jury.comparing import Comparing
-from judge.jury.config import Judge, JuryConfig, judges_of
+from judge.jury.config import SCORING, Judge, JuryConfig, judges_of
 from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
 from judge.jury.verdict import Decision, decide
+from pairwright.inputs.rows import Input
 from pairwright.plugins import Wanted, load
 from pairwright.stages.asking import Asking, together
+from pairwright.stages.verifying import require_columns
+from pairwright.verifiers.lookup import look_up
 
 PROTOCOLS: dict[str, type[JudgeProtocol]] = {
     "logprob": Comparing,
@@ -17,6 +20,7 @@ PROTOCOLS: dict[str, type[JudgeProtocol]] = {
     "text": Comparing,
     "score": Rating,
     "reward": Rewarding,
+    "function": Rewarding,
 }
 """How a judge is asked, by the name of the protocol."""
 
@@ -30,12 +34,19 @@ class Jury:
         self.roles = {judge.role: judge.spec for judge in self.judges}
         parse_aspects(config.aspects)  # a misspelt one is refused, also where nothing is rated
         alike: dict[type[JudgeProtocol], list[Judge]] = {}
-        for judge in sorted(self.judges, key=lambda judge: judge.protocol == "reward"):
+        for judge in sorted(self.judges, key=lambda judge: judge.protocol in SCORING):
             alike.setdefault(_protocol_of(judge.protocol), []).append(judge)
         made = [(kind(config, judges), judges) for kind, judges in alike.items()]
         self._asked = [(judge, protocol) for protocol, judges in made for judge in judges]
         self.pointwise = all(protocol.pointwise for protocol, _ in made)
         self.templates = {name: text for protocol, _ in made for name, text in protocol.templates.items()}
+
+    def check(self, rows: Input) -> None:
+        """Raise `UsageError` when a function is of another form, or wants a column that the rows lack."""
+        allow_code = getattr(self._config, "allow_code", False)
+        for judge in self.judges:
+            if judge.protocol == "function":
+                require_columns(judge.spec, look_up(judge.spec, "score", allow_code=allow_code).wants, rows)
 
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
         """What the jury decides about pairs of candidates, given by their numbers."""

@@ -1,13 +1,15 @@
 """What a protocol of judges is: one way to ask a judge about pairs of answers to a prompt."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from judge.jury.config import Judge, JuryConfig
 from judge.jury.labels import draw_nonce
 from judge.jury.verdict import Vote
 from pairwright.errors import UsageError
-from pairwright.records import Message, Request, Sampling, conversation
+from pairwright.inputs.rows import Row
+from pairwright.records import Message, Request, Sampling, conversation, transcript
 from pairwright.stages.asking import Asking
 from prompts import Template, load
 from prompts.template import TemplateError
@@ -21,7 +23,15 @@ class Case(NamedTuple):
     texts: tuple[str, ...]
     occurrence: int = 0
     messages: tuple[Message, ...] = ()
-    """The prompt as a conversation, for reward models."""
+    """The prompt as a conversation, for judges that are not asked in words."""
+    columns: Mapping[str, Any] = MappingProxyType({})
+    """The row's other columns, for functions."""
+
+    @classmethod
+    def of(cls, row: Row, texts: Sequence[str]) -> "Case":
+        """Answers to the prompt of a row."""
+        prompt = transcript(row.prompt)
+        return cls(row.row_id, prompt, tuple(texts), row.occurrence, row.prompt, row.carried)
 
     @property
     def nonce(self) -> str:

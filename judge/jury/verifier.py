@@ -6,7 +6,7 @@ from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.protocol import Case
 from pairwright.inputs.rows import Row
-from pairwright.records import KEPT, Completion, Request, transcript
+from pairwright.records import KEPT, Completion, Request
 from pairwright.stages.asking import Asking, T
 from pairwright.stages.verifying import Said
 
@@ -32,7 +32,7 @@ class JudgeVerifier:
 
     def scores(self, row: Row, answers: Sequence[str]) -> Asking[list[Said]]:
         """What the judge says of each answer."""
-        case = Case(row.row_id, transcript(row.prompt), tuple(answers), row.occurrence, row.prompt)
+        case = Case.of(row, answers)
         if not self.compares:
             return (yield from self._rated(case))
         first, second = range(2)

@@ -6,7 +6,18 @@ when its source has changed.
 """
 
 from pairwright.plugins.handed import Named, NamedEngine, named
-from pairwright.plugins.loading import Plugin, is_plugin, load
+from pairwright.plugins.loading import Plugin, is_plugin, is_there, load
 from pairwright.plugins.wanted import Wanted, function, takes
 
-__all__ = ["Named", "NamedEngine", "Plugin", "Wanted", "function", "is_plugin", "load", "named", "takes"]
+__all__ = [
+    "Named",
+    "NamedEngine",
+    "Plugin",
+    "Wanted",
+    "function",
+    "is_plugin",
+    "is_there",
+    "load",
+    "named",
+    "takes",
+]

@@ -40,6 +40,17 @@ def is_plugin(name: str) -> bool:
     return is_handed(name) or _NAME.fullmatch(name) is not None
 
 
+def is_there(name: str) -> bool:
+    """Whether a name can only be a plugin's: its file is a Python file, or its module can be imported."""
+    if is_handed(name) or not is_plugin(name):
+        return is_handed(name)
+    place = _parts(name)[0]
+    if place.endswith(".py"):
+        return True
+    _let_import_from(Path.cwd())
+    return importlib.util.find_spec(place.partition(".")[0]) is not None
+
+
 def load(name: str, wanted: Wanted) -> Plugin:
     """Find the object that `name` stands for.
 

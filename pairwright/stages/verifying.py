@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from pairwright.engines.kinds import check_spec, is_engine, kinds_listed
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
-from pairwright.plugins import Wanted, is_plugin, load
+from pairwright.plugins import Wanted, load
 from pairwright.records import Completion, Message, Request, Sampling
 from pairwright.stages.asking import Asking, together
+from pairwright.verifiers.config import VerifyConfig
 from pairwright.verifiers.engine import SCORE_SCHEMA
-from pairwright.verifiers.function import require_columns
+from pairwright.verifiers.function import require_columns as require_named
 from pairwright.verifiers.lookup import look_up
-from pairwright.verifiers.spec import CHECK, PYTHON, split_specs
+from pairwright.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 
 _JUDGE = "judge.jury.verifier:JudgeVerifier"
 """Named, not imported: nothing here stands on `judge`."""
@@ -97,9 +98,8 @@ class Verifiers:
 
     def check(self, rows: Input) -> None:
         """Raise `UsageError` when the rows lack a column that a verifier wants."""
-        there = [field.name for field in rows.carried]
         for verifier in self._all:
-            require_columns(self.roles[verifier.role], verifier.wants, there)
+            require_columns(self.roles[verifier.role], verifier.wants, rows)
 
     def alone(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
         """What is said of each answer by itself; those that compare say nothing."""
@@ -120,7 +120,7 @@ class _Scorer:
     """A function, a check or a reward model: asked about each answer by itself."""
 
     compares = False
-    templates: Mapping[str, str] = {}
+    templates: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, role: str, wants: tuple[str, ...], *, is_function: bool) -> None:
         self.role = role
@@ -129,18 +129,36 @@ class _Scorer:
 
     def scores(self, row: Row, answers: Sequence[str]) -> Asking[list[Said]]:
         """One request an answer."""
-        completions = yield [score_request(self.role, row, a, function=self._is_function) for a in answers]
-        return [read_score(completion) for completion in completions]
+        if self._is_function:
+            requests = [asked_of_function(self.role, row.prompt, a, row.carried) for a in answers]
+        else:
+            requests = [asked_of_reward_model(self.role, row.prompt, a, row.occurrence) for a in answers]
+        return [read_score(completion) for completion in (yield requests)]
 
 
-def score_request(role: str, row: Row, answer: str, *, function: bool) -> Request:
-    """Ask a function (which is given the row) or a reward model for the score of an answer."""
+_NOTHING_DRAWN = Sampling(max_tokens=1, temperature=0.0)
+
+
+def asked_of_function(
+    role: str, prompt: tuple[Message, ...], answer: str, columns: Mapping[str, Any]
+) -> Request:
+    """Ask a function or a check for the score of an answer. Equal rows are one request."""
     return Request(
         role=role,
-        messages=(*row.prompt, Message(role="assistant", content=answer)),
-        sampling=Sampling(max_tokens=1, temperature=0.0),
-        json_schema=SCORE_SCHEMA if function else None,
-        columns=row.carried if function else None,
+        messages=(*prompt, Message(role="assistant", content=answer)),
+        sampling=_NOTHING_DRAWN,
+        json_schema=SCORE_SCHEMA,
+        columns=dict(columns),
+    )
+
+
+def asked_of_reward_model(role: str, prompt: tuple[Message, ...], answer: str, occurrence: int) -> Request:
+    """Ask a reward model for the score of an answer."""
+    return Request(
+        role=role,
+        messages=(*prompt, Message(role="assistant", content=answer)),
+        sampling=_NOTHING_DRAWN,
+        sample_index=occurrence,
     )
 
 
@@ -155,18 +173,6 @@ def read_score(completion: Completion) -> Said:
     return Said(float(value), mark=None) if isinstance(value, int | float) else Said(None)
 
 
-def named_spec(spec: str) -> str:
-    """A verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises `UsageError`."""
-    if not is_engine(spec):
-        if not is_plugin(spec):
-            raise UsageError(
-                f"{spec!r} is no verifier; there are FILE.py:NAME, module:NAME, {kinds_listed()}"
-            )
-        return f"{PYTHON}{spec}"
-    check_spec(spec)
-    return spec
-
-
 def _verifier(role: str, spec: str, *, rating: bool, allow_code: bool) -> Verifier:
     if spec.startswith((PYTHON, CHECK)):
         found = look_up(spec, "score", allow_code=allow_code)
@@ -175,3 +181,35 @@ def _verifier(role: str, spec: str, *, rating: bool, allow_code: bool) -> Verifi
         return _Scorer(role, (), is_function=False)
     judge: Verifier = load(_JUDGE, _VERIFIER).value(role, spec, rating=rating)
     return judge
+
+
+def require_columns(spec: str, wanted: Sequence[str], rows: Input) -> None:
+    """Raise `UsageError` naming the columns that a verifier wants and the rows do not have."""
+    require_named(spec, wanted, [field.name for field in rows.carried])
+
+
+def drop_reason(
+    chosen: Found, rejected: Found, config: VerifyConfig, better: str = "chosen", worse: str = "rejected"
+) -> str | None:
+    """Why two answers are no pair, by their scores and the settings; None when they are one.
+
+    `better` and `worse` are what the two are called.
+    """
+    both = [
+        (a.score, b.score, a.compared)
+        for a, b in zip(chosen.said, rejected.said, strict=True)
+        if a.score is not None and b.score is not None
+    ]
+    if not both:
+        return f"no verifier could score both the {better} and the {worse}"
+    counted = [pair for pair in both if not pair[2]] or both
+    high, low = (sum(pair[side] for pair in counted) / len(counted) for side in (0, 1))
+    told = f"the {better} scores {high:.4g}, the {worse} {low:.4g}"
+    if high - low < max(config.min_gain, 2 * EVEN) - EVEN:
+        return f"{told}; at least {config.min_gain:g} more is wanted" if config.min_gain else told
+    if any(a < b - EVEN for a, b, _ in both):
+        return f"{told}, and a verifier finds the {better} worse"
+    least = config.min_score
+    if least is not None and any(a < least - EVEN for a, _, compared in both if not compared):
+        return f"{told}; at least {least:g} is wanted"
+    return None

@@ -8,7 +8,9 @@ hf:MODEL     openai:MODEL@URL     reward:MODEL
 import ast
 from typing import Any, NamedTuple
 
+from pairwright.engines.kinds import check_spec, is_engine, kinds_listed
 from pairwright.errors import UsageError
+from pairwright.plugins import is_there
 
 CHECK, PYTHON = "check:", "python:"
 _OPEN, _CLOSE = "([{", ")]}"
@@ -38,6 +40,18 @@ def split_specs(text: str) -> list[str]:
             parts.append(text[begin:place])
             begin = place + 1
     return [part.strip() for part in (*parts, text[begin:]) if part.strip()]
+
+
+def named_spec(spec: str) -> str:
+    """A verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises `UsageError`."""
+    if is_engine(spec):
+        check_spec(spec)
+        return spec
+    if not is_there(spec):
+        raise UsageError(
+            f"{spec!r}: unknown engine; there are {kinds_listed()}, and functions as FILE.py:NAME"
+        )
+    return f"{PYTHON}{spec}"
 
 
 def parse_check(spec: str) -> CheckCall:

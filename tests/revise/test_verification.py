@@ -190,7 +190,7 @@ def test_a_verifier_that_breaks_fails_its_row_and_is_asked_again(tmp_path: Path,
     ("settings", "sentence"),
     [
         ({"verify": "checks.py:rigth"}, "did you mean right?"),
-        ({"verify": "nonsense"}, "'nonsense' is no verifier; there are FILE.py:NAME, module:NAME"),
+        ({"verify": "nonsense"}, "'nonsense': unknown engine; there are hf:MODEL"),
         (
             {"verify": "check:ifeval"},
             "check:ifeval wants the columns `instruction_id_list`, `kwargs`, which",

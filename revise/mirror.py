@@ -1,0 +1,70 @@
+"""The same two answers under the prompt that does not ask for what was mended, their sides swapped.
+
+A pair whose chosen answer has a form, and whose rejected one has not, teaches the form. Beside its
+mirror it teaches when: under a prompt that asks for it, and not under one that does not.
+"""
+
+from typing import Any
+
+from pairwright.errors import UsageError
+from pairwright.inputs.rows import Input, Row
+from pairwright.pairs.minimality import measure
+from pairwright.records import Message, conversation, prompt_id
+
+_SWAPPED = ("", "_model", "_template")
+
+
+class Mirror:
+    """Makes the second pair of a row that carries its other prompt."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+
+    def check(self, rows: Input) -> None:
+        """Raise `UsageError` when the column is not there, or holds something that is no prompt."""
+        there = [field.name for field in rows.carried]
+        if self._column not in there:
+            names = ", ".join(f"`{name}`" for name in there) or "none"
+            raise UsageError(f"{rows.info.path}: no column `{self._column}` (--mirror); there are {names}")
+        if not any([self.prompt(row) for row in rows]):  # noqa: C419  # every row is to be looked at
+            raise UsageError(f"{rows.info.path}: `{self._column}` (--mirror) is empty in every row")
+
+    def prompt(self, row: Row) -> tuple[Message, ...] | None:
+        """A row's other prompt, or None where it has none.
+
+        A text takes the place of the last message; a list of messages that of the whole prompt.
+        """
+        value = row.carried[self._column]
+        if not value or (isinstance(value, str) and not value.strip()):
+            return None
+        if isinstance(value, str):
+            return (*row.prompt[:-1], Message(role="user", content=value))
+        try:
+            return conversation(value)
+        except (TypeError, KeyError, ValueError):
+            raise UsageError(
+                f"row {row.row_id}: `{self._column}` (--mirror) is neither text nor a list of messages"
+            ) from None
+
+    def pair(self, row: Row, columns: dict[str, Any]) -> dict[str, Any] | None:
+        """The second pair of a row from the columns of the first; None where it has no other prompt."""
+        prompt = self.prompt(row)
+        if prompt is None:
+            return None
+        swapped = {
+            f"{to}{end}": columns.get(f"{side}{end}")
+            for end in _SWAPPED
+            for side, to in (("chosen", "rejected"), ("rejected", "chosen"))
+        }
+        chosen, rejected = (swapped[side][0]["content"] for side in ("chosen", "rejected"))
+        return {
+            "prompt_id": prompt_id(prompt),
+            "prompt": [message.model_dump() for message in prompt],
+            **swapped,
+            **measure(chosen, rejected, original=rejected)._asdict(),
+            "source": f"{columns['source']}_mirrored",
+            "rationale": columns.get("rationale"),
+            "attempts": 0,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+        }
