@@ -104,6 +104,7 @@ def revise(
     top_p: float = ...,
     policy_max_tokens: int = ...,
     policy_temperature: float = ...,
+    mirror: _Named | None = ...,
     retry: bool = ...,
     tries: int = ...,
 ) -> Result:
@@ -155,6 +156,9 @@ def judge(
     aspects: _Named = ...,
     judge_template: _Named | None = ...,
     reasoning_tokens: int = ...,
+    verify: _Named | None = ...,
+    min_gain: float = ...,
+    min_score: float | None = ...,
     stronger: _Named | None = ...,
     pairs: Literal["best_worst", "all"] = ...,
     max_failed: float = ...,

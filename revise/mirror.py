@@ -51,7 +51,7 @@ class Mirror:
         prompt = self.prompt(row)
         if prompt is None:
             return None
-        swapped = {
+        swapped: dict[str, Any] = {
             f"{to}{end}": columns.get(f"{side}{end}")
             for end in _SWAPPED
             for side, to in (("chosen", "rejected"), ("rejected", "chosen"))

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 
 from pairwright.plugins.loading import fault
 from pairwright.verifiers.function import Columns, Form, called_function
-from pairwright.verifiers.said import Said
 
 Kind = Literal["score", "revision", "text"]
 
@@ -110,8 +109,11 @@ class Caller:
     def _keywords(self, items: Sequence[Item]) -> dict[str, Any]:
         names = list(dict.fromkeys(name for item in items for name in item.row))
         columns = {name: [item.row.get(name) for item in items] for name in names}
-        answers = [Said(i.answer, [{"role": "assistant", "content": i.answer}]) for i in items]
-        prompts = [Said(item.prompt, item.messages) for item in items]
+        answers: list[Any] = [item.answer for item in items]
+        prompts: list[Any] = [item.prompt for item in items]
+        if self._form.messages:
+            answers = [[{"role": "assistant", "content": text}] for text in answers]
+            prompts = [item.messages for item in items]
         given = columns | {"prompts": prompts, "completions": answers}
         taken = self._form.takes
         if taken is None:

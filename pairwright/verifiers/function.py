@@ -1,7 +1,7 @@
 """The forms that a function may have, told apart by its parameters."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
@@ -25,6 +25,8 @@ class Form(NamedTuple):
     """Columns that a row must have; known of batched functions only."""
     takes: tuple[str, ...] | None = ()
     """Columns that it is given where a row has them; None for all."""
+    messages: bool = False
+    """Whether a batched function is given lists of messages; else texts."""
 
 
 def form_of(value: Callable[..., Any]) -> Form:
@@ -38,7 +40,41 @@ def form_of(value: Callable[..., Any]) -> Form:
     named = [n for n, p in parameters.items() if p.kind not in kinds and n not in _GIVEN]
     wants = tuple(n for n in named if parameters[n].default is inspect.Parameter.empty)
     everything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    return Form(True, awaited, wants, None if everything else tuple(named))
+    takes = None if everything else tuple(named)
+    return Form(True, awaited, wants, takes, reads_messages(value, parameters[BATCHED].annotation))
+
+
+def reads_messages(value: Callable[..., Any], annotation: Any) -> bool:
+    """Whether a reward function takes completions as lists of messages, or as texts.
+
+    TRL gives them as the data set has them, so a function is written for one or the other. Its
+    annotation says which (`list[str]`), else the code: without `content` no message can be read.
+    """
+    if annotation is not inspect.Parameter.empty:
+        said = annotation if isinstance(annotation, str) else str(annotation)
+        return said.replace(" ", "").lower().removeprefix("typing.") not in ("list[str]", "sequence[str]")
+    return "content" in set(_constants(called_function(value), set()))
+
+
+def _constants(value: Any, seen: set[int]) -> Iterator[Any]:
+    """The constants in the code of a function, and in that of functions of its module which it uses."""
+    waiting = [getattr(value, "__code__", None)]
+    names: set[str] = set()
+    while waiting:
+        code = waiting.pop()
+        if code is None or id(code) in seen:
+            continue
+        seen.add(id(code))
+        names |= set(code.co_names)
+        for constant in code.co_consts:
+            if inspect.iscode(constant):
+                waiting.append(constant)
+            elif isinstance(constant, str):
+                yield constant
+    for name in names:
+        other = getattr(value, "__globals__", {}).get(name)
+        if inspect.isfunction(other) and other.__module__ == value.__module__:
+            yield from _constants(other, seen)
 
 
 def require_columns(name: str, wanted: Iterable[str], there: Iterable[str]) -> None:

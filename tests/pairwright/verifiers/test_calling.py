@@ -45,6 +45,10 @@ def test_the_plain_form_sees_prompt_answer_and_every_column() -> None:
     ]
 
 
+def said(completion: list[dict[str, str]]) -> str:
+    return completion[0]["content"]
+
+
 def test_reward_functions_of_trl_work_unchanged_on_texts_and_on_messages() -> None:
     def on_texts(completions, **kwargs):  # type: ignore[no-untyped-def]  # from TRL's documentation
         return [float(len(completion)) for completion in completions]
@@ -54,13 +58,18 @@ def test_reward_functions_of_trl_work_unchanged_on_texts_and_on_messages() -> No
         return [None if s is None else float(c == s) for c, s in zip(contents, solution, strict=True)]
 
     def of_prompts(prompts, completions):  # type: ignore[no-untyped-def]
-        return [p[-1]["content"] == p and "".join(m["content"] for m in c) == c
-                for p, c in zip(prompts, completions, strict=True)]  # fmt: skip
+        return [
+            p[-1]["role"] == "user" and said(c) != "" for p, c in zip(prompts, completions, strict=True)
+        ]
+
+    def annotated(completions: list[str], **kwargs):  # type: ignore[no-untyped-def]
+        return ["content" not in completion for completion in completions]
 
     answers = [item("42", solution="42"), item("6", solution="7"), item("?", solution=None)]
     assert called(on_texts, *answers) == [2.0, 1.0, 1.0]
     assert called(on_messages, *answers) == [1.0, 0.0, None]
     assert called(of_prompts, *answers) == [1.0, 1.0, 1.0]
+    assert called(annotated, *answers) == [1.0, 1.0, 1.0]
 
 
 def test_an_exception_in_a_batch_is_that_of_its_own_row() -> None:
