@@ -67,7 +67,7 @@ class Judge(NamedTuple):
     role: str
     spec: str
     protocol: str
-    """As on the command line; `reward` or `function`: a model, or a function, gives each answer a number."""
+    """As on the command line; `reward` or `function`: each answer is given a number of its own."""
     logprobs: int
 
 
