@@ -22,6 +22,7 @@ class Ours:
     def __init__(self, args: argparse.Namespace) -> None:
         from train.devices.accelerator import accelerator_for
         from train.devices.memory import freed_memory_kept
+        from train.devices.replicated import Replicated
         from train.output.metrics import MetricSums
         from train.preference.config import TrainConfig
         from train.preference.reference import with_reference
@@ -44,10 +45,12 @@ class Ours:
         self._accelerator = self._running.enter_context(accelerator_for(self._config))
         self._pairs = read_pairs(args)
         model = task.load_model(bf16=self._config.bf16)
-        policy = self._accelerator.prepare_model(model)
-        self._trainee = Run(self._accelerator, policy, task, args.micro_batch_tokens)
+        strategy = Replicated(self._accelerator, model)
+        self._trainee = Run(strategy, task, args.micro_batch_tokens)
         self._with_reference = with_reference
-        self._data = with_reference(self._accelerator, policy, self._pairs, budget=args.micro_batch_tokens)
+        self._data = with_reference(
+            self._accelerator, strategy.policy, self._pairs, budget=args.micro_batch_tokens
+        )
         self._sums = MetricSums(self._accelerator.device, task.metrics)
         self._weights = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = adamw(self._weights)

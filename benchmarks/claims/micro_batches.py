@@ -22,6 +22,7 @@ from torch import Tensor
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.devices.accelerator import accelerator_for
+from train.devices.replicated import Replicated
 from train.models.language import switch_randomness_off
 from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
@@ -114,7 +115,7 @@ def our_gradient(model: str, cut: int, folder: Path, *, sft: bool) -> Tensor:
         switch_randomness_off(policy)
         budget = cut * max(pair.tokens for pair in pairs)
         task = PreferenceTask(config)
-        run = Run(accelerator, policy, task, budget)
+        run = Run(Replicated(accelerator, policy), task, budget)
         data = with_reference(accelerator, policy, pairs, budget=budget)
         add_gradient(run, data, range(PAIRS), MetricSums(accelerator.device, task.metrics))
     return torch.cat([parameter.grad.flatten() for parameter in policy.parameters()])

@@ -5,6 +5,7 @@ from accelerate import Accelerator
 
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
+from train.devices.replicated import Replicated
 from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
@@ -25,6 +26,6 @@ def gradient_of(config: TrainConfig, *, nudge: float = 0.02) -> dict[str, torch.
         for parameter in trained(model).values():
             parameter.add_(nudge * torch.randn_like(parameter))
     task = PreferenceTask(config)
-    run = Run(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(Replicated(accelerator, model), task, config.micro_batch_tokens)
     add_gradient(run, data, range(len(pairs)), MetricSums(accelerator.device, task.metrics))
     return {name: parameter.grad for name, parameter in trained(model).items()}

@@ -9,6 +9,7 @@ import logging
 import os
 import warnings
 from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,6 +19,7 @@ from accelerate.utils import DeepSpeedPlugin, compare_versions, str_to_bool
 from torch import Tensor, nn
 
 from pairwright.errors import PairwrightError, UsageError
+from train.devices.replicated import Replicated
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,42 @@ def _says(value: Any) -> bool:
     return value not in (None, False, "auto", "none")
 
 
+class Divided(Replicated):
+    """Every process has the whole model, and makes its part of every update."""
+
+    def __init__(self, accelerator: Accelerator, model: nn.Module, section: dict[str, Any]) -> None:
+        self.accelerator = accelerator
+        self._section = section
+        self._optimizer: torch.optim.Optimizer | None = None
+        # DeepSpeed averages gradients, so the model is not wrapped for that.
+        self.policy = accelerator.prepare_model(model, evaluation_mode=True)
+
+    def optimize(self, optimizer: torch.optim.Optimizer, most: float) -> torch.optim.Optimizer:
+        """Divide the optimizer; the policy is DeepSpeed's engine afterwards, but for one process alone."""
+        self.policy, self._optimizer = divide(self.accelerator, self.policy, optimizer, self._section, most)
+        return self._optimizer
+
+    def adding(self, *, last: bool) -> AbstractContextManager[Any]:
+        """DeepSpeed is told which pass is the last of an update."""
+        if not isinstance(self._optimizer, DividedAdamW):
+            return super().adding(last=last)
+        self.policy.set_gradient_accumulation_boundary(last)  # type: ignore[operator]
+        return nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss, and send what is ready."""
+        if isinstance(self._optimizer, DividedAdamW):
+            self.policy.backward(loss)  # type: ignore[operator]
+        else:
+            super().backward(loss)
+
+    def clip(self, weights: list[nn.Parameter], most: float) -> Tensor:
+        """Return the norm of the gradient, which is clipped where the step is made."""
+        if isinstance(self._optimizer, DividedAdamW):
+            return self._optimizer.norm()
+        return super().clip(weights, most)
+
+
 def divide(
     accelerator: Accelerator,
     policy: nn.Module,
@@ -123,11 +161,6 @@ def _deepspeed(device: torch.device) -> Any:
         # Kernels for inference, which it would compile on the spot, for a minute.
         __compatible_ops__["deepspeed_shm_comm"] = False
     return deepspeed
-
-
-def is_divided(policy: nn.Module) -> bool:
-    """Whether it is the engine of a run under ZeRO."""
-    return hasattr(policy, "set_gradient_accumulation_boundary")
 
 
 class DividedAdamW(torch.optim.Optimizer):

@@ -6,6 +6,7 @@ them, and any number of processes can go on from them.
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +15,25 @@ from accelerate.utils import fsdp2_prepare_model
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor, distribute_tensor
+
+from train.devices.replicated import Replicated
+
+
+class Sharded(Replicated):
+    """Each process holds a part of every weight, of its gradient and of its moments."""
+
+    def __init__(self, accelerator: Accelerator, model: nn.Module) -> None:
+        self.accelerator = accelerator
+        self.outline = outline(model)
+        self.policy = shard(accelerator, model)
+
+    def adding(self, *, last: bool) -> AbstractContextManager[Any]:
+        """There is no room for whole gradients, so parts are summed after every pass."""
+        return nullcontext()
+
+    def clip(self, weights: list[nn.Parameter], most: float) -> Tensor:
+        """Scale the gradient down to a norm of `most`, if that is not 0; returns the norm before."""
+        return whole(super().clip(weights, most))
 
 
 def shard(accelerator: Accelerator, model: nn.Module) -> nn.Module:

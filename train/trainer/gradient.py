@@ -2,17 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 
 from pairwright.errors import PairwrightError
-from train.devices.divided import DividedAdamW, is_divided
-from train.devices.sharded import whole
 from train.output.metrics import MetricSums
 from train.trainer.batches import count_prompts
 from train.trainer.task import Dataset, Run
@@ -51,35 +47,17 @@ def add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricSu
 
 def _add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricSums) -> Suspects:
     """The same for once. There is no host sync in here."""
-    accelerator, policy = run.accelerator, run.policy
     # Gradients are averaged over processes, so each gives its sum times their number.
-    share = accelerator.num_processes / len(indices)
+    share = run.accelerator.num_processes / len(indices)
     micros = run.deal(indices, data)
-    backward: Any = policy.backward if is_divided(policy) else accelerator.backward
     bad = []
     for number, micro in enumerate(micros, start=1):
-        with _adding(accelerator, policy, last=number == len(micros)):
-            measured = run.task.measure(policy, data, micro.indices)
-            backward(measured.losses_B.sum() * (share * micro.weight))
+        with run.strategy.adding(last=number == len(micros)):
+            measured = run.task.measure(run.policy, data, micro.indices)
+            run.strategy.backward(measured.losses_B.sum() * (share * micro.weight))
         sums.add(measured.metrics_KB, micro.weight)
         bad.append(~measured.sound_B)
     return Suspects([i for micro in micros for i in micro.indices], torch.cat(bad))
-
-
-def _adding(accelerator: Accelerator, policy: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-    """Within it, a pass adds to the gradient of an update; after the last it is that of all processes."""
-    if is_divided(policy):
-        policy.set_gradient_accumulation_boundary(last)  # type: ignore[operator]
-        return nullcontext()
-    # Who shards has no room for whole gradients, so parts are summed after every forward pass.
-    return nullcontext() if last or accelerator.is_fsdp2 else accelerator.no_sync(policy)
-
-
-def clip_gradient(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], most: float) -> Tensor:
-    """Let the update be made of a gradient with a norm of `most`; returns the norm that it has."""
-    if isinstance(optimizer, DividedAdamW):
-        return optimizer.norm()
-    return whole(torch.nn.utils.clip_grad_norm_(weights, most or torch.inf))
 
 
 @torch.no_grad()

@@ -8,10 +8,9 @@ from accelerate import Accelerator
 
 from train.config import TrainingConfig
 from train.data.split import Split, describe_dropped
-from train.devices import divided
 from train.devices.accelerator import uses_bf16
 from train.devices.processes import say
-from train.devices.sharded import outline, shard
+from train.devices.strategy import strategy_for
 from train.forward.layout import tree_support
 from train.models.language import require_vocabulary
 from train.output.folder import METRICS_FILE
@@ -71,28 +70,20 @@ def prepare(
     model = task.load_model(bf16=uses_bf16(config))
     for items in (pairs.training, pairs.held_out):
         require_vocabulary(model, config.model, items)
-    outlined = outline(model) if accelerator.is_fsdp2 else None
-    section = divided.asked()
-    if accelerator.is_fsdp2:
-        policy = shard(accelerator, model)
-    else:
-        policy = accelerator.prepare_model(model, evaluation_mode=section is not None)
+    strategy = strategy_for(accelerator, model)
     # Sharding looks at what is trained when it is first run, so adapters must be on then.
-    tree_support(policy)
-    run = Run(accelerator, policy, task, config.micro_batch_tokens)
-    training = task.prepare(accelerator, policy, pairs.training)
-    held_out = task.prepare(accelerator, policy, pairs.held_out)
-    optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+    tree_support(strategy.policy)
+    training = task.prepare(accelerator, strategy.policy, pairs.training)
+    held_out = task.prepare(accelerator, strategy.policy, pairs.held_out)
+    optimizer = torch.optim.AdamW(
         parameter_groups(model, config.weight_decay),
         lr=config.learning_rate,
         fused=accelerator.device.type in ("cpu", "cuda"),
     )
-    if section is not None:
-        run.policy, optimizer = divided.divide(
-            accelerator, policy, optimizer, section, config.max_grad_norm
-        )
+    made = strategy.optimize(optimizer, config.max_grad_norm)
+    run = Run(strategy, task, config.micro_batch_tokens)
     window = MetricSums(accelerator.device, task.metrics)
-    state = TrainState(model, outlined, tokenizer, optimizer, window)
+    state = TrainState(model, strategy.outline, tokenizer, made, window)
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
     reporter = Reporter(accelerator, metric_log, schedule.num_updates)
     return Prepared(config, record, schedule, run, training, held_out, state, metric_log, reporter)

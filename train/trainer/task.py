@@ -15,11 +15,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from train.data.split import Split
+from train.devices.strategy import Strategy
 from train.forward.layout import tree_support
 from train.trainer.batches import MicroBatch, deal
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
     from transformers import PreTrainedTokenizerBase
 
 
@@ -61,7 +61,7 @@ class Task(Protocol):
         """The model to train, on the CPU, unable to behave at random."""
         ...
 
-    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Any]) -> Dataset:
+    def prepare(self, accelerator: Accelerator, policy: nn.Module, items: Sequence[Any]) -> Dataset:
         """Items with all that the model says of them before the first update, if that is needed."""
         ...
 
@@ -90,11 +90,20 @@ class Task(Protocol):
 class Run:
     """What the functions here work on."""
 
-    accelerator: Accelerator
-    policy: nn.Module
+    strategy: Strategy
     task: Task
     micro_batch_tokens: int
     """Most tokens of a forward pass; less once memory has run out."""
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """Devices and processes."""
+        return self.strategy.accelerator
+
+    @property
+    def policy(self) -> nn.Module:
+        """The model as it is run."""
+        return self.strategy.policy
 
     def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
         """This process's share of some pairs."""

@@ -27,7 +27,7 @@ from train.output.folder import TRACKERS, check_folder, enter, find_checkpoint, 
 from train.output.record import RunRecord, TrainResult, result_of
 from train.output.state import save_training, whole_model
 from train.output.trackers import check_trackers
-from train.trainer.gradient import add_gradient, clip_gradient, evaluate, stop_if_unsound
+from train.trainer.gradient import add_gradient, evaluate, stop_if_unsound
 from train.trainer.plan import describe, require_enough, require_what_trains
 from train.trainer.prepare import Prepared, check_start, prepare, resume
 from train.trainer.rehearsal import dry_run, preview
@@ -90,7 +90,7 @@ def _updates(prepared: Prepared, done: int, stopping: Callable[[], bool]) -> Non
         )
         pairs = schedule.pairs_of(update)
         suspects = add_gradient(prepared.run, prepared.training, pairs, prepared.state.window)
-        norm = clip_gradient(optimizer, weights, config.max_grad_norm)
+        norm = prepared.run.strategy.clip(weights, config.max_grad_norm)
         stop_if_unsound(prepared.run, suspects, prepared.training, norm)
         for group in optimizer.param_groups:
             group["lr"] = rate

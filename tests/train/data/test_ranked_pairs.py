@@ -12,6 +12,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
+from train.devices.replicated import Replicated
 from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
 from train.preference.config import TrainConfig
@@ -88,7 +89,7 @@ def one_update(config: TrainConfig) -> tuple[list[int], torch.Tensor, dict[str, 
     with torch.no_grad():  # moved away from its reference, so that no gradient is that of a start
         for weight in trained(model).values():
             weight.mul_(1.1)
-    run = Run(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(Replicated(accelerator, model), task, config.micro_batch_tokens)
     handle = model.model.register_forward_pre_hook(look, with_kwargs=True)
     add_gradient(run, data, range(len(pairs)), sums)
     handle.remove()

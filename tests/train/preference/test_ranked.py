@@ -15,6 +15,7 @@ from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.scored import read_ranked
 from pairwright.models.loading import load_tokenizer
 from train.data.ranked import Ranked
+from train.devices.replicated import Replicated
 from train.forward.logprobs import AnswerLogprobs
 from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
@@ -111,7 +112,7 @@ def gradient_of(config: TrainConfig) -> dict[str, torch.Tensor]:
     task = RankedTask(config)
     items = task.read(load_tokenizer(config.model)).training
     model = load_model(config, bf16=False)
-    run = Run(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(Replicated(accelerator, model), task, config.micro_batch_tokens)
     sums = MetricSums(accelerator.device, task.metrics)
     add_gradient(run, RankedSet(items), range(len(items)), sums)
     return {name: parameter.grad for name, parameter in trained(model).items()}

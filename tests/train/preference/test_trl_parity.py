@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair, load_pairs
+from train.devices.replicated import Replicated
 from train.models.language import switch_randomness_off
 from train.output.metrics import MetricSums
 from train.preference.metrics import METRICS
@@ -69,7 +70,7 @@ def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
     data = with_reference(accelerator, reference, pairs, budget=300)
     task = PreferenceTask(config)
     sums = MetricSums(accelerator.device, task.metrics)
-    run = Run(accelerator, policy, task, micro_batch_tokens=200)
+    run = Run(Replicated(accelerator, policy), task, micro_batch_tokens=200)
     add_gradient(run, data, range(len(pairs)), sums)
     means = sums.means(accelerator)
     logps = pair_logprobs(policy, data, range(len(pairs)))

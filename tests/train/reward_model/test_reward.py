@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.loading import load_for_scoring, load_tokenizer
 from train.data.pairs import Pair
+from train.devices.replicated import Replicated
 from train.forward.answers import Answer
 from train.forward.logprobs import answers_of
 from train.forward.rewards import answer_scores
@@ -254,7 +255,7 @@ def gradient_of(config: RewardConfig) -> dict[str, torch.Tensor]:
     task = RewardTask(config)
     pairs = task.read(load_tokenizer(config.model)).training
     model = task.load_model(bf16=False)
-    run = Run(accelerator, model, task, config.micro_batch_tokens)
+    run = Run(Replicated(accelerator, model), task, config.micro_batch_tokens)
     sums = MetricSums(accelerator.device, task.metrics)
     add_gradient(run, RewardSet(pairs), range(len(pairs)), sums)
     return {name: parameter.grad for name, parameter in trained(model).items()}
