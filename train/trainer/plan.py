@@ -1,10 +1,11 @@
-"""What a run will do: described before it starts."""
+"""What a run will do, found out once for all that comes after: preview, dry run or training."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelerate import Accelerator
 
 from pairwright.errors import UsageError
+from pairwright.models.loading import load_tokenizer
 from pairwright.records import content_hash
 from pairwright.versions import versions
 from train.config import TrainingConfig
@@ -14,11 +15,63 @@ from train.devices.accelerator import uses_bf16
 from train.models.four_bits import require_four_bits
 from train.models.language import model_identity
 from train.output.record import RunRecord
-from train.trainer.schedule import Schedule
+from train.trainer.schedule import Schedule, schedule_of
 from train.trainer.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+class Plan(NamedTuple):
+    """What is known of a run before its model is loaded."""
+
+    config: TrainingConfig
+    task: Task
+    tokenizer: "PreTrainedTokenizerBase"
+    split: Split[Any]
+    schedule: Schedule
+    record: RunRecord
+    """As it is written when the run begins."""
+
+
+def plan(config: TrainingConfig, task: Task) -> Plan:
+    """Read the items, and say what the run will do. Raises `UsageError` for what cannot be used."""
+    tokenizer = load_tokenizer(config.model)
+    split = task.read(tokenizer)
+    schedule = schedule_of(config, split.training)
+    return Plan(config, task, tokenizer, split, schedule, _record(config, task, tokenizer, split, schedule))
+
+
+def _record(
+    config: TrainingConfig,
+    task: Task,
+    tokenizer: "PreTrainedTokenizerBase",
+    split: Split[Any],
+    schedule: Schedule,
+) -> RunRecord:
+    """The record of a run that has not begun."""
+    identity = config.of_kind("semantic") | {
+        "bf16": uses_bf16(config),
+        "model": model_identity(config.model),
+        "tokenizer": content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)]),
+        "data": pairs_hash(split.training),
+        "eval_data": pairs_hash(split.held_out),
+        **task.identity(),
+    }
+    counts = {
+        "pairs": len(split.training),
+        "held_out_pairs": len(split.held_out),
+        "dropped_pairs": sum(map(len, split.dropped.values())),
+        "tokens_per_epoch": sum(item.tokens for item in split.training),
+        "updates": schedule.num_updates,
+    }
+    return RunRecord(
+        identity=identity,
+        config=config.model_dump(mode="json"),
+        versions=versions(),
+        counts=counts,
+        dropped=dict(split.dropped),
+    )
 
 
 def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
@@ -35,35 +88,3 @@ def require_what_trains(accelerator: Accelerator, config: TrainingConfig) -> Non
     """Raise `UsageError` where four bits are asked for and this launch, or this machine, has none."""
     if config.load_in_4bit:
         require_four_bits(sharded=accelerator.is_fsdp2, divided=divided.asked() is not None)
-
-
-def describe(
-    config: TrainingConfig,
-    task: Task,
-    tokenizer: "PreTrainedTokenizerBase",
-    pairs: Split[Any],
-    schedule: Schedule,
-) -> RunRecord:
-    """The record of a run that has not begun."""
-    identity = config.of_kind("semantic") | {
-        "bf16": uses_bf16(config),
-        "model": model_identity(config.model),
-        "tokenizer": content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)]),
-        "data": pairs_hash(pairs.training),
-        "eval_data": pairs_hash(pairs.held_out),
-        **task.identity(),
-    }
-    counts = {
-        "pairs": len(pairs.training),
-        "held_out_pairs": len(pairs.held_out),
-        "dropped_pairs": sum(map(len, pairs.dropped.values())),
-        "tokens_per_epoch": sum(pair.tokens for pair in pairs.training),
-        "updates": schedule.num_updates,
-    }
-    return RunRecord(
-        identity=identity,
-        config=config.model_dump(mode="json"),
-        versions=versions(),
-        counts=counts,
-        dropped=dict(pairs.dropped),
-    )

@@ -1,13 +1,13 @@
 """A training run made ready: model, items, optimizer and the state to go on from."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
 
 from train.config import TrainingConfig
-from train.data.split import Split, describe_dropped
+from train.data.split import describe_dropped
 from train.devices.accelerator import uses_bf16
 from train.devices.processes import say
 from train.devices.strategy import strategy_for
@@ -19,8 +19,9 @@ from train.output.record import RunRecord
 from train.output.state import TrainState, load_training, parameter_groups
 from train.output.trackers import Reporter
 from train.trainer.batches import require_room
+from train.trainer.plan import Plan
 from train.trainer.schedule import Schedule
-from train.trainer.task import Dataset, Run, Task
+from train.trainer.task import Dataset, Run
 
 _LOOKED_AT = 4
 """Items a process looks at before the first update."""
@@ -29,15 +30,24 @@ _LOOKED_AT = 4
 class Prepared(NamedTuple):
     """All that the updates need."""
 
-    config: TrainingConfig
+    plan: Plan
     record: RunRecord
-    schedule: Schedule
     run: Run
     training: Dataset
     held_out: Dataset
     state: TrainState
     log: MetricLog
     reporter: Reporter
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The settings."""
+        return self.plan.config
+
+    @property
+    def schedule(self) -> Schedule:
+        """Which items each update sees."""
+        return self.plan.schedule
 
     @property
     def accelerator(self) -> Accelerator:
@@ -50,17 +60,9 @@ class Prepared(NamedTuple):
         return Path(self.config.output_dir)
 
 
-def prepare(
-    config: TrainingConfig,
-    task: Task,
-    record: RunRecord,
-    schedule: Schedule,
-    accelerator: Accelerator,
-    pairs: Split[Any],
-    tokenizer: object,
-) -> Prepared:
+def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared:
     """Load the model, and find out from it what is to be known before the first update."""
-    counts = record.counts
+    config, task, pairs, counts = plan.config, plan.task, plan.split, record.counts
     say(
         f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
         f"left out: {describe_dropped(pairs.dropped)}"
@@ -83,10 +85,10 @@ def prepare(
     made = strategy.optimize(optimizer, config.max_grad_norm)
     run = Run(strategy, task, config.micro_batch_tokens)
     window = MetricSums(accelerator.device, task.metrics)
-    state = TrainState(model, strategy.outline, tokenizer, made, window)
+    state = TrainState(model, strategy.outline, plan.tokenizer, made, window)
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
-    reporter = Reporter(accelerator, metric_log, schedule.num_updates)
-    return Prepared(config, record, schedule, run, training, held_out, state, metric_log, reporter)
+    reporter = Reporter(accelerator, metric_log, plan.schedule.num_updates)
+    return Prepared(plan, record, run, training, held_out, state, metric_log, reporter)
 
 
 def resume(prepared: Prepared, checkpoint: Path | None) -> int:

@@ -1,24 +1,21 @@
-"""Looking before leaping: what training would see, and what it would cost. Writes nothing."""
+"""Preview and dry run: what training would see, and what it would cost. Writes nothing."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 
-from pairwright.models.loading import load_tokenizer
-from train.config import TrainingConfig
 from train.data.split import Item, Split, TokenIds, describe_dropped
-from train.devices.accelerator import accelerator_for, uses_bf16
+from train.devices.accelerator import uses_bf16
 from train.devices.memory import peak_memory_gib
 from train.devices.processes import say
 from train.forward.layout import tree_support
-from train.output.folder import check_folder
 from train.output.record import TrainResult, result_of
 from train.trainer.batches import deal
-from train.trainer.plan import describe, require_what_trains
-from train.trainer.schedule import Schedule, plan
+from train.trainer.plan import Plan
+from train.trainer.schedule import Schedule
 from train.trainer.task import Task
 
 if TYPE_CHECKING:
@@ -31,16 +28,14 @@ _TIMED = 4
 """Items of middling length, on either side of the middle, that are timed."""
 
 
-def preview(config: TrainingConfig, task: Task) -> TrainResult:
+def preview(plan: Plan) -> TrainResult:
     """Print the first pairs as the model sees them, the trained part of each between ⟦ and ⟧."""
-    tokenizer = load_tokenizer(config.model)
-    pairs = task.read(tokenizer)
+    pairs = plan.split
     for number, pair in enumerate(pairs.training[:SHOWN], start=1):
         print(f"── pair {number} of {len(pairs.training)}: {pair.row_id}")
-        print(shown(tokenizer, pair))
+        print(shown(plan.tokenizer, pair))
     print(f"── left out: {describe_dropped(pairs.dropped)}")
-    schedule = plan(config, pairs.training)
-    return result_of(config, describe(config, task, tokenizer, pairs, schedule), "preview")
+    return result_of(plan.config, plan.record, "preview")
 
 
 def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
@@ -54,26 +49,20 @@ def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
     return "\n".join((text(pair.prompt_tokens), *answers))
 
 
-def dry_run(config: TrainingConfig, task: Task) -> TrainResult:
+def dry_run(plan: Plan, accelerator: Accelerator) -> TrainResult:
     """Count pairs, tokens and updates, and estimate the time from a few timed forward passes."""
-    check_folder(Path(config.output_dir))
-    with accelerator_for(config) as accelerator:
-        require_what_trains(accelerator, config)
-        tokenizer = load_tokenizer(config.model)
-        pairs = task.read(tokenizer)
-        schedule = plan(config, pairs.training)
-        planned = describe(config, task, tokenizer, pairs, schedule)
-        policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
-        speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)
-        seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
+    config, task, pairs, schedule = plan.config, plan.task, plan.split, plan.schedule
+    policy = accelerator.prepare_model(task.load_model(bf16=uses_bf16(config)))
+    speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)
+    seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
     longest = max(pair.longest for pair in pairs.training)
     say(
         f"{len(pairs.training)} pairs to train on (longest {longest} tokens), "
         f"{len(pairs.held_out)} held out; left out: {describe_dropped(pairs.dropped)}\n"
-        f"{planned.counts['tokens_per_epoch']:,} tokens an epoch, {schedule.num_updates} updates; "
+        f"{plan.record.counts['tokens_per_epoch']:,} tokens an epoch, {schedule.num_updates} updates; "
         f"about {seconds / 60:.1f} minutes without checkpoints and evaluations between"
     )
-    record = planned.model_copy(update={"seconds": seconds, "peak_memory_gib": peak_memory_gib()})
+    record = plan.record.model_copy(update={"seconds": seconds, "peak_memory_gib": peak_memory_gib()})
     return result_of(config, record, "dry_run")
 
 

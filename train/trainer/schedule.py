@@ -55,7 +55,7 @@ class Schedule(NamedTuple):
         return epochs + min(updates * self.pairs_per_update, self.num_pairs) / self.num_pairs
 
 
-def plan(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
+def schedule_of(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
     """The schedule of the training items under these settings.
 
     Where scored answers make several pairs, those of a prompt stay together. Raises `UsageError` if

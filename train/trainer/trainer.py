@@ -14,7 +14,6 @@ from typing import Any
 
 from pairwright.folders.durable import TEMPORARY, require_space
 from pairwright.folders.lock import FolderLock
-from pairwright.models.loading import load_tokenizer
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from train.config import TrainingConfig
 from train.devices.accelerator import accelerator_for
@@ -28,10 +27,10 @@ from train.output.record import RunRecord, TrainResult, result_of
 from train.output.state import save_training, whole_model
 from train.output.trackers import check_trackers
 from train.trainer.gradient import add_gradient, evaluate, stop_if_unsound
-from train.trainer.plan import describe, require_enough, require_what_trains
+from train.trainer.plan import plan, require_enough, require_what_trains
 from train.trainer.prepare import Prepared, check_start, prepare, resume
 from train.trainer.rehearsal import dry_run, preview
-from train.trainer.schedule import learning_rate, plan
+from train.trainer.schedule import learning_rate
 from train.trainer.task import Task
 
 
@@ -43,26 +42,23 @@ def train(config: TrainingConfig, task: Task) -> TrainResult:
     `PairwrightError` for what went wrong; the same command then goes on from the last checkpoint.
     """
     if config.preview:
-        return preview(config, task)
-    if config.dry_run:
-        return dry_run(config, task)
+        return preview(plan(config, task))
     started = time.monotonic()
     output = Path(config.output_dir)
     check_folder(output)
     check_trackers(config.report_to)
     with accelerator_for(config, trackers=output / TRACKERS) as accelerator:
         require_what_trains(accelerator, config)
-        tokenizer = load_tokenizer(config.model)
-        pairs = task.read(tokenizer)
-        schedule = plan(config, pairs.training)
-        require_enough(accelerator, schedule)
-        planned = describe(config, task, tokenizer, pairs, schedule)
+        planned = plan(config, task)
+        if config.dry_run:
+            return dry_run(planned, accelerator)
+        require_enough(accelerator, planned.schedule)
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
-            record, checkpoint = on_first(accelerator, lambda: _enter(config, planned))
+            record, checkpoint = on_first(accelerator, lambda: _enter(config, planned.record))
             if record.status == "finished":
                 say(f"{output}: this run is finished already; --fresh trains it again")
                 return result_of(config, record, "already_finished")
-            prepared = prepare(config, task, record, schedule, accelerator, pairs, tokenizer)
+            prepared = prepare(planned, record, accelerator)
             done = resume(prepared, checkpoint)
             with stop_requested() as stopping:
                 _updates(prepared, done, stopping)
