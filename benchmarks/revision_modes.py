@@ -117,7 +117,7 @@ def record(folder: Path, mode: str, config: ReviseConfig, said: list[tuple[str, 
 
 def preferred(judge: str, pairs: Path, out: Path) -> str:
     """Of how many pairs a judge finds chosen the better answer, over both orders."""
-    from judge import CalibrateConfig, calibrate
+    from judge.calibration.command import CalibrateConfig, calibrate
 
     calibrate(CalibrateConfig(input=str(pairs), judge=judge, out=str(out)))
     rows = [row for part in ("data", "dropped") for t in read_tables(out, part) for row in t.to_pylist()]

@@ -1,39 +1,15 @@
 """Where the candidates of a prompt come from: the input, engines that answer, or both."""
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field, PositiveInt
-
-from pairwright.config import OPERATIONAL, Config
+from judge.config import AnswersConfig
+from judge.jury.config import names
 from pairwright.errors import UsageError
-from pairwright.inputs.candidates import Candidates
-from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Candidate, Input, Row
-from pairwright.plugins import NamedEngine
 from pairwright.records import KEPT, Sampling
 from pairwright.stages.asking import Asking
-from pairwright.stages.config import SharedStageConfig
 from pairwright.stages.sample import answer_request, answer_status
-
-
-class AnswersConfig(Config):
-    """Which answers are compared."""
-
-    group: ClassVar[str] = "Answers"
-
-    columns: str | None = None
-    """Columns of the answers to compare, with commas between them."""
-    policy: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that answers each prompt first, `n` times."""
-    policies: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engines that each answer every prompt first, `n` times, with commas between them."""
-    n: PositiveInt | None = None
-    """Answers from each engine; default 2 for `policy` and 1 for `policies`."""
-    policy_max_tokens: PositiveInt = 512
-    """Most tokens of such an answer; one that is cut off there is left out."""
-    policy_temperature: float = Field(default=1.0, ge=0)
-    """Softmax temperature of such answers."""
 
 
 class SampledAnswers:
@@ -80,21 +56,6 @@ class Sampled(NamedTuple):
     faults: tuple[str, ...]
 
 
-class AnswersStageConfig(AnswersConfig, SharedStageConfig):
-    """A stage that reads candidates."""
-
-    @property
-    def wanted_columns(self) -> Columns:
-        """The columns to read."""
-        return super().wanted_columns._replace(answers=tuple(names(self.columns)))
-
-    @property
-    def reader(self) -> type[Input]:
-        """What a row of work is: a prompt to be answered, or one with all its answers."""
-        sampled = self.policy is not None or self.policies is not None
-        return Input if sampled and not self.wanted_columns.answers else Candidates
-
-
 def require_comparable(rows: Input) -> None:
     """Raise `UsageError` when no row has two answers, or when all rows have equal ones."""
     most, different = 0, False
@@ -108,8 +69,3 @@ def require_comparable(rows: Input) -> None:
         )
     if not different:
         raise UsageError(f"{rows.info.path}: the answers to every prompt are equal; nothing to compare")
-
-
-def names(text: str | None) -> list[str]:
-    """The parts of a list written with commas."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]

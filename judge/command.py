@@ -19,7 +19,7 @@ def judge(config: JudgeConfig) -> Manifest | None:
     if config.min_agreement is not None:
         require_calibrated(config, config, config.min_agreement, config.calibration)
     stage = JudgeStage(config) if config.stronger is None else StrongerStage(config)
-    manifest = run_stage(stage, config, config.reader)
+    manifest = run_stage(stage, config, config.reader, run=config, workers=config, budget=config)
     if manifest is not None:
         require_verdicts(manifest, config.max_failed, config.out)
     return manifest

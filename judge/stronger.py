@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from judge.answers import SampledAnswers, names
+from judge.answers import SampledAnswers
 from judge.comparable import aside, distinct, same, too_few
 from judge.config import JudgeConfig
 from judge.gate import PairGate
+from judge.jury.config import names
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row

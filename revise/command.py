@@ -22,4 +22,4 @@ def revise(config: ReviseConfig) -> "Manifest | None":
             f"--min_length_ratio {config.min_length_ratio:g} is more than "
             f"--max_length_ratio {config.max_length_ratio:g}: no revision could pass"
         )
-    return run_stage(ReviseStage(config), config)
+    return run_stage(ReviseStage(config), config, run=config, workers=config, budget=config)

@@ -177,8 +177,7 @@ def require_calibrated(
             "and name its folder with --calibration"
         )
     found = load_calibration(folder)
-    plain = EngineOptions(**{name: getattr(options, name) for name in EngineOptions.model_fields})
-    wanted = jury_identity(Jury(config), config, plain)
+    wanted = jury_identity(Jury(config), config, options)
     for name in {**wanted, **found.judges}:
         if found.judges.get(name) != wanted.get(name):
             raise UsageError(

@@ -8,7 +8,6 @@ from judge.calibration.calibration import jury_identity, measured, write_calibra
 from judge.calibration.config import CalibrateConfig
 from judge.calibration.stage import CalibrateStage
 from judge.calibration.table import calibration_table
-from pairwright.engines import EngineOptions
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import PARTS, read_tables
 from pairwright.inputs.candidates import Candidates
@@ -22,13 +21,12 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
     stage = CalibrateStage(config)
-    manifest = run_stage(stage, config, Candidates)
+    manifest = run_stage(stage, config, Candidates, run=config, budget=config)
     if manifest is None:
         return None
     folder = Path(config.out)
-    options = EngineOptions(**{name: getattr(config, name) for name in EngineOptions.model_fields})
     rows = (row for part in PARTS for table in read_tables(folder, part) for row in table.to_pylist())
-    calibration = measured(rows, jury_identity(stage.jury, config, options))
+    calibration = measured(rows, jury_identity(stage.jury, config, config))
     write_calibration(folder, calibration)
     write_card(folder, manifest)
     Console().print(calibration_table(calibration))

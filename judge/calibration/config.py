@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from judge.answers import names
-from judge.jury.config import JuryConfig
+from judge.jury.config import JuryConfig, names
 from pairwright.inputs.columns import Columns
 from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import StageConfig

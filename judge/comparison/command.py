@@ -5,78 +5,27 @@ import logging
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from judge.comparison.config import WinrateConfig
 from judge.comparison.matching import Answers, Matched, Mismatch, Side
 from judge.comparison.stage import WinrateStage, verdict_preference
 from judge.comparison.statistics import bootstrap, fit_length, in_words, length_feature
-from judge.jury.config import JuryConfig
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
-from pairwright.engines import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
 from pairwright.records import FAILED, Record, Sampling
-from pairwright.stages.config import StageConfig
+from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
 
 WINRATE = "winrate.json"
 log = logging.getLogger(__name__)
-
-
-class SidesConfig(Config):
-    """What is compared."""
-
-    group: ClassVar[str] = "Sides"
-
-    a: str = Field(json_schema_extra=POSITIONAL)
-    """An engine, a run folder or file of answers, FILE:COLUMN, or a column of `prompts`."""
-    b: str = Field(json_schema_extra=POSITIONAL)
-    """What it is compared with, in the same forms."""
-
-
-class WinrateConfig(JuryConfig, EngineOptions, SidesConfig):
-    """Compare two models, or two sets of answers, on the same prompts, in both orders.
-
-    Example: pairwright winrate runs/new runs/old --judge hf:smollm2 --out runs/winrate
-    """
-
-    prompts: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Prompts to compare on; those of a's answers, else of b's, by default."""
-    out: str = Field(json_schema_extra=OPERATIONAL)
-    """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
-    limit: PositiveInt | None = None
-    """Compare on the first N prompts only."""
-    prompt_column: str | None = None
-    """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
-    max_tokens: PositiveInt = 512
-    """Most tokens of an answer that an engine gives; one that is cut off counts as it stands."""
-    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Softmax temperature of such answers; 0 is greedy."""
-    bootstrap_samples: PositiveInt = Field(default=1000, json_schema_extra=OPERATIONAL)
-    """Samples of the prompts behind the intervals."""
-    seed: int = Field(default=42, ge=0, json_schema_extra=OPERATIONAL)
-    """Decides these samples."""
-    preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Show the messages that the first rows would send; ask nothing, write nothing."""
-    dry_run: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Count requests and tokens and estimate the time; ask nothing, write nothing."""
-    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Start the folder over. Finished completions in its journal are used again."""
-
-
-class _Comparison(JuryConfig, StageConfig):
-    """The same settings as those of a stage, whose input is the prompts."""
-
-    max_tokens: int
-    temperature: float
 
 
 class Winrate(Record):
@@ -125,16 +74,23 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     prompts = config.prompts or next((answers.path for answers in given.values()), None)
     if prompts is None:
         raise UsageError("--prompts must be given: two engines need something to answer")
-    shared = {n: getattr(config, n) for n in WinrateConfig.model_fields if n in _Comparison.model_fields}
-    comparison = _Comparison(input=prompts, **shared)
+    run = RunConfig(
+        input=prompts,
+        out=config.out,
+        limit=config.limit,
+        prompt_column=config.prompt_column,
+        preview=config.preview,
+        dry_run=config.dry_run,
+        fresh=config.fresh,
+    )
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
     stage = WinrateStage(config, sides, sampling)
     reader = partial(Matched, given=list(given.values()))
     answered = {f"{name} answers": answers.sha256 for name, answers in given.items()}
-    manifest = run_stage(stage, comparison, reader, answered)
+    manifest = run_stage(stage, config, reader, answered, run=run, budget=config)
     if manifest is None:
         return None
-    rows = Matched(prompts, comparison.wanted_columns, config.limit, given=list(given.values()))
+    rows = Matched(prompts, run.wanted_columns, config.limit, given=list(given.values()))
     found = measured(config, manifest, rows.mismatch(given))
     write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
     for kind, examples in found.mismatch.examples.items():

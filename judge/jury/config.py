@@ -97,3 +97,8 @@ def _judge(role: str, spec: str, wanted: str | None) -> Judge:
         raise UsageError(f"{spec} gives no log-probabilities; use --protocol choice or text")
     protocol = wanted or ("logprob" if speaks else "choice")
     return Judge(role, spec, protocol, TOP if speaks else 0)
+
+
+def names(text: str | None) -> list[str]:
+    """The parts of a list written with commas."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

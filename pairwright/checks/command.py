@@ -47,9 +47,8 @@ def doctor(config: DoctorConfig) -> None:
 
 
 def _findings(config: DoctorConfig) -> Iterator[Finding]:
-    options = EngineOptions(**{n: getattr(config, n) for n in EngineOptions.model_fields})
     if config.spec is None:
-        return machine_findings(options)
+        return machine_findings(config)
     from pairwright.checks.engine import engine_findings
 
-    return chain(machine_findings(options), engine_findings(config.spec, options))
+    return chain(machine_findings(config), engine_findings(config.spec, config))

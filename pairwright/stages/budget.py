@@ -25,11 +25,6 @@ class BudgetConfig(Config):
     price_file: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """YAML with prices of a million tokens by model: `gpt-x: {prompt: 2.5, completion: 10}`."""
 
-    @property
-    def budget(self) -> "BudgetConfig":
-        """The limits among other settings."""
-        return self
-
 
 class BudgetSpent(PairwrightError):
     """The run stopped at its own limit; what was finished is kept. Exit code 3."""

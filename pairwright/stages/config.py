@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
@@ -47,34 +47,11 @@ class RunConfig(Config):
 class StageConfig(EngineOptions, RunConfig):
     """What every stage needs to know."""
 
-    @property
-    def budget(self) -> BudgetConfig:
-        """What the run may cost."""
-        return BudgetConfig()
 
-    @property
-    def share(self) -> "Share | None":
-        """This process's part of the run; None when it is all of it."""
-        return None
-
-    @property
-    def actors(self) -> int:
-        """Actors of a Ray cluster that do the run; 0 when this process does it."""
-        return 0
-
-    @property
-    def gpus(self) -> float:
-        """GPUs of each actor."""
-        return 0.0
-
-
-class SharedStageConfig(BudgetConfig, StageConfig):
-    """What a stage needs to know that asks engines, and whose rows several workers may do."""
+class RayConfig(Config):
+    """How the rows are spread over a cluster."""
 
     group: ClassVar[str] = "Rows and folder"
-
-    shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
 
     ray: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Let actors of a Ray cluster do the run: that of `RAY_ADDRESS`, or one on this machine."""
@@ -83,18 +60,35 @@ class SharedStageConfig(BudgetConfig, StageConfig):
     ray_gpus: float = Field(default=0.0, ge=0, json_schema_extra=OPERATIONAL)
     """GPUs of each actor."""
 
+
+class WorkersConfig(RayConfig):
+    """Who does the rows of a run, when it is not this process alone."""
+
+    shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
+
     @property
     def share(self) -> "Share | None":
+        """This process's part of the run; None when it is all of it. Raises `UsageError`."""
         from pairwright.stages.workers import read_share
 
         if self.ray and self.shard is not None:
             raise UsageError("give --ray or --shard: with --ray, the actors are the workers")
         return None if self.shard is None else read_share(self.shard)
 
-    @property
-    def actors(self) -> int:
-        return self.ray_actors if self.ray else 0
 
-    @property
-    def gpus(self) -> float:
-        return self.ray_gpus
+class SharedStageConfig(WorkersConfig, BudgetConfig, StageConfig):
+    """What a stage needs to know that asks engines, and whose rows several workers may do."""
+
+
+class SampleSettings(RayConfig, EngineOptions):
+    """How answers are sampled: of `sample`, and wherever it is a step of something larger."""
+
+    n: PositiveInt = 4
+    """Answers to each prompt."""
+    max_tokens: PositiveInt = 512
+    """Most tokens an answer may have; one that is cut off there is dropped as `truncated`."""
+    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Softmax temperature; 0 is greedy, so that all answers of a prompt are the same."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus: sample among the likeliest tokens with this probability mass."""

@@ -15,7 +15,7 @@ from pairwright.folders.manifest import Manifest, load_manifest
 from pairwright.terminal.interrupt import Interrupted
 
 if TYPE_CHECKING:
-    from pairwright.stages.config import StageConfig
+    from pairwright.stages.config import WorkersConfig
 
 Work = Callable[[str], Manifest | None]
 """Does a share, `i/n`."""
@@ -41,14 +41,14 @@ class Worker:
         return {"error": errors}
 
 
-def run_on_ray(work: Work, config: "StageConfig") -> Manifest:
+def run_on_ray(work: Work, workers: "WorkersConfig", out: str) -> Manifest:
     """All shares of a run, each done by an actor; returns the manifest of the whole.
 
     Connects to the cluster that `RAY_ADDRESS` names, or to this machine, or starts a Ray of its own.
     Raises `UsageError` without Ray, `PairwrightError` with a worker's reason, and `Interrupted`.
     """
     ray = _ray()
-    data, actors = ray.data, config.actors
+    data, actors = ray.data, workers.ray_actors
     began = not ray.is_initialized()
     if began:
         ray.init(include_dashboard=False)
@@ -64,11 +64,11 @@ def run_on_ray(work: Work, config: "StageConfig") -> Manifest:
             compute=data.ActorPoolStrategy(min_size=1, max_size=actors, max_tasks_in_flight_per_actor=1),
             batch_size=1,
             num_cpus=1,
-            num_gpus=config.gpus or None,
+            num_gpus=workers.ray_gpus or None,
         ).take_all()
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{config.out}: stopped; finished completions are kept; run the same command again to go on"
+            f"{out}: stopped; finished completions are kept; run the same command again to go on"
         ) from None
     finally:
         if began:
@@ -76,7 +76,7 @@ def run_on_ray(work: Work, config: "StageConfig") -> Manifest:
     errors = [row["error"] for row in done if row["error"]]
     if errors:
         raise PairwrightError(f"{len(errors)} of {actors} workers stopped. The first one: {errors[0]}")
-    return load_manifest(Path(config.out))
+    return load_manifest(Path(out))
 
 
 def _ray() -> Any:

@@ -22,8 +22,8 @@ from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
 from pairwright.records import FAILED, content_hash
 from pairwright.reports.card import write_card
-from pairwright.stages.budget import Budget, BudgetSpent
-from pairwright.stages.config import StageConfig
+from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
+from pairwright.stages.config import RunConfig, WorkersConfig
 from pairwright.stages.on_ray import run_on_ray
 from pairwright.stages.preview import show_dry_run, show_preview
 from pairwright.stages.runner import Runner
@@ -41,82 +41,87 @@ _PATIENCE = 600.0
 
 def run_stage(
     stage: Stage,
-    config: StageConfig,
+    config: EngineOptions,
     read: Callable[..., Input] = Input,
     models: Mapping[str, str] = MappingProxyType({}),
+    *,
+    run: RunConfig,
+    workers: WorkersConfig | None = None,
+    budget: BudgetConfig | None = None,
 ) -> Manifest | None:
     """Do all the work of a stage, resuming what is there. None after a preview or a dry run.
 
-    `read` says what a row of work is: a row of the input, or all answers to a prompt (`Candidates`).
+    `config` is what the command was given, `run` the rows and the folder, `workers` who does the rows
+    and `budget` what they may cost: usually the same settings. `read` says what a row of work is: a row
+    of the input, or all answers to a prompt (`Candidates`).
     `models` are those that the stage runs itself, without an engine: their revisions by role.
     Raises `UsageError` before anything is written, `PairwrightError` when work has to stop, and
     `Interrupted` after Ctrl-C; whatever was finished by then is kept.
     """
-    folder = Path(config.out)
+    folder = Path(run.out)
     refuse_foreign(folder)
     for spec in stage.roles.values():
         check_spec(spec)
-    budget = Budget(config.budget)
-    if (config.share is not None or config.actors) and config.fresh:
+    limits = Budget(budget or BudgetConfig())
+    share = workers.share if workers is not None else None
+    if (share is not None or (workers is not None and workers.ray)) and run.fresh:
         raise UsageError(
             "--fresh starts the whole folder over; give it without --shard or --ray, or name a new --out"
         )
-    options = EngineOptions(**{n: getattr(config, n) for n in EngineOptions.model_fields})
-    if not (config.preview or config.dry_run or config.fresh):
-        finished = _finished(stage, config, options, models, folder)
+    if not (run.preview or run.dry_run or run.fresh):
+        finished = _finished(stage, config, run, models, shared=share is not None)
         if finished is not None:
             return finished
-    rows = read(config.input, config.wanted_columns, config.limit, stage.schema.names)
+    rows = read(run.input, run.wanted_columns, run.limit, stage.schema.names)
     stage.check(rows)
-    if config.preview:
+    if run.preview:
         show_preview(stage, rows)
         return None
-    if config.dry_run:
+    if run.dry_run:
         show_dry_run(stage, rows)
         return None
-    if config.actors:
-        return run_on_ray(partial(_run_share, stage, config, read, models), config)
-    with EnginePool(stage.roles, options) as engines:
-        planned = _plan(stage, config, rows.info, {**engines.identities, **models})
+    if workers is not None and workers.ray:
+        again = partial(run_stage, stage, config, read, models, run=run, budget=budget)
+        return run_on_ray(partial(_as_worker, again), workers, run.out)
+    with EnginePool(stage.roles, config) as engines:
+        planned = _plan(stage, config, run, rows.info, {**engines.identities, **models})
         if not (folder / MANIFEST).exists():
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
             engines.open_all()
-        if config.share is not None:
-            return _work_with_others(stage, rows, engines, budget, folder, planned, config.share)
+        if share is not None:
+            return _work_with_others(stage, rows, engines, limits, folder, planned, share)
         with FolderLock(folder):
             gather_strays(folder)
-            manifest = continue_run(folder, planned, fresh=config.fresh)
+            manifest = continue_run(folder, planned, fresh=run.fresh)
             _keep_templates(folder, stage)
             with Journal(folder / JOURNAL) as journal:
-                manifest = _work(stage, rows, engines, budget, journal, folder, manifest, ALONE)
+                manifest = _work(stage, rows, engines, limits, journal, folder, manifest, ALONE)
             write_card(folder, manifest)
             return manifest
 
 
-def _run_share(
-    stage: Stage, config: StageConfig, read: Callable[..., Input], models: Mapping[str, str], share: str
-) -> Manifest | None:
+def _as_worker(work: Callable[..., Manifest | None], share: str) -> Manifest | None:
     """What an actor does."""
-    alone = {"ray": False, "shard": share}
-    return run_stage(stage, config.model_copy(update=alone), read, models)
+    return work(workers=WorkersConfig(shard=share))
 
 
 def _finished(
-    stage: Stage, config: StageConfig, options: EngineOptions, models: Mapping[str, str], folder: Path
+    stage: Stage, config: EngineOptions, run: RunConfig, models: Mapping[str, str], *, shared: bool
 ) -> Manifest | None:
     """The manifest of a folder in which nothing is left to do, found out without reading any rows."""
+    folder = Path(run.out)
     if not (folder / MANIFEST).exists() or (folder / WORKERS).exists():
         return None
     found = load_manifest(folder)
-    content = input_sha256(open_source(config.input), config.limit)
+    content = input_sha256(open_source(run.input), run.limit)
     if not found.complete or found.counts.get(FAILED) or found.input.sha256 != content:
         return None
-    with EnginePool(stage.roles, options) as engines:
-        planned = _plan(stage, config, found.input, {**engines.identities, **models})
+    with EnginePool(stage.roles, config) as engines:
+        planned = _plan(stage, config, run, found.input, {**engines.identities, **models})
     if (planned.stage, planned.semantic, planned.gate) != (found.stage, found.semantic, found.gate):
         return None
     # Of several workers the last one may still be writing what the others find finished.
-    with FolderLock(folder, 0.0 if config.share is None else _PATIENCE):
+    with FolderLock(folder, _PATIENCE if shared else 0.0):
         manifest = continue_run(folder, planned, fresh=False)
         if sum(manifest.counts.values()) < manifest.items:
             return None
@@ -210,20 +215,30 @@ def _few_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _plan(stage: Stage, config: StageConfig, rows: InputInfo, identities: Mapping[str, str]) -> Manifest:
+def _plan(
+    stage: Stage,
+    config: EngineOptions,
+    run: RunConfig,
+    rows: InputInfo,
+    identities: Mapping[str, str],
+) -> Manifest:
     """What this run would be if the folder were new."""
     templates = {f"{name} template": content_hash(text) for name, text in stage.templates.items()}
     models = {f"{role} model": identity for role, identity in identities.items()}
     return Manifest(
         stage=stage.name,
         versions=versions(),
-        config=config.model_dump(mode="json"),
-        semantic=config.of_kind("semantic") | templates | models | {"input": rows.sha256},
+        config=run.model_dump(mode="json") | config.model_dump(mode="json"),
+        semantic=run.of_kind("semantic")
+        | config.of_kind("semantic")
+        | templates
+        | models
+        | {"input": rows.sha256},
         gate=config.of_kind("gate"),
         engines=dict(identities),
         input=rows,
         items=rows.rows * stage.samples,
-        shard_size=config.shard_size,
+        shard_size=run.shard_size,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

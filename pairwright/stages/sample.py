@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from pairwright.config import OPERATIONAL
 from pairwright.errors import UsageError
@@ -13,12 +13,12 @@ from pairwright.inputs.rows import Input, Row
 from pairwright.plugins import NamedEngine
 from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
 from pairwright.schema import ANSWER
-from pairwright.stages.config import SharedStageConfig
+from pairwright.stages.config import SampleSettings, SharedStageConfig
 from pairwright.stages.run import run_stage
 from pairwright.stages.stage import Work
 
 
-class SampleConfig(SharedStageConfig):
+class SampleConfig(SampleSettings, SharedStageConfig):
     """Sample answers to prompts.
 
     Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers
@@ -26,14 +26,6 @@ class SampleConfig(SharedStageConfig):
 
     policy: NamedEngine = Field(json_schema_extra=OPERATIONAL)
     """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
-    n: PositiveInt = 4
-    """Answers to each prompt."""
-    max_tokens: PositiveInt = 512
-    """Most tokens an answer may have; one that is cut off there is dropped as `truncated`."""
-    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    """Softmax temperature; 0 is greedy, so that all answers of a prompt are the same."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus: sample among the likeliest tokens with this probability mass."""
 
 
 def sample(config: SampleConfig) -> Manifest | None:
@@ -41,7 +33,8 @@ def sample(config: SampleConfig) -> Manifest | None:
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
-    return run_stage(SampleStage(config), config, partial(Input, answers=False))
+    read = partial(Input, answers=False)
+    return run_stage(SampleStage(config), config, read, run=config, workers=config, budget=config)
 
 
 class SampleStage:

@@ -14,8 +14,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from judge import JudgeConfig, WinrateConfig, winrate
-from judge.comparison.command import load_winrate
+from judge.comparison.command import load_winrate, winrate
+from judge.comparison.config import WinrateConfig
+from judge.config import JudgeConfig
 from judge.stronger import StrongerStage
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.shards import read_tables
@@ -149,7 +150,7 @@ class _Game:
         pairing = JudgeConfig(
             input=str(samples), out=str(out), stronger="golden", answer_column="completion", pairs="all"
         )
-        run_stage(GoldenVsSampled(pairing), pairing, pairing.reader)
+        run_stage(GoldenVsSampled(pairing), pairing, pairing.reader, run=pairing)
 
     def _score(self, reward_model: str, answers: Path, out: Path) -> None:
         config = self._config

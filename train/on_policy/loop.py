@@ -12,8 +12,10 @@ from typing import Any
 
 from rich.console import Console
 
-from judge import JudgeConfig, WinrateConfig, judge, winrate
-from judge.comparison.command import load_winrate
+from judge.command import judge
+from judge.comparison.command import load_winrate, winrate
+from judge.comparison.config import WinrateConfig
+from judge.config import JudgeConfig
 from judge.stage import JudgeStage
 from pairwright.engines import EngineOptions
 from pairwright.engines.pool import EnginePool

@@ -19,7 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from judge.comparison.command import WinrateConfig, load_winrate, winrate
+from judge.comparison.command import load_winrate, winrate
+from judge.comparison.config import WinrateConfig
 from judge.comparison.statistics import bootstrap
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval, sign_test

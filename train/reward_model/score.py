@@ -160,7 +160,7 @@ def score(config: ScoreConfig) -> Manifest | None:
         _look(config)
         return None
     models = {"reward": model_identity(config.reward_model)}
-    return run_stage(ScoreStage(config), config, Candidates, models)
+    return run_stage(ScoreStage(config), config, Candidates, models, run=config)
 
 
 def _look(config: ScoreConfig) -> None:
