@@ -6,27 +6,20 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL
+from pairwright.engines import EngineOptions
 from pairwright.plugins import NamedEngine
-from pairwright.stages.config import SharedStageConfig
+from pairwright.stages.config import RayConfig, SharedStageConfig
 from pairwright.verifiers.config import VerifyConfig
 from revise.gates import GateConfig
 
 
-class ReviseConfig(VerifyConfig, GateConfig, SharedStageConfig):
-    """Revise answers minimally and keep each with its revision as a preference pair.
+class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
+    """How answers are revised: of `revise`, and wherever it is a step of something larger."""
 
-    Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
-    """
-
-    out: str = Field(default="", json_schema_extra=OPERATIONAL)
-    """Run folder to write; `runs/NAME-revised` for an input NAME by default. If it holds an unfinished
-    run of the same settings, that is resumed."""
     reviser: NamedEngine = Field(json_schema_extra=OPERATIONAL)
     """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`, or
     a function, `python:FILE.py:NAME`. Of several with commas between them, the next is tried where one
     gave nothing that is kept."""
-    policy: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that first answers the prompts of rows that have no answer yet."""
     direction: Literal["improve", "worsen"] = "improve"
     """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
     mode: Literal["rewrite", "edits"] = "rewrite"
@@ -50,10 +43,6 @@ class ReviseConfig(VerifyConfig, GateConfig, SharedStageConfig):
     """Softmax temperature of the reviser."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of the reviser."""
-    policy_max_tokens: PositiveInt = 512
-    """Most tokens of an answer that the policy is asked for."""
-    policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    """Softmax temperature of the policy."""
     mirror: str | None = Field(default=None, json_schema_extra=GATE | ADDED)
     """Column of each row's other prompt, which does not ask for what is mended: a kept pair brings a second
     one, of the same answers under that prompt, with chosen and rejected swapped."""
@@ -61,6 +50,23 @@ class ReviseConfig(VerifyConfig, GateConfig, SharedStageConfig):
     """Ask once more, with feedback, when a gate or a verifier drops a revision."""
     tries: PositiveInt = Field(default=2, json_schema_extra=GATE | ADDED)
     """Most tries of each reviser for an answer, the first included; with `--no_retry` there is one."""
+
+
+class ReviseConfig(ReviseSettings, SharedStageConfig):  # type: ignore[misc]  # a fault of the plugin
+    """Revise answers minimally and keep each with its revision as a preference pair.
+
+    Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs
+    """
+
+    out: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Run folder to write; `runs/NAME-revised` for an input NAME by default. If it holds an unfinished
+    run of the same settings, that is resumed."""
+    policy: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Engine that first answers the prompts of rows that have no answer yet."""
+    policy_max_tokens: PositiveInt = 512
+    """Most tokens of an answer that the policy is asked for."""
+    policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Softmax temperature of the policy."""
 
     @model_validator(mode="before")
     @classmethod

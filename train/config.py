@@ -97,7 +97,39 @@ class WorkConfig(Config):
     """Trackers that get the metrics too: `tensorboard`, `wandb`, `trackio`."""
 
 
-class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
+class TrainingSettings(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
+    """How weights are trained on pairs: of every training, alone or as a step of something larger."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hold_out_one_way(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("eval_data"):
+            return {"eval_share": 0.0, **values}
+        return values
+
+    @field_validator("eval_data", "report_to", "lora_target_modules", mode="before")
+    @classmethod
+    def _split_lists(cls, value: Any) -> Any:
+        return split_commas(value)
+
+    @model_validator(mode="after")
+    def _refuse_two_ways_of_holding_out(self) -> "TrainingSettings":
+        if self.eval_data and self.eval_share:
+            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
+        return self
+
+
+class ScoredPairsConfig(Config):
+    """How scored answers become pairs."""
+
+    group: ClassVar[str] = "Pairs"
+
+    pairs: PairsName = "best_worst"
+    """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, or each
+    over the next (`adjacent`). All pairs of a prompt come from one forward pass, in one update."""
+
+
+class TrainingConfig(ScoredPairsConfig, TrainingSettings):
     """What every kind of training needs to know."""
 
     model: str = Field(json_schema_extra=OPERATIONAL)
@@ -105,9 +137,6 @@ class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
     """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSONL files,
     folders of Parquet; several with commas."""
-    pairs: PairsName = "best_worst"
-    """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, or each
-    over the next (`adjacent`). All pairs of a prompt come from one forward pass, in one update."""
     output_dir: str = Field(json_schema_extra=OPERATIONAL)
     """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
@@ -117,23 +146,10 @@ class TrainingConfig(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
     fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Start over, throwing away what an earlier run left in the output folder."""
 
-    @model_validator(mode="before")
+    @field_validator("data", mode="before")
     @classmethod
-    def _hold_out_one_way(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("eval_data"):
-            return {"eval_share": 0.0, **values}
-        return values
-
-    @field_validator("data", "eval_data", "report_to", "lora_target_modules", mode="before")
-    @classmethod
-    def _split_commas(cls, value: Any) -> Any:
+    def _split_data(cls, value: Any) -> Any:
         return split_commas(value)
-
-    @model_validator(mode="after")
-    def _refuse_two_ways_of_holding_out(self) -> "TrainingConfig":
-        if self.eval_data and self.eval_share:
-            raise UsageError("give eval_share or eval_data, not both: pairs are held out one way")
-        return self
 
 
 def split_commas(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
+from pairwright.plugins import NamedEngine
 from pairwright.stages.budget import BudgetConfig
 
 if TYPE_CHECKING:  # help pages need the settings, and should not wait for Arrow
@@ -64,6 +65,8 @@ class RayConfig(Config):
 class WorkersConfig(RayConfig):
     """Who does the rows of a run, when it is not this process alone."""
 
+    group: ClassVar[str] = "Rows and folder"
+
     shard: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """`i/n`: this process is worker i of n (from 0) on one folder, and does every n-th shard."""
 
@@ -84,6 +87,8 @@ class SharedStageConfig(WorkersConfig, BudgetConfig, StageConfig):
 class SampleSettings(RayConfig, EngineOptions):
     """How answers are sampled: of `sample`, and wherever it is a step of something larger."""
 
+    policy: NamedEngine = Field(json_schema_extra=OPERATIONAL)
+    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
     n: PositiveInt = 4
     """Answers to each prompt."""
     max_tokens: PositiveInt = 512

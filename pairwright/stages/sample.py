@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
-from pydantic import Field
-
-from pairwright.config import OPERATIONAL
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.rows import Input, Row
@@ -23,9 +20,6 @@ class SampleConfig(SampleSettings, SharedStageConfig):
 
     Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers
     """
-
-    policy: NamedEngine = Field(json_schema_extra=OPERATIONAL)
-    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
 
 
 def sample(config: SampleConfig) -> Manifest | None:

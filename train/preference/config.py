@@ -9,8 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from pairwright.config import OPERATIONAL, PLUGINS, Config
 from pairwright.errors import UsageError
-from pairwright.plugins import Named, NamedEngine, is_plugin
-from train.config import TrainingConfig
 
 LossName = Literal[
     "auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"
@@ -92,6 +90,34 @@ class ObjectiveConfig(Config):
     """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
 
 
+class TrainSettings(ObjectiveConfig, TrainingSettings):
+    """How a model is trained: of `train`, and wherever it is a step of something larger."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        preset = PRESETS.get(values.get("preset") or "", {})
+        loss = values.get("loss") or preset.get("loss") or cls.model_fields["loss"].default
+        return {**RANKED_LOSSES.get(loss, {}), **preset, **values}
+
+    @model_validator(mode="after")
+    def _refuse_bad_objectives(self) -> "TrainSettings":
+        if self.label_smoothing and self.loss != "dpo":
+            raise UsageError(
+                f"label_smoothing is for dpo only, not for {self.loss}: "
+                f"{_NO_SMOOTHING.get(self.loss, _UNKNOWN)}"
+            )
+        if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
+            raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+        if self.loss == "rejection_sampling" and not self.sft_weight:
+            raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
+        if self.sft_times_beta and not self.sft_weight:
+            raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
+        return self
+
+
 class LossChoiceConfig(Config):
     """Who says which loss fits, for `--loss auto`."""
 
@@ -106,7 +132,7 @@ class LossChoiceConfig(Config):
     """Instead of a judge: column of numbers, how much better chosen is than the model's own answer."""
 
 
-class TrainConfig(LossChoiceConfig, ObjectiveConfig, TrainingConfig):
+class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
     """Train a model on preference pairs.
 
     Example: pairwright train --model smollm2 --data runs/pairs --output_dir runs/model
@@ -119,14 +145,6 @@ class TrainConfig(LossChoiceConfig, ObjectiveConfig, TrainingConfig):
     reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Folder of reference log-probabilities that runs share; the user's cache when empty, or `none`."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        ranked = RANKED_LOSSES.get(values.get("loss") or "", {})
-        return {**ranked, **PRESETS.get(values.get("preset") or "", {}), **values}
-
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "TrainConfig":
         if self.loss == "auto" and (self.judge is None) == (self.score_column is None):
@@ -134,19 +152,8 @@ class TrainConfig(LossChoiceConfig, ObjectiveConfig, TrainingConfig):
                 "--loss auto does not guess: give it --judge ENGINE, which compares chosen answers with "
                 "the model's own, or --score_column NAME"
             )
-        if self.label_smoothing and self.loss != "dpo":
-            raise UsageError(
-                f"label_smoothing is for dpo only, not for {self.loss}: "
-                f"{_NO_SMOOTHING.get(self.loss, _UNKNOWN)}"
-            )
-        if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
-            raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
         if self.loss in RANKED_LOSSES and self.pairs != "best_worst":
             raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
         if self.loss in RANKED_LOSSES and self.ref_model is not None:
             raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
-        if self.loss == "rejection_sampling" and not self.sft_weight:
-            raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
-        if self.sft_times_beta and not self.sft_weight:
-            raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
         return self

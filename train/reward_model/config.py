@@ -5,10 +5,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pairwright.config import GATE, OPERATIONAL, POSITIONAL, Config
+from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.stages.config import StageConfig
-from train.config import TrainingConfig, split_commas
+from train.config import TrainingConfig, TrainingSettings, split_commas
 
 RewardLossName = Literal["ranking", "wgan"]
 
@@ -18,21 +19,32 @@ class RewardObjectiveConfig(Config):
 
     group: ClassVar[str] = "Objective"
 
-    golden_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
-    """Golden pairs, in the forms of `data`: a golden answer over one that the model sampled."""
     loss: RewardLossName = "ranking"
     """Loss of golden pairs: `ranking` (Bradley–Terry), or `wgan`, their difference, unbounded."""
     rm_kl: float = Field(default=1.0, ge=0)
     """Weight of human pairs, which keep rewards a model of preference; 0 leaves them out (GAIL)."""
     apo_coeff: float = Field(default=0.1, ge=0)
     """Weight of golden pairs, shared by the `apo_samples` pairs that a golden answer is in."""
-    apo_samples: int = Field(default=4, gt=0)
-    """Sampled answers behind each golden one."""
     bins: int = Field(default=10, gt=1)
     """Bins of the calibration error over probabilities from 0 to 1."""
 
 
-class RewardConfig(RewardObjectiveConfig, TrainingConfig):
+class RewardSettings(RewardObjectiveConfig, TrainingSettings):
+    """How a reward model is trained: of `reward`, and wherever it is a step of something larger."""
+
+
+class GoldenPairsConfig(Config):
+    """Pairs of a golden answer over one that the model sampled."""
+
+    group: ClassVar[str] = "Objective"
+
+    golden_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
+    """Golden pairs, in the forms of `data`: a golden answer over one that the model sampled."""
+    apo_samples: int = Field(default=4, gt=0)
+    """Sampled answers behind each golden one."""
+
+
+class RewardConfig(GoldenPairsConfig, RewardSettings, TrainingConfig):
     """Train a reward model on preference pairs, and on golden answers against sampled ones.
 
     Example: pairwright reward --model smollm2 --data runs/pairs --output_dir runs/reward
@@ -62,24 +74,27 @@ class RewardModelConfig(Config):
     """The reward model: a folder that `pairwright reward` wrote, or a model of the hub like it."""
 
 
-class ScoringConfig(Config):
-    """How answers are scored."""
+class ScoreSettings(EngineOptions):
+    """How answers are scored: of `score`, and wherever it is a step of something larger."""
 
     group: ClassVar[str] = "Scoring"
 
-    columns: str | None = None
-    """Columns that hold the answers to a prompt side by side, with commas."""
     max_length: int = Field(default=2048, gt=1)
     """Most tokens of prompt and answer together. Longer answers are left out, never cut."""
     best_of_n: bool = Field(default=False, json_schema_extra=GATE)
     """Keep the best answer to each prompt alone."""
 
 
-class ScoreConfig(ScoringConfig, StageConfig, RewardModelConfig):
+class ScoreConfig(ScoreSettings, StageConfig, RewardModelConfig):
     """Score the answers to each prompt with a reward model.
 
     Example: pairwright score runs/reward runs/answers --out runs/scored
     """
+
+    group: ClassVar[str] = "Scoring"
+
+    columns: str | None = None
+    """Columns that hold the answers to a prompt side by side, with commas."""
 
     @property
     def wanted_columns(self) -> Columns:
