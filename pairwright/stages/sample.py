@@ -7,7 +7,6 @@ from types import MappingProxyType
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.rows import Input, Row
-from pairwright.plugins import NamedEngine
 from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
 from pairwright.schema import ANSWER
 from pairwright.stages.config import SampleSettings, SharedStageConfig

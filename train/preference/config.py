@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from pairwright.config import OPERATIONAL, PLUGINS, Config
 from pairwright.errors import UsageError
+from pairwright.plugins import Named, NamedEngine, is_plugin
+from train.config import TrainingConfig, TrainingSettings
 
 LossName = Literal[
     "auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"
