@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judge.evaluation.config import EvaluateConfig, EvaluateSettings
+from judge.evaluation.config import EvaluateConfig
 from judge.evaluation.measures import EVALUATION, measured
 from judge.evaluation.stage import EvaluateStage, models_of
 from judge.evaluation.suites import SUITES
@@ -17,20 +17,10 @@ from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.rows import Input
-from pairwright.stages.budget import BudgetConfig
-from pairwright.stages.config import StageConfig
+from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
 
 log = logging.getLogger(__name__)
-
-
-class _Run(BudgetConfig, EvaluateSettings, StageConfig):
-    """The same settings as those of a stage, whose input is the prompts."""
-
-    @property
-    def budget(self) -> BudgetConfig:
-        """What the run may cost."""
-        return self
 
 
 def evaluate(config: EvaluateConfig) -> Manifest | None:
@@ -44,10 +34,10 @@ def evaluate(config: EvaluateConfig) -> Manifest | None:
         raise UsageError(f"--k {config.k}: pass@k wants at least k answers; give --n {config.k} or more")
     models = models_of(config.models)
     assert config.prompts is not None
-    shared = {n: getattr(config, n) for n in EvaluateConfig.model_fields if n in _Run.model_fields}
-    run = _Run(input=config.prompts, **shared)
+    shared = {n: getattr(config, n) for n in EvaluateConfig.model_fields if n in RunConfig.model_fields}
+    run = RunConfig(input=config.prompts, **shared)
     stage = EvaluateStage(config, models)
-    manifest = run_stage(stage, run, partial(Input, answers=False))
+    manifest = run_stage(stage, config, partial(Input, answers=False), run=run, budget=config)
     if manifest is None:
         return None
     rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
