@@ -59,7 +59,7 @@ class Sampled(NamedTuple):
 def require_comparable(rows: Input) -> None:
     """Raise `UsageError` when no row has two answers, or when all rows have equal ones."""
     most, different = 0, False
-    for row in rows:
+    for row in (row for row in rows if row.problem is None):
         most = max(most, len(row.candidates))
         different = different or len({c.text for c in row.candidates}) > 1
     if most < 2:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -110,6 +110,8 @@ class Outcome(Record):
 KEPT = "kept"
 FAILED = "failed"
 """Status of a row whose request failed after every retry. The next run tries it again."""
+BAD_ROW = "bad_row"
+"""Status of a row that could not be read and was passed over."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -125,6 +127,12 @@ def content_hash(value: Any) -> str:
     """
     text = canonical_json(value)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def prompt_hash(prompt: Iterable[Message], *, whole: bool = False) -> str:
+    """Identity of a prompt: 16 hex digits of the hash of its messages, or all 32."""
+    found = content_hash([{"role": m.role, "content": m.content} for m in prompt])
+    return found if whole else found[:16]
 
 
 def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -> tuple[Message, ...]:

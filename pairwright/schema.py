@@ -171,24 +171,6 @@ CALIBRATED = pa.schema(
 """A labelled pair and what a judge says of it: chosen is what people prefer, `decision` how the pair
 would have ended, and `attacks` the verdicts when the rejected answer carries words to the judge."""
 
-EVALUATED = pa.schema(
-    [
-        *_ROW,
-        ("completion", CONVERSATION),
-        ("completion_model", pa.string()),
-        ("sample_index", pa.int32()),
-        ("score", pa.float64()),
-        ("passed", pa.bool_()),
-        ("feedback", pa.string()),
-        ("finish_reason", pa.string()),
-        ("answer_tokens", pa.int32()),
-        ("prompt_tokens", pa.int32()),
-        ("completion_tokens", pa.int32()),
-    ]
-)
-"""An answer under evaluation and what verifiers say of it; `completion_tokens` are all that were
-generated for the row, judges' too, `answer_tokens` those of the answer."""
-
 COMPARED = pa.schema(
     [
         *_ROW,
@@ -208,6 +190,42 @@ COMPARED = pa.schema(
 a less those of b, and the verdict, in which chosen stands for a."""
 
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
+
+_STAGES = {
+    "sample": (ANSWER,),
+    "score": (SCORED,),
+    "revise": (PAIR, EDITED_PAIR, pa.schema(VERIFIED)),
+    "judge": (PAIR, JUDGED_PAIR),
+    "calibrate": (CALIBRATED,),
+    "winrate": (COMPARED,),
+}
+_ALL = (ANSWER, SCORED, EDITED_PAIR, pa.schema(VERIFIED), JUDGED_PAIR, CALIBRATED, COMPARED)
+_LINEAGE = pa.schema([("completion_model", pa.string())])
+"""What a row may carry along and have read by everybody: whose answer it was made from."""
+_CARRIED_AS_THEY_ARE = frozenset(
+    {"completion_model", "sample_index", "finish_reason", "model_a", "model_b"}
+)
+"""Where an answer comes from: stages read it of the rows that they are given."""
+RESERVED = (
+    frozenset(field.name for schema in (*_ALL, STATUS) for field in schema)
+    | {"completions", "scores", "ranks", "label", "reasoning"}
+) - _CARRIED_AS_THEY_ARE
+"""Names under which no column of the user's is carried: readers of rows, ours and those of trainers, go by
+them."""
+
+
+def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
+    """The columns of a run's rows that are the run's own, and not carried along from its input.
+
+    They have names of the stage's schema; those that only some of its runs have, such as `margin`, have
+    its types too. Stages that make no rows of their own (`merge` …) keep the roles that columns had.
+    """
+    first, *others = _STAGES.get(stage, (pa.schema([]), *_ALL))
+    always = {*first.names, *(field.name for field in STATUS)}
+    sometimes = {(f.name, plain_type(f.type)) for other in (*others, _LINEAGE) for f in other}
+    return frozenset(
+        f.name for f in schema if f.name in always or (f.name, plain_type(f.type)) in sometimes
+    )
 
 
 def with_carried(schema: pa.Schema, carried: Iterable[pa.Field]) -> pa.Schema:

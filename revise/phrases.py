@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+_HEAD = 400
+"""Characters in which a refusal is one."""
+_WORD = re.compile(r"\w")
 _FILE = Path(__file__).with_name("phrases.toml")
 _BEGINS = r"(?:\A|[.!?…。！？।॥۔:\n]\s*|[,،，、]\s)[\"'“”‘’«»「『(*_]*"
 _WITHIN = r"[^.!?…。！？।॥۔\n]{0,60}?"
@@ -39,8 +42,11 @@ def speaks_as_model(text: str) -> str | None:
 
 def declines(text: str) -> str | None:
     """The first words of a text that declines to answer."""
-    text = unicodedata.normalize("NFC", text)
-    found = (phrases.refusal.match(text) for phrases in _languages().values())
+    start = _WORD.search(text)
+    if start is None:
+        return None
+    head = unicodedata.normalize("NFC", text[start.start() : start.start() + _HEAD])
+    found = (phrases.refusal.match(head) for phrases in _languages().values())
     return next((match.group() for match in found if match), None)
 
 
@@ -67,7 +73,7 @@ def _compiled(entry: dict[str, list[str]]) -> Phrases:
         names=tuple(name.casefold() for name in entry["names"]),
         meta=_pattern(f"({'|'.join(entry['meta'])})"),
         refusal=_pattern(
-            rf"\A\W*(?:(?:{opening})(?!\w*[-'’]\w)\W{{0,3}}{_WITHIN})?{_NO_LETTER}(?:{says_no}){_TO_THE_END}"
+            rf"(?:(?:{opening})(?!\w*[-'’]\w)\W{{0,3}}{_WITHIN})?{_NO_LETTER}(?:{says_no}){_TO_THE_END}"
         ),
         model=_pattern(rf"{_BEGINS}({'|'.join(entry['model'])})"),
     )

@@ -135,8 +135,12 @@ class TrainingConfig(ScoredPairsConfig, TrainingSettings):
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
-    """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSONL files,
-    folders of Parquet; several with commas."""
+    """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSON files,
+    data sets on disk or of the hub; several with commas."""
+    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Split of `data` to read, such as `train`, where it has several."""
+    skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Pass over up to N rows that are no pairs; they are counted and named as `bad_row`."""
     output_dir: str = Field(json_schema_extra=OPERATIONAL)
     """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
@@ -145,6 +149,11 @@ class TrainingConfig(ScoredPairsConfig, TrainingSettings):
     """Count pairs, tokens and updates and estimate the time; train nothing, write nothing."""
     fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Start over, throwing away what an earlier run left in the output folder."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of what is read as `data`, split and all."""
+        return tuple(name if self.split is None else f"{name}:{self.split}" for name in self.data)
 
     @field_validator("data", mode="before")
     @classmethod

@@ -38,6 +38,8 @@ class CalibrateStage:
         """Every row needs two answers and a label."""
         self.jury.check(rows)
         for number, row in enumerate(rows, start=1):
+            if row.problem is not None:
+                continue
             where = f"{rows.info.path} row {number}"
             if (count := len(row.candidates)) != 2:
                 raise UsageError(

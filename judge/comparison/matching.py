@@ -1,17 +1,17 @@
 """Two sets of answers matched by prompt: each prompt once, with one answer of either side."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field
 
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import Columns, parse_row
+from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Candidate, Input, Parsed, Row
-from pairwright.records import Message, Record, content_hash
+from pairwright.inputs.sources import is_here
+from pairwright.records import Record, content_hash, prompt_hash
 
 _SHOWN = 3
 
@@ -85,9 +85,11 @@ class Matched(Input):
         reserved: Iterable[str] = (),
         *,
         given: Iterable[Answers] = (),
+        skip: int = 0,
+        keep: Collection[str] = (),
     ) -> None:
         self._given = list(given)
-        super().__init__(source, columns, limit, reserved, answers=False)
+        super().__init__(source, columns, limit, reserved, answers=False, skip=skip, keep=keep)
 
     def _parsed(self) -> Iterator[Parsed]:
         return islice(self._once(), self._limit)
@@ -96,20 +98,20 @@ class Matched(Input):
         """The first row of each prompt. The others are remembered by their text."""
         seen: set[str] = set()
         self._doubled: list[str] = []
-        for where, record in self._source:
-            prompt, _ = parse_row(record, self._columns, where)
-            if (key := prompt_key(prompt)) in seen:
-                self._doubled.append(prompt[-1].content)
+        for row in self._tried(self._records(), self._one):
+            key = prompt_hash(row.prompt)
+            if row.problem is None and key in seen:
+                self._doubled.append(row.prompt[-1].content)
                 continue
             seen.add(key)
-            found = tuple(a.first[key] for a in self._given if key in a.first)
-            yield Parsed(where, prompt, None, self._rest(record), found)
+            yield row._replace(
+                answer=None, candidates=tuple(a.first[key] for a in self._given if key in a.first)
+            )
 
     def _row(self, parsed: Parsed, occurrence: int) -> Row:
-        _, prompt, _, carried, found = parsed
-        key = prompt_key(prompt)
-        row_id = content_hash([key, [(c.column, c.text) for c in found]])[:16]
-        return Row(row_id, key, occurrence, prompt, None, carried, found)
+        key = prompt_hash(parsed.prompt)
+        row_id = content_hash([key, [(c.column, c.text) for c in parsed.candidates]])[:16]
+        return Row(row_id, key, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def mismatch(self, sides: dict[str, Answers]) -> Mismatch:
         """What is missing, doubled or left over on either side.
@@ -117,7 +119,8 @@ class Matched(Input):
         Where the prompts are those of a side, its doubled answers are no doubled prompts besides; and
         with a limit, answers to the prompts behind it are not left over.
         """
-        everything = {prompt_key(p): p[-1].content for _, p, *_ in self._once()}
+        once = (row.prompt for row in self._once() if row.problem is None)
+        everything = {prompt_hash(prompt): prompt[-1].content for prompt in once}
         texts = dict(islice(everything.items(), self._limit))
         own = any(answers.path == self._path for answers in sides.values())
         found = {"doubled_prompts": [] if own else self._doubled}
@@ -129,17 +132,12 @@ class Matched(Input):
         return Mismatch(**{kind: len(some) for kind, some in found.items()}, examples=examples)
 
 
-def prompt_key(prompt: Iterable[Message]) -> str:
-    """The prompt's id, as every run folder has it."""
-    return content_hash([m.model_dump() for m in prompt])[:16]
-
-
 def _located(side: Side, prompts: str | None) -> tuple[str, str | None]:
     """Path and column of a side's answers: PATH, PATH:COLUMN, or a column of the prompts."""
-    if Path(side.spec).exists():
+    if is_here(side.spec):
         return side.spec, None
     path, colon, column = side.spec.rpartition(":")
-    if colon and Path(path).exists():
+    if colon and is_here(path):
         return path, column
     if prompts is not None and "/" not in side.spec and "." not in side.spec:
         return prompts, side.spec

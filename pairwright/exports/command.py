@@ -16,8 +16,10 @@ from rich.text import Text
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit
+from pairwright.exports.json_lines import json_line
 from pairwright.exports.push import push_folder
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
+from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
 from pairwright.reports.card import CARD, front_matter
@@ -37,16 +39,25 @@ class ExportConfig(Config):
     """
 
     run: str = Field(json_schema_extra=POSITIONAL)
-    """Pairs: a run folder, or a JSONL or Parquet file with `prompt`, `chosen` and `rejected`."""
+    """Pairs: a run folder, a JSON or Parquet file, or a data set, with `chosen` and `rejected`."""
     to: FormatName = Field(json_schema_extra=OPERATIONAL)
     """Whose form: `trl`, `openrlhf`, `llamafactory`, `axolotl`, `openai`; `kto` is TRL's unpaired one,
     and `jsonl` has every column."""
     out: Path = Field(json_schema_extra=OPERATIONAL)
     """Folder to write; an earlier export in it is replaced."""
+    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Split of the data set that is read, such as `train`."""
+    skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Pass over up to N rows that are no pairs; they are counted and named among those left out."""
     push_to_hub: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Also put the folder on the hub as the data set of this name, `user/name`."""
     private: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Make that data set a private one, if it is new."""
+
+    @property
+    def source(self) -> str:
+        """The name of what is read, split and all."""
+        return self.run if self.split is None else f"{self.run}:{self.split}"
 
 
 def export(config: ExportConfig) -> None:
@@ -54,7 +65,7 @@ def export(config: ExportConfig) -> None:
     chosen = FORMATS[config.to]
     _check_folder(config.out)
     left_out: dict[str, int] = {}
-    pairs = _records(config.run) if config.to == "jsonl" else _pairs(config.run)
+    pairs = _records(config) if config.to == "jsonl" else _pairs(config)
     with _aside(config.out / chosen.file) as temporary:
         written = _write(pairs, chosen, _SCHEMAS.get(config.to), temporary, left_out)
     if not written:
@@ -82,31 +93,36 @@ def _check_folder(out: Path) -> None:
         raise UsageError(f"{out}: holds other files ({', '.join(others[:3])}); name a new folder")
 
 
-def _pairs(source: str) -> Iterator[Mapping[str, Any]]:
-    """Pairs as messages. Raises `UsageError` for a row that is not a pair."""
-    for where, record in open_source(source):
-        found = dict(record)
-        for name, role in (("prompt", "user"), ("chosen", "assistant"), ("rejected", "assistant")):
-            value = record.get(name)
-            if not value or not isinstance(value, str | list):
-                there = ", ".join(f"`{n}`" for n in record)
-                raise UsageError(f"{where}: no `{name}`, and exports are of pairs; its columns are {there}")
-            messages = [{"role": role, "content": value}] if isinstance(value, str) else value
-            if not all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in messages):
-                raise UsageError(
-                    f"{where}: `{name}` must be text or a list of messages with `role` and `content`"
-                )
-            # A conversation with the prompt repeated in it would train on the prompt twice.
-            found[name] = [dict(m) for m in (messages if name == "prompt" else messages[-1:])]
-        yield found
+def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
+    """Pairs as messages, or why one is left out. Raises `UsageError` for a row that is not a pair."""
+    for pair in read_pairs([config.source], skip=config.skip_bad_rows):
+        if pair.problem is not None:
+            yield Unfit(f"a bad row: {pair.problem}")
+        elif not pair.chosen.content or not pair.rejected.content:
+            yield Unfit("one of the answers is empty")
+        else:
+            yield {
+                "prompt": [message.model_dump() for message in pair.prompt],
+                "chosen": [pair.chosen.model_dump()],
+                "rejected": [pair.rejected.model_dump()],
+            }
 
 
-def _records(source: str) -> Iterator[Mapping[str, Any]]:
-    return (record for _, record in open_source(source))
+def _records(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
+    """All columns of every row, as they are."""
+    bad = 0
+    for _, record in open_source(config.source).readable():
+        if isinstance(record, UsageError):
+            bad += 1
+            if bad > config.skip_bad_rows:
+                raise record
+            yield Unfit(f"a bad row: {record}")
+        else:
+            yield record
 
 
 def _write(
-    pairs: Iterator[Mapping[str, Any]],
+    pairs: Iterator[Mapping[str, Any] | Unfit],
     chosen: Format,
     schema: pa.Schema | None,
     path: Path,
@@ -117,6 +133,8 @@ def _write(
     with _writer(path, schema) as write:
         for pair in pairs:
             try:
+                if isinstance(pair, Unfit):
+                    raise pair
                 rows = chosen.rows(pair)
             except Unfit as reason:
                 left_out[str(reason)] = left_out.get(str(reason), 0) + 1
@@ -132,7 +150,7 @@ def _writer(path: Path, schema: pa.Schema | None) -> Iterator[Any]:
     """A function that writes one row: into Parquet when there is a schema, else as a line of JSON."""
     if schema is None:
         with path.open("w", encoding="utf-8") as file:
-            yield lambda row: file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            yield lambda row: file.write(json_line(row) + "\n")
         return
     waiting: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as parquet:

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from pairwright.errors import PairwrightError
@@ -13,6 +15,7 @@ from pairwright.figures.verdicts import Verdicts, verdict_expressions, verdicts_
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import shard_file
 from pairwright.records import KEPT, Record
+from pairwright.schema import own_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,7 +93,11 @@ def rows_of_run(folder: Path, manifest: Manifest, prices: Prices | None = None) 
 
 
 def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
-    """The rows of one part of a run's committed shards, lazily; None where there are none."""
+    """The rows of one part of a run's committed shards, lazily; None where there are none.
+
+    They have the run's own columns only: what it carries along from its input is the user's, whatever
+    it is called.
+    """
     import polars as pl
 
     listed = (i for i, shard in sorted(manifest.shards.items()) if part in shard.sha256)
@@ -100,7 +107,12 @@ def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
             raise PairwrightError(
                 f"{path}: missing; run the command that made this folder again to restore it"
             )
-    return pl.scan_parquet(paths, cache=False) if paths else None
+    if not paths:
+        return None
+    with _readable(folder):
+        schema = pq.read_schema(paths[0])
+    own = own_columns(manifest.stage, schema)
+    return pl.scan_parquet(paths, cache=False).select([name for name in schema.names if name in own])
 
 
 def collect(frame: "pl.LazyFrame", folder: Path) -> "pl.DataFrame":
@@ -121,7 +133,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise PairwrightError(
             f"{folder}: a Parquet file in it is damaged ({reason}); run the command that made this folder "

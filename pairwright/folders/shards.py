@@ -130,6 +130,16 @@ def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
         yield read_parquet(pa.BufferReader(data))
 
 
+def columns_there(folder: Path) -> frozenset[str]:
+    """The columns of the rows that a folder holds already; none where it holds none."""
+    files = (path for part in PARTS for path in sorted((folder / part).glob("*.parquet")))
+    first = next(files, None)
+    try:
+        return frozenset(pq.read_schema(first).names) if first else frozenset()
+    except (pa.ArrowException, OSError):
+        return frozenset()  # damaged: it will be put aside
+
+
 def read_parquet(source: Path | pa.NativeFile) -> pa.Table:
     """A whole Parquet file, its checksums verified, read by this thread alone.
 

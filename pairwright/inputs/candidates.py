@@ -1,72 +1,148 @@
 """Inputs in which a row of work is a prompt with all the answers to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby, islice
-from operator import itemgetter
 from typing import Any
 
-from pairwright.inputs.columns import Columns, parse_row, sibling_columns
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import LISTS, Columns, sibling_columns
+from pairwright.inputs.groups import Groups, Member, Spill
+from pairwright.inputs.lists import answers_in
+from pairwright.inputs.reading import parse_answers, parse_row
 from pairwright.inputs.rows import Candidate, Input, Parsed, Row
-from pairwright.records import content_hash
+from pairwright.inputs.source import Record
+from pairwright.records import content_hash, prompt_hash
 from pairwright.schema import ANSWER
 
 
 class Candidates(Input):
     """Prompts, each with its candidates.
 
-    They stand side by side (`--columns a,b`, or columns such as `response_a` and `response_b`), or
-    in rows of one answer that follow each other and have the same prompt, as `sample` writes them.
-    `limit` counts prompts.
+    They stand side by side (`--columns a,b`, or columns such as `response_a` and `response_b`), in one
+    list, or in rows of one answer that have the same prompt, wherever those stand. `limit` counts
+    prompts.
     """
 
     limit_counts_rows = False
+    _groups: Groups | None = None
+    _spill: Spill | None = None
 
     @property
     def side_by_side(self) -> bool:
         """Whether each row of the source holds all answers to its prompt."""
-        return bool(self._columns.answers)
+        return bool(self._columns.answers or self._columns.list)
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         """The columns to read; of grouped rows, what belongs to one answer alone is not carried."""
+        own = self._source.own
+        known = [n for n in names if own is None or n in own]
         if not wanted.answers and wanted.answer is None:
-            wanted = wanted._replace(answers=sibling_columns(names))
+            wanted = wanted._replace(answers=sibling_columns(known))
+            if not wanted.answers:
+                wanted = wanted._replace(list=self._list_among(known))
+        elif len(wanted.answers) == 1 and self._list_among(wanted.answers):
+            wanted = wanted._replace(answers=(), list=wanted.answers[0])
         columns, rest = super()._chosen(names, wanted, answers)
-        return columns, rest if columns.answers else [n for n in rest if n not in ANSWER.names]
+        beside = columns.answers or columns.list
+        return columns, rest if beside else [n for n in rest if n not in ANSWER.names]
+
+    def _list_among(self, names: list[str] | tuple[str, ...]) -> str | None:
+        """The column that holds lists of answers: by convention, or of the one that is named."""
+        named = len(names) == 1
+        record: Any
+        for _, record in self._source.readable():
+            if isinstance(record, UsageError):
+                continue
+            for name in names if named else (n for n in LISTS if n in names):
+                if isinstance(value := record.get(name), list) and not _is_conversation(value):
+                    return name
+            break
+        return None
 
     def _row(self, parsed: Parsed, occurrence: int) -> Row:
-        _, prompt, _, carried, candidates = parsed
-        prompt_id = content_hash([m.model_dump() for m in prompt])[:16]
-        row_id = content_hash([prompt_id, [c.text for c in candidates], occurrence])[:16]
-        return Row(row_id, prompt_id, occurrence, prompt, None, carried, candidates)
+        prompt_id = prompt_hash(parsed.prompt)
+        row_id = content_hash([prompt_id, [c.text for c in parsed.candidates], occurrence])[:16]
+        return Row(row_id, prompt_id, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
-        return islice(self._wide() if self.side_by_side else self._grouped(), self._limit)
+        read = self._tried(self._records(), self._listed if self._columns.list else self._wide)
+        return islice(read if self.side_by_side else self._grouped(), self._limit)
 
-    def _wide(self) -> Iterator[Parsed]:
-        """Each row with the answers in its columns; an empty one is none."""
-        for where, record in self._source:
-            candidates = []
-            for name in self._columns.answers:
-                prompt, text = parse_row(record, self._columns._replace(answer=name), where)
-                if text is not None:
-                    candidates.append(Candidate(text, _model_behind(name, record), name))
-            yield Parsed(where, prompt, None, self._rest(record), tuple(candidates))
+    def _wide(self, where: str, record: Record) -> Parsed:
+        """A row with the answers in its columns; an empty one is none."""
+        names = self._columns.answers
+        prompt, texts = parse_answers(record, self._columns, names, where)
+        found = ((name, texts[name]) for name in names)
+        candidates = [Candidate(text, _model_behind(n, record), n) for n, text in found if text is not None]
+        return Parsed(where, prompt, None, self._rest(record), tuple(candidates))
+
+    def _listed(self, where: str, record: Record) -> Parsed:
+        """A row with the answers in one list."""
+        column = self._columns.list or ""
+        prompt, _ = parse_row(record, self._columns, where)
+        listed = answers_in(record.get(column), record, column, where)
+        candidates = tuple(Candidate(found.text, found.model) for found in listed if found)
+        return Parsed(where, prompt, None, self._rest(record), candidates)
 
     def _grouped(self) -> Iterator[Parsed]:
-        """Neighbouring rows of one prompt, in the place and with the other columns of the first."""
-        parsed = ((where, r, *parse_row(r, self._columns, where)) for where, r in self._source)
-        for prompt, group in groupby(parsed, key=itemgetter(2)):
+        """The rows of one prompt, in the place and with the other columns of the first."""
+        if self._groups is None:
+            self._groups = Groups(_group_of(row) for row in self._ungrouped())
+            if self._groups.scattered:
+                self.reading["answers to a prompt"] = "from the whole input"
+                rows = enumerate(self._ungrouped())
+                self._spill = Spill((self._groups.first(place), _member(row)) for place, row in rows)
+        return self._gathered(self._groups, self._spill) if self._spill else self._neighbours()
+
+    def _ungrouped(self) -> Iterator[Parsed]:
+        """Every row with its one answer."""
+        return self._tried(self._records(), self._with_model)
+
+    def _with_model(self, where: str, record: Record) -> Parsed:
+        prompt, answer = parse_row(record, self._columns, where)
+        given = () if answer is None else (Candidate(answer, _text(record.get("completion_model"))),)
+        return Parsed(where, prompt, None, self._rest(record), given)
+
+    def _neighbours(self) -> Iterator[Parsed]:
+        for _, group in groupby(self._ungrouped(), key=_group_of):
             rows = list(group)
-            candidates = tuple(
-                Candidate(answer, _text(record.get("completion_model")))
-                for _, record, _, answer in rows
-                if answer is not None
-            )
-            where, first, _, _ = rows[0]
-            yield Parsed(where, prompt, None, self._rest(first), candidates)
+            yield rows[0]._replace(candidates=tuple(c for row in rows for c in row.candidates))
+
+    def _gathered(self, groups: Groups, spill: Spill) -> Iterator[Parsed]:
+        met: set[str] = set()  # of groups whose number another has too, which is next to never
+        for place, row in enumerate(self._ungrouped()):
+            first, key = groups.first(place), _member(row).key
+            if place != first and (key in met or key == _key_at(spill, first)):
+                continue
+            if place != first:
+                met.add(key)
+            members = (m for m in spill.members(first) if m.key == key and m.text is not None)
+            yield row._replace(candidates=tuple(Candidate(m.text or "", m.model) for m in members))
 
 
-def _model_behind(column: str, record: Mapping[str, Any]) -> str | None:
+def _group_of(row: Parsed) -> object:
+    """What rows of one prompt have in common; a bad row is with no other."""
+    return row.prompt if row.problem is None else (row.where, row.problem)
+
+
+def _member(row: Parsed) -> Member:
+    key = prompt_hash(row.prompt, whole=True) if row.problem is None else f"{row.where} {row.problem}"
+    answer = row.candidates[0] if row.candidates else None
+    return Member(key, answer and answer.text, answer and answer.model)
+
+
+def _key_at(spill: Spill, first: int) -> str:
+    """The key of the first member of a group."""
+    return next(spill.members(first)).key
+
+
+def _is_conversation(value: list[Any]) -> bool:
+    """Whether a list is of messages of several speakers, or of one message."""
+    roles = [item.get("role", item.get("from")) for item in value if isinstance(item, dict)]
+    return len(roles) == len(value) and None not in roles and (len(set(roles)) > 1 or len(roles) == 1)
+
+
+def _model_behind(column: str, record: Record) -> str | None:
     """The model that wrote a column: `chosen_model`, `model_a` for `response_a`, or the column's name."""
     suffix = column.rpartition("_")[2]
     for name in (f"{column}_model", f"model_{suffix}"):

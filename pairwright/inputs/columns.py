@@ -1,17 +1,28 @@
-"""Which columns hold the prompt and the answers, and what one row of them says."""
+"""Which columns hold the prompt, what belongs to it, and the answers."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.records import ROLES, Message
 
-PROMPTS = ("prompt", "instruction", "question", "messages")
+PROMPTS = ("prompt", "instruction", "question", "messages", "conversations", "conversation")
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
+LISTS = ("completions", "responses", "generations", "answers", "outputs", "candidates")
+"""Columns that hold all answers to a prompt in one list."""
+SYSTEMS = ("system", "system_prompt", "system_message")
+HISTORIES = ("history", "chat_history")
+UNSHOWN = (
+    *("tools", "functions", "tool_calls", "documents", "images", "image", "videos", "audio"),
+    "chat_template_kwargs",
+)
+"""Columns that a chat template would render beside the messages, and models are not shown here."""
+_ADDED = {"instruction": ("input", "context"), "question": ("context",)}
+"""Columns whose text belongs behind that of the prompt's column."""
 _SIBLINGS = re.compile(r"(?:completion|response|output|answer)(?:_[a-z0-9]|[0-9])")
 """Columns of several answers to one prompt: `response_a`, `answer1` …"""
-
+PAIR = ("chosen", "rejected")
 _SHOWN = 20
 
 
@@ -22,131 +33,120 @@ class Columns(NamedTuple):
     answer: str | None = None
     answers: tuple[str, ...] = ()
     """Columns of several answers to the prompt, where that is what is wanted."""
+    list: str | None = None
+    """The column of all answers in one list."""
+    within: tuple[str, ...] = ()
+    """Columns of whole conversations, where the prompt has no column of its own."""
+    system: str | None = None
+    """Column of the system message; "" where none is looked for."""
+    added: tuple[str, ...] = ()
+    """Columns whose text is added to that of the prompt."""
+    history: str | None = None
+    """Column of the turns before the prompt."""
+    unshown: tuple[str, ...] = ()
+    """Columns that would be part of the prompt and cannot be shown: a row that fills one is refused."""
+    carry_only: tuple[str, ...] | None = None
+    """Columns that are no part of the prompt whatever they are called; None where none can be named."""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Columns that become part of the prompt beside its own column."""
+        return tuple(name for name in (self.system, *self.added, self.history) if name)
 
     @property
     def used(self) -> tuple[str, ...]:
         """Columns that are read and so not carried through."""
-        alpaca = ("input",) if self.prompt == "instruction" else ()
-        return tuple(n for n in (self.prompt, self.answer, *self.answers) if n) + alpaca
+        named = (self.prompt, self.answer, self.list, *self.answers)
+        return (*(name for name in named if name), *self.beside, *self.unshown)
 
 
-def find_columns(source: str, names: Sequence[str], wanted: Columns, *, answers: bool = True) -> Columns:
-    """The columns to read. Raises `UsageError` naming those that are there."""
+def find_columns(
+    source: str,
+    names: Sequence[str],
+    wanted: Columns,
+    *,
+    answers: bool = True,
+    own: Collection[str] | None = None,
+) -> Columns:
+    """The columns to read. Raises `UsageError` naming those that are there.
+
+    `own` are the columns of a run of ours that are the run's: what else it carries along is found
+    under no convention, and its prompts are whole.
+    """
     if not names:
         raise UsageError(f"{source}: no rows in it; there is nothing to do")
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    there = ", ".join(f"`{n}`" for n in names[:_SHOWN]) + more
     flags = [(wanted.prompt, "--prompt_column"), (wanted.answer, "--answer_column")]
-    for name, flag in (*flags, *((name, "--columns") for name in wanted.answers)):
-        if name is not None and name not in names:
-            raise UsageError(f"{source}: no column `{name}` ({flag}); its columns are {there}")
-    prompt = wanted.prompt or next((n for n in PROMPTS if n in names and n != wanted.answer), None)
-    if prompt is None:
+    flags += [(wanted.system, "--system_column"), *((name, "--columns") for name in wanted.answers)]
+    flags += [(name, "--carry_only") for name in wanted.carry_only or ()]
+    for name, flag in flags:
+        if name and name not in names:
+            raise UsageError(f"{source}: no column `{name}` ({flag}); its columns are {listed(names)}")
+    known = [n for n in names if own is None or n in own]
+    prompt = wanted.prompt or _first(PROMPTS, known, but=(wanted.answer, *wanted.answers))
+    within = () if prompt else _within(known, wanted)
+    if prompt is None and not within:
         raise UsageError(
-            f"{source}: no column of prompts ({', '.join(PROMPTS)}); its columns are {there}; "
+            f"{source}: no column of prompts ({', '.join(PROMPTS)}); its columns are {listed(names)}; "
             "name one with --prompt_column"
         )
-    if prompt == wanted.answer or prompt in wanted.answers:
+    if prompt is not None and (prompt == wanted.answer or prompt in wanted.answers):
         flag = "--answer_column" if prompt == wanted.answer else "--columns"
         raise UsageError(f"{source}: `{prompt}` cannot be both --prompt_column and {flag}")
-    if wanted.answers or not answers:
-        return Columns(prompt, None, wanted.answers)
-    answer = wanted.answer or next((n for n in ANSWERS if n in names and n != prompt), None)
-    return Columns(prompt, answer)
+    found = Columns(prompt, answers=wanted.answers, list=wanted.list, within=within)
+    if answers and not found.answers and not found.list:
+        found = found._replace(answer=wanted.answer or _first(ANSWERS, known, but=(prompt,)))
+    return _with_beside(found, names, wanted) if own is None else found
+
+
+def _first(convention: Iterable[str], names: Collection[str], but: Collection[str | None]) -> str | None:
+    return next((name for name in convention if name in names and name not in but), None)
+
+
+def _within(names: Collection[str], wanted: Columns) -> tuple[str, ...]:
+    """Columns whose conversations hold the prompt: those named as answers, or a pair's."""
+    named = wanted.answers or ((wanted.answer,) if wanted.answer else ())
+    return named or (PAIR if set(PAIR) <= set(names) else ())
+
+
+def _with_beside(found: Columns, names: Sequence[str], wanted: Columns) -> Columns:
+    """The columns, with those that belong to the prompt though they stand beside it."""
+    taken = {*found.used, *found.within}
+    free = [name for name in names if name not in taken and name not in (wanted.carry_only or ())]
+    system = wanted.system if wanted.system is not None else _first(SYSTEMS, free, but=())
+    return found._replace(
+        system=system or None,
+        added=tuple(name for name in _ADDED.get(found.prompt or "", ()) if name in free),
+        history=_first(HISTORIES, free, but=()),
+        unshown=tuple(name for name in UNSHOWN if name in free),
+        carry_only=wanted.carry_only,
+    )
+
+
+def columns_of(where: str, names: Sequence[str], wanted: Columns, own: frozenset[str] | None) -> Columns:
+    """The columns of one record, which are mostly those of the record before. Raises as `find_columns`."""
+    found = _columns_of(tuple(names), wanted, own)
+    if isinstance(found, str):
+        raise UsageError(f"{where}{found}")
+    return found
+
+
+@lru_cache(maxsize=16)
+def _columns_of(names: tuple[str, ...], wanted: Columns, own: frozenset[str] | None) -> Columns | str:
+    try:
+        return find_columns("", names, wanted, own=own)
+    except UsageError as error:
+        return str(error)
 
 
 def sibling_columns(names: Sequence[str]) -> tuple[str, ...]:
     """Columns that hold several answers to one prompt by convention; none when there are not two."""
-    if "chosen" in names and "rejected" in names:
-        return ("chosen", "rejected")
+    if set(PAIR) <= set(names):
+        return PAIR
     found = tuple(name for name in names if _SIBLINGS.fullmatch(name))
     return found if len(found) > 1 else ()
 
 
-def parse_row(
-    record: Mapping[str, Any], columns: Columns, where: str
-) -> tuple[tuple[Message, ...], str | None]:
-    """Prompt messages and answer text of a row; no answer is None.
-
-    Where no column of answers is read, a conversation that ends with the assistant holds its own.
-    Raises `UsageError` that begins with `where` and names the field.
-    """
-    assert columns.prompt is not None
-    prompt = _prompt(record, columns.prompt, where)
-    if columns.answer is None and prompt[-1].role == "assistant":
-        prompt, answer = prompt[:-1], _said(prompt[-1].content)
-    else:
-        answer = _answer(record, columns.answer, prompt, where)
-    if not prompt:
-        raise UsageError(f"{where}: `{columns.prompt}` holds an answer and no prompt")
-    if prompt[-1].role == "assistant":
-        raise UsageError(
-            f"{where}: `{columns.prompt}` ends with an assistant message; end it with the user's"
-        )
-    if not any(_said(m.content) for m in prompt):
-        raise UsageError(f"{where}: `{columns.prompt}` is empty; fill it or remove the row")
-    return prompt, answer
-
-
-def _prompt(record: Mapping[str, Any], column: str, where: str) -> tuple[Message, ...]:
-    value = record.get(column)
-    more = record.get("input") if column == "instruction" else None
-    if isinstance(value, str) and isinstance(more, str) and _said(value) and _said(more):
-        value = f"{value}\n\n{more}"
-    elif more is not None and not isinstance(more, str):
-        raise UsageError(f"{where}: `input` is {_kind(more)}; beside `instruction` it must be text")
-    return _messages(value, f"{where}: `{column}`", "user")
-
-
-def _answer(
-    record: Mapping[str, Any], column: str | None, prompt: tuple[Message, ...], where: str
-) -> str | None:
-    value = None if column is None else record.get(column)
-    if value is None or value == [] or (isinstance(value, str) and not _said(value)):
-        return None
-    where = f"{where}: `{column}`"
-    messages = _messages(value, where, "assistant")
-    if len(messages) > 1 and messages[:-1] == prompt:
-        messages = messages[-1:]
-    if len(messages) != 1:
-        raise UsageError(
-            f"{where} is {len(messages)} messages that do not begin with the prompt; "
-            "give the answer alone, or after exactly the same messages"
-        )
-    if messages[0].role != "assistant":
-        raise UsageError(f"{where} is a message of {messages[0].role!r}; an answer is of 'assistant'")
-    return _said(messages[0].content)
-
-
-def _messages(value: Any, where: str, role: str) -> tuple[Message, ...]:
-    if value is None or value == [] or (isinstance(value, str) and not _said(value)):
-        raise UsageError(f"{where} is empty; fill it or remove the row")
-    if isinstance(value, str):
-        return (Message(role=role, content=value),)
-    if not isinstance(value, list):
-        raise UsageError(f"{where} is {_kind(value)}; it must be text or a list of messages")
-    return tuple(_message(m, where) for m in value)
-
-
-def _message(value: Any, where: str) -> Message:
-    if not (
-        isinstance(value, dict)
-        and isinstance(value.get("role"), str)
-        and isinstance(value.get("content"), str)
-    ):
-        raise UsageError(f'{where} holds a message that is not {{"role": …, "content": "text"}}')
-    if value["role"] not in ROLES:
-        roles = ", ".join(sorted(ROLES))
-        raise UsageError(f"{where} holds a message of {value['role']!r}; roles are {roles}")
-    return Message(role=value["role"], content=value["content"])
-
-
-def _said(text: str) -> str | None:
-    """The text as it is; None when it is blank."""
-    return text if text.strip() else None
-
-
-def _kind(value: Any) -> str:
-    return {dict: "an object", int: "a number", float: "a number", bool: "true or false"}.get(
-        type(value), f"a {type(value).__name__}"
-    )
+def listed(names: Sequence[str]) -> str:
+    """Column names for a sentence."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more

@@ -1,25 +1,26 @@
-"""Data sets of the Hugging Face hub as a source of records."""
+"""Data sets as `datasets` has them, from the hub or saved to disk, as a source of records."""
 
 import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pairwright.errors import UsageError
 from pairwright.hub import go_offline_if_unreachable
-from pairwright.inputs.source import CHUNK, plain_schema
+from pairwright.inputs.layouts import named_split
+from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
 
 if TYPE_CHECKING:
     import datasets
 
 
-class HubDataset:
-    """A split of a data set, downloaded once and read from the cache."""
+class DatasetRows(Source):
+    """A split of a data set, read from Arrow files on disk."""
 
-    def __init__(self, name: str, split: str) -> None:
-        self._name = f"{name}:{split}"
-        self._rows = _load(name, split).with_format("arrow")
+    def __init__(self, name: str, rows: "datasets.Dataset") -> None:
+        self._name = name
+        self._rows = rows.with_format("arrow")
         self.schema = plain_schema(self._rows.data.schema)
 
     def sha256(self) -> str:
@@ -31,7 +32,8 @@ class HubDataset:
         known = json.dumps([self._name, revisions, len(self._rows)])
         return hashlib.sha256(known.encode()).hexdigest()
 
-    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every row: Arrow is read whole or not at all."""
         number = 0
         for table in self._rows.iter(batch_size=CHUNK):
             for record in table.cast(self.schema).to_pylist():
@@ -39,15 +41,38 @@ class HubDataset:
                 yield f"{self._name} row {number}", record
 
 
-def _load(name: str, split: str) -> "datasets.Dataset":
+def from_hub(name: str, split: str) -> DatasetRows:
+    """A split of a data set of the hub, downloaded once. Raises `UsageError` if it is not to be had."""
     go_offline_if_unreachable()
     import datasets
 
     datasets.logging.set_verbosity_error()
     try:
-        return datasets.load_dataset(name, split=split)
+        rows = datasets.load_dataset(name, split=split)
     except Exception as error:  # the hub client raises many kinds, all of them about this name
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
             f"{name}: no such file or folder, and not to be had as a data set of the hub ({reason})"
         ) from None
+    return DatasetRows(f"{name}:{split}", rows)
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether a folder is what `save_to_disk` of `datasets` writes."""
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+def saved(folder: Path, split: str | None) -> DatasetRows:
+    """A data set that was saved to disk. Raises `UsageError` where a split has to be named."""
+    import datasets
+
+    if (folder / "dataset_dict.json").is_file():
+        splits = {p.name: [p] for p in sorted(folder.iterdir()) if (p / "state.json").is_file()}
+        [folder] = named_split(folder, splits, split)
+    elif split is not None:
+        raise UsageError(f"{folder}: is one data set without splits; name no split")
+    try:
+        return DatasetRows(str(folder), datasets.load_from_disk(str(folder)))
+    except Exception as error:  # of any kind, and all about this folder
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"{folder}: cannot be read as a saved data set ({reason})") from None

@@ -1,17 +1,18 @@
 """Preference pairs as people store them, read into one form.
 
-`prompt` is text or messages; `chosen` and `rejected` are text, one assistant message, or the whole
-conversation with the prompt repeated. Where the prompt ends is never guessed from what chosen and
-rejected share: minimal revisions share their openings, and every loss but `dpo` would change.
+`chosen` and `rejected` stand beside a prompt, or hold the whole conversation (`pairwright.inputs.reading`).
 Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import combinations, islice, pairwise
 from typing import Any, Literal, NamedTuple
 
 from pairwright.errors import UsageError
+from pairwright.inputs.columns import PAIR, Columns, columns_of, listed
+from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
+from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
 
@@ -29,31 +30,57 @@ class PairRow(NamedTuple):
     """How far apart the answers are said to be; only reward models read it."""
     tied: bool = False
     """Whether two equal scores stand behind it, so that nothing is to be learnt from it."""
+    problem: str | None = None
+    """What is wrong with it, where a row that is no pair is passed over; then the rest is empty."""
 
 
 def read_pairs(
-    sources: Iterable[str], limit: int | None = None, pairs: PairsName = "best_worst"
+    sources: Iterable[str], limit: int | None = None, pairs: PairsName = "best_worst", skip: int = 0
 ) -> Iterator[PairRow]:
-    """The pairs of run folders, Parquet and JSONL files, one source after the other.
+    """The pairs of runs, files and data sets, one source after the other.
 
-    `limit` is the most pairs in all, `pairs` which of them scored answers make. Raises `UsageError`
-    for a row that is not a pair, naming it.
+    `limit` is the most pairs in all, `pairs` which of them scored answers make. Up to `skip` rows that
+    are no pairs are passed over, as rows with a problem; one more raises `UsageError` naming it, as do
+    rows that a run did not keep.
     """
-    return islice(_all_pairs(sources, pairs), limit)
+    return islice(_tolerated((row for source in sources for row in _pairs_of(source, pairs)), skip), limit)
 
 
-def _all_pairs(sources: Iterable[str], pairs: PairsName) -> Iterator[PairRow]:
-    for source in sources:
-        found = False
-        for where, record in open_source(source):
-            found = True
-            if is_scored(record):
-                for row in ranked_of(source):
-                    yield from pairs_of_row(row, pairs)
-                break
-            yield parse_pair(record, where)
-        if not found:
-            raise UsageError(f"{source}: no pairs in it; if it is a run, none of its rows was kept")
+def _tolerated(rows: Iterable[PairRow | UsageError], skip: int) -> Iterator[PairRow]:
+    """The rows, with a row that has a problem for each that is no pair, if those are not too many."""
+    bad = 0
+    nobody = Message(role="assistant", content="")
+    for row in rows:
+        if isinstance(row, PairRow):
+            yield row
+            continue
+        bad += 1
+        if bad > skip:
+            more = f" (bad row {bad}, and --skip_bad_rows {skip} allows no more)" if skip else ""
+            raise UsageError(f"{row}{more}") from None
+        yield PairRow(f"bad row {bad}", (), nobody, nobody, problem=str(row))
+
+
+def _pairs_of(name: str, pairs: PairsName) -> Iterator[PairRow | UsageError]:
+    source = open_source(name)
+    if source.dropped:
+        raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
+    found = False
+    for where, record in source.readable():
+        found = True
+        if isinstance(record, UsageError):
+            yield record
+            continue
+        if is_scored(record, source.own):
+            for row in ranked_of(name):
+                yield from pairs_of_row(row, pairs)
+            break
+        try:
+            yield parse_pair(record, where, source.own)
+        except UsageError as error:
+            yield error
+    if not found:
+        raise UsageError(f"{name}: no pairs in it; if it is a run, none of its rows was kept")
 
 
 def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
@@ -73,50 +100,26 @@ def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
         yield PairRow(name, row.prompt, best, worst, tied=row.scores[better] == row.scores[worse])
 
 
-def parse_pair(record: Mapping[str, Any], where: str) -> PairRow:
-    """One row. Raises `UsageError` that begins with `where` and names the column."""
-    prompt = _messages(record, "prompt", where, role="user")
-    chosen = _answer(record, "chosen", where, prompt)
-    rejected = _answer(record, "rejected", where, prompt)
+def parse_pair(record: Record, where: str, own: frozenset[str] | None = None) -> PairRow:
+    """One row. Raises `UsageError` that begins with `where` and names the column.
+
+    A blank answer is "": whoever trains on pairs leaves such a row out. `own` are the columns of a run
+    of ours that are the run's.
+    """
+    for name in PAIR:
+        if record.get(name) in (None, [], {}) or (own is not None and name not in own):
+            raise UsageError(f"{where}: no `{name}`; the columns are {listed(list(record))}")
+    columns = columns_of(where, list(record), Columns(answers=PAIR), own)
+    prompt, said = parse_answers(record, columns, PAIR, where)
+    chosen, rejected = (Message(role="assistant", content=said[name] or "") for name in PAIR)
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
-    return PairRow(str(row_id), prompt, chosen, rejected, _margin(record.get("margin"), where))
+    margin = record.get("margin") if own is None or "margin" in own else None
+    return PairRow(str(row_id), prompt, chosen, rejected, _margin(margin, where))
 
 
 def _margin(value: Any, where: str) -> float | None:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     raise UsageError(f"{where}: `margin` must be a number, and is {value!r}")
-
-
-def _answer(record: Mapping[str, Any], column: str, where: str, prompt: tuple[Message, ...]) -> Message:
-    messages = _messages(record, column, where, role="assistant")
-    if len(messages) > 1 and messages[:-1] == prompt:
-        messages = messages[-1:]
-    if len(messages) > 1:
-        raise UsageError(
-            f"{where}: `{column}` has {len(messages)} messages and does not begin with `prompt`; "
-            "give the answer alone, or after exactly the same messages"
-        )
-    if messages[0].role != "assistant":
-        raise UsageError(
-            f"{where}: `{column}` is a message of {messages[0].role!r}; an answer is of 'assistant'"
-        )
-    return messages[0]
-
-
-def _messages(record: Mapping[str, Any], column: str, where: str, *, role: str) -> tuple[Message, ...]:
-    value = record.get(column)
-    if value is None or value == []:
-        guess = "; it is not guessed from what the answers share" if column == "prompt" else ""
-        there = ", ".join(f"`{name}`" for name in record)
-        raise UsageError(f"{where}: no `{column}`{guess}; the columns are {there}")
-    if isinstance(value, str):
-        return (Message(role=role, content=value),)
-    try:
-        return tuple(Message(role=m["role"], content=m["content"]) for m in value)
-    except (TypeError, KeyError, ValueError):
-        raise UsageError(
-            f"{where}: `{column}` must be text or a list of messages with `role` and `content`"
-        ) from None

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -11,12 +11,14 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
 from pairwright.inputs.carried import CarriedTypes
-from pairwright.inputs.columns import Columns, find_columns, parse_row
+from pairwright.inputs.columns import Columns, find_columns
 from pairwright.inputs.occurrences import Occurrences
-from pairwright.inputs.source import CHUNK, Source
+from pairwright.inputs.reading import parse_row
+from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.records import Message, canonical_json, content_hash
-from pairwright.schema import STATUS
+from pairwright.inputs.transcripts import turns_of
+from pairwright.records import Message, canonical_json, content_hash, prompt_hash
+from pairwright.schema import RESERVED, STATUS
 
 T = TypeVar("T")
 
@@ -46,6 +48,8 @@ class Row(NamedTuple):
     """The input's other columns."""
     candidates: tuple[Candidate, ...] = ()
     """All answers to the prompt, where the input was read for that (`pairwright.inputs.candidates`)."""
+    problem: str | None = None
+    """What is wrong with it, where a bad row is passed over; then the rest is empty."""
 
 
 class Parsed(NamedTuple):
@@ -56,10 +60,13 @@ class Parsed(NamedTuple):
     answer: str | None
     carried: dict[str, Any]
     candidates: tuple[Candidate, ...] = ()
+    problem: str | None = None
 
     @property
     def content(self) -> tuple[str | None, ...]:
         """What makes it the same as another: prompt and answers."""
+        if self.problem is not None:
+            return (self.problem,)
         said = (text for message in self.prompt for text in (message.role, message.content))
         return (*said, self.answer, *(candidate.text for candidate in self.candidates))
 
@@ -67,16 +74,23 @@ class Parsed(NamedTuple):
 class Input:
     """A validated input: every row was looked at once before any work starts.
 
-    `reserved` names the columns that we write ourselves. With `answers` off no column of answers is
-    read; if there is one, it is carried through.
+    `reserved` names the columns that we write ourselves; `keep` those that shards of a folder which is
+    continued have already. With `answers` off no column of answers is read; if there is one, it is
+    carried through. Up to `skip` rows that cannot be read are passed over, as rows with a problem.
     """
 
     carried: list[pa.Field]
     """The other columns, under the names and types they are written with."""
+    reading: dict[str, Any]
+    """How rows are read that could be read in another way, and once were: part of what a run is."""
+    renamed: dict[str, str]
+    """Columns of the user's with names of ours, and the names they are carried under."""
     limit_counts_rows: ClassVar[bool] = True
     """Whether a row of work is one row of the source."""
     unanswered: str | None = None
     """Where the first row without an answer stands; None when all have one."""
+    bad: list[str]
+    """What is wrong with the rows that are passed over."""
 
     def __init__(
         self,
@@ -86,13 +100,19 @@ class Input:
         reserved: Iterable[str] = (),
         *,
         answers: bool = True,
+        skip: int = 0,
+        keep: Collection[str] = (),
     ) -> None:
         self._path = source
         self._source = self._open(source)
         self._limit = limit
-        names = _column_names(self._source, limit if self.limit_counts_rows else None)
+        self._skip = skip
+        names = self._column_names()
         self._columns, rest = self._chosen(names, columns, answers)
-        self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)})
+        self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)}, self._ours(), keep)
+        foreign = self._source.own is None
+        self.renamed = {old: new for old, new in self._names.items() if old != new and foreign}
+        self.reading = self._read_as()
         self._as_text: frozenset[str] = frozenset()
         self._occurrences = Occurrences()
         rows = self._survey()
@@ -117,26 +137,89 @@ class Input:
         for place, parsed in enumerate(self._parsed()):
             occurrence = count(parsed.content)
             if wanted(place):
-                yield place, self._row(parsed, occurrence)
+                if parsed.problem is None:
+                    yield place, self._row(parsed, occurrence)
+                else:
+                    row_id = content_hash([parsed.problem, occurrence])[:16]
+                    yield place, Row(row_id, "", occurrence, (), None, {}, problem=parsed.problem)
 
     def _row(self, parsed: Parsed, occurrence: int) -> Row:
         """A row with its identities; `occurrence` equal ones came before."""
-        _, prompt, answer, carried, _ = parsed
-        prompt_id = content_hash([{"role": m.role, "content": m.content} for m in prompt])
-        row_id = content_hash([prompt_id, answer, occurrence])
-        return Row(row_id[:16], prompt_id[:16], occurrence, prompt, answer, carried)
+        prompt_id = prompt_hash(parsed.prompt, whole=True)
+        row_id = content_hash([prompt_id, parsed.answer, occurrence])
+        return Row(row_id[:16], prompt_id[:16], occurrence, parsed.prompt, parsed.answer, parsed.carried)
 
     def _parsed(self) -> Iterator[Parsed]:
-        for where, record in islice(self._source, self._limit):
-            prompt, answer = parse_row(record, self._columns, where)
-            yield Parsed(where, prompt, answer, self._rest(record))
+        return self._tried(self._records(), self._one)
+
+    def _records(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """The records that are read, and what is wrong with those that cannot be."""
+        return islice(self._source.readable(), self._limit if self.limit_counts_rows else None)
+
+    def _one(self, where: str, record: Record) -> Parsed:
+        prompt, answer = parse_row(record, self._columns, where)
+        return Parsed(where, prompt, answer, self._rest(record))
+
+    def _tried(
+        self, records: Iterable[tuple[str, Record | UsageError]], read: Callable[[str, Record], Parsed]
+    ) -> Iterator[Parsed]:
+        """Every record read; one that cannot be raises, or becomes a row with a problem."""
+        bad = 0
+        for where, record in records:
+            try:
+                if isinstance(record, UsageError):
+                    raise record
+                parsed = read(where, record)
+            except UsageError as error:
+                bad += 1
+                self._refuse_more_than_allowed(bad, error)
+                parsed = Parsed(where, (), None, {}, problem=str(error))
+            yield parsed
+
+    def _refuse_more_than_allowed(self, bad: int, error: UsageError) -> None:
+        """Raise the error of the first bad row that is one too many."""
+        if bad > self._skip:
+            more = (
+                f" (bad row {bad}, and --skip_bad_rows {self._skip} allows no more)" if self._skip else ""
+            )
+            raise UsageError(f"{error}{more}") from None
+
+    def _column_names(self) -> list[str]:
+        """Columns of the source. JSON has no schema: every record may bring new ones."""
+        if self._source.schema is not None:
+            return list(self._source.schema.names)
+        found: dict[str, None] = {}
+        bad = 0
+        for _, record in self._records():
+            if isinstance(record, UsageError):
+                bad += 1
+                self._refuse_more_than_allowed(bad, record)
+            else:
+                found |= dict.fromkeys(record)
+        return list(found)
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         """The columns to read, and those to carry through."""
-        columns = find_columns(self._path, names, wanted, answers=answers)
+        columns = find_columns(self._path, names, wanted, answers=answers, own=self._source.own)
         return columns, [n for n in names if n not in columns.used]
 
-    def _rest(self, record: Mapping[str, Any]) -> dict[str, Any]:
+    def _ours(self) -> frozenset[str]:
+        """Names under which nothing of the source is carried, whatever the stage."""
+        return RESERVED if self._source.own is None else _READ_BY_NAME
+
+    def _read_as(self) -> dict[str, Any]:
+        """What is read as part of the prompt beside its column, and once was carried along only."""
+        found: dict[str, Any] = {}
+        shown = [name for name in self._columns.beside if name != "input"]
+        if shown:
+            found["shown in the prompt"] = shown
+        _, first = next(iter(self._records()), ("", {}))
+        text = first.get(self._columns.prompt or "") if not isinstance(first, UsageError) else None
+        if isinstance(text, str) and turns_of(text, self._path) is not None:
+            found["transcripts"] = "split into turns"
+        return found
+
+    def _rest(self, record: Record) -> dict[str, Any]:
         """The other columns of a record."""
         carried = {self._names[n]: value for n, value in record.items() if n in self._names}
         for name in self._as_text & carried.keys():
@@ -145,13 +228,15 @@ class Input:
 
     def _survey(self) -> int:
         """Count the rows, check each one, and find the types of the carried columns."""
-        schema, types, count = self._source.schema, CarriedTypes(), 0
+        schema, types, count, self.bad = self._source.schema, CarriedTypes(), 0, []
         for chunk in _chunks(self._parsed()):
             count += len(chunk)
             for row in chunk:
                 self._occurrences.survey(row.content)
             if self.unanswered is None:
-                self.unanswered = next((row.where for row in chunk if row.answer is None), None)
+                without = (row.where for row in chunk if row.answer is None and row.problem is None)
+                self.unanswered = next(without, None)
+            self.bad += [row.problem for row in chunk if row.problem is not None]
             if schema is None:
                 types.learn([(row.where, row.carried) for row in chunk])
         if types.widened:
@@ -169,23 +254,23 @@ def input_sha256(source: Source, limit: int | None) -> str:
     return hashlib.sha256(json.dumps([source.sha256(), limit]).encode()).hexdigest()
 
 
-def _column_names(source: Source, limit: int | None) -> list[str]:
-    """Columns of a source. JSONL has no schema: every line may bring new ones."""
-    if source.schema is not None:
-        return list(source.schema.names)
-    return list(dict.fromkeys(name for _, record in islice(source, limit) for name in record))
+_READ_BY_NAME = frozenset({"chosen", "rejected", "completion", "verdict", "margin", "score", "rank"})
+"""Columns of a run that mean something to whoever reads rows, and belong to that run alone."""
 
 
-def _free_names(names: list[str], reserved: set[str]) -> dict[str, str]:
+def _free_names(
+    names: list[str], reserved: set[str], ours: Collection[str], keep: Collection[str]
+) -> dict[str, str]:
     """The name each column is carried under: `input_` goes before one that we write ourselves."""
-    found = {name: name for name in names if name not in reserved}
-    taken = reserved | found.keys()
+    taken = reserved | {name for name in ours if name not in keep}
+    found = {name: name for name in names if name not in taken}
+    used = taken | found.keys()
     for name in names:
-        if name in reserved:
+        if name not in found:
             new = f"input_{name}"
-            while new in taken:
+            while new in used:
                 new = f"input_{new}"
-            taken.add(new)
+            used.add(new)
             found[name] = new
     return {name: found[name] for name in names}
 

@@ -1,7 +1,8 @@
 """Scored or ranked answers: all answers to a prompt, best first.
 
 They stand in rows of one answer, each with its `score` or `rank`, as `pairwright score` writes them;
-or all in one row, as a list `completions` beside lists `scores` or `ranks`, or alone, best first.
+or all in one row, as a list `completions` beside lists `scores` or `ranks`, of objects that have their
+own, or alone, best first.
 """
 
 import math
@@ -10,12 +11,14 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import Columns, parse_row
+from pairwright.inputs.columns import Columns, columns_of, listed
+from pairwright.inputs.lists import answers_in
+from pairwright.inputs.reading import parse_row
+from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message
 
 LIST = "completions"
-_COLUMNS = Columns("prompt", "completion")
 
 
 class RankedRow(NamedTuple):
@@ -29,9 +32,13 @@ class RankedRow(NamedTuple):
     """Greater is better: a rank is its negative."""
 
 
-def is_scored(record: Mapping[str, Any]) -> bool:
-    """Whether a record is an answer with its score or rank, or a list of them, and no pair."""
-    return "chosen" not in record and any(record.get(name) is not None for name in ("score", "rank", LIST))
+def is_scored(record: Record, own: frozenset[str] | None = None) -> bool:
+    """Whether a record is an answer with its score or rank, or a list of them, and no pair.
+
+    `own` are the columns of a run of ours that are the run's.
+    """
+    names = [name for name in ("score", "rank", LIST) if own is None or name in own]
+    return "chosen" not in record and any(record.get(name) is not None for name in names)
 
 
 def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[RankedRow]:
@@ -46,11 +53,16 @@ def ranked_of(source: str) -> Iterator[RankedRow]:
     """The prompts of one source, all of whose rows say in the same way what is better."""
     prompts: dict[tuple[Message, ...], list[tuple[float, str, str]]] = {}
     way: str | None = None
-    for where, record in open_source(source):
+    opened = open_source(source)
+    if opened.dropped:
+        raise UsageError(f"{source}: these are rows that a run did not keep; name the run, or its `data`")
+    for where, record in opened:
         way = way or _way(record)
         row_id = str(record.get("row_id") or where)
         for score, answer in _answers(record, way, where):
-            prompt, text = parse_row({**record, "completion": answer}, _COLUMNS, where)
+            one = {name: value for name, value in record.items() if name != LIST} | {"completion": answer}
+            columns = columns_of(where, list(one), Columns(answer="completion"), opened.own)
+            prompt, text = parse_row(one, columns, where)
             if text is not None:
                 prompts.setdefault(prompt, []).append((score, text, row_id))
     for prompt, found in prompts.items():
@@ -59,7 +71,7 @@ def ranked_of(source: str) -> Iterator[RankedRow]:
         yield RankedRow(row_ids[0], prompt, answers, scores)
 
 
-def _way(record: Mapping[str, Any]) -> str:
+def _way(record: Record) -> str:
     """The column that says what is better."""
     one, many = ("score", "rank"), ("scores", "ranks")
     if record.get(LIST) is None:
@@ -67,12 +79,12 @@ def _way(record: Mapping[str, Any]) -> str:
     return next((name for name in many if record.get(name) is not None), LIST)
 
 
-def _answers(record: Mapping[str, Any], way: str, where: str) -> Iterator[tuple[float, Any]]:
+def _answers(record: Record, way: str, where: str) -> Iterator[tuple[float, Any]]:
     """The answers of a row, each with its score."""
     if "chosen" in record or record.get(way) is None:
-        there = ", ".join(f"`{name}`" for name in record)
         raise UsageError(
-            f"{where}: no `{way}`; the columns are {there}: score the answers first (pairwright score)"
+            f"{where}: no `{way}`; the columns are {listed(list(record))}: score the answers first "
+            "(pairwright score)"
         )
     if way in ("score", "rank"):
         yield _score(record[way], way, where), record.get("completion")
@@ -81,6 +93,9 @@ def _answers(record: Mapping[str, Any], way: str, where: str) -> Iterator[tuple[
     if not isinstance(answers, list) or not isinstance(values, list):
         name = way if isinstance(answers, list) else LIST
         raise UsageError(f"{where}: `{name}` is not a list; it must have an entry for each answer")
+    if way == LIST and any(isinstance(a, Mapping) and not {"role", "from"} & a.keys() for a in answers):
+        yield from _scored_objects(record, where)
+        return
     if way == LIST:
         values = [-float(rank) for rank in range(1, len(answers) + 1)]
     if len(values) != len(answers):
@@ -93,6 +108,14 @@ def _answers(record: Mapping[str, Any], way: str, where: str) -> Iterator[tuple[
                 f"{where}: `{LIST}` has no answer at place {number}; leave it and its score out"
             )
         yield (value if way == LIST else _score(value, way, where)), answer
+
+
+def _scored_objects(record: Record, where: str) -> Iterator[tuple[float, str]]:
+    """Answers that are objects with a score or a rank of their own."""
+    for number, found in enumerate(answers_in(record[LIST], record, LIST, where), start=1):
+        if found is None or found.score is None or not math.isfinite(found.score):
+            raise UsageError(f"{where}: answer {number} of `{LIST}` has no text, or no score or rank")
+        yield found.score, found.text
 
 
 def _score(value: Any, way: str, where: str) -> float:

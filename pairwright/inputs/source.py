@@ -1,29 +1,43 @@
 """A source of records: what every kind of input gives."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
+from pairwright.errors import UsageError
 from pairwright.schema import plain_type
 
 CHUNK = 1000
 """Rows held in memory at once."""
 
+Record = Mapping[str, Any]
 
-class Source(Protocol):
+
+class Source:
     """Records, in an order that never changes."""
 
-    schema: pa.Schema | None
+    schema: pa.Schema | None = None
     """Columns and their plain types; None when only the records tell."""
+    own: frozenset[str] | None = None
+    """Of a run of ours, the columns that are the run's; None for what comes from elsewhere."""
+    dropped: bool = False
+    """Whether these are rows that a run of ours did not keep."""
 
-    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Where a record stands (`answers.jsonl line 7`), and the record."""
-        ...
+    def __iter__(self) -> Iterator[tuple[str, Record]]:
+        """Where a record stands (`answers.jsonl line 7`), and the record. Raises at a broken one."""
+        for where, record in self.readable():
+            if isinstance(record, UsageError):
+                raise record
+            yield where, record
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """The same with what is wrong in the place of a record that cannot be read by itself."""
+        raise NotImplementedError
 
     def sha256(self) -> str:
         """Hash of what is read."""
-        ...
+        raise NotImplementedError
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

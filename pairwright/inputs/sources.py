@@ -1,174 +1,143 @@
-"""Records from where users have them: JSONL, Parquet, run folders, and data sets of the hub.
+"""Records from where users have them: JSON and Parquet files, run folders, data sets on disk and the hub.
 
 A source is read in a stream, more than once, and says of every record where it stands.
 """
 
-import codecs
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.folders.durable import sha256_file
+from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST, load_manifest
-from pairwright.folders.shards import read_tables
-from pairwright.inputs.source import CHUNK, Source, plain_schema
+from pairwright.folders.shards import PARTS, read_tables
+from pairwright.inputs.json_files import JsonLines, json_file, refuse_foreign_form
+from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
+from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
+from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+from pairwright.schema import own_columns
 
 _FILES = {".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zst", ".zip", ".arrow"}
 
 
 def open_source(name: str) -> Source:
-    """The source of that name. Raises `UsageError` when it cannot be read."""
+    """The source of that name: a file, a run folder, a folder that is one data set, or one of the hub.
+
+    A split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`. Raises `UsageError` when it
+    cannot be read, and for a folder that is several things, naming them.
+    """
     path = Path(name)
     try:
         if path.is_file():
-            return ParquetFiles([path]) if _is_parquet(path) else JsonLines(path)
-        if (path / MANIFEST).is_file():
-            return RunFolder(path)
+            return _file(path)
         if path.is_dir():
-            return ParquetFiles(_parquet_files(path))
+            return _folder(path, None)
         if path.exists():
             raise UsageError(f"{name}: is not a regular file; rows are read more than once")
+        head, colon, split = name.rpartition(":")
+        if colon and Path(head).is_dir():
+            return _folder(Path(head), split)
+        if colon and Path(head).is_file():
+            raise UsageError(f"{head}: is one file; it has no split `{split}`")
+        if path.parent.is_dir() and path.name in splits_of(path.parent):
+            return _folder(path.parent, path.name)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror})") from None
     dataset, _, split = name.partition(":")
     if dataset.count("/") != 1 or Path(dataset).suffix in _FILES or dataset.startswith((".", "/", "~")):
         raise UsageError(f"{name}: no such file or folder")
-    from pairwright.inputs.hub_dataset import HubDataset
+    from pairwright.inputs.hub_dataset import from_hub
 
-    return HubDataset(dataset, split or "train")
+    return from_hub(dataset, split or "train")
 
 
-def records(name: str, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
+def is_here(name: str) -> bool:
+    """Whether a name is that of a file or folder on this machine, or of a split of a folder."""
+    path, (head, _, split) = Path(name), name.rpartition(":")
+    if path.exists() or (Path(head).is_dir() and head and split in splits_of(Path(head))):
+        return True
+    return path.parent.is_dir() and path.name in splits_of(path.parent)
+
+
+def records(name: str, limit: int | None = None) -> Iterator[Record]:
     """The records of any source, at most `limit`."""
     return (record for _, record in islice(open_source(name), limit))
 
 
-class JsonLines:
-    """A file with one JSON object a line. Blank lines are skipped."""
+def _file(path: Path) -> Source:
+    if is_parquet(path):
+        return ParquetFiles([path])
+    refuse_foreign_form(path)
+    return json_file(path)
 
-    schema = None
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def sha256(self) -> str:
-        """Hash of the file's bytes."""
-        return sha256_file(self._path)
-
-    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                text = line.rstrip()
-                if number == 1:
-                    text = text.removeprefix(codecs.BOM_UTF8)
-                if text:
-                    yield f"{self._path} line {number}", self._record(text, number)
-
-    def _record(self, line: bytes, number: int) -> dict[str, Any]:
-        where = f"{self._path} line {number}"
-        try:
-            record = json.loads(line.decode())
-        except UnicodeDecodeError:
-            packed = (
-                " (it is compressed; unpack it)"
-                if line.startswith((b"\x1f\x8b", b"PK", b"\x28\xb5\x2f\xfd"))
-                else ""
-            )
-            raise UsageError(f"{where}: is not UTF-8 text{packed}") from None
-        except json.JSONDecodeError as error:
+def _folder(path: Path, split: str | None) -> Source:
+    if (path / MANIFEST).is_file():
+        if split not in (None, "train"):
             raise UsageError(
-                f"{where}: broken JSON ({error.msg} at column {error.colno}); "
-                "every line must be one JSON object"
-            ) from None
-        except RecursionError:
-            raise UsageError(f"{where}: JSON nested too deep") from None
-        except ValueError as error:
-            raise UsageError(f"{where}: {str(error).partition(';')[0]}") from None
-        if not isinstance(record, dict):
-            raise UsageError(
-                f"{where}: is a {type(record).__name__}, not an object; "
-                'every line must look like {"prompt": …}'
+                f"{path}: is a run, which has no split `{split}`; `pairwright split` makes some"
             )
-        return _sanitized(record) if b"\\ud" in line.lower() else record
+        return RunFolder(path)
+    if path.name in PARTS and (path.parent / MANIFEST).is_file():
+        return RunPart(path)
+    from pairwright.inputs.hub_dataset import is_saved, saved
+
+    if is_saved(path):
+        return saved(path, split)
+    splits = splits_of(path)
+    if not splits:
+        raise UsageError(
+            f"{path}: is no run, and no data set that can be read as a whole: {what_it_holds(path)}"
+        )
+    return _files(path, named_split(path, splits, split))
 
 
-def _sanitized(value: Any) -> Any:
-    """JSON can spell half of a surrogate pair, which is no text: U+FFFD takes its place."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_sanitized(v) for v in value]
-    if isinstance(value, dict):
-        return {_sanitized(k): _sanitized(v) for k, v in value.items()}
-    return value
+def _files(folder: Path, files: list[Path]) -> Source:
+    """Some files as one source: the run whose kept rows they are, or what stands in them."""
+    runs = {path.parent.parent for path in files if path.parent.name == "data"}
+    if len(runs) == 1 and (run := next(iter(runs))) != folder.parent and (run / MANIFEST).is_file():
+        return RunFolder(run)
+    if all(path.suffix == ".parquet" for path in files) and files:
+        return ParquetFiles(files)
+    if len(files) == 1:
+        return _file(files[0])
+    if not files or any(path.suffix != ".jsonl" for path in files):
+        raise UsageError(f"{folder}: is no folder of Parquet or JSONL files alone; name one file")
+    return JoinedLines(files)
 
 
-class ParquetFiles:
-    """Parquet files, one after the other; each may lack columns that others have."""
+class JoinedLines(Source):
+    """JSONL files that are parts of one, in the order of their names."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-        schemas = {path: plain_schema(_parquet(path).schema_arrow) for path in paths}
-        self.schema = pa.schema([])
-        for path, schema in schemas.items():
-            names = schema.names
-            twice = next((n for n in names if names.count(n) > 1), None)
-            if twice is not None:
-                raise UsageError(f"{path}: two columns are named `{twice}`; rename one")
-            try:
-                self.schema = pa.unify_schemas([self.schema, schema], promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise UsageError(f"{path}: not the same columns as the files before it ({error})") from None
+        self._parts = [JsonLines(path) for path in paths]
 
     def sha256(self) -> str:
-        """Hash of the files' bytes, in order."""
-        return hashlib.sha256("".join(map(sha256_file, self._paths)).encode()).hexdigest()
+        """Hash of the files' hashes, in order."""
+        return hashlib.sha256("".join(part.sha256() for part in self._parts).encode()).hexdigest()
 
-    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for path in self._paths:
-            file = _parquet(path)
-            plain = plain_schema(file.schema_arrow)
-            number = 0
-            try:
-                for batch in file.iter_batches(batch_size=CHUNK):
-                    for record in batch.cast(plain).to_pylist():
-                        number += 1
-                        yield f"{path} row {number}", record
-            except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-                reason = str(error).splitlines()[0]
-                raise PairwrightError(f"{path}: damaged after row {number} ({reason})") from None
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every line of every file: a record, or what is wrong with it."""
+        for part in self._parts:
+            yield from part.readable()
 
 
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return path.suffix == ".parquet" or file.read(4) == b"PAR1"
+class RunPart(ParquetFiles):
+    """The rows in `data` or `dropped` of a run, which need not be finished, as far as they are written."""
+
+    def __init__(self, part: Path) -> None:
+        files = sorted(part.glob("*.parquet"))
+        if not files:
+            raise UsageError(f"{part}: no rows in it; there is nothing to do")
+        super().__init__(files)
+        self.dropped = part.name == "dropped"
+        self.own = own_columns(load_manifest(part.parent).stage, self.schema)
 
 
-def _parquet(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path}: cannot be read as Parquet ({reason})") from None
-
-
-def _parquet_files(folder: Path) -> list[Path]:
-    """Parquet files under a folder; names that begin with `.` or `_` are somebody's bookkeeping."""
-    found = sorted(folder.rglob("*.parquet"))
-    files = [p for p in found if not any(n.startswith((".", "_")) for n in p.relative_to(folder).parts)]
-    if not files:
-        raise UsageError(f"{folder}: no Parquet files in this folder; a JSONL file is named itself")
-    return files
-
-
-class RunFolder:
+class RunFolder(Source):
     """The kept rows of a finished run, each shard checked against its recorded hash."""
 
     def __init__(self, folder: Path) -> None:
@@ -182,13 +151,15 @@ class RunFolder:
             )
         first = next(read_tables(folder), None)
         self.schema = plain_schema(first.schema) if first is not None else pa.schema([])
+        self.own = own_columns(self._manifest.stage, self.schema)
 
     def sha256(self) -> str:
         """Hash of the recorded hashes of the shards, in order."""
         shards = sorted(self._manifest.shards.items())
         return hashlib.sha256(json.dumps([s.sha256.get("data") for _, s in shards]).encode()).hexdigest()
 
-    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every row: a run's shards are read whole or not at all."""
         number = 0
         for table in read_tables(self._folder):
             for batch in table.to_batches(max_chunksize=CHUNK):

@@ -15,7 +15,7 @@ from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
 from pairwright.folders.shards import commit_shard, continue_run, refuse_foreign
-from pairwright.records import KEPT, Outcome
+from pairwright.records import BAD_ROW, KEPT, Outcome
 from pairwright.reports.card import write_card
 from pairwright.sift.whole import WholeRow, WholeRows
 from pairwright.versions import versions
@@ -35,12 +35,22 @@ class SiftConfig(Config):
     """Rows: run folders, JSONL or Parquet files, or data sets of the hub; their kept rows count."""
     out: str = Field(json_schema_extra=OPERATIONAL)
     """Run folder to write."""
+    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Split of the inputs to read, such as `train`, where they have several."""
     limit: int | None = Field(default=None, gt=0)
     """Take the first N rows only."""
+    skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Pass over up to N rows that cannot be read; each is in `dropped/`, with what is wrong with it."""
     shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
     """Rows of work in a shard."""
     fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Start the folder over."""
+
+    @property
+    def rows(self) -> WholeRows:
+        """What is read."""
+        names = (name if self.split is None else f"{name}:{self.split}" for name in self.inputs)
+        return WholeRows(tuple(names), self.limit, self.skip_bad_rows)
 
 
 def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
@@ -50,7 +60,7 @@ def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
     Raises `UsageError` when the folder belongs to something else.
     """
     refuse_foreign(Path(config.out))
-    rows = WholeRows(config.inputs, config.limit)
+    rows = config.rows
     outcomes = (_outcome(row, sieve) for row in rows.whole())
     return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)
 
@@ -94,13 +104,13 @@ def write_run(
 
 
 def _outcome(row: WholeRow, sieve: Sieve) -> Outcome:
-    status, reason = sieve(row)
+    status, reason = (BAD_ROW, row.problem) if row.problem is not None else sieve(row)
     return Outcome(status=status, reason=reason, columns=row.columns)
 
 
 def kept(row: WholeRow) -> Outcome:
-    """A row that stays."""
-    return Outcome(status=KEPT, columns=row.columns)
+    """A row that stays, unless it could not be read."""
+    return _outcome(row, lambda _: (KEPT, ""))
 
 
 def _shards(outcomes: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -13,7 +13,7 @@ from pairwright.records import content_hash
 from pairwright.reports.card import CARD
 from pairwright.sift.folder import SiftConfig, kept, write_run
 from pairwright.sift.shingles import folded
-from pairwright.sift.whole import WholeRow, WholeRows
+from pairwright.sift.whole import WholeRow
 
 PARTS = ("train", "test")
 _CARD = """---
@@ -50,7 +50,7 @@ def split(config: SplitConfig) -> None:
 
     Prompts that differ in white space or case only go the same way.
     """
-    rows = WholeRows(config.inputs, config.limit)
+    rows = config.rows
     counts = dict.fromkeys(PARTS, 0)
     for row in rows.whole():
         counts[part_of(row, config)] += 1
@@ -71,6 +71,11 @@ def split(config: SplitConfig) -> None:
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:
-    """The part of a row's prompt: a number in [0, 1) from its hash, below the share or not."""
+    """The part of a row's prompt: a number in [0, 1) from its hash, below the share or not.
+
+    Rows that cannot be read are counted with the larger part.
+    """
+    if row.problem is not None:
+        return PARTS[0]
     place = int(content_hash([config.seed, folded(row.prompt)])[:12], 16) / 16**12
     return "test" if place < config.test_share else "train"

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import Columns, find_columns, parse_row
-from pairwright.inputs.rows import Input
-from pairwright.inputs.source import Source
+from pairwright.inputs.columns import Columns, columns_of, find_columns
+from pairwright.inputs.reading import parse_answers
+from pairwright.inputs.rows import Input, Parsed
+from pairwright.inputs.source import Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.records import Message, content_hash
+from pairwright.records import content_hash, prompt_hash
 from pairwright.schema import CONVERSATION
 
 IDS = ("row_id", "prompt_id")
@@ -25,6 +27,8 @@ class WholeRow(NamedTuple):
     where: str
     """In which source it stands, and where in it."""
     columns: dict[str, Any]
+    problem: str | None = None
+    """What is wrong with it, where a bad row is passed over."""
 
     @property
     def prompt(self) -> str:
@@ -41,70 +45,91 @@ class WholeRow(NamedTuple):
 class WholeRows(Input):
     """All rows of several sources, one after the other, under one schema."""
 
-    def __init__(self, sources: Sequence[str], limit: int | None) -> None:
+    _source: "Joined"
+
+    def __init__(self, sources: Sequence[str], limit: int | None, skip: int = 0) -> None:
         self._sources = tuple(sources)
         twice = next((name for name in sources if sources.count(name) > 1), None)
         if twice is not None:
             raise UsageError(f"{twice}: named twice; its rows would stand beside themselves")
-        super().__init__(", ".join(sources), Columns(), limit, ("prompt",), answers=False)
+        super().__init__(", ".join(sources), Columns(), limit, ("prompt",), answers=False, skip=skip)
         answers = [pa.field(name, CONVERSATION) for name in ANSWERS if name in self._answers]
         self.schema = pa.schema(
             [*((name, pa.string()) for name in IDS), ("prompt", CONVERSATION), *answers]
-            + [f for f in self.carried if f.name not in ANSWERS]
+            + [f for f in self.carried if f.name not in (*ANSWERS, *IDS)]
         )
 
     def whole(self) -> Iterator[WholeRow]:
         """Every row, in order. Rows that differ never have the same id, whatever their sources say."""
         known: dict[str, str] = {}
-        for (where, prompt, _, carried, _), (_, record) in zip(self._parsed(), self._source, strict=False):
-            messages = _plain(prompt)
-            columns = {"prompt": messages, **carried}
-            for name in self._answers:
-                columns[name] = _answer(record.get(name), prompt, name, where)
-            content = content_hash([messages, *(columns.get(name) for name in ANSWERS)])[:16]
-            row_id = str(record.get("row_id") or content)
+        for row in self._parsed():
+            if row.problem is not None:
+                row_id = content_hash(row.problem)[:16]
+                yield WholeRow(row.where, {"row_id": row_id, "prompt_id": "", "prompt": []}, row.problem)
+                continue
+            columns = {"prompt": [m.model_dump() for m in row.prompt], **row.carried}
+            content = content_hash([columns["prompt"], *(columns.get(name) for name in ANSWERS)])[:16]
+            row_id = str(columns.pop("row_id", None) or content)
             if known.setdefault(row_id, content) != content:
                 row_id = content_hash([row_id, content])[:16]
-            prompt_id = str(record.get("prompt_id") or content_hash(messages)[:16])
-            yield WholeRow(where, {"row_id": row_id, "prompt_id": prompt_id} | columns)
+            prompt_id = str(columns.pop("prompt_id", None) or prompt_hash(row.prompt))
+            yield WholeRow(row.where, {"row_id": row_id, "prompt_id": prompt_id} | columns)
 
     def _open(self, source: str) -> Source:
         return Joined([open_source(name) for name in self._sources])
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
-        columns = find_columns(self._path, names, wanted, answers=False)
-        self._answers = [name for name in ANSWERS if name in names]
-        own = {*IDS, *columns.used, *self._answers}
-        return columns, [n for n in names if n not in own]
+        """What is carried: what no source's prompt is read from, nor an answer or an id."""
+        self._answers = tuple(name for name in ANSWERS if name in names)
+        columns = find_columns(self._path, names, wanted, answers=False, own=self._source.own)
+        beside = {*IDS, *self._answers, *columns.used}
+        return columns, [n for n in names if n not in beside]
+
+    def _ours(self) -> frozenset[str]:
+        """Whole rows keep their columns under the names that they have."""
+        return frozenset()
+
+    def _parsed(self) -> Iterator[Parsed]:
+        return islice(self._tried(self._source.readable(), self._one), self._limit)
+
+    def _one(self, where: str, record: Record) -> Parsed:
+        """A row with its answers, of whichever source: each has columns of its own."""
+        names = tuple(name for name in self._answers if record.get(name) is not None)
+        columns = columns_of(where, list(record), Columns(answers=names), self._source.own_now())
+        prompt, said = parse_answers(record, columns, names, where)
+        found = {name: text and [{"role": "assistant", "content": text}] for name, text in said.items()}
+        ids = {name: record.get(name) for name in IDS if name in record}
+        return Parsed(
+            where, prompt, None, {**self._rest(record), **dict.fromkeys(self._answers), **found, **ids}
+        )
 
 
-class Joined:
+class Joined(Source):
     """Several sources as one."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
+        owned = [source.own for source in sources]
+        self.own = frozenset().union(*(own or () for own in owned)) if None not in owned else None
+        self._now: Source = sources[0]
         schemas = [source.schema for source in sources]
         self.schema: pa.Schema | None = None
         if all(schema is not None for schema in schemas):
-            self.schema = pa.unify_schemas(schemas, promote_options="permissive")
+            try:
+                self.schema = pa.unify_schemas(schemas, promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise UsageError(f"the inputs have columns of one name and other types ({error})") from None
 
-    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def own_now(self) -> frozenset[str] | None:
+        """The own columns of the source that the record which was read last is from."""
+        return self._now.own
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every record of every source, or what is wrong with it."""
         for source in self._sources:
-            yield from source
+            self._now = source
+            yield from source.readable()
 
     def sha256(self) -> str:
         """Hash of the sources' hashes, in order."""
         return hashlib.sha256(json.dumps([s.sha256() for s in self._sources]).encode()).hexdigest()
-
-
-def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [m.model_dump() for m in messages]
-
-
-def _answer(value: Any, prompt: Sequence[Message], name: str, where: str) -> list[dict[str, str]] | None:
-    """An answer as its one message; None where there is none."""
-    if value is None or value == []:
-        return None
-    record = {"prompt": _plain(prompt), name: value}
-    _, text = parse_row(record, Columns("prompt", name), where)
-    return None if text is None else [{"role": "assistant", "content": text}]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PositiveInt
 
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
@@ -21,13 +21,22 @@ class RunConfig(Config):
     group: ClassVar[str] = "Rows and folder"
 
     input: str = Field(json_schema_extra=POSITIONAL)
-    """Rows to work on: a JSONL or Parquet file, a run folder, or a data set of the hub."""
+    """Rows to work on: a JSON or Parquet file, a run folder, or a data set, on disk or of the hub."""
     out: str = Field(json_schema_extra=OPERATIONAL)
     """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
+    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Split of the data set that is read, such as `train`."""
     limit: int | None = Field(default=None, gt=0)
     """Work on the first N rows only."""
+    skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Pass over up to N rows that cannot be read; each is in `dropped/`, with what is wrong with it."""
     prompt_column: str | None = None
     """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
+    system_column: str | None = Field(default=None, json_schema_extra=ADDED)
+    """Column of system messages, when it is not `system`, `system_prompt` or `system_message`."""
+    carry_only: str | None = Field(default=None, json_schema_extra=ADDED)
+    """Columns that are no part of the prompt, whatever they are called (`system`, `history`, `tools` …),
+    with commas between them; they are carried along."""
     answer_column: str | None = None
     """Column of answers, when it is not `completion`, `response`, `output`, `answer` or `rejected`."""
     shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
@@ -42,7 +51,13 @@ class RunConfig(Config):
     @property
     def wanted_columns(self) -> Columns:
         """The columns to read."""
-        return Columns(self.prompt_column, self.answer_column)
+        apart = tuple(name.strip() for name in (self.carry_only or "").split(",") if name.strip())
+        return Columns(self.prompt_column, self.answer_column, system=self.system_column, carry_only=apart)
+
+    @property
+    def source(self) -> str:
+        """The name of what is read, split and all."""
+        return self.input if self.split is None else f"{self.input}:{self.split}"
 
 
 class StageConfig(EngineOptions, RunConfig):

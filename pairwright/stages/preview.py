@@ -25,7 +25,7 @@ def show_preview(stage: Stage, rows: Input) -> None:
     """Print the messages of the first rows, as a model would get them. Asks nothing."""
     _check_engines(stage)
     console = Console()
-    for row in islice(rows, PREVIEW_ROWS):
+    for row in islice((row for row in rows if row.problem is None), PREVIEW_ROWS):
         for request in _first_asked(stage, row):
             console.rule(Text(f"{row.row_id} → {request.role}: {stage.roles[request.role]}"))
             for message in request.messages:
@@ -41,7 +41,7 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
     requests: Counter[str] = Counter()
     prompt: Counter[str] = Counter()
     completion: Counter[str] = Counter()
-    for row in rows:
+    for row in (row for row in rows if row.problem is None):
         for request in _first_asked(stage, row):
             requests[request.role] += stage.samples
             characters = sum(len(m.content) for m in request.messages)

@@ -1,6 +1,7 @@
 """From a stage and its settings to a finished run folder."""
 
 import gc
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from pairwright.engines import EngineOptions, check_spec
 from pairwright.engines.pool import EnginePool
@@ -17,10 +19,10 @@ from pairwright.folders.durable import require_space, write_durably
 from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import MANIFEST, InputInfo, Manifest, load_manifest
-from pairwright.folders.shards import continue_run, refuse_foreign
+from pairwright.folders.shards import columns_there, continue_run, refuse_foreign
 from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
-from pairwright.records import FAILED, content_hash
+from pairwright.records import BAD_ROW, FAILED, content_hash
 from pairwright.reports.card import write_card
 from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
 from pairwright.stages.config import RunConfig, WorkersConfig
@@ -32,6 +34,8 @@ from pairwright.stages.workers import ALONE, WORKERS, Share, arrive, begin, gath
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from pairwright.terminal.progress import progress
 from pairwright.versions import versions
+
+log = logging.getLogger(__name__)
 
 _BYTES_AN_ITEM = 4096
 _BYTES_A_RUN = 16 * 2**20
@@ -72,8 +76,16 @@ def run_stage(
         finished = _finished(stage, config, run, models, shared=share is not None)
         if finished is not None:
             return finished
-    rows = read(run.input, run.wanted_columns, run.limit, stage.schema.names)
+    rows = read(
+        run.source,
+        run.wanted_columns,
+        run.limit,
+        stage.schema.names,
+        skip=run.skip_bad_rows,
+        keep=() if run.fresh else columns_there(folder) - set(stage.schema.names),
+    )
     stage.check(rows)
+    _say_what_was_read(rows, folder)
     if run.preview:
         show_preview(stage, rows)
         return None
@@ -84,7 +96,7 @@ def run_stage(
         again = partial(run_stage, stage, config, read, models, run=run, budget=budget)
         return run_on_ray(partial(_as_worker, again), workers, run.out)
     with EnginePool(stage.roles, config) as engines:
-        planned = _plan(stage, config, run, rows.info, {**engines.identities, **models})
+        planned = _plan(stage, config, run, rows.info, {**engines.identities, **models}, rows.reading)
         if not (folder / MANIFEST).exists():
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
             engines.open_all()
@@ -100,6 +112,15 @@ def run_stage(
             return manifest
 
 
+def _say_what_was_read(rows: Input, folder: Path) -> None:
+    """Say once, before anything is asked, which columns got other names and which rows are passed over."""
+    if rows.renamed and not (folder / MANIFEST).exists():
+        names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
+        log.warning("%s: columns with names of ours are carried under others: %s", rows.info.path, names)
+    if rows.bad:
+        log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])
+
+
 def _as_worker(work: Callable[..., Manifest | None], share: str) -> Manifest | None:
     """What an actor does."""
     return work(workers=WorkersConfig(shard=share))
@@ -113,7 +134,7 @@ def _finished(
     if not (folder / MANIFEST).exists() or (folder / WORKERS).exists():
         return None
     found = load_manifest(folder)
-    content = input_sha256(open_source(run.input), run.limit)
+    content = input_sha256(open_source(run.source), run.limit)
     if not found.complete or found.counts.get(FAILED) or found.input.sha256 != content:
         return None
     with EnginePool(stage.roles, config) as engines:
@@ -221,6 +242,7 @@ def _plan(
     run: RunConfig,
     rows: InputInfo,
     identities: Mapping[str, str],
+    reading: Mapping[str, Any] = MappingProxyType({}),
 ) -> Manifest:
     """What this run would be if the folder were new."""
     templates = {f"{name} template": content_hash(text) for name, text in stage.templates.items()}
@@ -233,7 +255,7 @@ def _plan(
         | config.of_kind("semantic")
         | templates
         | models
-        | {"input": rows.sha256},
+        | {"input": rows.sha256, **reading},
         gate=config.of_kind("gate"),
         engines=dict(identities),
         input=rows,

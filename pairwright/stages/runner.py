@@ -12,7 +12,17 @@ from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import commit_shard
 from pairwright.inputs.rows import Input, Row
-from pairwright.records import FAILED, KEPT, Completion, Finished, Job, Outcome, Request, content_hash
+from pairwright.records import (
+    BAD_ROW,
+    FAILED,
+    KEPT,
+    Completion,
+    Finished,
+    Job,
+    Outcome,
+    Request,
+    content_hash,
+)
 from pairwright.schema import with_carried
 from pairwright.stages.budget import Budget
 from pairwright.stages.stage import Stage, Work
@@ -53,6 +63,12 @@ class Flight:
             return self.work.send(answers)  # type: ignore[arg-type]  # None begins a generator
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+
+def _passed_over(problem: str) -> Work:
+    """The work on a row that cannot be read."""
+    yield from ()
+    return Outcome(status=BAD_ROW, reason=problem)
 
 
 class Runner:
@@ -106,7 +122,10 @@ class Runner:
             for sample, index in enumerate(self._of_row(place)):
                 if self._is_open(index):
                     row_id = content_hash([row.row_id, sample])[:16] if samples > 1 else row.row_id
-                    yield Flight(index, row_id, row, self._stage.work(row, sample))
+                    work = (
+                        self._stage.work(row, sample) if row.problem is None else _passed_over(row.problem)
+                    )
+                    yield Flight(index, row_id, row, work)
 
     def _of_row(self, place: int) -> range:
         """Numbers of the items that the row at a place becomes."""

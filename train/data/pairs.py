@@ -12,7 +12,7 @@ import numpy as np
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.models.chat import encode_answer
-from pairwright.records import content_hash
+from pairwright.records import BAD_ROW, prompt_hash
 from train.data.split import (
     EMPTY,
     TOO_LONG,
@@ -66,7 +66,7 @@ class Pair(NamedTuple):
 
 def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
-    rows = read_pairs(config.data, config.limit, config.pairs)
+    rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows)
     kept, dropped = encode_pairs(rows, tokenizer, config.max_length)
     if config.eval_data:
         others = read_pairs(config.eval_data, pairs=config.pairs)
@@ -93,6 +93,9 @@ def encode_pairs(
     kept: list[Pair] = []
     dropped: dict[str, list[str]] = {}
     for row in rows:
+        if row.problem is not None:
+            dropped.setdefault(BAD_ROW, []).append(row.problem)
+            continue
         pair = encode_pair(row, tokenizer)
         reason = drop_reason(row, pair, max_length)
         if reason:
@@ -107,7 +110,7 @@ def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
     prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
     _, rejected_ids = encode_answer(tokenizer, row.prompt, [row.rejected])
     ids = (np.array(part, dtype=np.int32) for part in (prompt_tokens, chosen_ids, rejected_ids))
-    return Pair(row.row_id, content_hash([m.model_dump() for m in row.prompt]), *ids)
+    return Pair(row.row_id, prompt_hash(row.prompt), *ids)
 
 
 def drop_reason(row: PairRow, pair: Pair, max_length: int) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
-from pairwright.records import Message, content_hash
+from pairwright.records import Message, prompt_hash
 from train.data.split import (
     EMPTY,
     TOO_LONG,
@@ -76,7 +76,7 @@ def load_ranked(
                 kept.append(item)
         return kept
 
-    kept = encoded(config.data, config.limit)
+    kept = encoded(config.sources, config.limit)
     if config.eval_data:
         held_out, seen = without_prompts_of(kept, encoded(config.eval_data))
         training = kept
@@ -99,7 +99,7 @@ def encode_ranked(row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_
     ]
     return Ranked(
         row.row_id,
-        content_hash([m.model_dump() for m in row.prompt]),
+        prompt_hash(row.prompt),
         np.array(pairs[0].prompt_ids, dtype=np.int32),
         tuple(np.array(pair.answer_ids, dtype=np.int32) for pair in pairs),
         row.scores[: len(answers)],

@@ -154,7 +154,7 @@ def _by_judge(config: TrainConfig, folder: Path) -> dict[str, Any]:
 def _by_scores(config: TrainConfig) -> dict[str, Any]:
     """Every row says by how much its chosen answer beats the model's own."""
     name, points = config.score_column or "", []
-    for source in config.data:
+    for source in config.sources:
         for where, record in open_source(source):
             score = record.get(name)
             if isinstance(score, bool) or not isinstance(score, int | float) or not np.isfinite(score):
@@ -172,7 +172,7 @@ def _by_scores(config: TrainConfig) -> dict[str, Any]:
 def _slice(config: TrainConfig) -> list[PairRow]:
     """Pairs of `auto_prompts` different prompts, drawn by the hash of the prompt and the seed."""
     first: dict[str, PairRow] = {}
-    for row in read_pairs(config.data, config.limit):
+    for row in read_pairs(config.sources, config.limit):
         first.setdefault(content_hash([config.seed, [m.model_dump() for m in row.prompt]]), row)
     return [first[key] for key in sorted(first)[: config.auto_prompts]]
 

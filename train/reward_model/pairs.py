@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
+from pairwright.records import BAD_ROW
 from train.data.pairs import Pair, drop_reason, encode_pair
 from train.data.split import TRAINED_ON, Split, TokenIds, describe_dropped, hold_out, without_prompts_of
 from train.reward_model.config import RewardConfig
@@ -67,7 +68,7 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
     `UsageError` when nothing is left to train on.
     """
     limit = config.limit
-    human = encode_reward_pairs(config.data, config, tokenizer, golden=False, limit=limit)
+    human = encode_reward_pairs(config.sources, config, tokenizer, golden=False, limit=limit)
     golden = encode_reward_pairs(config.golden_data, config, tokenizer, golden=True, limit=limit)
     dropped = _joined(human.dropped, golden.dropped)
     everything = [*human.kept, *golden.kept]
@@ -110,7 +111,10 @@ def encode_reward_pairs(
     """
     weight = config.apo_coeff / config.apo_samples if golden else config.rm_kl
     found = Encoded([], {})
-    for row in read_pairs(sources, limit, config.pairs):
+    for row in read_pairs(sources, limit, config.pairs, config.skip_bad_rows):
+        if row.problem is not None:
+            found.dropped.setdefault(BAD_ROW, []).append(row.problem)
+            continue
         pair = encode_pair(row, tokenizer)
         if reason := drop_reason(row, pair, config.max_length):
             found.dropped.setdefault(reason, []).append(row.row_id)

@@ -69,7 +69,7 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*REVISE, "--template", "mine.j2"], 2, "mine: no variable `anwser`; there are prompt, answer"),
     (["sample", "gone.jsonl", *SAMPLE[2:]], 2, "gone.jsonl: no such file or folder"),
     (["sample", "broken.jsonl", *SAMPLE[2:]], 2, "broken.jsonl line 1: broken JSON"),
-    (["sample", "foreign", *SAMPLE[2:]], 2, "foreign: no Parquet files in this folder"),
+    (["sample", "foreign", *SAMPLE[2:]], 2, "foreign: is no run, and no data set"),
     (["revise", "prompts.jsonl", *REVISE[2:]], 2, "prompts.jsonl line 1: no answer to revise"),
     ([*SAMPLE, "--prompt_column", "ask"], 2,
      "no column `ask` (--prompt_column); its columns are `prompt`, `response`"),

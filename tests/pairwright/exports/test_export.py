@@ -146,8 +146,12 @@ def test_what_cannot_be_exported_is_one_sentence(pairs, tmp_path, capfd):
     answers = write_jsonl(tmp_path / "answers.jsonl", [{"prompt": "Q", "completion": "A"}])
     bad = write_jsonl(tmp_path / "bad.jsonl", [ROW | {"chosen": ["text"]}])
     for argv, code, said in (
-        ([str(answers), "--to", "trl"], 2, "answers.jsonl line 1: no `chosen`, and exports are of pairs"),
-        ([str(bad), "--to", "trl"], 2, "bad.jsonl line 1: `chosen` must be text or a list of messages"),
+        ([str(answers), "--to", "trl"], 2, "answers.jsonl line 1: no `chosen`; the columns are"),
+        (
+            [str(bad), "--to", "trl"],
+            2,
+            "bad.jsonl line 1: `chosen` is a list of texts; a conversation",
+        ),
         ([str(pairs), "--to", "trll"], 2, "--to: Input should be 'trl', 'kto'"),
         ([str(tmp_path / "gone"), "--to", "trl"], 2, "gone: no such file or folder"),
         ([str(pairs), "--to", "trl", "--out", str(tmp_path / "mine")], 2, "mine: holds other files"),

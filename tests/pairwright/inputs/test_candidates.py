@@ -32,20 +32,25 @@ def test_answers_side_by_side(tmp_path):
     assert [c.text for c in last.candidates] == ["z"]
 
 
-def test_rows_that_follow_each_other_are_grouped(tmp_path):
+def test_rows_of_one_prompt_are_grouped_wherever_they_stand(tmp_path):
     rows = [
         {"prompt": prompt, "completion": text, "completion_model": "m", "sample_index": 0, "tag": prompt}
         for prompt, text in [("Q", "1"), ("Q", "2"), ("Q", ""), ("R", "3"), ("Q", "1"), ("Q", "2")]
     ]
     path = write_jsonl(tmp_path / "f.jsonl", rows)
     found = list(read(path))
-    assert [[c.text for c in row.candidates] for row in found] == [["1", "2"], ["3"], ["1", "2"]]
-    assert [row.occurrence for row in found] == [0, 0, 1]
-    assert len({row.row_id for row in found}) == 3
+    assert [[c.text for c in row.candidates] for row in found] == [["1", "2", "1", "2"], ["3"]]
+    assert [row.occurrence for row in found] == [0, 0]
+    assert len({row.row_id for row in found}) == 2
     assert found[0].carried == {"tag": "Q"}
     assert {c.model for row in found for c in row.candidates} == {"m"}
-    assert len(list(read(path, 2))) == read(path, 2).info.rows == 2
-    assert [row.row_id for row in read(path, 2)] == [row.row_id for row in found[:2]]
+    assert len(list(read(path, 1))) == read(path, 1).info.rows == 1
+    assert [row.row_id for row in read(path, 1)] == [row.row_id for row in found[:1]]
+    assert read(path).reading == {"answers to a prompt": "from the whole input"}
+    sorted_rows = sorted(rows, key=lambda row: row["prompt"])
+    together = read(write_jsonl(tmp_path / "sorted.jsonl", sorted_rows))
+    assert [row.row_id for row in together] == [row.row_id for row in found]
+    assert together.reading == {}
 
 
 def test_named_columns_win_over_conventions(tmp_path):

@@ -62,7 +62,14 @@ CONVENTIONS: list[tuple[dict[str, Any], list[tuple[str, str]], str | None]] = [
     ({"prompt": "Q", "response": None}, [("user", "Q")], None),
     ({"prompt": "Q", "completion": []}, [("user", "Q")], None),
     ({"prompt": "Q", "completion": [{"role": "assistant", "content": ""}]}, [("user", "Q")], None),
-    ({"prompt": [USER | {"name": "x", "tool_calls": None}], "answer": "A"}, [("user", "Q")], "A"),
+    ({"prompt": [USER | {"name": None, "tool_calls": None, "id": 7}], "answer": "A"}, [("user", "Q")], "A"),
+    ({"prompt": [{"from": "human", "value": "Q"}], "answer": "A"}, [("user", "Q")], "A"),
+    (
+        {"prompt": [{"role": "user", "content": [{"type": "text", "text": "Q"}]}], "answer": "A"},
+        [("user", "Q")],
+        "A",
+    ),
+    ({"prompt": USER, "answer": SAID}, [("user", "Q")], "A"),
     ({"prompt": "Q", "completion": "A", "answer": "other"}, [("user", "Q")], "A"),
     ({"prompt": " Q\n", "completion": " A\n"}, [("user", " Q\n")], " A\n"),
 ]
@@ -85,7 +92,7 @@ def test_flags_name_other_columns(tmp_path: Path) -> None:
     path = jsonl(tmp_path, {"ask": "Q", "tell": "A", "prompt": "not this", "answer": "nor this"})
     [row] = read(path, Columns("ask", "tell"))
     assert said(row) == ([("user", "Q")], "A")
-    assert row.carried == {"prompt": "not this", "answer": "nor this"}
+    assert row.carried == {"input_prompt": "not this", "answer": "nor this"}
     message = refusal(path, Columns("asked", None))
     assert (
         "no column `asked` (--prompt_column); its columns are `ask`, `tell`, `prompt`, `answer`" in message
@@ -118,8 +125,16 @@ BROKEN_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"prompt": [{"role": "user", "content": " "}], "answer": "A"}, "`prompt` is empty"),
     ({"prompt": 7, "answer": "A"}, "`prompt` is a number; it must be text or a list of messages"),
     ({"prompt": {"role": "user"}, "answer": "A"}, "`prompt` is an object"),
-    ({"prompt": ["Q"], "answer": "A"}, "`prompt` holds a message that is not"),
-    ({"prompt": [{"from": "human", "value": "Q"}], "answer": "A"}, "holds a message that is not"),
+    ({"prompt": ["Q"], "answer": "A"}, "`prompt` is a list of texts; a conversation is a list of messages"),
+    ({"prompt": [USER, 7], "answer": "A"}, "`prompt` holds a message that is not"),
+    (
+        {"prompt": [USER | {"name": "x"}], "answer": "A"},
+        "a message with `name`, and names of speakers are not",
+    ),
+    (
+        {"prompt": [{"from": "robot", "value": "Q"}], "answer": "A"},
+        "a turn from 'robot'; turns are from human",
+    ),
     ({"prompt": [{"role": "user", "content": None}], "answer": "A"}, "holds a message that is not"),
     ({"prompt": [{"role": "human", "content": "Q"}], "answer": "A"}, "of 'human'; roles are assistant"),
     ({"prompt": [USER, SAID], "answer": "A"}, "`prompt` ends with an assistant message"),
@@ -147,13 +162,21 @@ BROKEN_FILES: list[tuple[bytes, str]] = [
     (b'{"prompt": "Q"}\n{"prompt": \n', "line 2: broken JSON (Expecting value at column 11)"),
     (b'\n\n{"prompt": "Q"}\n\nnothing\n', "line 5: broken JSON"),
     (b'{"prompt": "Q"} {"prompt": "R"}\n', "line 1: broken JSON (Extra data"),
-    (b'[{"prompt": "Q"}]\n', "line 1: is a list, not an object"),
-    (b'[\n {"prompt": "Q"}\n]\n', "line 1: broken JSON"),
+    (b'[{"prompt": "Q"}, 7]\n', "rows.jsonl item 2: is a int, not an object"),
+    (b'[\n {"prompt": "Q"},\n]\n', "rows.jsonl line 3: broken JSON array"),
+    (b"[]", "no rows in it; there is nothing to do"),
+    (b'{\n "prompt": "Q"\n}\n', "line 1: one JSON object over several lines"),
     (b'"text"\n', "line 1: is a str, not an object"),
     (b"prompt,answer\nQ,A\n", "line 1: broken JSON"),
     (b'{"prompt": "Q"}\n{"prompt": "caf\xe9"}\n', "line 2: is not UTF-8 text"),
-    ('{"prompt": "Q"}\n'.encode("utf-16"), "line 1: is not UTF-8 text"),
-    (b"\x1f\x8b\x08\x00" + bytes(range(200)), "line 1: is not UTF-8 text (it is compressed; unpack it)"),
+    ('{"prompt": "Q"}\n'.encode("utf-16"), "rows.jsonl: is UTF-16 text; save it as UTF-8"),
+    (b"\x1f\x8b\x08\x00" + bytes(range(200)), "rows.jsonl: is compressed with gzip; unpack it"),
+    (b"\x28\xb5\x2f\xfd" + bytes(range(200)), "rows.jsonl: is compressed with Zstandard"),
+    (b"BZh91AY", "rows.jsonl: is compressed with bzip2"),
+    (b"\xfd7zXZ\x00\x00", "rows.jsonl: is compressed with xz"),
+    (b"PK\x03\x04rows", "rows.jsonl: is a ZIP archive (or a workbook)"),
+    (b"ARROW1\x00\x00", "rows.jsonl: is an Arrow file; save it as Parquet"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "rows.jsonl: is a pointer of Git LFS"),
     (b'{"prompt": ' + b"[" * 200_000 + b"\n", "line 1: JSON nested too deep"),
     (b'{"prompt": "Q", "n": ' + b"9" * 5000 + b"}\n", "line 1: Exceeds the limit (4300 digits)"),
     (b"", "no rows in it; there is nothing to do"),

@@ -41,15 +41,15 @@ def test_parquet_is_known_by_its_bytes(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_parquet_is_read_in_order_without_bookkeeping(tmp_path: Path) -> None:
-    parquet(tmp_path / "b" / "two.parquet", tag=[1, 2, 3])
-    parquet(tmp_path / "a" / "one.parquet", late=pa.array([b"x"] * 3, pa.large_binary()))
+    parquet(tmp_path / "two.parquet", tag=[1, 2, 3])
+    parquet(tmp_path / "one.parquet", late=pa.array([b"x"] * 3, pa.large_binary()))
     for hidden in (".tmp-9-three.parquet", "_temporary/four.parquet", ".cache/five.parquet"):
         parquet(tmp_path / hidden)
     rows = Input(str(tmp_path), Columns(), None)
     assert [r.prompt[0].content for r in rows] == ["one 0", "one 1", "one 2", "two 0", "two 1", "two 2"]
     assert {f.name: f.type for f in rows.carried} == {"late": pa.binary(), "tag": pa.int64()}
-    parquet(tmp_path / "c.parquet", tag=["text"] * 3)
-    assert "c.parquet: not the same columns as the files before it" in refusal(tmp_path)
+    parquet(tmp_path / "zero.parquet", tag=["text"] * 3)
+    assert "zero.parquet: not the same columns as the files before it" in refusal(tmp_path)
 
 
 def test_a_row_in_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_parquet_that_holds_nothing_is_refused(tmp_path: Path) -> None:
     assert "no rows in it" in refusal(tmp_path / "none.parquet")
     assert "no rows in it" in refusal(tmp_path)
     (tmp_path / "empty").mkdir()
-    assert "no Parquet files in this folder" in refusal(tmp_path / "empty")
+    assert "no data set that can be read as a whole: it is empty" in refusal(tmp_path / "empty")
     pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
     assert "two columns are named `a`" in refusal(tmp_path / "twice.parquet")
 

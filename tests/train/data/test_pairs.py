@@ -39,6 +39,11 @@ def parsed(**columns):
         {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]},
         {"prompt": [USER], "chosen": [USER, GOOD], "rejected": [USER, BAD]},
         {"prompt": "Q", "chosen": [USER, GOOD], "rejected": "bad"},
+        {"question": "Q", "chosen": "good", "rejected": "bad"},
+        {"instruction": "Q", "input": "", "chosen": GOOD, "rejected": BAD},
+        {"chosen": [USER, GOOD], "rejected": [USER, BAD]},
+        {"conversations": [{"from": "human", "value": "Q"}], "chosen": GOOD, "rejected": BAD},
+        {"chosen": "\n\nHuman: Q\n\nAssistant: good", "rejected": "\n\nHuman: Q\n\nAssistant: bad"},
     ],
 )
 def test_every_form_of_a_pair_is_the_same_pair(columns):
@@ -51,13 +56,18 @@ def test_every_form_of_a_pair_is_the_same_pair(columns):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"chosen": [USER, GOOD], "rejected": [USER, BAD]}, ["no `prompt`", "not guessed"]),
+        ({"chosen": "Q good", "rejected": "Q bad"}, ["no `prompt`", "not guessed"]),
+        ({"chosen": "good", "rejected": [USER, BAD]}, ["no `prompt`", "not guessed"]),
         ({"prompt": "Q", "chosen": "good"}, ["no `rejected`", "`prompt`, `chosen`"]),
-        ({"prompt": "P", "chosen": [USER, GOOD], "rejected": [USER, BAD]}, ["does not begin with"]),
+        ({"prompt": "P", "chosen": [USER, GOOD], "rejected": [USER, BAD]}, ["do not begin with"]),
         ({"prompt": "Q", "chosen": [USER], "rejected": [BAD]}, ["`chosen`", "'user'"]),
-        ({"prompt": "Q", "chosen": 7, "rejected": "bad"}, ["`chosen` must be text"]),
-        ({"prompt": "Q", "chosen": [{"role": "assistant"}], "rejected": "b"}, ["must be text"]),
-        ({"prompt": [None], "chosen": "a", "rejected": "b"}, ["`prompt` must be text"]),
+        ({"prompt": "Q", "chosen": 7, "rejected": "bad"}, ["`chosen` is a number; it must be text"]),
+        ({"prompt": "Q", "chosen": [{"role": "assistant"}], "rejected": "b"}, ["`chosen` holds a message"]),
+        ({"prompt": [None], "chosen": "a", "rejected": "b"}, ["`prompt` holds a message that is not"]),
+        ({"chosen": [USER, GOOD, USER, GOOD], "rejected": [USER, BAD]}, ["part before their last message"]),
+        ({"prompt": "Q", "chosen": [USER, GOOD, USER, GOOD], "rejected": "bad"}, ["part before"]),
+        ({"prompt": "Q", "chosen": [GOOD | {"tool_calls": [{}]}], "rejected": "b"}, ["`tool_calls`"]),
+        ({"prompt": "Q", "chosen": "a", "rejected": "b", "tools": [{}]}, ["`tools` would be part"]),
     ],
 )
 def test_what_is_no_pair_is_refused_in_a_sentence(columns, words):

@@ -1,1 +1,0 @@
-"""Models measured by verifiers on prompts: pass rates, paired differences, intervals."""

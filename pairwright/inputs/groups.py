@@ -1,0 +1,62 @@
+"""Rows that belong together wherever they stand, at eight bytes a row."""
+
+import sqlite3
+from array import array
+from collections.abc import Hashable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Groups:
+    """Which rows have the same key, found in a first pass over all of them.
+
+    Groups whose rows follow each other need no more than that. Of the others the second pass puts
+    what is wanted of each row into a file that SQLite makes and removes, and the third reads it from there.
+    """
+
+    def __init__(self, keys: Iterable[Hashable]) -> None:
+        seen = array("q", (hash(key) for key in keys))
+        rows = np.frombuffer(seen, np.int64) if seen else np.empty(0, np.int64)
+        order = np.argsort(rows, kind="stable")
+        starts = np.flatnonzero(np.r_[True, rows[order][1:] != rows[order][:-1]]) if len(rows) else order
+        sizes = np.diff(np.r_[starts, len(rows)])
+        self._first = np.empty(len(rows), np.int64)
+        self._first[order] = np.repeat(order[starts], sizes)
+        rank = np.arange(len(rows)) - np.repeat(starts, sizes)
+        self.scattered = bool((order != self._first[order] + rank).any())
+        """Whether any two rows of a group have one of another between them."""
+
+    def first(self, place: int) -> int:
+        """Where the first row of a row's group stands."""
+        return int(self._first[place])
+
+
+class Member(NamedTuple):
+    """What a row adds to its group."""
+
+    key: str
+    """The group's own name, for the rows that only share its number."""
+    text: str | None
+    model: str | None
+
+
+class Spill:
+    """The members of groups, on disk."""
+
+    def __init__(self, members: Iterable[tuple[int, Member]]) -> None:
+        self._table = sqlite3.connect("", isolation_level=None)  # a file without a name, gone with us
+        self._table.execute("CREATE TABLE member (first INTEGER, key TEXT, text TEXT, model TEXT)")
+        self._table.execute("BEGIN")
+        self._table.executemany(
+            "INSERT INTO member VALUES (?, ?, ?, ?)", ((first, *member) for first, member in members)
+        )
+        self._table.execute("COMMIT")
+        self._table.execute("CREATE INDEX by_first ON member (first)")
+
+    def members(self, first: int) -> Iterator[Member]:
+        """The members of the group whose first row stands there, in the order of their rows."""
+        rows = self._table.execute(
+            "SELECT key, text, model FROM member WHERE first = ? ORDER BY rowid", (first,)
+        )
+        return (Member(*row) for row in rows)

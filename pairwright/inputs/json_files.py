@@ -1,0 +1,150 @@
+"""JSON as people keep rows in it: an object a line, or one array of objects; and what is neither."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pairwright.errors import UsageError
+from pairwright.folders.durable import sha256_file
+from pairwright.inputs.source import Record, Source
+
+_FOREIGN = {
+    b"\x1f\x8b": "is compressed with gzip; unpack it (gunzip)",
+    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard; unpack it (unzstd)",
+    b"\xfd7zXZ\x00": "is compressed with xz; unpack it (unxz)",
+    b"BZh": "is compressed with bzip2; unpack it (bunzip2)",
+    b"\x04\x22\x4d\x18": "is compressed with LZ4; unpack it (unlz4)",
+    b"PK\x03\x04": "is a ZIP archive (or a workbook); unpack it, or save its rows as JSONL or Parquet",
+    b"ARROW1": "is an Arrow file; save it as Parquet",
+    b"Obj\x01": "is an Avro file; save it as JSONL or Parquet",
+    b"SQLite format 3": "is an SQLite database; save its rows as JSONL or Parquet",
+    b"version https://git-lfs": "is a pointer of Git LFS and not the file itself; run `git lfs pull`",
+    codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
+    codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
+}
+_TABLES = {".csv": "commas", ".tsv": "tabs"}
+
+
+def refuse_foreign_form(path: Path) -> None:
+    """Raise `UsageError` for a file that its first bytes or its ending say is neither JSON nor Parquet."""
+    with path.open("rb") as file:
+        begins = file.read(64)
+    for magic, what in _FOREIGN.items():
+        if begins.startswith(magic):
+            raise UsageError(f"{path}: {what}")
+    text = begins.removeprefix(codecs.BOM_UTF8).lstrip()
+    if path.suffix in _TABLES and not text.startswith((b"{", b"[")):
+        raise UsageError(
+            f"{path}: is a table with {_TABLES[path.suffix]}, which does not say what is text and what a "
+            "number; save it as JSONL or Parquet"
+        )
+
+
+class _JsonFile(Source):
+    """A file of JSON objects."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        return sha256_file(self._path)
+
+
+class JsonLines(_JsonFile):
+    """A file with one JSON object a line. Blank lines are skipped."""
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every line: a record, or what is wrong with it."""
+        with self._path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = line.rstrip()
+                if number == 1:
+                    text = text.removeprefix(codecs.BOM_UTF8)
+                if text:
+                    where = f"{self._path} line {number}"
+                    try:
+                        yield where, _record(text, where)
+                    except UsageError as error:
+                        yield where, error
+
+
+def _record(line: bytes, where: str) -> Record:
+    try:
+        record = json.loads(line.decode())
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{where}: broken JSON ({error.msg} at column {error.colno}); "
+            "every line must be one JSON object"
+        ) from None
+    except RecursionError:
+        raise UsageError(f"{where}: JSON nested too deep") from None
+    except ValueError as error:
+        raise UsageError(f"{where}: {str(error).partition(';')[0]}") from None
+    return _object(record, where, "line", halves=b"\\ud" in line.lower())
+
+
+class JsonArray(_JsonFile):
+    """A file that is one JSON array of objects."""
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every item of the array: a record, or what is wrong with it."""
+        raw = self._path.read_bytes()
+        halves = b"\\ud" in raw.lower()
+        for number, item in enumerate(self._items(raw), start=1):
+            where = f"{self._path} item {number}"
+            try:
+                yield where, _object(item, where, "item", halves=halves)
+            except UsageError as error:
+                yield where, error
+
+    def _items(self, raw: bytes) -> list[Any]:
+        try:
+            found: list[Any] = json.loads(raw.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise UsageError(f"{self._path}: is not UTF-8 text") from None
+        except json.JSONDecodeError as error:
+            raise UsageError(
+                f"{self._path} line {error.lineno}: broken JSON array ({error.msg} at column {error.colno})"
+            ) from None
+        except (RecursionError, ValueError) as error:
+            raise UsageError(f"{self._path}: {str(error).partition(';')[0]}") from None
+        return found
+
+
+def json_file(path: Path) -> JsonLines | JsonArray:
+    """The rows of a JSON file. Raises `UsageError` for one object that is spread over lines."""
+    with path.open("rb") as file:
+        begins = file.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
+    if begins.startswith(b"["):
+        return JsonArray(path)
+    first, _, more = begins.partition(b"\n")
+    if first.strip() == b"{" and more.strip():
+        raise UsageError(
+            f"{path} line 1: one JSON object over several lines; write every row as an object on a line "
+            "of its own, or all rows as one array"
+        )
+    return JsonLines(path)
+
+
+def _object(value: Any, where: str, one: str, *, halves: bool) -> Record:
+    if not isinstance(value, dict):
+        asked = f'every {one} must look like {{"prompt": …}}'
+        raise UsageError(f"{where}: is a {type(value).__name__}, not an object; {asked}")
+    found: Record = _sanitized(value) if halves else value
+    return found
+
+
+def _sanitized(value: Any) -> Any:
+    """JSON can spell half of a surrogate pair, which is no text: U+FFFD takes its place."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_sanitized(v) for v in value]
+    if isinstance(value, dict):
+        return {_sanitized(k): _sanitized(v) for k, v in value.items()}
+    return value

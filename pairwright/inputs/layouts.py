@@ -1,0 +1,175 @@
+"""What a folder of data is: one run, the splits of one data set, or something that has to be named closer.
+
+A folder is never read for all that lies below it: above runs that would give rows twice and rows that
+were dropped, and of a data set with splits the test rows beside the others.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pairwright.errors import UsageError
+from pairwright.folders.manifest import MANIFEST
+
+_DATA = (".parquet", ".jsonl")
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+"""Words that name a split in the name of a file or folder, as `datasets` reads them."""
+_SHARD = re.compile(r"(?P<split>.+?)-\d{5}(?:-of-\d{5})?")
+_MOST = 6
+_DEPTH = 4
+
+
+def splits_of(folder: Path) -> dict[str, list[Path]]:
+    """The files of each split of a folder that is one data set; nothing when it is none.
+
+    The card's `configs` say so, or else the names of files in the folder, in its `data`, or in folders
+    that are named for splits.
+    """
+    named = _by_card(folder)
+    if named is not None:
+        return named
+    found = [layout for place in (folder, folder / "data") if (layout := _by_names(place))]
+    return found[0] if len(found) == 1 else {}
+
+
+def what_it_holds(folder: Path) -> str:
+    """What a folder might be that is no run and no data set: in words, to name one of it."""
+    runs = [str(path.parent.relative_to(folder)) for path in _below(folder, MANIFEST)]
+    if runs:
+        return f"it holds {_count(runs, 'run')}: {_some(runs)}; name one of them"
+    for record, what in (("train.json", "a training"), ("config.json", "a model")):
+        if (folder / record).is_file():
+            return f"it is {what}, which has no rows of its own; name the run or file that it was made from"
+    files = [str(p.relative_to(folder)) for ending in _DATA for p in _below(folder, f"*{ending}")]
+    if files:
+        return f"it holds {_count(files, 'file')}: {_some(files)}; name one, or the folder of one split"
+    others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    return f"it holds {_some(others)}, and no rows" if others else "it is empty"
+
+
+def _by_card(folder: Path) -> dict[str, list[Path]] | None:
+    """Splits as the front matter of a card names them; None where it names none."""
+    from huggingface_hub.repocard import metadata_load
+
+    try:
+        configs = (metadata_load(folder / "README.md") or {}).get("configs")
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    if not isinstance(configs, list):
+        return None
+    found: dict[str, list[Path]] = {}
+    for config in (c for c in configs if isinstance(c, dict) and c.get("data_files")):
+        for split, patterns in _data_files(config["data_files"]):
+            name = split if len(configs) == 1 else f"{config.get('config_name', 'default')}/{split}"
+            files = [p for pattern in patterns for p in sorted(folder.glob(pattern)) if p.is_file()]
+            found[name] = [*found.get(name, []), *files]
+    found = {split: files for split, files in found.items() if files}
+    return found or None
+
+
+def _data_files(value: Any) -> Iterator[tuple[str, list[str]]]:
+    """Split and glob patterns, of any of the forms that a card may have."""
+    if isinstance(value, str):
+        yield "train", [value]
+    elif isinstance(value, Mapping):
+        for split, paths in value.items():
+            yield str(split), [paths] if isinstance(paths, str) else list(paths)
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+        yield "train", value
+    elif isinstance(value, list):
+        for item in (i for i in value if isinstance(i, Mapping) and i.get("path")):
+            paths = item["path"]
+            yield str(item.get("split", "train")), [paths] if isinstance(paths, str) else list(paths)
+
+
+def _by_names(place: Path) -> dict[str, list[Path]]:
+    """Splits as the names of files in a folder, or of folders in it, tell them; nothing else."""
+    if not place.is_dir() or (place / MANIFEST).is_file():
+        return {}
+    files = _files(place)
+    inner = {p: _files(p) for p in sorted(place.iterdir()) if p.is_dir() and p.name in _SPLITS}
+    inner = {p: some for p, some in inner.items() if some and not (p / MANIFEST).is_file()}
+    if bool(files) == bool(inner):
+        return {}
+    found: dict[str, list[Path]] = {}
+    for folder, some in inner.items():
+        found.setdefault(_SPLITS[folder.name], []).extend(some)
+    for path in files:
+        found.setdefault(_split_in(path.stem), []).append(path)
+    if any(not _alike(some) for some in found.values()) or (len(found) > 1 and "" in found):
+        return {}
+    return found
+
+
+def _alike(files: list[Path]) -> bool:
+    """Whether files are parts of one thing: Parquet, or JSONL of one name but for numbers."""
+    if {path.suffix for path in files} == {".parquet"}:
+        return True
+    return len({(re.sub(r"[\d_.-]+", "", path.stem), path.suffix) for path in files}) == 1
+
+
+def _files(folder: Path) -> list[Path]:
+    """Data files in a folder; names that begin with `.` or `_` are somebody's bookkeeping."""
+    found = sorted(p for p in folder.iterdir() if p.suffix in _DATA and p.is_file())
+    return [p for p in found if not p.name.startswith((".", "_")) and p.name != "metrics.jsonl"]
+
+
+def _split_in(stem: str) -> str:
+    """The split that a file's name tells; "" for none."""
+    if shard := _SHARD.fullmatch(stem):
+        return _SPLITS.get(shard["split"], shard["split"])
+    words = re.split(r"[^a-z]+", stem.lower())
+    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    """Files of that name in a folder or not far below it."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        depth = len(Path(place).relative_to(folder).parts)
+        folders[:] = sorted(n for n in folders if depth < _DEPTH and not n.startswith((".", "_")))
+        found += [
+            Path(place, name) for name in sorted(files) if fnmatch(name, pattern) and name[0] not in "._"
+        ]
+    return found
+
+
+def _count(names: list[str], what: str) -> str:
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_MOST]) + (" …" if len(names) > _MOST else "")
+
+
+def named_split(folder: Path, splits: Mapping[str, list[Path]], split: str | None) -> list[Path]:
+    """The files of a split; of the only one when none is named. Raises `UsageError` naming the splits."""
+    if split is None and len(splits) == 1:
+        return next(iter(splits.values()))
+    listed = ", ".join(
+        f"`{name}` ({_count([str(p) for p in files], 'file')})" for name, files in splits.items()
+    )
+    if split is None:
+        first = next(iter(splits))
+        raise UsageError(
+            f"{folder}: has the splits {listed}; name one: {folder}:{first}, or --split {first}"
+        )
+    if split not in splits:
+        raise UsageError(f"{folder}: no split `{split}`; it has {listed}")
+    return splits[split]

@@ -1,0 +1,69 @@
+"""All answers to a prompt in one column: a list of texts, or of objects that say whose each answer is."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.inputs.messages import kind_of, messages_of
+
+_TEXTS = ("response", "text", "answer", "completion", "output", "generation", "content", "value")
+_MODELS = ("model", "generator", "model_name")
+_SCORES = ("score", "overall_score", "rating")
+
+
+class Listed(NamedTuple):
+    """One answer of a list."""
+
+    text: str
+    model: str | None = None
+    score: float | None = None
+    """Greater is better; a rank is its negative."""
+
+
+def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -> list[Listed | None]:
+    """The answers of a list in order; None in the place of an empty one.
+
+    Raises `UsageError` that begins with `where` for what is no list of answers.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise UsageError(f"{where}: `{column}` is {kind_of(value)}; it must be a list of answers")
+    models = _beside(record, column, len(value))
+    found: list[Listed | None] = []
+    for number, (item, model) in enumerate(zip(value, models, strict=True), start=1):
+        place = f"{where}: answer {number} of `{column}`"
+        if isinstance(item, Mapping) and "role" not in item and "from" not in item:
+            text = next((item[name] for name in _TEXTS if isinstance(item.get(name), str)), None)
+            if text is None:
+                raise UsageError(f"{place} has no text under any of {', '.join(_TEXTS)}")
+            model = next((item[name] for name in _MODELS if isinstance(item.get(name), str)), model)
+            found.append(Listed(text, model, _score(item)) if text.strip() else None)
+            continue
+        if item is None or item == [] or (isinstance(item, str) and not item.strip()):
+            found.append(None)
+            continue
+        messages = messages_of(item, place, "assistant")
+        if len(messages) != 1 or messages[0].role != "assistant":
+            raise UsageError(f"{place} is {len(messages)} messages; give one message of the assistant")
+        found.append(Listed(messages[0].content, model))
+    return found
+
+
+def _beside(record: Mapping[str, Any], column: str, count: int) -> list[str | None]:
+    """The models behind the answers, from a list beside them."""
+    one = column.removesuffix("s")
+    for name in (f"{one}_models", f"{column}_models", "models", "model_names"):
+        models = record.get(name)
+        if isinstance(models, list) and len(models) == count:
+            return [model if isinstance(model, str) and model else None for model in models]
+    return [None] * count
+
+
+def _score(item: Mapping[str, Any]) -> float | None:
+    for name in _SCORES:
+        value = item.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    rank = item.get("rank")
+    return -float(rank) if isinstance(rank, int | float) and not isinstance(rank, bool) else None

@@ -1,0 +1,78 @@
+"""Parquet files as rows."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import sha256_file
+from pairwright.inputs.source import Record, Source, plain_schema
+from pairwright.schema import STATUS
+
+_BATCH = 256
+"""Rows of a file that are read at once."""
+
+
+class ParquetFiles(Source):
+    """Parquet files, one after the other; each may lack columns that others have."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        files = {path: open_parquet(path).schema_arrow for path in paths}
+        self.dropped = any(_is_dropped(schema) for schema in files.values())
+        self.schema = pa.schema([])
+        for path, schema in files.items():
+            names = schema.names
+            twice = next((n for n in names if names.count(n) > 1), None)
+            if twice is not None:
+                raise UsageError(f"{path}: two columns are named `{twice}`; rename one")
+            both = [self.schema, plain_schema(schema)]
+            try:
+                self.schema = pa.unify_schemas(both, promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise UsageError(f"{path}: not the same columns as the files before it ({error})") from None
+
+    def sha256(self) -> str:
+        """Hash of the files' bytes, in order."""
+        return hashlib.sha256("".join(map(sha256_file, self._paths)).encode()).hexdigest()
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every row: a file is read whole or not at all."""
+        for path in self._paths:
+            file = open_parquet(path)
+            plain = plain_schema(file.schema_arrow)
+            number = 0
+            try:
+                for batch in file.iter_batches(batch_size=_BATCH):
+                    for record in batch.cast(plain).to_pylist():
+                        number += 1
+                        yield f"{path} row {number}", record
+            except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+                reason = str(error).splitlines()[0]
+                raise PairwrightError(f"{path}: damaged after row {number} ({reason})") from None
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its ending or its first bytes."""
+    with path.open("rb") as file:
+        return path.suffix == ".parquet" or file.read(4) == b"PAR1"
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """The file, whose checksums are verified as it is read. Raises `UsageError` if it is none."""
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        with path.open("rb") as file:
+            pointer = file.read(23) == b"version https://git-lfs"
+        reason = "a pointer of Git LFS: run `git lfs pull`" if pointer else str(error).splitlines()[0]
+        raise UsageError(f"{path}: cannot be read as Parquet ({reason})") from None
+
+
+def _is_dropped(schema: pa.Schema) -> bool:
+    """Whether a file holds rows that a run of ours did not keep."""
+    noted = b"pairwright_shard" in (schema.metadata or {})
+    return noted and schema.names[: len(STATUS)] == [field.name for field in STATUS]

@@ -1,0 +1,52 @@
+"""Conversations that stand in one text, with their speakers before each turn, split into turns."""
+
+import re
+from typing import NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.records import Message
+
+_SPEAKERS = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
+
+
+class _Form(NamedTuple):
+    """One way of writing a conversation down."""
+
+    begins: re.Pattern[str]
+    turn: re.Pattern[str]
+    """What stands before a turn; its first group is the speaker."""
+
+
+_FORMS = (
+    # Anthropic's hh-rlhf and what was made after it
+    _Form(re.compile(r"\n\nHuman:"), re.compile(r"\n\n(Human|Assistant): ?")),
+    # OpenAssistant's guanaco
+    _Form(re.compile(r"### Human:"), re.compile(r"(?:\A|\s*)### (Human|Assistant|System): ?")),
+)
+_RENDERED = re.compile(
+    r"\s*(?:<\|im_start\|>|<\|begin_of_text\|>|<\|start_header_id\|>|<s>\s*\[INST\]|\[INST\]|<start_of_turn>"
+    r"|<bos><start_of_turn>|<\|(?:user|system)\|>\n|<\|start\|>(?:system|developer|user)<\|message\|>)"
+)
+
+
+def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
+    """The turns of a text that is a conversation; None for any other text.
+
+    A last turn of nobody's words, which only invites an answer, is left out. Raises `UsageError` for
+    a text that a chat template has rendered: its marks would be shown as words.
+    """
+    if mark := _RENDERED.match(text):
+        raise UsageError(
+            f"{where} is a conversation that a chat template has rendered already (`{mark[0].strip()}`); "
+            "give its messages, each with `role` and `content`"
+        )
+    form = next((form for form in _FORMS if form.begins.match(text)), None)
+    if form is None:
+        return None
+    marks = list(form.turn.finditer(text))
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    turns = tuple(
+        Message(role=_SPEAKERS[mark[1].lower()], content=text[mark.end() : end])
+        for mark, end in zip(marks, ends, strict=True)
+    )
+    return turns[:-1] if turns[-1].role == "assistant" and not turns[-1].content.strip() else turns
