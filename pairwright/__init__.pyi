@@ -268,6 +268,47 @@ def winrate(
     """Compare two models' answers."""
 
 @overload
+def evaluate(settings: Config, /) -> Result:
+    """Measure models by a verifier."""
+
+@overload
+def evaluate(
+    models: _Named,
+    *,
+    max_tokens_total: int | None = ...,
+    max_cost: float | None = ...,
+    price_file: _Named | None = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    engine: Mapping[str, Any] = ...,
+    verify: _Named | None = ...,
+    n: int = ...,
+    k: int | None = ...,
+    max_tokens: int = ...,
+    temperature: float | None = ...,
+    top_p: float = ...,
+    min_score: float | None = ...,
+    by: _Named | None = ...,
+    bootstrap_samples: int = ...,
+    seed: int = ...,
+    prompts: _Named | None = ...,
+    suite: Literal["ifeval", "gsm8k", "ifbench"] | None = ...,
+    out: _Named,
+    limit: int | None = ...,
+    prompt_column: _Named | None = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+) -> Result:
+    """Measure models by a verifier."""
+
+@overload
 def train(settings: Config, /) -> Result:
     """Train a model on preference pairs."""
 

@@ -22,6 +22,9 @@ COMMANDS = {
     "winrate": Command(
         "judge.comparison.command", "WinrateConfig", "winrate", "Compare two models' answers."
     ),
+    "eval": Command(
+        "judge.evaluation.command", "EvaluateConfig", "evaluate", "Measure models by a verifier."
+    ),
     "train": Command("train", "TrainConfig", "train", "Train a model on preference pairs."),
     "reward": Command("train", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train", "ScoreConfig", "score", "Score answers with a reward model."),

@@ -171,6 +171,24 @@ CALIBRATED = pa.schema(
 """A labelled pair and what a judge says of it: chosen is what people prefer, `decision` how the pair
 would have ended, and `attacks` the verdicts when the rejected answer carries words to the judge."""
 
+EVALUATED = pa.schema(
+    [
+        *_ROW,
+        ("completion", CONVERSATION),
+        ("completion_model", pa.string()),
+        ("sample_index", pa.int32()),
+        ("score", pa.float64()),
+        ("passed", pa.bool_()),
+        ("feedback", pa.string()),
+        ("finish_reason", pa.string()),
+        ("answer_tokens", pa.int32()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""An answer under evaluation and what verifiers say of it; `completion_tokens` are all that were
+generated for the row, judges' too, `answer_tokens` those of the answer."""
+
 COMPARED = pa.schema(
     [
         *_ROW,

@@ -12,7 +12,7 @@ from pairwright.figures.words import in_words
 from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.records import Record
 
-MEASURED = ("calibration", "winrate", "reward")
+MEASURED = ("calibration", "winrate", "evaluation", "reward")
 """Names of JSON files in which commands leave what they measured."""
 
 
@@ -25,6 +25,8 @@ class Figures(Record):
     """`calibration.json`: a rate is a list of value, lower and upper end of its interval, and count."""
     winrate: dict[str, Any] | None = None
     """`winrate.json`."""
+    evaluation: dict[str, Any] | None = None
+    """`evaluation.json`: pass rates of models, and their differences."""
     reward: dict[str, Any] | None = None
     """`reward.json`, of a reward model."""
     training: TrainingFigures | None = None

@@ -11,7 +11,7 @@ from pairwright.records import Record
 
 METRICS_FILE = "metrics.jsonl"
 HELD_OUT = "eval_"
-_RECORD = "train.json"
+TRAINING_RECORD = "train.json"
 _FACTS = ("step", "epoch")
 
 
@@ -64,7 +64,7 @@ def training_of(folder: Path) -> TrainingFigures:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    path = folder / _RECORD
+    path = folder / TRAINING_RECORD
     if not path.is_file():
         return {}
     try:

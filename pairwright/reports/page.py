@@ -10,6 +10,7 @@ from typing import Any
 from pairwright.figures import Figures
 from pairwright.figures.rows import RunRows
 from pairwright.records import KEPT
+from pairwright.reports.evaluations import evaluations
 from pairwright.reports.examples import Shown, fitted
 from pairwright.reports.sections import judging, measure_charts, round_charts, training_charts
 from pairwright.terminal.text import printable
@@ -45,6 +46,7 @@ def render(figures: Sequence[Figures], examples: list[Shown]) -> str:
         funnels=[_funnel(f.rows, shown, run) for run, f in enumerate(figures) if f.rows],
         histograms=measure_charts(figures),
         judging=judging(figures),
+        evaluations=evaluations(figures),
         training=training_charts(figures),
         rounds=round_charts(figures),
         rows=shown,

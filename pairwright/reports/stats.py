@@ -103,6 +103,8 @@ def status_table(folder: Path, manifest: Manifest) -> Table:
 
 def tables_of(figures: "Figures") -> list[Table]:
     """The figures as people read them."""
+    from pairwright.reports.evaluations import by_model
+
     found: list[Table] = []
     if (rows := figures.rows) is not None:
         caption = _caption(rows.cost)
@@ -128,6 +130,7 @@ def tables_of(figures: "Figures") -> list[Table]:
     measured = {
         "calibration": figures.calibration,
         "win rate": figures.winrate,
+        "evaluation": by_model(figures.evaluation) if figures.evaluation else None,
         "reward model": figures.reward,
     }
     found += [_measured(title, values) for title, values in measured.items() if values]

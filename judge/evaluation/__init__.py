@@ -1,0 +1,1 @@
+"""Models measured by verifiers on prompts: pass rates, paired differences, intervals."""

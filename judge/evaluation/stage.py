@@ -1,0 +1,106 @@
+"""The life of a prompt under evaluation: every model answers it, and every answer is scored."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judge.evaluation.config import EvaluateSettings
+from pairwright.engines.kinds import is_engine
+from pairwright.errors import UsageError
+from pairwright.inputs.rows import Input, Row
+from pairwright.records import KEPT, Completion, Outcome, Sampling
+from pairwright.schema import EVALUATED
+from pairwright.stages.asking import Meter
+from pairwright.stages.sample import answer_request
+from pairwright.stages.stage import Work
+from pairwright.stages.verifying import Found, Verifiers
+from pairwright.verifiers.spec import CHECK, PYTHON, split_specs
+
+
+class EvaluateStage:
+    """One item is one prompt with all answers to it, so that what differs between models is paired."""
+
+    name = "eval"
+    schema = EVALUATED
+    samples = 1
+
+    def __init__(self, config: EvaluateSettings, models: Sequence[str]) -> None:
+        assert config.verify is not None
+        self._config = config
+        self.models = dict(zip(_roles(models), models, strict=True))
+        """What is measured by its role, as the user named it."""
+        self._verifiers = Verifiers(config.verify, rating=True, allow_code=config.allow_code)
+        engines = {role: engine_of(model) for role, model in self.models.items()}
+        self.roles: Mapping[str, str] = {**engines, **self._verifiers.roles}
+        self.templates: Mapping[str, str] = self._verifiers.templates
+        temperature = config.temperature
+        if temperature is None:
+            temperature = 0.0 if config.n == 1 else 1.0
+        if config.n > 1 and temperature == 0:
+            raise UsageError(f"--n {config.n}: at --temperature 0 all answers are the same")
+        self._sampling = Sampling(max_tokens=config.max_tokens, temperature=temperature, top_p=config.top_p)
+        unmarked = [s for s in self._verifiers.roles.values() if not s.startswith((PYTHON, CHECK))]
+        if unmarked and config.min_score is None:
+            raise UsageError(f"--min_score must be given: {unmarked[0]} has no score that is a pass")
+
+    def check(self, rows: Input) -> None:
+        """The verifiers' columns must be there, and those that rates are told by."""
+        self._verifiers.check(rows)
+        there = [field.name for field in rows.carried]
+        for name in split_specs(self._config.by or ""):
+            if name not in there:
+                listed = ", ".join(f"`{n}`" for n in there) or "none"
+                raise UsageError(f"{rows.info.path}: no column `{name}` (--by); there are {listed}")
+
+    def work(self, row: Row, sample: int) -> Work:
+        """Ask every model, score every answer. One that was cut off counts as it stands."""
+        n = self._config.n
+        wanted = [(role, row.occurrence * n + index) for role in self.models for index in range(n)]
+        answers: list[Completion] = yield [
+            answer_request(row, self._sampling, index).model_copy(update={"role": role})
+            for role, index in wanted
+        ]
+        meter = Meter()
+        texts = [completion.text for completion in answers]
+        found = yield from meter.counting(self._verifiers.alone(row, texts))
+        rows = [
+            self._columns(role, index, completion, said)
+            for (role, index), completion, said in zip(wanted, answers, found, strict=True)
+        ]
+        rows[0] |= {name: rows[0][name] + spent for name, spent in meter.columns.items()}
+        if all(said.score is None for said in found):
+            return Outcome(status="unscored", reason="no verifier applies to this prompt", columns=rows[0])
+        return Outcome(status=KEPT, columns=rows[0], further=tuple(rows[1:]))
+
+    def _columns(self, role: str, index: int, completion: Completion, found: Found) -> dict[str, Any]:
+        return {
+            "completion": [{"role": "assistant", "content": completion.text}],
+            "completion_model": self.models[role],
+            "sample_index": index,
+            "score": found.score,
+            "passed": found.passes(self._config.min_score),
+            "feedback": found.feedback,
+            "finish_reason": completion.finish_reason,
+            "answer_tokens": completion.completion_tokens,
+            "prompt_tokens": completion.prompt_tokens,
+            "completion_tokens": completion.completion_tokens,
+        }
+
+
+def engine_of(model: str) -> str:
+    """The engine of a model: a name without a kind, or a folder, is run by transformers."""
+    return model if is_engine(model) and not Path(model).exists() else f"hf:{model}"
+
+
+def models_of(text: str) -> list[str]:
+    """The models that a list with commas names. Raises `UsageError`."""
+    models = split_specs(text)
+    if not models:
+        raise UsageError("name a model to measure, such as hf:smollm2")
+    if len(set(models)) < len(models):
+        raise UsageError(f"{text}: a model stands there twice")
+    return models
+
+
+def _roles(models: Sequence[str]) -> list[str]:
+    return ["policy"] if len(models) == 1 else [f"policy_{n}" for n in range(1, len(models) + 1)]

@@ -1,0 +1,50 @@
+"""Pass rates and their differences, over prompts.
+
+P  prompts     N  answers of a model to each
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairwright.figures.intervals import Interval, wilson
+
+Vector = NDArray[np.float64]
+
+
+def rate(passed_P: Vector, samples: int, seed: int) -> Interval:
+    """The mean over prompts of the share of answers that pass, with its 95 % interval.
+
+    Wilson's score interval where every prompt has one answer, else quantiles over bootstrap samples of
+    the prompts: answers to one prompt are no independent draws.
+    """
+    if np.isin(passed_P, (0.0, 1.0)).all():
+        found = wilson(float(passed_P.sum()), len(passed_P))
+        return Interval(found.value or 0.0, found.low, found.high)
+    return _bootstrapped(passed_P, samples, seed)
+
+
+def difference(first_P: Vector, other_P: Vector, samples: int, seed: int) -> Interval:
+    """How much more of the other passes than of the first on the same prompts, with its 95 % interval."""
+    return _bootstrapped(other_P - first_P, samples, seed)
+
+
+def pass_at(k: int, passed: Sequence[int], n: int) -> float:
+    """pass@k from n answers to each prompt, of which so many pass: the mean of 1 - C(n-c, k) / C(n, k).
+
+    Chen et al. 2021, eq. 1, https://arxiv.org/abs/2107.03374: unbiased, as 1 - (1 - c/n)^k is not.
+    """
+    missed = [float(np.prod(1 - k / np.arange(n - c + 1, n + 1))) if n - c >= k else 0.0 for c in passed]
+    return 1 - float(np.mean(missed))
+
+
+def _bootstrapped(values_P: Vector, samples: int, seed: int) -> Interval:
+    draw = np.random.default_rng(seed)
+    means = np.empty(samples)
+    for begin in range(0, samples, 256):  # a quarter of a thousand at a time: P may be large
+        count = min(256, samples - begin)
+        chosen = draw.integers(0, len(values_P), (count, len(values_P)))
+        means[begin : begin + count] = values_P[chosen].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(values_P.mean()), float(low), float(high))

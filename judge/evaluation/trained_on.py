@@ -1,0 +1,35 @@
+"""Prompts of an evaluation that a model was trained on."""
+
+import json
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from pairwright.errors import PairwrightError
+from pairwright.figures.training import TRAINING_RECORD
+from pairwright.inputs.pairs import read_pairs
+from pairwright.records import prompt_id
+
+log = logging.getLogger(__name__)
+
+
+def seen_in_training(model: str, prompts: Collection[str]) -> int:
+    """How many of the prompts, by their ids, the pairs hold that a model here was trained on.
+
+    0 where it is no training of ours, or its pairs are gone.
+    """
+    folder = Path(model.removeprefix("hf:"))
+    try:
+        record = json.loads((folder / TRAINING_RECORD).read_bytes())
+        data = record["config"]["data"]
+        pairs = read_pairs([data] if isinstance(data, str) else data)
+        return len({prompt_id(pair.prompt) for pair in pairs} & set(prompts))
+    except (OSError, ValueError, KeyError, TypeError, PairwrightError):
+        return 0
+
+
+def warn_of_trained(model: str, count: int, prompts: int) -> None:
+    """Say that a model has seen what it is measured on."""
+    if count:
+        said = "%s was trained on %d of the %d prompts; its pass rate says less of others"
+        log.warning(said, model, count, prompts)
