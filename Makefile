@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 demo: install
-	$(BIN)/pairwright demo examples/prompts.jsonl --out demo
+	$(BIN)/pairwright demo examples --out demo
 
 # Two processes with a thread each: nearly twice as fast on two cores, and no slower on more.
 test: install

@@ -1,0 +1,104 @@
+"""The demo under six seeds: other answers to learn from, other orders of pairs. Resumable.
+
+    python benchmarks/proof/demo_seeds.py --runs runs/demo_seeds
+
+Writes the table between the marks in docs/proof.md. What is finished in the folder is not done again; with
+`--table` nothing is run, and the table is that of the seeds which are finished.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "proof.md"
+MARKS = ("<!-- demo: begin -->\n", "<!-- demo: end -->\n")
+MEASURED = "evaluation.json"
+SEEDS = 6
+
+
+def run_demo(folder: Path, seed: int, first: Path) -> None:
+    """One demo, whole. The untrained model's greedy answers are the same for all: a journal brings them."""
+    for name in ("asked", "unasked"):
+        journal = first / name / "journal.sqlite"
+        if folder != first and journal.is_file() and not (folder / name).exists():
+            (folder / name).mkdir(parents=True)
+            shutil.copy(journal, folder / name)
+    temperature = 0.7 + seed / 1000
+    demo = f"demo examples --out {folder} --seed {42 + seed} --temperature {temperature}"
+    subprocess.run([sys.executable, "-m", "pairwright.cli", *demo.split()], cwd=ROOT, check=True)
+
+
+def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both evaluations of a finished demo."""
+    asked, unasked = (json.loads((folder / name / MEASURED).read_text()) for name in ("asked", "unasked"))
+    return asked, unasked
+
+
+def curves(folder: Path) -> list[str]:
+    """Log-ratio of chosen and of rejected held-out answers after training."""
+    lines = (folder / "model" / "metrics.jsonl").read_text().splitlines()
+    last = [row for row in map(json.loads, lines) if "eval_logratios/chosen" in row][-1]
+    return [f"{last[f'eval_logratios/{side}']:+.1f}" for side in ("chosen", "rejected")]
+
+
+def table(runs: Path) -> str:
+    """What is finished, as Markdown."""
+    rows = [
+        "| seed | pairs | before | after | gain (95 %) | won, lost | unasked | ended | chosen, rejected |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    gains = []
+    for seed in range(SEEDS):
+        folder = runs / f"seed-{seed}"
+        if not all((folder / name / MEASURED).is_file() for name in ("asked", "unasked")):
+            continue
+        asked, unasked = measured(folder)
+        (before, after), clean = asked["models"], unasked["models"]
+        gain, low, high = after["difference"]
+        gains.append(gain)
+        counts = json.loads((folder / "model" / "train.json").read_text())["counts"]
+        cells = (
+            f"{seed}",
+            f"{counts['pairs']:,}",
+            f"{before['pass_rate'][0]:.1%}",
+            f"{after['pass_rate'][0]:.1%}",
+            f"**{100 * gain:+.1f}** ({100 * low:+.1f} to {100 * high:+.1f})",
+            f"{after['won']}, {after['lost']}",
+            " → ".join(f"{1 - model['pass_rate'][0]:.1%}" for model in clean),
+            " → ".join(f"{model['ended']:.0%}" for model in asked["models"]),
+            ", ".join(curves(folder)),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    if gains:
+        rows.append(f"\n{len(gains)} seeds, mean gain {100 * sum(gains) / len(gains):+.1f} points.")
+    return "\n".join(rows) + "\n"
+
+
+def write_table(runs: Path) -> None:
+    """Put the table between its marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    head, rest = text.split(MARKS[0])
+    tail = rest.split(MARKS[1])[1]
+    PAGE.write_text(f"{head}{MARKS[0]}{table(runs)}{MARKS[1]}{tail}", encoding="utf-8")
+
+
+def main() -> None:
+    """Run what is missing, seed by seed, and write the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs/demo_seeds"))
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    runs = given.runs.resolve()
+    for seed in () if given.table else range(SEEDS):
+        run_demo(runs / f"seed-{seed}", seed, runs / "seed-0")
+        write_table(runs)
+    write_table(runs)
+
+
+if __name__ == "__main__":
+    main()
