@@ -604,11 +604,13 @@ def demo(settings: Config, /) -> Result:
 
 @overload
 def demo(
-    prompts: _Named,
+    examples: _Named,
     *,
     out: _Named = ...,
     model: _Named = ...,
     n: int = ...,
+    temperature: float = ...,
+    seed: int = ...,
 ) -> Result:
     """Go the whole way with one small model."""
 
