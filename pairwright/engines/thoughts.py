@@ -1,0 +1,198 @@
+"""Tell what a model thought from what it answered.
+
+A thought stands in front of an answer, between marks that belong to the model. Chat templates may have
+written the opening mark already, so that a text begins inside its thought; and an answer may speak of
+the marks, which makes it no thought.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Marks(NamedTuple):
+    """What a model writes before and after a thought."""
+
+    opens: str
+    closes: str
+
+
+KNOWN = tuple(
+    Marks(*pair.split())
+    for pair in """
+    <think>              </think>
+    <thinking>           </thinking>
+    <thought>            </thought>
+    <reasoning>          </reasoning>
+    [THINK]              [/THINK]
+    <seed:think>         </seed:think>
+    <longcat_think>      </longcat_think>
+    ◁think▷              ◁/think▷
+    <|begin_of_thought|> <|end_of_thought|>
+    <|START_THINKING|>   <|END_THINKING|>
+    <|inner_prefix|>     <|inner_suffix|>
+    <|channel>thought    <channel|>
+    """.strip().splitlines()
+)
+"""Marks of published models: DeepSeek, Qwen and most others; Claude-like; EXAONE; trained on prompts;
+Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4. Those of gpt-oss are
+channels, and are read by `_harmony`."""
+
+
+class Parted(NamedTuple):
+    """A text in its two parts."""
+
+    thought: str | None
+    """Without its marks and the line breaks at them; None where there is no thought."""
+    answer: str
+    """Letter for letter, but for blank lines after the thought."""
+    ended: bool = True
+    """False when the text ends within the thought: there is no answer."""
+
+
+def part(text: str, marks: Sequence[Marks] = KNOWN, opened: Marks | None = None) -> Parted:
+    """Part a completion into thought and answer.
+
+    `opened` are the marks whose opening one the prompt ends with. Thoughts that follow one another in
+    front of the answer are one. A closing mark alone ends a thought where it stands like one: at the
+    end of a line or of a sentence, unquoted, with no opening mark before it.
+    """
+    if marks and (found := _harmony(text)):
+        return found
+    thoughts: list[str] = []
+    rest = text
+    while (begin := _opening(rest, marks)) or (opened and not thoughts):
+        mark, start = begin or (opened, 0)
+        assert mark is not None
+        end = _closing(rest, mark, start)
+        if end < 0:
+            return Parted(_joined([*thoughts, rest[start:]]), "", ended=False)
+        if begin and _MENTIONED.fullmatch(rest, start, end):
+            break
+        thoughts.append(rest[start:end])
+        rest = _after(rest, end + len(mark.closes))
+    if not thoughts and (alone := _closing_alone(text, marks)):
+        start, end = alone
+        return Parted(_joined([text[:start]]), _after(text, end))
+    return Parted(_joined(thoughts), rest)
+
+
+def opened_by(prompt: str, marks: Sequence[Marks] = KNOWN) -> Marks | None:
+    """The marks whose opening one a rendered prompt ends with, so that the model begins by thinking."""
+    tail = prompt.rstrip()
+    return next((mark for mark in marks if tail.endswith(mark.opens)), None)
+
+
+def marks_in(template: str, marks: Sequence[Marks] = KNOWN) -> tuple[Marks, ...]:
+    """The marks that a chat template speaks of: its model thinks, or can."""
+    return tuple(mark for mark in marks if mark.closes in template)
+
+
+def read_marks(text: str) -> tuple[Marks, ...]:
+    """The marks in `OPENING,CLOSING`, before the known ones; none at all for `none`.
+
+    Raises `ValueError` for anything else.
+    """
+    if text == "auto":
+        return KNOWN
+    if text == "none":
+        return ()
+    opens, comma, closes = (part.strip() for part in text.partition(","))
+    if not (opens and comma and closes) or opens == closes or "," in closes:
+        raise ValueError(
+            f"{text!r}: write the opening and the closing tag with a comma between, such as "
+            "'<scratchpad>,</scratchpad>'; or none"
+        )
+    return (Marks(opens, closes), *KNOWN)
+
+
+_MENTIONED = re.compile(r"\s*[\"'`“”‘’]?\s*(?:and|or|und|oder|et|ou|y|o|,|/|&|vs\.?|\.{3}|…)\s*[\"'`“”‘’]?\s*")
+"""What stands between two marks that are spoken of."""
+_FORM = re.compile(r"(?:[ \t]*(?:\r\n|\n|\r))+| (?=\S)")
+"""What may follow a closing mark before the answer begins: blank lines, or one space."""
+_LINE_ENDS = re.compile(r"[ \t]*(?:[\r\n]|\Z)")
+_QUOTES = "`'\"“”‘’«»()"
+_SENTENCE_ENDS = ".!?…。！？)]}>\"”’*"
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+
+
+def _opening(text: str, marks: Sequence[Marks]) -> tuple[Marks, int] | None:
+    """The marks whose opening one begins the text, and where their thought begins."""
+    start = len(text) - len(text.lstrip())
+    for mark in marks:
+        if text.startswith(mark.opens, start):
+            return mark, start + len(mark.opens)
+    return None
+
+
+def _closing(text: str, mark: Marks, start: int) -> int:
+    """Where the thought that begins at `start` ends: at the first closing mark that is not quoted; -1 if none."""
+    place = text.find(mark.closes, start)
+    while place > 0 and _is_quoted(text[place - 1], text[place + len(mark.closes) :]):
+        place = text.find(mark.closes, place + 1)
+    return place
+
+
+def _is_quoted(before: str, after: str) -> bool:
+    return bool(before) and before in _QUOTES and after[:1] != "" and after[0] in _QUOTES
+
+
+def _closing_alone(text: str, marks: Sequence[Marks]) -> tuple[int, int] | None:
+    """Where a closing mark that ends an unopened thought begins and ends."""
+    found = []
+    for mark in marks:
+        start = text.find(mark.closes)
+        before = text[: max(start, 0)]
+        if start >= 0 and mark.opens not in before and _ends_a_thought(before, text[start + len(mark.closes) :]):
+            found.append((start, start + len(mark.closes)))
+    return min(found, default=None)
+
+
+def _ends_a_thought(before: str, after: str) -> bool:
+    """Whether a closing mark between these stands where thoughts end, not where words speak of it."""
+    if _is_quoted(before[-1:], after):
+        return False
+    if len(_FENCE.findall(before)) % 2:
+        return False
+    if not before or before[-1] in "\r\n":
+        return True
+    said = before.rstrip(" \t")
+    if said[-1:] in _SENTENCE_ENDS:
+        return True
+    return said == before and _LINE_ENDS.match(after) is not None
+
+
+def _after(text: str, place: int) -> str:
+    """What follows a thought, without the blank lines in between."""
+    form = _FORM.match(text, place)
+    return text[form.end() if form else place :]
+
+
+def _joined(thoughts: Sequence[str]) -> str | None:
+    return "\n\n".join(t for thought in thoughts if (t := thought.strip("\r\n")).strip()) or None
+
+
+_HARMONY = re.compile(
+    r"(?:<\|start\|>assistant)?\s*<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>\w*)?<\|message\|>"
+    r"(.*?)(?:<\|(?:end|return|call)\|>|(?=<\|start\|>assistant<\|channel\|>)|\Z)",
+    re.DOTALL,
+)
+_BARE_HARMONY = re.compile(r"\Aanalysis(?=[A-Z\"'“¿¡0-9]|[^\W\d_a-z])(.*?)(?:assistant(?:final|commentary)|\Z)", re.DOTALL)
+
+
+def _harmony(text: str) -> Parted | None:
+    """Channels of gpt-oss: `final` is the answer. With their marks lost they read `analysis…assistantfinal…`."""
+    place, thoughts, answer = len(text) - len(text.lstrip()), [], None
+    while message := _HARMONY.match(text, place):
+        if message[1] == "final":
+            answer = message[2]
+            break
+        thoughts.append(message[2])
+        place = message.end()
+    if answer is not None or thoughts:
+        return Parted(_joined(thoughts), answer or "", ended=answer is not None)
+    bare = _BARE_HARMONY.match(text)
+    if bare is None:
+        return None
+    ended = bare[0].endswith("assistantfinal")
+    return Parted(_joined([bare[1]]), text[bare.end() :] if ended else "", ended)
