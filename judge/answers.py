@@ -43,7 +43,8 @@ class SampledAnswers:
         for (role, _), completion in zip(wanted, completions, strict=True):
             status, reason = answer_status(completion)
             if status == KEPT:
-                found.append(Candidate(completion.text, completion.model or self.roles[role]))
+                model = completion.model or self.roles[role]
+                found.append(Candidate(completion.text, model, reasoning=completion.reasoning))
             else:
                 faults.append(f"{status}: {reason}")
         return Sampled(tuple(found), tuple(faults))

@@ -39,7 +39,7 @@ class PairGate:
         """The outcome with the pairs that pass; `unverified` when none does."""
         if outcome.status != KEPT or self._verifiers is None:
             return outcome
-        meter = Meter()
+        meter = Meter("judge")
         passed: list[tuple[dict[str, Any], str]] = []
         failed: list[tuple[dict[str, Any], str]] = []
         for columns in (outcome.columns, *outcome.further):

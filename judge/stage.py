@@ -53,7 +53,7 @@ class JudgeStage:
 
     def _pairs(self, row: Row) -> Work:
         """Gather the answers, let them meet, and make pairs of those the jury tells apart."""
-        meter = Meter()
+        meter = Meter("judge")
         sampled = yield from meter.counting(self._sampled.answer(row))
         source = self._source(row)
         whole, faults = without_repeating((*row.candidates, *sampled.answers))
@@ -66,11 +66,9 @@ class JudgeStage:
         ranking = yield from meter.counting(
             rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
         )
-        return self._outcome(ranking, found, source, meter.columns)
+        return self._outcome(ranking, found, source, meter)
 
-    def _outcome(
-        self, ranking: Ranking, found: Sequence[Candidate], source: str, cost: dict[str, Any]
-    ) -> Outcome:
+    def _outcome(self, ranking: Ranking, found: Sequence[Candidate], source: str, meter: Meter) -> Outcome:
         """The pairs that were told apart; when there are none, how best and worst compared."""
         ends: Match = (min(ranking.best, ranking.worst), max(ranking.best, ranking.worst))
         wanted = list(ranking.met) if self._config.pairs == "all" else [ends]
@@ -81,12 +79,11 @@ class JudgeStage:
             for pair in shown
         ]
         decision = ranking.met[shown[0]]
-        free = dict.fromkeys(cost, 0)
         return Outcome(
             status=decision.status,
             reason=decision.reason,
-            columns=rows[0] | cost,
-            further=tuple(columns | free for columns in rows[1:]),
+            columns=rows[0] | meter.columns,
+            further=tuple(columns | meter.free for columns in rows[1:]),
         )
 
     def _source(self, row: Row) -> str:

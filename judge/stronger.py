@@ -71,7 +71,7 @@ class StrongerStage:
 
     def _pairs(self, row: Row) -> Work:
         """Gather the weaker answers and the stronger one, and make pairs of them."""
-        meter = Meter()
+        meter = Meter("stronger")
         sampled = yield from meter.counting(self._sampled.answer(row))
         given = [c for c in row.candidates if self._column is None or c.column != self._column]
         weaker = distinct([*given, *sampled.answers])
@@ -87,10 +87,8 @@ class StrongerStage:
         rows = [
             pair_columns(strong, c) | {"source": self.source} for c in pairs[: None if self._every else 1]
         ]
-        free = dict.fromkeys(meter.columns, 0)
-        return Outcome(
-            status=KEPT, columns=rows[0] | meter.columns, further=tuple(row | free for row in rows[1:])
-        )
+        further = tuple(row | meter.free for row in rows[1:])
+        return Outcome(status=KEPT, columns=rows[0] | meter.columns, further=further)
 
     def _stronger(self, row: Row) -> Asking["Candidate | Fault"]:
         """The stronger answer, from its column or its engine, or why there is none."""
@@ -102,7 +100,8 @@ class StrongerStage:
         status, reason = answer_status(completion)
         if status != KEPT:
             return Fault(status, reason)
-        return Candidate(completion.text, completion.model or self.roles["stronger"])
+        model = completion.model or self.roles["stronger"]
+        return Candidate(completion.text, model, reasoning=completion.reasoning)
 
     def _dropped(self, status: str, reason: str, meter: Meter) -> Outcome:
         return Outcome(status=status, reason=reason, columns={"source": self.source} | meter.columns)

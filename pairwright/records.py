@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -88,6 +87,11 @@ class Completion(Record):
     finish_reason: FinishReason = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    """All that was generated, thoughts too."""
+    reasoning: str | None = None
+    """What the model thought before the text, where it is told apart (`pairwright.engines.thoughts`)."""
+    reasoning_tokens: int | None = None
+    """Those of the completion's tokens that the thought took; None where nobody says."""
     top_logprobs: tuple[dict[str, float], ...] = ()
     """At each position, the likeliest tokens and their natural-log probabilities."""
     model: str = ""
@@ -163,17 +167,3 @@ class Finished(NamedTuple):
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 """Roles a message may have: templates paste them between marks, so data cannot make up its own."""
-
-
-def without_thinking(text: str, begins: re.Pattern[str]) -> str:
-    """Return the text after a leading `<think>` element; some servers leave its opening tag out.
-
-    A closing tag alone ends a thought only where an answer `begins` after it.
-    """
-    opened = re.match(r"\s*<think(?:ing)?>", text)
-    closed = re.search(r"</think(?:ing)?>", text)
-    if closed is None:
-        return "" if opened else text
-    if opened or ("<think" not in text[: closed.start()] and begins.search(text, closed.end())):
-        return text[closed.end() :]
-    return text

@@ -10,6 +10,13 @@ import pyarrow as pa
 
 CONVERSATION = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
+THOUGHTS = [("reasoning", pa.string()), ("reasoning_tokens", pa.int32())]
+"""What the model thought that the run asked (policy, reviser or judges), and how many of the completion's
+tokens that took; null where it did not, or where nobody says."""
+
+_SIDES = [("chosen_reasoning", pa.string()), ("rejected_reasoning", pa.string())]
+"""What was thought before each answer when it was given; a revision has the thought of its answer."""
+
 _ROW = [
     ("row_id", pa.string()),
     ("prompt_id", pa.string()),
@@ -26,6 +33,7 @@ ANSWER = pa.schema(
         ("finish_reason", pa.string()),
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        *THOUGHTS,
     ]
 )
 """A sampled answer: TRL's prompt-completion form, and where it came from."""
@@ -113,6 +121,8 @@ PAIR = pa.schema(
         ("attempts", pa.int32()),
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        *_SIDES,
+        *THOUGHTS,
     ]
 )
 """A preference pair: TRL's explicit-prompt conversational form, its lineage and its measures."""
@@ -166,6 +176,8 @@ CALIBRATED = pa.schema(
         ),
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        *_SIDES,
+        *THOUGHTS,
     ]
 )
 """A labelled pair and what a judge says of it: chosen is what people prefer, `decision` how the pair
@@ -202,10 +214,18 @@ COMPARED = pa.schema(
         ("verdict", VERDICT),
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        ("reasoning_a", pa.string()),
+        ("reasoning_b", pa.string()),
+        *THOUGHTS,
     ]
 )
 """Two models' answers to a prompt: `points` of a (1, 1/2 or 0), how the judges decided, characters of
 a less those of b, and the verdict, in which chosen stands for a."""
+
+LATER = frozenset(
+    [*(name for name, _ in (*THOUGHTS, *_SIDES)), "reasoning_a", "reasoning_b"],
+)
+"""Columns that runs of earlier versions do not have; a run that began without them goes on without them."""
 
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Protocol
 
 from pairwright.records import Completion
+from pairwright.stages.sample import cut_off
 from prompts import Template
 from revise.gates import Verdict
 
@@ -37,4 +38,4 @@ class Mode(Protocol):
 
 
 def truncated(completion: Completion) -> Verdict:
-    return Verdict("truncated", f"the revision was cut off after {completion.completion_tokens} tokens")
+    return Verdict("truncated", f"the revision was {cut_off(completion)}")

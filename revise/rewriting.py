@@ -5,7 +5,7 @@ from bisect import bisect
 from typing import NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.records import Completion, without_thinking
+from pairwright.records import Completion
 from pairwright.schema import PAIR
 from prompts import load
 from revise.config import ReviseConfig
@@ -81,7 +81,6 @@ _FENCE = re.compile(r"(\"{3}|'{3}|`{3,}|~{3,})\w*")
 _LINE_BEGUN = re.compile(r"\A[ \t]*(?:\r\n|\n|\r)")
 _LINE_ENDED = re.compile(r"(?:\r\n|\n|\r)[ \t]*\Z")
 _AFTER_HEADING = re.compile(r"\A[ \t]*(?:(?:\r\n|\n|\r)[ \t]*(?=[\r\n]))*(?:\r\n|\n|\r)?")
-_AFTER_THOUGHT = re.compile(r"\A\s*[\r\n]")
 
 
 def parse_revision(text: str, original: str = "") -> Revision | None:
@@ -93,7 +92,7 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
     the `original` has one. White space is the revision's own, but for the line break next to a marker
     and blank lines after a heading. A blank revision is None: the reviser may have broken off.
     """
-    rationale, rest = _rationale(without_thinking(text, _OPEN))
+    rationale, rest = _rationale(text)
     found = _element(rest)
     if found is None and _CLOSE.search(rationale):
         found, rationale = _element(rationale), ""
@@ -109,8 +108,7 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
 
 def bare_revision(text: str, original: str = "") -> Revision | None:
     """The whole completion as the revision, for revisers that are asked for nothing else."""
-    said = without_thinking(text, _OPEN)
-    revision = _unfenced(said if said == text else _AFTER_THOUGHT.sub("", said), original)
+    revision = _unfenced(text, original)
     return Revision("", revision) if revision.strip() else None
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from pairwright.engines.thoughts import part, read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.pairs.minimality import Minimality, measure
@@ -47,6 +48,7 @@ class ReviseStage:
         self._own_gates = own_gates(config)
         self._verification = None
         self._mirror = None if config.mirror is None else Mirror(config.mirror)
+        self._marks = read_marks(config.thinking_tags)
         self.schema = schema_of(self._revisers)
         policy = {} if config.policy is None else {"policy": config.policy}
         self.roles: Mapping[str, str] = {r.role: r.spec for r in self._revisers} | policy
@@ -74,7 +76,7 @@ class ReviseStage:
 
     def work(self, row: Row, sample: int) -> Work:
         """Sample an answer if there is none, and let it be revised until a revision makes a pair."""
-        meter = Meter()
+        meter = Meter("reviser")
         outcome = yield from meter.counting(self._paired(row))
         columns = outcome.columns | meter.columns
         mirrored = None
@@ -84,19 +86,19 @@ class ReviseStage:
         return outcome.model_copy(update={"columns": columns, "further": further})
 
     def _paired(self, row: Row) -> Work:
-        answer, model = row.answer, _model_of(row)
+        answer, model, thought = row.answer, _model_of(row), row.reasoning
         if answer is None:
             [sampled] = yield [answer_request(row, self._policy_sampling, row.occurrence)]
-            answer, model = sampled.text, sampled.model or self.roles["policy"]
+            answer, model, thought = sampled.text, sampled.model or self.roles["policy"], sampled.reasoning
             status, reason = answer_status(sampled)
             if status != KEPT:
-                columns = self._columns(answer, model)
+                columns = self._columns(answer, model, thought)
                 return Outcome(status=status, reason=f"the policy's answer: {reason}", columns=columns)
         scores: dict[str, Any] = {}
         if self._verification is not None:
             verdict, scores = yield from self._verification.answer(row, answer)
             if verdict.status != KEPT:
-                columns = self._columns(answer, model) | scores
+                columns = self._columns(answer, model, thought) | scores
                 return Outcome(status=verdict.status, reason=verdict.reason, columns=columns)
         attempts, ended = 0, None
         for reviser in self._revisers:
@@ -107,7 +109,7 @@ class ReviseStage:
             if tried.verdict.status == KEPT:
                 break
         assert ended is not None
-        lineage = self._columns(answer, model, ended.reviser, ended.model or ended.reviser.spec)
+        lineage = self._columns(answer, model, thought, ended.reviser, ended.model or ended.reviser.spec)
         columns = lineage | {"attempts": attempts} | scores | ended.columns
         return Outcome(status=ended.verdict.status, reason=ended.verdict.reason, columns=columns)
 
@@ -138,9 +140,10 @@ class ReviseStage:
         revision = reviser.read(completion, answer)
         if isinstance(revision, Verdict):
             return {}, revision
-        chosen, rejected = self._sides(answer, revision.text)
+        text = part(revision.text, self._marks).answer  # some revisers write a thought for the answer too
+        chosen, rejected = self._sides(answer, text)
         measures = measure(chosen, rejected, original=answer)
-        verdict = check(Candidate(answer, revision.text, measures), self._config, self._own_gates)
+        verdict = check(Candidate(answer, text, measures), self._config, self._own_gates)
         return _pair_columns(chosen, rejected, measures) | revision.columns, verdict
 
     def _sides(self, answer: Any, revision: Any) -> tuple[Any, Any]:
@@ -151,6 +154,7 @@ class ReviseStage:
         self,
         answer: str,
         answer_model: str | None,
+        thought: str | None,
         reviser: Reviser | None = None,
         revision_model: str | None = None,
     ) -> dict[str, Any]:
@@ -166,6 +170,8 @@ class ReviseStage:
             "rejected_model": rejected_model,
             "chosen_template": chosen_template,
             "rejected_template": rejected_template,
+            "chosen_reasoning": thought,
+            "rejected_reasoning": thought,
             "attempts": 0,
         }
 

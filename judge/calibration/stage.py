@@ -54,7 +54,7 @@ class CalibrateStage:
         if pair is None:
             return Outcome(status="tie", reason="the label says that neither is better")
         chosen, rejected = pair
-        meter = Meter()
+        meter = Meter("judge")
         if same(chosen.text, rejected.text):
             reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
             return Outcome(status="identical", reason=reason, columns=sides(*pair))

@@ -46,7 +46,7 @@ class WinrateStage:
 
     def work(self, row: Row, sample: int) -> Work:
         """Gather the two answers and compare them. An answer that was cut off counts as it stands."""
-        meter = Meter()
+        meter = Meter("judge")
         answers = yield from meter.counting(self._answers(row))
         if missing := [s.spec for s in self._sides if s.name not in answers]:
             return Outcome(status="missing", reason=f"no answer of {' and of '.join(missing)}")
@@ -56,6 +56,8 @@ class WinrateStage:
             "answer_b": [{"role": "assistant", "content": b.text}],
             "model_a": a.model,
             "model_b": b.model,
+            "reasoning_a": a.reasoning,
+            "reasoning_b": b.reasoning,
             "length_difference": len(a.text) - len(b.text),
         }
         if same(a.text, b.text):
@@ -78,7 +80,8 @@ class WinrateStage:
             answer_request(row, self._sampling, 0).model_copy(update={"role": s.name}) for s in asked
         ]
         for s, completion in zip(asked, completions, strict=True):
-            found[s.name] = Candidate(completion.text, completion.model or s.spec, s.name)
+            model = completion.model or s.spec
+            found[s.name] = Candidate(completion.text, model, s.name, completion.reasoning)
         return found
 
 

@@ -9,7 +9,6 @@ from pairwright.records import Completion
 
 SCORES = ("1", "2", "3", "4", "5")
 
-_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _VERDICT = re.compile(r"(?i:verdict)[\s*_]*:[\s*_\[(]*([A-Z])[\s*_\])]*\.?")
 _MARKUP = " \t\r\v\f*_#>`-"
 
@@ -76,13 +75,12 @@ def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[
     """The last line that is a verdict and nothing else, in a completion that ended by itself.
 
     Lines that stand in one of the `quoted` texts (the task, the candidates) are echoes and say
-    nothing, and so does everything inside `<think>`: an answer that forges verdicts can at most
-    keep itself from being judged.
+    nothing: an answer that forges verdicts can at most keep itself from being judged.
     """
     if completion.finish_reason != "stop":
         return None
     echoes = {line.strip(_MARKUP) for text in quoted for line in text.splitlines()}
-    lines = (line.strip(_MARKUP) for line in _THINKING.sub("", completion.text).splitlines())
+    lines = (line.strip(_MARKUP) for line in completion.text.splitlines())
     found = [_VERDICT.fullmatch(line) for line in lines if line not in echoes]
     letters = [match[1] for match in found if match]
     if not letters or letters[-1] not in labels:

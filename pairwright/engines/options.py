@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import ADDED, GATE, OPERATIONAL, Config
 
 
 class EngineOptions(Config):
@@ -28,6 +28,9 @@ class EngineOptions(Config):
     """Processes in which functions are called; default one a core, at most 8."""
     allow_code: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Let `check:code` run the programs in answers."""
+    thinking_tags: str = Field(default="auto", json_schema_extra=GATE | ADDED)
+    """Tags around a model's thoughts, `OPENING,CLOSING`, beside those that are known; `none`: thoughts are
+    left in the answers."""
     engine: dict[str, str] = Field(default={}, json_schema_extra=OPERATIONAL)
     """Any argument of vLLM for a `vllm:` engine, by its name: `--engine.max_model_len 4096`,
     `--engine.tensor_parallel_size 2` …; and `--engine.python`, the Python that has vLLM."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, open_engine
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 
 UNOPENED_CAPACITY = 256
@@ -18,6 +19,8 @@ class EnginePool:
         self._roles = dict(roles)
         self._options = options
         self._open: dict[str, Engine] = {}
+        self.marks = read_marks(options.thinking_tags)
+        """What stands before and after the thoughts in what these engines say."""
         if options.engine and not any(spec.startswith("vllm:") for spec in self._roles.values()):
             raise UsageError(
                 f"--engine.{min(options.engine)}: settings of vLLM, and no engine here is vllm:MODEL"

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pairwright.records import Completion
+
 
 class Marks(NamedTuple):
     """What a model writes before and after a thought."""
@@ -77,6 +79,28 @@ def part(text: str, marks: Sequence[Marks] = KNOWN, opened: Marks | None = None)
     return Parted(_joined(thoughts), rest)
 
 
+def apart(completion: Completion, marks: Sequence[Marks] = KNOWN) -> Completion:
+    """Move a thought that stands in a completion's text into `reasoning`.
+
+    Log-probabilities then go: those of the thought say nothing of the answer.
+    """
+    if completion.failure is not None:
+        return completion
+    found = part(completion.text, marks)
+    if found.thought is None and found.answer == completion.text:
+        if completion.reasoning is None:
+            return completion
+        return completion.model_copy(update={"text": _after(completion.text, 0)})
+    thoughts = [thought for thought in (completion.reasoning, found.thought) if thought]
+    changes = {"text": found.answer, "reasoning": "\n\n".join(thoughts) or None, "top_logprobs": ()}
+    return completion.model_copy(update=changes)
+
+
+def used_up(completion: Completion) -> bool:
+    """Whether a model thought and came to no answer."""
+    return completion.reasoning is not None and not completion.text.strip()
+
+
 def opened_by(prompt: str, marks: Sequence[Marks] = KNOWN) -> Marks | None:
     """The marks whose opening one a rendered prompt ends with, so that the model begins by thinking."""
     tail = prompt.rstrip()
@@ -106,13 +130,14 @@ def read_marks(text: str) -> tuple[Marks, ...]:
     return (Marks(opens, closes), *KNOWN)
 
 
-_MENTIONED = re.compile(r"\s*[\"'`“”‘’]?\s*(?:and|or|und|oder|et|ou|y|o|,|/|&|vs\.?|\.{3}|…)\s*[\"'`“”‘’]?\s*")
+_QUOTED = r"\s*[\"'`“”‘’]?\s*"
+_MENTIONED = re.compile(rf"{_QUOTED}(?:and|or|und|oder|et|ou|y|o|,|/|&|vs\.?|\.{{3}}|…){_QUOTED}")
 """What stands between two marks that are spoken of."""
 _FORM = re.compile(r"(?:[ \t]*(?:\r\n|\n|\r))+| (?=\S)")
 """What may follow a closing mark before the answer begins: blank lines, or one space."""
 _LINE_ENDS = re.compile(r"[ \t]*(?:[\r\n]|\Z)")
 _QUOTES = "`'\"“”‘’«»()"
-_SENTENCE_ENDS = ".!?…。！？)]}>\"”’*"
+_SENTENCE_ENDS = '.!?…。！？)]}>"”’*'
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
@@ -126,7 +151,7 @@ def _opening(text: str, marks: Sequence[Marks]) -> tuple[Marks, int] | None:
 
 
 def _closing(text: str, mark: Marks, start: int) -> int:
-    """Where the thought that begins at `start` ends: at the first closing mark that is not quoted; -1 if none."""
+    """Where the thought that begins at `start` ends: at the first closing mark not quoted; -1 if none."""
     place = text.find(mark.closes, start)
     while place > 0 and _is_quoted(text[place - 1], text[place + len(mark.closes) :]):
         place = text.find(mark.closes, place + 1)
@@ -142,8 +167,8 @@ def _closing_alone(text: str, marks: Sequence[Marks]) -> tuple[int, int] | None:
     found = []
     for mark in marks:
         start = text.find(mark.closes)
-        before = text[: max(start, 0)]
-        if start >= 0 and mark.opens not in before and _ends_a_thought(before, text[start + len(mark.closes) :]):
+        before, after = text[: max(start, 0)], text[start + len(mark.closes) :]
+        if start >= 0 and mark.opens not in before and _ends_a_thought(before, after):
             found.append((start, start + len(mark.closes)))
     return min(found, default=None)
 
@@ -177,11 +202,13 @@ _HARMONY = re.compile(
     r"(.*?)(?:<\|(?:end|return|call)\|>|(?=<\|start\|>assistant<\|channel\|>)|\Z)",
     re.DOTALL,
 )
-_BARE_HARMONY = re.compile(r"\Aanalysis(?=[A-Z\"'“¿¡0-9]|[^\W\d_a-z])(.*?)(?:assistant(?:final|commentary)|\Z)", re.DOTALL)
+_BARE_HARMONY = re.compile(
+    r"\Aanalysis(?=[A-Z\"'“¿¡0-9]|[^\W\d_a-z])(.*?)(?:assistant(?:final|commentary)|\Z)", re.DOTALL
+)
 
 
 def _harmony(text: str) -> Parted | None:
-    """Channels of gpt-oss: `final` is the answer. With their marks lost they read `analysis…assistantfinal…`."""
+    """Channels of gpt-oss, whose `final` is the answer; marks lost, it is `analysis…assistantfinal…`."""
     place, thoughts, answer = len(text) - len(text.lstrip()), [], None
     while message := _HARMONY.match(text, place):
         if message[1] == "final":

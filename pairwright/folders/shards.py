@@ -23,7 +23,7 @@ from pairwright.folders.claim import changed_field
 from pairwright.folders.durable import TEMPORARY, sha256_file, sweep_temporaries, write_durably
 from pairwright.folders.manifest import MANIFEST, Manifest, Shard, load_manifest
 from pairwright.records import KEPT, Outcome
-from pairwright.schema import dropped
+from pairwright.schema import LATER, dropped
 
 log = logging.getLogger(__name__)
 PARTS = ("dropped", "data")
@@ -79,6 +79,16 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     sound = _without_damage(folder, found)
     _remove_unlisted(folder, sound)
     return sound.model_copy(update={"config": planned.config})
+
+
+def as_begun(schema: pa.Schema, folders: Sequence[Path]) -> pa.Schema:
+    """The schema without the columns that came later, where shards that stand there already lack them."""
+    parts = (folder / part for folder in folders for part in PARTS)
+    first = next((path for part in parts for path in part.glob("train-*.parquet")), None)
+    if first is None:
+        return schema
+    there = pq.read_schema(first).names
+    return pa.schema([field for field in schema if field.name in there or field.name not in LATER])
 
 
 def commit_shard(

@@ -31,6 +31,8 @@ class Candidate(NamedTuple):
     """The model that gave it, where that is known."""
     column: str | None = None
     """The column it stands in, where answers stand side by side."""
+    reasoning: str | None = None
+    """What its model thought before it."""
 
 
 class Row(NamedTuple):
@@ -50,6 +52,8 @@ class Row(NamedTuple):
     """All answers to the prompt, where the input was read for that (`pairwright.inputs.candidates`)."""
     problem: str | None = None
     """What is wrong with it, where a bad row is passed over; then the rest is empty."""
+    reasoning: str | None = None
+    """What was thought before the answer."""
 
 
 class Parsed(NamedTuple):

@@ -17,10 +17,12 @@ def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
 
 
 def sides(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Both answers and the models behind them."""
+    """Both answers, the models behind them, and what those thought."""
     return {
         "chosen": [{"role": "assistant", "content": chosen.text}],
         "rejected": [{"role": "assistant", "content": rejected.text}],
         "chosen_model": chosen.model,
         "rejected_model": rejected.model,
+        "chosen_reasoning": chosen.reasoning,
+        "rejected_reasoning": rejected.reasoning,
     }

@@ -1,7 +1,7 @@
 """Conversations with engines as generators: they ask for completions, are sent them, and return."""
 
 from collections.abc import Generator, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pairwright.records import Completion, Request
 
@@ -11,10 +11,27 @@ Asking: TypeAlias = Generator[list[Request], list[Completion], T]
 
 
 class Meter:
-    """Counts the tokens of an item's completions, for its columns."""
+    """Counts the tokens of an item's completions and keeps thoughts, for its columns.
 
-    def __init__(self) -> None:
-        self.columns = {"prompt_tokens": 0, "completion_tokens": 0}
+    The thoughts are those of engines whose role begins with `thinker`.
+    """
+
+    def __init__(self, thinker: str) -> None:
+        self._thinker = thinker
+        self._tokens = {"prompt_tokens": 0, "completion_tokens": 0}
+        self._reasoning_tokens: int | None = None
+        self._thoughts: list[str] = []
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of the item's first row."""
+        thoughts = "\n\n".join(self._thoughts) or None
+        return self._tokens | {"reasoning": thoughts, "reasoning_tokens": self._reasoning_tokens}
+
+    @property
+    def free(self) -> dict[str, Any]:
+        """The same of its further rows, which cost nothing more."""
+        return dict.fromkeys(self._tokens, 0) | {"reasoning": None, "reasoning_tokens": None}
 
     def counting(self, asking: Asking[T]) -> Asking[T]:
         """The same conversation, overheard."""
@@ -25,9 +42,16 @@ class Meter:
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
             answers = yield requests
-            for completion in answers:
-                self.columns["prompt_tokens"] += completion.prompt_tokens
-                self.columns["completion_tokens"] += completion.completion_tokens
+            for request, completion in zip(requests, answers, strict=True):
+                self._count(completion)
+                if completion.reasoning and request.role.startswith(self._thinker):
+                    self._thoughts.append(completion.reasoning)
+
+    def _count(self, completion: Completion) -> None:
+        self._tokens["prompt_tokens"] += completion.prompt_tokens
+        self._tokens["completion_tokens"] += completion.completion_tokens
+        if completion.reasoning_tokens is not None:
+            self._reasoning_tokens = (self._reasoning_tokens or 0) + completion.reasoning_tokens
 
 
 def together(askings: Sequence[Asking[T]]) -> Asking[list[T]]:

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from pairwright.engines.base import Engine
 from pairwright.engines.pool import EnginePool
+from pairwright.engines.thoughts import apart
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import Manifest
-from pairwright.folders.shards import commit_shard
+from pairwright.folders.shards import as_begun, commit_shard
 from pairwright.inputs.rows import Input, Row
 from pairwright.records import (
     BAD_ROW,
@@ -93,7 +94,8 @@ class Runner:
         self._engines = engines
         self._journal = journal
         self._folder = folder
-        self._schema: pa.Schema = with_carried(stage.schema, rows.carried)
+        whole = [folder, folder.parents[1]] if share.of > 1 else [folder]
+        self._schema: pa.Schema = as_begun(with_carried(stage.schema, rows.carried), whole)
         self._items = self._open_items()
         self._in_air = 0
         self._waiting: dict[str, list[Flight]] = {}
@@ -165,7 +167,7 @@ class Runner:
         flight.keys.append(key)
         known = self._journal.get(key)
         if known is not None:
-            flight.completions[key] = known
+            flight.completions[key] = apart(known, self._engines.marks)
         elif key in self._waiting:
             if flight not in self._waiting[key]:
                 self._waiting[key].append(flight)
@@ -184,6 +186,7 @@ class Runner:
             self._keep(finished)
             for key, completion in finished:
                 self._tokens += completion.completion_tokens
+                completion = apart(completion, self._engines.marks)
                 for flight in self._waiting.pop(key):
                     flight.completions[key] = completion
                     self._advance(flight)

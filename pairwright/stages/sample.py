@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
+from pairwright.engines.thoughts import used_up
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.rows import Input, Row
@@ -63,6 +64,8 @@ class SampleStage:
                 "finish_reason": completion.finish_reason,
                 "prompt_tokens": completion.prompt_tokens,
                 "completion_tokens": completion.completion_tokens,
+                "reasoning": completion.reasoning,
+                "reasoning_tokens": completion.reasoning_tokens,
             },
         )
 
@@ -79,9 +82,18 @@ def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
 def answer_status(completion: Completion) -> tuple[str, str]:
     """Whether a policy's completion is an answer that pairs can be made of, and if not, why."""
     if completion.finish_reason == "length":
-        return "truncated", f"cut off after {completion.completion_tokens} tokens"
+        return "truncated", cut_off(completion)
     if completion.finish_reason == "content_filter":
         return "refused", "withheld by the server's content filter"
     if not completion.text.strip():
-        return "empty", "the model said nothing"
+        said = "the model thought, and gave no answer" if used_up(completion) else "the model said nothing"
+        return "empty", said
     return KEPT, ""
+
+
+def cut_off(completion: Completion) -> str:
+    """Where a completion was cut off, and what to do where that was within its thoughts."""
+    where = f"cut off after {completion.completion_tokens} tokens"
+    if used_up(completion):
+        where += ", all of them thoughts: allow more tokens, or think less (--thinking off)"
+    return where

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import json_repair
 
-from pairwright.records import without_thinking
 from revise.edits.apply import Edit
 
 Unit = Literal["text", "sentence"]
@@ -41,10 +40,9 @@ def parse_edits(text: str, unit: Unit, *, cut_off: bool = False) -> list[Edit] |
     commas, typographic or single quotes, comments) is repaired, unless it breaks off: what is
     missing there cannot be guessed, nor after `cut_off`, which only whole JSON survives.
     """
-    said = without_thinking(text, _BEGINS)
-    items = _listed(_values(said))
+    items = _listed(_values(text))
     if items is None and not cut_off:
-        items = _listed(_repaired(said))
+        items = _listed(_repaired(text))
         if any(isinstance(item, dict) and item.keys() - _KEYS for item in items or ()):
             return None  # a quotation mark within a text was taken for its end
     if items is None:

@@ -67,11 +67,24 @@ class Begun(NamedTuple):
         follows; what begins with `on_another_processor` was made before, and must be the same there too.
         """
         now = json.loads(json.dumps(content(self.folder / "run")))
+        for values in (now, self.whole):
+            _forget_bytes_of_shards(values)
         assert now.keys() == self.whole.keys()
         exact = processor() == MADE_ON
         names = [n for n in now if exact or n.startswith(on_another_processor)]
         part = [{name: values[name] for name in names} for values in (now, self.whole)]
         assert difference(*part, exact=exact) is None
+
+
+def _forget_bytes_of_shards(values: dict[str, Any]) -> None:
+    """Shards have more columns now, so a run that reads one has an input of another hash."""
+    for name, record in values.items():
+        if name.endswith("run.json"):
+            record["input"]["sha256"] = record["fingerprint"] = ""
+            read = [key for key in record["semantic"] if key == "input" or key.endswith("answers model")]
+            record["semantic"] |= dict.fromkeys(read, "")
+        if name.endswith(("run.json", "stats.json")):
+            record["engines"] = {role: model for role, model in record["engines"].items() if ":" in model}
 
 
 def begun(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pairwright.engines.thoughts import part
 from revise.rewriting import bare_revision, parse_revision
 
 FORM = "<rationale>\nwhy\n</rationale>\n<revision>\n{}\n</revision>"
@@ -115,7 +116,7 @@ CASES: list[tuple[str, str, tuple[str, str] | None]] = [
 
 @pytest.mark.parametrize(("text", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
 def test_parse(text: str, expected: tuple[str, str] | None) -> None:
-    assert parse_revision(text) == expected
+    assert parse_revision(part(text).answer) == expected
 
 
 def test_there_are_enough_cases_and_no_two_of_a_name() -> None:
@@ -157,7 +158,8 @@ def test_whatever_stands_in_the_form_comes_out_letter_for_letter(
 @given(SPACED)
 def test_a_bare_reply_is_the_revision_letter_for_letter(reply: str) -> None:
     assert bare_revision(reply, original=reply) == ("", reply)
-    assert bare_revision(f"<think>hm</think>\n\n{reply.lstrip()}", original=reply) == ("", reply.lstrip())
+    said = part(f"<think>hm</think>\n\n{reply.lstrip()}").answer
+    assert bare_revision(said, original=reply) == ("", reply.lstrip())
 
 
 @pytest.mark.parametrize(

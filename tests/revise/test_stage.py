@@ -200,7 +200,7 @@ def test_a_template_of_the_users_is_used_and_kept(tmp_path: Path) -> None:
 
 def test_a_bare_reply_is_the_revision() -> None:
     small = stage(template="revise_small", reply="bare")
-    text = f"<think>five?</think>\n```\n{BETTER}\n```\n"
+    text = f"```\n{BETTER}\n```\n"
     _, outcome = play(small, row(), Completion(text=text))
     assert (outcome.status, outcome.columns["rationale"]) == ("kept", "")
     assert outcome.columns["chosen"] == [{"role": "assistant", "content": BETTER}]

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
+from pairwright.schema import LATER
+
 _DIFFER = {
     "run.json": ("versions", "started", "seconds", "hash"),
     "train.json": ("versions", "seconds", "peak_memory_gib", "files"),
@@ -32,7 +34,7 @@ def content(folder: Path) -> dict[str, Any]:
         elif path.suffix == ".parquet":
             found[name] = _table(path)
         elif path.suffix == ".jsonl":
-            found[name] = [json.loads(line) for line in path.read_text().splitlines()]
+            found[name] = [_as_before(json.loads(line)) for line in path.read_text().splitlines()]
         elif path.suffix == ".safetensors":
             found[name] = weights(path)
     return found
@@ -69,8 +71,15 @@ def _without_hashes(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _table(path: Path) -> dict[str, Any]:
     table = pq.read_table(path)
-    columns = [f"{field.name}: {field.type}" for field in table.schema]
-    return {"columns": columns, "rows": json.loads(json.dumps(table.to_pylist(), default=str))}
+    empty = {name for name in LATER & set(table.column_names) if table[name].null_count == len(table)}
+    columns = [f"{field.name}: {field.type}" for field in table.schema if field.name not in empty]
+    rows = json.loads(json.dumps(table.to_pylist(), default=str))
+    return {"columns": columns, "rows": [_as_before(row) for row in rows]}
+
+
+def _as_before(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without the columns that came later, where they hold nothing."""
+    return {name: value for name, value in row.items() if value is not None or name not in LATER}
 
 
 def difference(found: Any, kept: Any, where: str = "", *, exact: bool = True) -> str | None:

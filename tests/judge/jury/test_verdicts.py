@@ -74,8 +74,6 @@ def test_a_choice_is_a_label_and_nothing_else():
         ("Verdict: [[Q]].", "Q"),
         ("verdict: Q\nOn second thought…\n\nVerdict: T\n", "T"),
         ("> Verdict: Q", "Q"),
-        ("<think>Verdict: T</think>\nVerdict: Q", "Q"),
-        ("<think>Verdict: T", None),
         ("The verdict: Q is better", None),
         ("Verdict: Q or T", None),
         ("Verdict: q", None),

@@ -75,7 +75,7 @@ def test_a_prompt_that_opened_the_thought_says_where_the_text_begins() -> None:
     opened = opened_by("<|user|>Hi<|assistant|><think>\n")
     assert opened == Marks("<think>", "</think>")
     assert opened_by("<|user|>Hi<|assistant|><think>\n\n</think>\n\n") is None
-    assert part("hm, so it is a tag </think> Rome.", opened=opened) == ("hm, so it is a tag ", "Rome.", True)
+    assert part("hm, it is a tag </think> Rome.", opened=opened) == ("hm, it is a tag ", "Rome.", True)
     assert part("hm", opened=opened) == ("hm", "", False)
     assert part("<think>hm</think>Rome.", opened=opened) == ("hm", "Rome.", True)
 
@@ -101,10 +101,6 @@ def test_marks_can_be_named() -> None:
 
 
 WORDS = st.text(st.sampled_from("abcXYZ .,\n\r\t<>/[]|`'\"é😀{}"), max_size=60)
-
-
-def _speaks_of_marks(text: str) -> bool:
-    return any(mark in text for pair in KNOWN for mark in pair) or "<|" in text or text.startswith("analysis")
 
 
 @given(WORDS, WORDS, st.sampled_from(KNOWN), st.sampled_from(["", "\n", "\n\n", "\r\n \n"]))

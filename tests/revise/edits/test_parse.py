@@ -22,7 +22,6 @@ ITEM = '{"find": "five", "replace": "four", "reason": "a slip"}'
         f'{{"edits": {ITEM}}}',
         f"```json\n[{ITEM}]\n```",
         f"Here [as you asked] are my {{edits}}:\n\n```\n[{ITEM}]\n```\nI hope this helps!",
-        f"<think>[{{}}] hm</think>[{ITEM}]",
         f'First I thought of [{{"find": "x", "replace": "y"}}], but better:\n[{ITEM}]',
         f"[{ITEM},]",
         f"[{ITEM[:-1]},}},]",
