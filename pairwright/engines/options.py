@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL, Config
+from pairwright.engines.thoughts import read_marks
 
 
 class EngineOptions(Config):
@@ -34,3 +35,9 @@ class EngineOptions(Config):
     engine: dict[str, str] = Field(default={}, json_schema_extra=OPERATIONAL)
     """Any argument of vLLM for a `vllm:` engine, by its name: `--engine.max_model_len 4096`,
     `--engine.tensor_parallel_size 2` …; and `--engine.python`, the Python that has vLLM."""
+
+    @field_validator("thinking_tags")
+    @classmethod
+    def _are_tags(cls, given: str) -> str:
+        read_marks(given)
+        return given
