@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pairwright.inputs.rows import Input, Row
 from pairwright.records import KEPT, Outcome
-from pairwright.schema import GATED
+from pairwright.schema import GATED, THOUGHTS
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Verifiers, drop_reason
@@ -49,11 +49,12 @@ class PairGate:
             reason = drop_reason(chosen, rejected, self._config)
             (passed if reason is None else failed).append((columns | scores, reason or ""))
         shown = passed or failed
-        cost = {n: outcome.columns[n] + meter.columns[n] for n in meter.columns}
+        tokens = ("prompt_tokens", "completion_tokens")
+        cost = {n: outcome.columns[n] + meter.columns[n] for n in tokens}
         free: dict[str, Any] = dict.fromkeys(cost, 0)
         return Outcome(
             status=KEPT if passed else "unverified",
             reason=shown[0][1],
-            columns=shown[0][0] | cost,
+            columns=shown[0][0] | cost | {n: outcome.columns.get(n) for n, _ in THOUGHTS},
             further=tuple(columns | free for columns, _ in passed[1:]),
         )

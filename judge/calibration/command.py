@@ -1,0 +1,33 @@
+"""`pairwright calibrate`: is the judge any good?"""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from judge.calibration.calibration import jury_identity, measured, write_calibration
+from judge.calibration.config import CalibrateConfig
+from judge.calibration.stage import CalibrateStage
+from judge.calibration.table import calibration_table
+from pairwright.folders.manifest import Manifest
+from pairwright.folders.shards import PARTS, read_tables
+from pairwright.inputs.candidates import Candidates
+from pairwright.reports.card import write_card
+from pairwright.stages.run import run_stage
+
+
+def calibrate(config: CalibrateConfig) -> Manifest | None:
+    """Judge every labelled pair, write `calibration.json` into the run folder, and print it.
+
+    Returns the finished run's manifest; None after `preview` or `dry_run`.
+    """
+    stage = CalibrateStage(config)
+    manifest = run_stage(stage, config, Candidates, run=config, budget=config)
+    if manifest is None:
+        return None
+    folder = Path(config.out)
+    rows = (row for part in PARTS for table in read_tables(folder, part) for row in table.to_pylist())
+    calibration = measured(rows, jury_identity(stage.jury, config, config))
+    write_calibration(folder, calibration)
+    write_card(folder, manifest)
+    Console().print(calibration_table(calibration))
+    return manifest

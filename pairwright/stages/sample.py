@@ -95,5 +95,5 @@ def cut_off(completion: Completion) -> str:
     """Where a completion was cut off, and what to do where that was within its thoughts."""
     where = f"cut off after {completion.completion_tokens} tokens"
     if used_up(completion):
-        where += ", all of them thoughts: allow more tokens, or think less (--thinking off)"
+        where += ", all of them thoughts: allow more tokens"
     return where
