@@ -291,6 +291,7 @@ def evaluate(
     function_timeout: float = ...,
     function_processes: int | None = ...,
     allow_code: bool = ...,
+    thinking_tags: _Named = ...,
     engine: Mapping[str, Any] = ...,
     verify: _Named | None = ...,
     n: int = ...,

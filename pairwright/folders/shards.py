@@ -83,11 +83,9 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
 
 def as_begun(schema: pa.Schema, folders: Sequence[Path]) -> pa.Schema:
     """The schema without the columns that came later, where shards that stand there already lack them."""
-    parts = (folder / part for folder in folders for part in PARTS)
-    first = next((path for part in parts for path in part.glob("train-*.parquet")), None)
-    if first is None:
+    there = next(filter(None, map(columns_there, folders)), None)
+    if there is None:
         return schema
-    there = pq.read_schema(first).names
     return pa.schema([field for field in schema if field.name in there or field.name not in LATER])
 
 
