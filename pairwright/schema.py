@@ -196,6 +196,7 @@ EVALUATED = pa.schema(
         ("answer_tokens", pa.int32()),
         ("prompt_tokens", pa.int32()),
         ("completion_tokens", pa.int32()),
+        *THOUGHTS,
     ]
 )
 """An answer under evaluation and what verifiers say of it; `completion_tokens` are all that were

@@ -60,14 +60,15 @@ class EvaluateStage:
             answer_request(row, self._sampling, index).model_copy(update={"role": role})
             for role, index in wanted
         ]
-        meter = Meter()
+        meter = Meter("judge")
         texts = [completion.text for completion in answers]
         found = yield from meter.counting(self._verifiers.alone(row, texts))
         rows = [
             self._columns(role, index, completion, said)
             for (role, index), completion, said in zip(wanted, answers, found, strict=True)
         ]
-        rows[0] |= {name: rows[0][name] + spent for name, spent in meter.columns.items()}
+        for name in ("prompt_tokens", "completion_tokens"):
+            rows[0][name] += meter.columns[name]
         if all(said.score is None for said in found):
             return Outcome(status="unscored", reason="no verifier applies to this prompt", columns=rows[0])
         return Outcome(status=KEPT, columns=rows[0], further=tuple(rows[1:]))
@@ -84,6 +85,8 @@ class EvaluateStage:
             "answer_tokens": completion.completion_tokens,
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
+            "reasoning": completion.reasoning,
+            "reasoning_tokens": completion.reasoning_tokens,
         }
 
 
