@@ -39,6 +39,20 @@ def test_200_kills_of_processes_at_work(tmp_path: Path) -> None:
     assert kills_of_forks(tmp_path, 200, time.time_ns() % 1000) == 200
 
 
+VERIFIED = ("verify", "eval")
+
+
+def test_20_kills_of_verified_revisions_and_evaluations(tmp_path: Path) -> None:
+    """Nothing is lost, and nothing that was verified is verified again."""
+    assert kills_of_forks(tmp_path, 20, time.time_ns() % 1000, *VERIFIED) == 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def test_200_kills_of_verified_revisions_and_evaluations(tmp_path: Path) -> None:
+    assert kills_of_forks(tmp_path, 200, 11, *VERIFIED) == 200
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(36_000)
 def test_as_many_kills_as_are_asked_for(tmp_path: Path) -> None:
@@ -47,10 +61,10 @@ def test_as_many_kills_as_are_asked_for(tmp_path: Path) -> None:
     assert kills_of_forks(tmp_path, kills, 7) == kills
 
 
-def kills_of_forks(folder: Path, kills: int, seed: int) -> int:
+def kills_of_forks(folder: Path, kills: int, seed: int, *names: str) -> int:
     """In a process of its own, which forks: this one has threads."""
     script = SUPPORT / "kill_commands.py"
-    command = [sys.executable, str(script), str(folder), str(kills), str(seed)]
+    command = [sys.executable, str(script), str(folder), str(kills), str(seed), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return int(done.stdout)

@@ -12,6 +12,7 @@ from pairwright.engines.canned import CannedEngine
 from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.engines.vllm.engine import VLLMEngine
 from pairwright.records import Job
+from pairwright.verifiers.engine import FunctionEngine
 
 
 def witness(engine: type[Any], log: int) -> None:
@@ -27,7 +28,7 @@ def witness(engine: type[Any], log: int) -> None:
 def run(log: str, command: list[str]) -> None:
     """The command, witnessed, in a process of its own."""
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for engine in (CannedEngine, OpenAIEngine, VLLMEngine):
+    for engine in (CannedEngine, FunctionEngine, OpenAIEngine, VLLMEngine):
         witness(engine, written)
     main(command)
 

@@ -1,6 +1,8 @@
-"""Kills `revise` and `sample` again and again, and checks after every kill what must hold.
+"""Kills commands again and again, and checks after every kill what must hold.
 
-python kill_commands.py FOLDER KILLS SEED     prints how many kills they survived
+python kill_commands.py FOLDER KILLS SEED NAME …     prints how many kills they survived
+
+NAME is one of `revise`, `sample`, `verify` (a revision that a function verifies) and `eval`.
 
 Here commands are forks of one process that has imported everything, so kills meet them at work, and
 thousands take minutes; `test_kill.py` also starts them as a shell does.
@@ -11,7 +13,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import audited
 from forks import forked_call
 from runs_on_disk import as_flags, revise_config, write_jsonl
 
+from judge.evaluation.measures import load_evaluation
 from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.folders.shards import read_tables
@@ -30,8 +33,11 @@ IMPORTED = (
     "pairwright.stages.run",
     "pairwright.stages.sample",
     "pairwright.reports.stats",
+    "judge.evaluation.command",
 )
 """What the commands import when they need it, pyarrow among them."""
+
+PLAIN = ("revise", "sample")
 
 Start = Callable[[Path, list[str], float | None], bool]
 """Runs a command that logs what it asks; kills it after some seconds. Returns whether it was killed."""
@@ -62,9 +68,14 @@ def finished_keys(folder: Path) -> set[str]:
 
 
 def kill_until(
-    folder: Path, kills: int, seed: int, start: Start, waits: tuple[float, float] | None = None
+    folder: Path,
+    kills: int,
+    seed: int,
+    start: Start,
+    waits: tuple[float, float] | None = None,
+    names: Sequence[str] = PLAIN,
 ) -> int:
-    """Sweep fresh folders, `revise` and `sample` in turn, until `kills` processes were killed.
+    """Sweep fresh folders, the named commands in turn, until `kills` processes were killed.
 
     A process has some seconds within `waits`; by default from none to a little more than a whole run takes.
     Returns the number of kills.
@@ -84,7 +95,7 @@ def kill_until(
 
     spent = round_ = 0
     while spent < kills:
-        name = ("revise", "sample")[round_ % 2]
+        name = names[round_ % len(names)]
         golden, seconds = whole(name)
         run = folder / f"{name}-{round_}"
         spent += _sweep(
@@ -97,19 +108,35 @@ def kill_until(
         )
         assert outcome(run) == outcome(golden)
         assert load_manifest(run).counts == load_manifest(golden).counts
+        if name == "eval":
+            assert load_evaluation(run) == load_evaluation(golden)
         round_ += 1
     return spent
 
 
 def _commands(folder: Path) -> dict[str, list[str]]:
-    """Two commands of some tenths of a second, without `--out`."""
+    """Commands of some tenths of a second, without `--out`."""
     revision = revise_config(folder, rows=120, delay=0.01)
     flags = as_flags(revision)
     at = flags.index("--out")
     replies = [{"text": f"Answer {n}.", "delay": 0.002 * n} for n in range(200)]
     canned = write_jsonl(folder / "policy.jsonl", replies)
     sampling = ["sample", revision.input, "--policy", f"canned:{canned}", "--n", "3", "--shard_size", "50"]
-    return {"revise": flags[:at] + flags[at + 2 :], "sample": sampling}
+    plain = flags[:at] + flags[at + 2 :]
+    checks = folder / "checks.py"
+    checks.write_text(
+        "def right(prompt, answer, row):\n"
+        "    return sum(map(ord, answer)) % 5 / 4, f'it has {len(answer)} characters'\n"
+    )
+    verified = ["--verify", f"{checks}:right", "--function_processes", "1"]
+    other = write_jsonl(folder / "other.jsonl", [r | {"text": f"{r['text']}!"} for r in replies])
+    measured = ["eval", f"canned:{canned},canned:{other}", "--prompts", revision.input, *verified]
+    return {
+        "revise": plain,
+        "sample": sampling,
+        "verify": [*plain, *verified, "--tries", "3"],
+        "eval": [*measured, "--limit", "60", "--bootstrap_samples", "200"],
+    }
 
 
 def _sweep(
@@ -136,4 +163,5 @@ def _sweep(
 if __name__ == "__main__":
     for name in IMPORTED:
         importlib.import_module(name)
-    print(kill_until(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), forked))
+    folder, kills, seed, *names = sys.argv[1:]
+    print(kill_until(Path(folder), int(kills), int(seed), forked, names=names or PLAIN))
