@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-vllm test-ray test-deepspeed check bench docs clean
+.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-ray test-deepspeed check bench docs clean
 
 install: $(INSTALLED)
 
@@ -43,6 +43,19 @@ $(CONSUMERS)/.installed:
 		llamafactory==0.9.5 openrlhf==0.11.2 axolotl==0.19.0
 	touch $@
 
+# lm-eval, and what nothing else here stands on; nltk's word lists come in a package of another project.
+LM_EVAL := .venv-lm-eval
+test-lm-eval: install $(LM_EVAL)/.installed
+	PAIRWRIGHT_LM_EVAL=$(LM_EVAL) $(BIN)/pytest -m lm_eval
+
+$(LM_EVAL)/.installed:
+	$(BIN)/pip install --quiet --no-deps --target $(LM_EVAL) lm-eval==0.4.13 \
+		absl-py chardet click colorama DataProperty evaluate immutabledict joblib langdetect \
+		llama-index-core lxml mbstrdecoder more_itertools nltk pathvalidate portalocker pytablewriter \
+		regex rouge-score sacrebleu scikit-learn six sqlitedict tabledata tabulate tcolorpy threadpoolctl \
+		tqdm typepy word2number
+	touch $@
+
 test-ray: install
 	$(BIN)/pip install --quiet --editable ".[ray]"
 	$(BIN)/pytest -m ray
@@ -79,4 +92,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-consumers .venv-deepspeed demo build dist site
+	rm -rf $(VENV) .venv-vllm .venv-consumers .venv-deepspeed .venv-lm-eval demo build dist site

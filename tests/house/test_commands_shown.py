@@ -1,7 +1,8 @@
 """Every command that README and docs show: the real parser takes it, and most are run, page by page.
 
 Parsed only, and run elsewhere: `engines.md` (vLLM itself, by `make test-vllm`), `--ray` (by `make
-test-ray`), `loop.md` (its example by `test_loop.py`), `commands.md` (the examples of the help pages,
+test-ray`), `loop.md` (its example by `test_loop.py`), `proof.md`
+(by the demo's own tests), `commands.md` (the examples of the help pages,
 whose commands have tests of their own).
 """
 
@@ -10,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -144,6 +146,8 @@ def prepare(page: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         shutil.copytree(ROOT / "examples", folder / "examples")
         for path in (folder / "examples").rglob("*.jsonl"):
             path.write_text("".join(path.read_text().splitlines(keepends=True)[:8]))
+    if page == "verifying":
+        prepare_verifying(folder, made)
     if page == "judging":
         made("sample prompts.jsonl --policy canned:policy.jsonl --n 1 --out runs/new")
         made("sample prompts.jsonl --policy canned:bare.jsonl --n 1 --out runs/old")
@@ -164,7 +168,30 @@ def prepare(page: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         pq.write_table(pa.Table.from_pylist(judged), folder / "gpt4_judged_pairs.parquet")
 
 
+def prepare_verifying(folder: Path, made: Callable[[str], None]) -> None:
+    """The page's own verifier, and rows that have the column it reads."""
+    [checks] = re.findall(
+        r"```python\n(# checks.py\n.*?)```", (ROOT / "docs" / "verifying.md").read_text(), re.DOTALL
+    )
+    repair = "\ndef repair(prompt, answer, row):\n    return answer.replace('Sydney', row['city'])\n"
+    (folder / "checks.py").write_text(checks + repair)
+    answers = [
+        {"prompt": f"Australia {n}?", "response": "It is Sydney.", "city": "Perth"} for n in range(3)
+    ]
+    write_jsonl(folder / "answers.jsonl", answers)
+    asked = [{"prompt": a["prompt"], "city": a["city"]} for a in answers]
+    write_jsonl(folder / "held_out.jsonl", asked)
+    pairs = [a | {"chosen": "Perth.", "rejected": "Sydney."} for a in asked]
+    write_jsonl(folder / "pairs.jsonl", pairs)
+    ifeval = {"prompt": "No commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    write_jsonl(folder / "ifeval.jsonl", [ifeval])
+    write_jsonl(folder / "two.jsonl", [{"text": "It is Sydney."}, {"text": "It is Perth."}])
+    made("sample held_out.jsonl --policy canned:two.jsonl --n 4 --out runs/answers")
+
+
 STAND_INS = {
+    r"eval hf:smollm2,runs/model": "eval hf:tiny,canned:policy.jsonl --max_tokens 8",
+    r"--suite ifeval": "--suite ifeval --prompts ifeval.jsonl",
     r"--reviser hf:smollm2": "--reviser canned:bare.jsonl",
     r"--reviser openai:\S+": "--reviser canned:marked.jsonl",
     r"--policy hf:\S+": "--policy canned:policy.jsonl",
@@ -177,7 +204,10 @@ STAND_INS = {
 }
 
 
-RUN = ("index", "judging", "sifting", "report", "training", "game", "scale", "coming_from", "README")
+RUN = (
+    "index", "judging", "verifying", "sifting", "report", "training", "game", "scale", "coming_from",
+    "README",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -198,4 +228,4 @@ def test_the_commands_of_a_page_work_in_order(page, workplace, capfd):
 
 def test_pages_that_are_not_run_are_those_that_are_named():
     shown = {path.stem for path in PAGES if commands_in(path)}
-    assert shown - set(RUN) == {"engines", "loop", "commands"}
+    assert shown - set(RUN) == {"engines", "loop", "commands", "proof"}
