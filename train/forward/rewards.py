@@ -1,16 +1,24 @@
-"""Rewards of answers given their prompts, with gradients and prompts shared.
+"""Rewards of answers given their prompts, with gradients or of many at a time, prompts shared.
 
-A  answers in a batch
+A  answers    P  pairs
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from pairwright.models.reward_head import reading
+from train.data.pairs import Pair
 from train.forward.answers import Answer
 from train.forward.layout import lay_out
+from train.forward.logprobs import answers_of
 from train.models.reward import head_of
+
+Batch: TypeAlias = tuple[Sequence[int], float]
+"""Which of the answers or pairs go through the model together, and a weight: 0 for work that another
+process does too, and that only keeps them in step."""
 
 
 def answer_scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
@@ -24,3 +32,21 @@ def answer_scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
     with reading(head_of(model), out.laid.rows_A, out.laid.columns_A) as read:
         model(**out.laid.inputs, use_cache=False)
     return out.in_order(read())
+
+
+@torch.no_grad()
+def all_scores(model: nn.Module, answers: Sequence[Answer], batches: Iterable[Batch]) -> Tensor:
+    """The rewards of many answers (A,), float32, on the model's device; 0 where no batch has them."""
+    scores_A = torch.zeros(len(answers), device=next(model.parameters()).device)
+    for numbers, weight in batches:
+        found = answer_scores(model, [answers[number] for number in numbers])
+        if weight:
+            scores_A[list(numbers)] = found
+    return scores_A
+
+
+def pair_scores(model: nn.Module, pairs: Sequence[Pair], batches: Iterable[Batch]) -> Tensor:
+    """The rewards of chosen and rejected of many pairs (P, 2); see `all_scores`."""
+    count = len(pairs)
+    both = (([*numbers, *(count + number for number in numbers)], weight) for numbers, weight in batches)
+    return all_scores(model, answers_of(pairs), both).view(2, count).T

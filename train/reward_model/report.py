@@ -7,24 +7,17 @@ of the paper's official code (Linear95/APO): https://arxiv.org/abs/2311.08045
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from pairwright.folders.durable import write_durably
 from train.forward.layout import tree_support
-from train.forward.logprobs import answers_of
-from train.forward.rewards import answer_scores
+from train.forward.rewards import pair_scores
 from train.reward_model.pairs import RewardPair, pairs_of
 from train.trainer.batches import deal
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.reward_model.pairs import RewardPair
 
 REPORT = "reward.json"
 _HISTOGRAM_BINS = 20
@@ -41,13 +34,11 @@ class PairScores(NamedTuple):
     rejected_tokens: Floats
 
     @classmethod
-    def of(cls, pairs: "Sequence[RewardPair]", rewards_P2: "Tensor", *, golden: bool) -> "PairScores":
-        """Those of one kind of pairs."""
-        places = [i for i, pair in enumerate(pairs) if pair.golden == golden]
-        tokens = [[len(ids) for ids in pairs[i].sides.values()] for i in places]
-        rewards = rewards_P2[places].double().numpy()
+    def of(cls, pairs: Sequence[RewardPair], rewards_P2: Tensor) -> "PairScores":
+        """Those of some pairs, from rewards (P, 2) on the CPU."""
+        tokens = [[len(ids) for ids in pair.sides.values()] for pair in pairs]
         lengths = np.array(tokens, dtype=np.float64).reshape(-1, 2)
-        return cls(rewards[:, 0], rewards[:, 1], lengths[:, 0], lengths[:, 1])
+        return cls(*rewards_P2.double().numpy().T, *lengths.T)
 
 
 class Calibration(NamedTuple):
@@ -160,15 +151,8 @@ def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -
         plot_rewards(folder / "rewards.png", shown)
 
 
-@torch.no_grad()
 def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
     """Rewards of both answers of some pairs, `budget` tokens at a time."""
-    rewards_P2 = torch.zeros(len(pairs), 2)
-    if pairs:
-        trees = tree_support(model).trees
-        for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees):
-            batch = pairs_of([pairs[index] for index in micro.indices])
-            rewards_P2[micro.indices] = answer_scores(model, answers_of(batch)).cpu().view(2, -1).T
-    lengths_P2 = np.array([[len(ids) for ids in p.sides.values()] for p in pairs], dtype=np.float64)
-    rewards = rewards_P2.double().numpy()
-    return PairScores(*rewards.T, *lengths_P2.reshape(-1, 2).T)
+    trees = bool(pairs) and tree_support(model).trees
+    batches = deal(range(len(pairs)), pairs, budget=budget, trees=trees)
+    return PairScores.of(pairs, pair_scores(model, pairs_of(pairs), batches).cpu())

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import Manifest
@@ -22,7 +21,7 @@ from pairwright.stages.run import run_stage
 from pairwright.stages.stage import Work
 from pairwright.terminal.text import printable
 from train.forward.answers import Answer
-from train.forward.rewards import answer_scores
+from train.forward.rewards import all_scores
 from train.models.language import model_identity
 from train.reward_model.config import ScoreConfig
 
@@ -63,23 +62,23 @@ class RewardScorer:
         """A prompt and an answer as the model sees them."""
         return str(self._tokenizer.decode([*answer.prompt_tokens.tolist(), *answer.answer_ids.tolist()]))
 
-    @torch.no_grad()
     def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:
         """Scores of all answers to some prompts. Raises `PairwrightError`, naming the row, for NaN."""
         everything = [(place, pair) for place, row in enumerate(rows) for pair in self.encode(row)]
         fits = [e for e in everything if sum(map(len, e[1][1])) <= self._config.max_length]
         fits.sort(key=lambda e: -sum(map(len, e[1][1])))
+        size = self._config.batch_size
+        batches = [(range(at, min(at + size, len(fits))), 1.0) for at in range(0, len(fits), size)]
+        answers = [answer for _, (_, answer) in fits]
+        scores = all_scores(self._loaded(), answers, batches).tolist() if fits else []
         found = [ScoredAnswers([], 0) for _ in rows]
-        for start in range(0, len(fits), self._config.batch_size):
-            batch = fits[start : start + self._config.batch_size]
-            scores = answer_scores(self._loaded(), [answer for _, (_, answer) in batch]).tolist()
-            for (place, (candidate, _)), score in zip(batch, scores, strict=True):
-                if not math.isfinite(score):
-                    raise PairwrightError(
-                        f"row {rows[place].row_id}: its score is {score}; the reward model's weights or "
-                        "its number format are unsound (try --dtype float32)"
-                    )
-                found[place].ranked.append((score, candidate))
+        for (place, (candidate, _)), score in zip(fits, scores, strict=True):
+            if not math.isfinite(score):
+                raise PairwrightError(
+                    f"row {rows[place].row_id}: its score is {score}; the reward model's weights or "
+                    "its number format are unsound (try --dtype float32)"
+                )
+            found[place].ranked.append((score, candidate))
         for place, row in enumerate(rows):
             order = {id(candidate): number for number, candidate in enumerate(row.candidates)}
             found[place].ranked.sort(key=lambda s: (-s[0], order[id(s[1])]))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from train.data.split import Split
 from train.forward.logprobs import answers_of
-from train.forward.rewards import answer_scores
+from train.forward.rewards import answer_scores, pair_scores
 from train.losses import ranking, wgan
 from train.models.language import merged
 from train.models.reward import load_for_reward_training
@@ -102,31 +102,19 @@ class RewardTask:
 
     def conclude(self, run: Run, held_out: RewardSet, folder: Path) -> None:
         """Write how good the held-out rewards are, of human and of golden pairs apart."""
-        rewards_P2 = pair_scores(run, self, held_out.items)
+        pairs = held_out.items
+        batches = run.deal(range(len(pairs)), held_out)
+        rewards_P2 = run.accelerator.reduce(pair_scores(run.policy, pairs_of(pairs), batches)).cpu()
         if run.accelerator.is_main_process:
-            parts = {"human": False, "golden": True}
-            scores = {
-                name: PairScores.of(held_out.items, rewards_P2, golden=golden)
-                for name, golden in parts.items()
-            }
+            scores = {}
+            for name, golden in (("human", False), ("golden", True)):
+                places = [i for i, pair in enumerate(pairs) if pair.golden == golden]
+                scores[name] = PairScores.of([pairs[i] for i in places], rewards_P2[places])
             write_report(folder, scores, bins=self._config.bins)
 
     def publishable(self, model: Any) -> Any:
         """All weights, adapters merged, so that any reader of sequence classifiers can load it."""
         return merged(model)
-
-
-@torch.no_grad()
-def pair_scores(run: Run, task: RewardTask, pairs: Sequence[RewardPair]) -> Tensor:
-    """Rewards of chosen and rejected of all pairs, (P, 2), on the CPU. Processes share the work."""
-    accelerator = run.accelerator
-    rewards_P2 = torch.zeros(len(pairs), 2, device=accelerator.device)
-    for micro in run.deal(range(len(pairs)), RewardSet(pairs)):
-        found = task.forward(run.policy, [pairs[i] for i in micro.indices])
-        if micro.weight:
-            rewards_P2[micro.indices] = found.view(2, -1).T
-    total: Tensor = accelerator.reduce(rewards_P2, reduction="sum")
-    return total.cpu()
 
 
 def _metrics(losses_B: Tensor, rewards_w: Tensor, rewards_l: Tensor) -> Tensor:

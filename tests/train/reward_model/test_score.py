@@ -14,6 +14,7 @@ from tiny_model import TinyRun, write_jsonl
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
+from train.forward import rewards
 from train.reward_model import score as scoring
 from train.reward_model.config import ScoreConfig
 from train.reward_model.score import score
@@ -99,7 +100,7 @@ def test_a_run_cut_short_gives_the_same_scores_and_scores_nothing_finished_again
     score(whole)
     cut = config(tiny, tmp_path, source, shard_size=4, batch_size=5)
     calls: list[int] = []
-    original = scoring.answer_scores
+    original = rewards.answer_scores
 
     def failing(model, batch):
         calls.append(len(batch))
@@ -107,7 +108,7 @@ def test_a_run_cut_short_gives_the_same_scores_and_scores_nothing_finished_again
             raise PairwrightError("the lights went out")
         return original(model, batch)
 
-    monkeypatch.setattr(scoring, "answer_scores", failing)
+    monkeypatch.setattr(rewards, "answer_scores", failing)
     with pytest.raises(PairwrightError, match="the lights went out"):
         score(cut)
     assert load_manifest(tmp_path / "scored").counts == {"kept": 4}
