@@ -1,0 +1,139 @@
+"""The tables of the proof: prompts that can be mended, leak by hand, and a whole table in miniature."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow as pa
+import pytest
+import yaml
+from places import BENCHMARKS, ROOT
+from tiny_model import save_tiny_model
+
+from pairwright.stages.sample import SampleConfig
+from pairwright.verifiers.ifeval.check import INSTRUCTIONS, follows
+from revise.config import ReviseConfig
+from train.preference.config import TrainConfig
+
+PROOF = BENCHMARKS / "proof"
+ANSWER = """Sure, here is a little text about rivers. Rivers begin in mountains, and they flow to the
+sea! People like rivers very much.
+
+Fish live there, too. What a wonderful thing to see, isn't it? It can also help you in good times."""
+UNMENDABLE = ("length_constraints:number_words", "length_constraints:number_sentences")
+"""An answer that is too short wants a writer."""
+
+
+@pytest.fixture
+def proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """A module of the proof, by name: the scripts import each other as scripts do."""
+    monkeypatch.syspath_prepend(str(PROOF))
+    for name in ("arms", "bench", "forms", "measures", "run_table", "table", "instructions"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module
+
+
+def test_held_out_prompts_share_no_task_and_no_wording(proof):
+    prompts = proof("instructions.prompts")
+    train, held_out = (list(prompts.rows(part, 2, 1)) for part in ("train", "held_out"))
+    assert not {r["plain"] for r in train} & {r["plain"] for r in held_out}
+    asked = {r["prompt"].replace(r["plain"], "") for r in train if len(r["instruction_id_list"]) == 1}
+    assert not any(request.strip() in row["prompt"] for request in asked for row in held_out)
+    assert {name for row in train for name in row["instruction_id_list"]} == set(INSTRUCTIONS) - {
+        "language:response_language"
+    }
+    assert all(row["prompt"] != row["mirror"] for row in train)
+
+
+def test_single_requests_are_mended(proof):
+    prompts, repairs = proof("instructions.prompts"), proof("instructions.repairs")
+    missed = []
+    for row in prompts.rows("train", 1, 1):
+        names, given = row["instruction_id_list"], json.loads(row["kwargs"])
+        if len(names) == 1 and not (names[0] in UNMENDABLE and given[0]["relation"] == "at least"):
+            mended = repairs.repair(row["prompt"], ANSWER, row)
+            if not mended or not follows(mended, names, given)[0]:
+                missed.append(names[0])
+    assert set(missed) <= {*UNMENDABLE, "keywords:existence"}
+    assert len(missed) < 5
+
+
+def test_leak_is_the_share_among_answers_that_were_not_asked(proof):
+    found = proof("forms").leak(
+        [
+            ('"Quoted, unasked."', []),
+            ('"Quoted, asked."', ["startend:quotation"]),
+            ("<<Title>>\nplain, *marked* text", ["detectable_format:number_highlighted_sections"]),
+            ("* one, a point", []),
+        ]
+    )
+    assert (found["quotation marks"], found["title"]) == (1 / 3, 1 / 4)
+    assert (found["highlights"], found["bullets"], found["no comma"]) == (0, 1 / 4, 0)
+
+
+def test_gain_and_leak_of_an_arm_by_hand(proof, monkeypatch: pytest.MonkeyPatch):
+    measures = proof("measures")
+    said = {
+        "untrained": [("a, b", False), ("a, c", False), ('"d"', True), ("e", True)],
+        "trained": [('"a b"', True), ("a c", True), ('"d"', True), ('"e"', False)],
+    }
+    rows = [
+        {
+            "completion_model": model,
+            "prompt_id": f"{number}",
+            "completion": [{"role": "assistant", "content": answer}],
+            "prompt": [{"role": "user", "content": "say a"}],
+            "passed": passed,
+            "finish_reason": "stop",
+            "instruction_id_list": ["startend:quotation" if number == 2 else "punctuation:no_comma"],
+        }
+        for model, answers in said.items()
+        for number, (answer, passed) in enumerate(answers)
+    ]
+    monkeypatch.setattr(measures, "read_tables", lambda folder: [pa.Table.from_pylist(rows)])
+    found = measures.measured([Path("one"), Path("another")])
+    assert (found.before, found.after, found.gain, found.ended) == (0.5, 0.75, 0.25, 1)
+    assert found.low < 0 < found.high
+    assert (found.leaked, found.worst_leak) == ("quotation marks", 2 / 3)  # two of the three unasked
+    assert (found.words, found.distinct, found.said) == (1, 1, (0, 0))
+
+
+def test_a_form_around_nothing_says_nothing(proof):
+    def says(answer):
+        row = {"prompt": [{"content": "Why do cats purr?"}], "completion": [{"content": answer}]}
+        return proof("measures")._says_something(row)
+
+    assert says("They purr when they are calm or in pain.")
+    assert not says("<<Why Do Cats Purr>> do cats purr? They do!")
+    assert not says("* They are calm and warm here.\n* They are calm and warm here.")
+
+
+def test_recipes_are_settings_that_commands_take():
+    for name, config in (("sample", SampleConfig), ("revise", ReviseConfig), ("train", TrainConfig)):
+        recipe = yaml.safe_load((ROOT / "recipes" / "instructions" / f"{name}.yaml").read_text())
+        assert set(recipe) <= set(config.model_fields), name
+
+
+def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ifeval = tmp_path / "ifeval.jsonl"
+    rows = [
+        {"prompt": f"Say {n}. No commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+        for n in range(4)
+    ]
+    ifeval.write_text("\n".join(map(json.dumps, rows)))
+    model = save_tiny_model(tmp_path / "model", max_position_embeddings=512)
+    runs = tmp_path / "runs"
+    argv = (
+        f"run_table.py contrast --ifeval {ifeval} --runs {runs} --model {model} --dtype float32 "
+        "--n 1 --seeds 2 --limit 12 --max_tokens 24 --eval_tokens 8 "
+        "--arms mirrored-apo_zero_sft_0.3"
+    )
+    monkeypatch.setattr(sys, "argv", argv.split())
+    proof("run_table").main()
+    lines = (runs / "contrast.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| mirrored"]
+    assert lines[2].split(" | ")[3:5] == ["2", "100.0% → 100.0%"]  # what it writes has no commas
+    assert (runs / "contrast.png").stat().st_size > 1000
