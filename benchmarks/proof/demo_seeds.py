@@ -33,6 +33,11 @@ def run_demo(folder: Path, seed: int, first: Path) -> None:
     subprocess.run([sys.executable, "-m", "pairwright.cli", *demo.split()], cwd=ROOT, check=True)
 
 
+def finished(folder: Path) -> bool:
+    """Whether a demo has been measured."""
+    return all((folder / name / MEASURED).is_file() for name in ("asked", "unasked"))
+
+
 def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both evaluations of a finished demo."""
     asked, unasked = (json.loads((folder / name / MEASURED).read_text()) for name in ("asked", "unasked"))
@@ -55,7 +60,7 @@ def table(runs: Path) -> str:
     gains = []
     for seed in range(SEEDS):
         folder = runs / f"seed-{seed}"
-        if not all((folder / name / MEASURED).is_file() for name in ("asked", "unasked")):
+        if not finished(folder):
             continue
         asked, unasked = measured(folder)
         (before, after), clean = asked["models"], unasked["models"]
@@ -75,7 +80,9 @@ def table(runs: Path) -> str:
         )
         rows.append(f"| {' | '.join(cells)} |")
     if gains:
-        rows.append(f"\n{len(gains)} seeds, mean gain {100 * sum(gains) / len(gains):+.1f} points.")
+        rows.append(
+            f"\nSeeds run: {len(gains)} of {SEEDS}. Mean gain {100 * sum(gains) / len(gains):+.1f} points."
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -95,7 +102,8 @@ def main() -> None:
     given = parser.parse_args()
     runs = given.runs.resolve()
     for seed in () if given.table else range(SEEDS):
-        run_demo(runs / f"seed-{seed}", seed, runs / "seed-0")
+        if not finished(runs / f"seed-{seed}"):
+            run_demo(runs / f"seed-{seed}", seed, runs / "seed-0")
         write_table(runs)
     write_table(runs)
 

@@ -19,8 +19,8 @@ _REVISING = (
 )
 """Repairs are verified, so they may change much: capitals change every word."""
 _TRAINING = (
-    "--loss apo_zero --sft_weight 0.3 --learning_rate 1e-4 --num_train_epochs 1 --pairs_per_update 8 "
-    "--eval_share 0.1 --bf16"
+    "--loss apo_zero --sft_weight 1 --learning_rate 5e-5 --num_train_epochs 1 --pairs_per_update 8 "
+    "--eval_share 0.05 --bf16"
 )
 _UNASKED = 40
 """Held-out questions that are also asked without a request."""

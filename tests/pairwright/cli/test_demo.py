@@ -16,7 +16,8 @@ from pairwright.cli.demo_outcome import gain_in_words
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder of examples with a few prompts, and a tiny model."""
     folder = tmp_path_factory.mktemp("demo")
-    (folder / "checks.py").write_text((ROOT / "examples" / "checks.py").read_text())
+    babbling = "\n\ndef says_something(prompt, answer):\n    return True\n"
+    (folder / "checks.py").write_text((ROOT / "examples" / "checks.py").read_text() + babbling)
     asked = [
         {
             "prompt": f"Say {n}. {request}",

@@ -11,7 +11,15 @@ from places import BENCHMARKS, ROOT
 
 EXAMPLES = ROOT / "examples"
 CHECKS = runpy.run_path(str(EXAMPLES / "checks.py"))
-passes, repair, nothing_unasked = (CHECKS[name] for name in ("passes", "repair", "nothing_unasked"))
+passes, repair, says_something, nothing_unasked = (
+    CHECKS[name] for name in ("passes", "repair", "says_something", "nothing_unasked")
+)
+SENTENCES = st.lists(
+    st.sampled_from(
+        ["Boil some water.", "Wait, then pour slowly.", "Is your cup hot?", "- Stir everything!"]
+    ),
+    min_size=1,
+)
 VALUES = {
     "opening": "Well,",
     "ending": "Good luck!",
@@ -21,16 +29,16 @@ VALUES = {
 }
 
 RIGHT = {
-    "lowercase": "steep it briefly.",
-    "capitals": "STEEP IT BRIEFLY.",
-    "quotes": '"Steep it briefly."',
-    "opening": "Well, steep it briefly.",
-    "ending": "Steep it briefly. Good luck!",
-    "no commas": "Steep it briefly.",
-    "bullets": "* Boil water.\n* Steep it briefly.",
-    "title": "<<Tea>>\nSteep it briefly.",
-    "two answers": "Steep it briefly.\n******\nWait two minutes.",
-    "postscript": "Steep it briefly.\n\nP.S. Enjoy!",
+    "lowercase": "steep them briefly with boiling water.",
+    "capitals": "STEEP THEM BRIEFLY WITH BOILING WATER.",
+    "quotes": '"Steep them briefly with boiling water."',
+    "opening": "Well, steep them briefly with boiling water.",
+    "ending": "Steep them briefly with boiling water. Good luck!",
+    "no commas": "Steep them briefly with boiling water.",
+    "bullets": "* Take boiling water.\n* Steep them briefly.",
+    "title": "<<Tea>>\nSteep them briefly with boiling water.",
+    "two answers": "Steep them briefly.\n******\nWait for two minutes.",
+    "postscript": "Steep them briefly with boiling water.\n\nP.S. Enjoy!",
 }
 WRONG = "First, boil Water. Then steep it for two minutes. That is all."
 
@@ -61,7 +69,16 @@ def test_a_repaired_answer_passes(form, answer):
         assert form in ("bullets", "two answers")
         assert len(answer) == 1
     else:
-        assert passes("", mended, row_of(form))[0]
+        assert passes("", mended, row_of(form))[0] or not says_something("", mended)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["<<Tea>>", "<<Tea>>\n<<Tea>>", "<<A Title>>\nHow long should green tea steep?", "Good.\n" * 6],
+)
+def test_a_form_alone_is_no_answer(answer):
+    prompt = "How long should green tea steep? Give it a title, such as <<A Title>>."
+    assert passes(prompt, answer, row_of("title")) == (False, passes(prompt, "", row_of("title"))[1])
 
 
 def test_forms_that_nobody_asked_for_are_seen():
