@@ -8,7 +8,8 @@ from judge.jury.labels import draw_labels
 from judge.jury.protocol import Case, loaded, rendered, request
 from judge.jury.readout import Reading, label_doubt, read_choice, read_logprob, read_text
 from judge.jury.verdict import Vote
-from pairwright.records import Message
+from pairwright.errors import PairwrightError
+from pairwright.records import Completion, Message
 from pairwright.stages.asking import Asking, together
 
 VARIABLES = ("prompt", "first", "second", "nonce", "labels", "protocol")
@@ -57,7 +58,8 @@ class Comparing:
             return _read(vote, read_text(completion, labels, (case.prompt, first, second)))
         said = Message(role="assistant", content=completion.text.strip() or "…")
         messages = (*messages, said, *rendered(self._choose, labels=labels))
-        [choice] = yield [self._request(judge, case, messages, 4, judge.logprobs, labels)]
+        thinks = completion.reasoning is not None
+        choice = yield from self._held(judge, case, messages, labels, judge.logprobs, thinks=thinks)
         return _read(vote._replace(reply=f"{vote.reply}\n\n{choice.text}"), read_choice(choice, labels))
 
     def _by_logprob(
@@ -70,12 +72,43 @@ class Comparing:
         them is the one of the free answer.
         """
         [free] = yield [self._request(judge, case, messages, 1, TOP)]
+        if not free.top_logprobs and (free.reasoning is not None or free.text.strip()):
+            raise PairwrightError(_no_first_token(judge, free))
         reading, outside = read_logprob(free, labels, self._config.min_label_mass)
         vote = vote._replace(outside_mass=outside, reply=free.text)
         if reading is not None and label_doubt(free, labels) > MOST_DOUBT:
-            [held] = yield [self._request(judge, case, messages, 4, TOP, labels)]
+            held = yield from self._held(judge, case, messages, labels, TOP)
             reading = read_choice(held, labels)
         return _read(vote, reading)
+
+    def _held(
+        self,
+        judge: Judge,
+        case: Case,
+        messages: tuple[Message, ...],
+        labels: tuple[str, str],
+        logprobs: int,
+        *,
+        thinks: bool = False,
+    ) -> Asking[Completion]:
+        """An answer that is held to the labels; a judge that `thinks` first is given tokens for that."""
+        if not thinks:
+            [held] = yield [self._request(judge, case, messages, 4, logprobs, labels)]
+            if held.finish_reason != "length" or held.text.strip():
+                return held
+        budget = 4 + self._config.reasoning_tokens
+        [held] = yield [self._request(judge, case, messages, budget, logprobs, labels)]
+        return held
+
+
+def _no_first_token(judge: Judge, found: Completion) -> str:
+    """Why a judge has no verdict in its first token, and what to do."""
+    if found.reasoning is not None:
+        return (
+            f"{judge.spec} thinks before it answers, so its first token is no verdict; judge with "
+            "--protocol choice or text"
+        )
+    return f"{judge.spec} gives no log-probabilities; judge with --protocol text, or choice"
 
 
 def _read(vote: Vote, reading: Reading | None) -> Vote:

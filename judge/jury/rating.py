@@ -23,6 +23,7 @@ class Rating:
     def __init__(self, config: JuryConfig, judges: Sequence[Judge]) -> None:
         self._aspects = parse_aspects(config.aspects)
         self._least_mass = config.min_label_mass
+        self._reasoning = config.reasoning_tokens
         self._template = loaded(config.judge_template or "judge_score", VARIABLES)
         self.templates: Mapping[str, str] = {self._template.name: self._template.text}
 
@@ -35,14 +36,24 @@ class Rating:
             self._request(judge, case, case.texts[number], aspect, nonce) for number, aspect in wanted
         ]
         ratings = dict(zip(wanted, completions, strict=True))
+        unsaid = [w for w, c in ratings.items() if c.finish_reason == "length" and not c.text.strip()]
+        if unsaid:  # a judge that thinks first used up its token on that
+            again = yield [
+                self._request(judge, case, case.texts[number], aspect, nonce, self._reasoning)
+                for number, aspect in unsaid
+            ]
+            ratings |= dict(zip(unsaid, again, strict=True))
         return [
             [self._vote(judge, aspect, ratings[a, aspect], ratings[b, aspect]) for aspect in self._aspects]
             for a, b in pairs
         ]
 
-    def _request(self, judge: Judge, case: Case, text: str, aspect: str, nonce: str) -> Request:
+    def _request(
+        self, judge: Judge, case: Case, text: str, aspect: str, nonce: str, reasoning: int = 0
+    ) -> Request:
         messages = rendered(self._template, prompt=case.prompt, response=text, aspect=aspect, nonce=nonce)
-        tokens, choices = (1, ()) if judge.logprobs else (4, SCORES)
+        tokens, choices = (1, ()) if judge.logprobs and not reasoning else (4, SCORES)
+        tokens += reasoning
         return request(judge, case, messages, tokens, judge.logprobs, choices, template=self._template.hash)
 
     def _vote(self, judge: Judge, aspect: str, a: Completion, b: Completion) -> Vote:

@@ -92,7 +92,8 @@ def apart(completion: Completion, marks: Sequence[Marks] = KNOWN) -> Completion:
             return completion
         return completion.model_copy(update={"text": _after(completion.text, 0)})
     thoughts = [thought for thought in (completion.reasoning, found.thought) if thought]
-    changes = {"text": found.answer, "reasoning": "\n\n".join(thoughts) or None, "top_logprobs": ()}
+    reasoning = "\n\n".join(thoughts) or (None if found.ended else "")
+    changes = {"text": found.answer, "reasoning": reasoning, "top_logprobs": ()}
     return completion.model_copy(update=changes)
 
 

@@ -103,6 +103,13 @@ def _others(a: Json, *indices: int) -> Json:
     return {**a, "choices": [*decoys, *a["choices"]]}
 
 
+def _with_parts(a: Json) -> Json:
+    """A thought and the answer as parts, as Mistral's models that reason give them."""
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "let me think"}]}
+    text = a["choices"][0]["message"]["content"]
+    return message(content=[thought, {"type": "text", "text": text}])(a)
+
+
 _two = [{"token": token, "logprob": -0.1} for token in "xy"]
 _both = {**_two[0], "top_logprobs": _two}
 
@@ -126,7 +133,7 @@ BODIES: dict[str, Callable[[Json], Json | bytes]] = {
     "no_message": lambda a: {**a, "choices": [{"index": 0, "finish_reason": "stop"}]},
     "content_null": message(content=None),
     "content_int": message(content=42),
-    "content_list": message(content=[{"type": "text", "text": "x"}]),
+    "content_parts": lambda a: _with_parts(a),
     "content_empty": message(content=""),
     "content_space": message(content=" \n "),
     "reasoning": message(reasoning_content="let me think"),

@@ -89,6 +89,10 @@ class Connection:
             return await self._send(200, b'{"object": "list", "data": []}')
         if headers.get("content-type") != "application/json":  # as vLLM does
             return await self._send(400, b'{"error": {"message": "Unsupported Media Type"}}')
+        if refused := next((name for name in self.server.refuses if name in body), None):
+            self.server.refused.append(seen)
+            told = {"message": f"Unsupported parameter: '{refused}'", "param": refused}
+            return await self._send(400, dumps({"error": told}))
         name, argument = self.server.meet(seen)
         async with self.server.open_request() as open_now:
             if 0 < self.server.bears < open_now:
@@ -231,7 +235,10 @@ class FaultServer:
     """What requests without a marker of their own meet."""
     constrains: bool = True
     """Whether it heeds choices and JSON schemas. Many servers do not, and do not say so."""
+    refuses: tuple[str, ...] = ()
+    """Fields that it answers with 400, as models that reason and many providers do."""
     log: Path | None = None
+    refused: list[Seen] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     probes: list[Seen] = field(default_factory=list)
     open_now: int = 0

@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from pairwright.engines.constraint import broken_constraint
+from pairwright.engines.thoughts import part
 from pairwright.records import Completion, FinishReason, Job, Request
 
 FINISH: dict[str, FinishReason] = {
@@ -16,6 +17,7 @@ FINISH: dict[str, FinishReason] = {
     "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "content_filter": "content_filter",
     "safety": "content_filter",
     "refusal": "content_filter",
@@ -39,8 +41,8 @@ class _UnusableError(ValueError):
     """Raised while a body is read; never leaves this file."""
 
 
-def request_body(job: Job, model: str) -> bytes:
-    """What is sent for a job."""
+def request_body(job: Job, model: str) -> dict[str, Any]:
+    """What is asked for a job, in the classic fields."""
     request, sampling = job.request, job.request.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -53,7 +55,7 @@ def request_body(job: Job, model: str) -> bytes:
     }
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
-    return json.dumps(body | _constraint(request)).encode()
+    return body | _constraint(request)
 
 
 def body_limit(request: Request) -> int:
@@ -62,8 +64,11 @@ def body_limit(request: Request) -> int:
     return 4 * 2**20 + request.sampling.max_tokens * per_token
 
 
-def parse_body(body: bytes, request: Request) -> Completion | Invalid:
-    """The completion in the body of a reply with status 200. Never raises."""
+def parse_body(body: bytes, request: Request, *, logprobs: bool = True) -> Completion | Invalid:
+    """The completion in the body of a reply with status 200. Never raises.
+
+    Without `logprobs`, a completion that lacks those that were asked for is one all the same.
+    """
     try:
         value = json.loads(body.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -71,7 +76,7 @@ def parse_body(body: bytes, request: Request) -> Completion | Invalid:
     except (ValueError, RecursionError):
         return Invalid("the body is not JSON" if body.strip() else "the body is empty")
     try:
-        return _completion(value, request)
+        return _completion(value, request, logprobs)
     except _UnusableError as error:
         return Invalid(str(error))
 
@@ -90,16 +95,25 @@ def _constraint(request: Request) -> dict[str, Any]:
     return {}
 
 
-def _completion(value: Any, request: Request) -> Completion:
+def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     body = _dict(value, "the body")
     if body.get("error"):
         raise _UnusableError(f"status 200 with an error: {_error_text(body['error'])}")
     choice = _first(body.get("choices"))
-    text, finish = _text(_dict(choice.get("message"), "`message`"), choice.get("finish_reason"))
+    message = _dict(choice.get("message"), "`message`")
+    thought = _thought(message)
+    text, finish = _text(message, choice.get("finish_reason"))
+    found = part(text)
+    if request.choices or request.json_schema is not None or request.sampling.logprobs:
+        text, thought = found.answer, thought or found.thought  # what is asked for is an answer's form
+        text = text.strip() if text.strip() in request.choices else text
     if text in request.choices:
         finish = "stop"  # a whole choice is complete even where it used up the token budget
     if finish == "stop" and (how := broken_constraint(text, request)):
         raise _UnusableError(f"{IGNORED}: {how}")
+    tops: tuple[dict[str, float], ...] = ()
+    if request.sampling.logprobs and (logprobs or choice.get("logprobs")):
+        tops = _logprobs(choice.get("logprobs"), text, thought)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     model = body.get("model")
@@ -108,7 +122,9 @@ def _completion(value: Any, request: Request) -> Completion:
         finish_reason=finish,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
-        top_logprobs=_logprobs(choice.get("logprobs"), text) if request.sampling.logprobs else (),
+        reasoning=thought,
+        reasoning_tokens=_reasoning_tokens(usage),
+        top_logprobs=tops,
         model=whole(model)[:200] if isinstance(model, str) else "",
     )
 
@@ -135,18 +151,56 @@ def _text(message: dict[str, Any], reason: Any) -> tuple[str, FinishReason]:
         raise _UnusableError(f"unknown finish_reason {str(reason)[:40]!r}")
     if content is None and finish != "stop":
         content = ""  # filtered, or cut off before the answer began
+    if isinstance(content, list):
+        content = "".join(_texts(content, "text"))
     if not isinstance(content, str):
         raise _UnusableError(f"`content` is not text but {type(content).__name__}")
     return whole(content), finish
 
 
-def _logprobs(logprobs: Any, text: str) -> tuple[dict[str, float], ...]:
+def _thought(message: dict[str, Any]) -> str | None:
+    """What servers put beside the answer, or among its parts, as the model's thought."""
+    content = message.get("content")
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(said := message.get(name), str) and said.strip():
+            return whole(said).strip("\r\n")
+    parts = _texts(content, "thinking") if isinstance(content, list) else []
+    return "\n\n".join(parts).strip("\r\n") or None
+
+
+def _texts(parts: list[Any], kind: str) -> list[str]:
+    """The texts of a kind of parts: `text`, or `thinking`, whose text may be in parts itself."""
+    found = []
+    for piece in parts:
+        if isinstance(piece, dict) and piece.get("type", "text") == kind:
+            said = piece.get(kind)
+            found.append("".join(_texts(said, "text")) if isinstance(said, list) else said)
+    return [whole(said) for said in found if isinstance(said, str)]
+
+
+def _reasoning_tokens(usage: dict[str, Any]) -> int | None:
+    """The tokens of the thought, where the server says."""
+    details = usage.get("completion_tokens_details")
+    count = details.get("reasoning_tokens") if isinstance(details, dict) else usage.get("reasoning_tokens")
+    return _count(count) or None
+
+
+def _logprobs(logprobs: Any, text: str, thought: str | None) -> tuple[dict[str, float], ...]:
+    """The likeliest tokens at each position of the answer; none where the positions are a thought's."""
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not content and not text:
         return ()
     if not isinstance(content, list) or not content:
         raise _UnusableError("log-probabilities were asked for and are missing")
-    return tuple(_position(_dict(entry, "a log-probability entry")) for entry in content)
+    entries = [_dict(entry, "a log-probability entry") for entry in content]
+    positions = tuple(_position(entry) for entry in entries)
+    if thought is None:
+        return positions
+    tokens = ["".join(_logprob(entry)[0].split()) for entry in entries]
+    answer = "".join(text.split())
+    starts = (n for n in range(len(tokens)) if answer and "".join(tokens[n:]) == answer)
+    start = next(starts, None)
+    return () if start is None else positions[start:]
 
 
 def _position(entry: dict[str, Any]) -> dict[str, float]:

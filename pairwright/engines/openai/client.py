@@ -1,15 +1,19 @@
 """One job's way to an OpenAI-compatible server and back, through every fault on it."""
 
 import asyncio
+import json
+import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import httpx
 
 from pairwright.engines.openai.access import Access
 from pairwright.engines.openai.body import IGNORED, Invalid, body_limit, parse_body, request_body
 from pairwright.engines.openai.concurrency import AdaptiveLimit
+from pairwright.engines.openai.dialect import Dialect, adapted, named_field
 from pairwright.engines.openai.faults import (
     UNREACHABLE,
     connection_fault,
@@ -25,6 +29,8 @@ from pairwright.engines.probe import Kind, constraint_kind, constraint_probe, ig
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Job, Request
 
+log = logging.getLogger(__name__)
+
 MOST_IN_A_ROW = 20
 """Requests that may begin and fail for reasons of the server, with no answer to any since."""
 OUTAGE = 30.0
@@ -33,8 +39,20 @@ ERROR_BODY = 65536
 """Bytes that are read of a reply that says what is wrong."""
 
 _NOT_UNDERSTOOD = ("http_400", "http_422", "http_501")
+_ABOUT_FIELDS = (400, 403, 422)
 _CONNECT_SECONDS = 10.0
 _AGAIN = "finished work is kept; run the same command again"
+
+
+Asked: TypeAlias = Mapping[str, Any]
+"""The body of a request."""
+
+
+class Refusal(NamedTuple):
+    """A reply that may say how the request has to be said instead."""
+
+    fault: Fault
+    body: bytes
 
 
 class OpenAIClient:
@@ -55,6 +73,8 @@ class OpenAIClient:
         self._last_reply = time.monotonic()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
+        self._dialect = Dialect()
+        self._gives_logprobs = False
         self._http = httpx.AsyncClient(
             headers={
                 **access.headers,
@@ -121,9 +141,9 @@ class OpenAIClient:
 
     async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask until there is a completion or no further attempt makes sense."""
-        payload = request_body(job, self._model)
+        asked = request_body(job, self._model)
         while True:
-            outcome = await self._attempt(payload, job.request, attempts)
+            outcome = await self._attempt(asked, job.request, attempts)
             if isinstance(outcome, Completion):
                 self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                 return outcome
@@ -144,14 +164,14 @@ class OpenAIClient:
         """Close all connections."""
         await self._http.aclose()
 
-    async def _attempt(self, payload: bytes, request: Request, attempts: Attempts) -> Completion | Fault:
+    async def _attempt(self, asked: Asked, request: Request, attempts: Attempts) -> Completion | Fault:
         """Wait for a turn and the end of a cool-down, then ask once; all within the deadline."""
         again = attempts.last is not None
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
                 attempts.start(time.monotonic())
                 fault = await self._cool_down(attempts)
-                return fault or await self._ask(payload, request, attempts)
+                return fault or await self._ask(asked, request, attempts)
         except TimeoutError:
             return attempts.last or timed_out(self._deadline)
 
@@ -164,14 +184,14 @@ class OpenAIClient:
             await asyncio.sleep(min(wait + self._backoff.nudge(), left))
         return None
 
-    async def _ask(self, payload: bytes, request: Request, attempts: Attempts) -> Completion | Fault:
+    async def _ask(self, asked: Asked, request: Request, attempts: Attempts) -> Completion | Fault:
         """Send the request and learn from what comes back."""
         attempts.sent += 1
         sent_at = time.monotonic()
         self._open.add(asyncio.current_task())
         try:
             async with asyncio.timeout_at(attempts.ends):
-                outcome = await self._exchange(payload, request)
+                outcome = await self._exchange(asked, request)
         except TimeoutError:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
@@ -185,13 +205,40 @@ class OpenAIClient:
             self.limit.cool(outcome.wait)
         return replace(outcome, text=printable(self.access.redact(outcome.text)))
 
-    async def _exchange(self, payload: bytes, request: Request) -> Completion | Fault:
+    async def _exchange(self, asked: Asked, request: Request) -> Completion | Fault:
+        """Send a request; once more for each thing that a refusal teaches of the server's dialect."""
+        while True:
+            dialect = self._dialect
+            outcome = await self._send(dialect.spoken(asked), request)
+            if not isinstance(outcome, Refusal):
+                return outcome
+            if self._dialect == dialect and not self._learn(dialect.spoken(asked), outcome):
+                return outcome.fault
+
+    def _learn(self, sent: Asked, refusal: Refusal) -> bool:
+        """Whether a refusal says how the request has to be said instead. Stops where it never can be."""
+        found = adapted(self._dialect, sent, refusal.body)
+        if found is not None and found[0] != self._dialect:
+            self._dialect, said = found
+            if said:
+                log.warning("%s: %s", self.access.shown, printable(said))
+            return True
+        name = named_field(sent, refusal.body)
+        if name is not None and self._last_answer == float("-inf"):
+            instead = "; judge with --protocol text" if "logprobs" in name else ""
+            why = printable(self.access.redact(str(refusal.fault)))
+            self._stop(f"refuses every request for its `{name}`{instead} ({why})")
+        return False
+
+    async def _send(self, said: Asked, request: Request) -> Completion | Fault | Refusal:
         try:
+            payload = json.dumps(said).encode()
             async with self._http.stream("POST", self.access.chat, content=payload) as reply:
                 self._last_reply = time.monotonic()
                 if not reply.is_success:
                     body = await read_at_most(reply, ERROR_BODY)
-                    return status_fault(reply.status_code, reply.headers, body, time.time())
+                    fault = status_fault(reply.status_code, reply.headers, body, time.time())
+                    return Refusal(fault, body) if reply.status_code in _ABOUT_FIELDS else fault
                 if reply.headers.get("content-encoding", "identity") != "identity":
                     return invalid("the body is compressed, which was not asked for")
                 most = body_limit(request)
@@ -200,8 +247,11 @@ class OpenAIClient:
             return connection_fault(error)
         if len(body) > most:
             return invalid(f"the body is larger than {most} bytes")
-        answer = parse_body(body, request)
-        return invalid(answer.reason) if isinstance(answer, Invalid) else answer
+        answer = parse_body(body, request, logprobs=self._gives_logprobs)
+        if isinstance(answer, Invalid):
+            return invalid(answer.reason)
+        self._gives_logprobs |= bool(answer.top_logprobs)
+        return answer
 
     def _give_up(self, fault: Fault, attempts: Attempts) -> Completion:
         """The failure of one request, unless the fault is everybody's."""

@@ -23,7 +23,7 @@ JOBS = [PLAIN, WITH_LOGPROBS, CHOOSING, FORMED]
 
 
 def honest(one: Any = WITH_LOGPROBS) -> dict[str, Any]:
-    return answer(json.loads(request_body(one, "m")))
+    return answer(request_body(one, "m"))
 
 
 def read(body: bytes, one: Any = PLAIN) -> Completion | Invalid:

@@ -17,7 +17,7 @@ from pairwright.records import Message
 HEALED = {
     "html", "empty", "truncated", "bad_utf8", "empty_object", "list", "null", "deep", "big_number",
     "error_200", "choices_null", "choices_empty", "choices_dict", "choices_text", "no_message",
-    "content_null", "content_int", "content_list", "finish_unknown", "finish_null", "no_index_0",
+    "content_null", "content_int", "finish_unknown", "finish_null", "no_index_0",
     "gzip_bomb", "giant",
 }  # fmt: skip
 """Spoilt answers that are asked for again, at most three times."""
@@ -28,8 +28,8 @@ LOGPROB_FAULTS = {
 RETRIED = {"408", "409", "425", "429", "500", "501", "502", "503", "504", "520", "529"}
 BROKEN = {"reset", "reset_mid", "close", "short", "garbage"}
 HARMLESS = {
-    "ok", "plain", "reasoning", "shuffled", "duplicated", "no_index", "other_model", "model_int",
-    "usage_wrong", "usage_missing", "extra_fields", "bom",
+    "ok", "plain", "reasoning", "content_parts", "shuffled", "duplicated", "no_index", "other_model",
+    "model_int", "usage_wrong", "usage_missing", "extra_fields", "bom",
 }  # fmt: skip
 FINAL = {"400", "404", "405", "410", "413", "418", "422", "context_length", "context_vllm", "300"}
 
@@ -81,6 +81,7 @@ def test_oddities_are_read(fault: str, server: FaultServer, engine: Engine) -> N
     assert odd.failure is None
     assert odd.text.startswith("answer ")
     assert honest.model == "m@faultserver"
+    assert odd.reasoning == ("let me think" if fault in ("reasoning", "content_parts") else None)
     assert {"other_model": "somebody-else", "model_int": ""}.get(fault, honest.model) == odd.model
     counts = (0, 0) if fault.startswith("usage") else (7, 5)
     assert (odd.prompt_tokens, odd.completion_tokens) == counts

@@ -1,0 +1,106 @@
+"""Dialects: what refusals teach, in the words of the servers that refuse, and that it is learned once."""
+
+import json
+import logging
+
+import pytest
+from asking import ask, job, openai_engine
+from faultserver import FaultServer
+
+from pairwright.engines.openai.dialect import Dialect, adapted, named_field
+from pairwright.errors import PairwrightError
+
+SENT = {
+    "model": "m", "messages": [], "max_tokens": 16, "temperature": 0.7, "top_p": 1.0, "seed": 5, "n": 1,
+    "logprobs": True, "top_logprobs": 20,
+}  # fmt: skip
+OPENAI = {"type": "invalid_request_error"}
+REFUSALS = {
+    "OpenAI's models that reason": (
+        {"error": {"message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+                   "'max_completion_tokens' instead.", "param": "max_tokens", **OPENAI}},
+        {"max_tokens"}, {"max_completion_tokens"},
+    ),
+    "the same, of temperature": (
+        {"error": {"message": "Unsupported value: 'temperature' does not support 0.7 with this model. Only "
+                   "the default (1) value is supported.", "param": "temperature", **OPENAI}},
+        {"temperature"}, set(),
+    ),
+    "Gemini, in a list": (
+        [{"error": {"code": 400, "status": "INVALID_ARGUMENT",
+                    "message": 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'}}],
+        {"seed"}, set(),
+    ),
+    "Mistral, several at once": (
+        {"object": "error", "message": {"detail": [
+            {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}
+            for name in ("seed", "n")
+        ]}},
+        {"seed", "n"}, set(),
+    ),
+    "Anthropic, one of two": (
+        {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
+        {"top_p"}, set(),
+    ),
+    "transformers serve": ({"detail": "Unexpected keys in the request: {'n'}"}, {"n"}, set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "gone", "new"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_teaches_how_the_request_has_to_be_said(reply: object, gone: set, new: set) -> None:
+    found = adapted(Dialect(), SENT, json.dumps(reply).encode())
+    assert found is not None
+    assert SENT.keys() - found[0].spoken(SENT).keys() == gone
+    assert found[0].spoken(SENT).keys() - SENT.keys() == new
+
+
+@pytest.mark.parametrize("limit", ["5", "8"])
+def test_fewer_log_probabilities_are_asked_for(limit: str) -> None:
+    reply = f'{{"error": {{"message": "top_logprobs must be less than or equal to {limit}"}}}}'
+    found = adapted(Dialect(), SENT, reply.encode())
+    assert found is not None
+    assert found[0].spoken(SENT)["top_logprobs"] == int(limit)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 8 tokens; max_tokens is 16.",
+        "messages: text content blocks must be non-empty",
+        "fault 400",
+        "The temperature in the prompt is not allowed by our policy",
+    ],
+)
+def test_a_refusal_of_a_row_teaches_nothing(message: str) -> None:
+    reply = json.dumps({"error": {"message": message}}).encode()
+    assert adapted(Dialect(), SENT, reply) is None
+    assert named_field(SENT, reply) is None
+
+
+def test_what_is_refused_is_learned_once_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    with FaultServer(refuses=("max_tokens", "temperature", "seed", "n")) as server:
+        engine = openai_engine(server.url, max_concurrency=4)
+        with caplog.at_level(logging.WARNING):
+            completions = ask(engine, [job(f"question {i}") for i in range(40)])
+        engine.close()
+    assert all(c.failure is None for c in completions)
+    assert len(server.seen) == 40
+    assert len(server.refused) <= 4 * 4
+    assert {frozenset(s.body) for s in server.seen} == {
+        frozenset({"model", "messages", "max_completion_tokens", "top_p"})
+    }
+    said = [r.getMessage().split(": ", 1)[1] for r in caplog.records]
+    assert sorted(said) == [
+        "`max_tokens` is `max_completion_tokens` there",
+        "it takes no `seed`; its own is used",
+        "it takes no `temperature`; its own is used",
+    ]
+
+
+def test_a_request_that_can_never_succeed_ends_the_run_at_once() -> None:
+    with FaultServer(refuses=("logprobs",)) as server:
+        engine = openai_engine(server.url, max_concurrency=1)
+        with pytest.raises(PairwrightError, match=r"every request for its `logprobs`; .*--protocol text"):
+            ask(engine, [job(f"question {i}", logprobs=3) for i in range(40)])
+        engine.close()
+    assert len(server.refused) == 1
