@@ -8,11 +8,14 @@ Writes the table between the marks in docs/proof.md. What is finished in the fol
 
 import argparse
 import json
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from pairwright.folders.shards import read_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "proof.md"
@@ -51,12 +54,25 @@ def curves(folder: Path) -> list[str]:
     return [f"{last[f'eval_logratios/{side}']:+.1f}" for side in ("chosen", "rejected")]
 
 
+def saying(folder: Path) -> str:
+    """Share of held-out answers that say something of their own, before and after."""
+    says_something = runpy.run_path(str(ROOT / "examples" / "checks.py"))["says_something"]
+    said: dict[str, list[bool]] = {}
+    for row in (row for part in read_tables(folder / "asked") for row in part.to_pylist()):
+        prompt, answer = row["prompt"][-1]["content"], row["completion"][0]["content"]
+        said.setdefault(row["completion_model"], []).append(says_something(prompt, answer))
+    before = said.pop("hf:smollm2")
+    (after,) = said.values()
+    return " → ".join(f"{sum(share) / len(share):.0%}" for share in (before, after))
+
+
 def table(runs: Path) -> str:
     """What is finished, as Markdown."""
-    rows = [
-        "| seed | pairs | before | after | gain (95 %) | won, lost | unasked | ended | chosen, rejected |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    titles = (
+        *("seed", "pairs", "before", "after", "gain (95 %)", "won, lost"),
+        *("say something", "unasked", "ended", "chosen, rejected"),
+    )
+    rows = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     gains = []
     for seed in range(SEEDS):
         folder = runs / f"seed-{seed}"
@@ -74,6 +90,7 @@ def table(runs: Path) -> str:
             f"{after['pass_rate'][0]:.1%}",
             f"**{100 * gain:+.1f}** ({100 * low:+.1f} to {100 * high:+.1f})",
             f"{after['won']}, {after['lost']}",
+            saying(folder),
             " → ".join(f"{1 - model['pass_rate'][0]:.1%}" for model in clean),
             " → ".join(f"{model['ended']:.0%}" for model in asked["models"]),
             ", ".join(curves(folder)),
