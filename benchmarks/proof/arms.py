@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-_LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.3 --max_length_ratio 3"
+_LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.02 --max_length_ratio 3"
 """A verified repair may change much: capitals change every word."""
 _REPAIRED = f"revise {{answers}} --reviser python:{{repairs}}:repair --verify check:ifeval {_LOOSE}"
 _ASKED = f"--template revise_small --reply bare --max_tokens {{max_tokens}} --temperature 0.5 {_LOOSE}"
