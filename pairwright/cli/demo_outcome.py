@@ -1,5 +1,6 @@
 """What the demo ends with: the gain and its price, answers side by side, and where to look further."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pairwright.figures import Figures, figures_of
+from pairwright.folders.shards import read_tables
 from pairwright.records import KEPT
 from pairwright.terminal.text import printable
 
@@ -19,7 +21,10 @@ def show_outcome(console: Console, out: Path, seconds: float) -> None:
     """Print what the runs in `out` came to, `seconds` after the demo began."""
     asked, unasked = (_evaluation(out / name) for name in ("asked", "unasked"))
     console.print()
-    console.print(_table(asked, unasked, figures_of(out / "pairs"), figures_of(out / "model")))
+    table = _table(asked, unasked, figures_of(out / "pairs"), figures_of(out / "model"))
+    reason, *counts = _commonest_failure(out / "asked", [model["model"] for model in asked["models"]])
+    table.add_row(printable(f"failed: {reason}"), *counts)
+    console.print(table)
     _show_answers(console, asked["examples"][0]["won"][:_SHOWN])
     console.print(
         f"\n{gain_in_words(asked, unasked)}\n\n"
@@ -71,6 +76,20 @@ def _table(asked: Mapping[str, Any], unasked: Mapping[str, Any], pairs: Figures,
     table.add_row("no form unasked", *_rates(unasked["models"]))
     table.add_row("answers that ended by themselves", *(f"{m['ended']:.1%}" for m in asked["models"]))
     return table
+
+
+def _commonest_failure(folder: Path, models: Sequence[str]) -> tuple[str, ...]:
+    """What the verifier says most often of the last model's failures, and how often of each model's.
+
+    A model may learn to please a verifier: this is where it shows.
+    """
+    reasons: dict[str, Counter[str]] = {model: Counter() for model in models}
+    for table in read_tables(folder):
+        for row in table.select(["completion_model", "passed", "feedback"]).to_pylist():
+            if not row["passed"]:
+                reasons[row["completion_model"]][row["feedback"] or "no words"] += 1
+    commonest = max(reasons[models[-1]].items(), key=lambda c: (c[1], c[0]), default=("nothing", 0))[0]
+    return commonest, *(f"{reasons[model][commonest]:,}" for model in models)
 
 
 def _rates(models: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -45,6 +45,7 @@ def test_the_demo_measures_before_and_after_and_is_resumed(finished, tmp_path, c
     assert "Pass rate on 4 held-out prompts:" in shown
     assert "Answers with a form that nobody asked for, of" in shown
     assert "log-ratio of chosen answers in held-out pairs" in shown
+    assert "failed: The answer must" in shown
     for command in commands_of(DemoConfig(examples=examples, model=tiny, n=2, out=tmp_path / "demo")):
         assert f"$ pairwright {command[0]} " in first
     weights = tmp_path / "demo" / "model" / "model.safetensors"
