@@ -134,7 +134,7 @@ def content_hash(value: Any) -> str:
 
 
 def prompt_hash(prompt: Iterable[Message], *, whole: bool = False) -> str:
-    """Identity of a prompt: 16 hex digits of the hash of its messages, or all 32."""
+    """Identity of a prompt, the same wherever it stands: 16 hex digits of a hash of its messages, or 32."""
     found = content_hash([{"role": m.role, "content": m.content} for m in prompt])
     return found if whole else found[:16]
 
@@ -144,11 +144,6 @@ def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -
     if isinstance(value, str):
         return (Message(role=role, content=value),)
     return tuple(Message(role=m["role"], content=m["content"]) for m in value)
-
-
-def prompt_id(messages: Sequence[Message]) -> str:
-    """Hash of a prompt: the same conversation has the same one wherever it stands."""
-    return content_hash([{"role": m.role, "content": m.content} for m in messages])[:16]
 
 
 def transcript(messages: Sequence[Message]) -> str:

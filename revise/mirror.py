@@ -9,7 +9,7 @@ from typing import Any
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.pairs.minimality import measure
-from pairwright.records import Message, conversation, prompt_id
+from pairwright.records import Message, conversation, prompt_hash
 
 _SWAPPED = ("", "_model", "_template")
 
@@ -22,7 +22,7 @@ class Mirror:
 
     def check(self, rows: Input) -> None:
         """Raise `UsageError` when the column is not there, or holds something that is no prompt."""
-        there = [field.name for field in rows.carried]
+        there = rows.columns
         if self._column not in there:
             names = ", ".join(f"`{name}`" for name in there) or "none"
             raise UsageError(f"{rows.info.path}: no column `{self._column}` (--mirror); there are {names}")
@@ -34,7 +34,7 @@ class Mirror:
 
         A text takes the place of the last message; a list of messages that of the whole prompt.
         """
-        value = row.carried[self._column]
+        value = row.columns[self._column]
         if not value or (isinstance(value, str) and not value.strip()):
             return None
         if isinstance(value, str):
@@ -58,7 +58,7 @@ class Mirror:
         }
         chosen, rejected = (swapped[side][0]["content"] for side in ("chosen", "rejected"))
         return {
-            "prompt_id": prompt_id(prompt),
+            "prompt_id": prompt_hash(prompt),
             "prompt": [message.model_dump() for message in prompt],
             **swapped,
             **measure(chosen, rejected, original=rejected)._asdict(),

@@ -57,7 +57,7 @@ class Reviser(NamedTuple):
                 role=self.role,
                 messages=messages,
                 json_schema=REVISION_SCHEMA,
-                columns=row.carried,
+                columns=row.columns,
                 sample_index=row.occurrence,
             )
         return Request(

@@ -91,11 +91,11 @@ def labelled(row: Row, where: str) -> tuple[Candidate, Candidate] | None:
     a, b = row.candidates
     if (a.column, b.column) == ("chosen", "rejected"):
         return a, b
-    if PREFERENCE not in row.carried:
+    if PREFERENCE not in row.columns:
         raise UsageError(
             f"{where}: no `{PREFERENCE}` says which of `{a.column}` and `{b.column}` is better"
         )
-    label = row.carried[PREFERENCE]
+    label = row.columns[PREFERENCE]
     if label in TIES and not isinstance(label, bool):
         return None
     if isinstance(label, bool) or label not in (1, 2):

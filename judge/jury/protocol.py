@@ -31,7 +31,7 @@ class Case(NamedTuple):
     def of(cls, row: Row, texts: Sequence[str]) -> "Case":
         """Answers to the prompt of a row."""
         prompt = transcript(row.prompt)
-        return cls(row.row_id, prompt, tuple(texts), row.occurrence, row.prompt, row.carried)
+        return cls(row.row_id, prompt, tuple(texts), row.occurrence, row.prompt, row.columns)
 
     @property
     def nonce(self) -> str:

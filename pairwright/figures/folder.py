@@ -10,6 +10,7 @@ from pairwright.figures.rows import Prices, RunRows, rows_of_run
 from pairwright.figures.training import TrainingFigures, is_training, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.manifest import MANIFEST, load_manifest
+from pairwright.inputs.layouts import what_it_holds
 from pairwright.records import Record
 
 MEASURED = ("calibration", "winrate", "evaluation", "reward")
@@ -50,7 +51,10 @@ def figures_of(folder: Path, prices: Prices | None = None) -> Figures:
     if (folder / MANIFEST).is_file() and (rounds is None and training is None):
         rows = rows_of_run(folder, load_manifest(folder), prices)
     if rows is None and training is None and rounds is None:
-        raise UsageError(f"{folder}: holds no figures: no {MANIFEST}, no metrics.jsonl and no rounds in it")
+        raise UsageError(
+            f"{folder}: holds no figures: no {MANIFEST}, no metrics.jsonl and no rounds in it; "
+            f"{what_it_holds(folder)}"
+        )
     return Figures(
         folder=str(folder),
         rows=rows,

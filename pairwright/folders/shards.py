@@ -101,8 +101,8 @@ def commit_shard(
         counts=dict(Counter(o.status for o in outcomes)),
         further=sum(len(o.further) for o in outcomes if o.status == KEPT),
         sha256={part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data},
-        prompt_tokens=sum(o.columns.get("prompt_tokens") or 0 for o in outcomes),
-        completion_tokens=sum(o.columns.get("completion_tokens") or 0 for o in outcomes),
+        prompt_tokens=_total("prompt_tokens", schema, outcomes),
+        completion_tokens=_total("completion_tokens", schema, outcomes),
     )
     manifest = manifest.model_copy(update={"shards": manifest.shards | {index: shard}})
     manifest.save(folder)
@@ -112,6 +112,12 @@ def commit_shard(
         else:
             shard_file(folder, part, index).unlink(missing_ok=True)
     return manifest
+
+
+def _total(name: str, schema: pa.Schema, outcomes: Sequence[Outcome]) -> int:
+    """The sum of a column of ours; a user's of that name has another type."""
+    ours = name in schema.names and schema.field(name).type == pa.int32()
+    return sum(o.columns.get(name) or 0 for o in outcomes) if ours else 0
 
 
 def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:

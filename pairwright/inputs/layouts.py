@@ -166,7 +166,7 @@ def named_split(folder: Path, splits: Mapping[str, list[Path]], split: str | Non
         f"`{name}` ({_count([str(p) for p in files], 'file')})" for name, files in splits.items()
     )
     if split is None:
-        first = next(iter(splits))
+        first = "train" if "train" in splits else next(iter(splits))
         raise UsageError(
             f"{folder}: has the splits {listed}; name one: {folder}:{first}, or --split {first}"
         )

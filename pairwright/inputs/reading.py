@@ -11,6 +11,7 @@ from typing import Any
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.messages import kind_of, messages_of
+from pairwright.inputs.transcripts import turns_of
 from pairwright.records import Message
 
 Prompt = tuple[Message, ...]
@@ -158,6 +159,8 @@ def _history(value: Any, name: str, where: str) -> Prompt:
             for pair in pairs
             for role, text in zip(roles, pair, strict=True)
         )
+    if isinstance(value, str) and turns_of(value, f"{where}: `{name}`") is None:
+        raise UsageError(f"{where}: `{name}` is text; turns are messages, or pairs of question and answer")
     return messages_of(value, f"{where}: `{name}`", "user")
 
 

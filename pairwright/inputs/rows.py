@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from pairwright.inputs.occurrences import Occurrences
 from pairwright.inputs.reading import parse_row
 from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.inputs.transcripts import turns_of
+from pairwright.inputs.transcripts import is_transcript
 from pairwright.records import Message, canonical_json, content_hash, prompt_hash
 from pairwright.schema import RESERVED, STATUS
 
@@ -54,6 +55,13 @@ class Row(NamedTuple):
     """What is wrong with it, where a bad row is passed over; then the rest is empty."""
     reasoning: str | None = None
     """What was thought before the answer."""
+    given: Mapping[str, str] = MappingProxyType({})
+    """The input's own names of carried columns that have others here."""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The input's other columns under the names that the input has for them."""
+        return {self.given.get(name, name): value for name, value in self.carried.items()}
 
 
 class Parsed(NamedTuple):
@@ -116,6 +124,7 @@ class Input:
         self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)}, self._ours(), keep)
         foreign = self._source.own is None
         self.renamed = {old: new for old, new in self._names.items() if old != new and foreign}
+        self._given_names = {new: old for old, new in self._names.items() if old != new}
         self.reading = self._read_as()
         self._as_text: frozenset[str] = frozenset()
         self._occurrences = Occurrences()
@@ -132,6 +141,11 @@ class Input:
         """Whether a column of answers was found."""
         return self._columns.answer is not None
 
+    @property
+    def columns(self) -> list[str]:
+        """The input's own names of the columns that are carried."""
+        return list(self._names)
+
     def __iter__(self) -> Iterator[Row]:
         return (row for _, row in self.rows())
 
@@ -142,7 +156,7 @@ class Input:
             occurrence = count(parsed.content)
             if wanted(place):
                 if parsed.problem is None:
-                    yield place, self._row(parsed, occurrence)
+                    yield place, self._row(parsed, occurrence)._replace(given=self._given_names)
                 else:
                     row_id = content_hash([parsed.problem, occurrence])[:16]
                     yield place, Row(row_id, "", occurrence, (), None, {}, problem=parsed.problem)
@@ -219,7 +233,7 @@ class Input:
             found["shown in the prompt"] = shown
         _, first = next(iter(self._records()), ("", {}))
         text = first.get(self._columns.prompt or "") if not isinstance(first, UsageError) else None
-        if isinstance(text, str) and turns_of(text, self._path) is not None:
+        if isinstance(text, str) and is_transcript(text):
             found["transcripts"] = "split into turns"
         return found
 

@@ -29,6 +29,15 @@ _RENDERED = re.compile(
 )
 
 
+def is_transcript(text: str) -> bool:
+    """Whether a text is a conversation with its speakers."""
+    return _form_of(text) is not None
+
+
+def _form_of(text: str) -> _Form | None:
+    return next((form for form in _FORMS if form.begins.match(text)), None)
+
+
 def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
     """The turns of a text that is a conversation; None for any other text.
 
@@ -40,7 +49,7 @@ def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
             f"{where} is a conversation that a chat template has rendered already (`{mark[0].strip()}`); "
             "give its messages, each with `role` and `content`"
         )
-    form = next((form for form in _FORMS if form.begins.match(text)), None)
+    form = _form_of(text)
     if form is None:
         return None
     marks = list(form.turn.finditer(text))

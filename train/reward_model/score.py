@@ -164,7 +164,9 @@ def score(config: ScoreConfig) -> Manifest | None:
 
 def _look(config: ScoreConfig) -> None:
     """Show the first answers as the model would see them, or count all; score nothing."""
-    rows = Candidates(config.input, config.wanted_columns, config.limit, SCORED.names)
+    rows = Candidates(
+        config.source, config.wanted_columns, config.limit, SCORED.names, skip=config.skip_bad_rows
+    )
     scorer = RewardScorer(config)
     answers = tokens = 0
     for number, row in enumerate(rows):

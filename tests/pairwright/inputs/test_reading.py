@@ -1,0 +1,146 @@
+"""What a model is shown: whole prompts, in every form in which people keep them, or a sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.pairs import read_pairs
+from pairwright.inputs.rows import Input
+
+TOLD = {"role": "assistant", "content": "A."}
+ASKED = {"role": "user", "content": "Q?"}
+MORE = [{"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "Yes."}]
+
+
+def written(folder: Path, *rows: dict[str, Any]) -> str:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def turns(folder: Path, row: dict[str, Any], **wanted: Any) -> list[tuple[str, str]]:
+    [read] = Input(written(folder, row), Columns(carry_only=(), **wanted), None, answers=False)
+    return [(m.role, m.content) for m in read.prompt]
+
+
+SYSTEM = ("system", "Be brief.")
+SHOWN: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({"question": "Q?", "system": "Be brief."}, [SYSTEM, ("user", "Q?")]),
+    ({"prompt": "Q?", "system_prompt": "Be brief.", "chosen": "x"}, [SYSTEM, ("user", "Q?")]),
+    ({"messages": [ASKED], "system_message": "Be brief."}, [SYSTEM, ("user", "Q?")]),
+    ({"prompt": [{"role": "system", "content": "Be brief."}, ASKED], "system": "Be brief."},
+     [SYSTEM, ("user", "Q?")]),
+    ({"prompt": "Q?", "system": None}, [("user", "Q?")]),
+    ({"prompt": "Q?", "system": "  "}, [("user", "Q?")]),
+    ({"instruction": "Q?", "history": [["One?", "1."], ["Two?", "2."]], "system": "Be brief."},
+     [SYSTEM, ("user", "One?"), ("assistant", "1."), ("user", "Two?"), ("assistant", "2."),
+      ("user", "Q?")]),
+    ({"prompt": "Q?", "history": [ASKED, TOLD]}, [("user", "Q?"), ("assistant", "A."), ("user", "Q?")]),
+    ({"prompt": "Q?", "history": []}, [("user", "Q?")]),
+    ({"instruction": "Say it.", "input": "In French.", "context": "It is late."},
+     [("user", "Say it.\n\nIn French.\n\nIt is late.")]),
+    ({"question": "Who?", "context": "Ada wrote it."}, [("user", "Who?\n\nAda wrote it.")]),
+    ({"prompt": "Who?", "context": "a school"}, [("user", "Who?")]),
+    ({"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Q?"}]},
+     [SYSTEM, ("user", "Q?")]),
+    ({"prompt": "\n\nHuman: One?\n\nAssistant: 1.\n\nHuman: Q?\n\nAssistant:"},
+     [("user", "One?"), ("assistant", "1."), ("user", "Q?")]),
+    ({"prompt": "### Human: One?\n### Assistant: 1.\n### Human: Q?"},
+     [("user", "One?"), ("assistant", "1."), ("user", "Q?")]),
+    ({"prompt": "Human: is that a name?\n\nAssistant: is that one too?"},
+     [("user", "Human: is that a name?\n\nAssistant: is that one too?")]),
+    ({"prompt": [ASKED | {"content": [{"type": "text", "text": "Q"}, {"type": "text", "text": "?"}]}]},
+     [("user", "Q?")]),
+    ({"prompt": "Q?", "tools": None, "images": []}, [("user", "Q?")]),
+    ({"prompt": "  Q?\n"}, [("user", "  Q?\n")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "expected"), SHOWN)
+def test_all_of_a_prompt_is_shown(
+    tmp_path: Path, row: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert turns(tmp_path, row) == expected
+
+
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"messages": [ASKED, CALL, ASKED]}, "a message with `tool_calls`, and tool calls are not shown"),
+    ({"messages": [ASKED, {"role": "tool", "content": "7", "tool_call_id": "1"}]}, "`tool_call_id`"),
+    ({"messages": [ASKED | {"name": "Ada"}]}, "a message with `name`"),
+    ({"messages": [ASKED, TOLD | {"reasoning_content": "Hm."}, ASKED]}, "and thoughts are not shown"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+        "a part of type",
+    ),
+    ({"messages": [ASKED, {"role": "assistant", "content": " "}, ASKED]}, "an empty turn of the assistant"),
+    ({"messages": [ASKED, TOLD, {"role": "user", "content": ""}]}, "an empty turn of the user"),
+    ({"prompt": "Q?", "tools": [{"type": "function"}]}, "`tools` would be part of the prompt"),
+    ({"prompt": "Q?", "documents": ["d"]}, "`documents` would be part of the prompt"),
+    ({"prompt": "Q?", "images": ["x.png"]}, "`images` would be part of the prompt"),
+    (
+        {"prompt": "Q?", "chat_template_kwargs": {"enable_thinking": False}},
+        "`chat_template_kwargs` would be",
+    ),
+    (
+        {"prompt": [{"role": "system", "content": "Be long."}, ASKED], "system": "Be brief."},
+        "different system",
+    ),
+    ({"prompt": "Q?", "system": 7}, "`system` is a number; a system message is text"),
+    ({"prompt": [ASKED, TOLD, ASKED], "history": [["a", "b"]]}, "is a conversation already"),
+    ({"prompt": "Q?", "history": [["a", None]]}, "`history` has a turn that is no text"),
+    ({"prompt": "Q?", "history": "He said hello."}, "`history`"),
+    ({"prompt": "<|im_start|>user\nQ?<|im_end|>"}, "a chat template has rendered already"),
+    ({"prompt": "[INST] Q? [/INST]"}, "a chat template has rendered already"),
+    ({"instruction": "Q?", "context": 3}, "`context` is a number; beside `instruction` it must be text"),
+]
+
+
+@pytest.mark.parametrize(("row", "said"), REFUSED)
+def test_what_cannot_be_shown_is_refused(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=r"rows.jsonl line 1: ") as refused:
+        turns(tmp_path, row)
+    assert said in str(refused.value)
+
+
+def test_columns_can_be_named_or_kept_apart(tmp_path: Path) -> None:
+    row = {"prompt": "Q?", "persona": "Be brief.", "system": "linux", "tools": ["hammer"]}
+    path = written(tmp_path, row)
+    [read] = Input(path, Columns(system="persona", carry_only=("system", "tools")), None)
+    assert [(m.role, m.content) for m in read.prompt] == [SYSTEM, ("user", "Q?")]
+    assert read.carried == {"system": "linux", "tools": ["hammer"]}
+    with pytest.raises(UsageError, match=r"no column `person` \(--system_column\)"):
+        Input(path, Columns(system="person", carry_only=()), None)
+    with pytest.raises(UsageError, match=r"no column `tool` \(--carry_only\)"):
+        Input(path, Columns(carry_only=("tool",)), None)
+
+
+def test_what_is_read_into_a_prompt_is_part_of_what_a_run_is(tmp_path: Path) -> None:
+    """A folder that was begun when it was only carried along is refused, not mixed."""
+    system = Input(written(tmp_path, {"prompt": "Q?", "system": "Be brief."}), Columns(), None)
+    assert system.reading == {"shown in the prompt": ["system"]}
+    split = Input(written(tmp_path, {"prompt": "\n\nHuman: Q?"}), Columns(), None)
+    assert split.reading == {"transcripts": "split into turns"}
+    assert Input(written(tmp_path, {"instruction": "Q?", "input": "x"}), Columns(), None).reading == {}
+
+
+PAIRS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"prompt": "Q?", "chosen": [ASKED, TOLD, *MORE], "rejected": [ASKED, TOLD, MORE[0], TOLD]},
+     ["Q?", "A.", "Sure?"]),
+    ({"chosen": [ASKED, TOLD, *MORE], "rejected": [ASKED, TOLD, MORE[0], TOLD]}, ["Q?", "A.", "Sure?"]),
+    ({"chosen": "\n\nHuman: Q?\n\nAssistant: A.\n\nHuman: Sure?\n\nAssistant: Yes.",
+      "rejected": "\n\nHuman: Q?\n\nAssistant: A.\n\nHuman: Sure?\n\nAssistant: A."},
+     ["Q?", "A.", "Sure?"]),
+    ({"system": "Be brief.", "question": "Q?", "chosen": "Yes.", "rejected": "A."}, ["Be brief.", "Q?"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "contents"), PAIRS)
+def test_no_turn_of_a_pair_is_lost(tmp_path: Path, row: dict[str, Any], contents: list[str]) -> None:
+    [pair] = read_pairs([written(tmp_path, row)])
+    assert [m.content for m in pair.prompt] == contents
+    assert (pair.chosen.content, pair.rejected.content) == ("Yes.", "A.")
