@@ -270,7 +270,8 @@ def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
         sometimes = set().union(*(kinds[other] for other in others))
     else:
         always = {*(name for name, _ in _ROW), *_ANSWERS, *(field.name for field in STATUS)}
-        sometimes = set().union(*(kind for kind in kinds.values() if kind <= there))
+        needed = {kind: {c for c in some if c[0] not in LATER} for kind, some in kinds.items()}
+        sometimes = set().union(*(kinds[kind] for kind, some in needed.items() if some <= there))
         sometimes |= {(name, kind) for name, kind in there if name in _NUMBERS and _is_number(kind)}
     own = sometimes | {(f.name, f.type) for f in _LINEAGE}
     return frozenset(name for name, kind in there if name in always or (name, kind) in own)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pairwright.errors import PairwrightError
 from pairwright.figures.training import TRAINING_RECORD
 from pairwright.inputs.pairs import read_pairs
-from pairwright.records import prompt_id
+from pairwright.records import prompt_hash
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def seen_in_training(model: str, prompts: Collection[str]) -> int:
         record = json.loads((folder / TRAINING_RECORD).read_bytes())
         data = record["config"]["data"]
         pairs = read_pairs([data] if isinstance(data, str) else data)
-        return len({prompt_id(pair.prompt) for pair in pairs} & set(prompts))
+        return len({prompt_hash(pair.prompt) for pair in pairs} & set(prompts))
     except (OSError, ValueError, KeyError, TypeError, PairwrightError):
         return 0
 
