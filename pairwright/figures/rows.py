@@ -15,7 +15,7 @@ from pairwright.figures.verdicts import Verdicts, verdict_expressions, verdicts_
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import shard_file
 from pairwright.records import KEPT, Record
-from pairwright.schema import own_columns
+from pairwright.roles import own_columns
 
 if TYPE_CHECKING:
     import polars as pl

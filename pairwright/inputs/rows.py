@@ -19,7 +19,8 @@ from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
 from pairwright.records import Message, canonical_json, content_hash, prompt_hash
-from pairwright.schema import RESERVED, STATUS
+from pairwright.roles import RESERVED
+from pairwright.schema import STATUS
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from pairwright.inputs.json_files import JsonLines, json_file, refuse_foreign_fo
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
 from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
-from pairwright.schema import own_columns
+from pairwright.roles import own_columns
 
 _FILES = {".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zst", ".zip", ".arrow"}
 

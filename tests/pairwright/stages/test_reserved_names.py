@@ -16,7 +16,7 @@ from places import GOLDEN
 from pairwright.figures import figures_of
 from pairwright.folders.manifest import load_manifest
 from pairwright.inputs.sources import records
-from pairwright.schema import RESERVED
+from pairwright.roles import RESERVED
 
 FROZEN = GOLDEN / "frozen" / "inputs"
 KINDS: tuple[Any, ...] = ("text of the user's", 7.5, [1, 2], {"overall": 8, "why": "said"}, None)
