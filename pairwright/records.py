@@ -39,6 +39,8 @@ class Sampling(Record):
 class Request(Record):
     """One thing asked of one engine."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64")
+
     role: str
     """Which engine of the stage is asked: `policy`, `reviser`, `judge` …"""
     messages: tuple[Message, ...]

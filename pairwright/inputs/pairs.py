@@ -4,8 +4,9 @@
 Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, islice, pairwise
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from pairwright.errors import UsageError
@@ -30,6 +31,8 @@ class PairRow(NamedTuple):
     """How far apart the answers are said to be; only reward models read it."""
     tied: bool = False
     """Whether two equal scores stand behind it, so that nothing is to be learnt from it."""
+    columns: Mapping[str, Any] = MappingProxyType({})
+    """The row as it was read, for functions that judge it."""
     problem: str | None = None
     """What is wrong with it, where a row that is no pair is passed over; then the rest is empty."""
 
@@ -116,7 +119,7 @@ def parse_pair(record: Record, where: str, own: frozenset[str] | None = None) ->
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
     margin = record.get("margin") if own is None or "margin" in own else None
-    return PairRow(str(row_id), prompt, chosen, rejected, _margin(margin, where))
+    return PairRow(str(row_id), prompt, chosen, rejected, _margin(margin, where), columns=record)
 
 
 def _margin(value: Any, where: str) -> float | None:

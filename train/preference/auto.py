@@ -28,6 +28,7 @@ from pairwright.folders.durable import write_durably
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
 from pairwright.records import Record, content_hash
+from pairwright.schema import JUDGED_PAIR
 from train.devices.processes import say
 from train.models.language import model_identity
 from train.output.folder import AUTO, check_folder
@@ -121,11 +122,12 @@ def _by_judge(config: TrainConfig, folder: Path) -> dict[str, Any]:
     """A comparison of chosen answers with samples of the model, at temperature 1."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
-        {"prompt": [m.model_dump() for m in row.prompt], "chosen": row.chosen.content}
+        {n: value for n, value in row.columns.items() if n not in JUDGED_PAIR.names}
+        | {"prompt": [m.model_dump() for m in row.prompt], "chosen": row.chosen.content}
         for row in _slice(config)
     ]
     prompts = folder / "prompts.jsonl"
-    write_durably(prompts, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    write_durably(prompts, "".join(json.dumps(line, default=str) + "\n" for line in lines).encode())
     out = folder / "winrate"
     winrate(
         WinrateConfig(

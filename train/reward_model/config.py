@@ -8,6 +8,7 @@ from pairwright.config import GATE, OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
+from pairwright.plugins import Named
 from pairwright.stages.config import StageConfig
 from train.config import TrainingConfig, TrainingSettings, split_commas
 
@@ -70,8 +71,9 @@ class RewardConfig(GoldenPairsConfig, RewardSettings, TrainingConfig):
 class RewardModelConfig(Config):
     """Which reward model is asked."""
 
-    reward_model: str = Field(json_schema_extra=POSITIONAL)
-    """The reward model: a folder that `pairwright reward` wrote, or a model of the hub like it."""
+    reward_model: Named = Field(json_schema_extra=POSITIONAL)
+    """The reward model: a folder that `pairwright reward` wrote, or a model of the hub like it. Or whoever
+    else gives answers scores: a function (`FILE.py:NAME`), a check (`check:math`), an engine that rates."""
 
 
 class ScoreSettings(EngineOptions):

@@ -24,6 +24,7 @@ from train.forward.answers import Answer
 from train.forward.rewards import all_scores
 from train.models.language import model_identity
 from train.reward_model.config import ScoreConfig
+from train.reward_model.verified import VerifierScoreStage, by_verifier
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -154,6 +155,8 @@ def score(config: ScoreConfig) -> Manifest | None:
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
     the reward model is none, and `PairwrightError` for scores that are not finite.
     """
+    if by_verifier(config):
+        return run_stage(VerifierScoreStage(config), config, Candidates, run=config)
     require_reward_model(find_model(config.reward_model), config.reward_model)
     if config.preview or config.dry_run:
         _look(config)

@@ -54,6 +54,16 @@ def test_scores_decide_and_the_run_is_that_of_the_loss(tiny, scores, loss, rate,
     assert train(named).status == "already_finished"  # the same run by its name
 
 
+def test_a_function_decides_by_the_columns_of_the_pairs(tiny):
+    """All chosen answers are right by their own rows, and the tiny model never is."""
+    checks = tiny.folder / "checks.py"
+    checks.write_text("def right(prompt, answer, row):\n    return row['gold'] in answer\n")
+    pairs = [pair | {"gold": pair["chosen"][0]["content"]} for pair in numbered_pairs(8)]
+    data = str(write_jsonl(tiny.folder / "gold.jsonl", pairs))
+    decided = with_loss(tiny.config("out", data=data, judge=f"{checks}:right", max_length=64))
+    assert decided.loss == "apo_zero"
+
+
 def test_a_judge_compares_with_samples_of_the_model_and_is_asked_once(tiny, monkeypatch):
     save_reward_model(tiny.folder / "taste")
     config = tiny.config("out", judge=f"reward:{tiny.folder / 'taste'}", auto_prompts=6, max_length=64)
