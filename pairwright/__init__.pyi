@@ -7,7 +7,8 @@ from typing import Any, Literal, overload
 from pairwright.config import Config
 from pairwright.result import Result as Result
 
-_Named = str | PathLike[str] | Callable[..., Any]
+_One = str | PathLike[str] | Callable[..., Any]
+_Named = _One | Sequence[_One]
 """Text, a path, a result; where a name is taken, the object itself."""
 
 @overload
