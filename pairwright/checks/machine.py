@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pairwright.engines.openai.access import KEY_VARIABLES
+from pairwright.engines.openai.keys import GENERAL
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.settings import vllm_python
 from pairwright.errors import UsageError
@@ -49,7 +49,7 @@ def machine_findings(options: EngineOptions) -> Iterator[Finding]:
     cache = Path(os.environ.get("PAIRWRIGHT_CACHE") or "~/.cache/pairwright").expanduser()
     yield _disk("disk, cache", cache)
     yield _vllm(options)
-    keys = [name for name in KEY_VARIABLES if os.environ.get(name, "").strip()]
+    keys = [name for name in GENERAL if os.environ.get(name, "").strip()]
     yield Finding("API key", bool(keys) or None, f"in {keys[0]}" if keys else "none; own servers need none")
 
 

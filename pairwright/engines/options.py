@@ -29,6 +29,9 @@ class EngineOptions(Config):
     """Processes in which functions are called; default one a core, at most 8."""
     allow_code: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Let `check:code` run the programs in answers."""
+    api_key_env: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Environment variable that holds the key of the `openai:` server; of several servers,
+    `HOST=NAME,HOST=NAME`, and `HOST=-` for one that needs none."""
     thinking_tags: str = Field(default="auto", json_schema_extra=GATE | ADDED)
     """Tags around a model's thoughts, `OPENING,CLOSING`, beside those that are known; `none`: thoughts are
     left in the answers."""

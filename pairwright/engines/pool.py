@@ -1,9 +1,12 @@
 """The engines of a stage: one for each distinct spec, opened when first needed."""
 
+import contextlib
+import re
 from collections.abc import Mapping
 
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, open_engine
+from pairwright.engines.openai.keys import host_of, key_variables
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
@@ -18,6 +21,8 @@ class EnginePool:
     def __init__(self, roles: Mapping[str, str], options: EngineOptions) -> None:
         self._roles = dict(roles)
         self._options = options
+        urls = [spec.partition("@")[2] for spec in self._roles.values() if spec.startswith("openai:")]
+        self._keys = key_variables(urls, options.api_key_env) if urls else {}
         self._open: dict[str, Engine] = {}
         self.marks = read_marks(options.thinking_tags)
         """What stands before and after the thoughts in what these engines say."""
@@ -38,8 +43,33 @@ class EnginePool:
     def __getitem__(self, role: str) -> Engine:
         spec = self._roles[role]
         if spec not in self._open:
-            self._open[spec] = open_engine(spec, self._options)
+            self._open[spec] = open_engine(spec, self._options_of(spec))
         return self._open[spec]
+
+    def _options_of(self, spec: str) -> EngineOptions:
+        """The options of one engine: of several servers, each is told its own key alone."""
+        if len(self._keys) < 2 or not spec.startswith("openai:"):
+            return self._options
+        host = host_of(spec.partition("@")[2])
+        return self._options.model_copy(update={"api_key_env": f"{host}={self._keys[host]}"})
+
+    def go_on(self, recorded: Mapping[str, str], settings: str) -> None:
+        """Keep the names under which an earlier version began a run, which named models without servers.
+
+        `recorded` are the run's models by role, and `settings` all its settings as text: the servers that
+        stand there must be those of now, and no two of them share a name.
+        """
+        begun = set()
+        for spec in re.findall(r"openai:[^\s,\"\\]+", settings):
+            with contextlib.suppress(UsageError):
+                begun.add(engine_identity(spec, self._options))
+        planned = dict(self.identities)
+        for role, identity in planned.items():
+            old = recorded.get(role, "")
+            sharing = {planned.get(r) for r, name in recorded.items() if name == old}
+            same = identity in begun and sharing == {identity}
+            if same and old.startswith("openai:") and identity.startswith(f"{old}@http"):
+                self.identities[role] = old
 
     def open_all(self) -> None:
         """Open every engine now, to find out what does not work before anything is written."""

@@ -1,6 +1,7 @@
 """From a stage and its settings to a finished run folder."""
 
 import gc
+import json
 import logging
 import shutil
 import time
@@ -96,6 +97,8 @@ def run_stage(
         again = partial(run_stage, stage, config, read, models, run=run, budget=budget)
         return run_on_ray(partial(_as_worker, again), workers, run.out)
     with EnginePool(stage.roles, config) as engines:
+        if not run.fresh and (folder / MANIFEST).exists():
+            engines.go_on(*_begun_with(load_manifest(folder)))
         planned = _plan(stage, config, run, rows.info, {**engines.identities, **models}, rows.reading)
         if not (folder / MANIFEST).exists():
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
@@ -121,6 +124,11 @@ def _say_what_was_read(rows: Input, folder: Path) -> None:
         log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])
 
 
+def _begun_with(found: Manifest) -> tuple[dict[str, str], str]:
+    """The models of a run that is there, by role, and all its settings as text."""
+    return found.engines, json.dumps(found.config)
+
+
 def _as_worker(work: Callable[..., Manifest | None], share: str) -> Manifest | None:
     """What an actor does."""
     return work(workers=WorkersConfig(shard=share))
@@ -138,6 +146,7 @@ def _finished(
     if not found.complete or found.counts.get(FAILED) or found.input.sha256 != content:
         return None
     with EnginePool(stage.roles, config) as engines:
+        engines.go_on(*_begun_with(found))
         planned = _plan(stage, config, run, found.input, {**engines.identities, **models})
     if (planned.stage, planned.semantic, planned.gate) != (found.stage, found.semantic, found.gate):
         return None

@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 import httpx
 
+from pairwright.engines.openai.keys import NO_KEY, host_of, key_variables
 from pairwright.errors import UsageError
-
-KEY_VARIABLES = ("PAIRWRIGHT_API_KEY", "OPENAI_API_KEY")
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,15 @@ class Access:
         return text
 
 
-def server_access(address: str, environ: Mapping[str, str] = os.environ) -> Access:
+def server_access(address: str, environ: Mapping[str, str] = os.environ, variable: str = "") -> Access:
     """Access to the server at a URL such as `http://127.0.0.1:8000/v1`.
 
-    The key comes from the environment alone: command lines and settings are shown and stored.
+    The key comes from the environment alone, from `variable` or from where keys of this server are kept:
+    command lines and settings are shown and stored.
     """
     url = _parsed(address).copy_with(fragment=None)
     path = url.path.rstrip("/")
-    key = _key(environ)
+    key = _key(environ, key_variables([address], variable, environ)[host_of(address)], named=bool(variable))
     return Access(
         chat=url.copy_with(path=f"{path}/chat/completions"),
         models=url.copy_with(path=f"{path}/models"),
@@ -71,15 +71,16 @@ def _parsed(address: str) -> httpx.URL:
     return url
 
 
-def _key(environ: Mapping[str, str]) -> str:
-    """The API key, or nothing: servers of one's own mostly need none."""
-    for name in KEY_VARIABLES:
-        key = environ.get(name, "").strip()
-        if key and not (key.isascii() and key.isprintable()):
-            raise UsageError(f"{name} holds characters that no API key has; set it anew")
-        if key:
-            return key
-    return ""
+def _key(environ: Mapping[str, str], name: str, *, named: bool) -> str:
+    """The API key in a variable, or nothing: servers of one's own mostly need none."""
+    if name == NO_KEY:
+        return ""
+    key = environ.get(name, "").strip()
+    if not key and named:
+        raise UsageError(f"--api_key_env: {name} is not set; export it, or name another variable")
+    if key and not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{name} holds characters that no API key has; set it anew")
+    return key
 
 
 def _spellings(secret: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import time
 from pairwright.engines.openai.access import server_access
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.faults import printable
+from pairwright.engines.openai.keys import normalised
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
@@ -34,9 +35,9 @@ class OpenAIEngine:
         backoff: Backoff | None = None,
         patience: float = 5.0,
     ) -> None:
-        access = server_access(url)
+        access = server_access(url, variable=options.api_key_env)
         self.spec = spec if url == access.shown else f"openai:{model}@{access.shown}"
-        self.identity = f"openai:{model}"
+        self.identity = f"openai:{model}@{normalised(url)}"
         self.capacity = 2 * options.max_concurrency
         self._client = OpenAIClient(model, access, options, backoff or Backoff())
         self._done: queue.SimpleQueue[Finished | PairwrightError] = queue.SimpleQueue()

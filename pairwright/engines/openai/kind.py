@@ -4,6 +4,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pairwright.engines.base import Engine, EngineKind
+from pairwright.engines.openai.keys import normalised
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 
@@ -26,8 +27,9 @@ class OpenAIKind(EngineKind):
         return OpenAIEngine(model, url, options, spec)
 
     def identity(self, name: str, options: EngineOptions) -> str:
-        """Return the model as the server knows it."""
-        return f"openai:{_model_and_url(name)[0]}"
+        """Return the model as the server knows it, and the server."""
+        model, url = _model_and_url(name)
+        return f"openai:{model}@{normalised(url)}"
 
     def reports_logprobs(self, name: str) -> bool:
         """Most servers do; one that does not is found out by the first answer."""

@@ -56,8 +56,8 @@ def neighbours(note: str) -> list[str]:
     return [prompt("ok", f"{note} {i}") for i in range(3)]
 
 
-def test_is_an_engine(engine: Engine) -> None:
-    assert engine.identity == "openai:m"
+def test_is_an_engine(server: FaultServer, engine: Engine) -> None:
+    assert engine.identity == f"openai:m@{server.url}"
     assert engine.capacity == 16
     assert engine.poll() == []
 

@@ -1,0 +1,81 @@
+"""Which key opens which server: one that was set for a server never goes to another."""
+
+import os
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from pairwright.errors import UsageError
+
+GENERAL = ("PAIRWRIGHT_API_KEY", "OPENAI_API_KEY")
+"""Variables of a key for the one server of a command."""
+NO_KEY = "-"
+OWN = {
+    "api.openai.com": "OPENAI_API_KEY",
+    "api.anthropic.com": "ANTHROPIC_API_KEY",
+    "generativelanguage.googleapis.com": "GEMINI_API_KEY",
+    "api.mistral.ai": "MISTRAL_API_KEY",
+    "api.together.xyz": "TOGETHER_API_KEY",
+    "api.fireworks.ai": "FIREWORKS_API_KEY",
+    "api.groq.com": "GROQ_API_KEY",
+    "api.deepseek.com": "DEEPSEEK_API_KEY",
+    "openrouter.ai": "OPENROUTER_API_KEY",
+}
+"""Variables in which people keep the keys of hosted servers."""
+
+
+def key_variables(
+    urls: Iterable[str], named: str, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The variable that holds the key of each server, by host; `NO_KEY` where there is none.
+
+    `named` is `NAME`, or `HOST=NAME` several times with commas between. Raises `UsageError` where a key
+    for one server would have to open several.
+    """
+    hosts = list(dict.fromkeys(host_of(url) for url in urls))
+    by_host = _named(named, hosts)
+    found = {host: by_host.get(host) or _own(host, environ) for host in hosts}
+    left = [host for host, name in found.items() if name is None]
+    if len(hosts) > 1 and left and environ.get("PAIRWRIGHT_API_KEY", "").strip():
+        example = ",".join(f"{host}=VARIABLE" for host in hosts)
+        raise UsageError(
+            f"PAIRWRIGHT_API_KEY is the key of one server, and these are {len(hosts)} "
+            f"({', '.join(hosts)}); say which variable holds the key of which: --api_key_env {example} "
+            f"(- for none)"
+        )
+    if len(hosts) == 1 and not by_host:
+        general = [name for name in GENERAL if environ.get(name, "").strip()]
+        if general[:1] == ["PAIRWRIGHT_API_KEY"] or (general and hosts[0] not in OWN):
+            return {hosts[0]: general[0]}
+    return {host: NO_KEY if name is None else name for host, name in found.items()}
+
+
+def host_of(url: str) -> str:
+    """Host and port of a server, lower case, as people write them."""
+    return urlsplit(url).netloc.lower()
+
+
+def normalised(url: str) -> str:
+    """A server's address as one text: no query, no fragment, no user, no port that goes without saying."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(":80" if parts.scheme == "http" else ":443")
+    return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
+
+
+def _named(named: str, hosts: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for piece in filter(None, (piece.strip() for piece in named.split(","))):
+        host, equals, name = piece.rpartition("=")
+        if not equals and len(hosts) > 1:
+            raise UsageError(
+                f"--api_key_env {piece}: the key of which server? write "
+                f"{','.join(f'{host}={piece}' for host in hosts[:1])} for one of {', '.join(hosts)}"
+            )
+        if equals and host.lower() not in hosts:
+            continue  # of a server that another step of the command asks
+        found |= {host.lower(): name} if equals else dict.fromkeys(hosts, name)
+    return found
+
+
+def _own(host: str, environ: Mapping[str, str]) -> str | None:
+    name = OWN.get(host)
+    return name if name is not None and environ.get(name, "").strip() else None
