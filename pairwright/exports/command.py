@@ -18,6 +18,7 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit
 from pairwright.exports.json_lines import json_line
 from pairwright.exports.push import push_folder
+from pairwright.folders.claim import refuse_foreign
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
@@ -63,7 +64,7 @@ class ExportConfig(Config):
 def export(config: ExportConfig) -> None:
     """Write the folder, say what was left out and why, and push if that was asked."""
     chosen = FORMATS[config.to]
-    _check_folder(config.out)
+    refuse_foreign(config.out, RECORD, setting="--out")
     left_out: dict[str, int] = {}
     pairs = _records(config) if config.to == "jsonl" else _pairs(config)
     with _aside(config.out / chosen.file) as temporary:
@@ -81,16 +82,6 @@ def export(config: ExportConfig) -> None:
         console.print(Text(_said(left_out)), style="yellow")
     if config.push_to_hub is not None:
         console.print(Text(push_folder(config.out, config.push_to_hub, private=config.private)))
-
-
-def _check_folder(out: Path) -> None:
-    if out.is_file():
-        raise UsageError(f"{out}: is a file; name a folder to write to")
-    if not out.exists() or (out / RECORD).is_file():
-        return
-    others = sorted(p.name for p in out.rglob("*") if p.is_file() and not p.name.startswith(TEMPORARY))
-    if others:
-        raise UsageError(f"{out}: holds other files ({', '.join(others[:3])}); name a new folder")
 
 
 def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:

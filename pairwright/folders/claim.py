@@ -1,11 +1,54 @@
 """Whose a folder is: what may be written into it, and what settings it was begun with."""
 
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
+from pairwright.errors import UsageError
+from pairwright.folders.durable import TEMPORARY
+from pairwright.folders.lock import LOCK
 
-def changed_field(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+_SHOWN = 3
+
+
+def refuse_foreign(folder: Path, mark: str, *, setting: str, own: Sequence[str] = ()) -> None:
+    """Raise `UsageError` when `folder` is a file, or holds files and no `mark` that makes it ours.
+
+    `own` are patterns of what is left of a command that was killed before it wrote the mark;
+    `setting` is how the folder was named.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder for {setting}")
+    if not folder.exists() or (folder / mark).exists():
+        return
+    ours = (LOCK, f"{TEMPORARY}*", *own)
+    others = sorted(
+        p.name for p in folder.iterdir() if not any(fnmatch(p.name, o) for o in ours) and _holds(p)
+    )
+    if others:
+        shown = ", ".join(others[:_SHOWN])
+        raise UsageError(f"{folder}: holds other files ({shown}); choose another {setting}")
+
+
+def refuse_other(
+    folder: Path, found: Mapping[str, Any], planned: Mapping[str, Any], advice: str, *, what: str = "run"
+) -> None:
+    """Raise `UsageError`, naming what differs, when a folder was begun under other settings."""
+    if difference := changed_field(found, planned):
+        raise UsageError(f"{folder}: belongs to a {what} with other settings: {difference}; {advice}")
+
+
+def changed_field(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """Name of a setting that differs, with both values, or None."""
     for name in [*before, *(n for n in now if n not in before)]:
         if before.get(name) != now.get(name):
             return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"
     return None
+
+
+def _holds(path: Path) -> bool:
+    """Whether something is in it that is not half-written; a file is."""
+    if not path.is_dir():
+        return True
+    return any(p.is_file() and not p.name.startswith(TEMPORARY) for p in path.rglob("*"))

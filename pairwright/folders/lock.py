@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pairwright.errors import PairwrightError
 
+LOCK = ".lock"
+"""Name of the file that is locked."""
 _AGAIN_SECONDS = 0.05
 
 
@@ -18,7 +20,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, patience: float = 0.0) -> None:
-        self.path = folder / ".lock"
+        self.path = folder / LOCK
         self._patience = patience
         self._descriptor: int | None = None
 

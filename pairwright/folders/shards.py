@@ -18,9 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.folders.claim import changed_field
-from pairwright.folders.durable import TEMPORARY, sha256_file, sweep_temporaries, write_durably
+from pairwright.errors import PairwrightError
+from pairwright.folders.claim import changed_field, refuse_foreign, refuse_other
+from pairwright.folders.durable import sha256_file, sweep_temporaries, write_durably
 from pairwright.folders.manifest import MANIFEST, Manifest, Shard, load_manifest
 from pairwright.records import KEPT, Outcome
 from pairwright.schema import LATER, dropped
@@ -28,6 +28,7 @@ from pairwright.schema import LATER, dropped
 log = logging.getLogger(__name__)
 PARTS = ("dropped", "data")
 """In the order in which a shard's files are renamed into place."""
+_ANOTHER = "choose another --out, or start this one over with --fresh (finished completions are used again)"
 
 
 def shard_file(folder: Path, part: str, index: int) -> Path:
@@ -35,18 +36,9 @@ def shard_file(folder: Path, part: str, index: int) -> Path:
     return folder / part / f"train-{index:05d}.parquet"
 
 
-def refuse_foreign(folder: Path) -> None:
+def check_run_folder(folder: Path) -> None:
     """Raise `UsageError` when `folder` is there and holds something that is no run."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; name a folder to write to")
-    if not folder.exists() or (folder / MANIFEST).exists():
-        return
-    own = (".lock", "journal.sqlite", TEMPORARY)  # what a run leaves that was killed as it began
-    foreign = sorted(p.name for p in folder.iterdir() if not p.name.startswith(own))
-    if foreign:
-        raise UsageError(
-            f"{folder}: already holds other files ({', '.join(foreign[:3])}); name a new folder"
-        )
+    refuse_foreign(folder, MANIFEST, own=("journal.sqlite*",), setting="--out")
 
 
 def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
@@ -58,20 +50,18 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     for part in (folder, folder / "data", folder / "dropped"):
         sweep_temporaries(part)
     if not (folder / MANIFEST).exists():
-        refuse_foreign(folder)
+        check_run_folder(folder)
         planned.save(folder)
         return planned
     if fresh:
         return _start_over(folder, planned)
     found = load_manifest(folder)
-    difference = changed_field(
-        {"stage": found.stage} | found.semantic, {"stage": planned.stage} | planned.semantic
+    refuse_other(
+        folder,
+        {"stage": found.stage} | found.semantic,
+        {"stage": planned.stage} | planned.semantic,
+        _ANOTHER,
     )
-    if difference:
-        raise UsageError(
-            f"{folder}: made with other settings: {difference}; choose another --out, or start "
-            "this one over with --fresh (finished completions are used again)"
-        )
     gate = changed_field(found.gate, planned.gate)
     if gate:
         log.warning("%s: %s: sorting the finished completions again", folder, gate)

@@ -14,7 +14,7 @@ from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
-from pairwright.folders.shards import commit_shard, continue_run, refuse_foreign
+from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
 from pairwright.records import BAD_ROW, KEPT, Outcome
 from pairwright.reports.card import write_card
 from pairwright.sift.whole import WholeRow, WholeRows
@@ -59,7 +59,7 @@ def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
     `also` names what decides about rows besides the settings, such as the hash of a file.
     Raises `UsageError` when the folder belongs to something else.
     """
-    refuse_foreign(Path(config.out))
+    check_run_folder(Path(config.out))
     rows = config.rows
     outcomes = (_outcome(row, sieve) for row in rows.whole())
     return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
-from pairwright.folders.shards import refuse_foreign
+from pairwright.folders.shards import check_run_folder
 from pairwright.records import content_hash
 from pairwright.reports.card import CARD
 from pairwright.sift.folder import SiftConfig, kept, write_run
@@ -61,7 +61,7 @@ def split(config: SplitConfig) -> None:
             f"--test_share {config.test_share:g}"
         )
     for part in PARTS:
-        refuse_foreign(Path(config.out) / part)
+        check_run_folder(Path(config.out) / part)
     for part in PARTS:
         folder = Path(config.out) / part
         outcomes = (kept(row) for row in rows.whole() if part_of(row, config) == part)

@@ -20,7 +20,7 @@ from pairwright.folders.durable import require_space, write_durably
 from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import MANIFEST, InputInfo, Manifest, load_manifest
-from pairwright.folders.shards import columns_there, continue_run, refuse_foreign
+from pairwright.folders.shards import check_run_folder, columns_there, continue_run
 from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
 from pairwright.records import BAD_ROW, FAILED, content_hash
@@ -64,7 +64,7 @@ def run_stage(
     `Interrupted` after Ctrl-C; whatever was finished by then is kept.
     """
     folder = Path(run.out)
-    refuse_foreign(folder)
+    check_run_folder(folder)
     for spec in stage.roles.values():
         check_spec(spec)
     limits = Budget(budget or BudgetConfig())

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.folders.claim import changed_field
+from pairwright.errors import PairwrightError
+from pairwright.folders.claim import refuse_foreign, refuse_other
 from pairwright.folders.durable import TEMPORARY, sync_folder
 from train.output.checkpoint import (
     DAMAGED,
@@ -29,18 +29,12 @@ from train.output.state import read_state
 METRICS_FILE = "metrics.jsonl"
 TRACKERS = "trackers"
 AUTO = "auto"
-_LOCK = ".lock"
+_ANOTHER = "choose another output_dir, or throw it away with --fresh"
 
 
 def check_folder(folder: Path) -> None:
     """Raise `UsageError` if a folder holds what is not of a training run. Writes nothing."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; name a folder for output_dir")
-    entries = sorted(p.name for p in folder.iterdir()) if folder.exists() else []
-    ours = [name for name in entries if name in (_LOCK, AUTO) or name.startswith(TEMPORARY)]
-    if RECORD not in entries and len(ours) < len(entries):
-        others = ", ".join([name for name in entries if name not in ours][:3])
-        raise UsageError(f"{folder}: holds other files ({others}); choose another output_dir")
+    refuse_foreign(folder, RECORD, own=(AUTO,), setting="output_dir")
 
 
 def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
@@ -54,7 +48,7 @@ def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
         _clear(folder)
         planned.save(folder)
         return planned
-    refuse_other(folder, found.identity, planned.identity)
+    refuse_other(folder, found.identity, planned.identity, _ANOTHER)
     if found.status == "finished":
         _check_finished(folder, found)
         return found
@@ -67,17 +61,8 @@ def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     """The checkpoint to go on from, verified and of this very run; None to begin at the start."""
     newest = newest_sound(folder)
     if newest is not None:
-        refuse_other(newest, read_state(newest)["identity"], dict(identity))
+        refuse_other(newest, read_state(newest)["identity"], identity, _ANOTHER)
     return newest
-
-
-def refuse_other(folder: Path, found: dict[str, Any], planned: dict[str, Any]) -> None:
-    """Raise `UsageError`, naming what differs, if two runs are not the same."""
-    if difference := changed_field(found, planned):
-        raise UsageError(
-            f"{folder}: belongs to a run with other settings: {difference}; choose another "
-            "output_dir, or throw it away with --fresh"
-        )
 
 
 def publish(folder: Path, aside: Path, record: RunRecord) -> RunRecord:

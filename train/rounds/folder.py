@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.folders.claim import changed_field
-from pairwright.folders.durable import TEMPORARY, write_durably
+from pairwright.errors import PairwrightError
+from pairwright.folders.claim import refuse_foreign, refuse_other
+from pairwright.folders.durable import write_durably
 
 MEASURES = "measures.json"
-_OWN = (".lock", TEMPORARY)
 
 
 def enter(folder: Path, identity: dict[str, Any], kind: str) -> None:
@@ -23,22 +22,11 @@ def enter(folder: Path, identity: dict[str, Any], kind: str) -> None:
 
     Raises `UsageError` if it belongs to anything else.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; name a folder for output_dir")
     path = folder / f"{kind}.json"
+    refuse_foreign(folder, path.name, setting="output_dir")
     if path.exists():
-        found = _read(path)
-        if difference := changed_field(found, identity):
-            raise UsageError(
-                f"{folder}: belongs to a {kind} with other settings: {difference}; "
-                "choose another output_dir"
-            )
+        refuse_other(folder, _read(path), identity, "choose another output_dir", what=kind)
         return
-    entries = folder.iterdir() if folder.exists() else ()
-    if others := sorted(p.name for p in entries if not p.name.startswith(_OWN)):
-        raise UsageError(
-            f"{folder}: holds other files ({', '.join(others[:3])}); choose another output_dir"
-        )
     write_durably(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
 
 

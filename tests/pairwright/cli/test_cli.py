@@ -83,11 +83,11 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*SAMPLE[:3], "hf:./gone", "--out", "run"], 2, "./gone: there is no such folder"),
     ([*SAMPLE[:3], "hf:model", "--out", "run"], 2, "model has no weights"),
     ([*SAMPLE[:3], "hf:foreign", "--out", "run"], 2, "foreign has no config.json"),
-    ([*SAMPLE[:-1], "taken"], 2, "taken: is a file; name a folder to write to"),
+    ([*SAMPLE[:-1], "taken"], 2, "taken: is a file; name a folder for --out"),
     ([*SAMPLE[:-1], "taken/run"], 1, "taken/run: Not a directory"),
-    ([*SAMPLE[:-1], "foreign"], 2, "foreign: already holds other files (thesis.tex)"),
-    ([*SAMPLE[:-1], "foreign", "--fresh"], 2, "foreign: already holds other files (thesis.tex)"),
-    ([*SAMPLE[:-1], "foreign", "--preview"], 2, "foreign: already holds other files"),
+    ([*SAMPLE[:-1], "foreign"], 2, "foreign: holds other files (thesis.tex)"),
+    ([*SAMPLE[:-1], "foreign", "--fresh"], 2, "foreign: holds other files (thesis.tex)"),
+    ([*SAMPLE[:-1], "foreign", "--preview"], 2, "foreign: holds other files"),
     ([*SAMPLE[:3], "gpt:4", "--out", "run", "--preview"], 2, "unknown engine"),
     ([*SAMPLE[:3], "canned:gone.jsonl", "--out", "run", "--dry_run"], 2, "no such file"),
     (["stats", "gone"], 2, "gone: no such folder"),
@@ -134,7 +134,10 @@ def test_a_folder_of_other_settings_is_refused_by_name(
     assert run(capfd, *REVISE)[0] == 0
     before = tree(folder / "run")
     more = ["sample", *REVISE[1:2], "--policy", *REVISE[3:]]
-    assert "run: made with other settings: `stage` was 'revise' and is now 'sample'" in run(capfd, *more)[2]
+    assert (
+        "run: belongs to a run with other settings: `stage` was 'revise' and is now 'sample'"
+        in run(capfd, *more)[2]
+    )
     for change, named in (
         (["--temperature", "0.1"], "`temperature` was 0.7 and is now 0.1"),
         (["--direction", "worsen"], "`direction` was 'improve' and is now 'worsen'"),
@@ -145,7 +148,7 @@ def test_a_folder_of_other_settings_is_refused_by_name(
             capfd, *(REVISE[:2] + REVISE[4:] if "--reviser" in change else REVISE), *change
         )
         assert (code, out, err.count("\n")) == (2, "", 1), change
-        assert f"run: made with other settings: {named}" in err
+        assert f"run: belongs to a run with other settings: {named}" in err
         assert "--fresh" in err
         assert tree(folder / "run") == before
 

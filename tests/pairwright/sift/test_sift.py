@@ -171,7 +171,7 @@ def test_a_second_run_changes_nothing_and_another_setting_is_refused(pairs, tmp_
     assert files_of(tmp_path / "out") == before
     code, out, err = run(capfd, *map(str, argv), "--near", "0.9")
     assert (code, out) == (2, "")
-    assert "made with other settings: `near` was 0.8 and is now 0.9" in err
+    assert "belongs to a run with other settings: `near` was 0.8 and is now 0.9" in err
     done(capfd, *argv, "--near", "0.9", "--fresh")
 
 
