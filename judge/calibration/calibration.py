@@ -1,11 +1,10 @@
 """`calibration.json`: what was measured of a judge, and whether that is enough to let it work."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from judge.calibration.agreement import BINS, calibration_error, kappa, plain_verdict, point
 from judge.jury.config import JuryConfig
@@ -16,6 +15,7 @@ from pairwright.engines.kinds import engine_identity
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Rate, share
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_record
 from pairwright.records import FAILED, KEPT, Record, content_hash
 
 CALIBRATION = "calibration.json"
@@ -156,15 +156,11 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
 
 def load_calibration(folder: Path) -> Calibration:
     """What `calibrate` wrote into a folder. Raises `UsageError` when there is nothing of the kind."""
-    path = folder / CALIBRATION
-    try:
-        return Calibration.model_validate(json.loads(path.read_text()))
-    except FileNotFoundError:
-        raise UsageError(
-            f"{folder}: no {CALIBRATION} here; make one with pairwright calibrate … --out {folder}"
-        ) from None
-    except (OSError, ValueError, ValidationError) as error:
-        raise UsageError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    again = f"make one with pairwright calibrate … --out {folder}"
+    found = read_record(folder / CALIBRATION, Calibration, again)
+    if found is None:
+        raise UsageError(f"{folder}: no {CALIBRATION} here; {again}")
+    return found
 
 
 def require_calibrated(

@@ -1,13 +1,11 @@
 """`pairwright winrate`: which of two models gives the better answers."""
 
-import json
 import logging
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +16,7 @@ from judge.comparison.statistics import bootstrap, fit_length, in_words, length_
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_record
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
 from pairwright.records import FAILED, Record, Sampling
@@ -25,6 +24,7 @@ from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
 
 WINRATE = "winrate.json"
+_AGAIN = "make it with pairwright winrate … --fresh"
 log = logging.getLogger(__name__)
 
 
@@ -141,11 +141,10 @@ def measured(config: WinrateConfig, manifest: Manifest, mismatch: Mismatch) -> W
 
 def load_winrate(folder: Path) -> Winrate:
     """What `winrate` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
-    path = folder / WINRATE
-    try:
-        return Winrate.model_validate(json.loads(path.read_text()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise PairwrightError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    found = read_record(folder / WINRATE, Winrate, _AGAIN)
+    if found is None:
+        raise PairwrightError(f"{folder}: no {WINRATE} here; {_AGAIN}")
+    return found
 
 
 def winrate_table(found: Winrate) -> Table:

@@ -1,22 +1,22 @@
 """What an evaluation comes to: `evaluation.json`."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from judge.evaluation.config import EvaluateSettings
 from judge.evaluation.statistics import Vector, difference, pass_at, rate
 from pairwright.errors import PairwrightError
 from pairwright.figures.intervals import Interval, sign_test
+from pairwright.folders.json_record import read_record
 from pairwright.records import Record
 from pairwright.verifiers.spec import split_specs
 
 EVALUATION = "evaluation.json"
+_AGAIN = "make it with pairwright eval … --fresh"
 _EXAMPLES = 6
 """Prompts shown of those that a model won, and of those that it lost."""
 _INSTRUCTIONS = "instruction_id_list"
@@ -130,11 +130,10 @@ def in_words(models: Sequence[ModelMeasures]) -> str:
 
 def load_evaluation(folder: Path) -> Evaluation:
     """What `eval` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
-    path = folder / EVALUATION
-    try:
-        return Evaluation.model_validate(json.loads(path.read_text()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise PairwrightError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    found = read_record(folder / EVALUATION, Evaluation, _AGAIN)
+    if found is None:
+        raise PairwrightError(f"{folder}: no {EVALUATION} here; {_AGAIN}")
+    return found
 
 
 def _by(

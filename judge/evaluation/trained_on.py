@@ -1,12 +1,12 @@
 """Prompts of an evaluation that a model was trained on."""
 
-import json
 import logging
 from collections.abc import Collection
 from pathlib import Path
 
 from pairwright.errors import PairwrightError
 from pairwright.figures.training import TRAINING_RECORD
+from pairwright.folders.json_record import read_json
 from pairwright.inputs.pairs import read_pairs
 from pairwright.records import prompt_hash
 
@@ -20,7 +20,7 @@ def seen_in_training(model: str, prompts: Collection[str]) -> int:
     """
     folder = Path(model.removeprefix("hf:"))
     try:
-        record = json.loads((folder / TRAINING_RECORD).read_bytes())
+        record = read_json(folder / TRAINING_RECORD, "") or {}
         data = record["config"]["data"]
         pairs = read_pairs([data] if isinstance(data, str) else data)
         return len({prompt_hash(pair.prompt) for pair in pairs} & set(prompts))

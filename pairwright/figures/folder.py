@@ -1,14 +1,14 @@
 """Which kinds of figures a folder has, and all of them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from pairwright.errors import PairwrightError, UsageError
+from pairwright.errors import UsageError
 from pairwright.figures.rounds import RoundFigures, has_rounds, rounds_of
 from pairwright.figures.rows import Prices, RunRows, rows_of_run
 from pairwright.figures.training import TrainingFigures, is_training, training_of
 from pairwright.figures.words import in_words
+from pairwright.folders.json_record import read_json
 from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.inputs.layouts import what_it_holds
 from pairwright.records import Record
@@ -61,15 +61,5 @@ def figures_of(folder: Path, prices: Prices | None = None) -> Figures:
         training=training,
         in_words=in_words(training) if training else "",
         rounds=rounds,
-        **{name: _measured(folder / f"{name}.json") for name in MEASURED},
+        **{name: read_json(folder / f"{name}.json", "run its command again") for name in MEASURED},
     )
-
-
-def _measured(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise PairwrightError(f"{path}: damaged ({error}); run its command again") from None
-    return found if isinstance(found, dict) else None

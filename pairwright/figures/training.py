@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from pairwright.errors import PairwrightError
+from pairwright.folders.json_record import read_json
 from pairwright.records import Record
 
 METRICS_FILE = "metrics.jsonl"
@@ -50,7 +51,7 @@ def is_training(folder: Path) -> bool:
 
 def training_of(folder: Path) -> TrainingFigures:
     """Figures of a training folder, finished or not. Raises `PairwrightError` for a broken file."""
-    record = _record(folder)
+    record = read_json(folder / TRAINING_RECORD, "restore it or train again") or {}
     curves = _curves(folder / METRICS_FILE)
     return TrainingFigures(
         finished=record.get("status") == "finished",
@@ -61,17 +62,6 @@ def training_of(folder: Path) -> TrainingFigures:
         curves={n: c for n, c in curves.items() if not n.startswith(HELD_OUT)},
         held_out={n.removeprefix(HELD_OUT): c for n, c in curves.items() if n.startswith(HELD_OUT)},
     )
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / TRAINING_RECORD
-    if not path.is_file():
-        return {}
-    try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise PairwrightError(f"{path}: damaged ({error}); restore it or train again") from None
-    return record
 
 
 def _curves(path: Path) -> dict[str, Curve]:

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import parsed, read_json
 from pairwright.records import KEPT, Record, content_hash
 
 MANIFEST = "run.json"
@@ -90,14 +91,11 @@ class Manifest(Record):
 def load_manifest(folder: Path) -> Manifest:
     """The manifest of a run folder. Raises `UsageError` when there is none or it cannot be read."""
     path = folder / MANIFEST
-    try:
-        values = json.loads(path.read_text())
-        derived = {name: values.pop(name) for name in ("fingerprint", "counts", "hash")}
-        manifest = Manifest.model_validate(values)
-    except FileNotFoundError:
-        raise UsageError(f"{folder}: no {MANIFEST} here, so this is not a run folder") from None
-    except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:
-        raise PairwrightError(f"{path}: damaged ({str(error).splitlines()[0]}); {_MENDING}") from error
+    values = read_json(path, _MENDING)
+    if values is None:
+        raise UsageError(f"{folder}: no {MANIFEST} here, so this is not a run folder")
+    derived = {name: values.pop(name, None) for name in ("fingerprint", "counts", "hash")}
+    manifest = parsed(path, values, Manifest, _MENDING)
     if derived != manifest._derived(values):
         raise PairwrightError(f"{path}: damaged (it does not have its own hash); {_MENDING}")
     return manifest

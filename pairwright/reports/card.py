@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_json
 from pairwright.folders.manifest import Manifest
 from pairwright.pairs.word_diff import word_diff
 from pairwright.terminal.text import printable
@@ -86,11 +87,8 @@ def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
 
 def _calibration(folder: Path, manifest: Manifest) -> dict[str, Any] | None:
     """What was measured of the judge: by this run itself, or by the one it was told of."""
-    path = Path(manifest.config.get("calibration") or folder) / "calibration.json"
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_bytes())
-    return found
+    measured = Path(manifest.config.get("calibration") or folder)
+    return read_json(measured / "calibration.json", "run pairwright calibrate again")
 
 
 def _example(folder: Path, manifest: Manifest) -> dict[str, str] | None:

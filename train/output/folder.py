@@ -23,7 +23,7 @@ from train.output.checkpoint import (
     newest_sound,
     sealed,
 )
-from train.output.record import RECORD, RunRecord, read_record
+from train.output.record import RECORD, RunRecord, record_of
 from train.output.state import read_state
 
 METRICS_FILE = "metrics.jsonl"
@@ -43,7 +43,7 @@ def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
     Raises `UsageError`, naming what differs, when the folder belongs to another run. Only for the
     holder of the folder's lock.
     """
-    found = read_record(folder) if not fresh else None
+    found = record_of(folder) if not fresh else None
     if found is None:
         _clear(folder)
         planned.save(folder)
@@ -95,7 +95,7 @@ def _clear(folder: Path) -> None:
     _sweep(folder)
     for path in (*folder.glob(f"{PREFIX}*"), *folder.glob(f"{DAMAGED}*"), folder / TRACKERS):
         shutil.rmtree(path, ignore_errors=True)
-    earlier = read_record(folder)
+    earlier = record_of(folder)
     for name in (*(earlier.files if earlier else ()), METRICS_FILE, RECORD):
         (folder / name).unlink(missing_ok=True)
 

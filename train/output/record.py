@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from pairwright.errors import PairwrightError
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_record
 from pairwright.records import Record
 from train.config import TrainingConfig
 
@@ -43,17 +43,9 @@ class RunRecord(Record):
         write_durably(folder / RECORD, (text + "\n").encode("utf-8", "surrogatepass"))
 
 
-def read_record(folder: Path) -> RunRecord | None:
+def record_of(folder: Path) -> RunRecord | None:
     """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
-    try:
-        return RunRecord.model_validate_json((folder / RECORD).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise PairwrightError(
-            f"{folder / RECORD}: damaged ({reason}); restore it or choose another output_dir"
-        ) from None
+    return read_record(folder / RECORD, RunRecord, "restore it or choose another output_dir")
 
 
 class TrainResult(Record):

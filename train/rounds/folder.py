@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pairwright.errors import PairwrightError
 from pairwright.folders.claim import refuse_foreign, refuse_other
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_json
 
 MEASURES = "measures.json"
+_ADVICE = "restore it or choose another output_dir"
 
 
 def enter(folder: Path, identity: dict[str, Any], kind: str) -> None:
@@ -24,8 +25,8 @@ def enter(folder: Path, identity: dict[str, Any], kind: str) -> None:
     """
     path = folder / f"{kind}.json"
     refuse_foreign(folder, path.name, setting="output_dir")
-    if path.exists():
-        refuse_other(folder, _read(path), identity, "choose another output_dir", what=kind)
+    if (found := read_json(path, _ADVICE)) is not None:
+        refuse_other(folder, found, identity, "choose another output_dir", what=kind)
         return
     write_durably(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -37,8 +38,7 @@ def round_folder(folder: Path, number: int) -> Path:
 
 def read_measures(folder: Path) -> dict[str, Any] | None:
     """The measures of a round that is over; they are what is written last of it."""
-    path = folder / MEASURES
-    return _read(path) if path.exists() else None
+    return read_json(folder / MEASURES, _ADVICE)
 
 
 def write_measures(folder: Path, measures: dict[str, Any]) -> None:
@@ -52,13 +52,3 @@ def finished_rounds(folder: Path) -> Iterator[dict[str, Any]]:
     while (found := read_measures(round_folder(folder, number))) is not None:
         yield found
         number += 1
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise PairwrightError(
-            f"{path}: damaged ({error}); restore it or choose another output_dir"
-        ) from None
-    return values

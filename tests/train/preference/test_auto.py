@@ -13,7 +13,7 @@ from tiny_model import TinyRun, numbered_pairs
 from judge.comparison.command import load_winrate
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval
-from train.output.record import read_record
+from train.output.record import record_of
 from train.preference import auto
 from train.preference.auto import Choice, choose, with_loss
 from train.preference.config import TrainConfig
@@ -44,7 +44,7 @@ def scored(tiny, scores):
 def test_scores_decide_and_the_run_is_that_of_the_loss(tiny, scores, loss, rate, capfd):
     config = tiny.config("out", data=scored(tiny, scores), score_column="edge")
     train(config)
-    record = read_record(tiny.folder / "out")
+    record = record_of(tiny.folder / "out")
     assert record.status == "finished"
     assert record.config["loss"] == record.identity["loss"] == loss
     choice = Choice.model_validate_json((tiny.folder / "out" / "auto" / "choice.json").read_bytes())
