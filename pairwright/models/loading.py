@@ -63,6 +63,11 @@ def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Lo
     tokenizer = load_tokenizer(name)
     model = read_model(AutoModelForSequenceClassification, source, name, dtype=dtype)
     require_head(model, name)
+    if tokenizer.vocab_size > (rows := model.get_input_embeddings().num_embeddings):
+        raise UsageError(
+            f"{name}: its tokenizer knows {tokenizer.vocab_size:,} tokens and its weights {rows:,}; they are "
+            "not of one model"
+        )
     for settings in (model.config, model.config.get_text_config()):
         if settings.pad_token_id is None:
             settings.pad_token_id = 0  # it refuses batches without one; what it reads there is not used

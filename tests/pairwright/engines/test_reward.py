@@ -20,6 +20,7 @@ from pairwright.engines.options import EngineOptions
 from pairwright.engines.reward import last_token_scores
 from pairwright.errors import UsageError
 from pairwright.models.chat import encode_answer
+from pairwright.models.loading import load_for_scoring
 from pairwright.records import Job, Message, Request, conversation
 
 
@@ -126,3 +127,14 @@ def test_what_is_no_reward_model_is_refused(folder, tmp_path):
     with pytest.raises(UsageError, match="not asked in words"):
         judge(JudgeConfig(**shared, judge=f"reward:{folder}", protocol="text"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path):
+    tokenizer = tiny_tokenizer()
+    few = len(tokenizer) - 20
+    shape = LlamaConfig(vocab_size=few, eos_token_id=0, pad_token_id=0, num_labels=1, **SHAPE)
+    AutoModelForSequenceClassification.from_config(shape).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    said = rf"its tokenizer knows {len(tokenizer)} tokens and its weights {few}; they are not of one model"
+    with pytest.raises(UsageError, match=said):
+        load_for_scoring(str(tmp_path))
