@@ -65,8 +65,8 @@ def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Lo
     require_head(model, name)
     if tokenizer.vocab_size > (rows := model.get_input_embeddings().num_embeddings):
         raise UsageError(
-            f"{name}: its tokenizer knows {tokenizer.vocab_size:,} tokens and its weights {rows:,}; they are "
-            "not of one model"
+            f"{name}: its tokenizer knows {tokenizer.vocab_size:,} tokens and its weights {rows:,}; "
+            "they are not of one model"
         )
     for settings in (model.config, model.config.get_text_config()):
         if settings.pad_token_id is None:
