@@ -94,6 +94,12 @@ class ReviseStage:
             if status != KEPT:
                 columns = self._columns(answer, model, thought)
                 return Outcome(status=status, reason=f"the policy's answer: {reason}", columns=columns)
+        else:
+            given = part(answer, self._marks)  # so that both sides lose a thought alike
+            answer, thought = given.answer, thought or given.thought
+            if not given.ended:
+                columns = self._columns(answer, model, thought)
+                return Outcome(status="empty", reason="the answer is a thought alone", columns=columns)
         scores: dict[str, Any] = {}
         if self._verification is not None:
             verdict, scores = yield from self._verification.answer(row, answer)

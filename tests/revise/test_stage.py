@@ -209,3 +209,21 @@ def test_a_bare_reply_is_the_revision() -> None:
     cut = Completion(text=BETTER, finish_reason="length")
     _, outcome = play(small, row(), cut, cut)
     assert outcome.status == "truncated"
+
+
+def test_an_answer_with_a_thought_loses_it_on_both_sides() -> None:
+    """What was thought before the answer is kept, for both: the revision revises that answer."""
+    thought = f"<think>\n2 + 2?\n</think>\n\n{ANSWER}"
+    small = stage(template="revise_small", reply="bare")
+    [request], outcome = play(small, row(answer=thought), Completion(text=f"<think>hm</think>{BETTER}"))
+    assert "<think>" not in request.messages[-1].content
+    said = {side: outcome.columns[side][0]["content"] for side in ("chosen", "rejected")}
+    assert said == {"chosen": BETTER, "rejected": ANSWER}
+    assert {outcome.columns[f"{side}_reasoning"] for side in said} == {"2 + 2?"}
+
+
+def test_an_answer_that_is_a_thought_alone_is_not_revised() -> None:
+    work = stage().work(row(answer="<think>\n2 + 2?"), 0)
+    with pytest.raises(StopIteration) as ended:
+        next(work)
+    assert (ended.value.value.status, ended.value.value.columns["chosen_reasoning"]) == ("empty", "2 + 2?")
