@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from train.forward.answers import Answer, collate
-from train.forward.layout import lay_out, moved
+from train.forward.answers import Answer, collate, moved
+from train.forward.layout import lay_out
 from train.forward.logprobs import token_logprobs
 
 PROMPTS = 4

@@ -31,7 +31,7 @@ import torch
 
 from pairwright.inputs.sources import records
 from pairwright.models.loading import load_for_scoring, load_tokenizer
-from train.forward.layout import tree_support
+from train.forward.support import tree_support
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, encode_reward_pairs
 from train.reward_model.report import PairScores, assess, calibration, score_pairs

@@ -73,13 +73,8 @@ class Padded(NamedTuple):
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What a model is called with."""
-        positions_T = torch.arange(self.input_ids_AT.shape[1], device=self.input_ids_AT.device)
-        return {
-            "input_ids": self.input_ids_AT,
-            "attention_mask": self.mask_AT,
-            "position_ids": positions_T.expand_as(self.input_ids_AT),
-        }
+        """What a model is called with; it counts positions itself, as it does for anybody."""
+        return {"input_ids": self.input_ids_AT, "attention_mask": self.mask_AT}
 
     @property
     def rows_A(self) -> Tensor:
@@ -95,6 +90,24 @@ class Padded(NamedTuple):
         """Sums (A,); one row an answer, so that none depends on what else is in the batch."""
         padded_AL = logps_N.new_zeros(len(self.tokens_A), self.input_ids_AT.shape[1])
         return padded_AL.index_put((self.rows_N, self.offsets_N), logps_N).sum(1)
+
+
+def distinct(answers: Sequence[Answer]) -> tuple[list[Answer], list[int]]:
+    """The different ones among answers, and the place of each answer among them."""
+    numbers: dict[tuple[bytes, bytes], int] = {}
+    places = [numbers.setdefault(_key(answer), len(numbers)) for answer in answers]
+    firsts = {place: answer for answer, place in zip(reversed(answers), reversed(places), strict=True)}
+    return [firsts[number] for number in range(len(numbers))], places
+
+
+def _key(answer: Answer) -> tuple[bytes, bytes]:
+    return answer.prompt_tokens.tobytes(), answer.answer_ids.tobytes()
+
+
+def moved(laid: Any, device: torch.device) -> Any:
+    """Its tensors on a device."""
+    parts = (p.to(device, non_blocking=True) if isinstance(p, Tensor) else p for p in laid)
+    return type(laid)(*parts)
 
 
 def collate(answers: Sequence[Answer]) -> Padded:

@@ -9,7 +9,8 @@ there can run on forests. Without a forest both are `sdpa`. Two backends do the 
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -34,6 +35,20 @@ def backends(device: torch.device) -> tuple[str, ...]:
     return (BY_BLOCKS, BY_TREE) if device.type == "cuda" else (BY_TREE,)
 
 
+_REACHED: list[list[str]] = []
+
+
+@contextmanager
+def reached() -> Iterator[list[str]]:
+    """Within it, every forest that an attention of these is given adds its name to the list."""
+    names: list[str] = []
+    _REACHED.append(names)
+    try:
+        yield names
+    finally:
+        _REACHED.remove(names)
+
+
 def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
     """A backend as `transformers` calls it."""
 
@@ -54,6 +69,8 @@ def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
                 module, query, key, value, attention_mask, scaling=scaling, **kwargs
             )
             return plain
+        for names in _REACHED:
+            names.append(attend.__name__)
         return attend(query, key, value, layout, scaling).transpose(1, 2), None
 
     return attention

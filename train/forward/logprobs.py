@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from train.data.pairs import Pair
 from train.forward.answers import Answer, Layout
-from train.forward.layout import backbone, lay_out, only
+from train.forward.layout import joined, lay_out, only, passes_of
+from train.forward.model import backbone
 from train.forward.vocabulary import asked_for, chunked
 
 
@@ -37,6 +38,14 @@ def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogpro
 
     Answers to one prompt share its computation where the model allows that.
     """
+    places = passes_of(model, answers)
+    parts = [_logprobs(model, [answers[place] for place in some]) for some in places]
+    sums, tokens = zip(*parts, strict=True)
+    return AnswerLogprobs(joined(sums, places), joined(tokens, places))
+
+
+def _logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
+    """The same of answers that may share a pass."""
     out = lay_out(model, answers)
     sums_A = out.laid.sums(token_logprobs(model, out.laid))
     return AnswerLogprobs(out.in_order(sums_A), out.in_order(out.laid.tokens_A))

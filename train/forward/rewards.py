@@ -1,6 +1,6 @@
 """Rewards of answers given their prompts, with gradients or of many at a time, prompts shared.
 
-A  answers    P  pairs
+A  answers
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from pairwright.models.reward_head import reading
-from train.data.pairs import Pair
 from train.forward.answers import Answer
-from train.forward.layout import lay_out
-from train.forward.logprobs import answers_of
+from train.forward.layout import joined, lay_out, passes_of
 from train.models.reward import head_of
 
 Batch: TypeAlias = tuple[Sequence[int], float]
-"""Which of the answers or pairs go through the model together, and a weight: 0 for work that another
+"""Which of the answers go through the model together, and a weight: 0 for work that another
 process does too, and that only keeps them in step."""
 
 
@@ -28,6 +26,12 @@ def answer_scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
     token id is compared with a padding id. Answers to one prompt share its computation where the
     model allows that.
     """
+    places = passes_of(model, answers)
+    return joined([_scores(model, [answers[place] for place in some]) for some in places], places)
+
+
+def _scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
+    """The same of answers that may share a pass."""
     out = lay_out(model, answers)
     with reading(head_of(model), out.laid.rows_A, out.laid.columns_A) as read:
         model(**out.laid.inputs, use_cache=False)
@@ -43,10 +47,3 @@ def all_scores(model: nn.Module, answers: Sequence[Answer], batches: Iterable[Ba
         if weight:
             scores_A[list(numbers)] = found
     return scores_A
-
-
-def pair_scores(model: nn.Module, pairs: Sequence[Pair], batches: Iterable[Batch]) -> Tensor:
-    """The rewards of chosen and rejected of many pairs (P, 2); see `all_scores`."""
-    count = len(pairs)
-    both = (([*numbers, *(count + number for number in numbers)], weight) for numbers, weight in batches)
-    return all_scores(model, answers_of(pairs), both).view(2, count).T

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.distributed.fsdp import FSDPModule
 
 from train.forward.answers import Layout
-from train.forward.layout import unwrapped
+from train.forward.model import unwrapped
 
 CHUNK_BYTES = 2**28
 """Most memory of the float32 logits of one chunk."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pairwright.errors import UsageError
 from pairwright.models.fingerprint import fingerprint
@@ -77,19 +78,39 @@ def made_trainable(
 def switch_randomness_off(model: nn.Module) -> None:
     """Make every forward pass a function of weights and tokens, gradients and all.
 
-    Evaluation mode silences dropout layers and what attention is told of its own `training`. Layers
-    that recompute their activations do so in training mode only, and those in four bits turn, in any
-    other, to kernels of a CPU that round to bfloat16 and pass no gradient on; so these two are put in
-    it, and their own probabilities set to zero. The model's configuration keeps what the user gave it.
+    That is evaluation mode, in which models are used, and nothing else is changed: a number called
+    jitter may be a threshold that counts there too. Layers that recompute their activations do so in
+    training mode only, so they are put in it, where that is asked for, with their own probabilities at
+    zero, and must then say what they say without (`UsageError` if not). Those in four bits turn, out of
+    training mode, to kernels of a CPU that round to bfloat16 and pass no gradient on.
     """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
     model.eval()
     for module in model.modules():
-        module.training = isinstance(module, GradientCheckpointingLayer) or is_packed(module)
-        for name, value in list(vars(module).items()):
+        module.training = is_packed(module)
+    layers = [module for module in model.modules() if getattr(module, "gradient_checkpointing", False)]
+    recomputing = [layer for layer in layers if isinstance(layer, GradientCheckpointingLayer)]
+    if not recomputing:
+        return
+    expected = _said(model)
+    for layer in recomputing:
+        layer.training = True
+        for name, value in list(vars(layer).items()):
             if isinstance(value, float) and any(word in name for word in _RANDOM):
-                setattr(module, name, 0.0)
+                setattr(layer, name, 0.0)
+    if not torch.equal(_said(model), expected):
+        raise UsageError(
+            f"{type(model).__name__} gives other numbers while it recomputes its activations: train "
+            "without --gradient_checkpointing"
+        )
+
+
+@torch.no_grad()
+def _said(model: Any) -> Tensor:
+    """What a model says of a few tokens."""
+    device = next(model.parameters()).device
+    ids = torch.arange(8, device=device)[None] % model.config.get_text_config().vocab_size
+    logits: Tensor = model(input_ids=ids, use_cache=False).logits
+    return logits.nan_to_num()  # weights that are not finite stop the run soon
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:

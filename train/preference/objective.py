@@ -110,8 +110,15 @@ class PairSet(NamedTuple):
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
     """Policy and reference on some of the pairs, in one forward pass, with gradients."""
-    policy = answer_logprobs(model, answers_of([data.items[index] for index in indices]))
-    policy_w, policy_l = policy.sums_A.chunk(2)
-    tokens_w, tokens_l = policy.tokens_A.chunk(2)
+    asked = answers_of([data.items[index] for index in indices])
+    return beside_reference(answer_logprobs(model, asked).sums_A, data, indices)
+
+
+def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
+    """What the policy says of all chosen answers of some pairs, then of all rejected, and the reference."""
+    pairs = [data.items[index] for index in indices]
+    tokens_2B = torch.tensor([[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]])
+    tokens_w, tokens_l = tokens_2B.to(policy_A.device, non_blocking=True)
+    policy_w, policy_l = policy_A.chunk(2)
     ref_w, ref_l = data.ref_P2[list(indices)].unbind(1)
     return PairLogprobs(policy_w, policy_l, ref_w, ref_l, tokens_w, tokens_l)

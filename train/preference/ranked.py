@@ -70,8 +70,26 @@ class RankedTask:
 
     def measure(self, policy: nn.Module, data: RankedSet, indices: Sequence[int]) -> Measured:
         """The loss of each prompt, and how likely its answers are."""
+        asked = self.answers([data.items[index] for index in indices])
+        return self._measured(answer_logprobs(policy, asked), data, indices)
+
+    def answers(self, items: Sequence[Ranked]) -> list[Answer]:
+        """The answers to each prompt, best first."""
+        return [Answer(item.prompt_tokens, ids) for item in items for ids in item.answers]
+
+    def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
+        """Log-probabilities."""
+        found: AnswerLogprobs = answer_logprobs(policy, answers)
+        return found.sums_A
+
+    def measured(self, values_A: Tensor, data: RankedSet, indices: Sequence[int]) -> Measured:
+        """The loss of each prompt, from the log-probabilities of its answers."""
+        lengths = [len(ids) for index in indices for ids in data.items[index].answers]
+        logps = AnswerLogprobs(values_A, torch.tensor(lengths).to(values_A.device, non_blocking=True))
+        return self._measured(logps, data, indices)
+
+    def _measured(self, logps: AnswerLogprobs, data: RankedSet, indices: Sequence[int]) -> Measured:
         items = [data.items[index] for index in indices]
-        logps = answer_logprobs(policy, _answers_of(items))
         per_token_A = logps.sums_A / logps.tokens_A
         starts = torch.tensor([0, *(len(item.answers) for item in items)]).cumsum(0).to(per_token_A.device)
         best_B, worst_B = starts[:-1], starts[1:] - 1
@@ -99,11 +117,6 @@ class RankedTask:
         metrics_KB = torch.stack([values[name].detach() for name in self.metrics])
         return Measured(losses_B, metrics_KB, torch.isfinite(metrics_KB).all(0))
 
-    def forward(self, policy: nn.Module, items: Sequence[Ranked]) -> Tensor:
-        """Log-probabilities of all answers."""
-        found: AnswerLogprobs = answer_logprobs(policy, _answers_of(items))
-        return found.sums_A
-
     def check_start(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:
         """There is no reference that the model could differ from."""
 
@@ -125,7 +138,3 @@ def orders_of(items: Sequence[Ranked], device: torch.device) -> Orders:
                     found.append((start + better, start + worse, number))
         start += len(item.scores)
     return Orders(*torch.tensor(found, dtype=torch.long, device=device).reshape(-1, 3).unbind(1))
-
-
-def _answers_of(items: Sequence[Ranked]) -> list[Answer]:
-    return [Answer(item.prompt_tokens, ids) for item in items for ids in item.answers]

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from pairwright.errors import PairwrightError
 from train.data.pairs import Pair
 from train.devices.processes import on_first, say
-from train.forward.layout import tree_support
 from train.forward.logprobs import answer_logprobs, answers_of
+from train.forward.support import tree_support
 from train.models.language import as_reference, model_identity
 from train.preference.config import TrainConfig
 from train.preference.objective import PairSet
 from train.preference.reference_store import ReferenceStore
 from train.trainer.batches import deal
+from train.trainer.passes import by_answer
 
 CHECKED = 4
 """Pairs whose known values are computed again before they are relied upon."""
@@ -82,16 +83,18 @@ def _from_store(
 
 def _computed(accelerator: Accelerator, policy: nn.Module, pairs: Sequence[Pair], budget: int) -> Tensor:
     """What the model thinks of both answers of each pair, (P, 2)."""
-    ref_P2 = torch.zeros(len(pairs), 2, device=accelerator.device)
+    answers = answers_of(pairs)
+    ref_A = torch.zeros(len(answers), device=accelerator.device)
     place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
     with as_reference(accelerator.unwrap_model(policy)):
-        trees = tree_support(policy).trees
-        for micro in deal(range(len(pairs)), pairs, budget=budget, trees=trees, **place):
-            sums_A = answer_logprobs(policy, answers_of([pairs[i] for i in micro.indices])).sums_A
-            if micro.weight:
-                ref_P2[micro.indices] = sums_A.view(2, -1).T
-    total: Tensor = accelerator.reduce(ref_P2, reduction="sum")
-    return total
+        support = tree_support(policy)
+        micros = deal(range(len(pairs)), pairs, budget=budget, support=support, **place)
+        for places, weight in by_answer(micros, pairs):
+            sums = answer_logprobs(policy, [answers[place] for place in places]).sums_A
+            if weight:
+                ref_A[places] = sums
+    total: Tensor = accelerator.reduce(ref_A, reduction="sum")
+    return total.view(2, -1).T.contiguous()
 
 
 def _compare(

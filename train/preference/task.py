@@ -14,8 +14,9 @@ from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair, load_pairs
 from train.data.split import Split
 from train.devices.processes import say
-from train.forward.layout import tree_support
+from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs, answers_of
+from train.forward.support import tree_support
 from train.models.four_bits import weights_of
 from train.models.language import (
     load_base,
@@ -26,9 +27,18 @@ from train.models.language import (
 )
 from train.preference.config import TrainConfig
 from train.preference.metrics import METRICS, pair_metrics
-from train.preference.objective import PairLogprobs, PairLosses, PairSet, objective_of, pair_logprobs
+from train.preference.objective import (
+    PairLogprobs,
+    PairLosses,
+    PairSet,
+    beside_reference,
+    objective_of,
+    pair_logprobs,
+)
 from train.preference.reference import reference_identity, with_reference
 from train.preference.reference_store import NONE, ReferenceStore
+from train.trainer.batches import MicroBatch
+from train.trainer.passes import values_of
 from train.trainer.task import Measured, Run
 
 if TYPE_CHECKING:
@@ -108,14 +118,24 @@ class PreferenceTask:
 
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs."""
-        logps = pair_logprobs(policy, data, indices)
+        return self._measured(pair_logprobs(policy, data, indices))
+
+    def answers(self, items: Sequence[Pair]) -> list[Answer]:
+        """All chosen answers, then all rejected ones."""
+        return answers_of(items)
+
+    def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
+        """Log-probabilities."""
+        return answer_logprobs(policy, answers).sums_A
+
+    def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
+        """Losses and metrics of some pairs, from the log-probabilities of their answers."""
+        return self._measured(beside_reference(values_A, data, indices))
+
+    def _measured(self, logps: PairLogprobs) -> Measured:
         losses = self.objective(logps)
         values_KB = pair_metrics(logps, losses, self.objective.beta)[: len(self.metrics)]
         return Measured(losses.total_B, values_KB, _finite(logps, losses))
-
-    def forward(self, policy: nn.Module, items: Sequence[Pair]) -> Tensor:
-        """Log-probabilities of both answers of each pair."""
-        return answer_logprobs(policy, answers_of(items)).sums_A
 
     def check_start(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
         """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
@@ -150,12 +170,20 @@ class PreferenceTask:
                 self._config.loss,
             )
 
+    def _logprobs(self, policy: nn.Module, data: PairSet, micro: MicroBatch) -> PairLogprobs:
+        """Policy and reference on the pairs of a micro-batch."""
+        if not micro.parts:
+            return pair_logprobs(policy, data, micro.indices)
+        asked = self.answers([data.items[index] for index in micro.indices])
+        found = values_of(lambda some: self.values(policy, some), asked, micro)
+        return beside_reference(found, data, micro.indices)
+
     @torch.no_grad()
     def _start_reward(self, run: Run, data: PairSet, indices: Sequence[int]) -> float:
         """Mean |reward| over some pairs, which must be 0 before the first update."""
         sums = torch.zeros(2, device=run.accelerator.device)
         for micro in run.deal(indices, data):
-            logps = pair_logprobs(run.policy, data, micro.indices)
+            logps = self._logprobs(run.policy, data, micro)
             rewards = self.objective.beta * torch.cat([logps.delta_w, logps.delta_l])
             sums += micro.weight * torch.stack([rewards.abs().sum(), rewards.new_tensor(len(rewards))])
         total, count = run.accelerator.reduce(sums, reduction="sum").tolist()

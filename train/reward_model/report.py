@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from pairwright.folders.durable import write_durably
-from train.forward.layout import tree_support
-from train.forward.rewards import pair_scores
+from train.forward.logprobs import answers_of
+from train.forward.rewards import all_scores
+from train.forward.support import tree_support
 from train.reward_model.pairs import RewardPair, pairs_of
 from train.trainer.batches import deal
+from train.trainer.passes import by_answer
 
 REPORT = "reward.json"
 _HISTOGRAM_BINS = 20
@@ -153,6 +156,8 @@ def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -
 
 def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
     """Rewards of both answers of some pairs, `budget` tokens at a time."""
-    trees = bool(pairs) and tree_support(model).trees
-    batches = deal(range(len(pairs)), pairs, budget=budget, trees=trees)
-    return PairScores.of(pairs, pair_scores(model, pairs_of(pairs), batches).cpu())
+    if not pairs:
+        return PairScores.of(pairs, torch.zeros(0, 2))
+    micros = deal(range(len(pairs)), pairs, budget=budget, support=tree_support(model))
+    rewards_A = all_scores(model, answers_of(pairs_of(pairs)), by_answer(micros, pairs))
+    return PairScores.of(pairs, rewards_A.view(2, -1).T.cpu())

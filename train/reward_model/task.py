@@ -15,14 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from train.data.split import Split
+from train.forward.answers import Answer
 from train.forward.logprobs import answers_of
-from train.forward.rewards import answer_scores, pair_scores
+from train.forward.rewards import all_scores, answer_scores
 from train.losses import ranking, wgan
 from train.models.language import merged
 from train.models.reward import load_for_reward_training
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair, load_reward_pairs, pairs_of
 from train.reward_model.report import PairScores, write_report
+from train.trainer.passes import by_answer
 from train.trainer.task import Measured, Run
 
 if TYPE_CHECKING:
@@ -76,8 +78,21 @@ class RewardTask:
 
     def measure(self, policy: nn.Module, data: RewardSet, indices: Sequence[int]) -> Measured:
         """The weighted loss of each pair, and its rewards."""
+        asked = self.answers([data.items[index] for index in indices])
+        return self.measured(self.values(policy, asked), data, indices)
+
+    def answers(self, items: Sequence[RewardPair]) -> list[Answer]:
+        """All chosen answers, then all rejected ones."""
+        return answers_of(pairs_of(items))
+
+    def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
+        """Rewards."""
+        return answer_scores(policy, answers)
+
+    def measured(self, values_A: Tensor, data: RewardSet, indices: Sequence[int]) -> Measured:
+        """The weighted loss of each pair, and its rewards."""
         items = [data.items[index] for index in indices]
-        rewards_w, rewards_l = self.forward(policy, items).chunk(2)
+        rewards_w, rewards_l = values_A.chunk(2)
         losses_B = self.losses(rewards_w, rewards_l, items)
         return Measured(
             losses_B, _metrics(losses_B, rewards_w, rewards_l), torch.isfinite(losses_B.detach())
@@ -93,18 +108,15 @@ class RewardTask:
             losses_B = torch.where(golden_B, wgan(rewards_w, rewards_l), losses_B)
         return weight_B * losses_B
 
-    def forward(self, policy: nn.Module, items: Sequence[RewardPair]) -> Tensor:
-        """Rewards of all chosen answers, then of all rejected ones."""
-        return answer_scores(policy, answers_of(pairs_of(items)))
-
     def check_start(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:
         """A new head gives small random rewards; there is nothing that they must be."""
 
     def conclude(self, run: Run, held_out: RewardSet, folder: Path) -> None:
         """Write how good the held-out rewards are, of human and of golden pairs apart."""
         pairs = held_out.items
-        batches = run.deal(range(len(pairs)), held_out)
-        rewards_P2 = run.accelerator.reduce(pair_scores(run.policy, pairs_of(pairs), batches)).cpu()
+        micros = run.deal(range(len(pairs)), held_out)
+        rewards_A = all_scores(run.policy, self.answers(pairs), by_answer(micros, pairs))
+        rewards_P2 = run.accelerator.reduce(rewards_A).view(2, -1).T.cpu()
         if run.accelerator.is_main_process:
             scores = {}
             for name, golden in (("human", False), ("golden", True)):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pairwright.errors import PairwrightError
 from train.output.metrics import MetricSums
-from train.trainer.batches import count_prompts
+from train.trainer.passes import Divided, measured_of
 from train.trainer.task import Dataset, Run
 
 log = logging.getLogger(__name__)
@@ -50,14 +50,29 @@ def _add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricS
     # Gradients are averaged over processes, so each gives its sum times their number.
     share = run.accelerator.num_processes / len(indices)
     micros = run.deal(indices, data)
+    left = sum(len(micro.parts) or 1 for micro in micros)
     bad = []
-    for number, micro in enumerate(micros, start=1):
-        with run.strategy.adding(last=number == len(micros)):
+    divided = [
+        Divided(run.task, run.policy, data, micro, share * micro.weight) for micro in micros if micro.parts
+    ]
+    for some in divided:
+        passes = some.passes()
+        for _ in some.micro.parts:
+            left -= 1
+            with run.strategy.adding(last=not left):
+                run.strategy.backward(next(passes))
+    for micro in (micro for micro in micros if not micro.parts):
+        left -= 1
+        with run.strategy.adding(last=not left):
             measured = run.task.measure(run.policy, data, micro.indices)
             run.strategy.backward(measured.losses_B.sum() * (share * micro.weight))
         sums.add(measured.metrics_KB, micro.weight)
         bad.append(~measured.sound_B)
-    return Suspects([i for micro in micros for i in micro.indices], torch.cat(bad))
+    for some in divided:
+        sums.add(some.measured.metrics_KB, some.micro.weight)
+        bad.append(~some.measured.sound_B)
+    ordered = sorted(micros, key=lambda micro: bool(micro.parts))
+    return Suspects([i for micro in ordered for i in micro.indices], torch.cat(bad))
 
 
 @torch.no_grad()
@@ -65,7 +80,7 @@ def evaluate(run: Run, data: Dataset) -> dict[str, float]:
     """Means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
     sums = MetricSums(run.accelerator.device, run.task.metrics)
     for micro in run.deal(range(len(data.items)), data):
-        measured = run.task.measure(run.policy, data, micro.indices)
+        measured = measured_of(run.task, run.policy, data, micro)
         sums.add(measured.metrics_KB, micro.weight)
     return sums.means(run.accelerator, prefix="eval_")
 
@@ -95,7 +110,7 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 
 def _take_less(run: Run, data: Dataset, indices: Sequence[int]) -> None:
-    """Halve the forward passes. Raises `PairwrightError` where that is no help."""
+    """Halve the forward passes until they are others. Raises `PairwrightError` where that is no help."""
     longest = max((data.items[index] for index in indices), key=lambda item: item.tokens)
     advice = "train adapters (--lora_r 16), with --gradient_checkpointing, or with a lower max_length"
     if run.accelerator.num_processes > 1:
@@ -104,11 +119,13 @@ def _take_less(run: Run, data: Dataset, indices: Sequence[int]) -> None:
             f"memory ran out; launch again with --micro_batch_tokens {run.micro_batch_tokens // 2}, "
             f"or {advice}"
         )
-    if len(run.deal(indices, data)) >= count_prompts(indices, data.items):
-        raise PairwrightError(
-            f"memory ran out on row {longest.row_id} alone ({longest.tokens} tokens): {advice}"
-        )
-    run.micro_batch_tokens //= 2
+    too_large = run.deal(indices, data)
+    while run.deal(indices, data) == too_large:
+        if run.micro_batch_tokens == 1:
+            raise PairwrightError(
+                f"memory ran out on row {longest.row_id} alone ({longest.tokens} tokens): {advice}"
+            )
+        run.micro_batch_tokens //= 2
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     log.warning("memory ran out: forward passes now have %d tokens at most", run.micro_batch_tokens)

@@ -1,5 +1,7 @@
 """A training run made ready: model, items, optimizer and the state to go on from."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,21 +9,23 @@ import torch
 from accelerate import Accelerator
 
 from train.config import TrainingConfig
-from train.data.split import describe_dropped
+from train.data.split import Item, describe_dropped
 from train.devices.accelerator import uses_bf16
 from train.devices.processes import say
 from train.devices.strategy import strategy_for
-from train.forward.layout import tree_support
+from train.forward.support import TreeSupport, take_fastest, tree_support
 from train.models.language import require_vocabulary
 from train.output.folder import METRICS_FILE
 from train.output.metrics import MetricLog, MetricSums
 from train.output.record import RunRecord
 from train.output.state import TrainState, load_training, parameter_groups
 from train.output.trackers import Reporter
-from train.trainer.batches import require_room
+from train.trainer.batches import beyond, count_prompts, require_room
 from train.trainer.plan import Plan
 from train.trainer.schedule import Schedule
 from train.trainer.task import Dataset, Run
+
+log = logging.getLogger(__name__)
 
 _LOOKED_AT = 4
 """Items a process looks at before the first update."""
@@ -72,9 +76,13 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
     model = task.load_model(bf16=uses_bf16(config))
     for items in (pairs.training, pairs.held_out):
         require_vocabulary(model, config.model, items)
+    if accelerator.is_fsdp2:
+        tree_support(model)  # while its weights are whole, and in float32
     strategy = strategy_for(accelerator, model)
-    # Sharding looks at what is trained when it is first run, so adapters must be on then.
-    tree_support(strategy.policy)
+    if accelerator.is_fsdp2:
+        # Sharding looks at what is trained when it is first run, so adapters must be on then.
+        take_fastest(strategy.policy)
+    _say_what_is_padded(tree_support(strategy.policy), pairs.training)
     training = task.prepare(accelerator, strategy.policy, pairs.training)
     held_out = task.prepare(accelerator, strategy.policy, pairs.held_out)
     optimizer = torch.optim.AdamW(
@@ -89,6 +97,19 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
     metric_log = MetricLog(Path(config.output_dir) / METRICS_FILE)
     reporter = Reporter(accelerator, metric_log, plan.schedule.num_updates)
     return Prepared(plan, record, run, training, held_out, state, metric_log, reporter)
+
+
+def _say_what_is_padded(support: TreeSupport, items: Sequence[Item]) -> None:
+    """Warn of prompts whose answers reach beyond an attention window, and so are no trees."""
+    if support.trees and (long := beyond(items, support.reach)):
+        prompts = count_prompts(range(len(items)), items)
+        log.warning(
+            "%d of %d prompts have answers that end beyond the attention window of %d tokens: these run "
+            "on padded sequences, each with its prompt",
+            long,
+            prompts,
+            support.reach,
+        )
 
 
 def resume(prepared: Prepared, checkpoint: Path | None) -> int:

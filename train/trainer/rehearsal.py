@@ -11,9 +11,10 @@ from train.data.split import Item, Split, TokenIds, describe_dropped
 from train.devices.accelerator import uses_bf16
 from train.devices.memory import peak_memory_gib
 from train.devices.processes import say
-from train.forward.layout import tree_support
+from train.forward.support import tree_support
 from train.output.record import TrainResult, result_of
 from train.trainer.batches import deal
+from train.trainer.passes import values_of
 from train.trainer.plan import Plan
 from train.trainer.schedule import Schedule
 from train.trainer.task import Task
@@ -82,12 +83,12 @@ def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, budget
     """Speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - _TIMED) :][: 2 * _TIMED]
-    micros = deal(range(len(middle)), middle, budget=budget, trees=tree_support(policy).trees)
+    micros = deal(range(len(middle)), middle, budget=budget, support=tree_support(policy))
     micros = (micros * 2)[:2]  # the first warms up
     seconds, tokens = 0.0, 0
     for micro in micros:
         batch = [middle[index] for index in micro.indices]
         started = time.perf_counter()
-        task.forward(policy, batch).sum().item()
+        values_of(lambda some: task.values(policy, some), task.answers(batch), micro).sum().item()
         seconds, tokens = time.perf_counter() - started, sum(pair.tokens for pair in batch)
     return tokens / seconds

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from train.data.split import Split
 from train.devices.strategy import Strategy
-from train.forward.layout import tree_support
+from train.forward.answers import Answer
+from train.forward.support import tree_support
 from train.trainer.batches import MicroBatch, deal
 
 if TYPE_CHECKING:
@@ -66,11 +67,19 @@ class Task(Protocol):
         ...
 
     def measure(self, policy: nn.Module, data: Any, indices: Sequence[int]) -> Measured:
-        """One forward pass over some of the items, with gradients. No host sync."""
+        """`measured` of the values of one forward pass, with gradients. No host sync."""
         ...
 
-    def forward(self, policy: nn.Module, items: Sequence[Any]) -> Tensor:
-        """A forward pass over items that are not prepared, to see how long it takes."""
+    def answers(self, items: Sequence[Any]) -> list[Answer]:
+        """The answers that the losses of items look at, equal ones as often as they do."""
+        ...
+
+    def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
+        """What the losses want to know of answers (A,): one forward pass, with gradients."""
+        ...
+
+    def measured(self, values_A: Tensor, data: Any, indices: Sequence[int]) -> Measured:
+        """Losses and metrics of some of the items, from the values of their answers."""
         ...
 
     def check_start(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
@@ -113,5 +122,5 @@ class Run:
             budget=self.micro_batch_tokens,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
-            trees=tree_support(self.policy).trees,
+            support=tree_support(self.policy),
         )

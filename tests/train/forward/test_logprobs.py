@@ -1,15 +1,17 @@
 """Log-probabilities of answers against the model's own full forward, one sequence at a time."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from architectures import ARCHITECTURES, model_of, one_by_one, some_answers
-from tiny_model import save_tiny_model
-from transformers import (
-    AutoModelForCausalLM,
-)
+from tiny_model import SHAPE, save_tiny_model
+from transformers import AutoModelForCausalLM, PhimoeConfig
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 from transformers.utils import logging
 
+from pairwright.errors import UsageError
 from train.forward.answers import collate
 from train.forward.layout import lay_out
 from train.forward.logprobs import answer_logits, answer_logprobs
@@ -112,7 +114,46 @@ def test_the_models_configuration_is_left_as_it_was(tmp_path):
     model = AutoModelForCausalLM.from_pretrained(save_tiny_model(tmp_path, attention_dropout=0.1))
     switch_randomness_off(model)
     assert model.config.attention_dropout == 0.1
-    assert model.model.layers[0].self_attn.attention_dropout == 0.0
+
+
+PHIMOE = PhimoeConfig(
+    **SHAPE | {"vocab_size": 104, "num_local_experts": 4, "num_experts_per_tok": 2},
+    router_jitter_noise=0.3,  # what counts here is a threshold, in use as in training
+    input_jitter_noise=0.3,
+    hidden_dropout=0.2,
+    attention_dropout=0.2,
+)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("config", [PHIMOE, ARCHITECTURES["gpt_neox"], ARCHITECTURES["llama"]])
+def test_nothing_but_noise_is_switched_off(config, checkpointing):
+    """Log-probabilities are those of the model as it is used: transformers puts it into evaluation mode."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.5)
+    answers = some_answers()
+    plain = one_by_one(model, answers)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    switch_randomness_off(model)
+    for _ in range(2):
+        assert torch.allclose(answer_logprobs(model, answers).sums_A, plain, atol=1e-3)
+
+
+def test_layers_that_say_something_else_when_they_recompute_are_refused():
+    class Odd(LlamaDecoderLayer):
+        def forward(self, hidden_states: Any, **kwargs: Any) -> Any:
+            return super().forward(hidden_states * (1.1 if self.training else 1.0), **kwargs)
+
+    model = model_of("llama")
+    model.model.layers[1].__class__ = Odd
+    switch_randomness_off(model)
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    with pytest.raises(UsageError, match="other numbers while it recomputes its activations"):
+        switch_randomness_off(model)
 
 
 def test_bfloat16_weights_still_give_float32_sums():

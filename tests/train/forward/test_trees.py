@@ -24,8 +24,10 @@ from pairwright.errors import UsageError
 from train.data.pairs import Pair
 from train.forward.answers import Answer, collate
 from train.forward.attention import BY_BLOCKS, by_blocks, by_tree
-from train.forward.layout import lay_out, tree_support, unwrapped
+from train.forward.layout import lay_out
 from train.forward.logprobs import answer_logprobs
+from train.forward.model import unwrapped
+from train.forward.support import tree_support
 from train.forward.trees import Forest, ForestMask, TreeSpan, plant, tree_of, trees_of
 from train.forward.vocabulary import chunked, target_logprobs
 from train.models.language import switch_randomness_off
@@ -106,7 +108,7 @@ def test_gradients_are_those_of_padded_sequences(name):
 
 
 def force_padding(model: torch.nn.Module) -> None:
-    from train.forward import layout as forward
+    from train.forward import support as forward
 
     forward._SUPPORT[unwrapped(model)] = forward.TreeSupport(False, 0, "told so")
 
@@ -186,7 +188,7 @@ def test_blocks_are_that_of_calls_by_tree(forest):
 @pytest.mark.parametrize("name", ON_TREES)
 def test_models_run_on_blocks_too(name, monkeypatch):
     """As on a GPU, but uncompiled. There are no gradients: this FlexAttention has none on a CPU."""
-    monkeypatch.setattr("train.forward.layout.backends", lambda device: (BY_BLOCKS,))
+    monkeypatch.setattr("train.forward.support.backends", lambda device: (BY_BLOCKS,))
     model = model_of(name)
     answers = [Answer(array([5, 6, 7]), array([8, 9, *range(n)])) for n in (1, 2, 4)]
     with torch.no_grad():

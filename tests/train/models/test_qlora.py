@@ -21,8 +21,8 @@ from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.forward.answers import collate
-from train.forward.layout import tree_support
 from train.forward.logprobs import answer_logprobs, answers_of, token_logprobs
+from train.forward.support import tree_support
 from train.models import four_bits as quantized
 from train.models.four_bits import is_packed, require_four_bits
 from train.models.language import load_model, switch_randomness_off, trained
