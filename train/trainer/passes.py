@@ -44,7 +44,7 @@ def measured_of(task: "Task", policy: nn.Module, data: "Dataset", micro: MicroBa
 
 
 def by_answer(micros: Iterable[MicroBatch], items: Sequence[Any]) -> Iterator[tuple[list[int], float]]:
-    """The passes of micro-batches of pairs: places among all chosen, then all rejected answers; a weight."""
+    """The passes of micro-batches of pairs: places among all chosen, then rejected answers; a weight."""
     for micro in micros:
         places = [*micro.indices, *(len(items) + index for index in micro.indices)]
         if not micro.parts:

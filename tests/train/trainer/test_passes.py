@@ -18,6 +18,7 @@ from transformers import Gemma2Config, LlamaConfig, MistralConfig, Phi3Config
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair
 from train.devices.accelerator import accelerator_for
+from train.devices.strategy import strategy_for
 from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs
 from train.forward.support import TreeSupport
@@ -121,7 +122,7 @@ def update(config: TrainConfig) -> tuple[dict[str, torch.Tensor], dict[str, floa
     pairs = task.read(load_tokenizer(config.model)).training
     with accelerator_for(config) as accelerator:
         model = task.load_model(bf16=False)
-        run = Run(accelerator, model, task, config.micro_batch_tokens)
+        run = Run(strategy_for(accelerator, model), task, config.micro_batch_tokens)
         data = task.prepare(accelerator, model, pairs)
         sums = MetricSums(accelerator.device, task.metrics)
         with watched(model) as watch:
