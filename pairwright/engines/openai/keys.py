@@ -61,11 +61,6 @@ def normalised(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
 
-def named_before(old: object, now: object) -> bool:
-    """Whether an earlier version's name for a server's model, without the server, may be that of now."""
-    return isinstance(old, str) and old.startswith("openai:") and str(now).startswith(f"{old}@http")
-
-
 def _named(named: str, hosts: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for piece in filter(None, (piece.strip() for piece in named.split(","))):
