@@ -9,7 +9,7 @@ from pairwright.engines.kinds import engine_identity, open_engine
 from pairwright.engines.openai.keys import host_of, key_variables
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.thoughts import read_marks
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
 
 UNOPENED_CAPACITY = 256
 """Rows kept in the air while no engine is open, so that a journal can answer them all."""
@@ -24,6 +24,7 @@ class EnginePool:
         urls = [spec.partition("@")[2] for spec in self._roles.values() if spec.startswith("openai:")]
         self._keys = key_variables(urls, options.api_key_env) if urls else {}
         self._open: dict[str, Engine] = {}
+        self._begun = False
         self.marks = read_marks(options.thinking_tags)
         """What stands before and after the thoughts in what these engines say."""
         if options.engine and not any(spec.startswith("vllm:") for spec in self._roles.values()):
@@ -31,7 +32,7 @@ class EnginePool:
                 f"--engine.{min(options.engine)}: settings of vLLM, and no engine here is vllm:MODEL"
             )
         self.identities = {role: engine_identity(spec, options) for role, spec in self._roles.items()}
-        """Model and revision by role, known without loading anything."""
+        """Model and revision by role, known without loading anything; servers add to it once open."""
 
     def __enter__(self) -> "EnginePool":
         return self
@@ -44,6 +45,7 @@ class EnginePool:
         spec = self._roles[role]
         if spec not in self._open:
             self._open[spec] = open_engine(spec, self._options_of(spec))
+            self._recognise(role, self._open[spec].identity)
         return self._open[spec]
 
     def _options_of(self, spec: str) -> EngineOptions:
@@ -59,6 +61,7 @@ class EnginePool:
         `recorded` are the run's models by role, and `settings` all its settings as text: the servers that
         stand there must be those of now, and no two of them share a name.
         """
+        self._begun = True
         begun = set()
         for spec in re.findall(r"openai:[^\s,\"\\]+", settings):
             with contextlib.suppress(UsageError):
@@ -66,10 +69,23 @@ class EnginePool:
         planned = dict(self.identities)
         for role, identity in planned.items():
             old = recorded.get(role, "")
+            if old.startswith(f"{identity}#"):
+                self.identities[role] = old
             sharing = {planned.get(r) for r, name in recorded.items() if name == old}
             same = identity in begun and sharing == {identity}
             if same and old.startswith("openai:") and identity.startswith(f"{old}@http"):
                 self.identities[role] = old
+
+    def _recognise(self, role: str, found: str) -> None:
+        """Complete an engine's identity by what it says of itself; raise if another model answers now."""
+        known = self.identities[role]
+        if not self._begun and found.startswith(f"{known}#"):
+            self.identities |= {r: found for r, spec in self._roles.items() if spec == self._roles[role]}
+        elif self._begun and "#" in known and "#" in found and known != found:
+            raise PairwrightError(
+                f"{self._roles[role]}: another model answers there now, {found}, and this folder was begun "
+                f"with {known}: choose another --out, or start this one over with --fresh"
+            )
 
     def open_all(self) -> None:
         """Open every engine now, to find out what does not work before anything is written."""

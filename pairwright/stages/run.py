@@ -97,12 +97,14 @@ def run_stage(
         again = partial(run_stage, stage, config, read, models, run=run, budget=budget)
         return run_on_ray(partial(_as_worker, again), workers, run.out)
     with EnginePool(stage.roles, config) as engines:
-        if not run.fresh and (folder / MANIFEST).exists():
+        begun = (folder / MANIFEST).exists()
+        if begun and not run.fresh:
             engines.go_on(*_begun_with(load_manifest(folder)))
-        planned = _plan(stage, config, run, rows.info, {**engines.identities, **models}, rows.reading)
-        if not (folder / MANIFEST).exists():
-            require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
+        else:
             engines.open_all()
+        planned = _plan(stage, config, run, rows.info, {**engines.identities, **models}, rows.reading)
+        if not begun:
+            require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)
         if share is not None:
             return _work_with_others(stage, rows, engines, limits, folder, planned, share)
         with FolderLock(folder):

@@ -1,4 +1,4 @@
-"""The two bodies of the chat-completions protocol: what is asked, and what comes back."""
+"""Bodies of the chat-completions protocol: what is asked, what comes back, and the list of models."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from pairwright.engines.constraint import broken_constraint
+from pairwright.engines.openai.faults import printable
 from pairwright.engines.thoughts import part
 from pairwright.records import Completion, FinishReason, Job, Request
 
@@ -29,6 +30,8 @@ IGNORED = "the server ignores the constraint on the answer"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_TOKENS = 2**31
+_ROOT_CHARACTERS = 200
+"""Most of a model's root that is kept."""
 
 
 class Invalid(NamedTuple):
@@ -245,3 +248,17 @@ def _count(value: Any) -> int:
 def _error_text(error: Any) -> str:
     message = error.get("message") if isinstance(error, dict) else error
     return message if isinstance(message, str) else "no message"
+
+
+def model_root(body: bytes, model: str) -> str:
+    """Return the `root` that a list of models gives for a model, as vLLM does.
+
+    Empty where the list says nothing of it, is no list, or only says the model's name again.
+    """
+    try:
+        entries: list[Any] = json.loads(body)["data"]
+        roots = [entry["root"] for entry in entries if entry["id"] == model]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    root = roots[0] if roots and isinstance(roots[0], str) else model
+    return "" if root == model else printable(root)[:_ROOT_CHARACTERS]

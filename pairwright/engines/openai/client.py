@@ -11,7 +11,14 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 import httpx
 
 from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.body import IGNORED, Invalid, body_limit, parse_body, request_body
+from pairwright.engines.openai.body import (
+    IGNORED,
+    Invalid,
+    body_limit,
+    model_root,
+    parse_body,
+    request_body,
+)
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import Dialect, adapted, named_field
 from pairwright.engines.openai.faults import (
@@ -41,6 +48,8 @@ ERROR_BODY = 65536
 _NOT_UNDERSTOOD = ("http_400", "http_422", "http_501")
 _ABOUT_FIELDS = (400, 403, 422)
 _CONNECT_SECONDS = 10.0
+_MODELS_BYTES = 2**20
+"""Most of a list of models that is read."""
 _AGAIN = "finished work is kept; run the same command again"
 
 
@@ -87,16 +96,19 @@ class OpenAIClient:
             trust_env=not access.loopback,
         )
 
-    async def check(self, patience: float) -> None:
-        """Raise `PairwrightError` if nobody answers at the address. Any reply is an answer."""
+    async def check(self, patience: float) -> str:
+        """What the server says to hold under the model's name, if it says so: vLLM's `root`.
+
+        Raises `PairwrightError` if nobody answers at the address. Any reply is an answer.
+        """
         ends, pause = time.monotonic() + patience, 0.1
         while True:
             try:
                 timeout = httpx.Timeout(patience)
-                async with self._http.stream("GET", self.access.models, timeout=timeout):
-                    return
+                async with self._http.stream("GET", self.access.models, timeout=timeout) as reply:
+                    return model_root(await read_at_most(reply, _MODELS_BYTES), self._model)
             except httpx.ReadTimeout:
-                return  # connected: it is there, only slow
+                return ""  # connected: it is there, only slow
             except httpx.TransportError as error:
                 why = printable(self.access.redact(str(error)))
             if time.monotonic() + pause > ends:

@@ -99,7 +99,8 @@ class OpenAIEngine:
     def _check(self, patience: float) -> None:
         checked = asyncio.run_coroutine_threadsafe(self._client.check(patience), self._loop)
         try:
-            checked.result()
+            if root := checked.result():
+                self.identity = f"{self.identity}#{root}"
         except BaseException:
             self.close()
             raise
