@@ -7,6 +7,8 @@ from pairwright.schema import (
     CALIBRATED,
     COMPARED,
     EDITED_PAIR,
+    EVALUATED,
+    GATED,
     JUDGED_PAIR,
     LATER,
     PAIR,
@@ -20,11 +22,15 @@ _STAGES = {
     "sample": (ANSWER,),
     "score": (SCORED,),
     "revise": (PAIR, EDITED_PAIR, pa.schema(VERIFIED)),
-    "judge": (PAIR, JUDGED_PAIR),
+    "judge": (PAIR, JUDGED_PAIR, pa.schema(GATED)),
     "calibrate": (CALIBRATED,),
     "winrate": (COMPARED,),
+    "eval": (EVALUATED,),
 }
-_ALL = (ANSWER, SCORED, PAIR, EDITED_PAIR, pa.schema(VERIFIED), JUDGED_PAIR, CALIBRATED, COMPARED)
+_ALL = (
+    *(ANSWER, SCORED, PAIR, EDITED_PAIR, pa.schema(VERIFIED), JUDGED_PAIR, pa.schema(GATED)),
+    *(CALIBRATED, COMPARED, EVALUATED),
+)
 _IDENTITY = ("row_id", "prompt_id", "prompt")
 _ANSWERS = ("chosen", "rejected", "completion")
 _NUMBERS = ("margin", "score", "rank")

@@ -35,6 +35,8 @@ BINS: Mapping[str, Bins] = MappingProxyType(
         "token_levenshtein": Bins(0, 200),
         "common_prefix": Bins(0, 100),
         "score": Bins(-5, 5),
+        "answer_score": Bins(0, 1),
+        "revision_score": Bins(0, 1),
         "completion_tokens": Bins(0, 1000),
     }
 )

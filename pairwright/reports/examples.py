@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 Shown = dict[str, Any]
 """A row as the page's script reads it: only text, numbers and lists of them."""
 
-_MEASURES = ("edit_distance", "kept_share", "length_ratio", "margin", "attempts", "completion_tokens")
+_MEASURES = (
+    *("edit_distance", "kept_share", "length_ratio", "margin", "score", "answer_score", "revision_score"),
+    *("attempts", "completion_tokens"),
+)
 _LINEAGE = ("source", "chosen_model", "rejected_model", "completion_model")
 
 

@@ -19,6 +19,8 @@ MEASURES = {
     "jaccard": ("Jaccard", "distinct words in both, of those in either"),
     "token_levenshtein": ("words edited", "inserted, deleted or replaced"),
     "common_prefix": ("common prefix", "words from the start that are the same"),
+    "answer_score": ("answer’s score", "by the verifiers, before revision"),
+    "revision_score": ("revision’s score", "by the verifiers"),
     "score": ("reward", "by the reward model"),
     "completion_tokens": ("tokens", "generated for a row"),
 }

@@ -1,6 +1,7 @@
 """From the name of a function or a check to what is needed to call it."""
 
 import pickle
+import sys
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,8 +44,16 @@ def look_up(spec: str, kind: Kind | None = None, *, allow_code: bool = False) ->
     name = spec.removeprefix(PYTHON)
     plugin = load(name, ANY if kind is None else WANTED[kind])
     form = form_of(plugin.value)
-    made = cloudpickle.dumps(partial(_same, plugin.value)) if is_handed(name) else _pickled(name)
+    made = _by_value(plugin.value) if is_handed(name) else _pickled(name)
     return Function(f"python:{plugin.identity}", form, form.wants, file_of(plugin.value), made)
+
+
+def _by_value(value: Any) -> bytes:
+    """An object with its code: where it was made, another process may not be able to import it."""
+    module = sys.modules.get(getattr(value, "__module__", None) or "__main__")
+    if module is not None and module.__name__ != "__main__":
+        cloudpickle.register_pickle_by_value(module)
+    return bytes(cloudpickle.dumps(partial(_same, value)))
 
 
 def _pickled(name: str) -> bytes:
