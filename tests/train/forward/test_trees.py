@@ -29,11 +29,12 @@ from train.forward.logprobs import answer_logprobs
 from train.forward.model import unwrapped
 from train.forward.support import tree_support
 from train.forward.trees import Forest, ForestMask, TreeSpan, plant, tree_of, trees_of
-from train.forward.vocabulary import chunked, target_logprobs
 from train.models.language import switch_randomness_off
 from train.trainer.batches import deal, require_room
 
 IDS = st.integers(4, 103)
+
+
 ON_TREES = [
     "llama",
     "llama, tied",
@@ -44,10 +45,14 @@ ON_TREES = [
     "granite",
     "cohere",
 ]
+
+
 for wide in ("mistral", "gemma3"):  # a window that these trees fit into
     ARCHITECTURES[f"{wide}, wide"] = type(ARCHITECTURES[wide])(
         **ARCHITECTURES[wide].to_dict() | {"sliding_window": 64}
     )
+
+
 MODELS = {name: model_of(name) for name in ON_TREES}
 
 
@@ -195,40 +200,6 @@ def test_models_run_on_blocks_too(name, monkeypatch):
         assert tree_support(model).trees
         found = answer_logprobs(model, answers).sums_A
     assert torch.allclose(found, one_by_one(model, answers), atol=1e-4)
-
-
-@pytest.mark.parametrize("size", [1, 3, 100])
-def test_the_head_in_chunks_is_log_softmax(size):
-    torch.manual_seed(0)
-    hidden, weight, bias = (
-        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((7, 5), (11, 5), (11,))
-    )
-    targets, scale = torch.randint(0, 11, (7,)), torch.randn(7, dtype=torch.float64)
-    plain = torch.nn.functional.linear(hidden, weight, bias).log_softmax(1)[torch.arange(7), targets]
-    expected = torch.autograd.grad((plain * scale).sum(), (hidden, weight, bias))
-    found = target_logprobs(hidden, weight, bias, targets, size=size)
-    assert torch.allclose(found, plain.float(), atol=1e-5)
-    gradients = torch.autograd.grad((found * scale).sum(), (hidden, weight, bias))
-    for gradient, other in zip(gradients, expected, strict=True):
-        assert torch.allclose(gradient, other, atol=1e-5)
-
-
-def test_the_heads_logits_never_stand_whole(monkeypatch):
-    monkeypatch.setattr("train.forward.vocabulary.CHUNK_BYTES", 4 * 50 * 16)
-    hidden, weight = torch.randn(60, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
-    rows = []
-    plain = torch.nn.functional.linear
-    monkeypatch.setattr("torch.nn.functional.linear", lambda x, *w: rows.append(len(x)) or plain(x, *w))
-    logps = target_logprobs(hidden, weight, None, torch.zeros(60, dtype=torch.long))
-    kept = logps.grad_fn.saved_tensors
-    assert max(t.numel() for t in kept if t is not None) == hidden.numel()
-    logps.sum().backward()
-    assert rows == [16, 16, 16, 12] * 2
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_models_that_change_their_logits_keep_their_own_head(name):
-    assert chunked(model_of(name)) is (name not in ("gemma2", "granite", "cohere"))
 
 
 OTHERS = {

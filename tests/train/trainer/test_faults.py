@@ -1,0 +1,135 @@
+"""Faults on the way: what is not finite, what does not fit into memory, what is damaged."""
+
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_model import (
+    TinyRun,
+    read_metrics,
+)
+
+from pairwright.errors import PairwrightError
+from train.models.language import trained
+from train.preference import task as preference
+from train.preference.objective import PairSet
+from train.preference.task import PreferenceTask
+from train.training import train
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> TinyRun:
+    return TinyRun(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.mark.parametrize("where", ["logps", "weights"])
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, monkeypatch, where):
+    own = TinyRun(tmp_path)
+    config = own.config(max_steps=6, save_steps=1, eval_share=0.0, loss="apo_zero", micro_batch_tokens=90)
+    calls = []
+
+    def spoilt(model: Any, data: PairSet, indices: list[int]) -> Any:
+        logps = gradient_logprobs(model, data, indices)
+        calls.append(indices)
+        if len(calls) < 9:  # two are the check of the start, then two an update
+            return logps
+        if where == "logps":  # bounded losses hide it: apo_zero of minus infinity is 2
+            infinity = torch.tensor([-torch.inf] + [0.0] * (len(indices) - 1))
+            return logps._replace(policy_w=logps.policy_w + infinity)
+        with torch.no_grad():
+            next(iter(trained(model).values())).fill_(torch.nan)
+        return gradient_logprobs(model, data, indices)
+
+    gradient_logprobs = preference.pair_logprobs
+    monkeypatch.setattr(preference, "pair_logprobs", spoilt)
+    with pytest.raises(PairwrightError, match="not finite; the update was not made") as stopped:
+        train(config)
+    rows = [f"row{i}" for i in (calls[8] if where == "weights" else calls[8][:1])]
+    assert all(row in str(stopped.value) for row in rows)
+    checkpoint = max((tmp_path / "out").glob("checkpoint-*"), key=lambda p: p.name)
+    assert checkpoint.name == "checkpoint-3"
+    for path in checkpoint.glob("*.safetensors"):
+        assert all(torch.isfinite(t).all() for t in load_file(path).values() if t.is_floating_point())
+    assert [r["step"] for r in read_metrics(config.output_dir)] == [1, 2, 3]
+    monkeypatch.undo()
+    assert train(config).status == "trained"
+
+
+@pytest.mark.parametrize("room", [100, 60])
+def test_where_memory_runs_out_forward_passes_are_halved(tiny, monkeypatch, room):
+    """Memory holds `room` tokens; the gradient, the metrics and the weights are those of plenty."""
+    settings: dict[str, Any] = {"eval_share": 0.0, "max_steps": 3, "loss": "dpo"}
+    plenty = tiny.config(f"plenty-{room}", **settings)
+    train(plenty)
+    measure = PreferenceTask.measure
+
+    def cramped(self: PreferenceTask, policy: Any, data: PairSet, indices: list[int]) -> Any:
+        measured = measure(self, policy, data, indices)
+        tokens = sum(
+            len(p.prompt_tokens) + sum(map(len, p.sides.values()))
+            for p in map(data.items.__getitem__, indices)
+        )
+        if torch.is_grad_enabled() and tokens > room:
+            measured.losses_B.sum().backward()  # it runs out half-way through the backward pass
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return measured
+
+    monkeypatch.setattr(PreferenceTask, "measure", cramped)
+    little = tiny.config(f"little-{room}", **settings)
+    train(little)
+    for record, expected in zip(
+        read_metrics(little.output_dir), read_metrics(plenty.output_dir), strict=True
+    ):
+        assert record == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_row_too_large_for_memory_is_named(tiny, monkeypatch):
+    def none(self: PreferenceTask, *args: Any) -> Any:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(PreferenceTask, "measure", none)
+    monkeypatch.setattr(PreferenceTask, "check_start", lambda *args: None)
+    config = tiny.config("none", eval_share=0.0, max_steps=1)
+    with pytest.raises(
+        PairwrightError, match=r"memory ran out on row row\d+ alone \(\d+ tokens\): train adapters"
+    ):
+        train(config)
+
+
+def test_weights_that_run_away_are_noticed_and_not_saved(tmp_path):
+    """The gradient is finite to the last; it is the step that goes too far."""
+    own = TinyRun(tmp_path)
+    config = own.config(learning_rate=1e38, max_steps=3, save_steps=1, eval_steps=1, warmup_ratio=0.0)
+    with pytest.raises(PairwrightError, match=r"lower (the )?learning_rate"):
+        train(config)
+    assert not list((tmp_path / "out").glob("*.safetensors"))
+    for path in (tmp_path / "out").glob("checkpoint-*/model.safetensors"):
+        assert all(torch.isfinite(t).all() for t in load_file(path).values())
+
+
+def test_a_model_that_is_not_finite_is_refused_before_training(tmp_path):
+    own = TinyRun(tmp_path)
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    weights["lm_head.weight"][7] = torch.nan
+    save_file(weights, tmp_path / "model" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(PairwrightError, match=r"not finite to 8 pairs \(row"):
+        train(own.config())
+
+
+def test_pairs_come_from_run_folders_whose_bytes_are_checked(tiny, tmp_path):
+    from runs_on_disk import revise_config
+
+    from revise import revise
+
+    revise(revise_config(tmp_path, rows=20))
+    config = tiny.config("from-run", data=str(tmp_path / "run"))
+    result = train(config)
+    assert result.pairs + result.held_out_pairs == 14
+    shard = tmp_path / "run" / "data" / "train-00000.parquet"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(PairwrightError, match=r"train-00000\.parquet: damaged"):
+        train(tiny.config("from-damaged-run", data=str(tmp_path / "run")))
+    assert not (tiny.folder / "from-damaged-run").exists()
