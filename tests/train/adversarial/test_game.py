@@ -356,11 +356,13 @@ def test_a_game_cut_short_anywhere_ends_in_the_same_table(toy, monkeypatch):
         for name in ("sample", "run_stage", "score", "train"):
             original = getattr(game_module, name)
 
-            def failing(*args: Any, original: Any = original, calls: Any = calls, at: int = at) -> Any:
+            def failing(
+                *args: Any, original: Any = original, calls: Any = calls, at: int = at, **more: Any
+            ) -> Any:
                 calls.append(args)
                 if len(calls) == at + 1:
                     raise PairwrightError("the lights went out")
-                return original(*args)
+                return original(*args, **more)
 
             monkeypatch.setattr(game_module, name, failing)
         with pytest.raises(PairwrightError, match="the lights went out"):
