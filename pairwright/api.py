@@ -5,7 +5,6 @@ say on the way goes to the logger `pairwright`, at level INFO.
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import os
@@ -16,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pairwright.commands import COMMANDS
-from pairwright.config import Config, is_positional
+from pairwright.config import Config, is_positional, unknown_setting
 from pairwright.errors import UsageError
 from pairwright.result import Result
 from pairwright.terminal.text import spoken_to_log
@@ -51,10 +50,9 @@ def _configured(
             raise UsageError(f"pairwright.{name} takes a {config.__name__} alone, or keywords")
         return given[0]
     fields = config.model_fields
-    for unknown in settings.keys() - fields.keys():
-        close = difflib.get_close_matches(unknown, fields, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"pairwright.{name} has no setting {unknown}{hint}")
+    for unknown in settings.keys() - fields.keys() - config.moved.keys():
+        see = f"`pairwright {NAMES[name]} --help` lists them"
+        raise UsageError(f"pairwright.{name}: {unknown_setting(config, unknown, see)}")
     places = [field for field in fields if is_positional(fields[field])]
     if len(places) == 1 and str(fields[places[0]].annotation).startswith("tuple") and given:
         given = (given,)
@@ -71,7 +69,9 @@ def _configured(
         field = ".".join(map(str, first["loc"])) or "settings"
         message = first["msg"].removeprefix("Value error, ")
         told = "must be given" if first["type"] == "missing" else f"{message} (given: {first['input']!r})"
-        raise UsageError(f"pairwright.{name}: {field}: {told}") from None
+        no_setting = first["type"] == "extra_forbidden"
+        said = unknown_setting(config, field) if no_setting else f"{field}: {told}"
+        raise UsageError(f"pairwright.{name}: {said}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,10 @@
 """The base of every command's configuration."""
 
 import inspect
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -21,25 +24,103 @@ POSITIONAL = OPERATIONAL | {"positional": True}
 """Mark of what a command works on, which may be given without its flag."""
 
 
+C = TypeVar("C", bound="Config")
+
+
 class Config(BaseModel):
     """A command's settings: frozen, no unknown fields, a sentence under each field.
 
     Fields are *semantic* unless marked: a run folder made with other semantic settings is refused.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )  # built when first used, so that help pages need not wait
 
     group: ClassVar[str] = "Settings"
     """Heading of the class's own fields on a help page."""
+    moved: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    """Settings that versions before had under other names, each with its names of today."""
+    decided: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType({})
+    """By section: settings of the section's command that cannot be given there, since we decide them."""
+
+    @classmethod
+    def where_moved(cls, names: Iterable[str], flag: str = "") -> str:
+        """Where settings of versions before stand now, in words; with `--` as `flag` for flags."""
+        said = []
+        for name in names:
+            *first, last = (f"{flag}{place}" for place in cls.moved[name])
+            said.append(f"{flag}{name} is now {', '.join(first)}{' and ' if first else ''}{last}")
+        return "; ".join(said)
 
     def of_kind(self, kind: Kind) -> dict[str, Any]:
-        """The settings of one kind, as JSON values by field name."""
+        """The settings of one kind, as JSON values by name; `section.name` for those of a section."""
         values = self.model_dump(mode="json")
-        return {
-            name: _identified(values[name]) if _names_plugins(field) else values[name]
-            for name, field in type(self).model_fields.items()
-            if kind_of(field) == kind and not (_was_added(field) and getattr(self, name) == field.default)
-        }
+        found: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Config):
+                found |= {f"{name}.{inner}": v for inner, v in value.of_kind(kind).items()}
+            elif kind_of(field) == kind and not (_was_added(field) and value == field.default):
+                found[name] = _identified(values[name]) if _names_plugins(field) else values[name]
+        return found
+
+    def into(self, command: type[C], **decided: Any) -> C:
+        """The settings of a command: these, and what is decided for them."""
+        return command(**self.model_dump() | decided)
+
+
+def sections_of(config: type[Config]) -> dict[str, type[Config]]:
+    """The fields that hold settings of their own, with the classes of these."""
+    fields = {name: field.annotation for name, field in config.model_fields.items()}
+    return {n: kind for n, kind in fields.items() if isinstance(kind, type) and issubclass(kind, Config)}
+
+
+def settings_of(config: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
+    """All settings by the names of their flags: `beta`, and `train.beta` in a section."""
+    sections = sections_of(config)
+    for name, field in config.model_fields.items():
+        if name in sections:
+            yield from ((f"{name}.{inner}", found) for inner, found in settings_of(sections[name]))
+        else:
+            yield name, field
+
+
+def takes_names(field: FieldInfo) -> bool:
+    """Whether a setting holds values by names of the user's: `--engine.NAME VALUE`."""
+    return field.annotation == dict[str, str]
+
+
+def setting_named(config: type[Config], name: str) -> FieldInfo | None:
+    """The setting behind a name such as `train.beta` or `sample.engine.dtype`; None if there is none."""
+    known = dict(settings_of(config))
+    if name in known:
+        return known[name]
+    outer = known.get(name.rpartition(".")[0])
+    return outer if outer is not None and takes_names(outer) else None
+
+
+def unknown_setting(config: type[Config], name: str, see: str = "--help lists them", flag: str = "") -> str:
+    """What is said of a name that is no setting; with `--` as `flag`, as the command line has it.
+
+    `see` says where all of them are.
+    """
+    kind, quote = ("option", "") if flag else ("setting", "`")
+    section, dot, inner = name.partition(".")
+    if dot and inner.partition(".")[0] in config.decided.get(section, ()):
+        return f"no {kind} {quote}{flag}{name}{quote}: each round decides it"
+    known = [n for n, _ in settings_of(config)]
+    elsewhere = [n for n in known if n.rpartition(".")[2] == name]
+    if dot and section in sections_of(config):
+        close = get_close_matches(name, [n for n in known if n.startswith(f"{section}.")], n=1)
+    else:
+        close = elsewhere or get_close_matches(section, [*known, *sections_of(config)], n=1)
+    if close:
+        meant = " or ".join(f"{quote}{flag}{n}{quote}" for n in close)
+        return f"no {kind} {quote}{flag}{name}{quote}; did you mean {meant}?"
+    if dot and section in sections_of(config):
+        return f"no {kind} {quote}{flag}{name}{quote}; pairwright {section} --help lists those of {section}"
+    return f"no {kind} {quote}{flag}{name}{quote}; {see}"
 
 
 def kind_of(field: FieldInfo) -> Kind:

@@ -1,16 +1,37 @@
 """Settings of `pairwright revise`."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from pairwright.config import ADDED, GATE, OPERATIONAL
+from pairwright.config import ADDED, GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines import EngineOptions
-from pairwright.plugins import NamedEngine
+from pairwright.plugins import Named, NamedEngine
 from pairwright.stages.config import RayConfig, SharedStageConfig
 from pairwright.verifiers.config import VerifyConfig
-from revise.gates import GateConfig
+
+
+class GateConfig(Config):
+    """Limits between a minimal revision and something else."""
+
+    group: ClassVar[str] = "Gates"
+
+    min_kept_share: float = Field(default=0.5, ge=0, le=1, json_schema_extra=GATE)
+    """Least share of the original answer's words that a revision keeps, in order."""
+    max_edit_distance: float = Field(default=0.6, ge=0, le=1, json_schema_extra=GATE)
+    """Most words edited, as a share of the longer answer."""
+    min_length_ratio: float = Field(default=0.7, ge=0, allow_inf_nan=False, json_schema_extra=GATE)
+    """Least words of the revision for each word of the original."""
+    max_length_ratio: float = Field(default=1.5, gt=0, allow_inf_nan=False, json_schema_extra=GATE)
+    """Most words of the revision for each word of the original."""
+    gates: tuple[Named, ...] = Field(default=(), json_schema_extra=GATE | ADDED | PLUGINS)
+    """Gates of your own after the others: functions named `FILE.py:NAME` or `MODULE:NAME`."""
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
 class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):

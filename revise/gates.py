@@ -2,42 +2,18 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field, field_validator
-
-from pairwright.config import ADDED, GATE, PLUGINS, Config
 from pairwright.pairs.minimality import Minimality, words
-from pairwright.plugins import Named, function, load
+from pairwright.plugins import function, load
 from pairwright.records import KEPT
+from revise.config import GateConfig
 from revise.phrases import declines, speaks_as_model, speaks_of_itself
 
 SLACK_TOKENS = 10
 """A length difference of this many tokens is never a drift, however short the answers."""
 
 _QUOTED = 80
-
-
-class GateConfig(Config):
-    """Limits between a minimal revision and something else."""
-
-    group: ClassVar[str] = "Gates"
-
-    min_kept_share: float = Field(default=0.5, ge=0, le=1, json_schema_extra=GATE)
-    """Least share of the original answer's words that a revision keeps, in order."""
-    max_edit_distance: float = Field(default=0.6, ge=0, le=1, json_schema_extra=GATE)
-    """Most words edited, as a share of the longer answer."""
-    min_length_ratio: float = Field(default=0.7, ge=0, allow_inf_nan=False, json_schema_extra=GATE)
-    """Least words of the revision for each word of the original."""
-    max_length_ratio: float = Field(default=1.5, gt=0, allow_inf_nan=False, json_schema_extra=GATE)
-    """Most words of the revision for each word of the original."""
-    gates: tuple[Named, ...] = Field(default=(), json_schema_extra=GATE | ADDED | PLUGINS)
-    """Gates of your own after the others: functions named `FILE.py:NAME` or `MODULE:NAME`."""
-
-    @field_validator("gates", mode="before")
-    @classmethod
-    def _several(cls, value: Any) -> Any:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
 class Candidate(NamedTuple):

@@ -56,7 +56,8 @@ def game(config: GameConfig) -> None:
     from train.adversarial.game import game as play
     from train.adversarial.table import as_rich
 
-    Console().print(as_rich(play(config)))
+    if rows := play(config):  # none after a preview
+        Console().print(as_rich(rows))
 
 
 def loop(config: LoopConfig) -> None:
@@ -66,4 +67,5 @@ def loop(config: LoopConfig) -> None:
     from train.on_policy.loop import loop as go
     from train.on_policy.table import as_rich
 
-    Console().print(as_rich(go(config)))
+    if rows := go(config):  # none after a preview
+        Console().print(as_rich(rows))

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
-from pairwright.inputs.pairs import PairsName
+from pairwright.inputs.columns import PairsName
 
 SchedulerName = Literal["cosine", "linear", "constant"]
 
@@ -129,7 +129,22 @@ class ScoredPairsConfig(Config):
     over the next (`adjacent`). All pairs of a prompt come from one forward pass, in one update."""
 
 
-class TrainingConfig(ScoredPairsConfig, TrainingSettings):
+class ReadPairsConfig(Config):
+    """How the rows of pairs are read."""
+
+    group: ClassVar[str] = "Pairs"
+
+    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Split of `data` to read, such as `train`, where it has several."""
+    skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
+    """Pass over up to N rows that are no pairs; they are counted and named as `bad_row`."""
+
+    def split_of(self, source: str) -> str:
+        """The name of what is read, split and all."""
+        return source if self.split is None else f"{source}:{self.split}"
+
+
+class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     """What every kind of training needs to know."""
 
     model: str = Field(json_schema_extra=OPERATIONAL)
@@ -137,10 +152,6 @@ class TrainingConfig(ScoredPairsConfig, TrainingSettings):
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
     """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSON files,
     data sets on disk or of the hub; several with commas."""
-    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Split of `data` to read, such as `train`, where it has several."""
-    skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
-    """Pass over up to N rows that are no pairs; they are counted and named as `bad_row`."""
     output_dir: str = Field(json_schema_extra=OPERATIONAL)
     """Folder for the model, its checkpoints and metrics. An unfinished run in it is resumed."""
     preview: bool = Field(default=False, json_schema_extra=OPERATIONAL)
@@ -153,7 +164,7 @@ class TrainingConfig(ScoredPairsConfig, TrainingSettings):
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of what is read as `data`, split and all."""
-        return tuple(name if self.split is None else f"{name}:{self.split}" for name in self.data)
+        return tuple(map(self.split_of, self.data))
 
     @field_validator("data", mode="before")
     @classmethod

@@ -27,7 +27,7 @@ def main() -> None:
     rows, notes = [], []
     for loss in args.losses.split(","):
         last = {}
-        for name, changes in (("game", {}), ("fixed", {"apo_coeff": 0.0})):
+        for name, changes in (("game", {}), ("fixed", {"reward": {"apo_coeff": 0.0}})):
             games = [play(toy_of(args, seed), name, loss, args.temperature, **changes) for seed in seeds]
             rounds = [over_seeds(gold_of(game, n) for game in games) for n in range(args.rounds + 1)]
             rows.append([loss, name, *rounds, letters(games, args.rounds)])

@@ -82,10 +82,10 @@ def prepared(toy: Toy, args: argparse.Namespace) -> Path:
             model=config.model,
             data=config.human,
             output_dir=str(here / "proxy"),
-            learning_rate=config.rm_learning_rate,
+            learning_rate=config.reward.learning_rate,
             lr_scheduler_type="linear",
-            num_train_epochs=config.rm_epochs,
-            pairs_per_update=config.rm_pairs_per_update,
+            num_train_epochs=config.reward.num_train_epochs,
+            pairs_per_update=config.reward.pairs_per_update,
             **common(toy),
         )
     )
@@ -98,12 +98,12 @@ def prepared(toy: Toy, args: argparse.Namespace) -> Path:
 def common(toy: Toy) -> dict[str, Any]:
     """Settings of every training here."""
     names = ("micro_batch_tokens", "bf16", "use_cpu", "save_steps", "seed")
-    return {name: toy.settings[name] for name in names} | {"eval_share": 0.0}
+    return {name: toy.settings["train"][name] for name in names} | {"eval_share": 0.0}
 
 
 def scored_answers(toy: Toy, policy: str, out: Path, n: int) -> Path:
     """A run of a policy's answers with the proxy's scores."""
-    prompts, size = str(toy.folder / "over" / "prompts.jsonl"), toy.config().batch_size
+    prompts, size = str(toy.folder / "over" / "prompts.jsonl"), toy.config().score.batch_size
     said, device = str(out.with_name(out.name + "-answers")), {"batch_size": size, "device": "cpu"}
     sample(
         SampleConfig(

@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 from game_toy import Toy, answers_of, gold, golden_string, human_pairs, strings
+from in_sections import changed
 from tiny_model import save_tiny_model, write_jsonl
 
 from pairwright.models.loading import load_for_scoring, load_tokenizer
@@ -52,7 +53,7 @@ Texts = tuple[str, str]
 """A better and a worse answer."""
 LOSSES: dict[str, dict[str, Any]] = {
     "rejection_sampling": {},
-    "dpo": {"llm_loss": "dpo", "learning_rates": "1e-3", "sft_weight": 0.0},
+    "dpo": {"loss": "dpo", "learning_rate": "1e-3", "sft_weight": 0.0},
 }
 """Of the language model, with the settings that suit it."""
 
@@ -80,14 +81,15 @@ def toy_of(args: argparse.Namespace, seed: int) -> Toy:
     toy = Toy(args.out / f"seed-{seed}", seed)
     toy.settings |= {"rounds": args.rounds, "limit": args.limit}
     if args.epochs:
-        toy.settings |= {"rm_epochs": args.epochs, "llm_epochs": args.epochs}
+        fewer = {"num_train_epochs": args.epochs}
+        toy.settings = changed(toy.settings, {"reward": fewer, "train": fewer})
     return toy
 
 
 def play(toy: Toy, name: str, loss: str, temperature: float, **changes: Any) -> Path:
     """The folder of a game, which is played unless it was."""
     whole = f"{name}-{loss}-{temperature:g}"
-    game(toy.config(whole, temperature=temperature, **LOSSES[loss], **changes))
+    game(toy.config(whole, sample={"temperature": temperature}, train=LOSSES[loss], **changes))
     return toy.folder / whole
 
 

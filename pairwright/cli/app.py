@@ -7,18 +7,18 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 from cyclopts.config import Dict
 from cyclopts.exceptions import CycloptsError
+from pydantic.fields import FieldInfo
 
-from pairwright.cli.errors import usage_sentence
+from pairwright.cli.errors import refuse_moved, usage_sentence
 from pairwright.cli.settings_file import Settings, load_settings
 from pairwright.commands import COMMANDS
-from pairwright.config import Config, heading_of, headings, is_positional
+from pairwright.config import Config, heading_of, headings, is_positional, sections_of
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.terminal.text import one_line
 from pairwright.versions import versions
@@ -67,21 +67,23 @@ def run_command(argv: Sequence[str]) -> None:
     for other, command in COMMANDS.items():
         if other != name:
             app.command(_unreachable, name=other, help=command.summary)
-    config = _mount(app, name, settings) if name is not None else None
+    config = _mount(app, name, argv, settings) if name is not None else None
+    if config is not None:
+        refuse_moved(config, argv)
+        argv = [*argv, *(settings.members(config, argv) if settings is not None else ())]
     try:
         app(argv)
     except CycloptsError as error:
-        in_file = settings.values if settings is not None else {}
-        raise UsageError(usage_sentence(error, name, config, argv, in_file)) from None
+        raise UsageError(usage_sentence(error, name, config, argv, settings)) from None
 
 
-def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
+def _mount(app: App, name: str, argv: Sequence[str], settings: Settings | None) -> type[Config]:
     """Import a command's module and derive its flags from its configuration."""
     command = COMMANDS[name]
     module = importlib.import_module(command.module)
     config: type[Config] = getattr(module, command.config)
     function: Callable[[Any], Any] = getattr(module, command.function)
-    _put_under_headings(config)
+    _put_under_headings(config, sections={"--help", "-h"}.isdisjoint(argv))
 
     def run(config: Any) -> None:
         result = function(config)
@@ -98,28 +100,43 @@ def _mount(app: App, name: str, settings: Settings | None) -> type[Config]:
         run.__defaults__ = (config(),)
     sources = []
     if settings is not None:
-        settings.check(config.model_fields)
+        settings.check(config)
         # Under the command's name: at the top, keys that are commands too (`judge`) would be passed over.
         sources = [Dict({name: settings.values}, source=settings.path)]
     app.command(run, name=name, help=_help(config), config=sources)
     return config
 
 
-@cache
-def _put_under_headings(config: type[Config]) -> None:
-    """Tell the command line where on the help page each flag belongs."""
+def _put_under_headings(config: type[Config], *, sections: bool) -> None:
+    """Tell the command line where on the help page each flag belongs.
+
+    Flags of sections are not shown there; without `sections` they are not even looked up, which is slow.
+    """
     groups = {heading: Group(heading, sort_key=place) for place, heading in enumerate(headings(config))}
     for name, field in config.model_fields.items():
         field.kw_only = not is_positional(field)
         group = groups[heading_of(config, name)]
-        field.metadata.append(
-            Parameter(group=group, show_default=None if field.default not in ((), "") else False)
+        _say_of(
+            field, Parameter(group=group, show_default=None if field.default not in ((), "") else False)
         )
+    for name, section in sections_of(config).items():
+        _say_of(config.model_fields[name], Parameter(parse=None if sections else False, show=False))
+        for field in section.model_fields.values():
+            field.kw_only = True
+            _say_of(field, Parameter(show=False))
+
+
+def _say_of(field: FieldInfo, parameter: Parameter) -> None:
+    """Tell the command line about a field, in place of what it was told before."""
+    field.metadata = [*(m for m in field.metadata if not isinstance(m, Parameter)), parameter]
 
 
 def _help(config: type[Config]) -> str:
     about = (config.__doc__ or "").strip()
-    return f"{about}\n\nSettings may also stand in a file: --config FILE.yaml; a flag beats it."
+    sections = {name: config.model_fields[name].description or "" for name in sections_of(config)}
+    parts = [about, *(f"--{name}.NAME: {' '.join(said.split())}" for name, said in sections.items())]
+    parts.append("Settings may also stand in a file: --config FILE.yaml; a flag beats it.")
+    return "\n\n".join(parts)
 
 
 def _unreachable() -> None:

@@ -1,12 +1,20 @@
 """What is wrong with a command line, in one sentence that names the setting."""
 
-import difflib
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 
 from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnusedCliTokensError
 from pydantic import ValidationError
 
-from pairwright.config import Config
+from pairwright.cli.settings_file import Settings
+from pairwright.config import (
+    Config,
+    sections_of,
+    setting_named,
+    settings_of,
+    takes_names,
+    unknown_setting,
+)
+from pairwright.errors import UsageError
 
 _SHOWN = 80
 """Characters shown of a value that cannot be used."""
@@ -17,27 +25,17 @@ def usage_sentence(
     name: str | None,
     config: type[Config] | None,
     argv: Sequence[str],
-    in_file: Container[str],
+    settings: Settings | None,
 ) -> str:
-    """The sentence for an error of command `name`, whose settings file holds the settings `in_file`."""
+    """The sentence for an error of command `name`, which was given a settings file or none."""
     see = f"see pairwright {name} --help" if name else "see pairwright --help"
     fields = config.model_fields if config is not None else {}
-    for at, flag in (
-        (i, a.partition("=")[0].removeprefix("--")) for i, a in enumerate(argv) if a[:2] == "--"
-    ):
-        family, dot, _ = flag.partition(".")
-        if family in fields and fields[family].annotation == dict[str, str]:
-            if not dot:
-                return f"--{flag} is written with a name: --{flag}.NAME VALUE"
-            if "=" not in argv[at] and [a[:2] for a in argv[at + 1 : at + 2]] in ([], ["--"]):
-                return f"--{flag} needs a value, even if it is only true: --{flag} true"
-            continue
-        if flag.removeprefix("no_") not in (*fields, "help", "version", ""):
-            close = difflib.get_close_matches(family, fields, n=1)
-            return f"no option --{flag}; " + (f"did you mean --{close[0]}?" if close else see)
+    in_file = settings.lines if settings is not None else {}
+    if (wrong := _wrong_flag(config or Config, argv, see)) is not None:
+        return wrong
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):
-        return _invalid(cause, see, argv, in_file)
+        return _invalid(cause, see, config, argv, in_file)
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return _surplus(error.unused_tokens[0], argv, see)
     if isinstance(error, MissingArgumentError) and error.argument is not None:
@@ -50,17 +48,57 @@ def usage_sentence(
     return f"{str(error).rstrip('.')}; {see}"
 
 
-def _invalid(error: ValidationError, see: str, argv: Sequence[str], in_file: Container[str]) -> str:
+def refuse_moved(config: type[Config], argv: Sequence[str]) -> None:
+    """Raise `UsageError` that says where flags of versions before stand now."""
+    flags = [a.partition("=")[0].removeprefix("--") for a in argv if a[:2] == "--"]
+    heads = dict.fromkeys(flag.removeprefix("no_").partition(".")[0] for flag in flags)
+    dotted = {flag.partition(".")[0] for flag in flags if "." in flag} & sections_of(config).keys()
+    if moved := [name for name in heads if name in config.moved and name not in dotted]:
+        raise UsageError(config.where_moved(moved, "--"))
+
+
+def _wrong_flag(config: type[Config], argv: Sequence[str], see: str) -> str | None:
+    """What is wrong with the first flag that is none, or that is not written as it must be."""
+    flags = [(at, a.partition("=")[0].removeprefix("--")) for at, a in enumerate(argv) if a[:2] == "--"]
+    whole = dict(settings_of(config))
+    for at, flag in flags:
+        outer, dot, last = flag.rpartition(".")
+        field = setting_named(config, flag)
+        if flag in sections_of(config) or (flag in whole and takes_names(whole[flag])):
+            return f"--{flag} is written with a name: --{flag}.NAME VALUE"
+        if field is not None and takes_names(field):
+            if "=" not in argv[at] and [a[:2] for a in argv[at + 1 : at + 2]] in ([], ["--"]):
+                return f"--{flag} needs a value, even if it is only true: --{flag} true"
+        elif flag not in ("help", "version", ""):
+            plain = f"{outer}{dot}{last.removeprefix('no_')}"
+            if setting_named(config, plain) is None:
+                return unknown_setting(config, flag, see, "--")
+    return None
+
+
+def _invalid(
+    error: ValidationError,
+    see: str,
+    config: type[Config] | None,
+    argv: Sequence[str],
+    in_file: Mapping[str, int],
+) -> str:
     problems = error.errors(include_url=False)
-    missing = [f"--{e['loc'][0]}" for e in problems if e["type"] == "missing"]
+    missing = [f"--{'.'.join(map(str, e['loc']))}" for e in problems if e["type"] == "missing"]
     if missing:
         return f"{' and '.join(missing)} must be given; {see}"
     first = problems[0]
-    field = ".".join(str(part) for part in first["loc"]) or "settings"
+    parts = list(map(str, first["loc"]))  # ends with what a setting is made of, say a place in a list
+    known = dict(settings_of(config)) if config is not None else {}
+    while len(parts) > 1 and ".".join(parts) not in known:
+        parts.pop()
+    field = ".".join(parts) or "settings"
     given = repr(first["input"])
     given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
-    flagged = any(a.partition("=")[0] in (f"--{field}", f"--no_{field}") for a in argv)
-    where = f"`{field}` in the settings file" if field in in_file and not flagged else f"--{field}"
+    off = ".".join([*parts[:-1], f"no_{parts[-1]}"]) if parts else ""
+    flagged = any(a.partition("=")[0] in (f"--{field}", f"--{off}") for a in argv)
+    from_file = field in in_file and not flagged
+    where = f"`{field}` in the settings file, line {in_file[field]}" if from_file else f"--{field}"
     return f"{where}: {first['msg'].removeprefix('Value error, ')} (given: {given})"
 
 

@@ -1,39 +1,80 @@
 """`--config FILE.yaml`: a command's settings from a file.
 
 A value in the file is the text that would stand behind its flag, so `no`, `1e-5`, `1.10` and
-`12:30:00` are what they look like; only `null` is special. Of YAML, `name: value` and lists are read;
-`engine.max_model_len: 4096` is `--engine.max_model_len 4096`.
+`12:30:00` are what they look like; only `null` is special. Of YAML, `name: value`, lists and sections
+are read; `train: {beta: 0.1}` and `train.beta: 0.1` are `--train.beta 0.1`.
 """
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from pairwright.config import Config, sections_of, setting_named, takes_names, unknown_setting
 from pairwright.errors import UsageError
 
 _MOST_BYTES = 2**20
+_MOST_SETTINGS = 10_000
+_DEEPEST = 3
+"""Levels of sections: `sample: {engine: {max_model_len: 4096}}` has two."""
 _NULLS = ("", "~", "null", "Null", "NULL")
+_ONE_OR_SEVERAL = "must be one value or a list of values"
 
 
 class Settings(NamedTuple):
     """What a settings file says."""
 
     path: str
-    values: dict[str, str | list[str | None] | None]
+    values: dict[str, Any]
+    """Texts, lists of texts, None, and sections of these."""
     lines: dict[str, int]
-    """Where each setting stands."""
+    """Where each setting stands, by its name; those of sections have a dot in theirs."""
 
-    def check(self, known: Iterable[str]) -> None:
-        """Raise `UsageError` naming a setting that is none of these."""
-        names = list(known)
+    def check(self, config: type[Config]) -> None:
+        """Raise `UsageError` naming what is no setting of a command, or has moved to a section."""
+        sections = {n for n in sections_of(config) if n in self.lines and self._is_section(n)}
+        moved = [n for n in self.lines if n in config.moved and n not in sections]
+        if moved:
+            where = f"--config {self.path} line {self.lines[moved[0]]}"
+            raise UsageError(f"{where}: {config.where_moved(moved)}")
         for name, line in self.lines.items():
-            if name.partition(".")[0] not in names:
-                close = get_close_matches(name, names, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else "--help lists them"
-                raise UsageError(f"--config {self.path} line {line}: no setting `{name}`; {hint}")
+            where = f"--config {self.path} line {line}"
+            section = sections_of(config).get(name)
+            if section is not None and not self._is_section(name):
+                raise UsageError(f"{where}: `{name}` is a section: write {name}: {{name: value}}")
+            if section is None and setting_named(config, name) is None:
+                outer = name.rpartition(".")[0]
+                if outer and setting_named(config, outer) is not None:
+                    raise UsageError(f"{where}: `{outer}` {_ONE_OR_SEVERAL}, and holds a mapping")
+                raise UsageError(f"{where}: {unknown_setting(config, name)}")
+
+    def members(self, config: type[Config], argv: Sequence[str]) -> list[str]:
+        """Values by names of the user's, as flags, so that they join those of the command line."""
+        given = {argument.partition("=")[0] for argument in argv}
+        flags = []
+        for name in list(self.lines):
+            outer, _, inner = name.rpartition(".")
+            field = setting_named(config, outer) if outer else None
+            if field is not None and takes_names(field):
+                value = self._holder(outer).pop(inner, None)
+                if isinstance(value, list):
+                    where = f"--config {self.path} line {self.lines[name]}"
+                    raise UsageError(f"{where}: `{name}` must be one value")
+                if value is not None and f"--{name}" not in given:
+                    flags.append(f"--{name}={value}")
+        return flags
+
+    def _holder(self, section: str) -> dict[str, Any]:
+        values = self.values
+        for part in section.split("."):
+            values = values[part]
+        return values
+
+    def _is_section(self, name: str) -> bool:
+        outer, _, inner = name.rpartition(".")
+        values = self._holder(outer) if outer else self.values
+        return isinstance(values[inner], dict)
 
 
 def load_settings(argv: Sequence[str]) -> tuple[list[str], Settings | None]:
@@ -54,19 +95,7 @@ def load_settings(argv: Sequence[str]) -> tuple[list[str], Settings | None]:
         raise UsageError("--config stands twice; put all settings into one file")
     if not names[0] or names[0].startswith("--"):
         raise UsageError("--config needs a file: --config FILE.yaml")
-    settings = _read(Path(names[0]))
-    return rest + _members(settings, rest), settings
-
-
-def _members(settings: Settings, argv: Sequence[str]) -> list[str]:
-    """The settings with a dot in their name, which join those of the command line, as flags."""
-    given = {argument.partition("=")[0] for argument in argv}
-    dotted = {name: settings.values.pop(name) for name in list(settings.values) if "." in name}
-    for name, value in dotted.items():
-        if isinstance(value, list):
-            line = settings.lines[name]
-            raise UsageError(f"--config {settings.path} line {line}: `{name}` must be one value")
-    return [f"--{n}={v}" for n, v in dotted.items() if v is not None and f"--{n}" not in given]
+    return rest, _read(Path(names[0]))
 
 
 def _read(path: Path) -> Settings:
@@ -89,36 +118,56 @@ def _read(path: Path) -> Settings:
         raise UsageError(f"--config {path}: broken YAML ({str(error).splitlines()[0]})") from None
     except RecursionError:
         raise UsageError(f"--config {path}: nested too deep") from None
-    return _settings(path, node)
+    settings = Settings(str(path), {}, {})
+    if node is not None and not _is_null(node):
+        if not isinstance(node, yaml.MappingNode):
+            raise UsageError(f"--config {path}: must be `name: value` lines, and is {_kind(node)}")
+        _take(settings, node, "")
+    return settings
 
 
-def _settings(path: Path, node: yaml.Node | None) -> Settings:
-    values: dict[str, Any] = {}
-    lines: dict[str, int] = {}
-    if node is None or _is_null(node):
-        return Settings(str(path), values, lines)
-    if not isinstance(node, yaml.MappingNode):
-        raise UsageError(f"--config {path}: must be `name: value` lines, and is {_kind(node)}")
+def _take(settings: Settings, node: yaml.MappingNode, section: str) -> None:
+    """Put the settings of a section, and of those in it, where they belong."""
     for key, value in node.value:
-        line = key.start_mark.line + 1
-        name = str(key.value).replace("-", "_")
+        where = f"--config {settings.path} line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode):
-            raise UsageError(f"--config {path} line {line}: a name is one word, and this is {_kind(key)}")
-        if name in values:
-            raise UsageError(
-                f"--config {path} line {line}: `{name}` stands twice; first in line {lines[name]}"
-            )
-        several = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        for part in several:
-            if not isinstance(part, yaml.ScalarNode):
-                raise UsageError(
-                    f"--config {path} line {line}: `{name}` must be one value or a list of values, "
-                    f"and holds {_kind(part)}"
-                )
-        texts = [None if _is_null(part) else part.value for part in several]
-        values[name] = texts if several is value.value else texts[0]
-        lines[name] = line
-    return Settings(str(path), values, lines)
+            raise UsageError(f"{where}: a name is one word, and this is {_kind(key)}")
+        name = section + str(key.value).replace("-", "_")
+        if isinstance(value, yaml.MappingNode) and name.count(".") + 1 >= _DEEPEST:
+            raise UsageError(f"{where}: nested too deep")
+        if name in settings.lines:
+            first = settings.lines[name]
+            raise UsageError(f"{where}: `{name}` stands twice; first in line {first}")
+        settings.lines[name] = key.start_mark.line + 1
+        if len(settings.lines) > _MOST_SETTINGS:
+            raise UsageError(f"{where}: more than {_MOST_SETTINGS:,} settings")
+        if isinstance(value, yaml.MappingNode):
+            _enter(settings, name, {}, where)
+            _take(settings, value, f"{name}.")
+        else:
+            _enter(settings, name, _texts(name, value, where), where)
+
+
+def _enter(settings: Settings, name: str, value: Any, where: str) -> None:
+    """Put a value at its place among the sections; a section that is there already is kept."""
+    *sections, last = name.split(".")
+    values = settings.values
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"{where}: `{section}` is one value, and here a section")
+    if isinstance(value, dict) and isinstance(values.get(last), dict):
+        return
+    values[last] = value
+
+
+def _texts(name: str, value: yaml.Node, where: str) -> str | list[str | None] | None:
+    several = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    for part in several:
+        if not isinstance(part, yaml.ScalarNode):
+            raise UsageError(f"{where}: `{name}` {_ONE_OR_SEVERAL}, and holds {_kind(part)}")
+    texts = [None if _is_null(part) else str(part.value) for part in several]
+    return texts if several is value.value else texts[0]
 
 
 def _is_null(node: yaml.Node) -> bool:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pairwright.errors import UsageError
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "conversations", "conversation")
+PairsName = Literal["best_worst", "all", "adjacent"]
+"""Pairs that scored answers to a prompt make."""
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
 LISTS = ("completions", "responses", "generations", "answers", "outputs", "candidates")
 """Columns that hold all answers to a prompt in one list."""

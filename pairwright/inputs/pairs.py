@@ -7,17 +7,15 @@ Scored answers are pairs too: of the best and the worst to each prompt, of all, 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, islice, pairwise
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import PAIR, Columns, columns_of, listed
+from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed
 from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
-
-PairsName = Literal["best_worst", "all", "adjacent"]
 
 
 class PairRow(NamedTuple):

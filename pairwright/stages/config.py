@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # help pages need the settings, and should not wait for Arrow
     from pairwright.stages.workers import Share
 
 
-class RunConfig(Config):
-    """Which rows to work on, and into which folder."""
+class PlaceConfig(Config):
+    """What is worked on, and where it goes."""
 
     group: ClassVar[str] = "Rows and folder"
 
@@ -24,12 +24,19 @@ class RunConfig(Config):
     """Rows to work on: a JSON or Parquet file, a run folder, or a data set, on disk or of the hub."""
     out: str = Field(json_schema_extra=OPERATIONAL)
     """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
+
+
+class ReadingConfig(Config):
+    """How rows are read."""
+
+    group: ClassVar[str] = "Rows and folder"
+
     split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Split of the data set that is read, such as `train`."""
     limit: int | None = Field(default=None, gt=0)
     """Work on the first N rows only."""
     skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
-    """Pass over up to N rows that cannot be read; each is in `dropped/`, with what is wrong with it."""
+    """Pass over up to N rows that cannot be read; a run keeps each in `dropped/`, with what is wrong."""
     prompt_column: str | None = None
     """Column of prompts, when it is not `prompt`, `instruction`, `question` or `messages`."""
     system_column: str | None = Field(default=None, json_schema_extra=ADDED)
@@ -37,6 +44,23 @@ class RunConfig(Config):
     carry_only: str | None = Field(default=None, json_schema_extra=ADDED)
     """Columns that are no part of the prompt, whatever they are called (`system`, `history`, `tools` …),
     with commas between them; they are carried along."""
+
+    @property
+    def wanted_columns(self) -> Columns:
+        """The columns to read."""
+        apart = tuple(name.strip() for name in (self.carry_only or "").split(",") if name.strip())
+        return Columns(self.prompt_column, system=self.system_column, carry_only=apart)
+
+    def split_of(self, source: str) -> str:
+        """The name of what is read, split and all."""
+        return source if self.split is None else f"{source}:{self.split}"
+
+
+class RunConfig(ReadingConfig, PlaceConfig):
+    """Which rows to work on, and into which folder."""
+
+    group: ClassVar[str] = "Rows and folder"
+
     answer_column: str | None = None
     """Column of answers, when it is not `completion`, `response`, `output`, `answer` or `rejected`."""
     shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
@@ -50,14 +74,13 @@ class RunConfig(Config):
 
     @property
     def wanted_columns(self) -> Columns:
-        """The columns to read."""
-        apart = tuple(name.strip() for name in (self.carry_only or "").split(",") if name.strip())
-        return Columns(self.prompt_column, self.answer_column, system=self.system_column, carry_only=apart)
+        """The columns to read, one of answers among them."""
+        return super().wanted_columns._replace(answer=self.answer_column)
 
     @property
     def source(self) -> str:
         """The name of what is read, split and all."""
-        return self.input if self.split is None else f"{self.input}:{self.split}"
+        return self.split_of(self.input)
 
 
 class StageConfig(EngineOptions, RunConfig):

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -20,22 +21,32 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 torch.set_num_threads(1)
 
 _CPU = "--use_cpu --no_bf16 --micro_batch_tokens 1024"
+
+
+def _in_section(name: str) -> str:
+    return re.sub("--(?=[a-z])", f"--{name}.", _CPU)
+
+
 CONTINUED = {
     "revise": "revise inputs/answers.jsonl --reviser canned:inputs/reviser.jsonl --shard_size 8 --out run",
     "train": "train --model inputs/blank --data inputs/pairs.jsonl --loss dpo --learning_rate 3e-3 "
     "--max_steps 4 --pairs_per_update 4 --eval_share 0.2 --save_steps 1 --reference_store refs "
     f"--output_dir run {_CPU}",
-    "loop": "loop --model inputs/start --prompts inputs/prompts.jsonl --pairs both "
-    "--judge reward:inputs/taste --reviser canned:inputs/reviser.jsonl --reply bare --min_kept_share 0 "
-    "--max_edit_distance 1 --rounds 2 --n 3 --max_tokens 12 --max_length 64 --min_margin 0 "
-    "--eval_prompt_share 0.3 --eval_temperature 1 --loss dpo --beta 0.2 --learning_rate 3e-3 "
-    "--pairs_per_update 8 --save_steps 0 --stop_win_rate 1 --batch_size 64 "
-    f"--output_dir run {_CPU}",
+    "loop": "loop --model inputs/start --prompts inputs/prompts.jsonl --pairs both --rounds 2 "
+    "--sample.n 3 --sample.max_tokens 12 --sample.batch_size 64 "
+    "--judge.judge reward:inputs/taste --judge.min_margin 0 --judge.batch_size 64 "
+    "--revise.reviser canned:inputs/reviser.jsonl --revise.reply bare --revise.min_kept_share 0 "
+    "--revise.max_edit_distance 1 --revise.batch_size 64 --eval_prompt_share 0.3 --eval_temperature 1 "
+    "--stop_win_rate 1 "
+    "--train.loss dpo --train.beta 0.2 --train.learning_rate 3e-3 --train.pairs_per_update 8 "
+    f"--train.max_length 64 --train.save_steps 0 --output_dir run {_in_section('train')}",
     "game": "game --model inputs/start --rm_prompts inputs/golden.jsonl --llm_prompts inputs/prompts.jsonl "
-    "--human inputs/human.jsonl --judge reward:inputs/taste --rounds 2 --samples 3 --max_tokens 12 "
-    "--temperature 1 --rm_learning_rate 3e-3 --rm_pairs_per_update 8 --apo_coeff 2 "
-    "--learning_rates 4e-3,2e-3 --llm_pairs_per_update 4 --save_steps 1 --batch_size 64 "
-    f"--output_dir run {_CPU}",
+    "--human inputs/human.jsonl --rounds 2 --sample.n 3 --sample.max_tokens 12 --sample.temperature 1 "
+    "--sample.batch_size 64 --score.batch_size 64 --winrate.batch_size 64 "
+    "--winrate.judge reward:inputs/taste "
+    "--reward.learning_rate 3e-3 --reward.pairs_per_update 8 --reward.apo_coeff 2 --reward.save_steps 1 "
+    "--train.learning_rate 4e-3,2e-3 --train.pairs_per_update 4 --train.save_steps 1 "
+    f"--output_dir run {_in_section('train')} {_in_section('reward')}",
 }
 """The commands that go on. Where flags get other names, these do; the folders stay as they are."""
 MADE_ON = (GOLDEN / "frozen" / "processor.txt").read_text().strip()
@@ -168,3 +179,34 @@ def test_a_game_goes_on_within_a_training_of_its_second_round(
     assert "update 4/8" in said
     assert "update 3/8" not in said
     own.ends_as_before(on_another_processor="round-1/")
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("loop", "--train.beta 0.3", "`train.beta` was 0.2 and is now 0.3"),
+        ("loop", "--revise.retry --revise.min_length_ratio 0.9", "`revise.min_length_ratio` was 0.7"),
+        ("loop", "--winrate.aspects style:1", "`winrate.aspects` was"),
+        ("game", "--reward.apo_coeff 1", "`reward.apo_coeff` was 2.0 and is now 1.0"),
+        ("game", "--train.sft_weight 0.5", "`train.sft_weight` was 1.0 and is now 0.5"),
+        (
+            "game",
+            "--winrate.judge canned:inputs/reviser.jsonl",
+            "`win judge model` was 'reward:inputs",
+        ),
+    ],
+)
+def test_other_settings_are_refused_by_the_names_of_today(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    changed: str,
+    told: str,
+) -> None:
+    begun(name, tmp_path, monkeypatch)
+    given = [flag for flag in changed.split() if flag.startswith("--")]
+    kept = re.sub(rf"(?:{'|'.join(map(re.escape, given))}) \S+ ", "", CONTINUED[name])
+    code, _, said = run(capfd, *kept.split(), *changed.split())
+    assert code == 2
+    assert f"run: belongs to a {name} with other settings: {told}" in said

@@ -198,8 +198,9 @@ STAND_INS = {
     r"--judge ENGINE": "--judge reward:taste",
     r"--judge hf:smollm2": "--judge hf:tiny",
     r" hf:runs/model hf:my-org/my-model": " hf:tiny canned:policy.jsonl",
-    r"--model \S+": "--model tiny --use_cpu",
-    r"(game --config \S+)": r"\1 --model tiny --use_cpu --rounds 1 --samples 2 --rm_pairs_per_update 4",
+    r"(game --config \S+)": r"\1 --model tiny --train.use_cpu --reward.use_cpu --rounds 1 --sample.n 2 "
+    "--reward.pairs_per_update 4",
+    r"(?<!yaml )--model \S+": "--model tiny --use_cpu",
     r" /shared/": " shared/",
 }
 

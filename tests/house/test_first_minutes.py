@@ -49,7 +49,7 @@ def test_a_value_in_a_settings_file_is_named_with_what_is_allowed(place, capfd):
     argv = ["revise", "mine.jsonl", "--reviser", "canned:reviser.jsonl", "--config", "s.yaml"]
     code, _, err = run(capfd, *argv)
     assert code == 2
-    assert "`direction` in the settings file: Input should be 'improve' or 'worsen'" in err
+    assert "`direction` in the settings file, line 1: Input should be 'improve' or 'worsen'" in err
     code, _, err = run(capfd, *argv, "--direction", "upwards")
     assert code == 2
     assert "--direction: Input should be 'improve' or 'worsen' (given: 'upwards')" in err

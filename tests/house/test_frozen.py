@@ -108,5 +108,8 @@ def test_every_command_has_its_flags_on_its_page(capfd: pytest.CaptureFixture[st
     for command in commands:
         _, page, _ = run(capfd, command, "--help")
         flags = {line.split(": ")[0].lstrip("-") for line in kept[command].read_text().splitlines()}
+        sections = {flag.partition(".")[0] for flag in flags if "." in flag}
+        assert all(f"--{section}.NAME" in page for section in sections)
+        flags = {flag for flag in flags if "." not in flag}
         named = re.findall(r"^│ (?:\*  |   )?(?:[A-Z_]+ )?--([\w.]+)", page, re.MULTILINE)
         assert set(named) == flags, command

@@ -90,7 +90,7 @@ def test_a_settings_object_does_as_well(here):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"polcy": "x"}, "has no setting polcy; did you mean policy"),
+        ({"polcy": "x"}, "pairwright.sample: no setting `polcy`; did you mean `policy`\\?"),
         ({"policy": "canned:engine.jsonl"}, "pairwright.sample: out: must be given"),
         ({"policy": "canned:engine.jsonl", "out": "x", "n": "two"}, r"n: .*valid integer.*given: 'two'"),
         ({"policy": "canned:engine.jsonl", "out": "x", "input": "y"}, "input is given twice"),

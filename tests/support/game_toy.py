@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from in_sections import changed
 from tiny_model import save_tiny_model, write_jsonl
 
 from pairwright.folders.shards import read_tables
@@ -79,6 +80,13 @@ class Toy:
             )
         )
         human = human_pairs(chance, 96)
+        common = {
+            "micro_batch_tokens": 1024,
+            "bf16": False,
+            "use_cpu": True,
+            "save_steps": 0,
+            "seed": seed,
+        }
         golden = [{"prompt": f"g{n}", "golden": golden_string(chance)} for n in range(PROMPTS)]
         self.settings: dict[str, Any] = {
             "model": str(folder / "model"),
@@ -86,28 +94,22 @@ class Toy:
             "llm_prompts": write_jsonl(folder / "llm.jsonl", [{"prompt": f"l{n}"} for n in range(PROMPTS)]),
             "human": write_jsonl(folder / "human.jsonl", human),
             "rounds": 4,
-            "samples": 6,
-            "max_tokens": 12,
-            "temperature": 1.0,
-            "rm_learning_rate": 3e-3,
-            "rm_pairs_per_update": 16,
-            "rm_epochs": 8,
-            "apo_coeff": 6.0,
-            "learning_rates": "4e-3",
-            "llm_epochs": 3,
-            "llm_pairs_per_update": 8,
             "eval_n": 4,
-            "micro_batch_tokens": 1024,
-            "batch_size": 128,
-            "bf16": False,
-            "use_cpu": True,
-            "save_steps": 0,
-            "seed": seed,
+            "sample": {"n": 6, "max_tokens": 12, "temperature": 1.0, "batch_size": 128},
+            "score": {"batch_size": 128},
+            "reward": {
+                "learning_rate": 3e-3,
+                "pairs_per_update": 16,
+                "num_train_epochs": 8,
+                "apo_coeff": 6.0,
+                **common,
+            },
+            "train": {"learning_rate": "4e-3", "num_train_epochs": 3, "pairs_per_update": 8, **common},
         }
 
     def config(self, name: str = "game", **changes: Any) -> GameConfig:
         """The settings of a game in the folder `name`."""
-        return GameConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
+        return GameConfig(**changed(self.settings, {"output_dir": str(self.folder / name)} | changes))
 
 
 def answers_of(folder: Path, rounds: Sequence[int]) -> list[list[str]]:

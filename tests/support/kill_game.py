@@ -11,14 +11,16 @@ from pathlib import Path
 
 from forks import forked_call
 from game_toy import Toy
+from in_sections import changed
 
 from train.adversarial.game import game
 
 
 def main(folder: Path, kills: int) -> None:
     toy = Toy(folder)
-    toy.settings |= {"rounds": 2, "limit": 8, "samples": 2, "eval_n": 1, "rm_epochs": 1, "llm_epochs": 1}
-    toy.settings |= {"save_steps": 1}
+    once = {"num_train_epochs": 1, "save_steps": 1}
+    shorter = {"rounds": 2, "limit": 8, "eval_n": 1, "sample": {"n": 2}, "reward": once, "train": once}
+    toy.settings = changed(toy.settings, shorter)
 
     def play(name: str) -> None:
         game(toy.config(name))

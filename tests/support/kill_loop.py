@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from forks import forked_call
+from in_sections import changed
 from loop_toy import LoopToy
 
 from train.on_policy.loop import loop
@@ -17,7 +18,8 @@ from train.on_policy.loop import loop
 
 def main(folder: Path, kills: int) -> None:
     toy = LoopToy(folder)
-    toy.settings |= {"limit": 14, "n": 2, "num_train_epochs": 1, "save_steps": 1}
+    shorter = {"sample": {"n": 2}, "train": {"num_train_epochs": 1, "save_steps": 1}}
+    toy.settings = changed(toy.settings, {"limit": 14, **shorter})
     toy.settings["rounds"] = 2 if kills > 5 else 1
 
     def go(name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from game_toy import strings
+from in_sections import changed
 from tiny_model import save_tiny_model, write_jsonl
 
 from train.on_policy.config import LoopConfig
@@ -51,28 +52,27 @@ class LoopToy:
         self.settings: dict[str, Any] = {
             "model": str(folder / "model"),
             "prompts": write_jsonl(folder / "p.jsonl", [{"prompt": f"p{n}"} for n in range(36)]),
-            "judge": f"reward:{self.taste}",
             "rounds": 2,
-            "n": 3,
-            "max_tokens": 12,
-            "max_length": 64,
-            "min_margin": 0.0,
             "eval_prompt_share": 0.3,
             "eval_temperature": 1.0,
-            "loss": "dpo",
-            "learning_rate": 3e-3,
-            "num_train_epochs": 2,
-            "pairs_per_update": 8,
-            "micro_batch_tokens": 1024,
-            "batch_size": 64,
-            "bf16": False,
-            "use_cpu": True,
-            "save_steps": 0,
+            "sample": {"n": 3, "max_tokens": 12, "batch_size": 64},
+            "judge": {"judge": f"reward:{self.taste}", "min_margin": 0.0, "batch_size": 64},
+            "train": {
+                "loss": "dpo",
+                "learning_rate": 3e-3,
+                "num_train_epochs": 2,
+                "pairs_per_update": 8,
+                "max_length": 64,
+                "micro_batch_tokens": 1024,
+                "bf16": False,
+                "use_cpu": True,
+                "save_steps": 0,
+            },
         }
 
     def config(self, name: str = "out", **changes: Any) -> LoopConfig:
         """The settings of a loop in the folder `name`."""
-        return LoopConfig(**self.settings | {"output_dir": str(self.folder / name)} | changes)
+        return LoopConfig(**changed(self.settings, {"output_dir": str(self.folder / name)} | changes))
 
     @cached_property
     def contrary(self) -> str:

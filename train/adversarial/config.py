@@ -1,87 +1,106 @@
-"""Settings of `pairwright game`. Free of torch, so that `--help` answers at once."""
+"""Settings of `pairwright game`: its own, and in sections those of the commands that it runs.
 
+Free of torch, so that `--help` answers at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from pairwright.config import OPERATIONAL, Config
+from judge.comparison.config import WinrateSettings
+from pairwright.config import OPERATIONAL, PLUGINS, Config
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
-from train.config import split_commas
-from train.preference.config import RANKED_LOSSES, LossName
-from train.reward_model.config import RewardLossName
+from pairwright.plugins import Named, NamedEngine
+from pairwright.stages.config import SampleSettings
+from train.config import ReadPairsConfig, SchedulerName, ScoredPairsConfig, split_commas
+from train.preference.config import RANKED_LOSSES, LossName, TrainSettings
+from train.reward_model.config import RewardSettings, ScoreSettings
+from train.rounds.config import STAGE, TRAINING, RoundsConfig, require_own_engine
+
+_BOTH = (
+    *("eval_share", "lora_r", "bf16", "seed"),
+    *("micro_batch_tokens", "gradient_checkpointing", "use_cpu", "save_steps"),
+)
+"""Settings that stood once for the training of both models."""
 
 
-class PlayersConfig(Config):
-    """How both models are trained."""
+class GameSampleConfig(SampleSettings):
+    """How the language model answers; the paper's settings."""
 
-    group: ClassVar[str] = "Both models"
+    policy: NamedEngine = Field(default="hf", json_schema_extra=OPERATIONAL)
+    """Engine for the round's model: `hf`, `vllm`, or `openai:{model}@URL`, a server that loads the folder
+    it is asked for."""
+    max_tokens: PositiveInt = 256
+    """Most tokens an answer may have; one that is cut off there is left out."""
+    temperature: float = Field(default=1.2, ge=0, allow_inf_nan=False)
+    """Softmax temperature."""
+
+    @field_validator("policy")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        return require_own_engine(value)
+
+
+class GameRewardConfig(ReadPairsConfig, ScoredPairsConfig, RewardSettings):
+    """How reward models are trained; the paper's settings."""
+
+    model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Pretrained base of every reward model; that of the language model by default."""
+    lr_scheduler_type: SchedulerName = "linear"
+    """Course of the learning rate after warm-up."""
+    pairs_per_update: int = Field(default=64, gt=0)
+    """Pairs behind each update, whatever the devices and micro-batches."""
+
+    @model_validator(mode="after")
+    def _refuse_a_blind_game(self) -> "GameRewardConfig":
+        if not self.eval_share and not self.eval_data:
+            raise UsageError("reward.eval_share 0 leaves no human pairs to measure reward models on")
+        if not self.rm_kl and not self.apo_coeff:
+            raise UsageError("--reward.rm_kl 0 and --reward.apo_coeff 0 leave nothing to learn from")
+        if self.loss == "wgan" and not self.apo_coeff:
+            raise UsageError(
+                "--reward.loss wgan is a loss of golden pairs; give them a --reward.apo_coeff above 0"
+            )
+        return self
+
+
+class GameScoreConfig(ScoreSettings):
+    """How answers are scored."""
 
     max_length: int = Field(default=1024, gt=1)
-    """Most tokens of prompt and answer together. Longer ones are left out, never cut."""
-    eval_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of prompts held out: of human and golden pairs, and of scored answers."""
-    lora_r: int = Field(default=0, ge=0)
-    """Rank of LoRA adapters, which are merged after each training; 0 trains all weights."""
-    bf16: bool | None = None
-    """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
-    seed: int = Field(default=42, ge=0)
-    """Decides the order of pairs and how heads and adapters begin."""
-    micro_batch_tokens: int = Field(default=2048, gt=0, json_schema_extra=OPERATIONAL)
-    """Most tokens in one forward pass of training."""
-    gradient_checkpointing: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Recompute activations in the backward pass: less memory, about a third more time."""
-    use_cpu: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Stay on the CPU even where there is a GPU."""
-    save_steps: int = Field(default=100, ge=0, json_schema_extra=OPERATIONAL)
-    """Updates between checkpoints; 0 makes none."""
-    batch_size: int = Field(default=32, gt=0, json_schema_extra=OPERATIONAL)
-    """Sequences generated, or answers scored, at once."""
+    """Most tokens of prompt and answer together. Longer answers are left out, never cut."""
 
 
-class RewardPlayerConfig(Config):
-    """How reward models are trained."""
+class GameTrainConfig(ScoredPairsConfig, TrainSettings):
+    """How the language model is trained; the paper's settings."""
 
-    group: ClassVar[str] = "Reward model"
-
-    rm_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Pretrained base of every reward model; `model` by default."""
-    sequential: bool = False
-    """Go on from the reward model of the round before, which the paper advises against."""
-    rm_loss: RewardLossName = "ranking"
-    """Loss of golden pairs: `ranking`, or `wgan`, their difference."""
-    rm_kl: float = Field(default=1.0, ge=0)
-    """Weight of human pairs; 0 leaves them out (GAIL)."""
-    apo_coeff: float = Field(default=0.1, ge=0)
-    """Weight of golden pairs, shared by the `samples` pairs of an answer; 0 plays without them."""
-    rm_learning_rate: float = Field(default=1e-6, gt=0)
-    """Peak step size; 1e-6 is the paper's for 7B, models of 100M to 1B want 1e-5 to 3e-5."""
-    rm_epochs: float = Field(default=1.0, gt=0)
-    """Passes over the pairs."""
-    rm_pairs_per_update: int = Field(default=64, gt=0)
-    """Pairs behind each update."""
-    bins: int = Field(default=10, gt=1)
-    """Bins of the calibration error over probabilities from 0 to 1."""
-
-
-class PolicyPlayerConfig(Config):
-    """How the language model is trained."""
-
-    group: ClassVar[str] = "Language model"
-
-    llm_loss: LossName = "rejection_sampling"
+    loss: LossName | Named = Field(default="rejection_sampling", json_schema_extra=PLUGINS)
     """`rejection_sampling` (SFT on the best answer), `rrhf` (all), or a loss of best against worst."""
-    beta: float = Field(default=0.1, gt=0)
-    """Reward per nat of log-ratio in losses of pairs; the paper does not say which it used."""
-    sft_weight: float | None = Field(default=None, ge=0)
-    """Weight of the SFT term; by default the one that belongs to the loss (`train --help`)."""
-    learning_rates: tuple[float, ...] = (5e-6, 2e-6, 9e-7)
+    learning_rate: tuple[float, ...] = (5e-6, 2e-6, 9e-7)  # type: ignore[assignment]
     """Peak step size of each round, the last one for all further rounds. The default is the paper's
     for 7B; models of 100M to 1B want about ten times that."""
-    llm_epochs: float = Field(default=1.0, gt=0)
-    """Passes over the scored prompts."""
-    llm_pairs_per_update: int = Field(default=16, gt=0)
-    """Prompts behind each update; the paper does not say how many it used."""
+
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _split_rates(cls, value: Any) -> Any:
+        parts = [value] if isinstance(value, str | float) else value
+        return tuple(
+            rate for part in parts for rate in (part.split(",") if isinstance(part, str) else [part])
+        )
+
+    @model_validator(mode="after")
+    def _refuse_no_rate(self) -> "GameTrainConfig":
+        if not self.learning_rate or min(self.learning_rate) <= 0:
+            raise UsageError("--train.learning_rate: give one or more rates above 0, with commas")
+        return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether the loss compares answers to a prompt."""
+        return self.loss not in RANKED_LOSSES or self.loss == "rrhf"
 
 
 class LookConfig(Config):
@@ -101,8 +120,6 @@ class LookConfig(Config):
     """Reward model that scores language models and trains none; trained on human pairs by default."""
     evaluator_data: tuple[str, ...] = Field(default=(), json_schema_extra=OPERATIONAL)
     """Human pairs to train it on; `human` by default, with another seed."""
-    judge: str | None = None
-    """Engine that compares the answers of each round with those of the start."""
     warn_ece: float = Field(default=0.05, gt=0, json_schema_extra=OPERATIONAL)
     """Warn when the calibration error on human pairs grows by more from round to round."""
     warn_distinct: float = Field(default=0.7, gt=0, json_schema_extra=OPERATIONAL)
@@ -115,75 +132,95 @@ class LookConfig(Config):
     """Warn when training accuracy of the reward model runs ahead of held-out by so much more."""
 
 
-class GameConfig(LookConfig, PolicyPlayerConfig, RewardPlayerConfig, PlayersConfig):
+class GameConfig(LookConfig, RoundsConfig):
     """Play rounds of reward model against language model (Adversarial Preference Optimization).
 
     Example: pairwright game --model smollm2 --rm_prompts a --llm_prompts b --human c --output_dir game
     """
 
-    model: str = Field(json_schema_extra=OPERATIONAL)
-    """The language model at the start: a folder, a model of the hub, or `smollm2`."""
+    moved: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        {name: (f"train.{name}", f"reward.{name}") for name in _BOTH}
+        | {name: (f"sample.{name}",) for name in ("temperature", "top_p", "max_tokens")}
+        | {
+            "samples": ("sample.n",),
+            "max_length": ("train.max_length", "reward.max_length", "score.max_length"),
+            "batch_size": ("sample.batch_size", "score.batch_size", "winrate.batch_size"),
+            "judge": ("winrate.judge",),
+            "rm_model": ("reward.model",),
+            "rm_loss": ("reward.loss",),
+            "rm_kl": ("reward.rm_kl",),
+            "apo_coeff": ("reward.apo_coeff",),
+            "rm_learning_rate": ("reward.learning_rate",),
+            "rm_epochs": ("reward.num_train_epochs",),
+            "rm_pairs_per_update": ("reward.pairs_per_update",),
+            "bins": ("reward.bins",),
+            "llm_loss": ("train.loss",),
+            "beta": ("train.beta",),
+            "sft_weight": ("train.sft_weight",),
+            "learning_rates": ("train.learning_rate",),
+            "llm_epochs": ("train.num_train_epochs",),
+            "llm_pairs_per_update": ("train.pairs_per_update",),
+        }
+    )
+    decided: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType(
+        {
+            "sample": STAGE,
+            "reward": (*TRAINING, "golden_data", "apo_samples"),
+            "score": (*STAGE, "reward_model", "columns"),
+            "train": (
+                *(*TRAINING, "split", "skip_bad_rows", "merge_adapter", "ref_model", "reference_store"),
+                *("judge", "auto_prompts", "score_column"),
+            ),
+            "winrate": (*STAGE, "a", "b", "prompts", "max_tokens", "temperature"),
+        }
+    )
+
     rm_prompts: str = Field(json_schema_extra=OPERATIONAL)
     """Prompts with golden answers, from which the reward model learns what is lacking."""
     llm_prompts: str = Field(json_schema_extra=OPERATIONAL)
     """Prompts on which the language model is improved; none of them should be in `rm_prompts`."""
     human: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
     """Human preference pairs, in the forms of `train --data`; several with commas."""
-    output_dir: str = Field(json_schema_extra=OPERATIONAL)
-    """Folder of the game. An unfinished game in it is taken up where it stopped."""
-    golden: str = "golden"
+    golden: NamedEngine = "golden"
     """Column of the golden answers in `rm_prompts`, or the engine that writes them."""
-    rounds: PositiveInt = Field(default=3, json_schema_extra=OPERATIONAL)
-    """Rounds to play; a game that is over goes on when there are more."""
-    samples: PositiveInt = 4
-    """Answers sampled to each prompt, for either model."""
-    temperature: float = Field(default=1.2, ge=0)
-    """Softmax temperature of these."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus of these."""
-    max_tokens: PositiveInt = 256
-    """Most tokens an answer may have; one that is cut off there is left out."""
-    limit: int | None = Field(default=None, gt=0)
-    """Use the first N prompts of either half only."""
+    sequential: bool = False
+    """Go on from the reward model of the round before, which the paper advises against."""
+    sample: GameSampleConfig = Field(default_factory=GameSampleConfig)
+    """How the language model answers, `n` times, for either model: settings of `pairwright sample`."""
+    reward: GameRewardConfig = Field(default_factory=GameRewardConfig)
+    """How reward models are trained: settings of `pairwright reward`."""
+    score: GameScoreConfig = Field(default_factory=GameScoreConfig)
+    """How answers are scored by them: settings of `pairwright score`."""
+    train: GameTrainConfig = Field(default_factory=GameTrainConfig)
+    """How the language model is trained: settings of `pairwright train`; `learning_rate` may have one value
+    a round."""
+    winrate: WinrateSettings = Field(default_factory=WinrateSettings)
+    """How each round is compared with the start, where a judge is named: settings of `pairwright
+    winrate`."""
 
     @field_validator("human", "evaluator_data", mode="before")
     @classmethod
     def _split_sources(cls, value: Any) -> Any:
         return split_commas(value)
 
-    @field_validator("learning_rates", mode="before")
-    @classmethod
-    def _split_rates(cls, value: Any) -> Any:
-        parts = [value] if isinstance(value, str | float) else value
-        return tuple(
-            rate for part in parts for rate in (part.split(",") if isinstance(part, str) else [part])
-        )
-
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "GameConfig":
-        if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise UsageError("--learning_rates: give one or more rates above 0, with commas")
-        if self.llm_loss == "auto":
-            raise UsageError("--llm_loss auto is for pairs of others; in a game name the loss")
-        if self.samples == 1 and self.llm_loss != "rejection_sampling":
+        loss = self.train.loss
+        if loss == "auto":
+            raise UsageError("--train.loss auto is for pairs of others; in a game name the loss")
+        if self.sample.n == 1 and self.train.compares:
             raise UsageError(
-                f"--samples 1: {self.llm_loss} compares two answers to a prompt; sample two or more, or "
-                "use --llm_loss rejection_sampling"
+                f"--sample.n 1: {loss} compares two answers to a prompt; sample two or more, or use "
+                "--train.loss rejection_sampling"
             )
-        if self.rm_loss == "wgan" and not self.apo_coeff:
-            raise UsageError("--rm_loss wgan is a loss of golden pairs; give them an --apo_coeff above 0")
-        if not self.rm_kl and not self.apo_coeff:
-            raise UsageError("--rm_kl 0 and --apo_coeff 0 leave the reward model nothing to learn from")
-        if self.llm_loss == "rejection_sampling" and self.sft_weight == 0:
-            raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
+        if self.score.best_of_n and self.train.compares:
+            raise UsageError(
+                f"--score.best_of_n leaves one answer to a prompt, and {loss} compares two; use "
+                "--train.loss rejection_sampling with it"
+            )
         return self
 
     @property
     def golden_engine(self) -> bool:
         """Whether golden answers are written by an engine; else they stand in a column."""
         return is_engine(self.golden)
-
-    @property
-    def compares(self) -> bool:
-        """Whether the loss of the language model compares answers."""
-        return self.llm_loss not in RANKED_LOSSES or self.llm_loss == "rrhf"

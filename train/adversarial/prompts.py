@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input, Row
 from pairwright.inputs.sources import records
 from train.adversarial.config import GameConfig
-from train.rounds.prompts import rows_of, write_prompts
+from train.rounds.prompts import rows_of, sound, write_prompts
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +41,14 @@ def read_halves(config: GameConfig) -> Halves:
     Raises `UsageError` for a prompt without a golden answer and for fewer prompts than a batch.
     Prompts that are in both halves are warned of: the paper splits them.
     """
-    llm = rows_of(config.llm_prompts, config.limit)
-    rm = golden_rows(config) if config.apo_coeff else []
-    evaluation = rows_of(config.eval_prompts, config.eval_limit) if config.eval_prompts else llm
-    if len(llm) < config.llm_pairs_per_update:
+    llm = rows_of(config.llm_prompts, config, config.limit)
+    rm = golden_rows(config) if config.reward.apo_coeff else []
+    evaluation = rows_of(config.eval_prompts, config, config.eval_limit) if config.eval_prompts else llm
+    least = config.train.pairs_per_update
+    if len(llm) < least:
         raise UsageError(
-            f"{config.llm_prompts}: {len(llm)} prompts, fewer than the {config.llm_pairs_per_update} of "
-            "one update; give more, or lower llm_pairs_per_update"
+            f"{config.llm_prompts}: {len(llm)} prompts, fewer than the {least} of one update; give more, "
+            "or lower --train.pairs_per_update"
         )
     if shared := {row.prompt_id for row in rm} & {row.prompt_id for row in llm}:
         log.warning(
@@ -81,7 +81,7 @@ def keep_prompts(halves: Halves, config: GameConfig, folder: Path, write_golden:
 def golden_rows(config: GameConfig) -> list[Row]:
     """The prompts of the reward model's half with their golden answers, unless an engine writes them."""
     if config.golden_engine:
-        return rows_of(config.rm_prompts, config.limit)
+        return rows_of(config.rm_prompts, config, config.limit)
     first = next(records(config.rm_prompts), {})
     if first and config.golden not in first:
         there = ", ".join(f"`{name}`" for name in first)
@@ -89,9 +89,14 @@ def golden_rows(config: GameConfig) -> list[Row]:
             f"{config.rm_prompts}: no column `{config.golden}` of golden answers; its columns are {there}: "
             "name one with --golden, or an engine that writes them"
         )
-    rows = Input(config.rm_prompts, Columns(answer=config.golden), config.limit)
+    rows = Input(
+        config.split_of(config.rm_prompts),
+        config.wanted_columns._replace(answer=config.golden),
+        config.limit,
+        skip=config.skip_bad_rows,
+    )
     if rows.unanswered is not None:
         raise UsageError(
             f"{rows.unanswered}: no golden answer in `{config.golden}`; write it or remove the row"
         )
-    return list(rows)
+    return sound(rows)

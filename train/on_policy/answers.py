@@ -19,9 +19,9 @@ def split_prompts(config: LoopConfig) -> tuple[list[Row], list[Row]]:
 
     Prompts to look at are left out of those to train on. Raises `UsageError` if none is left.
     """
-    rows = rows_of(config.prompts, config.limit)
+    rows = rows_of(config.prompts, config, config.limit)
     if config.eval_prompts is not None:
-        held_out = rows_of(config.eval_prompts, config.eval_limit)
+        held_out = rows_of(config.eval_prompts, config, config.eval_limit)
     else:
         by_content = sorted({row.prompt_id: row for row in rows}.values(), key=lambda row: row.prompt_id)
         share = max(1, round(config.eval_prompt_share * len(by_content)))

@@ -1,79 +1,60 @@
-"""Settings of `pairwright loop`. Free of torch, so that `--help` answers at once."""
+"""Settings of `pairwright loop`: its own, and in sections those of the commands that it runs.
 
+Free of torch, so that `--help` answers at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from judge.comparison.config import WinrateSettings
+from judge.config import JudgeSettings
 from pairwright.config import OPERATIONAL, Config
-from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
-from train.config import AdapterConfig, PairsConfig, UpdateConfig, WorkConfig
-from train.preference.config import RANKED_LOSSES, ObjectiveConfig, TrainConfig
+from pairwright.plugins import NamedEngine
+from pairwright.stages.config import SampleSettings
+from revise.config import ReviseSettings
+from train.preference.config import RANKED_LOSSES, TrainSettings
+from train.rounds.config import STAGE, TRAINING, RoundsConfig, given_in, require_own_engine
 
-OWN_OF_TRAIN = (
-    "model",
-    "data",
-    "output_dir",
-    "judge",
-    "pairs",
-    "limit",
-    "ref_model",
-    "reference_store",
-    "merge_adapter",
-)
-"""Settings of a training that the loop decides by itself."""
+_ENGINES = ("batch_size", "max_concurrency", "deadline", "dtype", "device", "engine")
+_ANSWERED = ("policy", "policy_max_tokens", "policy_temperature")
+_MOVED: Mapping[str, Iterable[str]] = {
+    "sample": ("policy", "n", "max_tokens", "temperature", "top_p"),
+    "judge": ("judge", "protocol", "agree", "min_margin", "aspects", "max_failed", "judge_template"),
+    "revise": ("reviser", "direction", "mode", "reply", "min_kept_share", "max_edit_distance"),
+    "train": (
+        *("preset", "loss", "beta", "label_smoothing", "sft_weight", "sft_reduction", "sft_times_beta"),
+        *("learning_rate", "num_train_epochs", "max_steps", "pairs_per_update", "lr_scheduler_type"),
+        *("warmup_ratio", "max_grad_norm", "weight_decay", "bf16", "seed"),
+        *("lora_r", "lora_alpha", "lora_target_modules", "load_in_4bit"),
+        *("max_length", "eval_share", "eval_data", "micro_batch_tokens", "gradient_checkpointing"),
+        *("use_cpu", "eval_steps", "logging_steps", "save_steps", "save_total_limit", "report_to"),
+    ),
+}
+"""What stood beside the loop's own settings before there were sections."""
 
 
-class LoopPairsConfig(Config):
-    """How answers become pairs."""
+class LoopSampleConfig(SampleSettings):
+    """How the loop's own models answer."""
 
-    group: ClassVar[str] = "Answers and pairs"
+    policy: NamedEngine = Field(default="hf", json_schema_extra=OPERATIONAL)
+    """Engine for the round's model: `hf`, `vllm`, or `openai:{model}@URL`, a server that loads the folder
+    it is asked for."""
 
-    pairs: Literal["judge", "revise", "both"] = "judge"
-    """`judge`: better against worse of the answers to a prompt. `revise`: an answer and its revision."""
-    n: PositiveInt = 4
-    """Answers to each prompt in each round."""
-    max_tokens: PositiveInt = 512
-    """Most tokens an answer may have; one that is cut off there is left out."""
-    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    """Softmax temperature of answers."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus of answers."""
-    policy: Literal["hf", "vllm"] = "hf"
-    """Kind of engine in which the loop's own models answer."""
-    judge: str | None = None
-    """Engine that judges (`vllm:MODEL`, `hf:MODEL`, `openai:MODEL@URL`, `reward:MODEL` …), or several with
-    commas; win rates are by the same unless `win_judge` is given."""
-    protocol: Literal["logprob", "choice", "text", "score"] | None = None
-    """How judges are asked, as for `judge`."""
-    agree: Literal["majority", "all", "mean"] = "majority"
-    """How several judges decide, as for `judge`."""
-    min_margin: float = Field(default=0.1, ge=0, le=1)
-    """Least margin of a judged pair."""
-    judge_pairs: Literal["best_worst", "all"] = "best_worst"
-    """`best_worst`: one pair a prompt. `all`: every two answers that are told apart."""
-    aspects: str = "correctness:2,helpfulness:2,clarity:1"
-    """What the protocol `score` rates, with weights."""
-    max_failed: float = Field(default=0.1, ge=0, le=1, json_schema_extra=OPERATIONAL)
-    """Most prompts without a verdict in a round, as a share; with more the loop stops."""
-    judge_template: str | None = None
-    """Prompt template for judges: a name in `prompts/` or a .j2 file."""
-    reviser: str | None = None
-    """Engine that revises (`vllm:MODEL`, `hf:MODEL`, `openai:MODEL@URL` …)."""
-    direction: Literal["improve", "worsen"] = "improve"
-    """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
-    mode: Literal["rewrite", "edits"] = "rewrite"
-    """How it revises, as for `revise`: the whole answer, or a list of edits."""
-    reply: Literal["marked", "bare"] = "marked"
-    """Form of a revision, as for `revise`; `bare` suits small models."""
-    revise_template: str | None = None
-    """Prompt template for the reviser: a name in `prompts/` or a .j2 file."""
-    revise_max_tokens: PositiveInt = 2048
-    """Most tokens of a reviser's completion."""
-    min_kept_share: float = Field(default=0.5, ge=0, le=1)
-    """Least share of the answer's words that a revision keeps, as for `revise`."""
-    max_edit_distance: float = Field(default=0.6, ge=0, le=1)
-    """Largest edit distance of a revision, as for `revise`."""
+    @field_validator("policy")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        return require_own_engine(value)
+
+
+class LoopReviseConfig(ReviseSettings):
+    """How answers are revised, where `pairs` says so."""
+
+    reviser: NamedEngine = Field(default="", json_schema_extra=OPERATIONAL)
+    """Engine that revises, as for `revise`."""
 
 
 class LoopLookConfig(Config):
@@ -89,8 +70,6 @@ class LoopLookConfig(Config):
     """Most prompts for win rates."""
     eval_temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of the answers that are compared."""
-    win_judge: str | None = None
-    """Engine that says whether a round's answers beat the start's; `judge` by default."""
     stop_win_rate: float = Field(default=0.05, ge=0, le=1, json_schema_extra=OPERATIONAL)
     """Stop when the win rate is by more than this below that of the best round (the start's is 1/2);
     1 never stops."""
@@ -99,54 +78,82 @@ class LoopLookConfig(Config):
     first round's; 1 never stops."""
 
 
-class LoopConfig(
-    LoopLookConfig,
-    LoopPairsConfig,
-    ObjectiveConfig,
-    UpdateConfig,
-    AdapterConfig,
-    PairsConfig,
-    EngineOptions,
-    WorkConfig,
-):
+class LoopConfig(LoopLookConfig, RoundsConfig):
     """Go through rounds of sampling, judging or revising, and training.
 
-    Example: pairwright loop --model smollm2 --prompts p.jsonl --judge hf:smollm2 --output_dir runs/loop
+    Example: pairwright loop --model smollm2 --prompts p.jsonl --judge.judge hf:smollm2 --output_dir loop
     """
 
-    model: str = Field(json_schema_extra=OPERATIONAL)
-    """The model at the start: a folder, a model of the hub, or `smollm2`."""
+    moved: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        {name: (f"{section}.{name}",) for section, names in _MOVED.items() for name in names}
+        | {name: tuple(f"{s}.{name}" for s in ("sample", "judge", "revise")) for name in _ENGINES}
+        | {
+            "judge_pairs": ("judge.pairs",),
+            "revise_template": ("revise.template",),
+            "revise_max_tokens": ("revise.max_tokens",),
+            "win_judge": ("winrate.judge",),
+        }
+    )
+    decided: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType(
+        {
+            "sample": STAGE,
+            "judge": (*STAGE, *_ANSWERED, "columns", "policies", "n", "stronger"),
+            "revise": (*STAGE, *_ANSWERED),
+            "winrate": (*STAGE, "a", "b", "prompts", "max_tokens", "temperature"),
+            "train": (
+                *(*TRAINING, "split", "skip_bad_rows", "pairs", "merge_adapter", "ref_model"),
+                *("reference_store", "judge", "auto_prompts", "score_column"),
+            ),
+        }
+    )
+
     prompts: str = Field(json_schema_extra=OPERATIONAL)
-    """Prompts to answer in every round."""
-    output_dir: str = Field(json_schema_extra=OPERATIONAL)
-    """Folder of the loop. An unfinished loop in it is taken up where it stopped."""
-    rounds: PositiveInt = Field(default=3, json_schema_extra=OPERATIONAL)
-    """Rounds in all; a finished loop goes on when there are more."""
+    """Prompts to answer in every round; their other columns go along, for templates and verifiers."""
+    pairs: Literal["judge", "revise", "both"] = "judge"
+    """`judge`: better against worse of the answers to a prompt. `revise`: an answer and its revision."""
     reference: Literal["initial", "previous"] = "previous"
     """Model that log-ratios are taken against: the start of the whole loop, or of the round."""
-    limit: int | None = Field(default=None, gt=0)
-    """Use the first N prompts only."""
+    sample: LoopSampleConfig = Field(default_factory=LoopSampleConfig)
+    """How the round's model answers the prompts: settings of `pairwright sample`."""
+    judge: JudgeSettings = Field(default_factory=JudgeSettings)
+    """How its answers are compared into pairs: settings of `pairwright judge`."""
+    revise: LoopReviseConfig = Field(default_factory=LoopReviseConfig)
+    """How its answers are revised into pairs: settings of `pairwright revise`."""
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    """How it is trained on the pairs: settings of `pairwright train`."""
+    winrate: WinrateSettings = Field(default_factory=WinrateSettings)
+    """How a round is compared with the start: settings of `pairwright winrate`, those of `judge` where
+    nothing else is said."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compare_as_judged(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("winrate", {}), dict | Config):
+            return values
+        sections = {name: given_in(values.get(name)) for name in ("judge", "winrate")}
+        return values | {"winrate": _as_judged(**sections)}
 
     @model_validator(mode="after")
     def _refuse_bad_combinations(self) -> "LoopConfig":
-        if self.judges and self.judge is None:
-            raise UsageError(f"--pairs {self.pairs}: give --judge, the engine that compares")
-        if self.revises and self.reviser is None:
-            raise UsageError(f"--pairs {self.pairs}: give --reviser, the engine that revises")
-        if self.pairs == "revise" and self.judge is not None and self.win_judge is None:
-            raise UsageError("--pairs revise asks no --judge for pairs; for win rates name it --win_judge")
-        if self.pairs == "judge" and self.n < 2:
-            raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
-        if self.pairs == "judge" and not self.temperature:
-            raise UsageError("--temperature 0 makes all answers to a prompt equal; nothing to compare")
-        if self.loss == "auto":
-            raise UsageError("--loss auto is for pairs of others; in a loop take dpo or apo_zero")
-        if self.loss in RANKED_LOSSES:
+        if self.judges and self.judge.judge is None:
+            raise UsageError(f"--pairs {self.pairs}: give --judge.judge, the engine that compares")
+        if self.revises and not self.revise.reviser:
+            raise UsageError(f"--pairs {self.pairs}: give --revise.reviser, the engine that revises")
+        if self.pairs == "judge" and self.sample.n < 2:
             raise UsageError(
-                f"--loss {self.loss} learns from scored answers, and a loop makes pairs: take dpo or "
-                "apo_zero, or let `pairwright game` score"
+                "--sample.n 1: one answer to a prompt is nothing to compare; ask for two or more"
             )
-        self.training("model", ("data",), "out", None)
+        if self.pairs == "judge" and not self.sample.temperature:
+            raise UsageError(
+                "--sample.temperature 0 makes all answers to a prompt equal; nothing to compare"
+            )
+        if self.train.loss == "auto":
+            raise UsageError("--train.loss auto is for pairs of others; in a loop take dpo or apo_zero")
+        if self.train.loss in RANKED_LOSSES:
+            raise UsageError(
+                f"--train.loss {self.train.loss} learns from scored answers, and a loop makes pairs: take "
+                "dpo or apo_zero, or let `pairwright game` score"
+            )
         return self
 
     @property
@@ -160,20 +167,17 @@ class LoopConfig(
         return self.pairs != "judge"
 
     @property
-    def compares(self) -> str | None:
-        """Who says how often a round beats the start, if anybody."""
-        return self.win_judge or self.judge
+    def compares(self) -> bool:
+        """Whether anybody says how often a round beats the start."""
+        return self.winrate.judge is not None
 
-    def training(self, model: str, data: tuple[str, ...], out: str, reference: str | None) -> TrainConfig:
-        """Settings of a round's training: what was given here, and the defaults of `train`."""
-        names = self.model_fields_set & TrainConfig.model_fields.keys() - set(OWN_OF_TRAIN)
-        given: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return TrainConfig(
-            **given,
-            model=model,
-            data=data,
-            output_dir=out,
-            merge_adapter=bool(self.lora_r),
-            ref_model=reference,
-            reference_store="none",  # the pairs of a round are asked about once
-        )
+
+def _as_judged(judge: dict[str, Any], winrate: dict[str, Any]) -> dict[str, Any]:
+    """Settings of `winrate`: what is said of it, else what is said of `judge`, as far as it is meant."""
+    shared = {name: value for name, value in judge.items() if name in WinrateSettings.model_fields}
+    specs = [spec.strip() for spec in str((shared | winrate).get("judge")).split(",")]
+    if all(spec.startswith("reward:") for spec in specs):  # which is not asked in words
+        shared.pop("protocol", None)
+    if not any(spec.startswith("vllm:") for spec in specs):
+        shared.pop("engine", None)
+    return shared | winrate

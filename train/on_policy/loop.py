@@ -6,16 +6,17 @@ of a judge who compares with the start. Every step is a command of its own and r
 a loop goes on wherever it was stopped; an engine is closed before training begins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
-from judge.command import judge
-from judge.comparison.command import load_winrate, winrate
+from judge.comparison.command import load_winrate
 from judge.comparison.config import WinrateConfig
 from judge.config import JudgeConfig
+from judge.jury.jury import Jury
 from judge.stage import JudgeStage
 from pairwright.engines import EngineOptions
 from pairwright.engines.pool import EnginePool
@@ -23,78 +24,92 @@ from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import Manifest, load_manifest
 from pairwright.records import KEPT
-from pairwright.stages.sample import SampleConfig, sample
-from revise import ReviseConfig, revise
+from pairwright.stages.sample import SampleConfig
+from revise.config import ReviseConfig
 from revise.stage import ReviseStage
 from train.devices.memory import release_memory
 from train.devices.processes import say
 from train.models.four_bits import require_four_bits
 from train.on_policy.answers import split_prompts, write_answers
+from train.on_policy.before import record_today
 from train.on_policy.config import LoopConfig
+from train.on_policy.preview import rehearse
+from train.on_policy.steps import ANSWERS, COMMANDS, Commands, Steps
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
+from train.rounds.budget import RoundsBudget
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
-from train.training import train
 
+C = TypeVar("C", SampleConfig, JudgeConfig, ReviseConfig, WinrateConfig)
 _DECIDED = (KEPT, "tie", "inconsistent", "disagreement")
 """How prompts end that a judge gave verdicts on."""
 _LOGGED = ("logratios/", "rewards/")
-ANSWERS = "answers.jsonl"
-"""The answers to held-out prompts as they are compared."""
 
 
-def loop(config: LoopConfig) -> list[dict[str, Any]]:
+def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, Any]]:
     """Go through all rounds, or those that are still to be done; returns the table, the start first.
 
-    Raises `UsageError` for what cannot be used as given, and `PairwrightError` for what went wrong;
-    the same command then goes on where it stopped.
+    After a preview or a dry run the table is empty. Raises `UsageError` for what cannot be used as
+    given, and `PairwrightError` for what went wrong; the same command then goes on where it stopped.
     """
     folder = Path(config.output_dir)
     training, held_out = split_prompts(config)
-    rounds = _Loop(config, folder)
     identity = {
-        **config.of_kind("semantic"),
-        **rounds.models(),
+        **config.identity,
+        **_models(config),
         "prompts": [row.prompt_id for row in training],
         "eval_prompts": [row.prompt_id for row in held_out],
     }
+    if config.preview or config.dry_run:
+        rehearse(config, commands, training, held_out)
+        return []
+    budget = RoundsBudget(config.budget, folder)
     with FolderLock(folder):
-        enter(folder, identity, "loop")
+        enter(folder, identity, "loop", partial(record_today, config=config))
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)
-        return rounds.go()
+        return _Loop(config, folder, commands, budget).go()
+
+
+def _models(config: LoopConfig) -> dict[str, str]:
+    """The models that answer, judge and revise, by role; identities of what lies there now.
+
+    Raises `UsageError` for what cannot be asked so: now, and not after hours of sampling.
+    """
+    if config.train.load_in_4bit:
+        require_four_bits()
+    steps = Steps(config, Path(config.output_dir), 1)
+    asked: list[tuple[Mapping[str, str], EngineOptions]] = [
+        ({"policy": steps.answering.policy}, config.sample)
+    ]
+    if config.judges:
+        asked.append((_apart("judge", JudgeStage(steps.judging).roles), config.judge))
+    if config.revises:
+        asked.append((_apart("revise", ReviseStage(steps.revising).roles), config.revise))
+    if config.compares:
+        win = Jury(config.winrate).roles
+        asked.append(({f"win {role}": spec for role, spec in win.items()}, config.winrate))
+    found: dict[str, str] = {}
+    for roles, options in asked:
+        with EnginePool(roles, options) as engines:
+            found |= {f"{role} model": identity for role, identity in engines.identities.items()}
+    return found
+
+
+def _apart(section: str, roles: Mapping[str, str]) -> dict[str, str]:
+    """The roles of a section's stage; verifiers are named with it, since another has its own."""
+    return {f"{section} {r}" if r.startswith("verifier") else r: spec for r, spec in roles.items()}
 
 
 class _Loop:
-    """The steps, each a stage or a training of its own that does nothing when it is done."""
+    """The steps of all rounds, each a command of its own that does nothing when it is done."""
 
-    def __init__(self, config: LoopConfig, folder: Path) -> None:
+    def __init__(self, config: LoopConfig, folder: Path, commands: Commands, budget: RoundsBudget) -> None:
         self._config = config
         self._folder = folder
-        options = {name: getattr(config, name) for name in EngineOptions.model_fields}
-        if config.use_cpu and config.device == "auto":
-            options["device"] = "cpu"
-        self._options: dict[str, Any] = options
-
-    def models(self) -> dict[str, str]:
-        """The models that answer, judge and revise, by role; identities of what lies there now.
-
-        Raises `UsageError` for what cannot be asked so: now, and not after hours of sampling.
-        """
-        if self._config.load_in_4bit:
-            require_four_bits()
-        here = round_folder(self._folder, 1)
-        roles = {"policy": f"{self._config.policy}:{self._config.model}"}
-        if self._config.judges:
-            roles |= JudgeStage(self._judging(here)).roles
-        if self._config.revises:
-            roles |= ReviseStage(self._revising(here)).roles
-        if self._config.compares is not None:
-            others = JudgeStage(self._judging(here, self._config.compares)).roles
-            roles |= {f"win {role}": spec for role, spec in others.items()}
-        with EnginePool(roles, EngineOptions(**self._options)) as engines:
-            return {f"{role} model": found for role, found in engines.identities.items()}
+        self._commands = commands
+        self._budget = budget
 
     def go(self) -> list[dict[str, Any]]:
         """The start, then round after round, until there are enough or a measure says stop."""
@@ -118,51 +133,40 @@ class _Loop:
 
     def _round(self, number: int) -> dict[str, Any]:
         """Answers, pairs, training; returns what is measured of pairs and training."""
-        here = round_folder(self._folder, number)
-        prompts, policy = self._folder / "prompts.jsonl", self._policy(number - 1)
-        self._sample(policy, prompts, here / "answers", n=self._config.n)
+        steps = Steps(self._config, self._folder, number)
+        self._run(self._commands.sample, steps.answering)
         made: dict[str, Manifest] = {}
         if self._config.judges:
-            judge(self._judging(here))
-            made["judged"] = load_manifest(here / "judged")
+            self._run(self._commands.judge, steps.judging)
+            made["judged"] = load_manifest(steps.here / "judged")
         if self._config.revises:
-            revise(self._revising(here))
-            made["revised"] = load_manifest(here / "revised")
-        data = tuple(str(here / name) for name, run in made.items() if run.counts.get(KEPT))
+            self._run(self._commands.revise, steps.revising)
+            made["revised"] = load_manifest(steps.here / "revised")
+        data = tuple(str(steps.here / name) for name, run in made.items() if run.counts.get(KEPT))
         if not data:
             raise PairwrightError(
-                f"round {number}: no pair was kept; the reasons are in {here}/{next(iter(made))}/dropped"
+                f"round {number}: no pair was kept; the reasons are in "
+                f"{steps.here}/{next(iter(made))}/dropped"
             )
-        trained = train(self._config.training(policy, data, str(here / "model"), self._reference(number)))
+        trained = self._commands.train(steps.training(data))
         release_memory()
         return _of_pairs(made) | _of_training(trained.metrics)
 
     def _measure(self, number: int) -> dict[str, Any]:
         """The model's answers to held-out prompts, and how often they beat the start's."""
-        here, prompts = round_folder(self._folder, number), self._folder / "eval_prompts.jsonl"
-        self._sample(
-            self._policy(number), prompts, here / "samples", n=1, temperature=self._config.eval_temperature
-        )
-        measures = write_answers(here / "samples", here / ANSWERS)
-        if self._config.compares is None:
+        steps = Steps(self._config, self._folder, number)
+        self._run(self._commands.sample, steps.looking)
+        measures = write_answers(steps.here / "samples", steps.here / ANSWERS)
+        if not self._config.compares:
             return measures
         if not number:
             return measures | {"win_rate": 0.5, "win_rate_low": 0.5, "win_rate_high": 0.5}
-        return measures | self._versus_start(number)
+        return measures | self._versus_start(steps)
 
-    def _versus_start(self, number: int) -> dict[str, Any]:
+    def _versus_start(self, steps: Steps) -> dict[str, Any]:
         """How often the round's answers are better than the start's, and how often nobody can tell."""
-        here = round_folder(self._folder, number)
-        winrate(
-            WinrateConfig(
-                a=str(here / ANSWERS),
-                b=str(round_folder(self._folder, 0) / ANSWERS),
-                prompts=str(self._folder / "eval_prompts.jsonl"),
-                out=str(here / "winrate"),
-                **self._jury(self._config.compares),
-            )
-        )
-        found = load_winrate(here / "winrate")
+        self._run(self._commands.winrate, steps.comparing)
+        found = load_winrate(steps.here / "winrate")
         measures = {
             "win_rate": found.win_rate.value,
             "win_rate_low": found.win_rate.low,
@@ -174,68 +178,9 @@ class _Loop:
             measures["contradictions"] = found.inconsistent / found.decided
         return measures
 
-    def _sample(
-        self, policy: str, prompts: Path, out: Path, *, n: int, temperature: float | None = None
-    ) -> None:
-        config = self._config
-        spec = f"{config.policy}:{policy}"
-        sample(
-            SampleConfig(
-                input=str(prompts),
-                out=str(out),
-                policy=spec,
-                n=n,
-                max_tokens=config.max_tokens,
-                temperature=config.temperature if temperature is None else temperature,
-                top_p=config.top_p if temperature is None else 1.0,
-                **self._options_of(spec),
-            )
-        )
-
-    def _judging(self, here: Path, judges: str | None = None) -> JudgeConfig:
-        config = self._config
-        return JudgeConfig(
-            input=str(here / "answers"),
-            out=str(here / "judged"),
-            pairs=config.judge_pairs,
-            max_failed=config.max_failed,
-            **self._jury(judges or config.judge),
-        )
-
-    def _revising(self, here: Path) -> ReviseConfig:
-        config = self._config
-        names = ("direction", "mode", "reply", "min_kept_share", "max_edit_distance")
-        given: dict[str, Any] = {name: getattr(config, name) for name in names}
-        return ReviseConfig(
-            input=str(here / "answers"),
-            out=str(here / "revised"),
-            reviser=config.reviser or "",
-            template=config.revise_template,
-            max_tokens=config.revise_max_tokens,
-            **given,
-            **self._options_of(config.reviser or ""),
-        )
-
-    def _jury(self, judges: str | None) -> dict[str, Any]:
-        names = ("agree", "min_margin", "aspects", "judge_template")
-        given = {name: getattr(self._config, name) for name in names}
-        specs = (judges or "").split(",")
-        if not all(spec.strip().startswith("reward:") for spec in specs):
-            given["protocol"] = self._config.protocol
-        return {"judge": judges, **given, **self._options_of(*specs)}
-
-    def _options_of(self, *specs: str) -> dict[str, Any]:
-        """How these engines work; settings of vLLM are for those that are vLLM."""
-        vllm = any(spec.strip().startswith("vllm:") for spec in specs)
-        return self._options | ({} if vllm else {"engine": {}})
-
-    def _policy(self, number: int) -> str:
-        """The model after a round."""
-        return str(round_folder(self._folder, number) / "model") if number else self._config.model
-
-    def _reference(self, number: int) -> str | None:
-        """The start of the loop, where the round's own start is not the reference."""
-        return self._config.model if self._config.reference == "initial" and number > 1 else None
+    def _run(self, command: Callable[[C], Any], config: C) -> None:
+        """Run a command within what the others have left of the budget."""
+        self._budget.within(command, config, Path(config.out))
 
 
 def _of_pairs(made: Mapping[str, Manifest]) -> dict[str, Any]:

@@ -102,4 +102,4 @@ class ScoreConfig(ScoreSettings, StageConfig, RewardModelConfig):
     def wanted_columns(self) -> Columns:
         """The columns to read."""
         names = tuple(name.strip() for name in (self.columns or "").split(",") if name.strip())
-        return Columns(self.prompt_column, self.answer_column, names)
+        return super().wanted_columns._replace(answers=names)

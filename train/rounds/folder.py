@@ -6,7 +6,7 @@ round-N/               runs and models of a round; `measures.json` is written la
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ MEASURES = "measures.json"
 _ADVICE = "restore it or choose another output_dir"
 
 
-def enter(folder: Path, identity: dict[str, Any], kind: str) -> None:
+def enter(
+    folder: Path, identity: dict[str, Any], kind: str, today: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     """Take possession of a folder for a `game` or a `loop`, or go on in it.
 
-    Raises `UsageError` if it belongs to anything else.
+    `today` makes of a record that a version before wrote what it would be today. Raises `UsageError` if
+    the folder belongs to anything else.
     """
     path = folder / f"{kind}.json"
     refuse_foreign(folder, path.name, setting="output_dir")
     if (found := read_json(path, _ADVICE)) is not None:
-        refuse_other(folder, found, identity, "choose another output_dir", what=kind)
+        refuse_other(folder, today(found), identity, "choose another output_dir", what=kind)
         return
     write_durably(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
 

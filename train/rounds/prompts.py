@@ -1,26 +1,56 @@
 """Files of prompts that rounds sample from: read once, kept beside them."""
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pairwright.folders.durable import write_durably
-from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input, Row
+from pairwright.stages.config import ReadingConfig
+
+log = logging.getLogger(__name__)
 
 
-def rows_of(source: str, limit: int | None) -> list[Row]:
+def rows_of(source: str, reading: ReadingConfig, limit: int | None) -> list[Row]:
     """The prompts of a source."""
-    return list(Input(source, Columns(), limit, answers=False))
+    name, columns = reading.split_of(source), reading.wanted_columns
+    return sound(Input(name, columns, limit, answers=False, skip=reading.skip_bad_rows))
+
+
+def sound(rows: Input) -> list[Row]:
+    """The rows that could be read; how many could not is said."""
+    if rows.bad:
+        log.warning(
+            "%s: %d bad row(s) passed over; the first: %s", rows.info.path, len(rows.bad), rows.bad[0]
+        )
+    return [row for row in rows if row.problem is None]
 
 
 def write_prompts(path: Path, rows: Iterable[Row]) -> None:
-    """One JSON object a line; a file that says so already is left alone."""
-    lines = []
-    for row in rows:
-        golden = {} if row.answer is None else {"golden": row.answer}
-        prompt = [message.model_dump() for message in row.prompt]
-        lines.append(json.dumps({"prompt": prompt, **golden}, ensure_ascii=False) + "\n")
-    data = "".join(lines).encode()
-    if not path.exists() or path.read_bytes() != data:
-        write_durably(path, data)
+    """One JSON object a line, the other columns of the source with it.
+
+    A file that has these prompts already is left alone: runs were begun from it.
+    """
+    records = [_record(row) for row in rows]
+    if path.exists() and _read(path) == [_asked(record) for record in records]:
+        return
+    lines = (json.dumps(record, ensure_ascii=False, default=str) + "\n" for record in records)
+    write_durably(path, "".join(lines).encode("utf-8", "replace"))
+
+
+def _record(row: Row) -> dict[str, Any]:
+    golden = {} if row.answer is None else {"golden": row.answer}
+    return {"prompt": [message.model_dump() for message in row.prompt], **row.carried, **golden}
+
+
+def _asked(record: dict[str, Any]) -> tuple[Any, Any]:
+    return record["prompt"], record.get("golden")
+
+
+def _read(path: Path) -> list[tuple[Any, Any]] | None:
+    try:
+        return [_asked(json.loads(line)) for line in path.read_text().rstrip("\n").split("\n")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -24,7 +24,7 @@ def settings(tmp_path: Path, text: str | bytes) -> dict[str, object]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     _, found = load_settings(["--config", str(path)])
     assert found is not None
-    assert list(found.values) == list(found.lines)
+    assert set(found.values) == {name.partition(".")[0] for name in found.lines}
     return dict(found.values)
 
 
@@ -67,6 +67,13 @@ def test_names_may_have_hyphens_and_a_byte_order_mark_is_borne(tmp_path: Path) -
     assert settings(tmp_path, "\ufeffmax-tokens: 5\ntop_p: 1\n") == {"max_tokens": "5", "top_p": "1"}
 
 
+def test_sections_and_dotted_names_are_the_same(tmp_path: Path) -> None:
+    both = {"train": {"beta": "0.1", "mods": ["a", None]}, "n": "1"}
+    assert settings(tmp_path, "train:\n  beta: 0.1\n  mods: [a, null]\nn: 1\n") == both
+    assert settings(tmp_path, "train.beta: 0.1\nn: 1\ntrain.mods:\n- a\n- null\n") == both
+    assert settings(tmp_path, "train.beta: 0.1\nn: 1\ntrain: {mods: [a, ~]}\n") == both
+
+
 def test_references_within_the_file_are_read_and_cannot_explode(tmp_path: Path) -> None:
     assert settings(tmp_path, "a: &x run\nb: *x\n") == {"a": "run", "b": "run"}
     laughs = "a0: &a0 [x, x]\n" + "".join(
@@ -82,7 +89,10 @@ BROKEN: list[tuple[str | bytes, str]] = [
     ("a: 1\na: 2\n", "line 2: `a` stands twice; first in line 1"),
     ("top-p: 1\n\ntop_p: 2\n", "line 3: `top_p` stands twice; first in line 1"),
     ("? [a, b]\n: 3\n", "line 1: a name is one word, and this is a list"),
-    ("a: {b: 1}\n", "line 1: `a` must be one value or a list of values, and holds a mapping"),
+    ("a: {b: {c: {d: 1}}}\n", "line 1: nested too deep"),
+    ("a: {b: 1}\na.b: 2\n", "line 2: `a.b` stands twice; first in line 1"),
+    ("a: {b: 1}\na: {c: 2}\n", "line 2: `a` stands twice; first in line 1"),
+    ("a: 1\na.b: 2\n", "line 2: `a` is one value, and here a section"),
     ("x: 1\na: [[1]]\n", "line 2: `a` must be one value or a list of values, and holds a list"),
     ("a: 1\nb: [\n", "line 3: broken YAML (expected the node content, but found '<stream end>')"),
     ("a: b: c\n", "line 1: broken YAML (mapping values are not allowed here)"),
@@ -155,17 +165,19 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_default(
             "temprature: 3",
             "--config mine.yaml line 3: no setting `temprature`; did you mean `temperature`?",
         ),
-        ("n: null", "`n` in the settings file: Input should be a valid integer (given: None)"),
-        ("n: three", "`n` in the settings file: Input should be a valid integer"),
-        ("n: 12:30:00", "`n` in the settings file: Input should be a valid integer"),
-        ("n: 0", "`n` in the settings file: Input should be greater than 0"),
-        ("n: true", "`n` in the settings file: Input should be a valid integer"),
+        ("n: null", "`n` in the settings file, line 3: Input should be a valid integer (given: None)"),
+        ("n: three", "`n` in the settings file, line 3: Input should be a valid integer"),
+        ("n: 12:30:00", "`n` in the settings file, line 3: Input should be a valid integer"),
+        ("n: 0", "`n` in the settings file, line 3: Input should be greater than 0"),
+        ("n: true", "`n` in the settings file, line 3: Input should be a valid integer"),
         ("n: [1, 2]", "[n] from mine.yaml"),
-        ("temperature: hot", "`temperature` in the settings file: Input should be a valid number"),
-        ("preview: perhaps", "`preview` in the settings file: Input should be a valid boolean"),
+        ("temperature: hot", "`temperature` in the settings file, line 3: Input should be a valid number"),
+        ("preview: perhaps", "`preview` in the settings file, line 3: Input should be a valid boolean"),
         ("prompt_column: no", "no column `no` (--prompt_column)"),
         ("prompt_column: 1.10", "no column `1.10` (--prompt_column)"),
         ("prompt_column: 2024-01-01", "no column `2024-01-01` (--prompt_column)"),
+        ("n: {a: 3}", "line 3: `n` must be one value or a list of values, and holds a mapping"),
+        ("n.a: 3", "line 3: `n` must be one value or a list of values, and holds a mapping"),
         ("config: other.yaml", "no setting `config`"),
         ("help: yes", "no setting `help`"),
     ],

@@ -246,9 +246,13 @@ def test_what_cannot_be_is_a_sentence(tiny, monkeypatch, tmp_path):
     assert not (tiny.folder / "absent").exists()
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text('{"prompt": "say sky"}\n{"prompt": "say tree"}\n')
-    rounds = {"judge": "hf:nowhere", "output_dir": str(tmp_path / "loop"), "prompts": str(prompts)}
+    rounds = {
+        "judge": {"judge": "hf:nowhere"},
+        "output_dir": str(tmp_path / "loop"),
+        "prompts": str(prompts),
+    }
     with pytest.raises(UsageError, match=absent):
-        loop(LoopConfig(model=tiny.settings["model"], **rounds, **FOUR_BITS))
+        loop(LoopConfig(model=tiny.settings["model"], **rounds, train=FOUR_BITS))
 
 
 def test_a_model_that_is_quantized_already_is_refused(tiny, tmp_path):

@@ -1,26 +1,28 @@
-"""The loop: rounds as folders of ordinary runs, what ends it, resuming, references, what is refused."""
+"""The loop: rounds as folders of ordinary runs, what ends it, resuming, references."""
 
 import gc
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from in_process import run
 from loop_toy import LoopToy
-from places import ROOT, SUPPORT
-from tiny_model import write_jsonl
+from places import SUPPORT
 from transformers import PreTrainedModel
 
 from judge.comparison.command import load_winrate
-from pairwright.errors import PairwrightError, UsageError
+from pairwright.errors import PairwrightError
+from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
-from train.on_policy import loop as loop_module
-from train.on_policy.config import LoopConfig, LoopLookConfig
+from pairwright.stages.budget import BudgetSpent
+from train.on_policy.config import LoopLookConfig
 from train.on_policy.loop import loop
+from train.on_policy.steps import COMMANDS, Commands
 from train.on_policy.stop import reason_to_stop
 
 
@@ -81,8 +83,9 @@ def test_the_judge_is_pleased_more_often_than_at_the_start(toy):
 
 
 def test_revisions_and_both(toy):
-    revising = {"reviser": f"canned:{toy.reviser}", "reply": "bare", "rounds": 1}
-    revising |= {"min_kept_share": 0, "max_edit_distance": 1}
+    gates = {"min_kept_share": 0, "max_edit_distance": 1}
+    revise = {"reviser": f"canned:{toy.reviser}", "reply": "bare", **gates}
+    revising: dict[str, Any] = {"revise": revise, "rounds": 1}
     both = loop(toy.config("both", pairs="both", **revising))
     here = toy.folder / "both" / "round-1"
     kept = [load_manifest(here / name).counts["kept"] for name in ("judged", "revised")]
@@ -90,7 +93,7 @@ def test_revisions_and_both(toy):
     assert trained(toy.folder / "both", 1)["config"]["data"] == [
         str(here / n) for n in ("judged", "revised")
     ]
-    alone = loop(toy.config("alone", pairs="revise", judge=None, **revising))
+    alone = loop(toy.config("alone", pairs="revise", judge={"judge": None}, **revising))
     assert alone[1].get("win_rate") is None
     assert not (toy.folder / "alone" / "round-1" / "judged").exists()
     assert not (toy.folder / "alone" / "round-1" / "winrate").exists()
@@ -112,42 +115,67 @@ def test_the_reference_is_the_start_of_the_round_or_of_the_loop(toy):
     assert initial[2]["logratios/chosen"] != initial[1]["logratios/chosen"]
 
 
-def test_no_model_is_in_memory_when_a_step_begins(toy, monkeypatch):
+def watched(before: Callable[[str], None]) -> Commands:
+    """The loop's commands, each told of before it begins."""
+
+    def wrapped(name: str, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def run(config: Any) -> Any:
+            before(name)
+            return command(config)
+
+        return run
+
+    return Commands(**{name: wrapped(name, command) for name, command in COMMANDS._asdict().items()})
+
+
+def test_no_model_is_in_memory_when_a_step_begins(toy):
     alive: list[tuple[str, int]] = []
-    before = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
-    for name in ("sample", "judge", "train", "winrate"):
-        original = getattr(loop_module, name)
+    others = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
 
-        def watched(*args: Any, original: Any = original, name: str = name) -> Any:
-            gc.collect()
-            models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
-            alive.append((name, len(models - before)))
-            return original(*args)
+    def look(name: str) -> None:
+        gc.collect()
+        models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+        alive.append((name, len(models - others)))
 
-        monkeypatch.setattr(loop_module, name, watched)
-    loop(toy.config("watched", rounds=1))
+    loop(toy.config("watched", rounds=1), watched(look))
     assert {name for name, _ in alive} == {"sample", "judge", "train", "winrate"}
     assert [step for step in alive if step[1]] == []
 
 
-def test_a_loop_cut_short_anywhere_ends_in_the_same_table(toy, monkeypatch):
+def test_a_loop_cut_short_anywhere_ends_in_the_same_table(toy):
     whole = loop(toy.config("rounds"))
     for at in range(5):  # one step more is done each time, the fewer are called
-        calls: list[Any] = []
-        for name in ("sample", "judge", "train", "winrate"):
-            original = getattr(loop_module, name)
+        called: list[str] = []
 
-            def failing(*args: Any, original: Any = original, calls: Any = calls, at: int = at) -> Any:
-                calls.append(args)
-                if len(calls) == at + 1:
-                    raise PairwrightError("the lights went out")
-                return original(*args)
+        def lights_out(name: str, called: list[str] = called, at: int = at) -> None:
+            called.append(name)
+            if len(called) == at + 1:
+                raise PairwrightError("the lights went out")
 
-            monkeypatch.setattr(loop_module, name, failing)
         with pytest.raises(PairwrightError, match="the lights went out"):
-            loop(toy.config("cut"))
-        monkeypatch.undo()
+            loop(toy.config("cut"), watched(lights_out))
     assert loop(toy.config("cut")) == whole
+
+
+def test_a_budget_holds_over_all_rounds_and_a_larger_one_goes_on(toy):
+    whole = loop(toy.config("rounds"))
+    used = tokens_of(toy.folder / "rounds")
+    for share in (0.1, 0.6):
+        most = int(share * used)
+        with pytest.raises(BudgetSpent, match=f"of --budget.max_tokens_total {most:,}, over all rounds"):
+            loop(toy.config("limited", budget={"max_tokens_total": most}))
+        in_flight = 8 * 64 * 20  # answers that were being given when it was spent
+        assert most <= tokens_of(toy.folder / "limited") <= min(most + in_flight, used)
+    assert loop(toy.config("limited", budget={"max_tokens_total": 2 * used})) == whole
+    assert tokens_of(toy.folder / "limited") == used
+
+
+def tokens_of(folder: Path) -> int:
+    found = 0
+    for path in folder.rglob(JOURNAL):
+        with Journal(path) as journal:
+            found += sum(c.prompt_tokens + c.completion_tokens for c in journal.completions())
+    return found
 
 
 @pytest.mark.slow
@@ -164,7 +192,7 @@ def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills):
 
 def test_it_stops_when_the_win_rate_falls_and_says_so_again(toy, capfd):
     """A judge that never likes what training does: wins are judged by a model of the other taste."""
-    config = toy.config("stopped", win_judge=f"reward:{toy.contrary}", rounds=3)
+    config = toy.config("stopped", winrate={"judge": f"reward:{toy.contrary}"}, rounds=3)
     capfd.readouterr()
     table = loop(config)
     said = capfd.readouterr().err
@@ -202,73 +230,3 @@ def test_reasons_to_stop(rows, sentence):
     found = reason_to_stop(rows, LoopLookConfig())
     assert (found is None) == (sentence is None)
     assert sentence is None or sentence in str(found)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"judge": None}, "--pairs judge: give --judge"),
-        ({"pairs": "both"}, "--pairs both: give --reviser"),
-        ({"n": 1}, "nothing to compare"),
-        ({"temperature": 0}, "all answers to a prompt equal"),
-        ({"pairs": "revise", "reviser": "hf:x"}, "--win_judge"),
-        ({"loss": "rejection_sampling"}, "learns from scored answers, and a loop makes pairs"),
-        ({"loss": "ipo", "label_smoothing": 0.1}, "label_smoothing is for dpo only"),
-    ],
-)
-def test_settings_that_mean_nothing_are_refused(toy, changes, sentence):
-    with pytest.raises(UsageError, match=sentence):
-        toy.config(**changes)
-
-
-def test_what_cannot_be_used_is_a_sentence_and_nothing_is_written(toy, tmp_path):
-    one = write_jsonl(tmp_path / "one.jsonl", [{"prompt": "a"}])
-    for changes, sentence in (
-        ({"prompts": one}, "1 prompts, all of them held out"),
-        ({"prompts": "gone.jsonl"}, r"gone\.jsonl: no such file"),
-        ({"model": "./gone"}, "no such folder"),
-        ({"judge": "hf:./gone"}, "no such folder"),
-        ({"pairs": "both", "reviser": "canned:gone.jsonl"}, "no such file: gone.jsonl"),
-        ({"judge": "hf:smollm2", "judge_template": "gone"}, "gone: no such template"),
-        ({"engine": {"max_model_len": "64"}}, "settings of vLLM, and no engine here is vllm:MODEL"),
-    ):
-        with pytest.raises(UsageError, match=sentence):
-            loop(toy.config("never", **changes))
-        assert not (toy.folder / "never").exists()
-    loop(toy.config("rounds"))
-    with pytest.raises(UsageError, match="belongs to a loop with other settings: `n` was"):
-        loop(toy.config("rounds", n=2))
-
-
-def test_the_example_goes_through_at_a_small_size(toy, capfd, monkeypatch):
-    """examples/loop.yaml as it is, with a tiny model and few prompts in place of its own."""
-    monkeypatch.chdir(ROOT)
-    small = {
-        "model",
-        "prompts",
-        "judge",
-        "max_tokens",
-        "n",
-        "batch_size",
-        "learning_rate",
-        "pairs_per_update",
-    }
-    small |= {"max_length", "rounds", "eval_prompt_share"}
-    flags = [f"--{name}={toy.settings[name]}" for name in sorted(small & toy.settings.keys())]
-    folder = toy.folder / "example"
-    more = ["--use_cpu", "--protocol=logprob", f"--output_dir={folder}"]
-    code, out, err = run(capfd, "loop", "--config", "examples/loop.yaml", *flags, *more)
-    assert code == 0, err
-    assert "wins" in out
-    assert "…" not in out  # it fits a terminal of 80 columns
-    assert (folder / "table.md").exists()
-
-
-def test_the_settings_of_a_training_pass_through(toy):
-    config: LoopConfig = toy.config(loss="ipo", beta=0.3)
-    training = config.training("m", ("d",), "o", None)
-    assert (training.loss, training.beta, training.learning_rate) == ("ipo", 0.3, config.learning_rate)
-    preset = LoopConfig(
-        **{k: v for k, v in toy.settings.items() if k != "loss"}, output_dir="o", preset="rpo_mean"
-    )
-    assert preset.training("m", ("d",), "o", None).beta == 0.5

@@ -1,0 +1,49 @@
+"""Every setting of a command can be given wherever the command is run."""
+
+import importlib
+
+import pytest
+
+from pairwright.commands import COMMANDS
+from pairwright.config import Config, sections_of
+from pairwright.stages.budget import BudgetConfig
+from pairwright.stages.config import ReadingConfig
+from train.adversarial.config import GameConfig
+from train.on_policy.config import LoopConfig
+
+ROUNDS = (LoopConfig, GameConfig)
+SECTIONS = [(config, name) for config in ROUNDS for name in sections_of(config) if name in COMMANDS]
+
+
+def command_of(name: str) -> type[Config]:
+    command = COMMANDS[name]
+    found: type[Config] = getattr(importlib.import_module(command.module), command.config)
+    return found
+
+
+@pytest.mark.parametrize(("config", "name"), SECTIONS, ids=lambda v: getattr(v, "__name__", v))
+def test_a_section_has_every_setting_of_its_command_but_those_that_a_round_decides(config, name):
+    command, section = command_of(name).model_fields, sections_of(config)[name].model_fields
+    decided = set(config.decided[name])
+    beyond = {"model"} if (config, name) == (GameConfig, "reward") else set()  # the base of all of them
+    assert command.keys() - section.keys() == (decided & command.keys()) - beyond
+    assert section.keys() <= command.keys()  # else it would be given and go nowhere
+
+
+@pytest.mark.parametrize("config", ROUNDS)
+def test_what_is_decided_above_the_sections_can_be_given_there(config):
+    """How prompts are read, the budget, and looking before anything is asked."""
+    assert config.model_fields.keys() >= {*ReadingConfig.model_fields, "preview", "dry_run", "output_dir"}
+    assert sections_of(config)["budget"] is BudgetConfig
+
+
+def test_the_commands_of_both_are_those_that_are_run():
+    assert {name for _, name in SECTIONS} == {
+        "sample",
+        "judge",
+        "revise",
+        "train",
+        "reward",
+        "score",
+        "winrate",
+    }

@@ -1,0 +1,115 @@
+"""The commands of one round, each with its settings: the loop's sections, and what the round decides."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from judge.command import judge
+from judge.comparison.command import winrate
+from judge.comparison.config import WinrateConfig
+from judge.config import JudgeConfig
+from pairwright.engines import EngineOptions
+from pairwright.stages.sample import SampleConfig, sample
+from revise.command import revise
+from revise.config import ReviseConfig
+from train.on_policy.config import LoopConfig
+from train.output.record import TrainResult
+from train.preference.config import TrainConfig
+from train.preference.reference_store import NONE
+from train.rounds.config import engine_of, on_one_device
+from train.rounds.folder import round_folder
+from train.training import train
+
+
+class Commands(NamedTuple):
+    """The commands that a loop runs; each does nothing where its folder is finished."""
+
+    sample: Callable[[SampleConfig], Any] = sample
+    judge: Callable[[JudgeConfig], Any] = judge
+    revise: Callable[[ReviseConfig], Any] = revise
+    winrate: Callable[[WinrateConfig], Any] = winrate
+    train: Callable[[TrainConfig], TrainResult] = train
+
+
+COMMANDS = Commands()
+ANSWERS = "answers.jsonl"
+"""The answers to held-out prompts as they are compared."""
+S = TypeVar("S", bound=EngineOptions)
+
+
+class Steps:
+    """What is to be run in round `number` of the loop in `folder`, and with which settings."""
+
+    def __init__(self, config: LoopConfig, folder: Path, number: int) -> None:
+        self._config = config
+        self._folder = folder
+        self._number = number
+        self.here = round_folder(folder, number)
+
+    def model(self, number: int) -> str:
+        """The model after a round."""
+        return str(round_folder(self._folder, number) / "model") if number else self._config.model
+
+    @property
+    def answering(self) -> SampleConfig:
+        """Answers to the prompts, by the model that the round begins with."""
+        return self._sampling(self._number - 1, "prompts.jsonl", "answers")
+
+    @property
+    def judging(self) -> JudgeConfig:
+        """Pairs of these answers that judges tell apart."""
+        section = self._placed(self._config.judge)
+        return section.into(JudgeConfig, input=self._at("answers"), out=self._at("judged"))
+
+    @property
+    def revising(self) -> ReviseConfig:
+        """Pairs of these answers and their revisions."""
+        section = self._placed(self._config.revise)
+        return section.into(ReviseConfig, input=self._at("answers"), out=self._at("revised"))
+
+    def training(self, data: tuple[str, ...]) -> TrainConfig:
+        """The training of the round's model on its pairs."""
+        config = self._config
+        initial = config.reference == "initial" and self._number > 1
+        return config.train.into(
+            TrainConfig,
+            model=self.model(self._number - 1),
+            data=data,
+            output_dir=self._at("model"),
+            ref_model=config.model if initial else None,
+            merge_adapter=bool(config.train.lora_r),
+            reference_store=NONE,  # the pairs of a round are asked about once
+        )
+
+    @property
+    def looking(self) -> SampleConfig:
+        """Answers to the held-out prompts, by the model after the round."""
+        alone: dict[str, Any] = {"n": 1, "temperature": self._config.eval_temperature, "top_p": 1.0}
+        return self._sampling(self._number, "eval_prompts.jsonl", "samples", **alone)
+
+    @property
+    def comparing(self) -> WinrateConfig:
+        """These answers beside those of the start."""
+        return self._placed(self._config.winrate).into(
+            WinrateConfig,
+            a=self._at(ANSWERS),
+            b=str(round_folder(self._folder, 0) / ANSWERS),
+            prompts=str(self._folder / "eval_prompts.jsonl"),
+            out=self._at("winrate"),
+        )
+
+    def _sampling(self, number: int, prompts: str, out: str, **decided: Any) -> SampleConfig:
+        """Answers of the model after a round to a file of prompts."""
+        return self._placed(self._config.sample).into(
+            SampleConfig,
+            input=str(self._folder / prompts),
+            out=self._at(out),
+            policy=engine_of(self._config.sample.policy, self.model(number)),
+            **decided,
+        )
+
+    def _at(self, name: str) -> str:
+        return str(self.here / name)
+
+    def _placed(self, section: S) -> S:
+        return on_one_device(section, use_cpu=self._config.train.use_cpu)
