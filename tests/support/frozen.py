@@ -19,7 +19,7 @@ _DIFFER = {
 """Fields that differ from run to run and from machine to machine."""
 _JSON = ("stats.json", "train.json", "reward.json", "calibration.json", "winrate.json", "export.json")
 CLOSE = 1e-4
-"""Relative difference of numbers that another processor may make."""
+"""Relative difference of numbers that another machine may make, by its caches or a cloud's scheduling."""
 
 
 def content(folder: Path) -> dict[str, Any]:
@@ -110,15 +110,9 @@ def _close(found: Any, kept: Any, where: str) -> bool:
     return ".safetensors/" in where and where.endswith("/2")
 
 
-def processor() -> str:
-    """What the last bits of a matrix product depend on."""
-    import torch
-
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.exists() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith(("cpu family", "model"))]
-    kind = ", ".join(named[:3])
-    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {kind}"
+def bit_for_bit() -> bool:
+    """Whether computed numbers must have the bits that they had on the machine that made the goldens."""
+    return os.environ.get("PAIRWRIGHT_GOLDEN") == "bits"
 
 
 def written() -> bool:
