@@ -124,6 +124,58 @@ def revise(
     """Revise answers into preference pairs."""
 
 @overload
+def gate(settings: Config, /) -> Result:
+    """Gate pairs that others made."""
+
+@overload
+def gate(
+    input: _Named,
+    *,
+    out: _Named,
+    split: _Named | None = ...,
+    limit: int | None = ...,
+    skip_bad_rows: int = ...,
+    prompt_column: _Named | None = ...,
+    system_column: _Named | None = ...,
+    carry_only: _Named | None = ...,
+    answer_column: _Named | None = ...,
+    shard_size: int = ...,
+    preview: bool = ...,
+    dry_run: bool = ...,
+    fresh: bool = ...,
+    batch_size: int = ...,
+    max_concurrency: int = ...,
+    deadline: float = ...,
+    dtype: _Named = ...,
+    device: _Named = ...,
+    function_timeout: float = ...,
+    function_processes: int | None = ...,
+    allow_code: bool = ...,
+    api_key_env: _Named = ...,
+    thinking_tags: _Named = ...,
+    engine: Mapping[str, Any] = ...,
+    max_tokens_total: int | None = ...,
+    max_cost: float | None = ...,
+    price_file: _Named | None = ...,
+    ray: bool = ...,
+    ray_actors: int = ...,
+    ray_gpus: float = ...,
+    shard: _Named | None = ...,
+    min_kept_share: float = ...,
+    max_edit_distance: float = ...,
+    min_length_ratio: float = ...,
+    max_length_ratio: float = ...,
+    gates: _Named | Sequence[_Named] = ...,
+    verify: _Named | None = ...,
+    min_gain: float = ...,
+    min_score: float | None = ...,
+    chosen_column: _Named | None = ...,
+    rejected_column: _Named | None = ...,
+    direction: Literal["improve", "worsen"] = ...,
+) -> Result:
+    """Gate pairs that others made."""
+
+@overload
 def judge(settings: Config, /) -> Result:
     """Compare answers into preference pairs."""
 

@@ -15,6 +15,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "sample": Command("pairwright.stages.sample", "SampleConfig", "sample", "Sample answers to prompts."),
     "revise": Command("revise", "ReviseConfig", "revise", "Revise answers into preference pairs."),
+    "gate": Command("revise", "GivenPairsConfig", "gate", "Gate pairs that others made."),
     "judge": Command("judge.command", "JudgeConfig", "judge", "Compare answers into preference pairs."),
     "calibrate": Command(
         "judge.calibration.command", "CalibrateConfig", "calibrate", "Measure a judge on labels."

@@ -22,6 +22,7 @@ _STAGES = {
     "sample": (ANSWER,),
     "score": (SCORED,),
     "revise": (PAIR, EDITED_PAIR, pa.schema(VERIFIED)),
+    "gate": (PAIR, EDITED_PAIR, pa.schema(VERIFIED), JUDGED_PAIR, pa.schema(GATED)),
     "judge": (PAIR, JUDGED_PAIR, pa.schema(GATED)),
     "calibrate": (CALIBRATED,),
     "winrate": (COMPARED,),

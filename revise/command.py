@@ -1,9 +1,8 @@
-"""`pairwright revise`: answers into minimally contrastive pairs."""
+"""`pairwright revise` and `pairwright gate`: minimally contrastive pairs, made here or by others."""
 
 from typing import TYPE_CHECKING
 
-from pairwright.errors import UsageError
-from revise.config import ReviseConfig
+from revise.config import GivenPairsConfig, ReviseConfig
 
 if TYPE_CHECKING:
     from pairwright.folders.manifest import Manifest
@@ -17,9 +16,17 @@ def revise(config: ReviseConfig) -> "Manifest | None":
     from pairwright.stages.run import run_stage
     from revise.stage import ReviseStage
 
-    if config.min_length_ratio > config.max_length_ratio:
-        raise UsageError(
-            f"--min_length_ratio {config.min_length_ratio:g} is more than "
-            f"--max_length_ratio {config.max_length_ratio:g}: no revision could pass"
-        )
+    config.check_lengths()
     return run_stage(ReviseStage(config), config, run=config, workers=config, budget=config)
+
+
+def gate(config: GivenPairsConfig) -> "Manifest | None":
+    """Measure given pairs, and keep those that pass the gates, in a run folder.
+
+    Returns the finished run's manifest; None after `preview` or `dry_run`.
+    """
+    from pairwright.stages.run import run_stage
+    from revise.gating import GateStage, GivenPairs
+
+    config.check_lengths()
+    return run_stage(GateStage(config), config, GivenPairs, run=config, workers=config, budget=config)

@@ -7,6 +7,8 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines import EngineOptions
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns
 from pairwright.plugins import Named, NamedEngine
 from pairwright.stages.config import RayConfig, SharedStageConfig
 from pairwright.verifiers.config import VerifyConfig
@@ -32,6 +34,14 @@ class GateConfig(Config):
     @classmethod
     def _several(cls, value: Any) -> Any:
         return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    def check_lengths(self) -> None:
+        """Raise `UsageError` for bounds of the length ratio that no revision can meet."""
+        if self.min_length_ratio > self.max_length_ratio:
+            raise UsageError(
+                f"--min_length_ratio {self.min_length_ratio:g} is more than "
+                f"--max_length_ratio {self.max_length_ratio:g}: no revision could pass"
+            )
 
 
 class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
@@ -95,3 +105,23 @@ class ReviseConfig(ReviseSettings, SharedStageConfig):  # type: ignore[misc]  # 
         if isinstance(given, dict) and "out" not in given and "input" in given:
             return given | {"out": f"runs/{Path(str(given['input'])).stem}-revised"}
         return given
+
+
+class GivenPairsConfig(VerifyConfig, GateConfig, SharedStageConfig):
+    """Measure pairs that others made, and keep those that are minimal revisions by the gates of `revise`.
+
+    Example: pairwright gate corrections.jsonl --chosen_column final --out runs/pairs
+    """
+
+    chosen_column: str | None = None
+    """Column of the better answers, when it is not `chosen` or `edited`."""
+    rejected_column: str | None = None
+    """Column of the worse answers, when it is not `rejected` or `draft`."""
+    direction: Literal["improve", "worsen"] = "improve"
+    """`improve`: chosen was made from rejected. `worsen`: rejected was made from chosen."""
+
+    @property
+    def wanted_columns(self) -> Columns:
+        """The columns to read, both sides of the pair among them."""
+        sides = (self.chosen_column or "", self.rejected_column or "")
+        return super().wanted_columns._replace(answer=None, answers=sides)

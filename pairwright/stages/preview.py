@@ -25,6 +25,8 @@ def show_preview(stage: Stage, rows: Input) -> None:
     """Print the messages of the first rows, as a model would get them. Asks nothing."""
     _check_engines(stage)
     console = Console()
+    if not stage.roles:
+        console.print(f"{stage.name}: nothing is asked of any engine; {rows.info.rows:,} rows are read")
     for row in islice((row for row in rows if row.problem is None), PREVIEW_ROWS):
         for request in _first_asked(stage, row):
             console.rule(Text(f"{row.row_id} → {request.role}: {stage.roles[request.role]}"))
