@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _FOREIGN = {
     codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
     codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
 }
+_KEY = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
 _TABLES = {".csv": "commas", ".tsv": "tabs"}
 
 
@@ -120,15 +122,23 @@ def json_file(path: Path) -> JsonLines | JsonArray:
     """The rows of a JSON file. Raises `UsageError` for one object that is spread over lines."""
     with path.open("rb") as file:
         begins = file.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
-    if begins.startswith(b"["):
-        return JsonArray(path)
     first, _, more = begins.partition(b"\n")
-    if first.strip() == b"{" and more.strip():
+    if begins.startswith(b"[") and not (more.strip() and _is_json(first)):
+        return JsonArray(path)
+    if first.strip() == b"{" and _KEY.match(more):
         raise UsageError(
             f"{path} line 1: one JSON object over several lines; write every row as an object on a line "
             "of its own, or all rows as one array"
         )
     return JsonLines(path)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _object(value: Any, where: str, one: str, *, halves: bool) -> Record:

@@ -36,15 +36,21 @@ class PairRow(NamedTuple):
 
 
 def read_pairs(
-    sources: Iterable[str], limit: int | None = None, pairs: PairsName = "best_worst", skip: int = 0
+    sources: Iterable[str],
+    limit: int | None = None,
+    pairs: PairsName = "best_worst",
+    skip: int = 0,
+    *,
+    margins: bool = False,
 ) -> Iterator[PairRow]:
     """The pairs of runs, files and data sets, one source after the other.
 
     `limit` is the most pairs in all, `pairs` which of them scored answers make. Up to `skip` rows that
     are no pairs are passed over, as rows with a problem; one more raises `UsageError` naming it, as do
-    rows that a run did not keep.
+    rows that a run did not keep. The column `margin` is read where `margins` are wanted.
     """
-    return islice(_tolerated((row for source in sources for row in _pairs_of(source, pairs)), skip), limit)
+    rows = (row for source in sources for row in _pairs_of(source, pairs, margins))
+    return islice(_tolerated(rows, skip), limit)
 
 
 def _tolerated(rows: Iterable[PairRow | UsageError], skip: int) -> Iterator[PairRow]:
@@ -62,7 +68,7 @@ def _tolerated(rows: Iterable[PairRow | UsageError], skip: int) -> Iterator[Pair
         yield PairRow(f"bad row {bad}", (), nobody, nobody, problem=str(row))
 
 
-def _pairs_of(name: str, pairs: PairsName) -> Iterator[PairRow | UsageError]:
+def _pairs_of(name: str, pairs: PairsName, margins: bool) -> Iterator[PairRow | UsageError]:
     source = open_source(name)
     if source.dropped:
         raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
@@ -77,7 +83,7 @@ def _pairs_of(name: str, pairs: PairsName) -> Iterator[PairRow | UsageError]:
                 yield from pairs_of_row(row, pairs)
             break
         try:
-            yield parse_pair(record, where, source.own)
+            yield parse_pair(record, where, source.own, margins=margins)
         except UsageError as error:
             yield error
     if not found:
@@ -101,7 +107,9 @@ def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
         yield PairRow(name, row.prompt, best, worst, tied=row.scores[better] == row.scores[worse])
 
 
-def parse_pair(record: Record, where: str, own: frozenset[str] | None = None) -> PairRow:
+def parse_pair(
+    record: Record, where: str, own: frozenset[str] | None = None, *, margins: bool = True
+) -> PairRow:
     """One row. Raises `UsageError` that begins with `where` and names the column.
 
     A blank answer is "": whoever trains on pairs leaves such a row out. `own` are the columns of a run
@@ -116,7 +124,7 @@ def parse_pair(record: Record, where: str, own: frozenset[str] | None = None) ->
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
-    margin = record.get("margin") if own is None or "margin" in own else None
+    margin = record.get("margin") if margins and (own is None or "margin" in own) else None
     return PairRow(str(row_id), prompt, chosen, rejected, _margin(margin, where), columns=record)
 
 

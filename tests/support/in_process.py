@@ -1,5 +1,9 @@
 """Commands run in the test's own process."""
 
+import contextlib
+import io
+from collections.abc import Collection
+
 import pytest
 
 from pairwright.cli import main
@@ -15,3 +19,16 @@ def run(capfd: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
         code = int(stop.code or 0)
     out, err = capfd.readouterr()
     return code, out, err
+
+
+def quietly(*argv: str, codes: Collection[int] = (0,)) -> int:
+    """Exit code of a command in this process, which must be one of `codes`."""
+    said = io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main(argv)
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    assert code in codes, f"{' '.join(argv)}: {code}\n{said.getvalue()[-2000:]}"
+    return code

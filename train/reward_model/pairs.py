@@ -111,7 +111,7 @@ def encode_reward_pairs(
     """
     weight = config.apo_coeff / config.apo_samples if golden else config.rm_kl
     found = Encoded([], {})
-    for row in read_pairs(sources, limit, config.pairs, config.skip_bad_rows):
+    for row in read_pairs(sources, limit, config.pairs, config.skip_bad_rows, margins=True):
         if row.problem is not None:
             found.dropped.setdefault(BAD_ROW, []).append(row.problem)
             continue
