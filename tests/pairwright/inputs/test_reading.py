@@ -144,3 +144,23 @@ def test_no_turn_of_a_pair_is_lost(tmp_path: Path, row: dict[str, Any], contents
     [pair] = read_pairs([written(tmp_path, row)])
     assert [m.content for m in pair.prompt] == contents
     assert (pair.chosen.content, pair.rejected.content) == ("Yes.", "A.")
+
+
+@pytest.mark.parametrize("broken", ["{", '{\n"text"', '"text"', "[]", "7", "\x00"])
+def test_a_file_that_begins_with_broken_lines_is_still_an_object_a_line(
+    tmp_path: Path, broken: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{broken}\n" + json.dumps({"prompt": "Q?", "chosen": "A.", "rejected": "B."}) + "\n")
+    rows = list(read_pairs([str(path)], skip=2))
+    assert [row.chosen.content for row in rows if row.problem is None] == ["A."]
+    assert all(f"{path} line " in row.problem for row in rows if row.problem is not None)
+    assert len(rows) == 2 + broken.count("\n")
+
+
+def test_a_margin_that_is_no_number_stops_only_those_who_read_margins(tmp_path: Path) -> None:
+    source = written(tmp_path, {"prompt": "Q?", "chosen": "A.", "rejected": "B.", "margin": "wide"})
+    [row] = read_pairs([source])
+    assert row.margin is None
+    with pytest.raises(UsageError, match="`margin` must be a number, and is 'wide'"):
+        list(read_pairs([source], margins=True))
