@@ -28,6 +28,7 @@ from pairwright.folders.manifest import load_manifest
 from pairwright.inputs.pairs import read_pairs
 from pairwright.models.chat import encode_prompt
 from pairwright.records import Message
+from pairwright.versions import versions
 from train.data.pairs import encode_pairs
 
 FEW, MANY = 300, 20_000
@@ -35,10 +36,12 @@ FEW, MANY = 300, 20_000
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """Engines that log what they are asked; no waiting for disks, no cards."""
+    """Engines that log what they are asked; no waiting for disks, no cards, versions looked up once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(kinds._OURS, "recorded", "recorded:RecordedKind")
         patch.setattr(os, "fsync", lambda descriptor: None)
+        there = versions()
+        patch.setattr("pairwright.stages.run.versions", lambda: there)
         for module in ("pairwright.stages.run", "pairwright.sift.folder"):
             patch.setattr(f"{module}.write_card", lambda folder, manifest: None)
         yield
