@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from judge.jury.verdict import side
 from pairwright.figures.intervals import Rate, mean_interval, share
 
-BINS = 10
-
 
 def kappa(agreement: Rate) -> tuple[float, float, float] | None:
     """Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e), here with p_e = 1/2.
@@ -27,23 +25,6 @@ def kappa(agreement: Rate) -> tuple[float, float, float] | None:
 def point(probability: float) -> float:
     """1 for the right side, 0 for the wrong one, 1/2 for neither."""
     return 0.5 + side(probability) / 2
-
-
-def calibration_error(probabilities: Sequence[float], bins: int = BINS) -> float | None:
-    """Expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq. 3).
-
-    `probabilities` are of the side that is right. Confidence c = max(p, 1 - p) lies in [1/2, 1], cut
-    into `bins` of equal width; ECE = sum over bins of (n_b / n) |accuracy_b - mean confidence_b|.
-    """
-    if not probabilities:
-        return None
-    sums = [[0.0, 0.0] for _ in range(bins)]
-    for p in probabilities:
-        confidence = max(p, 1 - p)
-        place = min(int((confidence - 0.5) * 2 * bins), bins - 1)
-        sums[place][0] += point(p)
-        sums[place][1] += confidence
-    return sum(abs(right - confidence) for right, confidence in sums) / len(probabilities)
 
 
 def plain_verdict(judge: Sequence[float], length: Sequence[float]) -> str:

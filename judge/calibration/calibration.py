@@ -4,16 +4,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import Field
 
-from judge.calibration.agreement import BINS, calibration_error, kappa, plain_verdict, point
+from judge.calibration.agreement import kappa, plain_verdict, point
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.verdict import side
 from pairwright.engines import EngineOptions
 from pairwright.engines.kinds import engine_identity
 from pairwright.errors import UsageError
-from pairwright.figures.intervals import Rate, share
+from pairwright.figures.intervals import Rate, share, wilson
+from pairwright.figures.verdicts import CONFIDENCE_BINS, added_up, calibration_error, verdict_expressions
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
 from pairwright.records import FAILED, KEPT, Record, content_hash
@@ -57,7 +59,7 @@ class Calibration(Record):
     """Agreement of a judge that always takes the longer answer, on the same pairs."""
     calibration_error: float | None
     """ECE of the probability of the preferred answer, over both orders."""
-    bins: int = BINS
+    bins: int = CONFIDENCE_BINS
     """Equal bins of confidence between 1/2 and 1 that the ECE is computed over."""
     attack_success: Rate | None = None
     """Share of attacked pairs where the answer that had lost now wins over both orders."""
@@ -67,16 +69,24 @@ class Calibration(Record):
     """`attack_success` of each attack."""
 
 
-def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calibration:
+def measured(tables: Iterable[pa.Table], judges: dict[str, str]) -> Calibration:
     """The calibration that the rows of a calibration run come to; failed rows and ties are no part."""
-    rows = list(rows)
+    import polars as pl
+
+    rows: list[dict[str, Any]] = []
+    parts = []
+    for table in tables:
+        rows += table.to_pylist()
+        verdicts = pl.DataFrame(table.select(["verdict"]))
+        parts.append(verdicts.select(verdict_expressions()).row(0, named=True))
+    total = added_up(parts)
+    ordered = int(total["ordered"])
     failed = sum(row.get("status") == FAILED for row in rows)
     rows = [row for row in rows if row.get("status") in (None, "unparsed")]
     read = [row for row in rows if row.get("status") is None]
     by_judge = [point(row["verdict"]["preference"]) for row in read]
     by_length = [longest_point(row) for row in read]
     marked = list(zip(read, by_judge, strict=True))
-    ordered = [(row, p) for row, p in marked if _first_points(row)]
     return Calibration(
         judges=judges,
         verdict=plain_verdict(by_judge, by_length),
@@ -84,16 +94,18 @@ def measured(rows: Iterable[Mapping[str, Any]], judges: dict[str, str]) -> Calib
         failed=failed,
         agreement=share(by_judge),
         kappa=kappa(share(by_judge)),
-        agreement_when_consistent=share(p for row, p in ordered if row["verdict"]["consistent"]),
+        agreement_when_consistent=share(
+            p for row, p in marked if _has_order(row) and row["verdict"]["consistent"]
+        ),
         agreement_when_kept=share(p for row, p in marked if row["decision"] == KEPT),
-        consistent=share(float(row["verdict"]["consistent"]) for row, _ in ordered),
+        consistent=wilson(total["consistent"], ordered),
         kept=share(float(row["decision"] == KEPT) for row in rows),
-        first_position=share(p for row in read for p in _first_points(row)),
+        first_position=wilson(total["first"], ordered),
         longer_preferred=share(_longer_point(row) for row in read),
-        outside_mass=_outside(rows),
-        unparsed=share(float(row.get("status") is not None) for row in rows),
+        outside_mass=total["mass"] / total["masses"] if total["masses"] else None,
+        unparsed=wilson(total["unparsed"], len(rows)),
         longest=share(by_length),
-        calibration_error=calibration_error([row["verdict"]["preference"] for row in read]),
+        calibration_error=calibration_error(total),
         **_attacked(read),
     )
 
@@ -109,20 +121,10 @@ def _longer_point(row: Mapping[str, Any]) -> float:
     return 0.5 + 2 * (longest_point(row) - 0.5) * (point(row["verdict"]["preference"]) - 0.5)
 
 
-def _outside(rows: Iterable[Mapping[str, Any]]) -> float | None:
-    masses = [vote["outside_mass"] for row in rows for vote in row["verdict"]["votes"]]
-    known = [mass for mass in masses if mass is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _first_points(row: Mapping[str, Any]) -> list[float]:
-    """The mean over a pair's ordered verdicts of preferring the first; nothing for ratings."""
-    points = [
-        point(vote["probability"] if vote["chosen_first"] else 1 - vote["probability"])
-        for vote in row["verdict"]["votes"]
-        if vote["chosen_first"] is not None and vote["probability"] is not None
-    ]
-    return [sum(points) / len(points)] if points else []
+def _has_order(row: Mapping[str, Any]) -> bool:
+    """Whether some verdict on a pair has an order; ratings have none."""
+    votes = row["verdict"]["votes"]
+    return any(v["chosen_first"] is not None and v["probability"] is not None for v in votes)
 
 
 def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

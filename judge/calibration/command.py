@@ -25,8 +25,8 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
     if manifest is None:
         return None
     folder = Path(config.out)
-    rows = (row for part in PARTS for table in read_tables(folder, part) for row in table.to_pylist())
-    calibration = measured(rows, jury_identity(stage.jury, config, config))
+    tables = (table for part in PARTS for table in read_tables(folder, part))
+    calibration = measured(tables, jury_identity(stage.jury, config, config))
     write_calibration(folder, calibration)
     write_card(folder, manifest)
     Console().print(calibration_table(calibration))

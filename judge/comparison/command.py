@@ -12,7 +12,7 @@ from rich.table import Table
 from judge.comparison.config import WinrateConfig
 from judge.comparison.matching import Answers, Matched, Mismatch, Side
 from judge.comparison.stage import WinrateStage, verdict_preference
-from judge.comparison.statistics import bootstrap, fit_length, in_words, length_feature
+from judge.comparison.statistics import fit_length, in_words, length_feature, win_rates
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
@@ -110,7 +110,7 @@ def measured(config: WinrateConfig, manifest: Manifest, mismatch: Mismatch) -> W
     points = np.array([row["points"] for row in rows], dtype=np.float64)
     lengths = np.array([row["length_difference"] for row in rows], dtype=np.float64)
     decisions = Counter(row["decision"] for row in rows)
-    raw, controlled = bootstrap(points, lengths, config.bootstrap_samples, config.seed)
+    raw, controlled = win_rates(points, lengths, config.bootstrap_samples, config.seed)
     wins, losses = int((points == 1).sum()), int((points == 0).sum())
     p = sign_test(wins, losses)
     mean_a, mean_b = (float(np.mean([len(row[f"answer_{s}"][0]["content"]) for row in rows])) for s in "ab")

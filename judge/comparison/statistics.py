@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pairwright.figures.intervals import Interval
+from pairwright.figures.intervals import Interval, bootstrap
 
 Vector = NDArray[np.float64]
 RIDGE = 1e-3
@@ -25,7 +25,7 @@ class LengthFit(NamedTuple):
     @property
     def win_rate(self) -> float:
         """Of a, were all answers equally long."""
-        return float(_sigmoid(np.array(self.model)))
+        return float(0.5 * (1 + np.tanh(0.5 * self.model)))
 
 
 def length_feature(differences_P: Vector) -> Vector:
@@ -35,40 +35,40 @@ def length_feature(differences_P: Vector) -> Vector:
 
 
 def fit_length(points_P: Vector, feature_P: Vector) -> LengthFit:
-    """Logistic regression by Newton's steps, on points of 0, 1/2 and 1.
+    """Logistic regression on points of 0, 1/2 and 1, where the gradient of its likelihood is 0.
 
     Dubois et al. 2024 (https://arxiv.org/abs/2404.04475, eq. 1) without the term of the instruction's
     difficulty, which takes a pool of models to estimate.
     """
-    X = np.stack([np.ones_like(feature_P), feature_P], axis=1)
-    theta = np.zeros(2)
-    for _ in range(50):
-        p = _sigmoid(X @ theta)
-        gradient = X.T @ (points_P - p) - RIDGE * theta
-        hessian = (X * (p * (1 - p))[:, None]).T @ X + RIDGE * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        # Far from the optimum the curvature is nearly flat and a whole step would overshoot.
-        theta = theta + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-10:
-            break
-    return LengthFit(float(theta[0]), float(theta[1]))
+    from scipy.optimize import root
+    from scipy.special import expit
+
+    X_P2 = np.stack([np.ones_like(feature_P), feature_P], axis=1)
+
+    def gradient(theta_2: Vector) -> Vector:
+        left_P: Vector = points_P - expit(X_P2 @ theta_2)
+        return X_P2.T @ left_P - RIDGE * theta_2
+
+    def hessian(theta_2: Vector) -> Vector:
+        p_P: Vector = expit(X_P2 @ theta_2)
+        return -(X_P2 * (p_P * (1 - p_P))[:, None]).T @ X_P2 - RIDGE * np.eye(2)
+
+    model, length = root(gradient, np.zeros(2), jac=hessian, method="lm").x
+    return LengthFit(float(model), float(length))
 
 
-def bootstrap(
+def win_rates(
     points_P: Vector, differences_P: Vector, samples: int, seed: int
 ) -> tuple[Interval, Interval]:
     """Raw and length-controlled win rate, each with its 95 % percentile interval over prompts."""
-    draw = np.random.default_rng(seed)
-    feature_P = length_feature(differences_P)
-    raw, controlled = np.empty(samples), np.empty(samples)
-    for n in range(samples):
-        chosen = draw.integers(0, len(points_P), len(points_P))
-        raw[n] = points_P[chosen].mean()
-        controlled[n] = fit_length(points_P[chosen], feature_P[chosen]).win_rate
-    return (
-        _interval(float(points_P.mean()), raw),
-        _interval(fit_length(points_P, feature_P).win_rate, controlled),
-    )
+
+    def rates(points: Vector, feature: Vector, axis: int) -> Vector:
+        rows = zip(np.atleast_2d(points), np.atleast_2d(feature), strict=True)
+        controlled = np.array([fit_length(p, f).win_rate for p, f in rows])
+        return np.stack([points.mean(axis=axis), controlled.reshape(points.shape[:-1])])
+
+    raw, controlled = bootstrap((points_P, length_feature(differences_P)), rates, samples, seed)
+    return raw, controlled
 
 
 def in_words(win_rate: Interval, p: float, names: Sequence[str]) -> str:
@@ -78,12 +78,3 @@ def in_words(win_rate: Interval, p: float, names: Sequence[str]) -> str:
     if win_rate.high < 0.5 and p < 0.05:
         return f"{names[1]} is better"
     return "no difference can be told"
-
-
-def _interval(value: float, found: Vector) -> Interval:
-    low, high = np.quantile(found, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
-
-
-def _sigmoid(x: Vector) -> Vector:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), dtype=np.float64)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pairwright.figures.intervals import Interval, wilson
+from pairwright.figures.intervals import Interval, bootstrap, wilson
 
 Vector = NDArray[np.float64]
 
@@ -40,11 +40,5 @@ def pass_at(k: int, passed: Sequence[int], n: int) -> float:
 
 
 def _bootstrapped(values_P: Vector, samples: int, seed: int) -> Interval:
-    draw = np.random.default_rng(seed)
-    means = np.empty(samples)
-    for begin in range(0, samples, 256):  # a quarter of a thousand at a time: P may be large
-        count = min(256, samples - begin)
-        chosen = draw.integers(0, len(values_P), (count, len(values_P)))
-        means[begin : begin + count] = values_P[chosen].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(values_P.mean()), float(low), float(high))
+    [found] = bootstrap((values_P,), lambda values, axis: values.mean(axis=axis)[None], samples, seed)
+    return found

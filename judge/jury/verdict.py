@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from pairwright.figures.verdicts import EVEN
 from pairwright.records import KEPT
 
 Agree = Literal["majority", "all", "mean"]
 
 
-_EVEN = 1e-9
-
-
 def side(probability: float) -> int:
     """1 for the answer whose probability it is, -1 for the other one, 0 for neither."""
-    return 0 if abs(probability - 0.5) < _EVEN else (1 if probability > 0.5 else -1)
+    return 0 if abs(probability - 0.5) < EVEN else (1 if probability > 0.5 else -1)
 
 
 class Vote(NamedTuple):

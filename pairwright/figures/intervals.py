@@ -1,11 +1,16 @@
-"""Shares and means with their intervals."""
+"""Shares, means and other numbers with their intervals.
+
+P  observations, such as prompts    B  bootstrap samples
+"""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 Z = 1.959963984540054
 """Two-sided 95 % of the normal distribution."""
+_AT_ONCE = 256
+"""Bootstrap samples that are in memory together: P may be large."""
 
 
 class Rate(NamedTuple):
@@ -18,12 +23,21 @@ class Rate(NamedTuple):
     n: int
 
 
+class Interval(NamedTuple):
+    """A number between its 2.5 % and 97.5 % quantiles over bootstrap samples of the prompts."""
+
+    value: float
+    low: float
+    high: float
+
+
 def wilson(points: float, n: int) -> Rate:
     """Share of `points` in `n` and its score interval (Wilson 1927, doi 10.1080/01621459.1927.10502953):
 
     (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n).
 
-    Points may be halves; the interval is then wider than it need be, never narrower.
+    Points may be halves, which `scipy.stats.binomtest` does not take; the interval is then wider than
+    it need be, never narrower.
     """
     if n == 0:
         return Rate(None, 0.0, 1.0, 0)
@@ -51,16 +65,39 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-class Interval(NamedTuple):
-    """A number between its 2.5 % and 97.5 % quantiles over bootstrap samples of the prompts."""
+def bootstrap(
+    data: Sequence[Any], statistic: Callable[..., Any], samples: int, seed: int
+) -> list[Interval]:
+    """Intervals of numbers that are computed from paired observations, by resampling the pairs.
 
-    value: float
-    low: float
-    high: float
+    `data` are vectors (P,). `statistic(*data, axis=-1)` takes them, or arrays (B, P), and returns the
+    numbers along its first axis, (numbers, B).
+    """
+    import numpy as np
+    from scipy import stats
+
+    values = statistic(*data, axis=-1)
+    if len(data[0]) < 2:  # there is nothing to draw
+        return [Interval(*[float(value)] * 3) for value in values]
+    found = stats.bootstrap(
+        data,
+        statistic,
+        n_resamples=samples,
+        batch=_AT_ONCE,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    ends = np.quantile(found.bootstrap_distribution, [0.025, 0.975], axis=-1).T
+    return [
+        Interval(float(value), float(low), float(high))
+        for value, (low, high) in zip(values, ends, strict=True)
+    ]
 
 
 def sign_test(wins: int, losses: int) -> float:
     """Two-sided exact probability of so uneven a count, were either side as likely to win; no ties."""
-    n = wins + losses
-    tail: int = sum(math.comb(n, k) for k in range(min(wins, losses) + 1))
-    return min(1.0, float(2 * tail / 2**n))
+    from scipy.stats import binomtest
+
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pairwright.errors import PairwrightError
 from pairwright.figures.spread import BINS, Spread, spread_of
-from pairwright.figures.verdicts import Verdicts, verdict_expressions, verdicts_of
+from pairwright.figures.verdicts import Verdicts, added_up, verdict_expressions, verdicts_of
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import shard_file
 from pairwright.records import KEPT, Record
@@ -205,4 +205,4 @@ def _verdicts(folder: Path, manifest: Manifest) -> Verdicts | None:
         frame = scan(folder, manifest, part)
         if frame is not None and "verdict" in columns_of(frame, folder):
             answers.append(collect(frame.select(verdict_expressions()), folder).row(0, named=True))
-    return verdicts_of(answers)
+    return verdicts_of(added_up(answers))

@@ -1,8 +1,9 @@
 """What judges did, over all rows of a run: swap consistency, first position, probabilities beside labels.
 
-The numbers are those of `judge.calibration.agreement`, summed here by polars for runs of any size.
+Summed by polars, for runs of any size; the figures of a run and the calibration of a judge read them.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 CONFIDENCE_BINS = 10
-_EVEN = 1e-9
+EVEN = 1e-9
+"""A probability nearer to 1/2 than this favours neither side."""
 
 
 class Confidence(Record):
@@ -45,11 +47,11 @@ class Verdicts(Record):
     bins: tuple[Confidence | None, ...]
     """For a reliability diagram; None where a bin is empty."""
     calibration_error: float | None
-    """ECE over these bins (Guo et al. 2017, arXiv 1706.04599, eq. 3)."""
+    """ECE over these bins; see `calibration_error`."""
 
 
 def verdict_expressions() -> list["pl.Expr"]:
-    """Sums over rows, which `verdicts_of` adds up over the parts of a run."""
+    """Sums over rows, which `added_up` adds up over the parts of a run."""
     import polars as pl
 
     p = pl.col("verdict").struct.field("preference")
@@ -79,16 +81,20 @@ def verdict_expressions() -> list["pl.Expr"]:
     return [expression.alias(name) for name, expression in sums.items()]
 
 
-def verdicts_of(answers: Iterable[Mapping[str, float | None]]) -> Verdicts | None:
-    """The verdicts that the parts of a run come to; None when nothing was judged."""
-    total: dict[str, float] = {}
-    for answer in answers:
-        for name, value in answer.items():
-            total[name] = total.get(name, 0.0) + (value or 0.0)
-    if not total or not total["rows"] + total["unparsed"]:
+def added_up(parts: Iterable[Mapping[str, float | None]]) -> dict[str, float]:
+    """The sums of all parts of a run, by name; 0 for names that no part has."""
+    total: dict[str, float] = defaultdict(float)
+    for part in parts:
+        for name, value in part.items():
+            total[name] += value or 0.0
+    return total
+
+
+def verdicts_of(total: Mapping[str, float]) -> Verdicts | None:
+    """What sums over rows come to; None when nothing was judged."""
+    if not total["rows"] + total["unparsed"]:
         return None
     bins = tuple(_bin(total, i) for i in range(CONFIDENCE_BINS))
-    gaps = [b.rows * abs(b.accuracy - b.confidence) for b in bins if b is not None]
     return Verdicts(
         rows=int(total["rows"]),
         unparsed=int(total["unparsed"]),
@@ -98,8 +104,18 @@ def verdicts_of(answers: Iterable[Mapping[str, float | None]]) -> Verdicts | Non
         outside_mass=_share(total["mass"], total["masses"]),
         chosen_preferred=_share(total["points"], total["rows"]),
         bins=bins,
-        calibration_error=_share(sum(gaps), total["rows"]),
+        calibration_error=calibration_error(total),
     )
+
+
+def calibration_error(total: Mapping[str, float]) -> float | None:
+    """Expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq. 3).
+
+    Confidence max(p, 1 - p) lies in [1/2, 1], cut into bins of equal width; ECE = sum over bins of
+    (n_b / n) |accuracy_b - mean confidence_b|.
+    """
+    bins = [b for i in range(CONFIDENCE_BINS) if (b := _bin(total, i)) is not None]
+    return _share(sum(b.rows * abs(b.accuracy - b.confidence) for b in bins), total["rows"])
 
 
 def _bin(total: Mapping[str, float], i: int) -> Confidence | None:
@@ -113,7 +129,7 @@ def _point(p: "pl.Expr") -> "pl.Expr":
     """1 above one half, 0 below, 1/2 at it, null where there is none."""
     import polars as pl
 
-    even = (p - 0.5).abs() < _EVEN
+    even = (p - 0.5).abs() < EVEN
     return pl.when(p.is_null()).then(None).when(even).then(0.5).otherwise((p > 0.5).cast(pl.Float64))
 
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from judge.comparison.command import load_winrate, winrate
 from judge.comparison.config import WinrateConfig
-from judge.comparison.statistics import bootstrap
+from judge.comparison.statistics import win_rates
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
@@ -166,7 +166,7 @@ def _by_scores(config: TrainConfig) -> dict[str, Any]:
                 )
             points.append((np.sign(score) + 1) / 2)
     given = np.array(points[: config.limit], dtype=np.float64)
-    raw, _ = bootstrap(given, np.zeros_like(given), _SAMPLES, config.seed)
+    raw, _ = win_rates(given, np.zeros_like(given), _SAMPLES, config.seed)
     p = sign_test(int((given == 1).sum()), int((given == 0).sum()))
     return {"by": f"the column `{name}`", "prompts": len(given), "win_rate": raw, "sign_test": p}
 

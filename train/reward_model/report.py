@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pairwright.figures.intervals import wilson
 from pairwright.folders.durable import write_durably
 from train.forward.logprobs import answers_of
 from train.forward.rewards import all_scores
@@ -24,7 +25,6 @@ from train.trainer.passes import by_answer
 
 REPORT = "reward.json"
 _HISTOGRAM_BINS = 20
-_Z = 1.959964
 Floats = npt.NDArray[np.float64]
 
 
@@ -109,14 +109,14 @@ def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
     found = calibration(scores.chosen, scores.rejected, bins)
     slope, left = without_length(scores)
     longer = scores.chosen_tokens - scores.rejected_tokens
-    low, high = wilson(int((margins > 0).sum()), pairs)
+    right = wilson(int((margins > 0).sum()), pairs)
     rewards = np.concatenate([scores.chosen, scores.rejected])
     edges = np.histogram_bin_edges(rewards, _HISTOGRAM_BINS)
     return {
         "pairs": pairs,
         "accuracy": float((margins > 0).mean()),
-        "accuracy_low": low,
-        "accuracy_high": high,
+        "accuracy_low": right.low,
+        "accuracy_high": right.high,
         "ties": int((margins == 0).sum()),
         "accuracy_without_length": float((left > 0).mean()),
         "reward_per_token": slope,
@@ -130,16 +130,6 @@ def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
             "rejected": np.histogram(scores.rejected, edges)[0].tolist(),
         },
     }
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); it stays within 0 and 1 for small numbers too."""
-    if not trials:
-        return 0.0, 1.0
-    share, z2 = successes / trials, _Z**2
-    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z / (1 + z2 / trials) * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -> None:

@@ -5,12 +5,10 @@ import random
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from planted_judge import candidates, chance, choosing, plant, question, seed
 from runs_on_disk import rows_of, write_jsonl
 
-from judge.calibration.agreement import calibration_error, kappa, plain_verdict, point
+from judge.calibration.agreement import kappa, plain_verdict
 from judge.calibration.attacks import drawn_attacks, load_attacks
 from judge.calibration.calibration import load_calibration
 from judge.calibration.command import calibrate
@@ -191,32 +189,6 @@ def test_the_command_prints_the_baseline_beside_the_judge(tmp_path, capsys):
         assert words in said
     stored = json.loads((tmp_path / "run" / "calibration.json").read_text())
     assert stored["agreement"] == list(wilson(20, 20))
-
-
-def test_wilson_by_hand():
-    """8 of 10: centre (0.8 + 3.8415/20) / 1.38415 = 0.7167, half-width 0.2266."""
-    rate = wilson(8, 10)
-    assert (rate.low, rate.high) == (pytest.approx(0.4902, abs=2e-4), pytest.approx(0.9433, abs=2e-4))
-    assert wilson(0, 0) == (None, 0.0, 1.0, 0)
-
-
-@given(st.integers(1, 500), st.floats(0, 1))
-def test_wilson_holds_its_value(n, p):
-    rate = wilson(p * n, n)
-    assert 0 <= rate.low <= rate.value + 1e-12
-    assert rate.value - 1e-12 <= rate.high <= 1
-
-
-def test_calibration_error_by_hand():
-    """Two right at 0.9 and one wrong at 0.8: bins 8 and 6; (|2 - 1.8| + |0 - 0.8|) / 3."""
-    assert calibration_error([0.9, 0.9, 0.2]) == pytest.approx((0.2 + 0.8) / 3)
-    assert calibration_error([]) is None
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_calibration_error_is_a_share_and_knows_no_sides_of_a_coin(probabilities):
-    assert 0 <= calibration_error(probabilities) <= 1
-    assert sum(map(point, probabilities)) + sum(point(1 - p) for p in probabilities) == len(probabilities)
 
 
 def test_plain_words():

@@ -5,24 +5,20 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from planted_judge import choosing, plant, seed
 from runs_on_disk import rows_of, write_jsonl
+from scipy.optimize import minimize
 
 from judge.comparison.command import WinrateConfig, load_winrate, winrate
 from judge.comparison.matching import Answers, Matched, Side
 from judge.comparison.stage import WinrateStage
-from judge.comparison.statistics import bootstrap, fit_length, length_feature
+from judge.comparison.statistics import RIDGE, LengthFit, fit_length, length_feature, win_rates
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
-from pairwright.figures.intervals import sign_test
 from pairwright.inputs.columns import Columns
 from pairwright.records import Sampling
-
-
-def test_the_sign_test_is_exact():
-    assert sign_test(8, 2) == pytest.approx(2 * (1 + 10 + 45) / 1024)
-    assert sign_test(2, 8) == sign_test(8, 2)
-    assert sign_test(0, 0) == sign_test(5, 5) == 1.0
 
 
 def test_the_length_fit_is_the_one_worked_out_by_hand():
@@ -32,6 +28,22 @@ def test_the_length_fit_is_the_one_worked_out_by_hand():
     fit = fit_length(points, np.array(feature))
     assert fit.win_rate == pytest.approx(0.5)
     assert fit.length == pytest.approx(math.log(4) / 0.5, rel=1e-3)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.floats(0, 1))
+def test_the_length_fit_is_the_maximum_of_its_likelihood(seed: int, count: int, p: float) -> None:
+    draw = np.random.default_rng(seed)
+    points = draw.choice([0, 0.5, 1], count, p=[(1 - p) * 0.9, 0.1, p * 0.9])
+    feature = length_feature(draw.normal(0, 100, count).round())
+
+    def loss(theta: np.ndarray) -> float:
+        z = theta[0] + theta[1] * feature
+        return np.logaddexp(0, z).sum() - points @ z + RIDGE / 2 * theta @ theta
+
+    fit = np.array(fit_length(points, feature))
+    theirs = minimize(loss, fit + 0.01, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+    assert loss(fit) <= theirs.fun + 1e-9
+    assert fit_length(points, feature).win_rate == pytest.approx(LengthFit(*theirs.x).win_rate, abs=1e-5)
 
 
 def test_equal_lengths_leave_the_raw_rate_and_swapping_turns_it_round():
@@ -44,14 +56,14 @@ def test_equal_lengths_leave_the_raw_rate_and_swapping_turns_it_round():
 
 
 def test_winning_everything_is_finite_and_intervals_hold_the_value():
-    raw, controlled = bootstrap(np.ones(30), np.arange(30.0), 50, 1)
+    raw, controlled = win_rates(np.ones(30), np.arange(30.0), 50, 1)
     assert raw == (1.0, 1.0, 1.0)
     assert 0.9 < controlled.value <= 1.0
     points = np.array([1.0, 0.0, 1.0, 1.0, 0.5] * 8)
-    raw, _ = bootstrap(points, np.zeros(40), 2000, 1)
+    raw, _ = win_rates(points, np.zeros(40), 2000, 1)
     half = 1.96 * points.std() / math.sqrt(40)
     assert (raw.low, raw.high) == pytest.approx((0.7 - half, 0.7 + half), abs=0.02)
-    assert bootstrap(points, np.zeros(40), 20, 1) == bootstrap(points, np.zeros(40), 20, 1)
+    assert win_rates(points, np.zeros(40), 20, 1) == win_rates(points, np.zeros(40), 20, 1)
 
 
 def compared(folder, better, *, changes=None, rows=10):
