@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_command(argv: Sequence[str]) -> None:
     """Run one command. Raises `PairwrightError` where `main` would exit."""
-    argv, settings = load_settings([_underscored(a) for a in argv])
+    argv, settings = load_settings([_as_ours(a) for a in argv])
     name = next((a for a in argv if not a.startswith("-")), None)
     if name is not None and name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -143,8 +143,10 @@ def _unreachable() -> None:
     """Stands for a command that was not asked for, so that it is listed and not imported."""
 
 
-def _underscored(argument: str) -> str:
-    """`--learning-rate` is `--learning_rate`."""
+def _as_ours(argument: str) -> str:
+    """`--learning-rate` is `--learning_rate`, and `-` alone is standard input."""
+    if argument == "-":
+        return "/dev/stdin"
     flag, equals, value = argument.partition("=")
     return (
         flag[:2] + flag[2:].replace("-", "_") + equals + value if re.match(r"--[a-z]", flag) else argument

@@ -1,6 +1,5 @@
 """JSON as people keep rows in it: an object a line, or one array of objects; and what is neither."""
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -10,38 +9,9 @@ from typing import Any
 from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
 from pairwright.inputs.source import Record, Source
+from pairwright.inputs.unpacked import beginning, lines_of
 
-_FOREIGN = {
-    b"\x1f\x8b": "is compressed with gzip; unpack it (gunzip)",
-    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard; unpack it (unzstd)",
-    b"\xfd7zXZ\x00": "is compressed with xz; unpack it (unxz)",
-    b"BZh": "is compressed with bzip2; unpack it (bunzip2)",
-    b"\x04\x22\x4d\x18": "is compressed with LZ4; unpack it (unlz4)",
-    b"PK\x03\x04": "is a ZIP archive (or a workbook); unpack it, or save its rows as JSONL or Parquet",
-    b"ARROW1": "is an Arrow file; save it as Parquet",
-    b"Obj\x01": "is an Avro file; save it as JSONL or Parquet",
-    b"SQLite format 3": "is an SQLite database; save its rows as JSONL or Parquet",
-    b"version https://git-lfs": "is a pointer of Git LFS and not the file itself; run `git lfs pull`",
-    codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
-    codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
-}
 _KEY = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
-_TABLES = {".csv": "commas", ".tsv": "tabs"}
-
-
-def refuse_foreign_form(path: Path) -> None:
-    """Raise `UsageError` for a file that its first bytes or its ending say is neither JSON nor Parquet."""
-    with path.open("rb") as file:
-        begins = file.read(64)
-    for magic, what in _FOREIGN.items():
-        if begins.startswith(magic):
-            raise UsageError(f"{path}: {what}")
-    text = begins.removeprefix(codecs.BOM_UTF8).lstrip()
-    if path.suffix in _TABLES and not text.startswith((b"{", b"[")):
-        raise UsageError(
-            f"{path}: is a table with {_TABLES[path.suffix]}, which does not say what is text and what a "
-            "number; save it as JSONL or Parquet"
-        )
 
 
 class _JsonFile(Source):
@@ -60,24 +30,21 @@ class JsonLines(_JsonFile):
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
         """Every line: a record, or what is wrong with it."""
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                text = line.rstrip()
-                if number == 1:
-                    text = text.removeprefix(codecs.BOM_UTF8)
-                if text:
-                    where = f"{self._path} line {number}"
-                    try:
-                        yield where, _record(text, where)
-                    except UsageError as error:
-                        yield where, error
+        for number, line in enumerate(lines_of(self._path), start=1):
+            if text := line.rstrip():
+                where = f"{self._path} line {number}"
+                try:
+                    yield where, _record(text, where)
+                except UsageError as error:
+                    yield where, error
 
 
 def _record(line: bytes, where: str) -> Record:
     try:
         record = json.loads(line.decode())
-    except UnicodeDecodeError:
-        raise UsageError(f"{where}: is not UTF-8 text") from None
+    except UnicodeDecodeError as error:
+        wrong = f"byte {error.start + 1} of it is 0x{line[error.start]:02x}"
+        raise UsageError(f"{where}: is not UTF-8 text ({wrong})") from None
     except json.JSONDecodeError as error:
         raise UsageError(
             f"{where}: broken JSON ({error.msg} at column {error.colno}); "
@@ -95,7 +62,7 @@ class JsonArray(_JsonFile):
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
         """Every item of the array: a record, or what is wrong with it."""
-        raw = self._path.read_bytes()
+        raw = b"".join(lines_of(self._path))
         halves = b"\\ud" in raw.lower()
         for number, item in enumerate(self._items(raw), start=1):
             where = f"{self._path} item {number}"
@@ -106,7 +73,7 @@ class JsonArray(_JsonFile):
 
     def _items(self, raw: bytes) -> list[Any]:
         try:
-            found: list[Any] = json.loads(raw.decode("utf-8-sig"))
+            found: list[Any] = json.loads(raw.decode())
         except UnicodeDecodeError:
             raise UsageError(f"{self._path}: is not UTF-8 text") from None
         except json.JSONDecodeError as error:
@@ -120,8 +87,7 @@ class JsonArray(_JsonFile):
 
 def json_file(path: Path) -> JsonLines | JsonArray:
     """The rows of a JSON file. Raises `UsageError` for one object that is spread over lines."""
-    with path.open("rb") as file:
-        begins = file.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
+    begins = beginning(path, 1 << 16).lstrip()
     first, _, more = begins.partition(b"\n")
     if begins.startswith(b"[") and not (more.strip() and _is_json(first)):
         return JsonArray(path)

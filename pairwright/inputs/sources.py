@@ -5,7 +5,8 @@ A source is read in a stream, more than once, and says of every record where it 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
 
@@ -14,21 +15,29 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.folders.shards import PARTS, read_tables
-from pairwright.inputs.json_files import JsonLines, json_file, refuse_foreign_form
+from pairwright.inputs.arrow_files import ArrowFile, is_arrow
+from pairwright.inputs.delimited import DelimitedFile, delimiter_of
+from pairwright.inputs.json_files import JsonLines, json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
 from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+from pairwright.inputs.unpacked import STANDARD_INPUT, beginning, refuse_foreign_form, standard_input
 from pairwright.roles import own_columns
 
-_FILES = {".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zst", ".zip", ".arrow"}
+_FILES = frozenset(
+    (".jsonl .json .parquet .csv .tsv .txt .arrow .feather " + ".gz .zst .bz2 .xz .lz4 .zip").split()
+)
 
 
 def open_source(name: str) -> Source:
     """The source of that name: a file, a run folder, a folder that is one data set, or one of the hub.
 
-    A split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`. Raises `UsageError` when it
-    cannot be read, and for a folder that is several things, naming them.
+    `-` is standard input; a name with `*`, `?` or `[…]` is all files that match it. A split is named as
+    `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`. Raises `UsageError` when it cannot be read, and
+    for a folder that is several things, naming them.
     """
+    if name in STANDARD_INPUT:
+        return _file(standard_input())
     path = Path(name)
     try:
         if path.is_file():
@@ -44,6 +53,8 @@ def open_source(name: str) -> Source:
             raise UsageError(f"{head}: is one file; it has no split `{split}`")
         if path.parent.is_dir() and path.name in splits_of(path.parent):
             return _folder(path.parent, path.name)
+        if matches := _matches(name):
+            return _joined(name, matches)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror})") from None
     dataset, _, split = name.partition(":")
@@ -57,6 +68,8 @@ def open_source(name: str) -> Source:
 def is_here(name: str) -> bool:
     """Whether a name is that of a file or folder on this machine, or of a split of a folder."""
     path, (head, _, split) = Path(name), name.rpartition(":")
+    if name in STANDARD_INPUT or _matches(name):
+        return True
     if path.exists() or (Path(head).is_dir() and head and split in splits_of(Path(head))):
         return True
     return path.parent.is_dir() and path.name in splits_of(path.parent)
@@ -70,8 +83,31 @@ def records(name: str, limit: int | None = None) -> Iterator[Record]:
 def _file(path: Path) -> Source:
     if is_parquet(path):
         return ParquetFiles([path])
+    if is_arrow(path):
+        return ArrowFile(path)
     refuse_foreign_form(path)
+    delimiter = delimiter_of(path)
+    if delimiter is not None and not beginning(path, 64).lstrip().startswith((b"{", b"[")):
+        return DelimitedFile(path, delimiter)
     return json_file(path)
+
+
+def _matches(pattern: str) -> list[Path]:
+    """What a name with `*`, `?` or `[…]` matches, in the order of names; nothing for any other name."""
+    found = glob(pattern, recursive=True) if has_magic(pattern) else []  # noqa: PTH207  # may be absolute
+    return [Path(name) for name in sorted(found)]
+
+
+def _joined(pattern: str, paths: list[Path]) -> Source:
+    """Files that match a pattern, as one source."""
+    if folder := next((path for path in paths if not path.is_file()), None):
+        raise UsageError(f"{pattern}: matches {folder}, which is no file; match files alone")
+    if all(is_parquet(path) for path in paths):
+        return ParquetFiles(paths)
+    parts = [_file(path) for path in paths]
+    if any(part.schema is not None for part in parts) and len(parts) > 1:
+        raise UsageError(f"{pattern}: matches files of several forms; match files of one form")
+    return Joined(parts)
 
 
 def _folder(path: Path, split: str | None) -> Source:
@@ -106,21 +142,21 @@ def _files(folder: Path, files: list[Path]) -> Source:
         return _file(files[0])
     if not files or any(path.suffix != ".jsonl" for path in files):
         raise UsageError(f"{folder}: is no folder of Parquet or JSONL files alone; name one file")
-    return JoinedLines(files)
+    return Joined([JsonLines(path) for path in files])
 
 
-class JoinedLines(Source):
-    """JSONL files that are parts of one, in the order of their names."""
+class Joined(Source):
+    """Files without types that are parts of one, in order."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        self._parts = [JsonLines(path) for path in paths]
+    def __init__(self, parts: Sequence[Source]) -> None:
+        self._parts = parts
 
     def sha256(self) -> str:
         """Hash of the files' hashes, in order."""
         return hashlib.sha256("".join(part.sha256() for part in self._parts).encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every line of every file: a record, or what is wrong with it."""
+        """Every record of every file, or what is wrong with it."""
         for part in self._parts:
             yield from part.readable()
 

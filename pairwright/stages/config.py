@@ -21,7 +21,8 @@ class PlaceConfig(Config):
     group: ClassVar[str] = "Rows and folder"
 
     input: str = Field(json_schema_extra=POSITIONAL)
-    """Rows to work on: a JSON or Parquet file, a run folder, or a data set, on disk or of the hub."""
+    """Rows to work on: a file (JSON, CSV, Parquet …), `-` (standard input), a run folder, or a data set, on
+    disk or of the hub."""
     out: str = Field(json_schema_extra=OPERATIONAL)
     """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
 

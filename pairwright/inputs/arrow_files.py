@@ -1,0 +1,64 @@
+"""Arrow files (Feather) and Arrow streams, as `datasets` keeps them, as rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import sha256_file
+from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+
+_FILE, _STREAM = b"ARROW1", b"\xff\xff\xff\xff"
+
+
+def is_arrow(path: Path) -> bool:
+    """Whether a file is an Arrow file or stream, by its first bytes."""
+    with path.open("rb") as file:
+        begins = file.read(8)
+    return begins.startswith(_FILE) or (
+        begins.startswith(_STREAM) and path.suffix in (".arrow", ".feather")
+    )
+
+
+class ArrowFile(Source):
+    """One Arrow file or stream."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self.schema = plain_schema(next(self._read()).schema)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"{path}: cannot be read as Arrow ({reason})") from None
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        return sha256_file(self._path)
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every row: a file is read whole or not at all."""
+        number, batches = 0, self._read()
+        next(batches)
+        try:
+            for table in batches:
+                for batch in table.cast(self.schema).to_batches(max_chunksize=CHUNK):
+                    for record in batch.to_pylist():
+                        number += 1
+                        yield f"{self._path} row {number}", record
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            reason = str(error).splitlines()[0]
+            raise PairwrightError(f"{self._path}: damaged after row {number} ({reason})") from None
+
+    def _read(self) -> Iterator[pa.Table]:
+        """A table without rows, for its columns, and then one for each batch."""
+        with pa.memory_map(str(self._path)) as file:
+            if file.read(len(_FILE)) == _FILE:
+                opened = pa.ipc.open_file(file)
+                batches = (opened.get_batch(number) for number in range(opened.num_record_batches))
+            else:
+                file.seek(0)
+                batches = opened = pa.ipc.open_stream(file)
+            yield opened.schema.empty_table()
+            for batch in batches:
+                yield pa.Table.from_batches([batch])

@@ -1,0 +1,116 @@
+"""Tables of text: CSV and TSV with a line of names."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pairwright.errors import UsageError
+from pairwright.folders.durable import sha256_file
+from pairwright.inputs.source import Record, Source
+from pairwright.inputs.unpacked import lines_of
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_CALLED = {",": "commas", "\t": "tabs"}
+_NUMBERS = frozenset({"score", "margin", "weight", "rank"})
+"""Columns that hold numbers wherever they stand; all others hold text, also where it looks like one."""
+_MESSAGES = ({"role", "content"}, {"from", "value"})
+
+
+def delimiter_of(path: Path) -> str | None:
+    """What parts the fields of a file, by the endings of its name; None where it is no such table."""
+    return next((DELIMITERS[ending] for ending in path.suffixes if ending in DELIMITERS), None)
+
+
+class DelimitedFile(Source):
+    """A table whose first line names its columns.
+
+    Cells are text, empty ones nothing; but for columns of numbers, and lists of messages in JSON.
+    """
+
+    def __init__(self, path: Path, delimiter: str) -> None:
+        self._path = path
+        self._delimiter = delimiter
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        return sha256_file(self._path)
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Every row under the names; a row of more or fewer fields is a `UsageError`."""
+        csv.field_size_limit(sys.maxsize)
+        rows = csv.reader(self._text(), delimiter=self._delimiter, strict=True)
+        try:
+            names = self._names(next(rows, []))
+            for fields in rows:
+                where = f"{self._path} line {rows.line_num}"
+                if not fields:
+                    continue
+                if len(fields) != len(names):
+                    yield where, self._ragged(where, len(fields), len(names))
+                    continue
+                try:
+                    found = {n: _value(n, f, where) for n, f in zip(names, fields, strict=True)}
+                except UsageError as error:
+                    yield where, error
+                else:
+                    yield where, found
+        except csv.Error as error:
+            raise UsageError(
+                f'{self._path} line {rows.line_num}: broken table ({error}); quote a field as "…" and '
+                'double the quotation marks in it ("")'
+            ) from None
+
+    def _text(self) -> Iterator[str]:
+        for number, line in enumerate(lines_of(self._path), start=1):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                raise UsageError(
+                    f"{self._path} line {number}: is not UTF-8 text (byte {error.start + 1} of the line is "
+                    f"0x{line[error.start]:02x}); save it as UTF-8"
+                ) from None
+
+    def _names(self, header: list[str]) -> list[str]:
+        names = [name.strip() for name in header]
+        if len(names) < 2:
+            parts = _CALLED[self._delimiter]
+            raise UsageError(f"{self._path} line 1: names one column; columns are parted by {parts}")
+        wrong = next((n for n in names if not n or names.count(n) > 1), None)
+        if wrong is not None:
+            what = f"two columns are named `{wrong}`" if wrong else "a column has no name"
+            raise UsageError(f"{self._path} line 1: {what}; the first line names every column")
+        return names
+
+    def _ragged(self, where: str, found: int, wanted: int) -> UsageError:
+        parts = _CALLED[self._delimiter]
+        return UsageError(
+            f"{where}: {found} fields, and line 1 names {wanted} columns; quote fields that hold {parts}"
+        )
+
+
+def _value(name: str, field: str, where: str) -> Any:
+    if not field:
+        return None
+    if name in _NUMBERS:
+        try:
+            return float(field)
+        except ValueError:
+            raise UsageError(f"{where}: `{name}` must be a number, and is {field!r}") from None
+    return _messages(field) or field
+
+
+def _messages(field: str) -> list[dict[str, Any]] | None:
+    """The messages that a cell holds as JSON; None for any other text."""
+    if not field.startswith("[{"):
+        return None
+    try:
+        value = json.loads(field)
+    except ValueError:
+        return None
+    said = isinstance(value, list) and all(
+        isinstance(item, dict) and any(form <= item.keys() for form in _MESSAGES) for item in value
+    )
+    return value if said else None

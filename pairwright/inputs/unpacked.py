@@ -1,0 +1,141 @@
+"""Files as lines of UTF-8, whatever they are packed with; and what is no file of rows at all."""
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from pairwright.errors import UsageError
+
+STANDARD_INPUT = ("-", "/dev/stdin")
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bz2",
+}
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_FOREIGN = {
+    b"PK\x03\x04": "is a ZIP archive (or a workbook); unpack it, or save its rows as JSONL or Parquet",
+    b"Obj\x01": "is an Avro file; save it as JSONL or Parquet",
+    b"SQLite format 3": "is an SQLite database; save its rows as JSONL or Parquet",
+    b"FEA1": "is a Feather file of the first version; save it as Parquet",
+    b"version https://git-lfs": "is a pointer of Git LFS and not the file itself; run `git lfs pull`",
+}
+_BROKEN = (EOFError, OSError, lzma.LZMAError, pa.ArrowException, UnicodeError)
+"""What damage of packed files, and text that is not what its mark says, raise."""
+
+
+def refuse_foreign_form(path: Path) -> None:
+    """Raise `UsageError` for a file whose first bytes say that it holds no rows that can be read."""
+    begins = beginning(path, 64)
+    for magic, what in _FOREIGN.items():
+        if begins.startswith(magic):
+            raise UsageError(f"{path}: {what}")
+
+
+def beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a file's text. Raises `UsageError` where it cannot be unpacked."""
+    try:
+        with _opened(path) as file:
+            return file.read(size)
+    except _BROKEN as error:
+        raise _damaged(path, 0, error) from None
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file as UTF-8, each with its end, without a mark of byte order.
+
+    UTF-8 is not checked here. Raises `UsageError` naming the line behind which a file is damaged.
+    """
+    number = 0
+    try:
+        with _opened(path) as file:
+            for line in file:
+                number += 1
+                yield line
+    except _BROKEN as error:
+        raise _damaged(path, number, error) from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The text of a file as bytes of UTF-8."""
+    with path.open("rb") as file:
+        begins = file.read(8)
+    packing = next((name for magic, name in _PACKED.items() if begins.startswith(magic)), None)
+    match packing:
+        case "gzip":
+            plain: BinaryIO = cast(BinaryIO, gzip.open(path))  # noqa: SIM115  # whoever asks closes it
+        case "bz2":
+            plain = cast(BinaryIO, bz2.open(path))  # noqa: SIM115
+        case "xz":
+            plain = cast(BinaryIO, lzma.open(path))  # noqa: SIM115
+        case "zstd" | "lz4":
+            plain = cast(BinaryIO, io.BufferedReader(pa.input_stream(path, compression=packing)))
+        case _:
+            plain = path.open("rb")
+    buffered = plain if hasattr(plain, "peek") else io.BufferedReader(cast(io.RawIOBase, plain))
+    mark = buffered.peek(3)
+    if mark.startswith(_UTF_16):
+        return cast(BinaryIO, _Recoded(io.TextIOWrapper(buffered, encoding="utf-16", newline="\n")))
+    if mark.startswith(codecs.BOM_UTF8):
+        buffered.read(len(codecs.BOM_UTF8))
+    return buffered
+
+
+class _Recoded(io.RawIOBase):
+    """Text of another encoding as bytes of UTF-8, which end a line where the text does."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def __next__(self) -> bytes:
+        if line := self._text.readline():
+            return line.encode("utf-8", "replace")
+        raise StopIteration
+
+    def read(self, size: int = -1) -> bytes:
+        """At most that many characters of the text."""
+        return self._text.read(size).encode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Close the file behind it."""
+        self._text.close()
+        super().close()
+
+
+def _damaged(path: Path, line: int, error: Exception) -> UsageError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return UsageError(f"{path}: cannot be read ({error.strerror})")
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UsageError(f"{path}: damaged after line {line} ({reason})")
+
+
+@cache
+def standard_input() -> Path:
+    """A file with what is piped into this process, kept until it ends: rows are read more than once.
+
+    Raises `UsageError` when nothing is piped.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("-: standard input is a terminal; pipe rows into it, or name a file")
+    folder = tempfile.TemporaryDirectory(prefix="pairwright-")  # removed when the process ends
+    _KEPT.append(folder)
+    path = Path(folder.name) / "standard input"
+    with path.open("wb") as file:
+        while block := sys.stdin.buffer.read(1 << 20):
+            file.write(block)
+    return path
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []

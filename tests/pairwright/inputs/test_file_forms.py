@@ -1,0 +1,159 @@
+"""The same rows out of every form of file."""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.inputs import unpacked
+from pairwright.inputs.sources import open_source, records
+
+ROWS = [
+    {"prompt": "What is\u2028two, and “two”?", "answer": 'Four,\n"of course".\r\n'},
+    {"prompt": "Да?", "answer": None},
+    {"prompt": "你好 😀", "answer": "  return True\t"},
+]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+
+
+def packed_by_arrow(codec: str) -> Callable[[bytes], bytes]:
+    def pack(data: bytes) -> bytes:
+        out = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(out, codec) as file:
+            file.write(data)
+        return bytes(out.getvalue())
+
+    return pack
+
+
+PACKS = [gzip.compress, bz2.compress, lzma.compress, packed_by_arrow("zstd"), packed_by_arrow("lz4")]
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("text", [LINES, json.dumps(ROWS)], ids=["lines", "array"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_packed_text_in_any_encoding(
+    tmp_path: Path, pack: Callable[[bytes], bytes], text: str, encoding: str
+) -> None:
+    """By its first bytes, whatever it is called."""
+    for name, data in (("rows.jsonl", text.encode(encoding)), ("rows.txt", pack(text.encode(encoding)))):
+        (tmp_path / name).write_bytes(data)
+        assert list(records(str(tmp_path / name))) == ROWS
+
+
+@pytest.mark.parametrize("pack", PACKS[:4])
+def test_a_packed_file_that_breaks_off_says_where(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    noise = "".join(json.dumps({"prompt": f"{n * 7919 % 104729}"}) + "\n" for n in range(20_000))
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(pack(noise.encode())[:-2000])
+    with pytest.raises(UsageError, match=r"rows.jsonl.gz: damaged after line \d+ \("):
+        list(records(str(path)))
+
+
+cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(
+    st.lists(st.tuples(st.text("ab", min_size=1), cells, cells), min_size=1), st.sampled_from([",", "\t"])
+)
+def test_a_table_holds_what_was_written(rows: list[tuple[str, str, str]], delimiter: str) -> None:
+    """By Python's own writer: quotes, line ends and delimiters in cells, and blank ones."""
+    ending = {",": ".csv", "\t": ".tsv"}[delimiter]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"rows{ending}"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows([("prompt", "answer", "note"), *rows])
+        found = [tuple(record.values()) for record in records(str(path))]
+    assert found == [tuple(cell or None for cell in row) for row in rows]
+
+
+def test_numbers_of_a_table_are_those_of_columns_of_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    turns = json.dumps([{"role": "user", "content": "Hi"}]).replace('"', '""')
+    path.write_text(f'prompt,zip,score,messages\nQ,00701,0.50,"{turns}"\n')
+    [row] = records(str(path))
+    assert row == {
+        "prompt": "Q", "zip": "00701", "score": 0.5, "messages": [{"role": "user", "content": "Hi"}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("prompt,answer\nQ,A\nQ,A,B\n", "rows.csv line 3: 3 fields, and line 1 names 2 columns"),
+        ('prompt,answer\nQ,"A\nmore"\nQ\n', "rows.csv line 4: 1 fields, and line 1 names 2 columns"),
+        ('prompt,answer\nQ,"A" or B\n', "rows.csv line 2: broken table (',' expected after '\"')"),
+        ("prompt,prompt\nQ,A\n", "rows.csv line 1: two columns are named `prompt`"),
+        ("prompt,\nQ,A\n", "rows.csv line 1: a column has no name"),
+        ("prompt;answer\nQ;A\n", "rows.csv line 1: names one column; columns are parted by commas"),
+        ("prompt,score\nQ,good\n", "rows.csv line 2: `score` must be a number, and is 'good'"),
+        ("prompt,answer\nQ,caf\xe9\n", "rows.csv line 2: is not UTF-8 text (byte 6 of the line is 0xe9)"),
+    ],
+)
+def test_a_broken_table_is_told_by_line(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError) as raised:
+        list(open_source(str(path)))
+    assert reason in str(raised.value)
+
+
+def test_arrow_files_and_streams(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    feather.write_feather(table, tmp_path / "rows.feather")
+    with pa.OSFile(str(tmp_path / "rows.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as to:
+        to.write_table(table, max_chunksize=1)
+    for name in ("rows.feather", "rows.arrow"):
+        source = open_source(str(tmp_path / name))
+        assert source.schema is not None
+        assert [record for _, record in source] == ROWS
+    whole = (tmp_path / "rows.arrow").read_bytes()
+    (tmp_path / "cut.arrow").write_bytes(whole[: len(whole) - 300])
+    with pytest.raises(PairwrightError, match=r"cut\.arrow: damaged after row \d"):
+        list(records(str(tmp_path / "cut.arrow")))
+
+
+def test_names_that_match_several_files(tmp_path: Path) -> None:
+    for number, row in enumerate(ROWS):
+        (tmp_path / f"part-{number}.jsonl").write_text(json.dumps(row) + "\n")
+    assert list(records(f"{tmp_path}/part-*.jsonl")) == ROWS
+    assert list(records(f"{tmp_path}/**/part-[02].jsonl")) == [ROWS[0], ROWS[2]]
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "part-3.parquet")
+    with pytest.raises(UsageError, match="matches files of several forms"):
+        open_source(f"{tmp_path}/part-*")
+    with pytest.raises(UsageError, match="no such file or folder"):
+        open_source(f"{tmp_path}/gone-*.jsonl")
+
+
+def test_standard_input_is_read_as_often_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked.standard_input.cache_clear()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINES.encode()))))
+    assert list(records("-")) == list(records("-")) == ROWS
+    assert next(iter(open_source("-")))[0].endswith("standard input line 1")
+    unpacked.standard_input.cache_clear()
+
+
+def test_rows_are_piped_into_a_command(tmp_path: Path) -> None:
+    pairs = json.dumps({"prompt": "Q", "draft": "It is five, I think.", "edited": "It is four, I think."})
+    for _ in range(2):  # the second finds all done
+        done = subprocess.run(
+            [sys.executable, "-m", "pairwright.cli", "gate", "-", "--out", str(tmp_path / "out")],
+            input=pairs, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert pq.read_table(tmp_path / "out" / "data").num_rows == 1
