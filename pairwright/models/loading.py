@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from pairwright.errors import UsageError
 from pairwright.models.names import base_of, find_model, is_adapter, resolve_model
+from pairwright.models.positions import positions_of
 from pairwright.models.quiet import quiet
 from pairwright.models.weights import as_usage_error, read_adapter, read_model
 
@@ -28,7 +29,9 @@ class Loaded(NamedTuple):
     @property
     def context(self) -> int | None:
         """Most tokens that the model can hold, if it says so."""
-        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        said = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        looked_up = positions_of(self.model)
+        return said if looked_up is None else looked_up
 
     @property
     def ends(self) -> frozenset[int]:

@@ -22,6 +22,7 @@ from train.data.split import (
     describe_dropped,
     hold_out,
     ids_digest,
+    most_tokens,
     without_prompts_of,
 )
 
@@ -67,10 +68,11 @@ class Pair(NamedTuple):
 def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows)
-    kept, dropped = encode_pairs(rows, tokenizer, config.max_length)
+    most = most_tokens(config)
+    kept, dropped = encode_pairs(rows, tokenizer, most)
     if config.eval_data:
         others = read_pairs(config.eval_data, pairs=config.pairs)
-        held_out, dropped_too = encode_pairs(others, tokenizer, config.max_length)
+        held_out, dropped_too = encode_pairs(others, tokenizer, most)
         training, held_out, seen = kept, *without_prompts_of(kept, held_out)
         for reason, row_ids in (*dropped_too.items(), (TRAINED_ON, seen)):
             dropped[reason] = dropped.get(reason, []) + row_ids

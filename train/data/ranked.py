@@ -19,6 +19,7 @@ from train.data.split import (
     describe_dropped,
     hold_out,
     ids_digest,
+    most_tokens,
     without_prompts_of,
 )
 
@@ -65,12 +66,13 @@ def load_ranked(
 ) -> Split[Ranked]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}
+    most = most_tokens(config)
 
     def encoded(sources: Sequence[str], limit: int | None = None) -> list[Ranked]:
         kept = []
         for row in read_ranked(sources, limit):
             item = encode_ranked(row, tokenizer, best_only=best_only)
-            if reason := _why_not(item, config.max_length, best_only=best_only):
+            if reason := _why_not(item, most, best_only=best_only):
                 dropped.setdefault(reason, []).append(row.row_id)
             else:
                 kept.append(item)

@@ -2,15 +2,35 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from pairwright.models.positions import learned_positions
+from train.devices.processes import say
+
+if TYPE_CHECKING:
+    from train.config import TrainingConfig
 
 TokenIds = npt.NDArray[np.int32]
 EMPTY = "empty"
 TOO_LONG = "too_long"
 TRAINED_ON = "prompt_in_training"
+
+
+def most_tokens(config: "TrainingConfig") -> int:
+    """Most tokens of a prompt with an answer: `max_length`, or fewer where a model has fewer positions."""
+    models = (config.model, getattr(config, "ref_model", None))
+    tables = {name: learned_positions(name) for name in models if name is not None}
+    least = min(((most, name) for name, most in tables.items() if most is not None), default=None)
+    if least is None or least[0] >= config.max_length:
+        return config.max_length
+    say(
+        f"{least[1]} has learned positions for {least[0]} tokens, not for max_length {config.max_length}: "
+        f"what is longer than {least[0]} is left out as {TOO_LONG}"
+    )
+    return least[0]
 
 
 class Item(Protocol):

@@ -9,7 +9,15 @@ from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
 from pairwright.records import BAD_ROW
 from train.data.pairs import Pair, drop_reason, encode_pair
-from train.data.split import TRAINED_ON, Split, TokenIds, describe_dropped, hold_out, without_prompts_of
+from train.data.split import (
+    TRAINED_ON,
+    Split,
+    TokenIds,
+    describe_dropped,
+    hold_out,
+    most_tokens,
+    without_prompts_of,
+)
 from train.reward_model.config import RewardConfig
 
 if TYPE_CHECKING:
@@ -68,6 +76,7 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
     `UsageError` when nothing is left to train on.
     """
     limit = config.limit
+    config = config.model_copy(update={"max_length": most_tokens(config)})
     human = encode_reward_pairs(config.sources, config, tokenizer, golden=False, limit=limit)
     golden = encode_reward_pairs(config.golden_data, config, tokenizer, golden=True, limit=limit)
     dropped = _joined(human.dropped, golden.dropped)

@@ -15,6 +15,7 @@ from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.models.chat import encode_answer
 from pairwright.models.loading import load_for_scoring, load_tokenizer, require_reward_model
 from pairwright.models.names import find_model
+from pairwright.models.positions import learned_positions
 from pairwright.records import KEPT, Message, Outcome
 from pairwright.schema import SCORED
 from pairwright.stages.run import run_stage
@@ -66,7 +67,7 @@ class RewardScorer:
     def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:
         """Scores of all answers to some prompts. Raises `PairwrightError`, naming the row, for NaN."""
         everything = [(place, pair) for place, row in enumerate(rows) for pair in self.encode(row)]
-        fits = [e for e in everything if sum(map(len, e[1][1])) <= self._config.max_length]
+        fits = [e for e in everything if sum(map(len, e[1][1])) <= self.most_tokens]
         fits.sort(key=lambda e: -sum(map(len, e[1][1])))
         size = self._config.batch_size
         batches = [(range(at, min(at + size, len(fits))), 1.0) for at in range(0, len(fits), size)]
@@ -86,6 +87,12 @@ class RewardScorer:
             left_out = len(row.candidates) - len(found[place].ranked)
             found[place] = found[place]._replace(too_long=left_out)
         return found
+
+    @property
+    def most_tokens(self) -> int:
+        """Most tokens of a prompt with an answer: `max_length`, or the model's learned positions."""
+        looked_up = learned_positions(self._config.reward_model)
+        return min(self._config.max_length, looked_up or self._config.max_length)
 
     def _loaded(self) -> Any:
         """The model, loaded when first needed: a finished run needs none."""
@@ -122,7 +129,7 @@ class ScoreStage:
         scored = self._of(row)
         if not scored.ranked:
             if row.candidates:
-                reason = f"all answers have more than {self._config.max_length} tokens with the prompt"
+                reason = f"all answers have more than {self._scorer.most_tokens} tokens with the prompt"
                 return Outcome(status="too_long", reason=reason)
             return Outcome(status="empty", reason="there is no answer to the prompt")
         columns = [
