@@ -17,6 +17,7 @@ from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.folders.shards import PARTS, read_tables
 from pairwright.inputs.arrow_files import ArrowFile, is_arrow
 from pairwright.inputs.delimited import DelimitedFile, delimiter_of
+from pairwright.inputs.forms import in_form
 from pairwright.inputs.json_files import JsonLines, json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
@@ -36,6 +37,12 @@ def open_source(name: str) -> Source:
     `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`. Raises `UsageError` when it cannot be read, and
     for a folder that is several things, naming them.
     """
+    source = _opened(name)
+    return in_form(source) if source.own is None else source
+
+
+def _opened(name: str) -> Source:
+    """The source as its rows stand there."""
     if name in STANDARD_INPUT:
         return _file(standard_input())
     path = Path(name)
