@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from pairwright.engines.openai.keys import GENERAL
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.settings import vllm_python
 from pairwright.errors import UsageError
+from pairwright.folders.cache import cache_folder
 from pairwright.versions import versions
 
 _ENOUGH_DISK = 2**30
@@ -46,21 +49,15 @@ def machine_findings(options: EngineOptions) -> Iterator[Finding]:
     yield _memory()
     yield _gpus()
     yield _disk("disk, here", Path.cwd())
-    cache = Path(os.environ.get("PAIRWRIGHT_CACHE") or "~/.cache/pairwright").expanduser()
-    yield _disk("disk, cache", cache)
+    yield _disk("disk, cache", cache_folder())
     yield _vllm(options)
     keys = [name for name in GENERAL if os.environ.get(name, "").strip()]
     yield Finding("API key", bool(keys) or None, f"in {keys[0]}" if keys else "none; own servers need none")
 
 
 def _memory() -> Finding:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        sizes = {name: int(rest.split()[0]) / 2**20 for name, _, rest in (x.partition(":") for x in lines)}
-        detail = f"{sizes['MemAvailable']:.1f} of {sizes['MemTotal']:.1f} GiB free"
-    except (OSError, KeyError, ValueError, IndexError):
-        return Finding("memory", None, "this system does not say")
-    return Finding("memory", True, detail)
+    memory = psutil.virtual_memory()
+    return Finding("memory", True, f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
 
 
 def _gpus() -> Finding:

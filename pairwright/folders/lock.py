@@ -12,6 +12,7 @@ LOCK = ".lock"
 _AGAIN_SECONDS = 0.05
 
 
+# Not `filelock`: a refusal names the process that holds the folder, and the file is never replaced.
 class FolderLock:
     """Holds a folder for this process; the kernel lets go of it when the process ends.
 

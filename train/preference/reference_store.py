@@ -11,7 +11,6 @@ and another template, truncation, model or number format finds nothing that is n
 import hashlib
 import io
 import json
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pairwright.errors import PairwrightError
+from pairwright.folders.cache import cache_folder
 from pairwright.folders.durable import write_durably
 from pairwright.folders.shards import read_parquet
 from pairwright.records import content_hash
@@ -36,8 +36,7 @@ class ReferenceStore:
 
     def __init__(self, place: str, identity: Mapping[str, Any]) -> None:
         """`place` is a folder; the user's cache when empty. `identity` says what the reference is."""
-        cache = Path(os.environ.get("PAIRWRIGHT_CACHE") or "~/.cache/pairwright").expanduser()
-        root = Path(place).expanduser() if place else cache / "reference"
+        root = Path(place).expanduser() if place else cache_folder() / "reference"
         self.folder = root / content_hash(dict(identity))[:16]
         self._identity = dict(identity)
 
