@@ -40,7 +40,12 @@ def agreed(accelerator: Accelerator, flag: bool) -> bool:
     return bool(accelerator.reduce(votes, reduction="sum").item())
 
 
+def is_first() -> bool:
+    """Return whether this process is the first of those that train together, before they have met."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(line: str) -> None:
     """Say a line, once however many processes train together."""
-    if os.environ.get("RANK", "0") == "0":
+    if is_first():
         terminal.say(line)

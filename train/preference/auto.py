@@ -11,7 +11,6 @@ OUTPUT/auto/choice.json       what came of it; a second start finds it and asks 
 """
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +28,7 @@ from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
 from pairwright.records import Record, content_hash
 from pairwright.schema import JUDGED_PAIR
-from train.devices.processes import say
+from train.devices.processes import is_first, say
 from train.models.language import model_identity
 from train.output.folder import AUTO, check_folder
 from train.preference.config import TrainConfig
@@ -94,9 +93,9 @@ def with_loss(config: TrainConfig) -> TrainConfig:
         ]
     )
     choice = _known(output, asked)
-    if choice is None or (config.fresh and _is_first()):
-        choice = _decide(config, output, asked) if _is_first() else _awaited(output, asked)
-    if _is_first():
+    if choice is None or (config.fresh and is_first()):
+        choice = _decide(config, output, asked) if is_first() else _awaited(output, asked)
+    if is_first():
         say(choice.in_words)
     return _resolved(config, choice.loss)
 
@@ -193,11 +192,6 @@ def _awaited(output: Path, asked: str) -> Choice:
     while (choice := _known(output, asked)) is None:
         time.sleep(1)
     return choice
-
-
-def _is_first() -> bool:
-    """Whether this process is the one that asks, before there is a process group."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _file(output: Path) -> Path:
