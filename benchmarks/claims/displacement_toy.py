@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from train.losses import apo_down
+from train.losses.anchored import apo_down
 from train.preference.config import TrainConfig
 from train.preference.objective import PairLogprobs, objective_of
 

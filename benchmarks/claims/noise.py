@@ -11,7 +11,7 @@ import torch
 from matched import at_end, draw, estimate
 from trained import numbers, over_seeds, parser_of
 
-from train.losses import apo_zero
+from train.losses.anchored import apo_zero
 
 BETA = 0.1
 

@@ -15,7 +15,7 @@ import torch
 from matched import Array, draw, estimate
 from trained import Curves, Setting, over_seeds, pairs_of, parser_of
 
-from train.losses import nll_mean, nll_sum
+from train.losses.sft import nll_mean, nll_sum
 
 JOIN = 3
 

@@ -23,6 +23,11 @@ class Curve(Record):
     values: tuple[float, ...]
 
     @property
+    def first(self) -> float:
+        """Where it begins."""
+        return self.values[0]
+
+    @property
     def last(self) -> float:
         """Where it ends."""
         return self.values[-1]

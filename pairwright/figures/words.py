@@ -9,16 +9,22 @@ _STILL = 0.05
 def in_words(training: TrainingFigures) -> str:
     """Where chosen and rejected went, on held-out pairs where there are some, and what to look at next.
 
-    Empty for a run without log-ratios, such as a reward model's.
+    Without a reference there are no log-ratios; then it is where the log-probabilities of held-out pairs
+    went since before the first update. Empty for a run that has neither, such as a reward model's.
     """
     held_out = "logratios/chosen" in training.held_out
     curves = training.held_out if held_out else training.curves
-    if not {"logratios/chosen", "logratios/rejected"} <= curves.keys():
+    rose = curves.get("logratios/chosen_rose")
+    if {"logratios/chosen", "logratios/rejected"} <= curves.keys():
+        chosen, rejected = curves["logratios/chosen"].last, curves["logratios/rejected"].last
+    elif {"logps/chosen", "logps/rejected"} <= training.held_out.keys():
+        held_out = True
+        begun_and_ended = (training.held_out[f"logps/{side}"] for side in ("chosen", "rejected"))
+        chosen, rejected = (curve.last - curve.first for curve in begun_and_ended)
+    else:
         return ""
-    chosen, rejected = curves["logratios/chosen"].last, curves["logratios/rejected"].last
     where = "On held-out pairs" if held_out else "On the pairs trained on"
     moved = f"{where}, chosen answers {_moved(chosen)} and rejected answers {_moved(rejected)}"
-    rose = curves.get("logratios/chosen_rose")
     share = f"; {rose.last:.0%} of the chosen ones became likelier" if rose is not None else ""
     return f"{moved}{share}. {_meaning(chosen, rejected)}"
 

@@ -59,7 +59,11 @@ _PLOTS = (
     _Plot("common mode", "did both answers sink together?", (("logratios/common_mode", "third"),)),
     _Plot("difference mode", "did they part?", (("logratios/difference_mode", "accent"),)),
     _Plot("chosen rose", "share of chosen that became likelier", (("logratios/chosen_rose", "chosen"),)),
-    _Plot("rewards", "β × log-ratio", (("rewards/chosen", "chosen"), ("rewards/rejected", "rejected"))),
+    _Plot(
+        "rewards",
+        "what the loss compares",
+        (("rewards/chosen", "chosen"), ("rewards/rejected", "rejected")),
+    ),
     _Plot("margin", "reward of chosen over rejected", (("rewards/margins", "accent"),)),
     _Plot("accuracy", "share of pairs with chosen ahead", (("rewards/accuracies", "accent"),)),
     _Plot(

@@ -11,9 +11,30 @@ from pairwright.config import OPERATIONAL, PLUGINS, Config
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
 from train.config import TrainingConfig, TrainingSettings
+from train.losses.facts import FACTS, TRL_NAMES
 
 LossName = Literal[
-    "auto", "dpo", "ipo", "apo_zero", "apo_down", "apo_zero_unpaired", "rejection_sampling", "rrhf"
+    "auto",
+    "dpo",
+    "dpo_norm",
+    "robust",
+    "ipo",
+    "hinge",
+    "exo",
+    "discopop",
+    "apo_zero",
+    "apo_down",
+    "apo_hinge_zero",
+    "apo_zero_unpaired",
+    "nca",
+    "bco",
+    "sppo",
+    "simpo",
+    "simper",
+    "cpo",
+    "orpo",
+    "rejection_sampling",
+    "rrhf",
 ]
 SftReduction = Literal["sum", "mean"]
 PresetName = Literal["rpo_sum", "rpo_mean", "irpo"]
@@ -52,9 +73,11 @@ _NO_SMOOTHING = {
     "rejection_sampling": "it has no rejected answers",
     "rrhf": "it is a hinge, not a likelihood of labels",
 }
-
-
-_UNKNOWN = "a loss of your own smooths itself"
+_SMOOTHED = ("robust", "exo")
+"""Losses that are nothing, or another loss, without smoothing."""
+_OWN = "a loss of your own smooths itself"
+OPTIONS = ("label_smoothing", "simpo_gamma", "alpha", "discopop_tau")
+"""Settings that some losses take and others do not."""
 
 
 class ObjectiveConfig(Config):
@@ -66,9 +89,10 @@ class ObjectiveConfig(Config):
     """Published settings of loss, beta and SFT term. What you name beside it wins."""
 
     loss: LossName | Named = Field(default="apo_zero", json_schema_extra=PLUGINS)
-    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo` or `ipo`; `auto`
-    asks a judge which. Of scored answers also `rejection_sampling` (SFT on the best) and `rrhf` (all in
-    their order). A loss of your own is `FILE.py:NAME`."""
+    """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo`, or one of its kin;
+    `auto` asks a judge which. `simpo`, `simper`, `cpo` and `orpo` have no reference. Of scored answers also
+    `rejection_sampling` (SFT on the best) and `rrhf` (all in their order). A loss of your own is
+    `FILE.py:NAME`."""
 
     @field_validator("loss")
     @classmethod
@@ -77,13 +101,23 @@ class ObjectiveConfig(Config):
         if value not in names and not is_plugin(value):
             close = get_close_matches(value, names, n=1)
             hint = f"did you mean {close[0]}?" if close else f"losses are {', '.join(names)}, FILE.py:NAME"
+            if value in TRL_NAMES:
+                hint = f"what TRL calls {value} is {TRL_NAMES[value]} here"
             raise ValueError(f"no loss of this name; {hint}")
         return value
 
     beta: float = Field(default=0.1, gt=0)
-    """Reward per nat of log-ratio. Smaller lets the model leave its start further behind."""
+    """Reward per nat of log-ratio. Smaller lets the model leave its start further behind. Unless given, 5
+    for `dpo_norm` and 2 for `simpo`, which take it per token."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
-    """Share of pairs assumed to be labelled the wrong way round (`dpo` only)."""
+    """Share of pairs assumed to be labelled the wrong way round: `dpo`, `dpo_norm`, `simpo`, `cpo`,
+    `robust` (0.1 unless given) and `exo` (0.001)."""
+    simpo_gamma: float = Field(default=0.5, ge=0)
+    """Margin of reward that `simpo` wants between chosen and rejected."""
+    alpha: float = 0.0
+    """Shape of the reward of `simpo`: AlphaPO's, where it is not 0."""
+    discopop_tau: float = Field(default=0.05, gt=0)
+    """How softly `discopop` passes from its logistic to its exponential part."""
     sft_weight: float = Field(default=0.0, ge=0)
     """Weight of the chosen answer's negative log-likelihood, added to the loss (RPO's eta)."""
     sft_reduction: SftReduction = "mean"
@@ -102,15 +136,14 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
             return values
         preset = PRESETS.get(values.get("preset") or "", {})
         loss = values.get("loss") or preset.get("loss") or cls.model_fields["loss"].default
-        return {**RANKED_LOSSES.get(loss, {}), **preset, **values}
+        own = FACTS[loss].defaults if loss in FACTS else RANKED_LOSSES.get(loss, {})
+        return {**own, **preset, **values}
 
     @model_validator(mode="after")
     def _refuse_bad_objectives(self) -> "TrainSettings":
-        if self.label_smoothing and self.loss != "dpo":
-            raise UsageError(
-                f"label_smoothing is for dpo only, not for {self.loss}: "
-                f"{_NO_SMOOTHING.get(self.loss, _UNKNOWN)}"
-            )
+        self._refuse_options_of_others()
+        if self.loss in _SMOOTHED and not self.label_smoothing:
+            raise UsageError(f"--label_smoothing 0: {self.loss} needs a share above 0, or take --loss dpo")
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:
@@ -118,6 +151,19 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
         if self.sft_times_beta and not self.sft_weight:
             raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
         return self
+
+    def _refuse_options_of_others(self) -> None:
+        """Raise `UsageError` for a setting that the loss does not take."""
+        taken = FACTS[self.loss].options if self.loss in FACTS else ()
+        for name in (name for name in OPTIONS if name not in taken):
+            if getattr(self, name) != ObjectiveConfig.model_fields[name].default:
+                takers = ", ".join(loss for loss, facts in FACTS.items() if name in facts.options)
+                why = _NO_SMOOTHING.get(self.loss, _OWN if self.loss not in FACTS else "")
+                why = f": {why}" if why and name == "label_smoothing" else ""
+                raise UsageError(f"{name} is for {takers} only, not for {self.loss}{why}")
+        given = self.beta != ObjectiveConfig.model_fields["beta"].default or self.sft_times_beta
+        if self.loss in FACTS and not FACTS[self.loss].beta and given:
+            raise UsageError(f"{self.loss} has no beta: leave it, and sft_times_beta, away")
 
 
 class LossChoiceConfig(Config):
@@ -156,6 +202,7 @@ class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
             )
         if self.loss in RANKED_LOSSES and self.pairs != "best_worst":
             raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
-        if self.loss in RANKED_LOSSES and self.ref_model is not None:
+        without = self.loss in RANKED_LOSSES or (self.loss in FACTS and not FACTS[self.loss].reference)
+        if without and self.ref_model is not None:
             raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
         return self

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from train.preference.objective import PairLogprobs, PairLosses
+from train.preference.objective import Objective, PairLogprobs, PairLosses
 
-METRICS = (
+_REWARDS = (
     "loss",
     "rewards/chosen",
     "rewards/rejected",
@@ -15,6 +15,8 @@ METRICS = (
     "logps/rejected",
     "logps/chosen_per_token",
     "logps/rejected_per_token",
+)
+_LOGRATIOS = (
     "logratios/chosen",
     "logratios/rejected",
     "logratios/chosen_per_token",
@@ -22,24 +24,33 @@ METRICS = (
     "logratios/common_mode",
     "logratios/difference_mode",
     "logratios/chosen_rose",
-    "sft_loss",
 )
-"""Means over pairs. Rewards are beta times log-ratio whatever the loss; a tie counts half in
-`rewards/accuracies`; `logratios/chosen_rose` is the share of pairs whose chosen answer became
-likelier; `sft_loss` is the SFT term before its weight, which `loss` contains."""
+METRICS = (*_REWARDS, *_LOGRATIOS, "sft_loss")
+"""Means over pairs. Rewards are what the loss means by them: beta times log-ratio, per token where the
+loss takes it so; beta times log-probability, or SimPER's inverse perplexity, where there is no
+reference. A tie counts half in `rewards/accuracies`; `logratios/chosen_rose` is the share of pairs whose
+chosen answer became likelier; `sft_loss` is the SFT term before its weight, which `loss` contains."""
+
+
+def metrics_of(objective: Objective) -> tuple[str, ...]:
+    """What is measured under an objective: no log-ratios without a reference."""
+    logratios = _LOGRATIOS if objective.loss.reference else ()
+    return (*_REWARDS, *logratios, *(("sft_loss",) if objective.sft_weight else ()))
 
 
 @torch.no_grad()
-def pair_metrics(logps: PairLogprobs, losses: PairLosses, beta: float) -> Tensor:
-    """Every metric of every pair, (K, B)."""
+def pair_metrics(logps: PairLogprobs, losses: PairLosses, objective: Objective) -> Tensor:
+    """Every metric of every pair (K, B), in the order of `metrics_of`."""
     delta_w, delta_l = logps.delta_w, logps.delta_l
-    difference = delta_w - delta_l
+    compared_w, compared_l = objective.compared(logps)
+    reward_w, reward_l = objective.reward(compared_w), objective.reward(compared_l)
+    ahead = _ahead(compared_w - compared_l, logps, objective.loss.per_token)
     values = {
         "loss": losses.total_B,
-        "rewards/chosen": beta * delta_w,
-        "rewards/rejected": beta * delta_l,
-        "rewards/accuracies": (_sign(difference, logps.policy_w, logps.policy_l) + 1) / 2,
-        "rewards/margins": beta * difference,
+        "rewards/chosen": reward_w,
+        "rewards/rejected": reward_l,
+        "rewards/accuracies": (ahead + 1) / 2,
+        "rewards/margins": reward_w - reward_l,
         "logps/chosen": logps.policy_w,
         "logps/rejected": logps.policy_l,
         "logps/chosen_per_token": logps.policy_w / logps.tokens_w,
@@ -49,11 +60,17 @@ def pair_metrics(logps: PairLogprobs, losses: PairLosses, beta: float) -> Tensor
         "logratios/chosen_per_token": delta_w / logps.tokens_w,
         "logratios/rejected_per_token": delta_l / logps.tokens_l,
         "logratios/common_mode": (delta_w + delta_l) / 2,
-        "logratios/difference_mode": difference,
+        "logratios/difference_mode": delta_w - delta_l,
         "logratios/chosen_rose": (_sign(delta_w, logps.policy_w, logps.ref_w) > 0).float(),
         "sft_loss": losses.sft_B,
     }
-    return torch.stack([values[name] for name in METRICS])
+    return torch.stack([values[name] for name in metrics_of(objective)])
+
+
+def _ahead(difference: Tensor, logps: PairLogprobs, per_token: bool) -> Tensor:
+    """Whether chosen is ahead (B,): 1, -1, or 0 for what rounding alone could make of it."""
+    scale_w, scale_l = (logps.tokens_w, logps.tokens_l) if per_token else (1, 1)
+    return _sign(difference, logps.policy_w / scale_w, logps.policy_l / scale_l)
 
 
 def _sign(difference: Tensor, *of: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 B  pairs in a batch
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from pairwright.plugins import Wanted, load, takes
 from train.data.pairs import Pair
 from train.forward.logprobs import answer_logprobs, answers_of
-from train.losses import LOSSES, SFT_REDUCTIONS, PairLoss, PairwiseFormula, cdpo
+from train.losses.registry import LOSSES, PairLoss
+from train.losses.sft import SFT_REDUCTIONS
 from train.preference.config import TrainConfig
 
 
@@ -48,24 +49,46 @@ class PairLosses(NamedTuple):
 class Objective(NamedTuple):
     """What is minimised: preference + sft_weight * sft, the mean over pairs of both."""
 
-    preference: PairwiseFormula
-    at_reference: float
-    """The preference loss where policy and reference agree."""
-    per_token: bool
-    """Whether the preference loss takes log-ratios per token."""
+    loss: PairLoss
     beta: float
+    """1 where the loss has none."""
     sft: Callable[[Tensor, Tensor], Tensor]
     sft_weight: float
     """Beta is in it already where it should be."""
+    options: Mapping[str, Any] = MappingProxyType({})
+    """Settings of the loss besides beta."""
 
     def __call__(self, logps: PairLogprobs) -> PairLosses:
         """Losses of pairs, not reduced."""
-        scale_w, scale_l = (logps.tokens_w, logps.tokens_l) if self.per_token else (1, 1)
-        preference_B = self.preference(logps.delta_w / scale_w, logps.delta_l / scale_l, beta=self.beta)
+        preference_B = self.preference(*self.compared(logps))
         sft_B = self.sft(logps.policy_w, logps.tokens_w)
         # A term of weight zero must not cost a gradient, nor turn an infinity into NaN.
         total_B = preference_B + self.sft_weight * sft_B if self.sft_weight else preference_B
         return PairLosses(total_B, sft_B)
+
+    def compared(self, logps: PairLogprobs) -> tuple[Tensor, Tensor]:
+        """What the loss takes of chosen and rejected; without a reference these are log-probabilities."""
+        if self.loss.per_token:
+            return logps.delta_w / logps.tokens_w, logps.delta_l / logps.tokens_l
+        return logps.delta_w, logps.delta_l
+
+    def preference(self, compared_w: Tensor, compared_l: Tensor) -> Tensor:
+        """The preference loss of each pair, without the SFT term."""
+        return self.loss.formula(compared_w, compared_l, **self._taken(self.loss.options))
+
+    def reward(self, compared: Tensor) -> Tensor:
+        """What the loss means by the reward of answers, of what it takes of them."""
+        return self.loss.reward(compared, **({"beta": self.beta} | dict(self.options)))
+
+    @property
+    def at_reference(self) -> float:
+        """The preference loss where policy and reference agree."""
+        zero = torch.zeros(1)
+        return float(self.preference(zero, zero))
+
+    def _taken(self, names: Sequence[str]) -> dict[str, Any]:
+        everything = {"beta": self.beta} | dict(self.options)
+        return {name: everything[name] for name in names}
 
 
 _OWN = Wanted(
@@ -80,23 +103,18 @@ def loss_of(name: str) -> PairLoss:
     if name in LOSSES:
         return LOSSES[name]
     own = load(name, _OWN).value
-    if isinstance(own, PairLoss):
-        return own
-    zero = torch.zeros(1)
-    return PairLoss(own, lambda beta: float(own(zero, zero, beta=beta)))
+    return own if isinstance(own, PairLoss) else PairLoss(own)
 
 
 def objective_of(config: TrainConfig) -> Objective:
     """The objective that the settings describe."""
     loss = loss_of(config.loss)
-    smoothed = partial(cdpo, label_smoothing=config.label_smoothing)
     return Objective(
-        preference=smoothed if config.label_smoothing else loss.formula,
-        at_reference=loss.at_reference(config.beta),
-        per_token=loss.per_token,
+        loss=loss,
         beta=config.beta,
         sft=SFT_REDUCTIONS[config.sft_reduction],
         sft_weight=config.sft_weight * (config.beta if config.sft_times_beta else 1.0),
+        options={name: getattr(config, name) for name in loss.options if name != "beta"},
     )
 
 
@@ -105,7 +123,8 @@ class PairSet(NamedTuple):
 
     items: Sequence[Pair]
     ref_P2: Tensor
-    """Reference log-probabilities of chosen and rejected: nats, float32, on the model's device."""
+    """Reference log-probabilities of chosen and rejected: nats, float32, on the model's device; zeros
+    for a loss without a reference."""
 
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:

@@ -26,7 +26,7 @@ from train.models.language import (
     switch_randomness_off,
 )
 from train.preference.config import TrainConfig
-from train.preference.metrics import METRICS, pair_metrics
+from train.preference.metrics import metrics_of, pair_metrics
 from train.preference.objective import (
     PairLogprobs,
     PairLosses,
@@ -59,7 +59,7 @@ class PreferenceTask:
     def __init__(self, config: TrainConfig) -> None:
         self._config = config
         self.objective = objective_of(config)
-        self.metrics: tuple[str, ...] = METRICS if self.objective.sft_weight else METRICS[:-1]
+        self.metrics = metrics_of(self.objective)
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
         """Pairs as token ids. Raises `UsageError` for a reference that reads them as other tokens."""
@@ -80,7 +80,12 @@ class PreferenceTask:
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
-        """Ask the reference about every pair: the model while it still is that, or another one."""
+        """Ask the reference about every pair: the model while it still is that, or another one.
+
+        A loss without a reference asks nobody.
+        """
+        if not self.objective.loss.reference:
+            return PairSet(items, torch.zeros(len(items), 2, device=accelerator.device))
         if items:
             say(f"reference log-probabilities of {len(items)} pairs, computed once")
         with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
@@ -134,11 +139,14 @@ class PreferenceTask:
 
     def _measured(self, logps: PairLogprobs) -> Measured:
         losses = self.objective(logps)
-        values_KB = pair_metrics(logps, losses, self.objective.beta)[: len(self.metrics)]
+        values_KB = pair_metrics(logps, losses, self.objective)
         return Measured(losses.total_B, values_KB, _finite(logps, losses))
 
     def check_start(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
         """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
+        if not self.objective.loss.reference:
+            say(f"{self._config.loss} has no reference: none is computed")
+            return
         reward = self._start_reward(run, data, indices)
         if self._config.ref_model is not None:
             self._say_how_far(reward)

@@ -18,7 +18,7 @@ from train.data.split import Split
 from train.forward.answers import Answer
 from train.forward.logprobs import answers_of
 from train.forward.rewards import all_scores, answer_scores
-from train.losses import ranking, wgan
+from train.losses.rewards import ranking, wgan
 from train.models.language import merged
 from train.models.reward import load_for_reward_training
 from train.reward_model.config import RewardConfig

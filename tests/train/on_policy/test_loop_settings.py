@@ -29,7 +29,10 @@ def toy(tmp_path_factory) -> LoopToy:
         ({"sample": {"n": 1}}, "nothing to compare"),
         ({"sample": {"temperature": 0}}, "all answers to a prompt equal"),
         ({"train": {"loss": "rejection_sampling"}}, "learns from scored answers, and a loop makes pairs"),
-        ({"train": {"loss": "ipo", "label_smoothing": 0.1}}, "label_smoothing is for dpo only"),
+        (
+            {"train": {"loss": "ipo", "label_smoothing": 0.1}},
+            "label_smoothing is for dpo, dpo_norm, .* only, not for ipo: its squared",
+        ),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(toy, changes, sentence):

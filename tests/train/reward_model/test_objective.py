@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from train.data.pairs import Pair
-from train.losses import ranking, wgan
+from train.losses.rewards import ranking, wgan
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair
 from train.reward_model.task import RewardTask

@@ -120,7 +120,10 @@ def test_another_configuration_is_refused_naming_the_field(tiny, field, changes)
     [
         ({"loss": "apo_zero", "label_smoothing": 0.1}, "smaller learning rate"),
         ({"loss": "apo_down", "label_smoothing": 0.1}, "nobody has studied"),
-        ({"loss": "ipo", "label_smoothing": 0.1}, "label_smoothing is for dpo only"),
+        (
+            {"loss": "ipo", "label_smoothing": 0.1},
+            "label_smoothing is for dpo, dpo_norm, .* only, not for ipo: its squared",
+        ),
         ({"eval_data": "a.jsonl", "eval_share": 0.2}, "not both"),
         ({"sft_times_beta": True}, "sft_weight"),
     ],

@@ -20,7 +20,7 @@ from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.preference.metrics import METRICS, pair_metrics
-from train.preference.objective import PairLogprobs, PairLosses
+from train.preference.objective import PairLogprobs, PairLosses, objective_of
 from train.preference.reference import with_reference
 from train.training import train
 
@@ -65,12 +65,12 @@ def test_the_metrics_say_what_happened(tiny):
     assert result.start_metrics["eval_loss"] == records[0]["eval_loss"]
 
 
-def test_a_tie_counts_half():
+def test_a_tie_counts_half(tiny):
     """Log-ratios 2 > 1, 1 = 1, 0 < 1: one right, one tie, one wrong; two chosen answers rose."""
     ratios = torch.tensor([2.0, 1.0, 0.0])
     zero, one = torch.zeros(3), torch.ones(3)
     logps = PairLogprobs(ratios, one, zero, zero, one, one)
-    values = pair_metrics(logps, PairLosses(zero, zero), 0.1)
+    values = pair_metrics(logps, PairLosses(zero, zero), objective_of(tiny.config(sft_weight=0.1)))
     assert values[METRICS.index("rewards/accuracies")].tolist() == [1.0, 0.5, 0.0]
     assert values[METRICS.index("logratios/chosen_rose")].tolist() == [1.0, 1.0, 0.0]
     assert values[METRICS.index("logratios/common_mode")].tolist() == [1.5, 1.0, 0.5]

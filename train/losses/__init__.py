@@ -1,0 +1,1 @@
+"""Every loss as a pure function, by family: what it compares, and with what."""
