@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import OPERATIONAL, PLUGINS, Config
+from pairwright.config import ADDED, OPERATIONAL, PLUGINS, Config
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
 from train.config import TrainingConfig, TrainingSettings
@@ -112,11 +112,11 @@ class ObjectiveConfig(Config):
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     """Share of pairs assumed to be labelled the wrong way round: `dpo`, `dpo_norm`, `simpo`, `cpo`,
     `robust` (0.1 unless given) and `exo` (0.001)."""
-    simpo_gamma: float = Field(default=0.5, ge=0)
+    simpo_gamma: float = Field(default=0.5, ge=0, json_schema_extra=ADDED)
     """Margin of reward that `simpo` wants between chosen and rejected."""
-    alpha: float = 0.0
+    alpha: float = Field(default=0.0, json_schema_extra=ADDED)
     """Shape of the reward of `simpo`: AlphaPO's, where it is not 0."""
-    discopop_tau: float = Field(default=0.05, gt=0)
+    discopop_tau: float = Field(default=0.05, gt=0, json_schema_extra=ADDED)
     """How softly `discopop` passes from its logistic to its exponential part."""
     sft_weight: float = Field(default=0.0, ge=0)
     """Weight of the chosen answer's negative log-likelihood, added to the loss (RPO's eta)."""

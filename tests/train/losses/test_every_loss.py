@@ -167,7 +167,7 @@ def test_robust_is_unbiased(margin, noise, beta):
 
 
 def test_exo_is_a_divergence():
-    """It is 0 where the policy's preference is the smoothed label, sigma(d) = 1 - eps, and above elsewhere."""
+    """0 where the policy's preference is the smoothed label, sigma(d) = 1 - eps, and above elsewhere."""
     label = column(math.log(0.9 / 0.1), 0, 9, -3)
     found = exo(label, torch.zeros_like(label), beta=1.0, label_smoothing=0.1)
     assert found[0].item() == pytest.approx(0, abs=1e-12)

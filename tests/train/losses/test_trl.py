@@ -1,4 +1,4 @@
-"""Losses without a reference against the methods of TRL's trainers. Those with one: preference/test_trl_parity."""
+"""Losses without a reference against the methods of TRL's trainers (with one: test_trl_parity)."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -107,7 +107,7 @@ def test_what_cannot_be_decided_is_a_sentence(tiny, capfd):
             TrainConfig(**tiny.settings | {"output_dir": "x"} | changes)
     with pytest.raises(UsageError, match=r"scored\.jsonl line 2: `edge` must be a number.*None"):
         with_loss(tiny.config("out", data=scored(tiny, [1, None]), score_column="edge"))
-    with pytest.raises(UsageError, match="label_smoothing is for dpo, .* only, not for auto"):
+    with pytest.raises(UsageError, match=r"label_smoothing is for dpo, .* only, not for auto"):
         tiny.config("out", score_column="edge", label_smoothing=0.1)
     other = tiny.folder / "other"
     other.mkdir()
