@@ -402,6 +402,7 @@ def train(
     weight_decay: float = ...,
     bf16: bool | None = ...,
     seed: int = ...,
+    keep_order: bool = ...,
     max_length: int = ...,
     limit: int | None = ...,
     eval_share: float = ...,
@@ -463,6 +464,7 @@ def reward(
     weight_decay: float = ...,
     bf16: bool | None = ...,
     seed: int = ...,
+    keep_order: bool = ...,
     max_length: int = ...,
     limit: int | None = ...,
     eval_share: float = ...,
@@ -522,6 +524,48 @@ def score(
     columns: _Named | None = ...,
 ) -> Result:
     """Score answers with a reward model."""
+
+@overload
+def select(settings: Config, /) -> Result:
+    """Keep the pairs that are worth training on."""
+
+@overload
+def select(
+    *inputs: _Named,
+    out: _Named = ...,
+    split: _Named | None = ...,
+    limit: int | None = ...,
+    skip_bad_rows: int = ...,
+    shard_size: int = ...,
+    fresh: bool = ...,
+    model: _Named | None = ...,
+    ref_model: _Named | None = ...,
+    tokenizer: _Named | None = ...,
+    beta: float = ...,
+    max_length: int = ...,
+    bf16: bool | None = ...,
+    micro_batch_tokens: int = ...,
+    use_cpu: bool = ...,
+    reference_store: _Named = ...,
+    max_ches_quantile: float | None = ...,
+    ches: Literal["normalized", "plain"] = ...,
+    min_implicit_quantile: float | None = ...,
+    max_implicit_quantile: float | None = ...,
+    min_dcrm_quantile: float | None = ...,
+    min_margin: float | None = ...,
+    max_margin: float | None = ...,
+    max_length_difference: int | None = ...,
+    weight: float | None = ...,
+    rank_by: _Named | None = ...,
+    near: float | None = ...,
+    max_per: _Named | Sequence[_Named] = ...,
+    stratify: _Named | None = ...,
+    top: int | None = ...,
+    budget_tokens: int | None = ...,
+    order_by: _Named | None = ...,
+    explain: bool = ...,
+) -> Result:
+    """Keep the pairs that are worth training on."""
 
 @overload
 def game(settings: Config, /) -> Result:

@@ -88,6 +88,6 @@ def _plain(value: Any) -> Any:
 def _written_to(config: Config) -> Path | None:
     """Where a command with these settings writes, if anywhere."""
     for name in ("out", "output_dir", "run"):
-        if (place := getattr(config, name, None)) is not None:
+        if place := getattr(config, name, None):
             return Path(place)
     return None

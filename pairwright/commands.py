@@ -29,6 +29,7 @@ COMMANDS = {
     "train": Command("train", "TrainConfig", "train", "Train a model on preference pairs."),
     "reward": Command("train", "RewardConfig", "reward", "Train a reward model on pairs."),
     "score": Command("train", "ScoreConfig", "score", "Score answers with a reward model."),
+    "select": Command("train", "SelectConfig", "select", "Keep the pairs that are worth training on."),
     "game": Command("train", "GameConfig", "game", "Play reward model against model."),
     "loop": Command("train", "LoopConfig", "loop", "Go through on-policy rounds."),
     "demo": Command("pairwright.cli.demo", "DemoConfig", "demo", "Go the whole way with one small model."),

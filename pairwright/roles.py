@@ -34,7 +34,7 @@ _ALL = (
 )
 _IDENTITY = ("row_id", "prompt_id", "prompt")
 _ANSWERS = ("chosen", "rejected", "completion")
-_NUMBERS = ("margin", "score", "rank")
+_NUMBERS = ("margin", "score", "rank", "weight")
 _LINEAGE = pa.schema([("completion_model", pa.string())])
 """What a row may carry along and have read by everybody: whose answer it was made from."""
 _CARRIED_AS_THEY_ARE = frozenset(

@@ -9,6 +9,7 @@ from train.adversarial.config import GameConfig
 from train.on_policy.config import LoopConfig
 from train.preference.config import TrainConfig
 from train.reward_model.config import RewardConfig, ScoreConfig
+from train.selection.config import SelectConfig
 
 if TYPE_CHECKING:
     from pairwright.folders.manifest import Manifest
@@ -19,11 +20,13 @@ __all__ = [
     "LoopConfig",
     "RewardConfig",
     "ScoreConfig",
+    "SelectConfig",
     "TrainConfig",
     "game",
     "loop",
     "reward",
     "score",
+    "select",
     "train",
 ]
 
@@ -45,6 +48,13 @@ def reward(config: RewardConfig) -> "TrainResult":
 def score(config: ScoreConfig) -> "Manifest | None":
     """Score the answers to every prompt with a reward model."""
     from train.reward_model.score import score as run
+
+    return run(config)
+
+
+def select(config: SelectConfig) -> "Manifest | None":
+    """Keep the pairs that are worth training on, and say what was dropped."""
+    from train.selection.selection import select as run
 
     return run(config)
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import PairsName
 
@@ -36,6 +36,8 @@ class UpdateConfig(Config):
     """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
     seed: int = Field(default=42, ge=0)
     """Decides the order of pairs and how adapters begin."""
+    keep_order: bool = Field(default=False, json_schema_extra=ADDED)
+    """Take pairs in the order in which they are read, in every epoch, and not shuffled."""
 
 
 class AdapterConfig(Config):

@@ -60,11 +60,23 @@ class Spread(Record):
 
 def spread_of(name: str, values: "np.ndarray") -> Spread | None:
     """The spread of a column's numbers, (N,) and none of them null; None when there are none."""
+    return spread_over(BINS[name], values)
+
+
+def bins_for(values: "np.ndarray") -> Bins:
+    """Bins over all but the last hundredth at either end of numbers (N,) whose size nobody knows before."""
+    import numpy as np
+
+    low, high = (float(q) for q in np.quantile(values, (0.01, 0.99)))
+    return Bins(low, high) if high > low else Bins(low - 0.5, low + 0.5)
+
+
+def spread_over(bins: Bins, values: "np.ndarray") -> Spread | None:
+    """The spread of numbers, (N,) and none of them null, over bins; None when there are none."""
     import numpy as np
 
     if not len(values):
         return None
-    bins = BINS[name]
     width = (bins.high - bins.low) / bins.number
     # A share such as 0.15 must not fall below its own border by the last bit of a division.
     places = np.floor((values - bins.low) / width + 1e-9).clip(0, bins.number - 1).astype(np.int64)

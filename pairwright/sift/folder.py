@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from pydantic import Field
 
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
@@ -73,8 +74,12 @@ def write_run(
     outcomes: Iterable[Outcome],
     items: int,
     also: Mapping[str, str] = MappingProxyType({}),
+    schema: pa.Schema | None = None,
 ) -> Manifest:
-    """Write outcomes, `items` of them, as the run folder of a stage that asks no model."""
+    """Write outcomes, `items` of them, as the run folder of a stage that asks no engine.
+
+    They have the columns of `rows`, or those of `schema`. Of a folder that is finished none is asked for.
+    """
     started = time.monotonic()
     planned = Manifest(
         stage=stage,
@@ -95,7 +100,7 @@ def write_run(
         if sum(manifest.counts.values()) == manifest.items and manifest.items:
             return manifest
         for index, shard in enumerate(_shards(outcomes, manifest.shard_size)):
-            manifest = commit_shard(folder, manifest, index, rows.schema, shard)
+            manifest = commit_shard(folder, manifest, index, schema or rows.schema, shard)
         seconds = round(time.monotonic() - started, 3)
         manifest = manifest.model_copy(update={"complete": True, "seconds": seconds})
         manifest.save(folder)

@@ -138,7 +138,7 @@ def prepare(page: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         code, _, err = run(capfd, *shlex.split(line))
         assert code == 0, err
 
-    if page in ("training", "report"):
+    if page in ("training", "report", "selecting"):
         made("merge first.jsonl --out runs/pairs")
     if page == "report":
         made("train --model tiny --data runs/pairs --output_dir runs/model --use_cpu")
@@ -206,8 +206,8 @@ STAND_INS = {
 
 
 RUN = (
-    "index", "judging", "verifying", "sifting", "report", "training", "game", "scale", "coming_from",
-    "README",
+    "index", "judging", "verifying", "sifting", "selecting", "report", "training", "game", "scale",
+    "coming_from", "README",
 )  # fmt: skip
 
 

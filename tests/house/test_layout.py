@@ -16,7 +16,7 @@ FLOORS = {
     "": (("train",), ("revise", "judge"), ("pairwright", "prompts")),
     "train": (
         ("on_policy", "adversarial"),
-        ("training",),
+        ("training", "selection"),
         ("preference", "reward_model"),
         ("trainer",),
         ("output", "forward"),

@@ -54,6 +54,9 @@ class Layout(Protocol):
     def sums(self, logps_N: Tensor) -> Tensor:
         """Sums (A,) over the tokens of each answer."""
 
+    def of_answers(self, values_N: Tensor) -> list[Tensor]:
+        """The values (L, ...) of each answer's L tokens, in order; of shared tokens in each answer's."""
+
 
 class Padded(NamedTuple):
     """Sequences padded on the right, and where their answers are.
@@ -90,6 +93,10 @@ class Padded(NamedTuple):
         """Sums (A,); one row an answer, so that none depends on what else is in the batch."""
         padded_AL = logps_N.new_zeros(len(self.tokens_A), self.input_ids_AT.shape[1])
         return padded_AL.index_put((self.rows_N, self.offsets_N), logps_N).sum(1)
+
+    def of_answers(self, values_N: Tensor) -> list[Tensor]:
+        """The values (L, ...) of each answer's L tokens, in order."""
+        return list(torch.split(values_N, self.tokens_A.tolist()))
 
 
 def distinct(answers: Sequence[Answer]) -> tuple[list[Answer], list[int]]:

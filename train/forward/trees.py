@@ -136,6 +136,13 @@ class Forest(NamedTuple):
         sums_S = padded_SL.index_put((self.segments_N, self.offsets_N), logps_N).sum(1)
         return sums_S[self.trunks_A] + sums_S[self.branches_A]
 
+    def of_answers(self, values_N: Tensor) -> list[Tensor]:
+        """The values (L, ...) of each answer's L tokens, in order; of shared tokens in each answer's."""
+        sizes = torch.bincount(self.segments_N, minlength=self.shape[0]).tolist()
+        parts = torch.split(values_N, sizes)
+        segments = zip(self.trunks_A.tolist(), self.branches_A.tolist(), strict=True)
+        return [torch.cat([parts[trunk], parts[branch]]) for trunk, branch in segments]
+
 
 def trees_of(answers: Sequence[Answer]) -> tuple[list[Tree], list[int]]:
     """The trees of answers, and the place of each answer among the answers of the trees.

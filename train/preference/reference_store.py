@@ -9,26 +9,16 @@ and another template, truncation, model or number format finds nothing that is n
 """
 
 import hashlib
-import io
-import json
-import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pairwright.errors import PairwrightError
-from pairwright.folders.cache import cache_folder
-from pairwright.folders.durable import write_durably
-from pairwright.folders.shards import read_parquet
-from pairwright.records import content_hash
+from pairwright.folders.keyed import KeyedNumbers, shared_folder
 from train.forward.answers import Answer
 
 NONE = "none"
-_SCHEMA = pa.schema([("key", pa.binary(16)), ("logp", pa.float32()), ("tokens", pa.int32())])
+_NUMBERS = pa.schema([("logp", pa.float32()), ("tokens", pa.int32())])
 
 
 class ReferenceStore:
@@ -36,9 +26,8 @@ class ReferenceStore:
 
     def __init__(self, place: str, identity: Mapping[str, Any]) -> None:
         """`place` is a folder; the user's cache when empty. `identity` says what the reference is."""
-        root = Path(place).expanduser() if place else cache_folder() / "reference"
-        self.folder = root / content_hash(dict(identity))[:16]
-        self._identity = dict(identity)
+        self._numbers = KeyedNumbers(shared_folder(place, "reference"), identity, _NUMBERS)
+        self.folder = self._numbers.folder
 
     def known(self, answers: Sequence[Answer]) -> list[float | None]:
         """The log-probability of each answer, where it is known.
@@ -46,37 +35,13 @@ class ReferenceStore:
         Raises `PairwrightError`, naming the file, for one that is damaged.
         """
         keys = [key_of(answer) for answer in answers]
-        found: dict[bytes, float] = {}
-        wanted = pa.array(keys, pa.binary(16))
-        for path in sorted(self.folder.glob("part-*.parquet")):
-            try:
-                table = read_parquet(path).select(_SCHEMA.names).cast(_SCHEMA)
-            except (OSError, KeyError, pa.ArrowException) as error:
-                raise PairwrightError(
-                    f"{path} is damaged ({error}); delete it, and what it held is computed again"
-                ) from error
-            table = table.filter(pc.is_in(table["key"], value_set=wanted))
-            found |= dict(zip(table["key"].to_pylist(), table["logp"].to_pylist(), strict=True))
-        return [found.get(key) for key in keys]
+        found = self._numbers.find(keys)
+        return [found[key][0] if key in found else None for key in keys]
 
     def add(self, answers: Sequence[Answer], logps: Sequence[float]) -> None:
         """Keep what was found of answers, in a file of its own: any number of runs may add at once."""
-        if not answers:
-            return
-        table = pa.table(
-            {
-                "key": [key_of(answer) for answer in answers],
-                "logp": logps,
-                "tokens": [len(answer.answer_ids) for answer in answers],
-            },
-            schema=_SCHEMA,
-        )
-        sink = io.BytesIO()
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        about = json.dumps(self._identity, indent=1, sort_keys=True, ensure_ascii=False)
-        write_durably(self.folder / "about.json", about.encode())
-        write_durably(self.folder / f"part-{uuid.uuid4().hex[:12]}.parquet", sink.getvalue())
+        tokens = [len(answer.answer_ids) for answer in answers]
+        self._numbers.add([key_of(answer) for answer in answers], logps, tokens)
 
 
 def key_of(answer: Answer) -> bytes:

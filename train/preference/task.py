@@ -89,7 +89,7 @@ class PreferenceTask:
         if items:
             say(f"reference log-probabilities of {len(items)} pairs, computed once")
         with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
-            store = self._store(accelerator, reference)
+            store = self.store(accelerator, reference)
             budget = self._config.micro_batch_tokens
             return with_reference(accelerator, reference, items, budget=budget, store=store)
 
@@ -107,7 +107,7 @@ class PreferenceTask:
         finally:
             accelerator._models.remove(model)  # it keeps whatever it prepares
 
-    def _store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
+    def store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
         """Where this reference, run with these numerics, is known from earlier runs."""
         if self._config.reference_store == NONE:
             return None

@@ -25,6 +25,8 @@ class Schedule(NamedTuple):
     seed: int
     groups: tuple[int, ...] = ()
     """Numbers of neighbouring pairs that stay in one update; each goes its own way when empty."""
+    keep_order: bool = False
+    """Whether every epoch has the pairs in their given order."""
 
     @property
     def updates_per_epoch(self) -> int:
@@ -41,13 +43,17 @@ class Schedule(NamedTuple):
         start = position * self.pairs_per_update
         stop = start + self.pairs_per_update
         if not self.groups:
-            return epoch_order(self.num_pairs, self.seed, epoch)[start:stop]
+            return self._order(self.num_pairs, epoch)[start:stop]
         sizes = torch.tensor(self.groups)
-        order = torch.tensor(epoch_order(len(sizes), self.seed, epoch))
+        order = torch.tensor(self._order(len(sizes), epoch))
         lasts = sizes[order].cumsum(0) - 1
         firsts = sizes.cumsum(0) - sizes
         mine = order[(start <= lasts) & (lasts < stop)].tolist()
         return [int(firsts[group]) + place for group in mine for place in range(self.groups[group])]
+
+    def _order(self, number: int, epoch: int) -> list[int]:
+        """The order of pairs, or of groups, in an epoch."""
+        return list(range(number)) if self.keep_order else epoch_order(number, self.seed, epoch)
 
     def epoch_after(self, update: int) -> float:
         """Passes over the pairs that are done after an update."""
@@ -71,7 +77,7 @@ def schedule_of(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
                 f"and pairs_per_update is {config.pairs_per_update}; give at least that many"
             )
     sizes = tuple(map(len, groups))
-    one_epoch = Schedule(len(items), config.pairs_per_update, 0, config.seed, sizes)
+    one_epoch = Schedule(len(items), config.pairs_per_update, 0, config.seed, sizes, config.keep_order)
     by_epochs = math.ceil(config.num_train_epochs * one_epoch.updates_per_epoch)
     return one_epoch._replace(num_updates=config.max_steps or by_epochs)
 

@@ -238,6 +238,13 @@ def test_pairs_alone_go_the_same_way_with_groups_or_without():
     assert [alone.pairs_of(k) for k in range(1, 13)] == [grouped.pairs_of(k) for k in range(1, 13)]
 
 
+def test_pairs_stay_in_their_order_where_that_is_asked_for():
+    alone = Schedule(7, 3, 0, 1, keep_order=True)
+    assert [alone.pairs_of(k) for k in range(1, 5)] == [[0, 1, 2], [3, 4, 5], [6], [0, 1, 2]]
+    grouped = Schedule(5, 3, 0, 1, (2, 3), keep_order=True)
+    assert [grouped.pairs_of(k) for k in (1, 2)] == [[0, 1], [2, 3, 4]]
+
+
 def test_the_order_is_a_function_of_seed_and_epoch():
     assert epoch_order(100, 1, 0) == epoch_order(100, 1, 0)
     assert len({tuple(epoch_order(100, s, e)) for s in range(4) for e in range(4)}) == 16

@@ -1,0 +1,100 @@
+"""Rules about how many pairs, and of which kinds: each takes the first ones of a ranking.
+
+P  pairs
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from pairwright.sift.dedup import DedupConfig, Duplicates
+from pairwright.sift.whole import WholeRow
+from train.selection.config import SelectConfig
+from train.selection.measures import Floats
+from train.selection.rules import DESCENDING, Verdict, column_of
+
+
+def ranking(name: str | None, numbers: Mapping[str, Floats], size: int) -> list[int]:
+    """Places of all pairs, least first by a measure (`NAME:desc`: greatest first), those without it last.
+
+    Pairs that are equal in it stay in the order in which they came.
+    """
+    if name is None:
+        return list(range(size))
+    values_P = numbers[column_of(name)]
+    keys_P = -values_P if name.endswith(DESCENDING) else values_P
+    order: list[int] = np.argsort(keys_P, kind="stable").tolist()  # NaN goes to the end
+    return order
+
+
+def in_turns(ranked: Iterable[int], labels: Sequence[str]) -> list[int]:
+    """The same places, with every value of a column taking its turn: first ones, then second ones …"""
+    seen: Counter[str] = Counter()
+    turns = []
+    for rank, place in enumerate(ranked):
+        turns.append((seen[labels[place]], rank, place))
+        seen[labels[place]] += 1
+    return [place for _, _, place in sorted(turns)]
+
+
+class Quotas:
+    """The rules of a selection about how many, applied one after the other to what is left of a ranking."""
+
+    def __init__(self, config: SelectConfig, labels: Mapping[str, Sequence[str]]) -> None:
+        """`labels` are the values of the columns that quotas go by, as text, each (P,)."""
+        self._config = config
+        self._labels = labels
+        self.verdicts: dict[int, Verdict] = {}
+        """Of the pairs that were taken away, by place."""
+        self.taken: dict[str, int] = {}
+        """How many each rule took away, of those that the rules before it had left."""
+
+    def apply(self, ranked: list[int], rows: Sequence[WholeRow], tokens_P: Floats | None) -> None:
+        """Take away what is too many. `near` alone reads `rows`, `budget_tokens` alone `tokens_P`."""
+        config = self._config
+        if config.near is not None:
+            ranked = self._without_near(ranked, rows, config.near)
+        for column, most in config.caps.items():
+            ranked = self._capped(ranked, column, most)
+        if config.stratify is not None:
+            ranked = in_turns(ranked, self._labels[config.stratify])
+        if config.top is not None:
+            flag = f"--top {config.top}"
+            ranked, over = ranked[: config.top], ranked[config.top :]
+            self._take(flag, "not_top", dict.fromkeys(over, f"{config.top:,} pairs rank before it: {flag}"))
+        if config.budget_tokens is not None:
+            assert tokens_P is not None
+            self._spend(ranked, tokens_P, config.budget_tokens)
+
+    def _take(self, flag: str, status: str, reasons: Mapping[int, str]) -> None:
+        self.taken[flag] = len(reasons)
+        self.verdicts |= {place: Verdict(status, reason) for place, reason in reasons.items()}
+
+    def _without_near(self, ranked: list[int], rows: Sequence[WholeRow], near: float) -> list[int]:
+        sieve = Duplicates(DedupConfig(inputs=("-",), out="-", near=near))
+        found = {place: sieve(rows[place]) for place in ranked}
+        reasons = {place: reason for place, (status, reason) in found.items() if status == "duplicate"}
+        self._take(f"--near {near:g}", "duplicate", reasons)
+        return [place for place in ranked if place not in reasons]
+
+    def _capped(self, ranked: list[int], column: str, most: int) -> list[int]:
+        flag, seen = f"--max_per {column}:{most}", Counter[str]()
+        kept, reasons = [], {}
+        for place in ranked:
+            value = self._labels[column][place]
+            seen[value] += 1
+            if seen[value] <= most:
+                kept.append(place)
+            else:
+                reasons[place] = f"{most:,} pairs with `{column}` {value!r} rank before it: {flag}"
+        self._take(flag, "over_cap", reasons)
+        return kept
+
+    def _spend(self, ranked: Sequence[int], tokens_P: Floats, budget: int) -> None:
+        """Take pairs as long as their tokens fit; what comes after the first that does not is dropped."""
+        flag = f"--budget_tokens {budget}"
+        spent = np.cumsum(tokens_P[ranked])
+        over = [place for place, total in zip(ranked, spent, strict=True) if not total <= budget]
+        reason = f"the pairs that rank before it and its own tokens are more than {budget:,}: {flag}"
+        self._take(flag, "over_budget", dict.fromkeys(over, reason))

@@ -1,0 +1,137 @@
+"""Rules about a pair's own measures: what each keeps, and what it says of what it takes.
+
+P  pairs
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pairwright.errors import UsageError
+from train.selection.config import SelectConfig
+from train.selection.measures import Floats
+
+DESCENDING = ":desc"
+"""What an order ends in that has the greatest first."""
+
+
+class Band(NamedTuple):
+    """A rule that keeps pairs whose measure is between two limits, those included."""
+
+    flag: str
+    """The setting, with its value."""
+    status: str
+    """Of the pairs that it takes away."""
+    column: str
+    low: float = -np.inf
+    high: float = np.inf
+
+    @property
+    def limit(self) -> float:
+        """The limit that is one."""
+        return self.high if np.isfinite(self.high) else self.low
+
+    def takes(self, values_P: Floats) -> np.ndarray:
+        """Which pairs it takes away (P,); one that was not measured is taken."""
+        return ~((values_P >= self.low) & (values_P <= self.high))
+
+    def reason(self, value: float) -> str:
+        """Why a pair with this value is taken away."""
+        if np.isnan(value):
+            return f"it has no `{self.column}`, and {self.flag} goes by it"
+        limit = f"below {self.low:.6g}" if value < self.low else f"above {self.high:.6g}"
+        return f"`{self.column}` {value:.6g} is {limit}: {self.flag}"
+
+
+class Wanted(NamedTuple):
+    """A rule as the settings have it, before its limits are known."""
+
+    setting: str
+    status: str
+    column: Callable[[SelectConfig], str]
+    limit: str
+    """`low` or `high`."""
+    quantile: bool
+
+
+BANDS = (
+    Wanted("max_ches_quantile", "high_ches", lambda c: ches_column(c), "high", True),
+    Wanted("min_implicit_quantile", "low_implicit_margin", lambda c: "implicit_margin", "low", True),
+    Wanted("max_implicit_quantile", "high_implicit_margin", lambda c: "implicit_margin", "high", True),
+    Wanted("min_dcrm_quantile", "low_dcrm", lambda c: "dcrm", "low", True),
+    Wanted("min_margin", "low_margin", lambda c: "margin", "low", False),
+    Wanted("max_margin", "high_margin", lambda c: "margin", "high", False),
+    Wanted("max_length_difference", "length_difference", lambda c: "length_difference", "high", False),
+)
+"""In the order in which a pair that breaks several is said to break one."""
+
+
+def column_of(order: str) -> str:
+    """The measure or column of an order: `margin`, or `margin:desc`."""
+    return order.removesuffix(DESCENDING)
+
+
+def ches_column(config: SelectConfig) -> str:
+    """The measure that `--max_ches_quantile` goes by."""
+    return "ches_normalized" if config.ches == "normalized" else "ches"
+
+
+def columns_wanted(config: SelectConfig) -> dict[str, str]:
+    """The columns of numbers that the settings go by, each with the setting that wants it first."""
+    found: dict[str, str] = {}
+    for rule in BANDS:
+        if getattr(config, rule.setting) is not None:
+            found.setdefault(rule.column(config), f"--{rule.setting}")
+    for setting in ("rank_by", "order_by"):
+        if (name := getattr(config, setting)) is not None:
+            found.setdefault(column_of(name), f"--{setting}")
+    if config.budget_tokens is not None:
+        found.setdefault("tokens", "--budget_tokens")
+    return found
+
+
+def bands(config: SelectConfig, numbers: Mapping[str, Floats]) -> Iterator[Band]:
+    """The rules that are given, with their limits: quantiles are those of all pairs that were measured.
+
+    Raises `UsageError` where no pair has the number that a rule goes by.
+    """
+    for rule in BANDS:
+        value = getattr(config, rule.setting)
+        if value is None:
+            continue
+        column = rule.column(config)
+        values = numbers[column][~np.isnan(numbers[column])]
+        if not len(values):
+            raise UsageError(f"--{rule.setting}: no pair has a number in `{column}`")
+        limit = float(np.quantile(values, value)) if rule.quantile else float(value)
+        band = Band(f"--{rule.setting} {value:g}", rule.status, column)
+        yield band._replace(low=limit) if rule.limit == "low" else band._replace(high=limit)
+
+
+class Verdict(NamedTuple):
+    """What became of a pair: `kept`, or a status with the reason."""
+
+    status: str
+    reason: str = ""
+
+
+def verdicts_by_bands(
+    given: Sequence[Band], numbers: Mapping[str, Floats], size: int
+) -> tuple[list[Verdict | None], dict[str, int]]:
+    """For each of `size` pairs the verdict of the first rule that it breaks, if any; what each takes.
+
+    The counts are of each rule by itself, as if it were the only one.
+    """
+    found: list[Verdict | None] = [None] * size
+    alone = {}
+    for band in given:
+        # Length differences have a sign, which says who is longer; rules go by their size.
+        values_P = numbers[band.column]
+        values_P = np.abs(values_P) if band.column == "length_difference" else values_P
+        taken = np.flatnonzero(band.takes(values_P))
+        alone[band.flag] = len(taken)
+        for place in taken:
+            if found[place] is None:
+                found[place] = Verdict(band.status, band.reason(float(values_P[place])))
+    return found, alone

@@ -1,0 +1,148 @@
+"""`pairwright select`: pairs measured, rules applied, and an ordinary run folder of it."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+
+from pairwright.errors import UsageError
+from pairwright.folders.durable import write_durably
+from pairwright.folders.manifest import MANIFEST, Manifest, load_manifest
+from pairwright.folders.shards import check_run_folder
+from pairwright.models.loading import load_tokenizer
+from pairwright.records import KEPT, Outcome, content_hash
+from pairwright.sift.folder import write_run
+from pairwright.sift.whole import WholeRows
+from train.models.language import model_identity
+from train.selection.config import SelectConfig
+from train.selection.explain import explained
+from train.selection.quotas import Quotas, ranking
+from train.selection.record import SELECTION, RuleRecord, SelectionRecord, record_of
+from train.selection.rules import Verdict, bands, verdicts_by_bands
+from train.selection.table import COUNTED, PairTable, measured_columns, read_table
+
+WEIGHT = "weight"
+
+
+class Selection:
+    """A selection at work: what is read, what becomes of each pair, and in which order they are written."""
+
+    def __init__(self, config: SelectConfig, rows: WholeRows) -> None:
+        self._config = config
+        self._rows = rows
+
+    @cached_property
+    def table(self) -> PairTable:
+        """The pairs and their numbers."""
+        return read_table(self._config, self._rows.whole())
+
+    @cached_property
+    def _decided(self) -> tuple[list[Verdict], list[float], list[RuleRecord]]:
+        """The verdict and the weight of every pair, and what each rule took.
+
+        Raises `UsageError`, naming the rule that takes the most, where none is kept.
+        """
+        config, table = self._config, self.table
+        given = list(bands(config, table.numbers))
+        found, alone = verdicts_by_bands(given, table.numbers, len(table.places))
+        weights = [1.0] * len(found)
+        if config.weight is not None:
+            weights = [1.0 if broken is None else config.weight for broken in found]
+            found = [None] * len(found)
+        rank_by = config.rank_by or config.order_by
+        ranked = [p for p in ranking(rank_by, table.numbers, len(found)) if found[p] is None]
+        wanted = dict.fromkeys(config.caps, "--max_per")
+        if config.stratify is not None:
+            wanted[config.stratify] = "--stratify"
+        quotas = Quotas(config, {c: table.labels(c, setting) for c, setting in wanted.items()})
+        quotas.apply(ranked, [table.rows[place] for place in table.places], table.numbers.get("tokens"))
+        verdicts = [v or quotas.verdicts.get(p) or Verdict(KEPT) for p, v in enumerate(found)]
+        limits = {band.flag: band for band in given}
+        rules = [
+            RuleRecord(rule=flag, by=limits[flag].column, limit=limits[flag].limit, taken=taken)
+            for flag, taken in alone.items()
+        ] + [RuleRecord(rule=flag, by="", limit=None, taken=taken) for flag, taken in quotas.taken.items()]
+        if all(verdict.status != KEPT for verdict in verdicts):
+            most = max(rules, key=lambda rule: rule.taken)
+            raise UsageError(
+                f"the rules leave none of {len(verdicts):,} pairs; {most.rule} takes most, {most.taken:,}"
+            )
+        return verdicts, weights, rules
+
+    @property
+    def kept(self) -> list[int]:
+        """Numbers of the pairs that are kept, in the order in which they are written."""
+        verdicts, _, _ = self._decided
+        order = ranking(self._config.order_by, self.table.numbers, len(verdicts))
+        return [number for number in order if verdicts[number].status == KEPT]
+
+    def record(self) -> SelectionRecord:
+        """What the selection went by."""
+        _, weights, rules = self._decided
+        kept = self.kept
+        return record_of(self.table, kept, rules, sum(weights[number] != 1.0 for number in kept))
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every row: first those that are kept, then the others as they come."""
+        write_durably(Path(self._config.out) / SELECTION, self.record().model_dump_json(indent=1).encode())
+        table, (verdicts, weights, _) = self.table, self._decided
+        numbers = {place: number for number, place in enumerate(table.places)}
+        first = [table.places[number] for number in self.kept]
+        for place in [*first, *(p for p in range(len(table.rows)) if p not in set(first))]:
+            columns = table.rows[place].columns
+            if (number := numbers.get(place)) is None:
+                status, reason = table.unfit[place]
+            else:
+                status, reason = verdicts[number]
+                columns = columns | table.written(number)
+                if self._config.weight is not None:
+                    columns |= {WEIGHT: weights[number]}
+            yield Outcome(status=status, reason=reason, columns=columns)
+
+    def schema(self) -> pa.Schema:
+        """The columns of the input, then those that were measured."""
+        has_margin = "margin" in self._rows.schema.names
+        names = measured_columns(self._config, has_margin)
+        names += (WEIGHT,) if self._config.weight is not None else ()
+        kinds = {name: pa.int32() if name in COUNTED else pa.float64() for name in names}
+        return pa.schema(
+            [*(field for field in self._rows.schema if field.name not in kinds), *kinds.items()]
+        )
+
+
+def select(config: SelectConfig) -> Manifest | None:
+    """Write the pairs that the rules keep, and all others with their reasons; None after `explain`.
+
+    Raises `UsageError`, before anything is written, for rules that go by what is not there, or that
+    leave nothing.
+    """
+    if config.explain:
+        print(explained(config))
+        return None
+    if not config.inputs or not config.out:
+        raise UsageError("name the pairs, and the folder to write: pairwright select PAIRS --out RUN")
+    folder = Path(config.out)
+    check_run_folder(folder)
+    rows = config.rows
+    selection = Selection(config, rows)
+    if not _finished(folder):
+        _ = selection.kept  # what is wrong shows before anything is written
+    return write_run(
+        "select", config, folder, rows, selection.outcomes(), rows.info.rows, _also(config),
+        selection.schema(),
+    )  # fmt: skip
+
+
+def _also(config: SelectConfig) -> dict[str, str]:
+    """What decides about pairs besides the settings: models and tokenizers, wherever they lie."""
+    models = {"model": config.model, "ref_model": config.ref_model}
+    found = {name: model_identity(model) for name, model in models.items() if model is not None}
+    if (name := config.model or config.tokenizer) is not None:
+        tokenizer = load_tokenizer(name)
+        found["tokenizer"] = content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)])
+    return found
+
+
+def _finished(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() and load_manifest(folder).complete

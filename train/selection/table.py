@@ -1,0 +1,179 @@
+"""The pairs of a selection beside the numbers that rules go by.
+
+P  pairs that can be trained on
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import listed
+from pairwright.inputs.pairs import PairRow
+from pairwright.models.loading import load_tokenizer
+from pairwright.records import BAD_ROW, Message
+from pairwright.sift.whole import WholeRow
+from train.data.pairs import IDENTICAL, Pair, drop_reason, encode_pair
+from train.data.split import EMPTY, TOO_LONG
+from train.selection.config import SelectConfig
+from train.selection.measures import Floats, ModelMeasures, dcrm, implicit_margin, token_distance
+from train.selection.measuring import model_measures, reference_logps
+from train.selection.rules import Verdict, columns_wanted
+
+COUNTED = ("tokens_prompt", "tokens_chosen", "tokens_rejected", "length_difference")
+"""Numbers that need a tokenizer: tokens, and how many more of them chosen has."""
+_REASONS = {
+    EMPTY: "an answer is empty, or the prompt is",
+    IDENTICAL: "both answers are the same",
+    TOO_LONG: "prompt and answer have more than {} tokens: --max_length",
+}
+_MODEL_MEASURES = frozenset({"ches", "ches_normalized"})
+SIDES = ("chosen", "rejected")
+
+
+class PairTable(NamedTuple):
+    """All rows, and the numbers of those that can be trained on."""
+
+    rows: list[WholeRow]
+    unfit: dict[int, Verdict]
+    """By its place among the rows: why a row is no pair to train on."""
+    places: list[int]
+    """The places of the other rows, (P,)."""
+    numbers: dict[str, Floats]
+    """By name, each (P,); NaN where a pair has none."""
+    measured: tuple[str, ...]
+    """Names of the numbers that were found here, in the order in which they are written."""
+
+    def written(self, number: int) -> dict[str, Any]:
+        """What was measured of pair `number`, as it is written: None where it has none."""
+        found = {name: float(self.numbers[name][number]) for name in self.measured}
+        return {n: None if math.isnan(v) else int(v) if n in COUNTED else v for n, v in found.items()}
+
+    def labels(self, column: str, setting: str) -> list[str]:
+        """The values of a column as text, (P,). Raises `UsageError` where it is not there."""
+        if all(column not in self.rows[place].columns for place in self.places):
+            raise UsageError(_missing(self.rows, column, setting))
+        return [str(self.rows[place].columns.get(column)) for place in self.places]
+
+
+def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
+    """Read the pairs, measure them, and find every number that the settings go by.
+
+    Raises `UsageError` for rows that are no pairs, and for numbers that are neither in the input nor to
+    be had without a model.
+    """
+    held = list(rows)
+    tokenizer = None if (name := config.model or config.tokenizer) is None else load_tokenizer(name)
+    unfit: dict[int, Verdict] = {}
+    places, pairs = [], []
+    for place, row in enumerate(held):
+        if row.problem is not None:
+            unfit[place] = Verdict(BAD_ROW, row.problem)
+            continue
+        pair_row = _pair_row(row)
+        pair = None if tokenizer is None else encode_pair(pair_row, tokenizer)
+        reason = _unfit(pair_row) if pair is None else drop_reason(pair_row, pair, config.max_length)
+        if reason:
+            unfit[place] = Verdict(reason, _REASONS[reason].format(config.max_length))
+        else:
+            places.append(place)
+            pairs.append(pair)
+    if not places:
+        raise UsageError(f"{', '.join(config.inputs)}: no pair in it that could be trained on")
+    table = PairTable(held, unfit, places, {}, ())
+    margin = _column(table, "margin", "the measure DCRM") if _there(table, "margin") else None
+    found = _found(config, [pair for pair in pairs if pair is not None], margin)
+    wanted = columns_wanted(config).items()
+    given = {name: _column(table, name, setting) for name, setting in wanted if name not in found}
+    measured = tuple(name for name in measured_columns(config, margin is not None) if name in found)
+    return table._replace(numbers=found | given, measured=measured)
+
+
+def measured_columns(config: SelectConfig, has_margin: bool) -> tuple[str, ...]:
+    """Names of what is measured under these settings."""
+    counted = COUNTED if config.model or config.tokenizer else ()
+    asked = ModelMeasures._fields if config.model else ()
+    beside = ("ref_logp_chosen", "ref_logp_rejected", "implicit_margin") if config.ref_model else ()
+    return (*counted, *asked, *beside, *(("dcrm",) if config.model and has_margin else ()))
+
+
+def _found(config: SelectConfig, pairs: list[Pair], margin: Floats | None) -> dict[str, Floats]:
+    """All that is found of pairs here, by name, and their margin, where they have one."""
+    found = {} if margin is None else {"margin": margin}
+    if not pairs:  # nobody's tokens are counted
+        return found
+    counts = np.array(
+        [[len(p.prompt_tokens), len(p.chosen_ids), len(p.rejected_ids)] for p in pairs], float
+    )
+    prompt, chosen, rejected = counts.T
+    found |= dict(zip(COUNTED, (prompt, chosen, rejected, chosen - rejected), strict=True))
+    found["tokens"] = prompt + chosen + rejected
+    if config.model is not None:
+        found |= model_measures(config, pairs)
+    if config.ref_model is not None:
+        found |= reference_logps(config, pairs)
+        chosen, rejected = (found[f"logp_{side}"] - found[f"ref_logp_{side}"] for side in SIDES)
+        found["implicit_margin"] = implicit_margin(chosen, rejected, config.beta)
+    if config.model is not None and margin is not None:
+        whose = "logp" if config.ref_model is None else "ref_logp"
+        distance = np.array([token_distance(p.chosen_ids, p.rejected_ids) for p in pairs], float)
+        found["dcrm"] = dcrm(margin, distance, *(found[f"{whose}_{side}"] for side in SIDES))
+    return found
+
+
+def _pair_row(row: WholeRow) -> PairRow:
+    """The pair that a row is. Raises `UsageError`, naming the row, for one that is none."""
+    said = {}
+    for side in SIDES:
+        messages = row.columns.get(side)
+        if not messages:
+            raise UsageError(
+                f"{row.where}: no `{side}`, so it is no pair; make pairs first (pairwright judge, revise)"
+            )
+        said[side] = Message(**messages[-1])
+    prompt = tuple(Message(**message) for message in row.columns["prompt"])
+    return PairRow(row.columns["row_id"], prompt, said["chosen"], said["rejected"])
+
+
+def _unfit(row: PairRow) -> str | None:
+    """Why a pair cannot be trained on, as far as text says so."""
+    if not row.chosen.content.strip() or not row.rejected.content.strip():
+        return EMPTY
+    return IDENTICAL if row.chosen.content == row.rejected.content else None
+
+
+def _there(table: PairTable, column: str) -> bool:
+    return any(table.rows[place].columns.get(column) is not None for place in table.places)
+
+
+def _column(table: PairTable, column: str, setting: str) -> Floats:
+    """A column of numbers of the input. Raises `UsageError` where it is missing or holds something else."""
+    if not _there(table, column):
+        raise UsageError(_missing(table.rows, column, setting))
+    values = []
+    for place in table.places:
+        row = table.rows[place]
+        value: Any = row.columns.get(column)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UsageError(f"{row.where}: `{column}` is {value!r}; {setting} needs a number")
+        if value is not None and math.isinf(value):
+            raise UsageError(f"{row.where}: `{column}` is {value}; {setting} needs a finite number")
+        values.append(math.nan if value is None else float(value))
+    return np.array(values)
+
+
+def _missing(rows: Iterable[WholeRow], column: str, setting: str) -> str:
+    """What is said where a rule goes by a number that is not there."""
+    there = listed(list(dict.fromkeys(name for row in rows for name in row.columns)))
+    how = ""
+    if column == "implicit_margin":
+        how = "; give --model, and --ref_model, which it was trained from"
+    elif column == "dcrm":
+        how = "; give --model, and pairs with a `margin` (of pairwright judge, or your own)"
+    elif column in _MODEL_MEASURES or column.startswith(("logp", "surprise")):
+        how = "; give --model, under which it is measured"
+    elif column in COUNTED or column == "tokens":
+        how = "; give --tokenizer or --model, whose tokens are counted"
+    return f"{setting} goes by `{column}`, which no row has{how} (columns: {there})"
