@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, proxy
 
 from pairwright.errors import UsageError
 from pairwright.models.controls import SECRET_NAME, RenamedTokenizer, control_ids, literal_ids
+from pairwright.models.dated import template_of
 from pairwright.records import ROLES, Message
 
 if TYPE_CHECKING:
@@ -151,7 +152,12 @@ class _Chat:
 
     def _run(self, messages: Sequence[Message], invite: bool) -> str:
         turns = [{"role": m.role, "content": m.content} for m in messages]
-        text: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=invite)
+        text: str = self._tokenizer.apply_chat_template(
+            turns,
+            chat_template=template_of(self._tokenizer),
+            tokenize=False,
+            add_generation_prompt=invite,
+        )
         return text
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pairwright.errors import UsageError
 from pairwright.hub import go_offline_if_unreachable
+from pairwright.models.dated import other_date
 from pairwright.models.fingerprint import fingerprint
 from pairwright.models.quiet import quiet
 
@@ -75,10 +76,10 @@ def model_identity(name: str, dtype: str = "auto") -> str:
     """
     source = Path(resolve_model(name))
     if not source.is_dir():
-        return f"{name}@{_commit(name)}:{dtype}"
+        return f"{name}@{_commit(name)}:{dtype}{other_date()}"
     label = name if name == "smollm2" else "folder"
     on = f"+{model_identity(base_of(str(source)), '')}" if is_adapter(str(source)) else ""
-    return f"{label}@{fingerprint(source)}{on}:{dtype}"
+    return f"{label}@{fingerprint(source)}{on}:{dtype}{other_date()}"
 
 
 def _commit(hub_id: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from accelerate import Accelerator
 
 from pairwright.errors import UsageError
+from pairwright.models.dated import date_shown, writes_date
 from pairwright.models.loading import load_tokenizer
 from pairwright.records import content_hash
 from pairwright.versions import versions
@@ -56,6 +57,7 @@ def _record(
         "tokenizer": content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)]),
         "data": pairs_hash(split.training),
         "eval_data": pairs_hash(split.held_out),
+        **({"date": str(date_shown())} if writes_date(tokenizer) else {}),
         **task.identity(),
     }
     counts = {
