@@ -318,6 +318,7 @@ def winrate(
     reasoning_tokens: int = ...,
     bootstrap_samples: int = ...,
     seed: int = ...,
+    calibration: _Named | None = ...,
     prompts: _Named | None = ...,
     out: _Named,
     limit: int | None = ...,

@@ -38,6 +38,10 @@ class Calibration(Record):
     """With the labels, by the mean over both orders; an undecided pair counts half."""
     kappa: tuple[float, float, float] | None = None
     """Cohen's kappa of that and its interval: 0 is chance, 1 agrees always."""
+    points: Rate | None = None
+    """What `winrate` would give the answers that people prefer, by the same rules; see `min_margin`."""
+    min_margin: float = 0.0
+    """The margin below which these rules call a pair a tie."""
     agreement_when_consistent: Rate
     """The same on the pairs where both orders favour the same answer."""
     agreement_when_kept: Rate
@@ -69,7 +73,7 @@ class Calibration(Record):
     """`attack_success` of each attack."""
 
 
-def measured(tables: Iterable[pa.Table], judges: dict[str, str]) -> Calibration:
+def measured(tables: Iterable[pa.Table], judges: dict[str, str], min_margin: float) -> Calibration:
     """The calibration that the rows of a calibration run come to; failed rows and ties are no part."""
     import polars as pl
 
@@ -94,6 +98,8 @@ def measured(tables: Iterable[pa.Table], judges: dict[str, str]) -> Calibration:
         failed=failed,
         agreement=share(by_judge),
         kappa=kappa(share(by_judge)),
+        points=share(p if row["decision"] == KEPT else 0.5 for row, p in marked),
+        min_margin=min_margin,
         agreement_when_consistent=share(
             p for row, p in marked if _has_order(row) and row["verdict"]["consistent"]
         ),
@@ -174,14 +180,7 @@ def require_calibrated(
             "--min_agreement: this judge was not calibrated; run pairwright calibrate on labelled pairs "
             "and name its folder with --calibration"
         )
-    found = load_calibration(folder)
-    wanted = jury_identity(Jury(config), config, options)
-    for name in {**wanted, **found.judges}:
-        if found.judges.get(name) != wanted.get(name):
-            raise UsageError(
-                f"{folder}: is the calibration of another judge: {name} was {found.judges.get(name)!r} "
-                f"and is now {wanted.get(name)!r}"
-            )
+    found = calibration_of(config, options, folder)
     rate = found.agreement
     if rate.value is None or rate.value < least:
         said = (
@@ -191,3 +190,16 @@ def require_calibrated(
             f"{config.judge}: {said} ({folder}, {found.verdict}), and --min_agreement is {least:g}; "
             "use a better judge"
         )
+
+
+def calibration_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Calibration:
+    """The calibration in a folder. Raises `UsageError` unless it is one of these judges."""
+    found = load_calibration(folder)
+    wanted = jury_identity(Jury(config), config, options)
+    for name in {**wanted, **found.judges}:
+        if found.judges.get(name) != wanted.get(name):
+            raise UsageError(
+                f"{folder}: is the calibration of another judge: {name} was {found.judges.get(name)!r} "
+                f"and is now {wanted.get(name)!r}"
+            )
+    return found

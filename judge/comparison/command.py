@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from judge.comparison.config import WinrateConfig
+from judge.comparison.correction import agreement_of, corrected
 from judge.comparison.matching import Answers, Matched, Mismatch, Side
 from judge.comparison.stage import WinrateStage, verdict_preference
 from judge.comparison.statistics import fit_length, in_words, length_feature, win_rates
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.figures.intervals import Interval, sign_test
+from pairwright.figures.intervals import Interval, Rate, share, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
 from pairwright.folders.manifest import Manifest
@@ -51,6 +52,10 @@ class Winrate(Record):
     win_rate: Interval
     length_controlled: Interval
     """Win rate of a if its answers were as long as those of b."""
+    corrected: Interval | None = None
+    """Win rate of a with the judge's errors taken out (`--calibration`); None where nothing can be said."""
+    agreement: Rate | None = None
+    """The calibrated agreement behind it, in points."""
     length_coefficient: float
     """Of tanh(length difference / its standard deviation), in log-odds."""
     mean_preference: float
@@ -69,6 +74,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `PairwrightError`
     when no prompt came to a verdict; all rows are written then.
     """
+    agreement = config.calibration and agreement_of(config, config, config.calibration)
     sides = (Side("a", config.a), Side("b", config.b))
     given = {s.name: Answers(s, config.prompts, config.prompt_column) for s in sides if not s.engine}
     prompts = config.prompts or next((answers.path for answers in given.values()), None)
@@ -91,7 +97,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     if manifest is None:
         return None
     rows = Matched(prompts, run.wanted_columns, config.limit, given=list(given.values()))
-    found = measured(config, manifest, rows.mismatch(given))
+    found = measured(config, manifest, rows.mismatch(given), agreement or None)
     write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
     for kind, examples in found.mismatch.examples.items():
         count = getattr(found.mismatch, kind)
@@ -100,7 +106,9 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     return manifest
 
 
-def measured(config: WinrateConfig, manifest: Manifest, mismatch: Mismatch) -> Winrate:
+def measured(
+    config: WinrateConfig, manifest: Manifest, mismatch: Mismatch, agreement: Rate | None = None
+) -> Winrate:
     """The numbers that a finished comparison comes to."""
     rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
     if not rows:
@@ -130,6 +138,8 @@ def measured(config: WinrateConfig, manifest: Manifest, mismatch: Mismatch) -> W
         failed=manifest.counts.get(FAILED, 0),
         win_rate=raw,
         length_controlled=controlled,
+        corrected=None if agreement is None else corrected(share(points.tolist()), agreement),
+        agreement=agreement,
         length_coefficient=fit_length(points, length_feature(lengths)).length,
         mean_preference=float(np.mean([verdict_preference(row) for row in rows])),
         sign_test=p,
@@ -150,8 +160,13 @@ def load_winrate(folder: Path) -> Winrate:
 def winrate_table(found: Winrate) -> Table:
     """The comparison as people read it."""
     table = Table("measure", "value", "95 % interval", title="win rate of a", caption=found.verdict)
-    for name, rate in (("raw", found.win_rate), ("length-controlled", found.length_controlled)):
+    rates = {"raw": found.win_rate, "length-controlled": found.length_controlled}
+    if found.corrected is not None:
+        rates["corrected for the judge's errors"] = found.corrected
+    for name, rate in rates.items():
         table.add_row(name, f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}")
+    if found.agreement is not None and found.corrected is None:
+        table.add_row("corrected for the judge's errors", "–", "not shown to be better than chance")
     table.add_row("wins, losses, ties", f"{found.wins}, {found.losses}, {found.ties}", "")
     table.add_row("sign test, two-sided p", f"{found.sign_test:.3g}", "")
     table.add_row("mean preference", f"{found.mean_preference:.3f}", "")

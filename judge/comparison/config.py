@@ -1,5 +1,6 @@
 """Settings of `pairwright winrate`. Free of Arrow, so that help pages answer at once."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, PositiveInt
@@ -28,6 +29,8 @@ class WinrateSettings(JuryConfig, EngineOptions):
     """Samples of the prompts behind the intervals."""
     seed: int = Field(default=42, ge=0, json_schema_extra=OPERATIONAL)
     """Decides these samples."""
+    calibration: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Folder that `pairwright calibrate` wrote for these judges: their errors are corrected for."""
 
 
 class WinrateConfig(WinrateSettings, BudgetConfig, SidesConfig):

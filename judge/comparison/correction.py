@@ -1,0 +1,68 @@
+"""A win rate without the judge's errors, and with the uncertainty of both samples."""
+
+import math
+from pathlib import Path
+
+from judge.calibration.calibration import calibration_of
+from judge.jury.config import JuryConfig
+from pairwright.engines import EngineOptions
+from pairwright.errors import UsageError
+from pairwright.figures.intervals import Interval, Rate, Z
+
+
+def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Rate:
+    """The points that these judges give to what people prefer, by the rules of a comparison.
+
+    Raises `UsageError` for a calibration of other judges, of other rules, or without these points.
+    """
+    found = calibration_of(config, options, folder)
+    if found.points is None:
+        raise UsageError(
+            f"{folder}: an earlier version made it, without what --calibration needs here; run its "
+            "pairwright calibrate with --fresh (what was asked is not asked again)"
+        )
+    if found.min_margin != config.min_margin:
+        raise UsageError(
+            f"{folder}: was made with --min_margin {found.min_margin:g}, and here it is "
+            f"{config.min_margin:g}; use one of both for both"
+        )
+    return found.points
+
+
+def corrected(win_rate: Rate, agreement: Rate) -> Interval | None:
+    """The win rate that people would find, from a judge's and from its agreement with people.
+
+    A judge that sides with people with probability α in every pair finds q = θα + (1 - θ)(1 - α) where
+    people find θ, so θ = (q + α - 1) / (2α - 1) (Rogan and Gladen 1978, doi
+    10.1093/oxfordjournals.aje.a112510; of judges, Lee et al. 2025, arXiv 2511.21140; both orders are
+    shown, so that sensitivity and specificity are one number). The 95 % interval is Fieller's: all θ with
+    (q - θα - (1 - θ)(1 - α))² ≤ z² (var q + (1 - 2θ)² var α). Both shares are drawn towards 1/2 by z²/2
+    observations (Agresti and Coull 1998), as they may be 0 or 1. None for a judge that is not shown to
+    be better than chance: then nothing can be said.
+    """
+    if win_rate.value is None or agreement.value is None or agreement.low <= 0.5:
+        return None
+    (q, var_q), (alpha, var_alpha) = _drawn_in(win_rate), _drawn_in(agreement)
+    # With s = 1 - 2θ, θ = (1 - s) / 2, the condition is (2q - 1 + s (2α - 1))² ≤ 4 z² (var q + s² var α).
+    shift, gain = 2 * q - 1, 2 * alpha - 1
+    a = gain**2 - 4 * Z**2 * var_alpha
+    b = 2 * shift * gain
+    c = shift**2 - 4 * Z**2 * var_q
+    root = b * b - 4 * a * c
+    value = (win_rate.value + agreement.value - 1) / (2 * agreement.value - 1)
+    if a <= 0 or root < 0:
+        return Interval(_share(value), 0.0, 1.0)
+    ends = sorted((-b + sign * math.sqrt(root)) / (2 * a) for sign in (-1, 1))
+    return Interval(_share(value), _share((1 - ends[1]) / 2), _share((1 - ends[0]) / 2))
+
+
+def _drawn_in(rate: Rate) -> tuple[float, float]:
+    """A share with z²/2 observations of either kind added, and its variance."""
+    assert rate.value is not None
+    n = rate.n + Z * Z
+    p = (rate.value * rate.n + Z * Z / 2) / n
+    return p, p * (1 - p) / n
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, value))
