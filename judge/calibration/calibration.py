@@ -12,6 +12,7 @@ from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.verdict import side
 from pairwright.engines import EngineOptions
+from pairwright.engines.asked import ASKED
 from pairwright.engines.kinds import engine_identity
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Rate, share, wilson
@@ -150,7 +151,8 @@ def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dict[str, str]:
     """Everything that a judge's quality follows from, by name."""
-    models = {judge.role: engine_identity(judge.spec, options) for judge in jury.judges}
+    asked = {judge.role: options.of_role(judge.role, ASKED) for judge in jury.judges}
+    models = {judge.role: engine_identity(judge.spec, asked[judge.role]) for judge in jury.judges}
     protocols = {f"{judge.role} protocol": judge.protocol for judge in jury.judges}
     templates = {f"{name} template": content_hash(text)[:16] for name, text in jury.templates.items()}
     rules = {"agree": config.agree} | ({"aspects": config.aspects} if jury.pointwise else {})

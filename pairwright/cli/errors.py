@@ -99,7 +99,8 @@ def _invalid(
     flagged = any(a.partition("=")[0] in (f"--{field}", f"--{off}") for a in argv)
     from_file = field in in_file and not flagged
     where = f"`{field}` in the settings file, line {in_file[field]}" if from_file else f"--{field}"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')} (given: {given})"
+    said = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    return said if "secret" in said else f"{said} (given: {given})"  # what may be a key is not repeated
 
 
 def _surplus(token: str, argv: Sequence[str], see: str) -> str:

@@ -48,6 +48,8 @@ class EngineKind(ABC):
     """How a spec is written and what it names, in one line."""
     holds_schemas: ClassVar[bool] = False
     """Whether it can hold an answer to a JSON schema."""
+    heeds: ClassVar[frozenset[str]] = frozenset()
+    """Those settings of `AskedOptions` that its engines heed; the others are at their defaults there."""
 
     def check(self, name: str) -> None:
         """Raise `UsageError` for what can be seen at once to name nothing of this kind."""

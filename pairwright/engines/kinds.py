@@ -53,13 +53,16 @@ def is_engine(text: str) -> bool:
 def open_engine(spec: str, options: EngineOptions) -> Engine:
     """The engine that a spec names, ready for work. Heavy imports happen here, not before."""
     _, name = check_spec(spec)
-    return kind_of(spec).open(name, options, spec)
+    kind = kind_of(spec)
+    return kind.open(name, options.of_role("", kind.heeds), spec)
 
 
 def engine_identity(spec: str, options: EngineOptions) -> str:
-    """Model and revision behind a spec, as request keys hold them, without loading a model."""
+    """Model, revision and what is asked of it, as request keys hold them, without loading a model."""
     _, name = check_spec(spec)
-    return kind_of(spec).identity(name, options)
+    kind = kind_of(spec)
+    own = options.of_role("", kind.heeds)
+    return kind.identity(name, own) + own.asked.mark
 
 
 def reports_logprobs(spec: str) -> bool:

@@ -1,14 +1,15 @@
-"""Settings of engines that change speed and patience, never what is asked."""
+"""Settings of engines: speed, patience, keys, and what is asked of a model beside its messages."""
 
 from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from pairwright.config import ADDED, GATE, OPERATIONAL, Config
+from pairwright.config import ADDED, GATE, OPERATIONAL
+from pairwright.engines.asked import AskedOptions
 from pairwright.engines.thoughts import read_marks
 
 
-class EngineOptions(Config):
+class EngineOptions(AskedOptions):
     """How engines work: batches, connections, patience."""
 
     group: ClassVar[str] = "Engines"

@@ -4,8 +4,9 @@ import contextlib
 import re
 from collections.abc import Mapping
 
+from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
-from pairwright.engines.kinds import engine_identity, open_engine
+from pairwright.engines.kinds import engine_identity, kind_of, open_engine
 from pairwright.engines.openai.keys import host_of, key_variables
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.thoughts import read_marks
@@ -16,14 +17,14 @@ UNOPENED_CAPACITY = 256
 
 
 class EnginePool:
-    """Engines by role. Roles with the same spec share one engine."""
+    """Engines by role. Roles with the same spec, of which the same is asked, share one engine."""
 
     def __init__(self, roles: Mapping[str, str], options: EngineOptions) -> None:
         self._roles = dict(roles)
         self._options = options
         urls = [spec.partition("@")[2] for spec in self._roles.values() if spec.startswith("openai:")]
         self._keys = key_variables(urls, options.api_key_env) if urls else {}
-        self._open: dict[str, Engine] = {}
+        self._open: dict[tuple[str, str], Engine] = {}
         self._begun = False
         self.marks = read_marks(options.thinking_tags)
         """What stands before and after the thoughts in what these engines say."""
@@ -31,7 +32,12 @@ class EnginePool:
             raise UsageError(
                 f"--engine.{min(options.engine)}: settings of vLLM, and no engine here is vllm:MODEL"
             )
-        self.identities = {role: engine_identity(spec, options) for role, spec in self._roles.items()}
+        heeds = {role: kind_of(spec).heeds for role, spec in self._roles.items()}
+        check_asked(options, heeds)
+        self._asked = {role: options.of_role(role, heeds[role]) for role in self._roles}
+        self.identities = {
+            role: engine_identity(spec, self._asked[role]) for role, spec in self._roles.items()
+        }
         """Model and revision by role, known without loading anything; servers add to it once open."""
 
     def __enter__(self) -> "EnginePool":
@@ -42,18 +48,23 @@ class EnginePool:
             engine.close()
 
     def __getitem__(self, role: str) -> Engine:
-        spec = self._roles[role]
-        if spec not in self._open:
-            self._open[spec] = open_engine(spec, self._options_of(spec))
-            self._recognise(role, self._open[spec].identity)
-        return self._open[spec]
+        name = self._engine_of(role)
+        if name not in self._open:
+            self._open[name] = open_engine(self._roles[role], self._options_of(role))
+            self._recognise(role, self._open[name].identity)
+        return self._open[name]
 
-    def _options_of(self, spec: str) -> EngineOptions:
+    def _engine_of(self, role: str) -> tuple[str, str]:
+        """What roles that share an engine have in common: its spec and all that is asked of it."""
+        return self._roles[role], repr(self._asked[role].asked)
+
+    def _options_of(self, role: str) -> EngineOptions:
         """The options of one engine: of several servers, each is told its own key alone."""
+        options, spec = self._asked[role], self._roles[role]
         if len(self._keys) < 2 or not spec.startswith("openai:"):
-            return self._options
+            return options
         host = host_of(spec.partition("@")[2])
-        return self._options.model_copy(update={"api_key_env": f"{host}={self._keys[host]}"})
+        return options.model_copy(update={"api_key_env": f"{host}={self._keys[host]}"})
 
     def go_on(self, recorded: Mapping[str, str], settings: str) -> None:
         """Keep the names under which an earlier version began a run, which named models without servers.
@@ -73,14 +84,16 @@ class EnginePool:
                 self.identities[role] = old
             sharing = {planned.get(r) for r, name in recorded.items() if name == old}
             same = identity in begun and sharing == {identity}
-            if same and old.startswith("openai:") and identity.startswith(f"{old}@http"):
+            plain = not self._asked[role].asked.mark
+            if plain and same and old.startswith("openai:") and identity.startswith(f"{old}@http"):
                 self.identities[role] = old
 
     def _recognise(self, role: str, found: str) -> None:
         """Complete an engine's identity by what it says of itself; raise if another model answers now."""
         known = self.identities[role]
         if not self._begun and found.startswith(f"{known}#"):
-            self.identities |= {r: found for r, spec in self._roles.items() if spec == self._roles[role]}
+            mine = self._engine_of(role)
+            self.identities |= {r: found for r in self._roles if self._engine_of(r) == mine}
         elif self._begun and "#" in known and "#" in found and known != found:
             raise PairwrightError(
                 f"{self._roles[role]}: another model answers there now, {found}, and this folder was begun "

@@ -8,7 +8,8 @@ Sampling, policy and reference all take their ids from here.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, proxy
 
 from pairwright.errors import UsageError
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STAND_INS = range(0xF0000, 0xFFFFE)  # private use: no template looks for them
+_TEMPLATES_OWN_NAMES = """
+    messages add_generation_prompt bos_token eos_token pad_token unk_token raise_exception strftime_now
+    range namespace dict
+"""
+_TEMPLATES_OWN = frozenset(_TEMPLATES_OWN_NAMES.split())
 _ANSWER = "Abcanswercba"
 
 
@@ -31,12 +37,29 @@ class EncodedAnswer(NamedTuple):
     answer_ids: list[int]
 
 
-def encode_prompt(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message]) -> list[int]:
+def encode_prompt(
+    tokenizer: "PreTrainedTokenizerBase",
+    messages: Sequence[Message],
+    variables: Mapping[str, Any] = MappingProxyType({}),
+) -> list[int]:
     """Ids of the conversation and of the template's invitation to answer it.
 
-    Raises `UsageError` if the tokenizer has no chat template or its template refuses the messages.
+    `variables` are further ones for the template, such as `enable_thinking`. Raises `UsageError` if the
+    tokenizer has no chat template or its template refuses the messages.
     """
-    return _chat(tokenizer).prompt_ids(messages)
+    return _chat(tokenizer).prompt_ids(messages, variables)
+
+
+def template_variables(tokenizer: "PreTrainedTokenizerBase") -> frozenset[str]:
+    """Variables that a chat template reads and that a request may set, such as `enable_thinking`."""
+    from jinja2 import Environment, TemplateSyntaxError, meta
+
+    try:
+        parsed = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(str(tokenizer.chat_template))
+        found = meta.find_undeclared_variables(parsed)
+    except TemplateSyntaxError:  # what transformers allows beyond jinja2, such as its generation blocks
+        found = set(re.findall(r"[A-Za-z_]\w*", str(tokenizer.chat_template)))
+    return frozenset(found) - _TEMPLATES_OWN
 
 
 def encode_answer(
@@ -86,9 +109,11 @@ class _Chat:
             self._encoders[used] = RenamedTokenizer(self._tokenizer, ids)
         return self._encoders[used]
 
-    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+    def prompt_ids(
+        self, messages: Sequence[Message], variables: Mapping[str, Any] = MappingProxyType({})
+    ) -> list[int]:
         encoder = self.renamed([m.content for m in messages])
-        return encoder.encode(self._render(encoder, messages, invite=True))
+        return encoder.encode(self._render(encoder, messages, invite=True, variables=variables))
 
     def answer_ids(self, prompt: Sequence[Message], answer: Message) -> EncodedAnswer:
         encoder = self.renamed([m.content for m in (*prompt, answer)])
@@ -124,7 +149,13 @@ class _Chat:
         turns = {"system": "Abc", "user": "Abc", "assistant": _ANSWER}
         return self._apply([Message(role=r, content=c) for r, c in turns.items()], invite=False)
 
-    def _render(self, encoder: RenamedTokenizer, messages: Sequence[Message], invite: bool) -> str:
+    def _render(
+        self,
+        encoder: RenamedTokenizer,
+        messages: Sequence[Message],
+        invite: bool,
+        variables: Mapping[str, Any] = MappingProxyType({}),
+    ) -> str:
         """The conversation as text whose control tokens, all the template's, are renamed."""
         contents = [_well_formed(m.content) for m in messages]
         swap = _stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, contents)
@@ -133,30 +164,36 @@ class _Chat:
             for m, content in zip(messages, contents, strict=True)
         ]
         back = {ord(stand_in): chr(char) for char, stand_in in swap.items()}
-        return encoder.rename(self._apply(masked, invite)).translate(back)
+        return encoder.rename(self._apply(masked, invite, variables)).translate(back)
 
-    def _apply(self, messages: Sequence[Message], invite: bool) -> str:
+    def _apply(
+        self,
+        messages: Sequence[Message],
+        invite: bool,
+        variables: Mapping[str, Any] = MappingProxyType({}),
+    ) -> str:
         """Run the template; one that takes no system message finds it in the first user turn."""
         import jinja2
 
         if unknown := {m.role for m in messages} - ROLES:
             raise UsageError(f"No message can have the role {min(unknown)!r}.")
         try:
-            return self._run(messages, invite)
+            return self._run(messages, invite, variables)
         except (jinja2.TemplateError, TypeError, ValueError) as error:
             if [m.role for m in messages[:2]] == ["system", "user"]:
-                return self._apply(_folded(messages), invite)
+                return self._apply(_folded(messages), invite, variables)
             raise UsageError(
                 f"The chat template of {self._tokenizer.name_or_path} refuses this conversation: {error}"
             ) from error
 
-    def _run(self, messages: Sequence[Message], invite: bool) -> str:
+    def _run(self, messages: Sequence[Message], invite: bool, variables: Mapping[str, Any]) -> str:
         turns = [{"role": m.role, "content": m.content} for m in messages]
         text: str = self._tokenizer.apply_chat_template(
             turns,
             chat_template=template_of(self._tokenizer),
             tokenize=False,
             add_generation_prompt=invite,
+            **variables,
         )
         return text
 

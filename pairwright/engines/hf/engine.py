@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pairwright.engines.hf.choices import Choices
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.prompting import Prompting
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.models.chat import encode_prompt, encode_text, end_of_turn
+from pairwright.models.chat import encode_text, end_of_turn
 from pairwright.models.names import model_identity
 from pairwright.records import Completion, Finished, Job
 
@@ -32,11 +33,12 @@ class HFEngine:
         from pairwright.models.loading import load_for_generation
 
         self.spec = spec
-        self.identity = model_identity(model, options.dtype)
+        self.identity = model_identity(model, options.dtype) + options.asked.mark
         self.capacity = 8 * options.batch_size
         self._batch_size = options.batch_size
         loaded = load_for_generation(model, options.dtype, options.device)
         self._tokenizer, self._context = loaded.tokenizer, loaded.context
+        self._prompting = Prompting(loaded.tokenizer, options.asked, spec)
         self._end = end_of_turn(loaded.tokenizer)
         self._ends = loaded.ends | {self._end}
         self._decoder = Decoder(loaded.model)
@@ -87,9 +89,9 @@ class HFEngine:
                 f"json_schema: {self.spec} cannot hold an answer to a JSON schema; "
                 "use a vllm: or openai: engine"
             )
-        prompt = encode_prompt(self._tokenizer, request.messages)
+        prompt, opened = self._prompting.prompt(request)
         choices = self._choices(request.choices) if request.choices else None
-        sequence = Sequence(job, prompt, self._tokenizer, self._ends, choices)
+        sequence = Sequence(job, prompt, self._tokenizer, self._ends, choices, opened)
         if self._context is not None and len(prompt) + sequence.budget > self._context:
             raise UsageError(
                 f"context_overflow: {len(prompt)} tokens of prompt and {sequence.budget} of answer "

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from pairwright.engines.asked import ASKED
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
 
@@ -10,6 +11,7 @@ class HFKind(EngineKind):
     """A model that transformers loads. Choices are enforced here; JSON schemas are not."""
 
     help: ClassVar = "hf:MODEL (transformers; hf:smollm2 is built in)"
+    heeds: ClassVar = frozenset(ASKED) - {"extra_headers", "extra_body"}
 
     def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
         """Load the model."""

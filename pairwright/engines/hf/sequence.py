@@ -22,6 +22,8 @@ class Sequence:
     ends: frozenset[int]
     """Tokens that end an answer."""
     choices: Choices | None = None
+    opened: str = ""
+    """The mark of a thought that the prompt ends with, as `<think>`; the text begins with it."""
     output: list[int] = field(default_factory=list)
     tops: list[dict[str, float]] = field(default_factory=list)
     result: Completion | None = None
@@ -73,7 +75,7 @@ class Sequence:
 
     def _end(self, text: str, reason: FinishReason) -> None:
         self.result = Completion(
-            text=text,
+            text=self.opened + text,
             finish_reason=reason,
             prompt_tokens=len(self.prompt),
             completion_tokens=len(self.output),

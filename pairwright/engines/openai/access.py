@@ -3,12 +3,14 @@
 import base64
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import httpx
 
+from pairwright.engines.asked import PLAIN, Asked
+from pairwright.engines.openai.families import family_at
 from pairwright.engines.openai.keys import NO_KEY, host_of, key_variables
 from pairwright.errors import UsageError
 
@@ -43,8 +45,13 @@ class Access:
         return text
 
 
-def server_access(address: str, environ: Mapping[str, str] = os.environ, variable: str = "") -> Access:
-    """Access to the server at a URL such as `http://127.0.0.1:8000/v1`.
+def server_access(
+    address: str,
+    environ: Mapping[str, str] = os.environ,
+    variable: str = "",
+    further: Asked = PLAIN,
+) -> Access:
+    """Access to the server at a URL such as `http://127.0.0.1:8000/v1`, with further headers.
 
     The key comes from the environment alone, from `variable` or from where keys of this server are kept:
     command lines and settings are shown and stored.
@@ -52,12 +59,16 @@ def server_access(address: str, environ: Mapping[str, str] = os.environ, variabl
     url = _parsed(address).copy_with(fragment=None)
     path = url.path.rstrip("/")
     key = _key(environ, key_variables([address], variable, environ)[host_of(address)], named=bool(variable))
+    own, secrets = further.filled_headers(environ)
+    header = family_at(address).key_header
+    opens = {header: f"Bearer {key}" if header == "Authorization" else key} if key else {}
+    given = {name.lower() for name in own}
     return Access(
         chat=url.copy_with(path=f"{path}/chat/completions"),
         models=url.copy_with(path=f"{path}/models"),
         shown=str(url.copy_with(path=path or "/", query=None)),
-        headers={"Authorization": f"Bearer {key}"} if key else {},
-        secrets=_spellings(key),
+        headers={**{name: value for name, value in opens.items() if name.lower() not in given}, **own},
+        secrets=_spellings([key, *secrets]),
     )
 
 
@@ -83,9 +94,10 @@ def _key(environ: Mapping[str, str], name: str, *, named: bool) -> str:
     return key
 
 
-def _spellings(secret: str) -> tuple[str, ...]:
-    """A secret as it is, URL-encoded and in base64; longest first, so none is cut in half."""
-    if not secret:
-        return ()
-    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-    return tuple(sorted({secret, quote(secret), encoded}, key=len, reverse=True))
+def _spellings(secrets: Sequence[str]) -> tuple[str, ...]:
+    """Secrets as they are, URL-encoded and in base64; longest first, so none is cut in half."""
+    found = set()
+    for secret in filter(None, secrets):
+        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+        found |= {secret, quote(secret), encoded}
+    return tuple(sorted(found, key=len, reverse=True))

@@ -11,16 +11,9 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 import httpx
 
 from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.body import (
-    IGNORED,
-    Invalid,
-    body_limit,
-    model_root,
-    parse_body,
-    request_body,
-)
+from pairwright.engines.openai.body import IGNORED, Invalid, body_limit, model_root, parse_body
 from pairwright.engines.openai.concurrency import AdaptiveLimit
-from pairwright.engines.openai.dialect import Dialect, adapted, named_field
+from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.faults import (
     UNREACHABLE,
     connection_fault,
@@ -30,6 +23,7 @@ from pairwright.engines.openai.faults import (
     status_fault,
     timed_out,
 )
+from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import Kind, constraint_kind, constraint_probe, ignored, ignores
@@ -82,7 +76,7 @@ class OpenAIClient:
         self._last_reply = time.monotonic()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
-        self._dialect = Dialect()
+        self.manner = Manner(model, str(access.chat), access.shown, options.asked)
         self._gives_logprobs = False
         self._http = httpx.AsyncClient(
             headers={
@@ -106,7 +100,9 @@ class OpenAIClient:
             try:
                 timeout = httpx.Timeout(patience)
                 async with self._http.stream("GET", self.access.models, timeout=timeout) as reply:
-                    return model_root(await read_at_most(reply, _MODELS_BYTES), self._model)
+                    listed = await read_at_most(reply, _MODELS_BYTES)
+                    self.manner.meet(listed, reply.headers.get("server", ""))
+                    return model_root(listed, self._model)
             except httpx.ReadTimeout:
                 return ""  # connected: it is there, only slow
             except httpx.TransportError as error:
@@ -153,9 +149,8 @@ class OpenAIClient:
 
     async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask until there is a completion or no further attempt makes sense."""
-        asked = request_body(job, self._model)
         while True:
-            outcome = await self._attempt(asked, job.request, attempts)
+            outcome = await self._attempt(job, attempts)
             if isinstance(outcome, Completion):
                 self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                 return outcome
@@ -176,14 +171,14 @@ class OpenAIClient:
         """Close all connections."""
         await self._http.aclose()
 
-    async def _attempt(self, asked: Asked, request: Request, attempts: Attempts) -> Completion | Fault:
+    async def _attempt(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Wait for a turn and the end of a cool-down, then ask once; all within the deadline."""
         again = attempts.last is not None
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
                 attempts.start(time.monotonic())
                 fault = await self._cool_down(attempts)
-                return fault or await self._ask(asked, request, attempts)
+                return fault or await self._ask(job, attempts)
         except TimeoutError:
             return attempts.last or timed_out(self._deadline)
 
@@ -196,14 +191,14 @@ class OpenAIClient:
             await asyncio.sleep(min(wait + self._backoff.nudge(), left))
         return None
 
-    async def _ask(self, asked: Asked, request: Request, attempts: Attempts) -> Completion | Fault:
+    async def _ask(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Send the request and learn from what comes back."""
         attempts.sent += 1
         sent_at = time.monotonic()
         self._open.add(asyncio.current_task())
         try:
             async with asyncio.timeout_at(attempts.ends):
-                outcome = await self._exchange(asked, request)
+                outcome = await self._exchange(job)
         except TimeoutError:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
@@ -217,30 +212,33 @@ class OpenAIClient:
             self.limit.cool(outcome.wait)
         return replace(outcome, text=printable(self.access.redact(outcome.text)))
 
-    async def _exchange(self, asked: Asked, request: Request) -> Completion | Fault:
-        """Send a request; once more for each thing that a refusal teaches of the server's dialect."""
+    async def _exchange(self, job: Job) -> Completion | Fault:
+        """Send a request; once more for each thing that a reply teaches of how it has to be said."""
         while True:
-            dialect = self._dialect
-            outcome = await self._send(dialect.spoken(asked), request)
-            if not isinstance(outcome, Refusal):
+            dialect, quiet = self.manner.dialect, self.manner.quiet
+            sent = dialect.spoken(self.manner.body(job))
+            outcome = await self._send(sent, job.request)
+            if isinstance(outcome, Fault):
                 return outcome
-            if self._dialect == dialect and not self._learn(dialect.spoken(asked), outcome):
+            if isinstance(outcome, Completion):
+                will_do = self.manner.heard(job.request, outcome, quiet=quiet)
+                if isinstance(will_do, Useless):
+                    self._stop(will_do.why)
+                if will_do:
+                    return outcome
+                continue
+            if not self.manner.learn(dialect, sent, outcome.body):
+                self._give_up_field(sent, outcome)
                 return outcome.fault
 
-    def _learn(self, sent: Asked, refusal: Refusal) -> bool:
-        """Whether a refusal says how the request has to be said instead. Stops where it never can be."""
-        found = adapted(self._dialect, sent, refusal.body)
-        if found is not None and found[0] != self._dialect:
-            self._dialect, said = found
-            if said:
-                log.warning("%s: %s", self.access.shown, printable(said))
-            return True
+    def _give_up_field(self, sent: Asked, refusal: Refusal) -> None:
+        """Stop where a request is refused for what no request can do without."""
         name = named_field(sent, refusal.body)
-        if name is not None and self._last_answer == float("-inf"):
-            instead = "; judge with --protocol text" if "logprobs" in name else ""
-            why = printable(self.access.redact(str(refusal.fault)))
-            self._stop(f"refuses every request for its `{name}`{instead} ({why})")
-        return False
+        if name is not None:
+            useless = self.manner.refused(name, ever_answered=self._last_answer > float("-inf"))
+            if useless is not None:
+                why = printable(self.access.redact(str(refusal.fault)))
+                self._stop(f"{useless.why} ({why})")
 
     async def _send(self, said: Asked, request: Request) -> Completion | Fault | Refusal:
         try:

@@ -35,9 +35,9 @@ class OpenAIEngine:
         backoff: Backoff | None = None,
         patience: float = 5.0,
     ) -> None:
-        access = server_access(url, variable=options.api_key_env)
+        access = server_access(url, variable=options.api_key_env, further=options.asked)
         self.spec = spec if url == access.shown else f"openai:{model}@{access.shown}"
-        self.identity = f"openai:{model}@{normalised(url)}"
+        self.identity = f"openai:{model}@{normalised(url)}{options.asked.mark}"
         self.capacity = 2 * options.max_concurrency
         self._client = OpenAIClient(model, access, options, backoff or Backoff())
         self._done: queue.SimpleQueue[Finished | PairwrightError] = queue.SimpleQueue()

@@ -3,6 +3,7 @@
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from pairwright.engines.asked import ASKED
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.openai.keys import normalised
 from pairwright.engines.options import EngineOptions
@@ -14,6 +15,7 @@ class OpenAIKind(EngineKind):
 
     help: ClassVar = "openai:MODEL@URL (any OpenAI-compatible server)"
     holds_schemas: ClassVar = True
+    heeds: ClassVar = frozenset(ASKED)
 
     def check(self, name: str) -> None:
         """Raise `UsageError` for what is not MODEL@URL, and for secrets in the URL."""

@@ -39,13 +39,15 @@ class VLLMEngine:
 
     def __init__(self, model: str, options: EngineOptions, spec: str) -> None:
         self.spec = spec
-        self.identity = vllm_identity(model_identity(model, options.dtype), options.engine)
+        known = vllm_identity(model_identity(model, options.dtype), options.engine)
+        self.identity = known + options.asked.mark
         self._python = vllm_python(options.engine)
         source = resolve_model(model)
-        self._lines = JobLines(_tokenizer(source, options), self.identity)
+        self._lines = JobLines(_tokenizer(source, options), self.identity, options.asked, spec)
         self._setting = {
             "model": source,
             "dtype": options.dtype,
+            "further": sorted(options.asked.body),
             "arguments": {name: value for name, value in options.engine.items() if name != PYTHON},
         }
         self._patience = options.deadline

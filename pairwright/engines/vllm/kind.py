@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from pairwright.engines.asked import ASKED
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
 
@@ -11,6 +12,7 @@ class VLLMKind(EngineKind):
 
     help: ClassVar = "vllm:MODEL (vLLM in a process of its own)"
     holds_schemas: ClassVar = True
+    heeds: ClassVar = frozenset(ASKED) - {"extra_headers"}
 
     def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
         """Start vLLM and wait until it has the model."""

@@ -5,9 +5,11 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pairwright.engines.asked import PLAIN, Asked
 from pairwright.engines.constraint import broken_constraint
+from pairwright.engines.prompting import Prompting
 from pairwright.errors import UsageError
-from pairwright.models.chat import encode_prompt, end_of_turn
+from pairwright.models.chat import end_of_turn
 from pairwright.records import Completion, Job, Request
 
 if TYPE_CHECKING:
@@ -21,8 +23,17 @@ class JobLines:
     Raises `UsageError` if the tokenizer has no chat template.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", identity: str) -> None:
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        identity: str,
+        asked: Asked = PLAIN,
+        spec: str = "vllm",
+    ) -> None:
         self._tokenizer = tokenizer
+        self._prompting = Prompting(tokenizer, asked, spec)
+        self._further = dict(asked.body)
+        self._opened: dict[str, str] = {}
         self._end = end_of_turn(tokenizer)
         self._identity = identity
         self._spelled = lru_cache(2**17)(self._spell)
@@ -30,7 +41,7 @@ class JobLines:
     def line(self, job: Job, context: int) -> bytes:
         """The line of a job. Raises `UsageError` when it does not fit into `context` tokens."""
         request, sampling = job.request, job.request.sampling
-        prompt, budget = encode_prompt(self._tokenizer, request.messages), _budget(request)
+        (prompt, opened), budget = self._prompting.prompt(request), _budget(request)
         if len(prompt) + budget > context:
             raise UsageError(
                 f"context_overflow: {len(prompt)} tokens of prompt and {budget} of answer "
@@ -45,6 +56,10 @@ class JobLines:
             "seed": job.seed,
             "stop_token_ids": [self._end],
         }
+        if opened:
+            self._opened[job.key] = opened
+        if self._further:
+            asked["further"] = self._further
         if sampling.logprobs:
             asked["logprobs"] = sampling.logprobs
         if request.choices:
@@ -57,7 +72,7 @@ class JobLines:
         """What the worker said of a request."""
         if "failure" in said:
             return Completion(failure=f"vllm: {said['failure']}", model=self._identity)
-        text, finish = said["text"], said["finish_reason"]
+        text, finish = self._opened.pop(said["key"], "") + said["text"], said["finish_reason"]
         if text in request.choices:
             finish = "stop"  # a whole choice is complete even where it used up the token budget
         if finish == "stop" and (how := broken_constraint(text, request)):

@@ -3,7 +3,7 @@
 Runs under the Python of whatever environment holds vLLM, and needs nothing else there. What the
 installed vLLM can do is asked of it, never concluded from its version.
 
-In: `{"model", "dtype", "arguments"}` once, then `{"key", "prompt", …}` for a job and `{"drain": true}`.
+In: `{"model", "dtype", "arguments", "further"}`, `{"key", "prompt", …}` for a job and `{"drain": true}`.
 Out: `{"ready": …}` or `{"refused": why}` once, then `{"key", "text", …}` or `{"key", "failure"}`,
 `{"alive": true}` now and then while tokens come, and `{"drained": true}`.
 """
@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 ALIVE_SECONDS = 2.0
@@ -50,6 +51,9 @@ class Worker:
             self._say(refused=str(refused))
             return
         self._params = ParamsMaker()
+        if unknown := self._params.unknown(setting.get("further", ())):
+            self._say(refused=unknown)
+            return
         sequences = self._engine.vllm_config.scheduler_config.max_num_seqs
         self._room = int(HEADROOM * sequences) + 1
         import vllm
@@ -165,7 +169,13 @@ class ParamsMaker:
         if wanted and self._constraint is not None:
             kind, argument = self._constraint
             given[argument] = kind(**wanted)
-        return self._module.SamplingParams(**given, **self._always)
+        return self._module.SamplingParams(**given, **job.get("further", {}), **self._always)
+
+    def unknown(self, names: Iterable[str]) -> str | None:
+        """What to say of fields that this vLLM does not sample by."""
+        known = parameters(self._module.SamplingParams)
+        wrong = next((name for name in names if name not in known), None)
+        return wrong and f"--extra_body: vLLM's sampling has no `{wrong}`"
 
 
 def opened(setting: dict[str, Any]) -> Any:

@@ -1,0 +1,93 @@
+"""Servers that are known, and how each differs: a table to be read in one look.
+
+A server is known by its host, or by what its list of models says (`owned_by`). What is not in the table
+is found out from refusals (`dialect.py`); what is, saves the refusals.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+_BOTH = ("enable_thinking", "thinking")
+THINKING: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "template": (
+        {"chat_template_kwargs": dict.fromkeys(_BOTH, False)},
+        {"chat_template_kwargs": dict.fromkeys(_BOTH, True)},
+    ),
+    "effort": ({"reasoning_effort": "none"}, {"reasoning_effort": "medium"}),
+    "groq": ({"reasoning_effort": "none"}, {"reasoning_effort": "default"}),
+    "reasoning": ({"reasoning": {"enabled": False}}, {"reasoning": {"enabled": True}}),
+    "type": ({"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}}),
+    "budget": (
+        {"thinking": {"type": "disabled"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+    ),
+}
+"""Fields by which thinking is switched off and on."""
+
+
+class Family(NamedTuple):
+    """Servers of one kind."""
+
+    name: str
+    hosts: str = ""
+    """Hosts, or ends of hosts, with spaces between."""
+    owner: str = ""
+    """What its list of models says the models are owned by."""
+    renamed: Mapping[str, str] = {}
+    without: str = ""
+    """Classic fields that it does not take, or takes and forgets."""
+    thinking: str = "template"
+    ways: str = "vllm guided regex schema tool"
+    """Ways to hold an answer to choices, in the order in which they are tried (`constraints.py`)."""
+    most_logprobs: int = 20
+    key_header: str = "Authorization"
+
+
+_NEW = {"max_tokens": "max_completion_tokens"}
+_SEED = {"seed": "random_seed"}
+UNKNOWN = Family("unknown")
+FAMILIES = (
+    # name, hosts, owner, renamed, without, thinking, ways, most log-probabilities, header of the key
+    Family("OpenAI", "api.openai.com", "", _NEW, "", "effort", "schema tool"),
+    Family("Azure", ".azure.com", "", _NEW, "", "effort", "schema tool", 20, "api-key"),
+    Family("Anthropic", "api.anthropic.com", "", {}, "seed n", "budget", "tool"),
+    Family("Gemini", "generativelanguage.googleapis.com", "", {}, "seed", "effort", "schema tool"),
+    Family("Mistral", "api.mistral.ai", "", _SEED, "", "effort", "schema tool"),
+    Family("Together", "api.together.xyz api.together.ai", "", {}, "", "reasoning", "schema tool"),
+    Family("Fireworks", "api.fireworks.ai", "", {}, "", "effort", "schema tool", 5),
+    Family("Groq", "api.groq.com", "", _NEW, "", "groq", "schema tool"),
+    Family("DeepSeek", "api.deepseek.com", "", {}, "seed n", "type", "tool"),
+    Family("OpenRouter", "openrouter.ai", "", {}, "n", "reasoning", "schema tool"),
+    Family("vLLM", "", "vllm", {}, "", "template", "vllm guided schema"),
+    Family("SGLang", "", "sglang", {}, "", "template", "regex schema"),
+    Family("llama.cpp", "", "llamacpp", {}, "", "template", "grammar schema"),
+    Family("Ollama", "", "library", {}, "n", "effort", "schema tool"),
+    Family("LM Studio", "", "organization_owner", {}, "n", "template", "schema tool"),
+    Family("TGI", "", "tgi", {}, "n", "template", "tgi schema tool", 5),
+    Family("transformers serve", "", "transformers", {}, "n", "template", "schema tool"),
+)
+
+
+def family_at(url: str) -> Family:
+    """The family that a server's host belongs to."""
+    host = (urlsplit(url).hostname or "").lower()
+    for family in FAMILIES:
+        if any(
+            host == known or (known[0] == "." and host.endswith(known)) for known in family.hosts.split()
+        ):
+            return family
+    return UNKNOWN
+
+
+def family_listed(listed: bytes, server: str) -> Family:
+    """The family of a server on this list of models; `server` is the header of that name."""
+    try:
+        owners = {str(entry.get("owned_by", "")).lower() for entry in json.loads(listed)["data"]}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return UNKNOWN
+    if server.lower().startswith("llama.cpp"):
+        owners.add("llamacpp")
+    found = [family for family in FAMILIES if family.owner and family.owner in owners]
+    return found[0] if len(found) == 1 else UNKNOWN

@@ -1,0 +1,125 @@
+"""How one server is asked: as its family is, as it has refused to be, and as the user wants it."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pairwright.engines.asked import Asked
+from pairwright.engines.openai.body import request_body
+from pairwright.engines.openai.dialect import Dialect, adapted
+from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_at, family_listed
+from pairwright.engines.thoughts import apart, used_up
+from pairwright.records import Completion, Job, Request
+
+log = logging.getLogger(__name__)
+
+_TEXT = "judge with --protocol text"
+_LEAVE = "leave --thinking away, or switch it as this server wants it with --extra_body"
+
+
+class Useless(NamedTuple):
+    """The end of a sentence that begins with the server: why it is of no use to any request."""
+
+    why: str
+
+
+class Manner:
+    """What is known of one server, and the bodies of requests that follow from it."""
+
+    def __init__(self, model: str, url: str, shown: str, asked: Asked) -> None:
+        self._model = model
+        self._shown = shown
+        self._asked = asked
+        self._thinks: bool | None = None
+        """Whether an answer came with a thought, the last one with one or without."""
+        self.quiet = asked.thinking == "off"
+        """Whether thinking is switched off where log-probabilities are read."""
+        self.family = UNKNOWN
+        self.dialect = Dialect()
+        self._is(family_at(url))
+
+    def meet(self, listed: bytes, server: str) -> None:
+        """Take note of a server's list of models, and of what it calls itself."""
+        if self.family is UNKNOWN:
+            self._is(family_listed(listed, server))
+
+    def _is(self, family: Family) -> None:
+        self.family = family
+        self.dialect = Dialect(
+            dict(family.renamed), frozenset(family.without.split()), family.most_logprobs
+        )
+
+    def body(self, job: Job) -> dict[str, Any]:
+        """What is asked for a job, before the server's dialect is put on it."""
+        body = request_body(job, self._model)
+        thinking = self._asked.thinking
+        if thinking == "auto" and self.quiet and job.request.sampling.logprobs:
+            thinking = "off"
+        if thinking != "auto":
+            body = _merged(body, THINKING[self.family.thinking][thinking == "on"])
+        if self._asked.reasoning_effort:
+            body["reasoning_effort"] = self._asked.reasoning_effort
+        if self._asked.template:
+            body = _merged(body, {"chat_template_kwargs": self._asked.template})
+        return _merged(body, self._asked.body)
+
+    def learn(self, dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> bool:
+        """Whether a refusal of a request, said in `dialect`, says how it has to be said instead."""
+        if self.dialect != dialect:
+            return True  # learnt meanwhile, by another request
+        found = adapted(dialect, sent, reply)
+        if found is None or found[0] == dialect:
+            return False
+        self.dialect, said = found
+        if said:
+            log.warning("%s: %s", self._shown, said)
+        return True
+
+    def refused(self, field: str, *, ever_answered: bool) -> Useless | None:
+        """What follows from a refusal of a field that is not left out."""
+        thinking = {*THINKING[self.family.thinking][0], "thinking", "reasoning", "chat_template_kwargs"}
+        if field in thinking and not self._asked.template and not self._asked.body:
+            if self._asked.thinking == "auto":
+                return Useless(f"thinks before it answers, and takes no `{field}` to stop it; {_TEXT}")
+            return Useless(f"takes no `{field}`, by which thinking would be switched: {_LEAVE}")
+        if ever_answered:
+            return None
+        instead = f"; {_TEXT}" if "logprobs" in field else ""
+        return Useless(f"refuses every request for its `{field}`{instead}")
+
+    def heard(self, request: Request, completion: Completion, *, quiet: bool) -> bool | Useless:
+        """Whether an answer will do; False where the request has to be made again, now with thinking off.
+
+        `quiet` is what `self.quiet` was when the request was sent.
+        """
+        told = apart(completion)
+        thought = bool(told.reasoning or told.reasoning_tokens) or used_up(told)
+        before, self._thinks = self._thinks, thought
+        if self._asked.thinking == "on" and not thought and before is None:
+            log.warning("%s: its first answer came with no thought, although --thinking is on", self._shown)
+        if not thought or before is False:
+            return True
+        if self._asked.thinking == "off":
+            return Useless(
+                f"thinks although --thinking is off: it has no switch, or none that is known; {_LEAVE}"
+            )
+        if not request.sampling.logprobs or completion.top_logprobs:
+            return True
+        if self._asked.thinking == "on":
+            return Useless(f"is to think, and leaves no log-probabilities of an answer then; {_TEXT}")
+        if quiet:
+            return Useless(f"thinks before it answers, and that cannot be switched off there; {_TEXT}")
+        if not self.quiet:
+            self.quiet, self._thinks = True, None
+            log.warning("%s: it thinks; that is switched off where log-probabilities are read", self._shown)
+        return False
+
+
+def _merged(body: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with further fields, those inside of `chat_template_kwargs` too; None leaves one out."""
+    found = dict(body)
+    for name, value in further.items():
+        if isinstance(value, Mapping) and isinstance(found.get(name), Mapping):
+            value = _merged(found[name], value)
+        found[name] = value
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,99 @@
+"""What is asked beside the messages: in the body and the headers, and what becomes of thoughts."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asking import ask, job, openai_engine
+from faultserver import FaultServer
+from plain_server import PlainServer, reply
+
+from pairwright.errors import PairwrightError, UsageError
+
+Json = dict[str, Any]
+
+
+def test_fields_and_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    with FaultServer() as server:
+        engine = openai_engine(
+            server.url,
+            extra_body={"top_k": 20, "chat_template_kwargs": {"a": 1}},
+            extra_headers={"api-key": "$MY_KEY", "X-Org": "mine"},
+            thinking="off",
+            reasoning_effort="low",
+            chat_template_kwargs={"enable_thinking": True},
+        )
+        ask(engine, [job("hello")])
+        engine.close()
+    [seen] = server.seen
+    assert seen.body["top_k"] == 20
+    assert seen.body["reasoning_effort"] == "low"
+    assert seen.body["chat_template_kwargs"] == {"enable_thinking": True, "thinking": False, "a": 1}
+    assert (seen.headers["api-key"], seen.headers["x-org"]) == ("sk-very-secret", "mine")
+
+
+def test_a_key_in_a_header_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    with FaultServer(fault="echo=400") as server:
+        engine = openai_engine(server.url, extra_headers={"Authorization": "Bearer $MY_KEY"})
+        [completion] = ask(engine, [job("hello")])
+        engine.close()
+    assert "***" in str(completion.failure)
+    assert "sk-very-secret" not in str(completion.failure) + engine.identity
+    monkeypatch.delenv("MY_KEY")
+    with pytest.raises(UsageError, match="--extra_headers Authorization: MY_KEY is not set"):
+        openai_engine(server.url, extra_headers={"Authorization": "Bearer $MY_KEY"})
+
+
+def thinks(body: Json) -> Json:
+    """A hybrid model, which heeds the switch; the few tokens of a verdict end in its thought."""
+    on = body.get("chat_template_kwargs", {}).get("enable_thinking", True)
+    return reply(body, None if body.get("logprobs") else "A", thought="well, ") if on else reply(body, "A")
+
+
+def thinks_always(body: Json) -> Json:
+    return reply(body, None if body.get("logprobs") else "A", thought="well, ")
+
+
+def refuses(body: Json) -> Json:
+    if "chat_template_kwargs" in body:
+        return {"error": {"message": "Unrecognized request argument: chat_template_kwargs",
+                          "param": "chat_template_kwargs"}}  # fmt: skip
+    return thinks_always(body)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "said"),
+    [
+        (thinks_always, {"thinking": "off"}, "thinks although --thinking is off"),
+        (refuses, {"thinking": "off"}, "takes no `chat_template_kwargs`, by which thinking"),
+        (thinks_always, {}, "thinks before it answers, and that cannot be switched off .* --protocol text"),
+        (refuses, {}, "thinks before it answers, and takes no .*--protocol text"),
+        (thinks, {"thinking": "on"}, "is to think, and leaves no log-probabilities"),
+    ],
+)
+def test_a_thought_where_none_can_be_ends_the_run_at_once(
+    model: Callable[[Json], Json], asked: Json, said: str
+) -> None:
+    with PlainServer(model) as server:
+        engine = openai_engine(server.url, max_concurrency=1, **asked)
+        with pytest.raises(PairwrightError, match=said):
+            ask(engine, [job(f"q{i}", logprobs=2) for i in range(9)])
+        engine.close()
+    assert len(server.bodies) <= 2
+
+
+def test_thinking_is_switched_off_where_log_probabilities_are_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with PlainServer(thinks) as server, caplog.at_level(logging.WARNING):
+        engine = openai_engine(server.url, max_concurrency=2)
+        found = ask(engine, [job(f"q{i}", logprobs=2) for i in range(12)] + [job("free")])
+        engine.close()
+    assert [c.top_logprobs[0] for c in found[:-1]] == [{"A": -0.1}] * 12
+    assert found[-1].reasoning == "well, "
+    assert len(server.bodies) <= 13 + 2
+    [said] = [r.getMessage() for r in caplog.records]
+    assert "it thinks; that is switched off where log-probabilities are read" in said
