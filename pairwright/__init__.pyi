@@ -307,6 +307,7 @@ def calibrate(
     reasoning_tokens: int = ...,
     columns: _Named | None = ...,
     attacks: int = ...,
+    by: _Named | None = ...,
 ) -> Result:
     """Measure a judge on labels."""
 

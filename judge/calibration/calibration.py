@@ -1,6 +1,6 @@
 """`calibration.json`: what was measured of a judge, and whether that is enough to let it work."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,20 @@ class Calibration(Record):
     """Of the single verdicts that were right before the attack, the share that it turns round."""
     by_attack: dict[str, Rate] = Field(default_factory=dict)
     """`attack_success` of each attack."""
+    by_value: dict[str, "Beside"] = Field(default_factory=dict)
+    """Of each value of the column that is measured apart (`--by`)."""
 
 
-def measured(tables: Iterable[pa.Table], judges: dict[str, str], min_margin: float) -> Calibration:
+class Beside(Record):
+    """Agreement on some of the pairs, beside that of taking the longer answer."""
+
+    agreement: Rate
+    longest: Rate
+
+
+def measured(
+    tables: Iterable[pa.Table], judges: dict[str, str], min_margin: float, by: str | None = None
+) -> Calibration:
     """The calibration that the rows of a calibration run come to; failed rows and ties are no part."""
     import polars as pl
 
@@ -113,8 +124,22 @@ def measured(tables: Iterable[pa.Table], judges: dict[str, str], min_margin: flo
         unparsed=wilson(total["unparsed"], len(rows)),
         longest=share(by_length),
         calibration_error=calibration_error(total),
+        by_value={} if by is None else _by_value(marked, by),
         **_attacked(read),
     )
+
+
+def _by_value(marked: Sequence[tuple[dict[str, Any], float]], column: str) -> dict[str, Beside]:
+    of: dict[str, list[tuple[dict[str, Any], float]]] = {}
+    for row, p in marked:
+        value = row.get(column, row.get(f"input_{column}"))  # as one with a name of ours is carried
+        of.setdefault(str(value), []).append((row, p))
+    return {
+        value: Beside(
+            agreement=share(p for _, p in some), longest=share(longest_point(row) for row, _ in some)
+        )
+        for value, some in sorted(of.items())
+    }
 
 
 def longest_point(row: Mapping[str, Any]) -> float:

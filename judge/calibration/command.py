@@ -26,7 +26,8 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
         return None
     folder = Path(config.out)
     tables = (table for part in PARTS for table in read_tables(folder, part))
-    calibration = measured(tables, jury_identity(stage.jury, config, config), config.min_margin)
+    judges = jury_identity(stage.jury, config, config)
+    calibration = measured(tables, judges, config.min_margin, config.by)
     write_calibration(folder, calibration)
     write_card(folder, manifest)
     Console().print(calibration_table(calibration))

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from judge.jury.config import JuryConfig, names
+from pairwright.config import OPERATIONAL
 from pairwright.inputs.columns import Columns
 from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import StageConfig
@@ -19,6 +20,8 @@ class CalibrateConfig(JuryConfig, BudgetConfig, StageConfig):
     """The two columns of answers, when they have other names; `preference` then says which is better."""
     attacks: int = Field(default=0, ge=0)
     """Attacks to try on each pair that the judge gets right: words to the judge in the worse answer."""
+    by: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Column whose values are measured apart too, such as the subsets of a standing test of judges."""
 
     @property
     def wanted_columns(self) -> Columns:

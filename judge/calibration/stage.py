@@ -32,11 +32,15 @@ class CalibrateStage:
         self.roles: Mapping[str, str] = self.jury.roles
         self.templates: Mapping[str, str] = self.jury.templates
         self._wanted = config.attacks
+        self._by = config.by
         self._attacks = load_attacks()
 
     def check(self, rows: Input) -> None:
         """Every row needs two answers and a label."""
         self.jury.check(rows)
+        if self._by is not None and self._by not in rows.columns:
+            names = ", ".join(f"`{name}`" for name in rows.columns) or "none"
+            raise UsageError(f"{rows.info.path}: no column `{self._by}` (--by); beside the pairs: {names}")
         for number, row in enumerate(rows, start=1):
             if row.problem is not None:
                 continue

@@ -14,6 +14,9 @@ def calibration_table(calibration: Calibration) -> Table:
     for name, rate in _rates(calibration).items():
         if rate is not None:
             table.add_row(name, *_cells(rate))
+    for subset, beside in calibration.by_value.items():
+        table.add_row(f"agreement, {subset}", *_cells(beside.agreement))
+        table.add_row("… of taking the longer answer", *_cells(beside.longest))
     if calibration.kappa is not None:
         value, low, high = calibration.kappa
         table.add_row("Cohen's kappa", f"{value:.2f}", f"{low:.2f} – {high:.2f}", "")

@@ -87,6 +87,10 @@ def _pku(prompt: Any, a: Any, b: Any, better: Any) -> Mapping[str, Any]:
     return _compared(prompt, [a, b], better)
 
 
+def _llmbar(prompt: Any, a: Any, b: Any, label: Any) -> Mapping[str, Any]:
+    return {"prompt": prompt, "response_a": a, "response_b": b, "preference": label}
+
+
 def _nectar(prompt: Any, answers: Any, count: Any) -> Mapping[str, Any]:
     return {"prompt": prompt, "completions": answers}
 
@@ -147,6 +151,7 @@ FORMS = (
         _pku,
         "PKU-Alignment/PKU-SafeRLHF",
     ),
+    Form("llmbar", ("input", "output_1", "output_2", "label"), _llmbar, "princeton-nlp/LLMBar"),
     Form("nectar", ("prompt", "answers", "num_responses"), _nectar, "berkeley-nest/Nectar"),
     Form(
         "rated",

@@ -209,3 +209,28 @@ def test_attacks_are_many_different_and_come_equally_often():
     drawn = [a.name for n in range(400) for a in drawn_attacks(attacks, 3, f"row {n}")]
     assert min(drawn.count(a.name) for a in attacks) > 10
     assert len(drawn_attacks(attacks, 1000, "row")) == len(attacks)
+
+
+def test_subsets_are_measured_apart(tmp_path, monkeypatch):
+    """A judge by length is right on one subset and wrong on the other, as the longer answer is."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {
+            "prompt": f"q{n}",
+            "chosen": "aaa" if n < 6 else "a",
+            "rejected": "bb",
+            "label": "long" if n < 6 else "short",
+        }
+        for n in range(10)
+    ]
+    write_jsonl(tmp_path / "labelled.jsonl", rows)
+    (tmp_path / "own.py").write_text("def longer(prompt, answer, row):\n    return float(len(answer))\n")
+    command = ["calibrate", "labelled.jsonl", "--judge", "own.py:longer", "--function_processes", "1"]
+    run_command([*command, "--by", "label", "--out", "run"])
+    found = load_calibration(tmp_path / "run").by_value
+    assert {value: (b.agreement.value, b.agreement.n) for value, b in found.items()} == {
+        "long": (1.0, 6), "short": (0.0, 4),
+    }  # fmt: skip
+    assert found["short"].longest.value == 0
+    with pytest.raises(UsageError, match=r"no column `subset` \(--by\); beside the pairs: `label`"):
+        run_command([*command, "--by", "subset", "--out", "other"])

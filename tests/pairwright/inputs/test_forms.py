@@ -91,6 +91,14 @@ def test_attributes_are_scores(tmp_path: Path) -> None:
     assert [row.answer for row in Input(str(path), Columns(), None)] == [WARM, COLD]
 
 
+def test_labelled_pairs_of_a_test_of_judges(tmp_path: Path) -> None:
+    row = {"input": ASKED[0]["content"], "output_1": COLD, "output_2": WARM, "label": 1}
+    [found] = records(str(write_jsonl(tmp_path / "rows.jsonl", [row])))
+    assert found == {
+        "prompt": ASKED[0]["content"], "response_a": COLD, "response_b": WARM, "preference": 1,
+    }  # fmt: skip
+
+
 def test_requests_of_a_batch_are_prompts(tmp_path: Path) -> None:
     request = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions"}
     path = write_jsonl(tmp_path / "rows.jsonl", [request | {"body": {"model": "m", "messages": ASKED}}])
