@@ -127,8 +127,9 @@ class ScoredPairsConfig(Config):
     group: ClassVar[str] = "Pairs"
 
     pairs: PairsName = "best_worst"
-    """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, or each
-    over the next (`adjacent`). All pairs of a prompt come from one forward pass, in one update."""
+    """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, each over the
+    next (`adjacent`), or best over the one nearest to mean − 2σ of the scores (`mean_minus_2sd`). All pairs
+    of a prompt come from one forward pass, in one update."""
 
 
 class ReadPairsConfig(Config):

@@ -13,7 +13,7 @@ from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.inputs.layouts import what_it_holds
 from pairwright.records import Record
 
-MEASURED = ("calibration", "winrate", "evaluation", "reward")
+MEASURED = ("calibration", "winrate", "evaluation", "reward", "selection")
 """Names of JSON files in which commands leave what they measured."""
 
 
@@ -30,6 +30,8 @@ class Figures(Record):
     """`evaluation.json`: pass rates of models, and their differences."""
     reward: dict[str, Any] | None = None
     """`reward.json`, of a reward model."""
+    selection: dict[str, Any] | None = None
+    """`selection.json`: what each rule took, and measures of all pairs and of kept ones."""
     training: TrainingFigures | None = None
     in_words: str = ""
     """What training did, in two sentences."""

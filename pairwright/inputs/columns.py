@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pairwright.errors import UsageError
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "conversations", "conversation")
-PairsName = Literal["best_worst", "all", "adjacent"]
+PairsName = Literal["best_worst", "all", "adjacent", "mean_minus_2sd"]
 """Pairs that scored answers to a prompt make."""
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
 LISTS = ("completions", "responses", "generations", "answers", "outputs", "candidates")

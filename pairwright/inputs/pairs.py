@@ -4,8 +4,9 @@
 Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, pairwise
+from statistics import fmean, pstdev
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -90,19 +91,32 @@ def _pairs_of(name: str, pairs: PairsName, margins: bool) -> Iterator[PairRow | 
         raise UsageError(f"{name}: no pairs in it; if it is a run, none of its rows was kept")
 
 
-def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
-    """The pairs that scored answers make: best over worst, every better over every worse, or each
-    over the next. A row of one answer makes one pair, which is tied with itself."""
-    places = range(len(row.answers))
+def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int, int]]:
+    """The pairs that scored answers make, as places among the scores, which fall: best over worst, every
+    better over every worse, each over the next, or best over the one nearest to μ − 2σ of the scores.
+
+    The last is of Xiao et al. 2025 (https://arxiv.org/abs/2502.16825): the worst of many answers is so far
+    off that little is learnt from it. One answer makes one pair, which is tied with itself.
+    """
+    places = range(len(scores))
     match pairs:
         case "all":
             chosen = list(combinations(places, 2))
         case "adjacent":
             chosen = list(pairwise(places))
+        case "mean_minus_2sd" if len(scores) > 1:
+            wanted = fmean(scores) - 2 * pstdev(scores)
+            chosen = [(0, min(places[1:], key=lambda place: abs(scores[place] - wanted)))]
         case _:
             chosen = []
-    for better, worse in chosen or [(0, places[-1])]:
-        name = row.row_id if pairs == "best_worst" else f"{row.row_id} {better + 1}>{worse + 1}"
+    return chosen or [(0, places[-1])]
+
+
+def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
+    """The pairs that scored answers make (`places_of_pairs`)."""
+    several = pairs in ("all", "adjacent")
+    for better, worse in places_of_pairs(row.scores, pairs):
+        name = f"{row.row_id} {better + 1}>{worse + 1}" if several else row.row_id
         best, worst = (Message(role="assistant", content=row.answers[place]) for place in (better, worse))
         yield PairRow(name, row.prompt, best, worst, tied=row.scores[better] == row.scores[worse])
 

@@ -13,6 +13,7 @@ from pairwright.records import KEPT
 from pairwright.reports.evaluations import evaluations
 from pairwright.reports.examples import Shown, fitted
 from pairwright.reports.sections import judging, measure_charts, round_charts, training_charts
+from pairwright.reports.selections import selections
 from pairwright.terminal.text import printable
 
 _HERE = Path(__file__).parent
@@ -47,6 +48,7 @@ def render(figures: Sequence[Figures], examples: list[Shown]) -> str:
         histograms=measure_charts(figures),
         judging=judging(figures),
         evaluations=evaluations(figures),
+        selections=selections(figures),
         training=training_charts(figures),
         rounds=round_charts(figures),
         rows=shown,

@@ -104,6 +104,7 @@ def status_table(folder: Path, manifest: Manifest) -> Table:
 def tables_of(figures: "Figures") -> list[Table]:
     """The figures as people read them."""
     from pairwright.reports.evaluations import by_model
+    from pairwright.reports.selections import in_numbers
 
     found: list[Table] = []
     if (rows := figures.rows) is not None:
@@ -132,6 +133,7 @@ def tables_of(figures: "Figures") -> list[Table]:
         "win rate": figures.winrate,
         "evaluation": by_model(figures.evaluation) if figures.evaluation else None,
         "reward model": figures.reward,
+        "selection": in_numbers(figures.selection) if figures.selection else None,
     }
     found += [_measured(title, values) for title, values in measured.items() if values]
     if figures.training is not None:

@@ -18,6 +18,7 @@ from pairwright.folders.manifest import InputInfo, Manifest
 from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
 from pairwright.records import BAD_ROW, KEPT, Outcome
 from pairwright.reports.card import write_card
+from pairwright.sift.scored import ScoredRows
 from pairwright.sift.whole import WholeRow, WholeRows
 from pairwright.versions import versions
 
@@ -70,17 +71,19 @@ def write_run(
     stage: str,
     config: SiftConfig,
     folder: Path,
-    rows: WholeRows,
+    rows: WholeRows | ScoredRows,
     outcomes: Iterable[Outcome],
     items: int,
     also: Mapping[str, str] = MappingProxyType({}),
     schema: pa.Schema | None = None,
+    started: float | None = None,
 ) -> Manifest:
     """Write outcomes, `items` of them, as the run folder of a stage that asks no engine.
 
     They have the columns of `rows`, or those of `schema`. Of a folder that is finished none is asked for.
+    The work began when `time.monotonic()` was `started`; with the writing, if that is not given.
     """
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
     planned = Manifest(
         stage=stage,
         versions=versions(),

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.sift.folder import SiftConfig
-from train.config import split_commas
+from train.config import ScoredPairsConfig, split_commas
 
 
 class MeasuresConfig(Config):
@@ -73,6 +73,9 @@ class QuotasConfig(Config):
     """Drop pairs that share this many of their runs of three words with one that ranks before."""
     max_per: tuple[str, ...] = ()
     """`COLUMN:N`: at most N pairs of each value of a column; several with commas."""
+    shares: str | None = None
+    """`COLUMN:VALUE=SHARE,VALUE=SHARE`: as many pairs as there can be with these shares of them; what is
+    left of 1 is for all other values."""
     stratify: str | None = None
     """Column whose values take turns in `top` and `budget_tokens`, so that all have a part."""
     top: int | None = Field(default=None, gt=0)
@@ -99,15 +102,37 @@ class QuotasConfig(Config):
             found[column] = int(number)
         return found
 
+    @property
+    def mixture(self) -> tuple[str, dict[str, float]]:
+        """A column, and the share of the pairs that each of its values has; "" where none is asked for."""
+        if self.shares is None:
+            return "", {}
+        column, _, parts = self.shares.partition(":")
+        found = {}
+        for part in parts.split(","):
+            value, _, share = part.rpartition("=")
+            try:
+                found[value.strip()] = float(share)
+            except ValueError:
+                found[value.strip()] = 0.0
+        if not column or not all(found) or not all(0 < share <= 1 for share in found.values()):
+            raise UsageError(
+                f"--shares {self.shares}: say COLUMN:VALUE=SHARE,VALUE=SHARE, such as source:web=0.7, with "
+                "shares above 0 and at most 1"
+            )
+        if sum(found.values()) > 1 + 1e-9:
+            raise UsageError(f"--shares {self.shares}: the shares add up to more than 1")
+        return column, found
+
     @model_validator(mode="after")
     def _refuse_bad_quotas(self) -> "QuotasConfig":
-        _ = self.caps
+        _ = self.caps, self.mixture
         if self.stratify is not None and self.top is None and self.budget_tokens is None:
             raise UsageError("--stratify says who takes turns: give --top N or --budget_tokens N beside it")
         return self
 
 
-class SelectConfig(QuotasConfig, RulesConfig, MeasuresConfig, SiftConfig):
+class SelectConfig(ScoredPairsConfig, QuotasConfig, RulesConfig, MeasuresConfig, SiftConfig):
     """Keep the pairs that are worth training on, by what a model makes of each, and say what was dropped.
 
     Example: pairwright select runs/pairs --model smollm2 --max_ches_quantile 0.5 --out runs/selected

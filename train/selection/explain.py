@@ -54,6 +54,11 @@ RULES = {
         "Caps how many pairs one source, topic or model may give, lest one be all that is learnt.",
         "Mixing by count per source: OLMo 3, arXiv 2512.13961, appendix A.6.2",
     ),
+    "shares": (
+        "Mixes sources, or strong and weak models, in parts that you decide: of the four answers that "
+        "OLMo 3 compares, two are from weak models.",
+        "OLMo 3, arXiv 2512.13961, section 5.3",
+    ),
     "stratify": ("Lets all values of a column take turns, so that the first pairs are some of each.", ""),
     "top": (
         "Keeps a number of pairs. More is not always better: OLMo 3's scores peak at 75 to 100 "

@@ -13,7 +13,7 @@ from torch import nn
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.keyed import KeyedNumbers, shared_folder
 from train.data.pairs import Pair
-from train.data.split import ids_digest
+from train.data.split import ids_digest, most_tokens
 from train.devices.accelerator import accelerator_for
 from train.devices.processes import say
 from train.forward.logprobs import answers_of
@@ -59,6 +59,13 @@ def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Flo
                 store.add([key for key, _ in chunk], *zip(*new, strict=True))
     table = np.array([found[key] for key in keys], dtype=np.float64).reshape(len(pairs), -1)
     return dict(zip(ModelMeasures._fields, table.T, strict=True))
+
+
+def most_tokens_of(config: SelectConfig) -> int:
+    """Most tokens of a prompt with an answer that the models can be asked of, `max_length` at most."""
+    if config.model is None:
+        return config.max_length
+    return most_tokens(_training(config, config.model).model_copy(update={"ref_model": config.ref_model}))
 
 
 def reference_logps(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:

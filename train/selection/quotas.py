@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from pairwright.errors import UsageError
 from pairwright.sift.dedup import DedupConfig, Duplicates
 from pairwright.sift.whole import WholeRow
 from train.selection.config import SelectConfig
@@ -57,6 +58,8 @@ class Quotas:
             ranked = self._without_near(ranked, rows, config.near)
         for column, most in config.caps.items():
             ranked = self._capped(ranked, column, most)
+        if config.shares is not None:
+            ranked = self._mixed(ranked)
         if config.stratify is not None:
             ranked = in_turns(ranked, self._labels[config.stratify])
         if config.top is not None:
@@ -89,6 +92,30 @@ class Quotas:
             else:
                 reasons[place] = f"{most:,} pairs with `{column}` {value!r} rank before it: {flag}"
         self._take(flag, "over_cap", reasons)
+        return kept
+
+    def _mixed(self, ranked: Sequence[int]) -> list[int]:
+        """As many pairs as there can be with the shares asked for: the first of each value."""
+        column, wanted = self._config.mixture
+        flag, rest = f"--shares {self._config.shares}", 1 - sum(wanted.values())
+        kinds = [v if (v := self._labels[column][place]) in wanted else None for place in ranked]
+        there = Counter(kinds)
+        missing = next((value for value in wanted if not there[value]), None)
+        if missing is not None:
+            raise UsageError(f"{flag}: no pair that is left has `{column}` {missing!r}")
+        shares = wanted | ({None: rest} if rest > 1e-9 and there[None] else {})
+        total = min(there[value] / share for value, share in shares.items())
+        total = min(total, self._config.top or total)
+        room = Counter({value: int(share * total + 1e-9) for value, share in shares.items()})
+        kept, reasons = [], {}
+        for place, kind in zip(ranked, kinds, strict=True):
+            room[kind] -= 1
+            if room[kind] >= 0:
+                kept.append(place)
+            else:
+                value = self._labels[column][place]
+                reasons[place] = f"its share of pairs with `{column}` {value!r} is full: {flag}"
+        self._take(flag, "over_share", reasons)
         return kept
 
     def _spend(self, ranked: Sequence[int], tokens_P: Floats, budget: int) -> None:

@@ -1,5 +1,6 @@
 """`pairwright select`: pairs measured, rules applied, and an ordinary run folder of it."""
 
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from pairwright.folders.shards import check_run_folder
 from pairwright.models.loading import load_tokenizer
 from pairwright.records import KEPT, Outcome, content_hash
 from pairwright.sift.folder import write_run
+from pairwright.sift.scored import ScoredRows, are_scored
 from pairwright.sift.whole import WholeRows
 from train.models.language import model_identity
 from train.selection.config import SelectConfig
@@ -28,7 +30,7 @@ WEIGHT = "weight"
 class Selection:
     """A selection at work: what is read, what becomes of each pair, and in which order they are written."""
 
-    def __init__(self, config: SelectConfig, rows: WholeRows) -> None:
+    def __init__(self, config: SelectConfig, rows: WholeRows | ScoredRows) -> None:
         self._config = config
         self._rows = rows
 
@@ -53,6 +55,8 @@ class Selection:
         rank_by = config.rank_by or config.order_by
         ranked = [p for p in ranking(rank_by, table.numbers, len(found)) if found[p] is None]
         wanted = dict.fromkeys(config.caps, "--max_per")
+        if config.shares is not None:
+            wanted[config.mixture[0]] = "--shares"
         if config.stratify is not None:
             wanted[config.stratify] = "--stratify"
         quotas = Quotas(config, {c: table.labels(c, setting) for c, setting in wanted.items()})
@@ -122,16 +126,35 @@ def select(config: SelectConfig) -> Manifest | None:
         return None
     if not config.inputs or not config.out:
         raise UsageError("name the pairs, and the folder to write: pairwright select PAIRS --out RUN")
-    folder = Path(config.out)
+    folder, started = Path(config.out), time.monotonic()
     check_run_folder(folder)
-    rows = config.rows
+    rows = rows_of(config)
     selection = Selection(config, rows)
     if not _finished(folder):
         _ = selection.kept  # what is wrong shows before anything is written
     return write_run(
-        "select", config, folder, rows, selection.outcomes(), rows.info.rows, _also(config),
+        "select",
+        config,
+        folder,
+        rows,
+        selection.outcomes(),
+        rows.info.rows,
+        _also(config),
         selection.schema(),
-    )  # fmt: skip
+        started,
+    )
+
+
+def rows_of(config: SelectConfig) -> WholeRows | ScoredRows:
+    """The pairs that are given, or those that the scored answers make which are given."""
+    names = [name if config.split is None else f"{name}:{config.split}" for name in config.inputs]
+    if are_scored(names):
+        return ScoredRows(names, config.pairs, config.limit)
+    if config.pairs != "best_worst":
+        raise UsageError(
+            f"--pairs {config.pairs}: {', '.join(names)} holds pairs already, not scored answers"
+        )
+    return config.rows
 
 
 def _also(config: SelectConfig) -> dict[str, str]:

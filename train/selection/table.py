@@ -15,19 +15,20 @@ from pairwright.inputs.pairs import PairRow
 from pairwright.models.loading import load_tokenizer
 from pairwright.records import BAD_ROW, Message
 from pairwright.sift.whole import WholeRow
-from train.data.pairs import IDENTICAL, Pair, drop_reason, encode_pair
+from train.data.pairs import IDENTICAL, TIED, Pair, drop_reason, encode_pair
 from train.data.split import EMPTY, TOO_LONG
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats, ModelMeasures, dcrm, implicit_margin, token_distance
-from train.selection.measuring import model_measures, reference_logps
+from train.selection.measuring import model_measures, most_tokens_of, reference_logps
 from train.selection.rules import Verdict, columns_wanted
 
 COUNTED = ("tokens_prompt", "tokens_chosen", "tokens_rejected", "length_difference")
 """Numbers that need a tokenizer: tokens, and how many more of them chosen has."""
 _REASONS = {
     EMPTY: "an answer is empty, or the prompt is",
+    TIED: "both answers have the same score, or there is one alone",
     IDENTICAL: "both answers are the same",
-    TOO_LONG: "prompt and answer have more than {} tokens: --max_length",
+    TOO_LONG: "prompt and answer have more than {} tokens (--max_length)",
 }
 _MODEL_MEASURES = frozenset({"ches", "ches_normalized"})
 SIDES = ("chosen", "rejected")
@@ -66,6 +67,7 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
     """
     held = list(rows)
     tokenizer = None if (name := config.model or config.tokenizer) is None else load_tokenizer(name)
+    longest = most_tokens_of(config)
     unfit: dict[int, Verdict] = {}
     places, pairs = [], []
     for place, row in enumerate(held):
@@ -74,9 +76,9 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
             continue
         pair_row = _pair_row(row)
         pair = None if tokenizer is None else encode_pair(pair_row, tokenizer)
-        reason = _unfit(pair_row) if pair is None else drop_reason(pair_row, pair, config.max_length)
+        reason = _unfit(pair_row) if pair is None else drop_reason(pair_row, pair, longest)
         if reason:
-            unfit[place] = Verdict(reason, _REASONS[reason].format(config.max_length))
+            unfit[place] = Verdict(reason, _REASONS[reason].format(longest))
         else:
             places.append(place)
             pairs.append(pair)
@@ -134,13 +136,17 @@ def _pair_row(row: WholeRow) -> PairRow:
             )
         said[side] = Message(**messages[-1])
     prompt = tuple(Message(**message) for message in row.columns["prompt"])
-    return PairRow(row.columns["row_id"], prompt, said["chosen"], said["rejected"])
+    scores = [row.columns.get(f"{side}_score") for side in SIDES]
+    tied = None not in scores and scores[0] == scores[1]
+    return PairRow(row.columns["row_id"], prompt, said["chosen"], said["rejected"], tied=tied)
 
 
 def _unfit(row: PairRow) -> str | None:
     """Why a pair cannot be trained on, as far as text says so."""
     if not row.chosen.content.strip() or not row.rejected.content.strip():
         return EMPTY
+    if row.tied:
+        return TIED
     return IDENTICAL if row.chosen.content == row.rejected.content else None
 
 

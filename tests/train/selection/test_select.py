@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -126,6 +127,30 @@ def test_values_of_a_column_take_turns_and_a_budget_of_tokens_is_kept(folder, mo
     assert statuses(folder / "spent")["row2"] == "over_budget"
 
 
+def test_shares_of_a_mixture_are_kept_to_and_what_is_too_many_is_named(folder):
+    select(config(folder, rank_by="margin:desc", shares="source:a=0.25"))
+    found = statuses(folder / "out")
+    assert Counter(row["source"] for row in kept(folder / "out")) == {"a": 1, "b": 3}
+    assert (found["row0"], found["row1"], found["row2"]) == ("kept", "over_share", "over_share")
+    select(config(folder, "all", rank_by="margin:desc", shares="source:a=0.5,b=0.5", top=2))
+    assert {row["row_id"] for row in kept(folder / "all")} == {"row0", "row3"}
+
+
+def test_the_report_says_what_each_rule_took_and_shows_both_ends(folder, capfd):
+    rows = [*ROWS, pair(7, "<script>alert(1)</script>", "<b>no</b>", margin=0.95, source="<i>")]
+    write_jsonl(folder / "pairs.jsonl", rows)
+    select(config(folder, min_margin=0.4, rank_by="margin:desc", top=3))
+    code, _, err = run(capfd, "report", str(folder / "out"), "--out", str(folder / "page.html"))
+    assert (code, err) == (0, ""), err
+    page = (folder / "page.html").read_text()
+    assert re.search(r"<th>--min_margin 0.4</th><td>margin</td><td>0.4</td><td>3</td>", page)
+    assert re.search(r"<th>--top 3</th><td>the order</td><td>–</td><td>1</td>", page)
+    assert "Pairs at both ends of margin" in page
+    assert "<script>alert(1)" not in page
+    code, out, _ = run(capfd, "stats", str(folder / "out"))
+    assert (code, "taken by --top 3" in out) == (0, True)
+
+
 def test_near_repeats_are_dropped_for_the_one_that_ranks_first(folder):
     rows = [pair(n, "one two three four five six seven" + " eight" * n, "no", margin=n) for n in range(2)]
     rows = [row | {"prompt": "say all of it, and all of it again"} for row in rows]
@@ -204,11 +229,13 @@ def test_the_command_explains_and_refuses(folder, capfd):
     code, out, _ = run(capfd, "select", "--explain", "--max_ches_quantile", "0.5")
     assert (code, "2410.08847" in out, "OLMo" in out) == (0, True, False)
     code, out, _ = run(capfd, "select", "--explain")
-    assert (code, out.count("\n--") + out.startswith("--")) == (0, 15)
+    assert (code, out.count("\n--") + out.startswith("--")) == (0, 16)
     for argv, said in (
         ([], "name the pairs, and the folder to write"),
         (["--max_ches_quantile", "1"], "max_ches_quantile"),
         (["--max_per", "source"], "say COLUMN:N"),
+        (["--shares", "source"], "say COLUMN:VALUE=SHARE"),
+        (["--shares", "source:a=0.7,b=0.6"], "add up to more than 1"),
         (["--stratify", "source"], "give --top N or --budget_tokens N"),
         (["--min_margin", "2", "--max_margin", "1"], "no pair is between"),
         (["--ref_model", "smollm2"], "name that too, with --model"),

@@ -1,0 +1,80 @@
+"""Pairs that scored answers make, as rows."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from pairwright.errors import UsageError
+from pairwright.folders.manifest import InputInfo
+from pairwright.inputs.columns import PairsName
+from pairwright.inputs.pairs import places_of_pairs
+from pairwright.inputs.rows import input_sha256
+from pairwright.inputs.scored import RankedRow, is_scored, read_ranked
+from pairwright.inputs.sources import open_source
+from pairwright.records import prompt_hash
+from pairwright.schema import CONVERSATION
+from pairwright.sift.whole import Joined, WholeRow
+
+
+def are_scored(names: Sequence[str]) -> bool:
+    """Whether sources hold answers with scores or ranks. Raises `UsageError` where some do, others not."""
+    found = {name: _is_scored(name) for name in names}
+    if len(set(found.values())) > 1:
+        scored, pairs = (next(n for n, is_one in found.items() if is_one == kind) for kind in (True, False))
+        raise UsageError(f"{scored} holds scored answers and {pairs} holds pairs; name one kind")
+    return any(found.values())
+
+
+def _is_scored(name: str) -> bool:
+    source = open_source(name)
+    records = (record for _, record in source.readable() if not isinstance(record, UsageError))
+    first = next(records, None)
+    return first is not None and is_scored(first, source.own)
+
+
+class ScoredRows:
+    """Pairs of scored answers, one row each, with both scores and their difference as the margin."""
+
+    schema = pa.schema(
+        [
+            ("row_id", pa.string()),
+            ("prompt_id", pa.string()),
+            ("prompt", CONVERSATION),
+            ("chosen", CONVERSATION),
+            ("rejected", CONVERSATION),
+            ("chosen_score", pa.float64()),
+            ("rejected_score", pa.float64()),
+            ("margin", pa.float64()),
+        ]
+    )
+
+    def __init__(self, sources: Sequence[str], pairs: PairsName, limit: int | None) -> None:
+        """`limit` is the most pairs in all. Raises `UsageError`, naming it, for a row without a score."""
+        self._sources, self._pairs, self._limit = tuple(sources), pairs, limit
+        joined = Joined([open_source(name) for name in sources])
+        count = sum(1 for _ in self.whole())
+        self.info = InputInfo(path=", ".join(sources), sha256=input_sha256(joined, limit), rows=count)
+
+    def whole(self) -> Iterator[WholeRow]:
+        """Every pair, prompts in the order in which they first stand. A prompt of one answer makes
+        one of it and itself, whose margin is 0 like that of all ties."""
+        found = (pair for row in read_ranked(self._sources) for pair in self._of(row))
+        return islice(found, self._limit)
+
+    def _of(self, row: RankedRow) -> Iterator[WholeRow]:
+        for better, worse in places_of_pairs(row.scores, self._pairs):
+            high, low = row.scores[better], row.scores[worse]
+            row_id = f"{row.row_id} {better + 1}>{worse + 1}"
+            columns: dict[str, Any] = {
+                "row_id": row_id,
+                "prompt_id": prompt_hash(row.prompt),
+                "prompt": [message.model_dump() for message in row.prompt],
+                "chosen": [{"role": "assistant", "content": row.answers[better]}],
+                "rejected": [{"role": "assistant", "content": row.answers[worse]}],
+                "chosen_score": high,
+                "rejected_score": low,
+                "margin": high - low,
+            }
+            yield WholeRow(row_id, columns)
