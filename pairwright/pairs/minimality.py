@@ -6,6 +6,7 @@ edit: code is right or wrong by its indentation. Distances are computed by rapid
 """
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
@@ -19,8 +20,26 @@ _UNSPACED = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # kana
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
 )
-WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
-"""A token: a word, or a mark; in scripts without spaces, where a sentence is one `\\w+`, a character."""
+_BLOCKS = ((0x300, 0x1E00), (0x1AB0, 0x1B00), (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B))
+_MARKS = "".join(
+    chr(code)
+    for block in (*_BLOCKS, (0xFE00, 0xFE10), (0xFE20, 0xFE30))
+    for code in range(*block)
+    if unicodedata.category(chr(code)).startswith("M")
+)
+"""Signs that belong to the character before them: vowels of Indic scripts, harakat, accents; no `\\w`."""
+_JOINERS = "\u200c\u200d"
+_LETTER = rf"[^\W{_UNSPACED}]"
+WORD = re.compile(
+    rf"[{_UNSPACED}][{_MARKS}]*"
+    rf"|{_LETTER}+(?:[{_MARKS}{_JOINERS}]+{_LETTER}*)*"
+    "|[\U0001f1e6-\U0001f1ff]{2}"  # a flag
+    rf"|[^\w\s](?:[{_MARKS}\U0001f3fb-\U0001f3ff]|\u200d[^\w\s])*"  # one emoji, however many parts it has
+)
+"""A token: a word, or a mark; in scripts without spaces, where a sentence is one `\\w+`, a character.
+
+A sign that belongs to a character is never a token of its own.
+"""
 
 
 Stretch = tuple[int, int, int]

@@ -110,13 +110,29 @@ def test_nothing_is_measured_without_dividing_by_it(
         ("слово ελληνικά", ["слово", "ελληνικά"]),
         ("GPT模型4", ["GPT", "模", "型", "4"]),
         ("a\u00a0b\u2028c", ["a", "b", "c"]),
-        ("👩\u200d🚀", ["👩", "\u200d", "🚀"]),
+        ("👩\u200d🚀 👍🏽! ❤\ufe0f 🇩🇪🇫🇷", ["👩\u200d🚀", "👍🏽", "!", "❤\ufe0f", "🇩🇪", "🇫🇷"]),
+        ("किताब मेज़ पर है।", ["किताब", "मेज़", "पर", "है", "।"]),
+        ("தமிழ் மொழி", ["தமிழ்", "மொழி"]),
+        ("كَتَبَ الوَلَدُ", ["كَتَبَ", "الوَلَدُ"]),
+        ("می\u200cخواهم بروم", ["می\u200cخواهم", "بروم"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("น้ำดื่ม", ["น้", "ำ", "ดื่", "ม"]),
+        ("cafe\u0301s", ["cafe\u0301s"]),
     ],
 )
 def test_tokens_are_words_marks_and_characters_of_scripts_without_spaces(
     text: str, tokens: list[str]
 ) -> None:
     assert WORD.findall(text) == tokens
+
+
+def test_one_changed_word_of_a_hindi_sentence_is_one_edit() -> None:
+    """Vowel signs are no tokens: five words and a danda, one of them changed."""
+    before, after = "यह किताब बहुत अच्छी है।", "यह किताब बहुत पुरानी है।"
+    found = measure(after, before, original=before)
+    assert (found.token_levenshtein, found.kept_share) == (1, 5 / 6)
+    [span] = found.changed_spans
+    assert before[span.rejected_start : span.rejected_end] == "अच्छी"
 
 
 def test_one_changed_character_of_a_chinese_sentence_is_a_small_edit() -> None:
