@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from pydantic import Field
 from rich.console import Console
 from rich.text import Text
@@ -23,7 +22,7 @@ from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
-from pairwright.reports.card import CARD, front_matter
+from pairwright.reports.card import CARD, front_matter, with_front_matter
 from pairwright.schema import CONVERSATION
 
 RECORD = "export.json"
@@ -182,12 +181,8 @@ def _card(config: ExportConfig, chosen: Format, written: int) -> str:
     if source.is_file():
         body = source.read_text().partition("\n---\n")[2].strip()
         made = "\n" + body.replace("\n# ", "\n## ", 1).replace("# ", "## ", 1) + "\n"
-    head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     use = chosen.use.replace("DIR", config.push_to_hub or str(config.out))
-    return f"""---
-{head}---
-
-# {config.out.absolute().name}
+    body = f"""# {config.out.absolute().name}
 
 {written:,} rows for {config.to}, written by `pairwright export`.
 
@@ -195,6 +190,7 @@ def _card(config: ExportConfig, chosen: Format, written: int) -> str:
 {use}
 ```
 {made}"""
+    return with_front_matter(body, front, of="dataset")
 
 
 def _said(left_out: Mapping[str, int]) -> str:

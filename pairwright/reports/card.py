@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -40,13 +41,22 @@ def write_card(folder: Path, manifest: Manifest) -> None:
 
 
 def front_matter(card: Path) -> dict[str, Any]:
-    """The YAML at the head of a card; nothing where there is none that can be read."""
+    """Read the YAML at the head of a card; nothing where there is none that can be read."""
+    from huggingface_hub.repocard import metadata_load
+
     try:
-        found = re.match(r"---\n(.*?)\n---\n", card.read_text(), re.DOTALL)
-        fields = yaml.safe_load(found[1]) if found else None
+        fields = metadata_load(card) or {}
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return fields if isinstance(fields, dict) else {}
+    return {str(name): value for name, value in fields.items()}
+
+
+def with_front_matter(body: str, front: Mapping[str, Any], *, of: Literal["model", "dataset"]) -> str:
+    """Put YAML at the head of a card's text, as the hub's client writes it, in the order given."""
+    from huggingface_hub import DatasetCardData, ModelCardData
+
+    data = (ModelCardData if of == "model" else DatasetCardData)(**front)
+    return f"---\n{data.to_yaml(original_order=list(front))}\n---\n\n{body.lstrip()}"
 
 
 def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
@@ -68,9 +78,8 @@ def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
     }
     example = _example(folder, manifest)
     fence = _fence(example["prompt"] + example["text"]) if example else ""
-    return environment.get_template("card.md.j2").render(
-        front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
-        front_fields=front,
+    body = environment.get_template("card.md.j2").render(
+        front=front,
         name=folder.absolute().name,
         rows=rows,
         calibration=_calibration(folder, manifest),
@@ -83,6 +92,7 @@ def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
         gate=_json(manifest.gate) if manifest.gate else "",
         settings=_json(manifest.semantic),
     )
+    return with_front_matter(body, front, of="dataset")
 
 
 def _calibration(folder: Path, manifest: Manifest) -> dict[str, Any] | None:

@@ -10,26 +10,23 @@ from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
 from pairwright.folders.shards import check_run_folder
 from pairwright.records import content_hash
-from pairwright.reports.card import CARD
+from pairwright.reports.card import CARD, with_front_matter
 from pairwright.sift.folder import SiftConfig, kept, write_run
 from pairwright.sift.shingles import folded
 from pairwright.sift.whole import WholeRow
 
 PARTS = ("train", "test")
-_CARD = """---
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: train/data/*.parquet
-  - split: test
-    path: test/data/*.parquet
-tags:
-- pairwright
----
-
-Two parts that have no prompt in common. `datasets.load_dataset` on this folder loads both, as `train`
-and `test`. Each is a run folder too, and its own `README.md` says how it was made.
+_FRONT = {
+    "configs": [
+        {
+            "config_name": "default",
+            "data_files": [{"split": part, "path": f"{part}/data/*.parquet"} for part in PARTS],
+        }
+    ],
+    "tags": ["pairwright"],
+}
+_CARD = """Two parts that have no prompt in common. `datasets.load_dataset` on this folder loads both,
+as `train` and `test`. Each is a run folder too, and its own `README.md` says how it was made.
 """
 
 
@@ -67,7 +64,8 @@ def split(config: SplitConfig) -> None:
         outcomes = (kept(row) for row in rows.whole() if part_of(row, config) == part)
         write_run(f"split ({part})", config, folder, rows, outcomes, counts[part])
         Console().print(Text(f"{folder}: {counts[part]:,} rows"))
-    write_durably(Path(config.out) / CARD, _CARD.encode())
+    card = with_front_matter(_CARD, _FRONT, of="dataset")
+    write_durably(Path(config.out) / CARD, card.encode())
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:

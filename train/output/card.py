@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pairwright.figures.training import Curve, TrainingFigures, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.durable import write_durably
+from pairwright.reports.card import CARD, with_front_matter
 from train.output.record import RunRecord
 
-CARD = "README.md"
 _COLUMNS = 5
 _CURVES = (
     "loss",
@@ -53,10 +51,7 @@ def _card(name: str, record: RunRecord, figures: TrainingFigures) -> str:
         how = f"with `{config['loss']}` (beta {config['beta']:g}) by `pairwright train`"
     settings = "\n".join(f"| `{name}` | `{value}` |" for name, value in changed.items())
     words = in_words(figures)
-    return f"""---
-{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---
-
-# {name}
+    body = f"""# {name}
 
 {"A LoRA adapter of " if adapter else ""}`{config["model"]}`, trained on preference pairs
 {how}. {words}
@@ -83,6 +78,7 @@ Log-ratios are in nats a whole answer, against the model as it was at the start;
 
 {", ".join(f"{name} {version}" for name, version in record.versions.items())}.
 """
+    return with_front_matter(body, front, of="model")
 
 
 def _table(curves: dict[str, Curve], title: str) -> str:
