@@ -15,7 +15,8 @@ from typing import Any
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs.sources import open_source
 from pairwright.pairs.minimality import Minimality, measure
-from revise.gates import Candidate, GateConfig, Verdict, check
+from pairwright.records import Ending
+from revise.gates import GateConfig, Revision, check
 
 MEASURES = ("kept_share", "edit_distance", "jaccard", "char_levenshtein", "common_prefix", "length_ratio")
 
@@ -40,14 +41,14 @@ def main() -> None:
         print(f"| `{status}` | {count} of {len(verdicts)} | {examples[status] or '–'} |")
 
 
-def gated(pairs: str, *, worsened: bool) -> tuple[list[Minimality], list[Verdict]]:
+def gated(pairs: str, *, worsened: bool) -> tuple[list[Minimality], list[Ending]]:
     """Measures of every pair, and what the default gates say of it."""
     measures, verdicts = [], []
     for where, row in open_source(pairs):
         chosen, rejected = (text_of(row.get(side), f"{where}: `{side}`") for side in ("chosen", "rejected"))
         original, revision = (chosen, rejected) if worsened else (rejected, chosen)
         measures.append(measure(chosen, rejected, original=original))
-        verdicts.append(check(Candidate(original, revision, measures[-1]), GateConfig()))
+        verdicts.append(check(Revision(original, revision, measures[-1]), GateConfig()))
     if not measures:
         raise UsageError(f"{pairs}: holds no pairs")
     return measures, verdicts

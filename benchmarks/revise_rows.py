@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pairwright.pairs.minimality import measure
 from revise import ReviseConfig, revise
-from revise.gates import Candidate, GateConfig, check
+from revise.gates import GateConfig, Revision, check
 from revise.rewriting import parse_revision
 
 ANSWER = "The sum of {n} and one is easy to find: it is {n}, as everybody knows who can count. " * 4
@@ -65,7 +65,7 @@ def timed_bare(answers: list[str], reply: str) -> float:
         revision = parse_revision(reply, answer)
         assert revision is not None
         measures = measure(revision.text, answer, original=answer)
-        check(Candidate(answer, revision.text, measures), gates)
+        check(Revision(answer, revision.text, measures), gates)
     return time.perf_counter() - started
 
 

@@ -6,7 +6,7 @@ from judge.stage import JudgeStage
 from judge.stronger import StrongerStage
 from pairwright.errors import PairwrightError
 from pairwright.folders.manifest import Manifest
-from pairwright.records import FAILED
+from pairwright.records import FAILED, UNPARSED
 from pairwright.stages.run import run_stage
 
 
@@ -27,7 +27,7 @@ def judge(config: JudgeConfig) -> Manifest | None:
 
 def require_verdicts(manifest: Manifest, max_failed: float, out: str) -> None:
     """Raise `PairwrightError` when too many rows came to no verdict."""
-    without = sum(manifest.counts.get(status, 0) for status in (FAILED, "unparsed"))
+    without = sum(manifest.counts.get(status, 0) for status in (FAILED, UNPARSED))
     if without > max_failed * manifest.items:
         raise PairwrightError(
             f"{out}: {without:,} of {manifest.items:,} rows came to no verdict, more than --max_failed "

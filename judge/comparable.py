@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pairwright.inputs.rows import Candidate
+from pairwright.records import IDENTICAL, TOO_FEW, Ending
 
 
 def without_repeating(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
@@ -17,12 +18,12 @@ def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     return list({c.text.strip(): c for c in reversed(candidates)}.values())[::-1]
 
 
-def too_few(given: Sequence[Candidate], faults: Sequence[str]) -> tuple[str, str]:
+def too_few(given: Sequence[Candidate], faults: Sequence[str]) -> Ending:
     """Why there is nothing to compare."""
     if len(given) > 1:
-        return "identical", f"all answers to the prompt are the same{aside(*(c.text for c in given))}"
+        return Ending(IDENTICAL, f"all answers to the prompt are the same{aside(*(c.text for c in given))}")
     why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
-    return "too_few", f"{len(given)} usable answer{'' if len(given) == 1 else 's'} to the prompt{why}"
+    return Ending(TOO_FEW, f"{len(given)} usable answer{'' if len(given) == 1 else 's'} to the prompt{why}")
 
 
 def same(a: str, b: str) -> bool:

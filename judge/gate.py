@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from pairwright.inputs.rows import Input, Row
-from pairwright.records import KEPT, Outcome
+from pairwright.records import KEPT, UNVERIFIED, Outcome
 from pairwright.schema import GATED, THOUGHTS
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
@@ -53,7 +53,7 @@ class PairGate:
         cost = {n: outcome.columns[n] + meter.columns[n] for n in tokens}
         free: dict[str, Any] = dict.fromkeys(cost, 0)
         return Outcome(
-            status=KEPT if passed else "unverified",
+            status=KEPT if passed else UNVERIFIED,
             reason=shown[0][1],
             columns=shown[0][0] | cost | {n: outcome.columns.get(n) for n, _ in THOUGHTS},
             further=tuple(columns | free for columns, _ in passed[1:]),

@@ -1,7 +1,6 @@
 """Stronger-preferred pairs: a stronger model's own answer is chosen, and no judge is asked."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from judge.answers import SampledAnswers
 from judge.comparable import aside, distinct, same, too_few
@@ -12,7 +11,7 @@ from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
-from pairwright.records import KEPT, Outcome, Sampling
+from pairwright.records import IDENTICAL, KEPT, TOO_FEW, Ending, Outcome, Sampling
 from pairwright.schema import PAIR
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
@@ -78,37 +77,30 @@ class StrongerStage:
         if not weaker:
             return self._dropped(*too_few((), sampled.faults), meter)
         strong = yield from meter.counting(self._stronger(row))
-        if isinstance(strong, Fault):
+        if isinstance(strong, Ending):
             return self._dropped(strong.status, f"the stronger answer: {strong.reason}", meter)
         pairs = [c for c in weaker if not same(c.text, strong.text)]
         if not pairs:
             but = aside(strong.text, *(c.text for c in weaker))
-            return self._dropped("identical", f"the stronger answer says the same{but}", meter)
+            return self._dropped(IDENTICAL, f"the stronger answer says the same{but}", meter)
         rows = [
             pair_columns(strong, c) | {"source": self.source} for c in pairs[: None if self._every else 1]
         ]
         further = tuple(row | meter.free for row in rows[1:])
         return Outcome(status=KEPT, columns=rows[0] | meter.columns, further=further)
 
-    def _stronger(self, row: Row) -> Asking["Candidate | Fault"]:
+    def _stronger(self, row: Row) -> Asking["Candidate | Ending"]:
         """The stronger answer, from its column or its engine, or why there is none."""
         if self._column:
             found = next((c for c in row.candidates if c.column == self._column), None)
-            return found or Fault("too_few", "there is none in its column")
+            return found or Ending(TOO_FEW, "there is none in its column")
         request = answer_request(row, self._sampling, row.occurrence)
         [completion] = yield [request.model_copy(update={"role": "stronger"})]
-        status, reason = answer_status(completion)
-        if status != KEPT:
-            return Fault(status, reason)
+        ended = answer_status(completion)
+        if ended.status != KEPT:
+            return ended
         model = completion.model or self.roles["stronger"]
         return Candidate(completion.text, model, reasoning=completion.reasoning)
 
     def _dropped(self, status: str, reason: str, meter: Meter) -> Outcome:
         return Outcome(status=status, reason=reason, columns={"source": self.source} | meter.columns)
-
-
-class Fault(NamedTuple):
-    """Why there is no stronger answer."""
-
-    status: str
-    reason: str

@@ -113,11 +113,28 @@ class Outcome(Record):
     """Columns of the other rows that came of it, when it was kept as more than one. It counts once."""
 
 
+class Ending(NamedTuple):
+    """How a row ends, or why there is no answer, revision or preference: a status and its reason."""
+
+    status: str
+    reason: str = ""
+
+
 KEPT = "kept"
 FAILED = "failed"
 """Status of a row whose request failed after every retry. The next run tries it again."""
 BAD_ROW = "bad_row"
 """Status of a row that could not be read and was passed over."""
+TRUNCATED, REFUSED, EMPTY = "truncated", "refused", "empty"
+"""Cut off at the limit of tokens; declined, or withheld by a filter; nothing said."""
+UNPARSED = "unparsed"
+"""What was asked for cannot be found in what a model wrote."""
+NO_CHANGE, BLANK_LINES, UNVERIFIED = "no_change", "blank_lines", "unverified"
+"""A revision that is the answer again, or differs in blank lines only, or that no verifier finds better."""
+IDENTICAL, TOO_FEW, DUPLICATE = "identical", "too_few", "duplicate"
+"""Answers that are the same, or fewer than two; a row that is there already."""
+TIE, INCONSISTENT = "tie", "inconsistent"
+"""No side preferred; another side preferred in the other order."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pairwright.pairs.minimality import Minimality, words
 from pairwright.plugins import function, load
-from pairwright.records import KEPT
+from pairwright.records import BLANK_LINES, KEPT, NO_CHANGE, REFUSED, Ending
 from revise.config import GateConfig
 from revise.phrases import declines, speaks_as_model, speaks_of_itself
 
@@ -16,25 +16,18 @@ SLACK_TOKENS = 10
 _QUOTED = 80
 
 
-class Candidate(NamedTuple):
+class Revision(NamedTuple):
     """A parsed revision beside what it revises."""
 
     original: str
-    revision: str
+    text: str
     measures: Minimality
 
 
-class Verdict(NamedTuple):
-    """What the gates say of a candidate."""
-
-    status: str
-    reason: str = ""
+Gate = Callable[[Revision, GateConfig], Ending | None]
 
 
-Gate = Callable[[Candidate, GateConfig], Verdict | None]
-
-
-_OWN = function("a gate", "def NAME(candidate, config) -> Verdict | None", "candidate", "config")
+_OWN = function("a gate", "def NAME(revision, config) -> Ending | None", "revision", "config")
 
 
 def own_gates(config: GateConfig) -> tuple[Gate, ...]:
@@ -42,56 +35,54 @@ def own_gates(config: GateConfig) -> tuple[Gate, ...]:
     return tuple(load(name, _OWN).value for name in config.gates)
 
 
-def check(candidate: Candidate, config: GateConfig, own: Sequence[Gate] = ()) -> Verdict:
-    """The verdict of the first gate that a candidate fails, `own` ones last, or `kept`."""
+def check(revision: Revision, config: GateConfig, own: Sequence[Gate] = ()) -> Ending:
+    """Return the ending of the first gate that a revision fails, `own` ones last, or `kept`."""
     for gate in (*_GATES, *own):
-        verdict = gate(candidate, config)
-        if verdict is not None:
-            return verdict
-    return Verdict(KEPT)
+        ending = gate(revision, config)
+        if ending is not None:
+            return ending
+    return Ending(KEPT)
 
 
-def no_change(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def no_change(revision: Revision, config: GateConfig) -> Ending | None:
     """The same text, character for character: case and white space are changes."""
-    if candidate.original == candidate.revision:
-        return Verdict("no_change", "the revision says exactly what the answer says")
+    if revision.original == revision.text:
+        return Ending(NO_CHANGE, "the revision says exactly what the answer says")
     return None
 
 
 _AROUND = re.compile(r"\A(?:[^\S\r\n]*[\r\n])+|\s+\Z")
 
 
-def blank_lines(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
     """The same text but for blank lines before it or white space behind it: nothing to be learnt."""
-    before, after = (_AROUND.sub("", text) for text in (candidate.original, candidate.revision))
+    before, after = (_AROUND.sub("", text) for text in (revision.original, revision.text))
     if before == after:
-        return Verdict(
-            "blank_lines", "the revision differs from the answer in the blank lines around it only"
-        )
+        return Ending(BLANK_LINES, "the revision differs from the answer in the blank lines around it only")
     return None
 
 
-def meta_talk(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """A revision that speaks of being one: its reader never saw another answer."""
-    found = speaks_of_itself(candidate.revision)
-    if found and not speaks_of_itself(candidate.original):
-        return Verdict("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
+    found = speaks_of_itself(revision.text)
+    if found and not speaks_of_itself(revision.original):
+        return Ending("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
     return None
 
 
-def refused(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def refused(revision: Revision, config: GateConfig) -> Ending | None:
     """A refusal where the original answered."""
-    found = declines(candidate.revision)
-    if found and not declines(candidate.original):
-        return Verdict("refused", f"the revision declines to answer: “{_quoted(found)}”")
+    found = declines(revision.text)
+    if found and not declines(revision.original):
+        return Ending(REFUSED, f"the revision declines to answer: “{_quoted(found)}”")
     return None
 
 
-def model_talk(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def model_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """A revision whose speaker says that it is a model, where the original's did not."""
-    found = speaks_as_model(candidate.revision)
-    if found and not speaks_as_model(candidate.original):
-        return Verdict("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
+    found = speaks_as_model(revision.text)
+    if found and not speaks_as_model(revision.original):
+        return Ending("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
     return None
 
 
@@ -100,48 +91,48 @@ _URL = re.compile(r"https?://[^\s)>\]\"'`]*[^\s)>\]\"'`.,;:!?*_]")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
-def lost_content(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def lost_content(revision: Revision, config: GateConfig) -> Ending | None:
     """Code blocks or links that are gone, or most of the numbers."""
-    original, revision = candidate.original, candidate.revision
-    fenced = "```" in original or "~~~" in original
-    if fenced and len(_FENCE.findall(revision)) < len(_FENCE.findall(original)):
-        return Verdict("lost_content", "a code block of the answer is missing from the revision")
-    if "://" in original:
-        links = set(_URL.findall(original)) - set(_URL.findall(revision))
+    before, after = revision.original, revision.text
+    fenced = "```" in before or "~~~" in before
+    if fenced and len(_FENCE.findall(after)) < len(_FENCE.findall(before)):
+        return Ending("lost_content", "a code block of the answer is missing from the revision")
+    if "://" in before:
+        links = set(_URL.findall(before)) - set(_URL.findall(after))
         if links:
-            return Verdict("lost_content", f"the link {min(links)} is missing from the revision")
-    numbers = set(_NUMBER.findall(original))
-    gone = numbers - set(_NUMBER.findall(revision)) if len(numbers) > 2 else ()
+            return Ending("lost_content", f"the link {min(links)} is missing from the revision")
+    numbers = set(_NUMBER.findall(before))
+    gone = numbers - set(_NUMBER.findall(after)) if len(numbers) > 2 else ()
     if 2 * len(gone) > len(numbers):
-        return Verdict("lost_content", f"{len(gone)} of the answer's {len(numbers)} numbers are missing")
+        return Ending("lost_content", f"{len(gone)} of the answer's {len(numbers)} numbers are missing")
     return None
 
 
-def length_drift(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def length_drift(revision: Revision, config: GateConfig) -> Ending | None:
     """Much longer or much shorter than the original."""
-    before, after = len(words(candidate.original)), len(words(candidate.revision))
+    before, after = len(words(revision.original)), len(words(revision.text))
     ratio = after / max(before, 1)
     inside = config.min_length_ratio <= ratio <= config.max_length_ratio
     if inside or abs(after - before) <= SLACK_TOKENS:
         return None
-    return Verdict(
+    return Ending(
         "length_drift",
         f"the revision has {ratio:.4g} times the answer's words; "
         f"between {config.min_length_ratio:g} and {config.max_length_ratio:g} is allowed",
     )
 
 
-def rewritten(candidate: Candidate, config: GateConfig) -> Verdict | None:
+def rewritten(revision: Revision, config: GateConfig) -> Ending | None:
     """More a new answer than a correction of the old one."""
-    kept, distance = candidate.measures.kept_share, candidate.measures.edit_distance
+    kept, distance = revision.measures.kept_share, revision.measures.edit_distance
     if kept < config.min_kept_share:
-        return Verdict(
+        return Ending(
             "rewritten",
             f"the revision keeps {_share(kept)} of the answer's words; "
             f"at least {_share(config.min_kept_share)} is wanted",
         )
     if distance > config.max_edit_distance:
-        return Verdict(
+        return Ending(
             "rewritten",
             f"the revision edits {_share(distance)} of the words; "
             f"at most {_share(config.max_edit_distance)} is wanted",

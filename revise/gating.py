@@ -13,14 +13,13 @@ from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.pairs.columns import sides
 from pairwright.pairs.minimality import measure
-from pairwright.records import KEPT, Outcome
+from pairwright.records import EMPTY, KEPT, Outcome
 from pairwright.roles import RESERVED
 from pairwright.schema import MEASURES, PAIR, VERIFIED
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 from revise.config import GivenPairsConfig
-from revise.gates import Candidate as Revision
-from revise.gates import check, own_gates
+from revise.gates import Revision, check, own_gates
 from revise.verification import Verification
 
 SOURCE = "given"
@@ -109,15 +108,15 @@ class GateStage:
         empty = next((side.column for side in (chosen, rejected) if not side.text.strip()), None)
         if empty is not None:
             columns = sides(chosen, rejected) | {"source": SOURCE}
-            return Outcome(status="empty", reason=f"`{empty}` holds no answer", columns=columns)
+            return Outcome(status=EMPTY, reason=f"`{empty}` holds no answer", columns=columns)
         original, revision = (rejected, chosen) if self._improve else (chosen, rejected)
         measures = measure(chosen.text, rejected.text, original=original.text)
         columns = sides(chosen, rejected) | measures._asdict() | {"source": SOURCE, "attempts": 0}
-        verdict = check(Revision(original.text, revision.text, measures), self._config, self._own_gates)
-        if verdict.status == KEPT and self._verification is not None:
-            verdict, found = yield from self._verification.revision(row, original.text, revision.text)
+        ending = check(Revision(original.text, revision.text, measures), self._config, self._own_gates)
+        if ending.status == KEPT and self._verification is not None:
+            ending, found = yield from self._verification.revision(row, original.text, revision.text)
             columns |= found
-        return Outcome(status=verdict.status, reason=verdict.reason, columns=columns)
+        return Outcome(status=ending.status, reason=ending.reason, columns=columns)
 
     def _without_thought(self, candidate: Candidate) -> Candidate:
         found = part(candidate.text, self._marks)

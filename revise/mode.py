@@ -2,10 +2,9 @@
 
 from typing import Any, NamedTuple, Protocol
 
-from pairwright.records import Completion
+from pairwright.records import TRUNCATED, Completion, Ending
 from pairwright.stages.sample import cut_off
 from prompts import Template
-from revise.gates import Verdict
 
 
 class Revised(NamedTuple):
@@ -32,10 +31,10 @@ class Mode(Protocol):
         """What the completion is held to."""
         ...
 
-    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+    def read(self, completion: Completion, answer: str) -> Revised | Ending:
         """The revision in a completion, or why there is none."""
         ...
 
 
-def truncated(completion: Completion) -> Verdict:
-    return Verdict("truncated", f"the revision was {cut_off(completion)}")
+def truncated(completion: Completion) -> Ending:
+    return Ending(TRUNCATED, f"the revision was {cut_off(completion)}")

@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Row
-from pairwright.records import Completion, Message, Request, Sampling, conversation, transcript
+from pairwright.records import (
+    NO_CHANGE,
+    REFUSED,
+    Completion,
+    Ending,
+    Message,
+    Request,
+    Sampling,
+    conversation,
+    transcript,
+)
 from pairwright.schema import PAIR
 from pairwright.verifiers.engine import REVISION_SCHEMA
 from pairwright.verifiers.lookup import look_up
@@ -15,7 +25,6 @@ from prompts import Template
 from prompts.template import TemplateError
 from revise.config import ReviseConfig
 from revise.edits.editing import Editing
-from revise.gates import Verdict
 from revise.mode import Mode, Revised
 from revise.rewriting import Rewriting
 
@@ -44,10 +53,10 @@ class Reviser(NamedTuple):
             given = given | {"feedback": feedback}
         return rendered(self.mode.first, **given)
 
-    def again(self, said: str, verdict: Verdict) -> tuple[Message, ...]:
+    def again(self, said: str, ending: Ending) -> tuple[Message, ...]:
         """What is said to it besides before its next try."""
         assert self.mode is not None
-        wrong = rendered(self.mode.again, status=verdict.status, reason=verdict.reason)
+        wrong = rendered(self.mode.again, status=ending.status, reason=ending.reason)
         return (Message(role="assistant", content=said), *wrong)
 
     def request(self, row: Row, messages: tuple[Message, ...], answer: str) -> Request:
@@ -69,15 +78,15 @@ class Reviser(NamedTuple):
             sample_index=row.occurrence,
         )
 
-    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+    def read(self, completion: Completion, answer: str) -> Revised | Ending:
         """The revision in what it says, or why there is none."""
         if completion.finish_reason == "content_filter":
-            return Verdict("refused", "withheld by the server's content filter")
+            return Ending(REFUSED, "withheld by the server's content filter")
         if self.mode is not None:
             return self.mode.read(completion, answer)
         text: Any = json.loads(completion.text)
         if text is None or not text.strip():
-            return Verdict("no_change", f"{self.spec} gives no revision")
+            return Ending(NO_CHANGE, f"{self.spec} gives no revision")
         return Revised(text, {})
 
 

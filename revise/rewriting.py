@@ -5,11 +5,10 @@ from bisect import bisect
 from typing import NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.records import Completion
+from pairwright.records import UNPARSED, Completion, Ending
 from pairwright.schema import PAIR
 from prompts import load
 from revise.config import ReviseConfig
-from revise.gates import Verdict
 from revise.mode import Revised, truncated
 
 _REWRITE = {"improve": "revise", "worsen": "worsen"}
@@ -38,13 +37,13 @@ class Rewriting:
     def json_schema(self, answer: str) -> None:
         """Free text."""
 
-    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+    def read(self, completion: Completion, answer: str) -> Revised | Ending:
         """The revision between its markers, or the whole reply."""
         if completion.finish_reason == "length" and (self._bare or not is_closed(completion.text)):
             return truncated(completion)
         revision = (bare_revision if self._bare else parse_revision)(completion.text, answer)
         if revision is None:
-            return Verdict("unparsed", "no revision was found in what the reviser wrote")
+            return Ending(UNPARSED, "no revision was found in what the reviser wrote")
         return Revised(revision.text, {"rationale": revision.rationale})
 
 

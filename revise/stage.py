@@ -9,13 +9,13 @@ from pairwright.engines.thoughts import part, read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.pairs.minimality import Minimality, measure
-from pairwright.records import KEPT, Completion, Outcome, Sampling
+from pairwright.records import BLANK_LINES, EMPTY, KEPT, NO_CHANGE, Completion, Ending, Outcome, Sampling
 from pairwright.schema import PAIR, VERIFIED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
-from revise.gates import Candidate, Verdict, check, own_gates
+from revise.gates import Revision, check, own_gates
 from revise.mirror import Mirror
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
@@ -27,7 +27,7 @@ class Tried(NamedTuple):
     """What came of one reviser's tries."""
 
     reviser: Reviser
-    verdict: Verdict
+    ending: Ending
     columns: dict[str, Any]
     """Of the last revision."""
     model: str
@@ -99,58 +99,58 @@ class ReviseStage:
             answer, thought = given.answer, thought or given.thought
             if not given.ended:
                 columns = self._columns(answer, model, thought)
-                return Outcome(status="empty", reason="the answer is a thought alone", columns=columns)
+                return Outcome(status=EMPTY, reason="the answer is a thought alone", columns=columns)
         scores: dict[str, Any] = {}
         if self._verification is not None:
-            verdict, scores = yield from self._verification.answer(row, answer)
-            if verdict.status != KEPT:
+            ending, scores = yield from self._verification.answer(row, answer)
+            if ending.status != KEPT:
                 columns = self._columns(answer, model, thought) | scores
-                return Outcome(status=verdict.status, reason=verdict.reason, columns=columns)
+                return Outcome(status=ending.status, reason=ending.reason, columns=columns)
         attempts, ended = 0, None
         for reviser in self._revisers:
             tried = yield from self._tried(reviser, row, answer, scores.get("feedback", ""))
             attempts += tried.attempts
-            if ended is None or tried.verdict.status != "no_change":
+            if ended is None or tried.ending.status != "no_change":
                 ended = tried  # what was tried in vain tells more than that another had nothing to try
-            if tried.verdict.status == KEPT:
+            if tried.ending.status == KEPT:
                 break
         assert ended is not None
         lineage = self._columns(answer, model, thought, ended.reviser, ended.model or ended.reviser.spec)
         columns = lineage | {"attempts": attempts} | scores | ended.columns
-        return Outcome(status=ended.verdict.status, reason=ended.verdict.reason, columns=columns)
+        return Outcome(status=ended.ending.status, reason=ended.ending.reason, columns=columns)
 
     def _tried(self, reviser: Reviser, row: Row, answer: str, feedback: str) -> Asking[Tried]:
         """Let one reviser try, and again with what was wrong before."""
         messages = reviser.first(row, answer, feedback)
         for attempts in range(1, reviser.tries + 1):
             [completion] = yield [reviser.request(row, messages, answer)]
-            columns, verdict = self._gated(reviser, answer, completion)
-            if verdict.status == KEPT and self._verification is not None:
+            columns, ending = self._gated(reviser, answer, completion)
+            if ending.status == KEPT and self._verification is not None:
                 revision = columns["chosen" if self._improve else "rejected"][0]["content"]
-                verdict, found = yield from self._verification.revision(row, answer, revision)
+                ending, found = yield from self._verification.revision(row, answer, revision)
                 columns = columns | found
-            if attempts == reviser.tries or verdict.status == KEPT or self._final(verdict):
+            if attempts == reviser.tries or ending.status == KEPT or self._final(ending):
                 break
-            messages += reviser.again(completion.text, verdict)
-        return Tried(reviser, verdict, columns, completion.model, attempts)
+            messages += reviser.again(completion.text, ending)
+        return Tried(reviser, ending, columns, completion.model, attempts)
 
-    def _final(self, verdict: Verdict) -> bool:
+    def _final(self, ending: Ending) -> bool:
         """A reviser that finds nothing to mend has answered; pressed, it would only reword."""
-        unchanged = verdict.status in ("no_change", "blank_lines")
+        unchanged = ending.status in (NO_CHANGE, BLANK_LINES)
         return unchanged and self._improve and self._verification is None
 
     def _gated(
         self, reviser: Reviser, answer: str, completion: Completion
-    ) -> tuple[dict[str, Any], Verdict]:
+    ) -> tuple[dict[str, Any], Ending]:
         """The columns that a reviser's completion fills, and what the gates say of it."""
         revision = reviser.read(completion, answer)
-        if isinstance(revision, Verdict):
+        if isinstance(revision, Ending):
             return {}, revision
         text = part(revision.text, self._marks).answer  # some revisers write a thought for the answer too
         chosen, rejected = self._sides(answer, text)
         measures = measure(chosen, rejected, original=answer)
-        verdict = check(Candidate(answer, text, measures), self._config, self._own_gates)
-        return _pair_columns(chosen, rejected, measures) | revision.columns, verdict
+        ending = check(Revision(answer, text, measures), self._config, self._own_gates)
+        return _pair_columns(chosen, rejected, measures) | revision.columns, ending
 
     def _sides(self, answer: Any, revision: Any) -> tuple[Any, Any]:
         """Chosen and rejected, from what belongs to the answer and what to the revision."""

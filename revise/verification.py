@@ -3,17 +3,16 @@
 from typing import Any, NamedTuple
 
 from pairwright.inputs.rows import Row
-from pairwright.records import KEPT
+from pairwright.records import KEPT, UNVERIFIED, Ending
 from pairwright.stages.asking import Asking
 from pairwright.stages.verifying import EVEN, Verifiers, drop_reason
 from pairwright.verifiers.config import VerifyConfig
-from revise.gates import Verdict
 
 
 class Verified(NamedTuple):
     """How verification ended, and the columns that it fills."""
 
-    verdict: Verdict
+    ending: Ending
     columns: dict[str, Any]
 
 
@@ -36,11 +35,11 @@ class Verification:
         columns = {"answer_score": found.score, "feedback": found.feedback}
         score, least = found.score, self._config.min_score
         if self._improve and found.passes(least):
-            return Verified(Verdict("already_right", f"the answer scores {score:g}"), columns)
+            return Verified(Ending("already_right", f"the answer scores {score:g}"), columns)
         if not self._improve and least is not None and score is not None and score < least - EVEN:
             reason = f"the answer scores {score:g}; at least {least:g} is wanted of what is chosen"
-            return Verified(Verdict("unverified", reason), columns)
-        return Verified(Verdict(KEPT), columns)
+            return Verified(Ending(UNVERIFIED, reason), columns)
+        return Verified(Ending(KEPT), columns)
 
     def revision(self, row: Row, answer: str, revision: str) -> Asking[Verified]:
         """Whether a revision makes a pair with its answer; if not, why, for the next try."""
@@ -54,6 +53,6 @@ class Verification:
         names = ("revision", "answer") if self._improve else ("answer", "revision")
         wrong = drop_reason(chosen, rejected, self._config, *names)
         if wrong is None:
-            return Verified(Verdict(KEPT), columns)
+            return Verified(Ending(KEPT), columns)
         said = f": {after.feedback}" if after.feedback and self._improve else ""
-        return Verified(Verdict("unverified", f"{wrong}{said}"), columns)
+        return Verified(Ending(UNVERIFIED, f"{wrong}{said}"), columns)

@@ -11,7 +11,7 @@ from judge.jury.verdict import Decision, Vote, side
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import sides
-from pairwright.records import KEPT, Outcome
+from pairwright.records import IDENTICAL, KEPT, TIE, UNPARSED, Outcome
 from pairwright.schema import CALIBRATED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.stage import Work
@@ -56,12 +56,12 @@ class CalibrateStage:
         """Ask about the pair; where the judge is right, try to talk it out of that."""
         pair = labelled(row, row.row_id)
         if pair is None:
-            return Outcome(status="tie", reason="the label says that neither is better")
+            return Outcome(status=TIE, reason="the label says that neither is better")
         chosen, rejected = pair
         meter = Meter("judge")
         if same(chosen.text, rejected.text):
             reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
-            return Outcome(status="identical", reason=reason, columns=sides(*pair))
+            return Outcome(status=IDENTICAL, reason=reason, columns=sides(*pair))
         case = Case.of(row, [chosen.text, rejected.text])
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
@@ -75,7 +75,7 @@ class CalibrateStage:
             **meter.columns,
         }
         if decision.preference is None:
-            return Outcome(status="unparsed", reason=decision.reason, columns=columns)
+            return Outcome(status=UNPARSED, reason=decision.reason, columns=columns)
         return Outcome(status=KEPT, columns=columns)
 
     def _attack(self, case: Case, clean: Decision) -> Asking[list[dict[str, object]]]:

@@ -11,7 +11,7 @@ from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, side
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
-from pairwright.records import KEPT, Outcome, Sampling
+from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
 from pairwright.schema import COMPARED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request
@@ -61,14 +61,14 @@ class WinrateStage:
             "length_difference": len(a.text) - len(b.text),
         }
         if same(a.text, b.text):
-            even = {"points": 0.5, "decision": "identical", **meter.columns}
+            even = {"points": 0.5, "decision": IDENTICAL, **meter.columns}
             return Outcome(status=KEPT, columns=columns | even)
         case = Case.of(row, [a.text, b.text])
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         columns |= {"verdict": decision.verdict(a_chosen=True), "decision": decision.status}
         columns |= meter.columns
         if decision.status == "unparsed":
-            return Outcome(status="unparsed", reason=decision.reason, columns=columns)
+            return Outcome(status=UNPARSED, reason=decision.reason, columns=columns)
         return Outcome(status=KEPT, columns=columns | {"points": points(decision)})
 
     def _answers(self, row: Row) -> Asking[dict[str, Candidate]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pairwright.figures.verdicts import EVEN
-from pairwright.records import KEPT
+from pairwright.records import INCONSISTENT, KEPT, TIE, UNPARSED, Ending
 
 Agree = Literal["majority", "all", "mean"]
 
@@ -105,27 +105,27 @@ def decide(votes: Sequence[Vote], agree: Agree, min_margin: float) -> Decision:
 
 def _ending(
     opinions: Sequence[Opinion], preference: float | None, agree: Agree, min_margin: float
-) -> tuple[str, str]:
+) -> Ending:
     if preference is None:
-        return "unparsed", "no judge gave a verdict that can be read, in both orders"
+        return Ending(UNPARSED, "no judge gave a verdict that can be read, in both orders")
     sides = [o.favours for o in opinions]
     needed = len(sides) if agree == "all" else len(sides) // 2 + 1
     winner = next((side for side in (1, -1) if sides.count(side) >= needed), 0)
     margin = abs(2 * preference - 1)
     if winner and side(preference) == winner:
         if margin >= min_margin:
-            return KEPT, ""
-        return "tie", f"a margin of {margin:.3f}; at least {min_margin:g} is wanted"
+            return Ending(KEPT)
+        return Ending(TIE, f"a margin of {margin:.3f}; at least {min_margin:g} is wanted")
     if winner:
-        return "disagreement", "most judges prefer one answer, and the mean probability the other"
+        return Ending("disagreement", "most judges prefer one answer, and the mean probability the other")
     unread = sum(o.probability is None for o in opinions)
     if unread > len(opinions) - needed:
-        return "unparsed", f"{unread} of {len(opinions)} judges gave no verdict that can be read"
+        return Ending(UNPARSED, f"{unread} of {len(opinions)} judges gave no verdict that can be read")
     if not all(o.consistent for o in opinions if o.probability is not None):
-        return "inconsistent", "a judge prefers another answer when the order is turned round"
+        return Ending(INCONSISTENT, "a judge prefers another answer when the order is turned round")
     if 1 in sides and -1 in sides:
-        return "disagreement", "the judges prefer different answers"
-    return "tie", "no answer is preferred"
+        return Ending("disagreement", "the judges prefer different answers")
+    return Ending(TIE, "no answer is preferred")
 
 
 def _averaged(votes: Sequence[Vote]) -> list[Vote]:

@@ -6,7 +6,7 @@ from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.protocol import Case
 from pairwright.inputs.rows import Row
-from pairwright.records import KEPT, Completion, Request
+from pairwright.records import KEPT, UNPARSED, Completion, Request
 from pairwright.stages.asking import Asking, T
 from pairwright.stages.verifying import Said
 
@@ -39,7 +39,7 @@ class JudgeVerifier:
         [decision] = yield from self._as_verifier(self._jury.decide(case, [(first, second)]))
         words = next((v.reply for v in decision.votes if len(v.reply.split()) >= _LEAST_WORDS), "")
         feedback = words or decision.reason
-        if decision.status == "unparsed" or decision.preference is None:
+        if decision.status == UNPARSED or decision.preference is None:
             return [Said(None, decision.reason, True)] * 2
         p = decision.preference if decision.status == KEPT else 0.5
         return [Said(p, feedback, True), Said(1 - p, feedback, True)]

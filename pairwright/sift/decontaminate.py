@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.sources import open_source
-from pairwright.records import KEPT, content_hash
+from pairwright.records import KEPT, Ending, content_hash
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.shingles import runs, words_of
 from pairwright.sift.whole import WholeRow
@@ -57,18 +57,20 @@ class Contamination:
         if not self._long and not self._short:
             raise UsageError(f"--against {','.join(config.against)}: no text in it")
 
-    def __call__(self, row: WholeRow) -> tuple[str, str]:
+    def __call__(self, row: WholeRow) -> Ending:
         asked = " ".join(words_of(row.prompt))
         if asked in self._short:
-            return "contaminated", f"its prompt is {self._short[asked]}"
+            return Ending("contaminated", f"its prompt is {self._short[asked]}")
         for text in row.texts:
             words = words_of(text)
             if len(words) < self._length:
                 continue
             for run in runs(words, self._length):
                 if run in self._long:
-                    return "contaminated", f"shares {self._length} words with {self._long[run]}: “{run}”"
-        return KEPT, ""
+                    return Ending(
+                        "contaminated", f"shares {self._length} words with {self._long[run]}: “{run}”"
+                    )
+        return Ending(KEPT)
 
 
 def _texts(source: str) -> Iterator[tuple[str, str]]:

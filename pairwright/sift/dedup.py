@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pairwright.folders.manifest import Manifest
-from pairwright.records import KEPT, content_hash
+from pairwright.records import DUPLICATE, KEPT, Ending, content_hash
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.shingles import folded, jaccard, shingles
 from pairwright.sift.whole import WholeRow
@@ -56,15 +56,15 @@ class Duplicates:
             MinHashLSH(config.near, _PERMUTATIONS, weights=(0.1, 0.9)) if config.near < 1 else None
         )
 
-    def __call__(self, row: WholeRow) -> tuple[str, str]:
+    def __call__(self, row: WholeRow) -> Ending:
         text = row.prompt if self._config.on == "prompt" else "\n\n".join(row.texts)
         exact = content_hash(folded(text))
         if exact in self._exact:
-            return "duplicate", f"says what {self._exact[exact]} says"
+            return Ending(DUPLICATE, f"says what {self._exact[exact]} says")
         self._exact[exact] = row.where
-        return (KEPT, "") if self._index is None else self._nearly(row.where, text)
+        return Ending(KEPT) if self._index is None else self._nearly(row.where, text)
 
-    def _nearly(self, where: str, text: str) -> tuple[str, str]:
+    def _nearly(self, where: str, text: str) -> Ending:
         assert self._index is not None
         found = shingles(text, _LENGTH)
         sketch = self._blank.copy()
@@ -72,10 +72,12 @@ class Duplicates:
         near = {other: jaccard(found, self._shingles[other]) for other in self._index.query(sketch)}
         other = max(near, key=lambda name: near[name], default=None)
         if other is not None and near[other] >= self._config.near:
-            return "duplicate", f"shares {near[other]:.0%} of its runs of {_LENGTH} words with {other}"
+            return Ending(
+                DUPLICATE, f"shares {near[other]:.0%} of its runs of {_LENGTH} words with {other}"
+            )
         self._shingles[where] = found
         self._index.insert(where, sketch)
-        return KEPT, ""
+        return Ending(KEPT)
 
 
 def _low_bits(shingle: int) -> int:

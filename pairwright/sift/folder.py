@@ -16,7 +16,7 @@ from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
 from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
-from pairwright.records import BAD_ROW, KEPT, Outcome
+from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
 from pairwright.reports.card import write_card
 from pairwright.sift.scored import ScoredRows
 from pairwright.sift.whole import WholeRow, WholeRows
@@ -24,7 +24,7 @@ from pairwright.versions import versions
 
 _BYTES_A_ROW = 4096
 
-Sieve = Callable[[WholeRow], tuple[str, str]]
+Sieve = Callable[[WholeRow], Ending]
 """What becomes of a row: its status, and the reason when it is not kept. Asked once a row, in order."""
 
 
@@ -112,13 +112,13 @@ def write_run(
 
 
 def _outcome(row: WholeRow, sieve: Sieve) -> Outcome:
-    status, reason = (BAD_ROW, row.problem) if row.problem is not None else sieve(row)
+    status, reason = Ending(BAD_ROW, row.problem) if row.problem is not None else sieve(row)
     return Outcome(status=status, reason=reason, columns=row.columns)
 
 
 def kept(row: WholeRow) -> Outcome:
     """A row that stays, unless it could not be read."""
-    return _outcome(row, lambda _: (KEPT, ""))
+    return _outcome(row, lambda _: Ending(KEPT))
 
 
 def _shards(outcomes: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -1,7 +1,7 @@
 """`pairwright merge`: several runs as one."""
 
 from pairwright.folders.manifest import Manifest
-from pairwright.records import KEPT
+from pairwright.records import DUPLICATE, KEPT, Ending
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.whole import WholeRow
 
@@ -17,11 +17,11 @@ def merge(config: MergeConfig) -> Manifest:
     """Write all rows, in the order of the inputs. Rows with an id that was seen are `duplicate`."""
     seen: dict[str, str] = {}
 
-    def sieve(row: WholeRow) -> tuple[str, str]:
+    def sieve(row: WholeRow) -> Ending:
         row_id = row.columns["row_id"]
         if row_id in seen:
-            return "duplicate", f"the same row as {seen[row_id]}"
+            return Ending(DUPLICATE, f"the same row as {seen[row_id]}")
         seen[row_id] = row.where
-        return KEPT, ""
+        return Ending(KEPT)
 
     return sift("merge", config, sieve)

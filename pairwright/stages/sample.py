@@ -8,7 +8,17 @@ from pairwright.engines.thoughts import used_up
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.rows import Input, Row
-from pairwright.records import KEPT, Completion, Outcome, Request, Sampling
+from pairwright.records import (
+    EMPTY,
+    KEPT,
+    REFUSED,
+    TRUNCATED,
+    Completion,
+    Ending,
+    Outcome,
+    Request,
+    Sampling,
+)
 from pairwright.schema import ANSWER
 from pairwright.stages.config import SampleSettings, SharedStageConfig
 from pairwright.stages.run import run_stage
@@ -79,16 +89,16 @@ def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
     return Request(role="policy", messages=row.prompt, sampling=sampling, sample_index=index)
 
 
-def answer_status(completion: Completion) -> tuple[str, str]:
+def answer_status(completion: Completion) -> Ending:
     """Whether a policy's completion is an answer that pairs can be made of, and if not, why."""
     if completion.finish_reason == "length":
-        return "truncated", cut_off(completion)
+        return Ending(TRUNCATED, cut_off(completion))
     if completion.finish_reason == "content_filter":
-        return "refused", "withheld by the server's content filter"
+        return Ending(REFUSED, "withheld by the server's content filter")
     if not completion.text.strip():
         said = "the model thought, and gave no answer" if used_up(completion) else "the model said nothing"
-        return "empty", said
-    return KEPT, ""
+        return Ending(EMPTY, said)
+    return Ending(KEPT)
 
 
 def cut_off(completion: Completion) -> str:

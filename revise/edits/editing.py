@@ -7,7 +7,7 @@ from rapidfuzz import fuzz
 from pairwright.engines.kinds import holds_schemas
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import WORD
-from pairwright.records import Completion
+from pairwright.records import UNPARSED, Completion, Ending
 from pairwright.schema import EDITED_PAIR
 from prompts import load
 from prompts.template import TemplateError
@@ -16,7 +16,6 @@ from revise.edits.anchors import folded
 from revise.edits.apply import apply
 from revise.edits.parse import Unit, parse_edits, schema_of
 from revise.edits.sentences import numbered
-from revise.gates import Verdict
 from revise.mode import Revised, truncated
 
 LONG_ANSWER = 300
@@ -51,20 +50,20 @@ class Editing:
         """The form of the list, for engines that can hold to it."""
         return schema_of(self._unit(answer)) if self._constrained else None
 
-    def read(self, completion: Completion, answer: str) -> Revised | Verdict:
+    def read(self, completion: Completion, answer: str) -> Revised | Ending:
         """The answer with all of the edits made in it."""
         cut_off = completion.finish_reason == "length"
         edits = parse_edits(completion.text, self._unit(answer), cut_off=cut_off)
         if edits is None:
             if cut_off:
                 return truncated(completion)
-            return Verdict("unparsed", "no complete list of edits was found in what the reviser wrote")
+            return Ending(UNPARSED, "no complete list of edits was found in what the reviser wrote")
         for number, edit in enumerate(edits, start=1):
             if self._echoed(edit.replace, answer):
-                return Verdict("unapplied", f"edit {number}: its `replace` only repeats the instructions")
+                return Ending("unapplied", f"edit {number}: its `replace` only repeats the instructions")
         edited = apply(edits, answer, self._config.min_match_ratio)
         if edited.problems:
-            return Verdict("unapplied", "; ".join(edited.problems))
+            return Ending("unapplied", "; ".join(edited.problems))
         reasons = dict.fromkeys(e.reason.strip() for e in edited.made if e.reason.strip())
         made = [edit._asdict() for edit in edited.made]
         return Revised(edited.text, {"rationale": "\n".join(reasons), "edits": made})

@@ -12,6 +12,7 @@ from tiny_model import save_tiny_model
 
 import pairwright as pw
 from pairwright.errors import UsageError
+from pairwright.records import Ending
 
 EXTEND = ROOT / "examples" / "extend"
 SHOUTED = "A tree is a very tall plant, old and green!"
@@ -55,10 +56,9 @@ def test_a_gate_of_ones_own(here, capfd):
 
 
 def test_a_gate_handed_over_from_python(here):
-    from revise.gates import Verdict
 
-    def nothing_tall(candidate, config):
-        return Verdict("tall") if "tall" in candidate.revision else None
+    def nothing_tall(revision, config):
+        return Ending("tall") if "tall" in revision.text else None
 
     result = pw.revise(
         "answers.jsonl", reviser="canned:reviser.jsonl", reply="bare", out="handed", gates=[nothing_tall]
@@ -119,7 +119,7 @@ def test_an_engine_of_ones_own(here, capfd):
     ("name", "said"),
     [
         ("my_gates.py:no_such", r"there is no 'no_such' in it; did you mean|it has no_new_exclamation"),
-        ("my_losses.py:hinge", r"a gate is written `def hinge\(candidate, config\) -> Verdict \| None`"),
+        ("my_losses.py:hinge", r"a gate is written `def hinge\(revision, config\) -> Ending \| None`"),
         ("gone.py:gate", "no such file: gone.py"),
         ("my_gates.py", "name the function in it too"),
     ],

@@ -5,12 +5,12 @@ from pydantic import ValidationError
 
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import Minimality, measure
+from pairwright.records import Ending
 from revise import ReviseConfig, revise
 from revise.gates import (
     SLACK_TOKENS,
-    Candidate,
     GateConfig,
-    Verdict,
+    Revision,
     check,
     length_drift,
     lost_content,
@@ -22,8 +22,8 @@ ANY = GateConfig()
 OPEN = GateConfig(min_kept_share=0, max_edit_distance=1, min_length_ratio=0, max_length_ratio=1e9)
 
 
-def candidate(original: str, revision: str) -> Candidate:
-    return Candidate(original, revision, measure(revision, original, original=original))
+def candidate(original: str, revision: str) -> Revision:
+    return Revision(original, revision, measure(revision, original, original=original))
 
 
 def status(original: str, revision: str, config: GateConfig = ANY) -> str:
@@ -101,8 +101,8 @@ def test_length_drift_at_its_limits(before: int, after: int, drifts: bool) -> No
     assert (length_drift(candidate(words(before), words(after)), ANY) is not None) is drifts
 
 
-def measured(kept_share: float, edit_distance: float) -> Candidate:
-    return Candidate("a", "b", Minimality(0, 0, edit_distance, 0.0, kept_share, 0, 1.0, ()))
+def measured(kept_share: float, edit_distance: float) -> Revision:
+    return Revision("a", "b", Minimality(0, 0, edit_distance, 0.0, kept_share, 0, 1.0, ()))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_rewritten_at_its_limits(kept_share: float, edit_distance: float, drops:
 
 def test_reasons_show_numbers_that_differ_from_their_limit() -> None:
     verdict = rewritten(measured(0.4996, 0), ANY)
-    assert verdict == Verdict(
+    assert verdict == Ending(
         "rewritten", "the revision keeps 49.96% of the answer's words; at least 50% is wanted"
     )
     verdict = length_drift(candidate(words(1000), words(1501)), ANY)

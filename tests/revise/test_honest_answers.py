@@ -5,13 +5,13 @@ import time
 import pytest
 
 from pairwright.pairs.minimality import measure
-from revise.gates import Candidate, GateConfig, meta_talk, refused
+from revise.gates import GateConfig, Revision, meta_talk, refused
 
 ANY = GateConfig()
 
 
-def candidate(original: str, revision: str) -> Candidate:
-    return Candidate(original, revision, measure(revision, original, original=original))
+def candidate(original: str, revision: str) -> Revision:
+    return Revision(original, revision, measure(revision, original, original=original))
 
 
 META = [
@@ -156,7 +156,7 @@ def test_what_a_reason_quotes_is_short_and_one_line() -> None:
     ],
 )
 def test_hostile_repetition_takes_no_time(piece: str) -> None:
-    text = Candidate("Lyon.", piece * (100_000 // len(piece)), measure("a", "b", original="b"))
+    text = Revision("Lyon.", piece * (100_000 // len(piece)), measure("a", "b", original="b"))
     started = time.perf_counter()
     meta_talk(text, ANY)
     refused(text, ANY)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pairwright.pairs.minimality import measure
 from revise import phrases
-from revise.gates import Candidate, GateConfig, check
+from revise.gates import GateConfig, Revision, check
 from revise.phrases import declines, speaks_as_model, speaks_of_itself
 
 HERE = Path(__file__).parent
@@ -75,7 +75,7 @@ OPEN = GateConfig(min_kept_share=0, max_edit_distance=1, min_length_ratio=0, max
 
 
 def status(original: str, revision: str) -> str:
-    return check(Candidate(original, revision, measure(revision, original, original=original)), OPEN).status
+    return check(Revision(original, revision, measure(revision, original, original=original)), OPEN).status
 
 
 @pytest.mark.parametrize("language", SAID)
