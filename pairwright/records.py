@@ -19,6 +19,8 @@ class Message(Record):
 
     role: str
     content: str
+    reasoning: str | None = Field(default=None, exclude_if=lambda thought: thought is None)
+    """What the assistant thought before it, which a template writes in its own form."""
 
 
 class Sampling(Record):

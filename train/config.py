@@ -68,6 +68,8 @@ class PairsConfig(Config):
 
     max_length: int = Field(default=1024, gt=1)
     """Most tokens of prompt and answer together. Longer pairs are dropped and named, never cut."""
+    reasoning: Literal["drop", "keep"] = Field(default="drop", json_schema_extra=ADDED)
+    """Whether what was thought before an answer is trained on with it, as the chat template writes it."""
     limit: int | None = Field(default=None, gt=0)
     """Read the first N pairs only."""
     eval_share: float = Field(default=0.1, ge=0, lt=1)

@@ -47,6 +47,8 @@ class Columns(NamedTuple):
     """Column of the turns before the prompt."""
     unshown: tuple[str, ...] = ()
     """Columns that would be part of the prompt and cannot be shown: a row that fills one is refused."""
+    thoughts: bool = False
+    """Whether the assistant's messages may hold thoughts; else a row with one is refused."""
     carry_only: tuple[str, ...] | None = None
     """Columns that are no part of the prompt whatever they are called; None where none can be named."""
 
@@ -94,7 +96,9 @@ def find_columns(
     if prompt is not None and (prompt == wanted.answer or prompt in wanted.answers):
         flag = "--answer_column" if prompt == wanted.answer else "--columns"
         raise UsageError(f"{source}: `{prompt}` cannot be both --prompt_column and {flag}")
-    found = Columns(prompt, answers=wanted.answers, list=wanted.list, within=within)
+    found = Columns(
+        prompt, answers=wanted.answers, list=wanted.list, within=within, thoughts=wanted.thoughts
+    )
     if answers and not found.answers and not found.list:
         found = found._replace(answer=wanted.answer or _first(ANSWERS, known, but=(prompt,)))
     return _with_beside(found, names, wanted) if own is None else found

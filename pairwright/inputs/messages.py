@@ -43,9 +43,14 @@ _SHOWN_BY_TEMPLATES = {
 """Keys of a message that a chat template may render, and what they hold; models are shown none of it."""
 
 
-def messages_of(value: Any, where: str, role: str) -> tuple[Message, ...]:
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Keys of a message under which it is stored what the assistant thought before it."""
+
+
+def messages_of(value: Any, where: str, role: str, *, thoughts: bool = False) -> tuple[Message, ...]:
     """The messages of a value: text (of `role`, or a transcript), one message, or a list of them.
 
+    `thoughts` are read where they are wanted; a message that holds one is refused elsewhere.
     Raises `UsageError` that begins with `where`, which names the row and the column.
     """
     if value is None or value == [] or (isinstance(value, str) and not value.strip()):
@@ -58,10 +63,21 @@ def messages_of(value: Any, where: str, role: str) -> tuple[Message, ...]:
         raise UsageError(f"{where} is {kind_of(value)}; it must be text or a list of messages")
     if all(isinstance(item, str) for item in value):
         raise UsageError(f"{where} is a list of texts; a conversation is a list of messages")
-    return tuple(_message(item, where) for item in value)
+    return tuple(_message(item, where, thoughts) for item in value)
 
 
-def _message(value: Any, where: str) -> Message:
+def thought_of(value: Any, where: str) -> str | None:
+    """The thought in a value's last message, if any. Raises `UsageError` for one that is no text."""
+    last = value[-1] if isinstance(value, list) and value else value
+    if not isinstance(last, Mapping):
+        return None
+    found = next((last[key] for key in THOUGHTS if last.get(key)), None)
+    if found is not None and not isinstance(found, str):
+        raise UsageError(f"{where} holds a thought that is {kind_of(found)}; it must be text")
+    return found
+
+
+def _message(value: Any, where: str, thoughts: bool) -> Message:
     if isinstance(value, Mapping) and "from" in value and "role" not in value:
         role, content = _SHAREGPT.get(str(value["from"])), value.get("value")
         if role is None:
@@ -72,20 +88,22 @@ def _message(value: Any, where: str) -> Message:
             (value.get("role"), value.get("content")) if isinstance(value, Mapping) else (None, None)
         )
     if isinstance(value, Mapping):
-        _refuse_unshown(value, where)
+        told = thoughts and value.get("role", value.get("from")) in ("assistant", "gpt", "model")
+        _refuse_unshown(value, where, but=THOUGHTS if told else ())
     if isinstance(content, list):
         content = _joined(content, where)
     if not isinstance(role, str) or not isinstance(content, str):
         raise UsageError(f'{where} holds a message that is not {{"role": …, "content": "text"}}')
     if role not in ROLES:
         raise UsageError(f"{where} holds a message of {role!r}; roles are {', '.join(sorted(ROLES))}")
-    return Message(role=role, content=content)
+    thought = thought_of(value, where) if thoughts and role == "assistant" else None
+    return Message(role=role, content=content, reasoning=thought)
 
 
-def _refuse_unshown(message: Mapping[str, Any], where: str) -> None:
+def _refuse_unshown(message: Mapping[str, Any], where: str, but: tuple[str, ...] = ()) -> None:
     """Raise for what a template would render and is not shown; say once what else is left out."""
     for key, value in message.items():
-        if value in (None, "", [], {}, False):
+        if key in but or value in (None, "", [], {}, False):
             continue
         if key in _SHOWN_BY_TEMPLATES:
             raise UsageError(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed
+from pairwright.inputs.messages import thought_of
 from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
 from pairwright.inputs.source import Record
@@ -43,14 +44,16 @@ def read_pairs(
     skip: int = 0,
     *,
     margins: bool = False,
+    thoughts: bool = False,
 ) -> Iterator[PairRow]:
     """The pairs of runs, files and data sets, one source after the other.
 
     `limit` is the most pairs in all, `pairs` which of them scored answers make. Up to `skip` rows that
     are no pairs are passed over, as rows with a problem; one more raises `UsageError` naming it, as do
-    rows that a run did not keep. The column `margin` is read where `margins` are wanted.
+    rows that a run did not keep. The column `margin` is read where `margins` are wanted, and what was
+    thought before answers where `thoughts` are; elsewhere a message that holds a thought is refused.
     """
-    rows = (row for source in sources for row in _pairs_of(source, pairs, margins))
+    rows = (row for source in sources for row in _pairs_of(source, pairs, margins, thoughts))
     return islice(_tolerated(rows, skip), limit)
 
 
@@ -69,7 +72,7 @@ def _tolerated(rows: Iterable[PairRow | UsageError], skip: int) -> Iterator[Pair
         yield PairRow(f"bad row {bad}", (), nobody, nobody, problem=str(row))
 
 
-def _pairs_of(name: str, pairs: PairsName, margins: bool) -> Iterator[PairRow | UsageError]:
+def _pairs_of(name: str, pairs: PairsName, margins: bool, thoughts: bool) -> Iterator[PairRow | UsageError]:
     source = open_source(name)
     if source.dropped:
         raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
@@ -84,7 +87,7 @@ def _pairs_of(name: str, pairs: PairsName, margins: bool) -> Iterator[PairRow | 
                 yield from pairs_of_row(row, pairs)
             break
         try:
-            yield parse_pair(record, where, source.own, margins=margins)
+            yield parse_pair(record, where, source.own, margins=margins, thoughts=thoughts)
         except UsageError as error:
             yield error
     if not found:
@@ -122,7 +125,12 @@ def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
 
 
 def parse_pair(
-    record: Record, where: str, own: frozenset[str] | None = None, *, margins: bool = True
+    record: Record,
+    where: str,
+    own: frozenset[str] | None = None,
+    *,
+    margins: bool = True,
+    thoughts: bool = False,
 ) -> PairRow:
     """One row. Raises `UsageError` that begins with `where` and names the column.
 
@@ -132,14 +140,23 @@ def parse_pair(
     for name in PAIR:
         if record.get(name) in (None, [], {}) or (own is not None and name not in own):
             raise UsageError(f"{where}: no `{name}`; the columns are {listed(list(record))}")
-    columns = columns_of(where, list(record), Columns(answers=PAIR), own)
+    columns = columns_of(where, list(record), Columns(answers=PAIR, thoughts=thoughts), own)
     prompt, said = parse_answers(record, columns, PAIR, where)
-    chosen, rejected = (Message(role="assistant", content=said[name] or "") for name in PAIR)
+    why = {name: _thought(record, name, where) if thoughts else None for name in PAIR}
+    chosen, rejected = (
+        Message(role="assistant", content=said[name] or "", reasoning=why[name]) for name in PAIR
+    )
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
     margin = record.get("margin") if margins and (own is None or "margin" in own) else None
     return PairRow(str(row_id), prompt, chosen, rejected, _margin(margin, where), columns=record)
+
+
+def _thought(record: Record, name: str, where: str) -> str | None:
+    """What was thought before an answer: in its message, or in the column `NAME_reasoning` of a run."""
+    found, beside = thought_of(record[name], f"{where}: `{name}`"), record.get(f"{name}_reasoning")
+    return found or (beside if isinstance(beside, str) and beside else None)
 
 
 def _margin(value: Any, where: str) -> float | None:

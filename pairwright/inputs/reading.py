@@ -66,7 +66,10 @@ def _read(
                 f"it into the messages, remove the column{flag}"
             )
     own = _own(record, columns, where)
-    found = {n: _conversation(record.get(n), n, where) for n in dict.fromkeys((*names, *columns.within))}
+    found = {
+        n: _conversation(record.get(n), n, where, columns.thoughts)
+        for n in dict.fromkeys((*names, *columns.within))
+    }
     prompt = _prompt(own, {n: m for n, m in found.items() if m}, where)
     said = {n: _said(found[n][-1].content) if found[n] else None for n in names}
     return _with_beside(prompt, record, columns, where), said
@@ -84,15 +87,15 @@ def _own(record: Mapping[str, Any], columns: Columns, where: str) -> Prompt:
         elif more is not None and not isinstance(more, str):
             beside = f"beside `{columns.prompt}` it must be text"
             raise UsageError(f"{where}: `{name}` is {kind_of(more)}; {beside}")
-    return messages_of(value, f"{where}: `{columns.prompt}`", "user")
+    return messages_of(value, f"{where}: `{columns.prompt}`", "user", thoughts=columns.thoughts)
 
 
-def _conversation(value: Any, name: str, where: str) -> Prompt:
+def _conversation(value: Any, name: str, where: str, thoughts: bool) -> Prompt:
     """An answer, alone or at the end of its conversation; nothing for none."""
     if value is None or value == [] or (isinstance(value, str) and not _said(value)):
         return ()
     where = f"{where}: `{name}`"
-    messages = messages_of(value, where, "assistant")
+    messages = messages_of(value, where, "assistant", thoughts=thoughts)
     if messages[-1].role != "assistant":
         raise UsageError(f"{where} is a message of {messages[-1].role!r}; an answer is of 'assistant'")
     return messages

@@ -27,7 +27,10 @@ _TEMPLATES_OWN_NAMES = """
     range namespace dict
 """
 _TEMPLATES_OWN = frozenset(_TEMPLATES_OWN_NAMES.split())
-_ANSWER = "Abcanswercba"
+_ANSWER, _THOUGHT = "Abcanswercba", "Abcthoughtcba"
+_BREAKS = "\n\n"
+_CLOSING = re.compile(r"([<\[◁])/([\w:]*think\w*|thoughts?|reasoning)([>\]▷])((?:\\n)*)", re.IGNORECASE)
+"""A mark in a template that ends a thought, and the line breaks that the template writes after it."""
 
 
 class EncodedAnswer(NamedTuple):
@@ -95,7 +98,13 @@ class _Chat:
         self._controls = control_ids(tokenizer)
         self._literals: dict[str, int] = {}
         scaffold = self._probe()
-        self._literals = literal_ids(tokenizer, self._controls, scaffold)
+        try:
+            told = self._probe(_THOUGHT)
+        except UsageError:  # a template that refuses what it does not know
+            told = ""
+        self._shows_thoughts = _THOUGHT in told
+        self._literals = literal_ids(tokenizer, self._controls, scaffold + told)
+        self._marks = _marks_of(str(tokenizer.chat_template))
         before, _, self._after = scaffold.rpartition(_ANSWER)
         if not before:
             raise UsageError(f"The chat template of {tokenizer.name_or_path} leaves answers out.")
@@ -112,21 +121,37 @@ class _Chat:
     def prompt_ids(
         self, messages: Sequence[Message], variables: Mapping[str, Any] = MappingProxyType({})
     ) -> list[int]:
-        encoder = self.renamed([m.content for m in messages])
+        encoder = self.renamed([text for m in messages for text in _texts(m)])
         return encoder.encode(self._render(encoder, messages, invite=True, variables=variables))
 
     def answer_ids(self, prompt: Sequence[Message], answer: Message) -> EncodedAnswer:
-        encoder = self.renamed([m.content for m in (*prompt, answer)])
+        encoder = self.renamed([text for m in (*prompt, answer) for text in _texts(m)])
         before = self._render(encoder, prompt, invite=True)
         whole = self._render(encoder, (*prompt, answer), invite=False)
-        if whole.startswith(before):
+        if whole.startswith(before) and (self._shows_thoughts or not answer.reasoning):
             turn = self._cut(encoder, whole.removeprefix(before))
         else:  # the invitation says more than a finished turn does, such as an opened <think>
-            turn = _well_formed(answer.content) + encoder.name(self.end)
+            turn = self._thought(encoder, before, answer.reasoning or "")
+            turn += _well_formed(answer.content) + encoder.name(self.end)
         prompt_ids, ids = self.prompt_ids(prompt), encoder.encode(before + turn)
         if ids[: len(prompt_ids)] == prompt_ids:
             return EncodedAnswer(prompt_ids, ids[len(prompt_ids) :])
         return EncodedAnswer(prompt_ids, encoder.encode_after(turn))
+
+    def _thought(self, encoder: RenamedTokenizer, before: str, thought: str) -> str:
+        """A thought in the marks that the template speaks of; an opened one is ended, be it empty."""
+        opens, closes = (encoder.rename(mark) for mark in self._marks or ("", ""))
+        opened = bool(opens) and before.rstrip().endswith(opens)
+        if thought and not opens:
+            raise UsageError(
+                f"The chat template of {self._tokenizer.name_or_path} has no place for thoughts; leave "
+                "them out (--reasoning drop)"
+            )
+        if not thought and not opened:
+            return ""
+        begin = "" if opened else f"{opens}\n"
+        inside = f"{_well_formed(thought).strip()}\n" if thought else "\n"
+        return f"{begin}{inside}{closes}"
 
     def _cut(self, encoder: RenamedTokenizer, turn: str) -> str:
         """The assistant's turn up to and including the token that ends it."""
@@ -145,9 +170,11 @@ class _Chat:
             return self._tokenizer.eos_token, False
         raise UsageError(f"{self._tokenizer.name_or_path} has no token that ends an answer.")
 
-    def _probe(self) -> str:
+    def _probe(self, thought: str | None = None) -> str:
         turns = {"system": "Abc", "user": "Abc", "assistant": _ANSWER}
-        return self._apply([Message(role=r, content=c) for r, c in turns.items()], invite=False)
+        thoughts = {"assistant": thought}
+        messages = [Message(role=r, content=c, reasoning=thoughts.get(r)) for r, c in turns.items()]
+        return self._apply(messages, invite=False)
 
     def _render(
         self,
@@ -157,11 +184,15 @@ class _Chat:
         variables: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         """The conversation as text whose control tokens, all the template's, are renamed."""
-        contents = [_well_formed(m.content) for m in messages]
+        contents = [_well_formed(text) for m in messages for text in _texts(m)]
         swap = _stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, contents)
         masked = [
-            Message(role=m.role, content=content.translate(swap))
-            for m, content in zip(messages, contents, strict=True)
+            Message(
+                role=m.role,
+                content=_well_formed(m.content).translate(swap),
+                reasoning=m.reasoning and _well_formed(m.reasoning).translate(swap),
+            )
+            for m in messages
         ]
         back = {ord(stand_in): chr(char) for char, stand_in in swap.items()}
         return encoder.rename(self._apply(masked, invite, variables)).translate(back)
@@ -187,7 +218,11 @@ class _Chat:
             ) from error
 
     def _run(self, messages: Sequence[Message], invite: bool, variables: Mapping[str, Any]) -> str:
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns = [
+            {"role": m.role, "content": m.content}
+            | ({"reasoning_content": m.reasoning, "thinking": m.reasoning} if m.reasoning else {})
+            for m in messages
+        ]
         text: str = self._tokenizer.apply_chat_template(
             turns,
             chat_template=template_of(self._tokenizer),
@@ -196,6 +231,21 @@ class _Chat:
             **variables,
         )
         return text
+
+
+def _texts(message: Message) -> tuple[str, ...]:
+    """All that a message says in the words of data."""
+    return (message.content, message.reasoning) if message.reasoning else (message.content,)
+
+
+def _marks_of(template: str) -> tuple[str, str] | None:
+    """What begins and what ends a thought in a template, with the line breaks after it; None for none."""
+    found = list(_CLOSING.finditer(template))
+    if not found:
+        return None
+    begin, name, end = found[0].group(1, 2, 3)
+    breaks = max(found, key=lambda match: len(match[4]))[4].replace("\\n", "\n")
+    return f"{begin}{name}{end}", f"{begin}/{name}{end}{breaks or _BREAKS}"
 
 
 def _folded(messages: Sequence[Message]) -> list[Message]:

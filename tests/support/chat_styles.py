@@ -83,6 +83,16 @@ def thinking() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+def thinking_style(template: str) -> PreTrainedTokenizerFast:
+    """A template of a model that thinks, over a vocabulary that has the marks of them all."""
+    marks = ["<|im_start|>", "<|im_end|>", "<|user|>", "<|assistant|>"]
+    marks += ["<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>"]
+    end = "<|return|>" if "<|return|>" in template else "<|im_end|>"
+    tokenizer = _wrapped(_byte_level(marks), template, None, end)
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in ("<think>", "</think>")])
+    return tokenizer
+
+
 @cache
 def gemma() -> PreTrainedTokenizerFast:
     """No space before the first word; blank lines are added tokens; its eos ends no turn."""

@@ -25,6 +25,7 @@ from train.data.split import (
     most_tokens,
     without_prompts_of,
 )
+from train.data.thoughts import with_thoughts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,11 +68,12 @@ class Pair(NamedTuple):
 
 def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
-    rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows)
+    rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows, thoughts=True)
     most = most_tokens(config)
-    kept, dropped = encode_pairs(rows, tokenizer, most)
+    kept, dropped = encode_pairs(with_thoughts(rows, tokenizer, config.reasoning), tokenizer, most)
     if config.eval_data:
-        others = read_pairs(config.eval_data, pairs=config.pairs)
+        others = read_pairs(config.eval_data, pairs=config.pairs, thoughts=True)
+        others = with_thoughts(others, tokenizer, config.reasoning)
         held_out, dropped_too = encode_pairs(others, tokenizer, most)
         training, held_out, seen = kept, *without_prompts_of(kept, held_out)
         for reason, row_ids in (*dropped_too.items(), (TRAINED_ON, seen)):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pairwright.engines.thoughts import marks_in
 from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
@@ -22,6 +23,7 @@ from train.data.split import (
     most_tokens,
     without_prompts_of,
 )
+from train.data.thoughts import Thoughts, parted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,7 +73,7 @@ def load_ranked(
     def encoded(sources: Sequence[str], limit: int | None = None) -> list[Ranked]:
         kept = []
         for row in read_ranked(sources, limit):
-            item = encode_ranked(row, tokenizer, best_only=best_only)
+            item = encode_ranked(row, tokenizer, best_only=best_only, reasoning=config.reasoning)
             if reason := _why_not(item, most, best_only=best_only):
                 dropped.setdefault(reason, []).append(row.row_id)
             else:
@@ -92,13 +94,16 @@ def load_ranked(
     return Split(training, held_out, dropped)
 
 
-def encode_ranked(row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool) -> Ranked:
+def encode_ranked(
+    row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool, reasoning: Thoughts = "drop"
+) -> Ranked:
     """Token ids of a prompt and of its answers, or of the best of them alone."""
     answers = row.answers[:1] if best_only else row.answers
-    pairs = [
-        encode_answer(tokenizer, row.prompt, [Message(role="assistant", content=answer)])
-        for answer in answers
-    ]
+    marks = marks_in(str(tokenizer.chat_template))
+    told = [parted(Message(role="assistant", content=answer), marks) for answer in answers]
+    if reasoning == "drop":
+        told = [message.model_copy(update={"reasoning": None}) for message in told]
+    pairs = [encode_answer(tokenizer, row.prompt, [message]) for message in told]
     return Ranked(
         row.row_id,
         prompt_hash(row.prompt),

@@ -173,7 +173,7 @@ def _by_scores(config: TrainConfig) -> dict[str, Any]:
 def _slice(config: TrainConfig) -> list[PairRow]:
     """Pairs of `auto_prompts` different prompts, drawn by the hash of the prompt and the seed."""
     first: dict[str, PairRow] = {}
-    for row in read_pairs(config.sources, config.limit):
+    for row in read_pairs(config.sources, config.limit, thoughts=True):
         first.setdefault(content_hash([config.seed, [m.model_dump() for m in row.prompt]]), row)
     return [first[key] for key in sorted(first)[: config.auto_prompts]]
 

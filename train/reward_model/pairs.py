@@ -18,6 +18,7 @@ from train.data.split import (
     most_tokens,
     without_prompts_of,
 )
+from train.data.thoughts import with_thoughts
 from train.reward_model.config import RewardConfig
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def encode_reward_pairs(
     """
     weight = config.apo_coeff / config.apo_samples if golden else config.rm_kl
     found = Encoded([], {})
-    for row in read_pairs(sources, limit, config.pairs, config.skip_bad_rows, margins=True):
+    skip = config.skip_bad_rows
+    rows = read_pairs(sources, limit, config.pairs, skip, margins=True, thoughts=True)
+    for row in with_thoughts(rows, tokenizer, config.reasoning):
         if row.problem is not None:
             found.dropped.setdefault(BAD_ROW, []).append(row.problem)
             continue

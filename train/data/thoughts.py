@@ -1,0 +1,50 @@
+"""What was thought before an answer: trained on in the form of the model's own template, or left out.
+
+A thought stands in the answer's message (`reasoning_content`), in a column of its own
+(`chosen_reasoning`), or in the text, between marks that the model's chat template speaks of.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pairwright.engines.thoughts import Marks, marks_in, part
+from pairwright.inputs.pairs import PairRow
+from pairwright.records import Message
+from train.devices.processes import say
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Thoughts = Literal["drop", "keep"]
+
+
+def with_thoughts(
+    rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase", reasoning: Thoughts
+) -> Iterator[PairRow]:
+    """The rows with the thoughts of their answers apart from these, or without any.
+
+    What is left out is counted and said when all rows are read.
+    """
+    marks, left_out = marks_in(str(tokenizer.chat_template)), 0
+    for row in rows:
+        if row.problem is not None:
+            yield row
+            continue
+        told = [parted(message, marks) for message in (*row.prompt, row.chosen, row.rejected)]
+        told[: len(row.prompt)] = row.prompt  # the text of earlier turns is what sampling shows
+        if reasoning == "drop" and any(message.reasoning for message in told):
+            left_out += 1
+            told = [message.model_copy(update={"reasoning": None}) for message in told]
+        yield row._replace(prompt=tuple(told[:-2]), chosen=told[-2], rejected=told[-1])
+    if left_out:
+        say(f"{left_out} pairs hold thoughts, which are left out; --reasoning keep trains on them")
+
+
+def parted(message: Message, marks: Iterable[Marks]) -> Message:
+    """An answer with the thought in its text, if any, apart from it."""
+    if message.role != "assistant" or message.reasoning:
+        return message
+    found = part(message.content, tuple(marks))
+    if found.thought is None:
+        return message
+    return Message(role=message.role, content=found.answer, reasoning=found.thought)
