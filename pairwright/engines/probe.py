@@ -7,6 +7,8 @@ from pairwright.engines.constraint import broken_constraint
 from pairwright.records import Completion, Job, Request, Sampling, conversation
 
 Kind = Literal["choice", "schema"]
+PROBE = "probe"
+"""The role in which such a question is asked."""
 
 _CHOICES = ("zq-417", "kv-902")
 _SCHEMA = {
@@ -28,7 +30,7 @@ def constraint_kind(request: Request) -> Kind | None:
 def constraint_probe(kind: Kind) -> Job:
     """A question whose natural answer breaks the constraint that comes with it."""
     request = Request(
-        role="probe",
+        role=PROBE,
         messages=conversation("What is the capital of France? Answer in one word."),
         sampling=Sampling(max_tokens=48, temperature=0),
         choices=_CHOICES if kind == "choice" else (),

@@ -5,7 +5,10 @@ import math
 import re
 from typing import Any, NamedTuple
 
+import httpx
+
 from pairwright.engines.constraint import broken_constraint
+from pairwright.engines.openai.constraints import as_message, unwrapped
 from pairwright.engines.openai.faults import printable
 from pairwright.engines.thoughts import part
 from pairwright.records import Completion, FinishReason, Job, Request
@@ -45,7 +48,7 @@ class _UnusableError(ValueError):
 
 
 def request_body(job: Job, model: str) -> dict[str, Any]:
-    """What is asked for a job, in the classic fields."""
+    """What is asked for a job, in the classic fields; its constraint comes after (`constraints.py`)."""
     request, sampling = job.request, job.request.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -58,7 +61,7 @@ def request_body(job: Job, model: str) -> dict[str, Any]:
     }
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
-    return body | _constraint(request)
+    return body
 
 
 def body_limit(request: Request) -> int:
@@ -89,26 +92,18 @@ def whole(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def _constraint(request: Request) -> dict[str, Any]:
-    if request.choices:
-        return {"structured_outputs": {"choice": list(request.choices)}}
-    if request.json_schema is not None:
-        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
-        return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    return {}
-
-
 def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     body = _dict(value, "the body")
     if body.get("error"):
         raise _UnusableError(f"status 200 with an error: {_error_text(body['error'])}")
-    choice = _first(body.get("choices"))
+    choice = as_message(_first(body.get("choices")))
     message = _dict(choice.get("message"), "`message`")
     thought = _thought(message)
     text, finish = _text(message, choice.get("finish_reason"))
     found = part(text)
     if request.choices or request.json_schema is not None or request.sampling.logprobs:
         text, thought = found.answer, thought or found.thought  # what is asked for is an answer's form
+        text = unwrapped(text, request.choices)
         text = text.strip() if text.strip() in request.choices else text
     if text in request.choices:
         finish = "stop"  # a whole choice is complete even where it used up the token budget
@@ -262,3 +257,15 @@ def model_root(body: bytes, model: str) -> str:
         return ""
     root = roots[0] if roots and isinstance(roots[0], str) else model
     return "" if root == model else printable(root)[:_ROOT_CHARACTERS]
+
+
+async def read_at_most(reply: httpx.Response, most: int) -> bytes:
+    """The first `most` bytes of a body as they come over the wire; the rest is never read."""
+    parts: list[bytes] = []
+    left = most
+    async for piece in reply.aiter_raw():
+        parts.append(piece[:left])
+        left -= len(parts[-1])
+        if left <= 0:
+            break
+    return b"".join(parts)

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 import httpx
 
 from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.body import IGNORED, Invalid, body_limit, model_root, parse_body
+from pairwright.engines.openai.body import Invalid, body_limit, model_root, parse_body, read_at_most
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.faults import (
+    INVALID,
     UNREACHABLE,
     connection_fault,
     cool_down,
     invalid,
+    not_held,
     printable,
     status_fault,
     timed_out,
@@ -26,7 +28,7 @@ from pairwright.engines.openai.faults import (
 from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.probe import Kind, constraint_kind, constraint_probe, ignored, ignores
+from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Job, Request
 
@@ -39,7 +41,6 @@ OUTAGE = 30.0
 ERROR_BODY = 65536
 """Bytes that are read of a reply that says what is wrong."""
 
-_NOT_UNDERSTOOD = ("http_400", "http_422", "http_501")
 _ABOUT_FIELDS = (400, 403, 422)
 _CONNECT_SECONDS = 10.0
 _MODELS_BYTES = 2**20
@@ -137,15 +138,19 @@ class OpenAIClient:
         await asyncio.shield(self._proofs[kind])
 
     async def _probe(self, kind: Kind) -> None:
-        outcome = await self._insist(constraint_probe(kind), Attempts(self._deadline, self._backoff))
-        if isinstance(outcome, Completion):
-            why = ignored(kind, outcome)
-        else:
-            why = ignores(kind, outcome.text) if outcome.text.startswith(IGNORED) else None
-            if outcome.code in _NOT_UNDERSTOOD:
-                why = ignores(kind, str(outcome)).replace("ignores", "refuses", 1)
-        if why is not None:
-            self._stop(why)
+        """Try the ways that the server may have for a constraint, until one holds an answer to it."""
+        reasons: list[str] = []
+        for way in self.manner.candidates(kind):
+            self.manner.ways[kind] = way
+            outcome = await self._insist(constraint_probe(kind), Attempts(self._deadline, self._backoff))
+            why = ignored(kind, outcome) if isinstance(outcome, Completion) else not_held(kind, outcome)
+            if why is None:
+                return
+            reasons.append(why)
+        reasons.append(ignores(kind, "it has no way to hold an answer to a form"))
+        said = next((why for why in reasons if why.startswith("ignores")), reasons[0])
+        if useless := self.manner.no_way(kind, said):
+            self._stop(useless.why)
 
     async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask until there is a completion or no further attempt makes sense."""
@@ -153,6 +158,8 @@ class OpenAIClient:
             outcome = await self._attempt(job, attempts)
             if isinstance(outcome, Completion):
                 self._last_answer, self._failed_in_a_row = time.monotonic(), 0
+                return outcome
+            if job.request.role == PROBE and not outcome.overload and outcome.code in (INVALID, "http_500"):
                 return outcome
             wait = attempts.wait_after(outcome, time.monotonic())
             if wait is None:
@@ -217,7 +224,7 @@ class OpenAIClient:
         while True:
             dialect, quiet = self.manner.dialect, self.manner.quiet
             sent = dialect.spoken(self.manner.body(job))
-            outcome = await self._send(sent, job.request)
+            outcome = await self._send(sent, self.manner.sent(job.request))
             if isinstance(outcome, Fault):
                 return outcome
             if isinstance(outcome, Completion):
@@ -228,7 +235,8 @@ class OpenAIClient:
                     return outcome
                 continue
             if not self.manner.learn(dialect, sent, outcome.body):
-                self._give_up_field(sent, outcome)
+                if job.request.role != PROBE:
+                    self._give_up_field(sent, outcome)
                 return outcome.fault
 
     def _give_up_field(self, sent: Asked, refusal: Refusal) -> None:
@@ -282,15 +290,3 @@ class OpenAIClient:
 
     def _stop(self, what: str) -> NoReturn:
         raise PairwrightError(f"the server at {self.access.shown} {what}")
-
-
-async def read_at_most(reply: httpx.Response, most: int) -> bytes:
-    """The first `most` bytes of a body as they come over the wire; the rest is never read."""
-    parts: list[bytes] = []
-    left = most
-    async for part in reply.aiter_raw():
-        parts.append(part[:left])
-        left -= len(parts[-1])
-        if left <= 0:
-            break
-    return b"".join(parts)

@@ -39,8 +39,8 @@ class Family(NamedTuple):
     without: str = ""
     """Classic fields that it does not take, or takes and forgets."""
     thinking: str = "template"
-    ways: str = "vllm guided regex schema tool"
-    """Ways to hold an answer to choices, in the order in which they are tried (`constraints.py`)."""
+    ways: str = "vllm guided regex grammar schema json tool"
+    """Ways to hold an answer to choices or a schema, in the order in which they are tried."""
     most_logprobs: int = 20
     key_header: str = "Authorization"
 
@@ -62,11 +62,11 @@ FAMILIES = (
     Family("OpenRouter", "openrouter.ai", "", {}, "n", "reasoning", "schema tool"),
     Family("vLLM", "", "vllm", {}, "", "template", "vllm guided schema"),
     Family("SGLang", "", "sglang", {}, "", "template", "regex schema"),
-    Family("llama.cpp", "", "llamacpp", {}, "", "template", "grammar schema"),
+    Family("llama.cpp", "", "llamacpp", {}, "", "template", "grammar schema json"),
     Family("Ollama", "", "library", {}, "n", "effort", "schema tool"),
     Family("LM Studio", "", "organization_owner", {}, "n", "template", "schema tool"),
     Family("TGI", "", "tgi", {}, "n", "template", "tgi schema tool", 5),
-    Family("transformers serve", "", "transformers", {}, "n", "template", "schema tool"),
+    Family("transformers serve", "", "transformers", {}, "n", "template", ""),
 )
 
 
@@ -84,10 +84,19 @@ def family_at(url: str) -> Family:
 def family_listed(listed: bytes, server: str) -> Family:
     """The family of a server on this list of models; `server` is the header of that name."""
     try:
-        owners = {str(entry.get("owned_by", "")).lower() for entry in json.loads(listed)["data"]}
+        owners = {_owner(entry) for entry in json.loads(listed)["data"]}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return UNKNOWN
     if server.lower().startswith("llama.cpp"):
         owners.add("llamacpp")
     found = [family for family in FAMILIES if family.owner and family.owner in owners]
     return found[0] if len(found) == 1 else UNKNOWN
+
+
+def _owner(entry: Mapping[str, Any]) -> str:
+    """Whose a listed model is; TGI repeats its name, and transformers alone says whether it is loaded."""
+    owner = str(entry.get("owned_by", "")).lower()
+    if owner and owner == str(entry.get("id", "")).lower():
+        return "tgi"
+    known = any(family.owner == owner for family in FAMILIES if family.owner)
+    return "transformers" if isinstance(entry.get("status"), dict) and not known else owner

@@ -12,6 +12,7 @@ import httpx
 
 from pairwright.engines.openai.retry import UNLIMITED, Fault
 from pairwright.engines.openai.retry_after import asked_wait
+from pairwright.engines.probe import Kind, ignores
 
 INVALID_TRIES = 3
 """Attempts a request gets at a server that answers, but not with a completion."""
@@ -21,6 +22,10 @@ BROKEN_TRIES = 8
 UNREACHABLE = "unreachable"
 """Code of a request for which no connection could be made."""
 
+INVALID = "invalid_response"
+"""Code of a reply with status 200 that holds no answer, or none that was allowed."""
+
+_NOT_UNDERSTOOD = ("http_400", "http_422", "http_500", "http_501")
 _OVERLOAD = {429, 503, 504, 529}
 _RETRIED = {408, 409, 425, 429}
 _WRONG_PLACE = {403, 404, 405}
@@ -31,7 +36,14 @@ _KEY_HINT = "set PAIRWRIGHT_API_KEY or OPENAI_API_KEY to a key that it accepts"
 
 def invalid(reason: str) -> Fault:
     """A reply with status 200 that holds no completion."""
-    return Fault("invalid_response", reason, tries=INVALID_TRIES)
+    return Fault(INVALID, reason, tries=INVALID_TRIES)
+
+
+def not_held(kind: Kind, fault: Fault) -> str | None:
+    """Why a constraint is not held to, where the question that was to show it met a fault that shows it."""
+    if fault.code in _NOT_UNDERSTOOD:
+        return ignores(kind, str(fault)).replace("ignores", "refuses", 1)
+    return ignores(kind, fault.text) if fault.code == INVALID else None
 
 
 def timed_out(deadline: float, last: Fault | None = None) -> Fault:

@@ -21,6 +21,8 @@ OWN = {
     "openrouter.ai": "OPENROUTER_API_KEY",
 }
 """Variables in which people keep the keys of hosted servers."""
+AZURE = "AZURE_OPENAI_API_KEY"
+"""The variable for every host of Azure."""
 
 
 def key_variables(
@@ -44,7 +46,7 @@ def key_variables(
         )
     if len(hosts) == 1 and not by_host:
         general = [name for name in GENERAL if environ.get(name, "").strip()]
-        if general[:1] == ["PAIRWRIGHT_API_KEY"] or (general and hosts[0] not in OWN):
+        if general[:1] == ["PAIRWRIGHT_API_KEY"] or (general and _variable(hosts[0]) is None):
             return {hosts[0]: general[0]}
     return {host: NO_KEY if name is None else name for host, name in found.items()}
 
@@ -77,5 +79,10 @@ def _named(named: str, hosts: list[str]) -> dict[str, str]:
 
 
 def _own(host: str, environ: Mapping[str, str]) -> str | None:
-    name = OWN.get(host)
+    name = _variable(host)
     return name if name is not None and environ.get(name, "").strip() else None
+
+
+def _variable(host: str) -> str | None:
+    """The variable in which people keep the key of a hosted server."""
+    return OWN.get(host) or (AZURE if host.endswith(".azure.com") else None)

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 from pairwright.engines.asked import Asked
 from pairwright.engines.openai.body import request_body
+from pairwright.engines.openai.constraints import as_sent, constrained, ways_for
 from pairwright.engines.openai.dialect import Dialect, adapted
 from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_at, family_listed
+from pairwright.engines.probe import Kind, constraint_kind
 from pairwright.engines.thoughts import apart, used_up
 from pairwright.records import Completion, Job, Request
 
@@ -36,6 +38,8 @@ class Manner:
         """Whether thinking is switched off where log-probabilities are read."""
         self.family = UNKNOWN
         self.dialect = Dialect()
+        self.ways: dict[Kind, str | None] = {}
+        """By kind of constraint: the way that is used, None where the server has none."""
         self._is(family_at(url))
 
     def meet(self, listed: bytes, server: str) -> None:
@@ -49,9 +53,32 @@ class Manner:
             dict(family.renamed), frozenset(family.without.split()), family.most_logprobs
         )
 
+    def candidates(self, kind: Kind) -> list[str]:
+        """The ways to say a constraint that are worth a try, the likeliest first."""
+        return ways_for(kind, self.family.ways.split())
+
+    def no_way(self, kind: Kind, why: str) -> Useless | None:
+        """Take note that a server heeds no constraint of a kind, and of why that is known."""
+        if kind == "choice":
+            return Useless(why)
+        self.ways[kind] = None
+        log.warning("%s: it %s; answers are asked for in words alone", self._shown, why.partition(":")[0])
+        return None
+
+    def sent(self, request: Request) -> Request:
+        """A request as this server can be asked it."""
+        kind = constraint_kind(request)
+        return request if kind is None else as_sent(request, self._way(kind))
+
+    def _way(self, kind: Kind) -> str | None:
+        return self.ways[kind] if kind in self.ways else next(iter(self.candidates(kind)), None)
+
     def body(self, job: Job) -> dict[str, Any]:
         """What is asked for a job, before the server's dialect is put on it."""
+        job = job.model_copy(update={"request": self.sent(job.request)})
         body = request_body(job, self._model)
+        if (kind := constraint_kind(job.request)) is not None:
+            body = constrained(body, job.request, self._way(kind))
         thinking = self._asked.thinking
         if thinking == "auto" and self.quiet and job.request.sampling.logprobs:
             thinking = "off"
