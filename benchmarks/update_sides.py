@@ -57,7 +57,7 @@ class Ours:
 
     def reference(self) -> dict[int, tuple[float, float]]:
         """Reference log-probabilities by pair."""
-        return {i: (float(w), float(r)) for i, (w, r) in enumerate(self._data.ref_P2.tolist())}
+        return {i: (float(w), float(r)) for i, (w, r) in enumerate(self._data.ref_PK.tolist())}
 
     def update(self, indices: list[int], *, with_reference: bool) -> tuple[float, float]:
         """What `train.trainer.trainer` does between two lines of metrics."""

@@ -463,6 +463,7 @@ def train(
     discopop_tau: float = ...,
     sft_weight: float = ...,
     sft_reduction: Literal["sum", "mean"] = ...,
+    token_weight: _Named | None = ...,
     sft_times_beta: bool = ...,
     judge: _Named | None = ...,
     auto_prompts: int = ...,

@@ -4,6 +4,7 @@
 Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, pairwise
 from statistics import fmean, pstdev
@@ -31,8 +32,12 @@ class PairRow(NamedTuple):
     """How far apart the answers are said to be; only reward models read it."""
     tied: bool = False
     """Whether two equal scores stand behind it, so that nothing is to be learnt from it."""
+    weight: float = 1.0
+    """How much it counts: its loss is multiplied with it."""
     columns: Mapping[str, Any] = MappingProxyType({})
     """The row as it was read, for functions that judge it."""
+    where: str = ""
+    """The file and the row that it was read from, for sentences about it."""
     problem: str | None = None
     """What is wrong with it, where a row that is no pair is passed over; then the rest is empty."""
 
@@ -150,7 +155,24 @@ def parse_pair(
         [[m.model_dump() for m in prompt], chosen.content, rejected.content]
     )
     margin = record.get("margin") if margins and (own is None or "margin" in own) else None
-    return PairRow(str(row_id), prompt, chosen, rejected, _margin(margin, where), columns=record)
+    weight = record.get("weight") if own is None or "weight" in own else None
+    return PairRow(
+        str(row_id),
+        prompt,
+        chosen,
+        rejected,
+        _margin(margin, where),
+        weight=1.0 if weight is None else weight_of(weight, "weight", where),
+        columns=record,
+        where=where,
+    )
+
+
+def weight_of(value: Any, column: str, where: str) -> float:
+    """A weight that was read. Raises `UsageError` for one that is no number, not finite, or below 0."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    raise UsageError(f"{where}: `{column}` must be a finite number, 0 or more, and is {value!r}")
 
 
 def _thought(record: Record, name: str, where: str) -> str | None:

@@ -4,6 +4,7 @@ Nothing is ever cut: a pair that is too long, or that its tokens make pointless,
 counted under a reason and named.
 """
 
+import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,7 @@ from train.data.split import (
     TRAINED_ON,
     Split,
     TokenIds,
+    Weights,
     describe_dropped,
     hold_out,
     ids_digest,
@@ -26,6 +28,7 @@ from train.data.split import (
     without_prompts_of,
 )
 from train.data.thoughts import with_thoughts
+from train.data.token_weights import TokenWeights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,6 +48,10 @@ class Pair(NamedTuple):
     prompt_tokens: TokenIds
     chosen_ids: TokenIds
     rejected_ids: TokenIds
+    weight: float = 1.0
+    """How much it counts."""
+    token_weights: tuple[Weights, Weights] | None = None
+    """What each token of chosen and of rejected counts, where that is not the same."""
 
     @property
     def longest(self) -> int:
@@ -63,18 +70,27 @@ class Pair(NamedTuple):
 
     def digest(self) -> bytes:
         """All that training sees of it."""
-        return ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
+        digest = ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
+        if self.weight != 1:
+            digest += struct.pack("<d", self.weight)
+        return digest + b"".join(weights.tobytes() for weights in self.token_weights or ())
 
 
-def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
+def load_pairs(
+    config: "TrainingConfig",
+    tokenizer: "PreTrainedTokenizerBase",
+    token_weights: TokenWeights | None = None,
+) -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows, thoughts=True)
     most = most_tokens(config)
-    kept, dropped = encode_pairs(with_thoughts(rows, tokenizer, config.reasoning), tokenizer, most)
+    kept, dropped = encode_pairs(
+        with_thoughts(rows, tokenizer, config.reasoning), tokenizer, most, token_weights
+    )
     if config.eval_data:
         others = read_pairs(config.eval_data, pairs=config.pairs, thoughts=True)
         others = with_thoughts(others, tokenizer, config.reasoning)
-        held_out, dropped_too = encode_pairs(others, tokenizer, most)
+        held_out, dropped_too = encode_pairs(others, tokenizer, most, token_weights)
         training, held_out, seen = kept, *without_prompts_of(kept, held_out)
         for reason, row_ids in (*dropped_too.items(), (TRAINED_ON, seen)):
             dropped[reason] = dropped.get(reason, []) + row_ids
@@ -88,7 +104,10 @@ def load_pairs(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -
 
 
 def encode_pairs(
-    rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase", max_length: int
+    rows: Iterable[PairRow],
+    tokenizer: "PreTrainedTokenizerBase",
+    max_length: int,
+    token_weights: TokenWeights | None = None,
 ) -> tuple[list[Pair], dict[str, list[str]]]:
     """Pairs as token ids, and the row ids of those left out by reason.
 
@@ -105,7 +124,8 @@ def encode_pairs(
         if reason:
             dropped.setdefault(reason, []).append(row.row_id)
         else:
-            kept.append(pair)
+            weights = token_weights and token_weights.of(row, pair.chosen_ids, pair.rejected_ids)
+            kept.append(pair._replace(token_weights=weights))
     return kept, dropped
 
 
@@ -113,8 +133,10 @@ def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
     """Token ids of one pair; its two sides have the same prompt ids by construction."""
     prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
     _, rejected_ids = encode_answer(tokenizer, row.prompt, [row.rejected])
-    ids = (np.array(part, dtype=np.int32) for part in (prompt_tokens, chosen_ids, rejected_ids))
-    return Pair(row.row_id, prompt_hash(row.prompt), *ids)
+    prompt, chosen, rejected = (
+        np.array(part, dtype=np.int32) for part in (prompt_tokens, chosen_ids, rejected_ids)
+    )
+    return Pair(row.row_id, prompt_hash(row.prompt), prompt, chosen, rejected, row.weight)
 
 
 def drop_reason(row: PairRow, pair: Pair, max_length: int) -> str | None:

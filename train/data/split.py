@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from train.config import TrainingConfig
 
 TokenIds = npt.NDArray[np.int32]
+Weights = npt.NDArray[np.float32]
 EMPTY = "empty"
 TOO_LONG = "too_long"
 TRAINED_ON = "prompt_in_training"

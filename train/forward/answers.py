@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.data.split import TokenIds
+from train.data.split import TokenIds, Weights
 
 
 class Answer(NamedTuple):
@@ -15,6 +15,24 @@ class Answer(NamedTuple):
 
     prompt_tokens: TokenIds
     answer_ids: TokenIds
+
+
+class WeightedAnswer(Answer):
+    """An answer whose tokens do not all count the same. For a model it is the answer that it is."""
+
+    weights: Weights
+
+    @classmethod
+    def of(cls, answer: Answer, weights: Weights) -> "WeightedAnswer":
+        """An answer with what the log-probability of each of its tokens counts."""
+        weighted = cls(*answer)
+        weighted.weights = weights
+        return weighted
+
+
+def weights_of(answer: Answer) -> Weights | None:
+    """What each of its tokens counts; None where all count 1."""
+    return answer.weights if isinstance(answer, WeightedAnswer) else None
 
 
 class Layout(Protocol):
@@ -54,6 +72,9 @@ class Layout(Protocol):
     def sums(self, logps_N: Tensor) -> Tensor:
         """Sums (A,) over the tokens of each answer."""
 
+    def padded(self, logps_N: Tensor) -> Tensor:
+        """The values of each answer's tokens in order (A, T), of shared ones in each; 0 after its end."""
+
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
         """The values (L, ...) of each answer's L tokens, in order; of shared tokens in each answer's."""
 
@@ -91,8 +112,12 @@ class Padded(NamedTuple):
 
     def sums(self, logps_N: Tensor) -> Tensor:
         """Sums (A,); one row an answer, so that none depends on what else is in the batch."""
-        padded_AL = logps_N.new_zeros(len(self.tokens_A), self.input_ids_AT.shape[1])
-        return padded_AL.index_put((self.rows_N, self.offsets_N), logps_N).sum(1)
+        return self.padded(logps_N).sum(1)
+
+    def padded(self, logps_N: Tensor) -> Tensor:
+        """The values of each answer's tokens in order (A, T); 0 after its end."""
+        padded_AT = logps_N.new_zeros(self.input_ids_AT.shape)
+        return padded_AT.index_put((self.rows_N, self.offsets_N), logps_N)
 
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
         """The values (L, ...) of each answer's L tokens, in order."""

@@ -61,7 +61,7 @@ def joined(parts: Sequence[Tensor], places: Sequence[Sequence[int]]) -> Tensor:
         return parts[0]
     order = torch.tensor([place for some in places for place in some], device=parts[0].device)
     values = torch.cat(list(parts))
-    return values.new_empty(len(order)).index_put((order,), values)
+    return torch.empty_like(values).index_put((order,), values)
 
 
 @contextmanager

@@ -8,11 +8,13 @@ Policy and reference both come through here, so that where they agree their log-
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.data.pairs import Pair
-from train.forward.answers import Answer, Layout
+from train.forward.answers import Answer, Layout, WeightedAnswer, weights_of
 from train.forward.layout import joined, lay_out, only, passes_of
 from train.forward.model import backbone
 from train.forward.vocabulary import asked_for, chunked
@@ -25,12 +27,19 @@ class AnswerLogprobs(NamedTuple):
     """Log-probability of each answer given its prompt: nats, summed over its tokens, float32."""
     tokens_A: Tensor
     """Tokens of each answer, its last one included."""
+    weighted_A: Tensor | None = None
+    """The same sum, each token times its weight, where tokens have weights."""
 
 
 def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
-    """The chosen answers of all pairs, then the rejected ones."""
+    """The chosen answers of all pairs, then the rejected ones, with the weights of their tokens."""
     chosen = [Answer(pair.prompt_tokens, pair.chosen_ids) for pair in pairs]
-    return chosen + [Answer(pair.prompt_tokens, pair.rejected_ids) for pair in pairs]
+    answers = chosen + [Answer(pair.prompt_tokens, pair.rejected_ids) for pair in pairs]
+    weights = [pair.token_weights and pair.token_weights[side] for side in (0, 1) for pair in pairs]
+    return [
+        answer if some is None else WeightedAnswer.of(answer, some)
+        for answer, some in zip(answers, weights, strict=True)
+    ]
 
 
 def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
@@ -40,15 +49,33 @@ def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogpro
     """
     places = passes_of(model, answers)
     parts = [_logprobs(model, [answers[place] for place in some]) for some in places]
-    sums, tokens = zip(*parts, strict=True)
-    return AnswerLogprobs(joined(sums, places), joined(tokens, places))
+    sums, tokens, weighted = zip(*parts, strict=True)
+    known = [some for some in weighted if some is not None]
+    return AnswerLogprobs(
+        joined(sums, places), joined(tokens, places), joined(known, places) if known else None
+    )
 
 
 def _logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
     """The same of answers that may share a pass."""
     out = lay_out(model, answers)
-    sums_A = out.laid.sums(token_logprobs(model, out.laid))
-    return AnswerLogprobs(out.in_order(sums_A), out.in_order(out.laid.tokens_A))
+    logps_N = token_logprobs(model, out.laid)
+    sums_A = out.in_order(out.laid.sums(logps_N))
+    weighted_A = None
+    if any(isinstance(answer, WeightedAnswer) for answer in answers):
+        padded_AT = out.in_order(out.laid.padded(logps_N))
+        weights_AT = _padded_weights(answers, padded_AT.shape[1]).to(padded_AT.device, non_blocking=True)
+        weighted_A = (padded_AT * weights_AT).sum(1)
+    return AnswerLogprobs(sums_A, out.in_order(out.laid.tokens_A), weighted_A)
+
+
+def _padded_weights(answers: Sequence[Answer], width: int) -> Tensor:
+    """The weights of each answer's tokens (A, T), on the CPU: 1 where it has none, 0 after its end."""
+    weights_AT = np.zeros((len(answers), width), np.float32)
+    for row, answer in enumerate(answers):
+        weights = weights_of(answer)
+        weights_AT[row, : len(answer.answer_ids)] = 1.0 if weights is None else weights
+    return torch.from_numpy(weights_AT)
 
 
 def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:

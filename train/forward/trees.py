@@ -136,6 +136,21 @@ class Forest(NamedTuple):
         sums_S = padded_SL.index_put((self.segments_N, self.offsets_N), logps_N).sum(1)
         return sums_S[self.trunks_A] + sums_S[self.branches_A]
 
+    def padded(self, logps_N: Tensor) -> Tensor:
+        """The values of each answer's tokens in order (A, T), of shared ones in each; 0 after its end.
+
+        T is the most that a trunk and a branch could have together, so that the device need not be asked.
+        """
+        segments, longest = self.shape
+        padded_SL = logps_N.new_zeros(self.shape).index_put((self.segments_N, self.offsets_N), logps_N)
+        shared_A = torch.bincount(self.segments_N, minlength=segments)[self.trunks_A]
+        places_T = torch.arange(2 * longest, device=shared_A.device)
+        own_AT = places_T - shared_A[:, None]
+        trunk_AT = padded_SL[self.trunks_A][:, places_T.clamp(max=longest - 1)]
+        branch_AT = padded_SL[self.branches_A].gather(1, own_AT.clamp(0, longest - 1))
+        values_AT = torch.where(own_AT < 0, trunk_AT, branch_AT)
+        return torch.where(places_T < self.tokens_A[:, None], values_AT, 0.0)
+
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
         """The values (L, ...) of each answer's L tokens, in order; of shared tokens in each answer's."""
         sizes = torch.bincount(self.segments_N, minlength=self.shape[0]).tolist()

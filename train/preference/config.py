@@ -11,6 +11,7 @@ from pairwright.config import ADDED, OPERATIONAL, PLUGINS, Config
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
 from train.config import TrainingConfig, TrainingSettings
+from train.data.token_weights import TokenWeights
 from train.losses.facts import FACTS, TRL_NAMES
 
 LossName = Literal[
@@ -122,6 +123,9 @@ class ObjectiveConfig(Config):
     """Weight of the chosen answer's negative log-likelihood, added to the loss (RPO's eta)."""
     sft_reduction: SftReduction = "mean"
     """That term per answer: `sum` over its tokens, or `mean` over its own tokens."""
+    token_weight: str | None = Field(default=None, json_schema_extra=ADDED)
+    """What tokens count, in the loss and in the SFT term: `changed:W` those in which the answers of a pair
+    differ, `changed:W,common:V` those that they share too (1 unless given). `COLUMN` has W of each row."""
     sft_times_beta: bool = False
     """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
 
@@ -144,6 +148,10 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
         self._refuse_options_of_others()
         if self.loss in _SMOOTHED and not self.label_smoothing:
             raise UsageError(f"--label_smoothing 0: {self.loss} needs a share above 0, or take --loss dpo")
+        if self.token_weight is not None:
+            TokenWeights.parse(self.token_weight)
+            if self.loss in RANKED_LOSSES:
+                raise UsageError(f"{self.loss} takes answers, not pairs: no token_weight goes with it")
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:

@@ -29,7 +29,9 @@ METRICS = (*_REWARDS, *_LOGRATIOS, "sft_loss")
 """Means over pairs. Rewards are what the loss means by them: beta times log-ratio, per token where the
 loss takes it so; beta times log-probability, or SimPER's inverse perplexity, where there is no
 reference. A tie counts half in `rewards/accuracies`; `logratios/chosen_rose` is the share of pairs whose
-chosen answer became likelier; `sft_loss` is the SFT term before its weight, which `loss` contains."""
+chosen answer became likelier; `sft_loss` is the SFT term before its weight, which `loss` contains.
+Weights of tokens are in the loss, the rewards and the SFT term; `logps/*` and `logratios/*` are in
+plain nats. The weight of a pair is in its loss alone."""
 
 
 def metrics_of(objective: Objective) -> tuple[str, ...]:
@@ -41,7 +43,8 @@ def metrics_of(objective: Objective) -> tuple[str, ...]:
 @torch.no_grad()
 def pair_metrics(logps: PairLogprobs, losses: PairLosses, objective: Objective) -> Tensor:
     """Every metric of every pair (K, B), in the order of `metrics_of`."""
-    delta_w, delta_l = logps.delta_w, logps.delta_l
+    plain = logps.unweighted or logps
+    delta_w, delta_l = plain.delta_w, plain.delta_l
     compared_w, compared_l = objective.compared(logps)
     reward_w, reward_l = objective.reward(compared_w), objective.reward(compared_l)
     ahead = _ahead(compared_w - compared_l, logps, objective.loss.per_token)
@@ -51,17 +54,17 @@ def pair_metrics(logps: PairLogprobs, losses: PairLosses, objective: Objective) 
         "rewards/rejected": reward_l,
         "rewards/accuracies": (ahead + 1) / 2,
         "rewards/margins": reward_w - reward_l,
-        "logps/chosen": logps.policy_w,
-        "logps/rejected": logps.policy_l,
-        "logps/chosen_per_token": logps.policy_w / logps.tokens_w,
-        "logps/rejected_per_token": logps.policy_l / logps.tokens_l,
+        "logps/chosen": plain.policy_w,
+        "logps/rejected": plain.policy_l,
+        "logps/chosen_per_token": plain.policy_w / plain.tokens_w,
+        "logps/rejected_per_token": plain.policy_l / plain.tokens_l,
         "logratios/chosen": delta_w,
         "logratios/rejected": delta_l,
-        "logratios/chosen_per_token": delta_w / logps.tokens_w,
-        "logratios/rejected_per_token": delta_l / logps.tokens_l,
+        "logratios/chosen_per_token": delta_w / plain.tokens_w,
+        "logratios/rejected_per_token": delta_l / plain.tokens_l,
         "logratios/common_mode": (delta_w + delta_l) / 2,
         "logratios/difference_mode": delta_w - delta_l,
-        "logratios/chosen_rose": (_sign(delta_w, logps.policy_w, logps.ref_w) > 0).float(),
+        "logratios/chosen_rose": (_sign(delta_w, plain.policy_w, plain.ref_w) > 0).float(),
         "sft_loss": losses.sft_B,
     }
     return torch.stack([values[name] for name in metrics_of(objective)])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pairwright.plugins import Wanted, load, takes
 from train.data.pairs import Pair
+from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs, answers_of
 from train.losses.registry import LOSSES, PairLoss
 from train.losses.sft import SFT_REDUCTIONS
@@ -19,7 +20,10 @@ from train.preference.config import TrainConfig
 
 
 class PairLogprobs(NamedTuple):
-    """Policy and reference on both answers of each pair: nats, summed over tokens, each (B,)."""
+    """Policy and reference on both answers of each pair: nats, summed over tokens, each (B,).
+
+    Where tokens have weights, the sums are weighted, and `tokens_w` and `tokens_l` are sums of weights.
+    """
 
     policy_w: Tensor
     policy_l: Tensor
@@ -27,6 +31,10 @@ class PairLogprobs(NamedTuple):
     ref_l: Tensor
     tokens_w: Tensor
     tokens_l: Tensor
+    weight: Tensor | float = 1.0
+    """How much each pair counts."""
+    unweighted: "PairLogprobs | None" = None
+    """The same without the weights of tokens, where there are any."""
 
     @property
     def delta_w(self) -> Tensor:
@@ -40,7 +48,7 @@ class PairLogprobs(NamedTuple):
 
 
 class PairLosses(NamedTuple):
-    """The loss of each pair (B,) and the unweighted SFT term that it contains (B,)."""
+    """The loss of each pair (B,), times its weight, and the SFT term before any weight (B,)."""
 
     total_B: Tensor
     sft_B: Tensor
@@ -64,7 +72,7 @@ class Objective(NamedTuple):
         sft_B = self.sft(logps.policy_w, logps.tokens_w)
         # A term of weight zero must not cost a gradient, nor turn an infinity into NaN.
         total_B = preference_B + self.sft_weight * sft_B if self.sft_weight else preference_B
-        return PairLosses(total_B, sft_B)
+        return PairLosses(total_B * logps.weight, sft_B)
 
     def compared(self, logps: PairLogprobs) -> tuple[Tensor, Tensor]:
         """What the loss takes of chosen and rejected; without a reference these are log-probabilities."""
@@ -122,22 +130,42 @@ class PairSet(NamedTuple):
     """P pairs and what the reference thinks of them."""
 
     items: Sequence[Pair]
-    ref_P2: Tensor
-    """Reference log-probabilities of chosen and rejected: nats, float32, on the model's device; zeros
-    for a loss without a reference."""
+    ref_PK: Tensor
+    """Reference log-probabilities of chosen and rejected (P, 2): nats, float32, on the model's device;
+    where tokens have weights both weighted and then both unweighted (P, 4); zeros without a reference."""
 
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
     """Policy and reference on some of the pairs, in one forward pass, with gradients."""
     asked = answers_of([data.items[index] for index in indices])
-    return beside_reference(answer_logprobs(model, asked).sums_A, data, indices)
+    return beside_reference(logprobs_of(model, asked), data, indices)
+
+
+def logprobs_of(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
+    """Log-probabilities of answers (A,); where tokens have weights, weighted and unweighted (A, 2)."""
+    found = answer_logprobs(model, answers)
+    return found.sums_A if found.weighted_A is None else torch.stack([found.weighted_A, found.sums_A], 1)
 
 
 def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
     """What the policy says of all chosen answers of some pairs, then of all rejected, and the reference."""
     pairs = [data.items[index] for index in indices]
-    tokens_2B = torch.tensor([[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]])
-    tokens_w, tokens_l = tokens_2B.to(policy_A.device, non_blocking=True)
+    counts = [[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]]
+    weight_B = torch.tensor([pair.weight for pair in pairs]).to(policy_A.device, non_blocking=True)
+    ref_BK = data.ref_PK[list(indices)]
+    if policy_A.dim() == 1:
+        return _sides(policy_A, ref_BK, counts)._replace(weight=weight_B)
+    # An answer whose tokens all weigh nothing has a sum of 0, and so a mean of 0.
+    sums = [[_sum_of(pair, side) or 1.0 for pair in pairs] for side in (0, 1)]
+    plain = _sides(policy_A[:, 1], ref_BK[:, 2:], counts)
+    return _sides(policy_A[:, 0], ref_BK, sums)._replace(weight=weight_B, unweighted=plain)
+
+
+def _sum_of(pair: Pair, side: int) -> float:
+    return 0.0 if pair.token_weights is None else float(pair.token_weights[side].sum())
+
+
+def _sides(policy_A: Tensor, ref_BK: Tensor, tokens: Sequence[Sequence[float]]) -> PairLogprobs:
     policy_w, policy_l = policy_A.chunk(2)
-    ref_w, ref_l = data.ref_P2[list(indices)].unbind(1)
-    return PairLogprobs(policy_w, policy_l, ref_w, ref_l, tokens_w, tokens_l)
+    tokens_w, tokens_l = torch.tensor(tokens).to(policy_A.device, non_blocking=True)
+    return PairLogprobs(policy_w, policy_l, ref_BK[:, 0], ref_BK[:, 1], tokens_w, tokens_l)

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from pairwright.errors import PairwrightError
 from train.data.pairs import Pair
 from train.devices.processes import on_first, say
-from train.forward.logprobs import answer_logprobs, answers_of
+from train.forward.answers import Answer, WeightedAnswer
+from train.forward.logprobs import answers_of
 from train.forward.support import tree_support
 from train.models.language import as_reference, model_identity
 from train.preference.config import TrainConfig
-from train.preference.objective import PairSet
+from train.preference.objective import PairSet, logprobs_of
 from train.preference.reference_store import ReferenceStore
 from train.trainer.batches import deal
 from train.trainer.passes import by_answer
@@ -40,15 +41,15 @@ def with_reference(
     `store` knows is taken from there, once a few rows of it have been computed again.
     Raises `PairwrightError`, naming the rows, if a log-probability is not finite or the store is wrong.
     """
-    ref_P2, missing = _from_store(accelerator, store, pairs)
+    ref_PK, missing = _from_store(accelerator, store, pairs)
     unknown = set(missing)
     checked = [index for index in range(len(pairs)) if index not in unknown][:CHECKED]
-    found_P2 = _computed(accelerator, policy, [pairs[index] for index in (*missing, *checked)], budget)
+    found_PK = _computed(accelerator, policy, [pairs[index] for index in (*missing, *checked)], budget)
     if store is not None and checked:
         rows = [pairs[index].row_id for index in checked]
-        _compare(accelerator, store, rows, ref_P2[checked], found_P2[len(missing) :])
-    ref_P2[missing] = found_P2[: len(missing)]
-    bad = (~torch.isfinite(ref_P2)).any(1).nonzero().flatten().tolist()
+        _compare(accelerator, store, rows, ref_PK[checked], found_PK[len(missing) :])
+    ref_PK[missing] = found_PK[: len(missing)]
+    bad = (~torch.isfinite(ref_PK)).any(1).nonzero().flatten().tolist()
     if bad:
         names = ", ".join(pairs[index].row_id for index in bad[:5])
         raise PairwrightError(
@@ -56,8 +57,8 @@ def with_reference(
             "its weights or its number format are unsound (try --no-bf16)"
         )
     if store is not None and missing and accelerator.is_main_process:
-        store.add(answers_of([pairs[index] for index in missing]), ref_P2[missing].T.flatten().tolist())
-    return PairSet(pairs, ref_P2)
+        store.add(_asked([pairs[index] for index in missing]), ref_PK[missing].T.flatten().tolist())
+    return PairSet(pairs, ref_PK)
 
 
 def reference_identity(config: TrainConfig) -> dict[str, str]:
@@ -69,40 +70,52 @@ def _from_store(
     accelerator: Accelerator, store: ReferenceStore | None, pairs: Sequence[Pair]
 ) -> tuple[Tensor, list[int]]:
     """What is known of the pairs (P, 2), and the indices of those of which it is not."""
-    answers = answers_of(pairs)
+    answers = _asked(pairs)
     values = on_first(accelerator, lambda: store.known(answers)) if store else [None] * len(answers)
-    sides = list(zip(values[: len(pairs)], values[len(pairs) :], strict=True))
+    sides = [tuple(values[place :: len(pairs)]) for place in range(len(pairs))]
     missing = [index for index, side in enumerate(sides) if None in side]
     if len(missing) < len(pairs):
         say(
             f"the reference is known of {len(pairs) - len(missing)} of {len(pairs)} pairs from earlier runs"
         )
-    ref_P2 = torch.tensor([[value or 0.0 for value in side] for side in sides]).reshape(-1, 2)
-    return ref_P2.to(accelerator.device), missing
+    ref_PK = torch.tensor([[value or 0.0 for value in side] for side in sides])
+    ref_PK = ref_PK.reshape(len(pairs), -1 if pairs else 2)
+    return ref_PK.to(accelerator.device), missing
 
 
 def _computed(accelerator: Accelerator, policy: nn.Module, pairs: Sequence[Pair], budget: int) -> Tensor:
-    """What the model thinks of both answers of each pair, (P, 2)."""
+    """What the model thinks of both answers of each pair (P, K), in the order of `_asked`."""
     answers = answers_of(pairs)
-    ref_A = torch.zeros(len(answers), device=accelerator.device)
+    forms = 2 if _weighted(answers) else 1
+    ref_AF = torch.zeros(len(answers), forms, device=accelerator.device)
     place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
     with as_reference(accelerator.unwrap_model(policy)):
         support = tree_support(policy)
         micros = deal(range(len(pairs)), pairs, budget=budget, support=support, **place)
         for places, weight in by_answer(micros, pairs):
-            sums = answer_logprobs(policy, [answers[place] for place in places]).sums_A
+            found = logprobs_of(policy, [answers[place] for place in places])
             if weight:
-                ref_A[places] = sums
-    total: Tensor = accelerator.reduce(ref_A, reduction="sum")
-    return total.view(2, -1).T.contiguous()
+                ref_AF[places] = found.view(len(places), forms)
+    total: Tensor = accelerator.reduce(ref_AF, reduction="sum")
+    return total.view(2, len(pairs), forms).permute(1, 2, 0).reshape(len(pairs), 2 * forms)
+
+
+def _asked(pairs: Sequence[Pair]) -> list[Answer]:
+    """Chosen, then rejected answers of all pairs; with weights of tokens, then both without them."""
+    answers = answers_of(pairs)
+    return [*answers, *(Answer(*answer) for answer in answers)] if _weighted(answers) else answers
+
+
+def _weighted(answers: Sequence[Answer]) -> bool:
+    return any(isinstance(answer, WeightedAnswer) for answer in answers)
 
 
 def _compare(
-    accelerator: Accelerator, store: ReferenceStore, rows: Sequence[str], known_C2: Tensor, found_C2: Tensor
+    accelerator: Accelerator, store: ReferenceStore, rows: Sequence[str], known_CK: Tensor, found_CK: Tensor
 ) -> None:
     """Raise `PairwrightError` if what is known of some rows differs by more than rounding."""
     nats, share = _ALIKE[accelerator.mixed_precision]
-    wrong = ((found_C2 - known_C2).abs() > nats + share * found_C2.abs()).any(1).tolist()
+    wrong = ((found_CK - known_CK).abs() > nats + share * found_CK.abs()).any(1).tolist()
     named = [row for row, is_wrong in zip(rows, wrong, strict=True) if is_wrong]
     if named:
         raise PairwrightError(

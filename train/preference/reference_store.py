@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from pairwright.folders.keyed import KeyedNumbers, shared_folder
-from train.forward.answers import Answer
+from train.forward.answers import Answer, weights_of
 
 NONE = "none"
 _NUMBERS = pa.schema([("logp", pa.float32()), ("tokens", pa.int32())])
@@ -49,4 +49,7 @@ def key_of(answer: Answer) -> bytes:
     digest = hashlib.blake2b(len(answer.prompt_tokens).to_bytes(8, "little"), digest_size=16)
     for ids in answer:
         digest.update(ids.astype("<i4").tobytes())
+    weights = weights_of(answer)
+    if weights is not None:
+        digest.update(b"weights" + weights.astype("<f4").tobytes())
     return digest.digest()

@@ -13,9 +13,10 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair, load_pairs
 from train.data.split import Split
+from train.data.token_weights import TokenWeights
 from train.devices.processes import say
 from train.forward.answers import Answer
-from train.forward.logprobs import answer_logprobs, answers_of
+from train.forward.logprobs import answers_of
 from train.forward.support import tree_support
 from train.models.four_bits import weights_of
 from train.models.language import (
@@ -32,6 +33,7 @@ from train.preference.objective import (
     PairLosses,
     PairSet,
     beside_reference,
+    logprobs_of,
     objective_of,
     pair_logprobs,
 )
@@ -69,7 +71,8 @@ class PreferenceTask:
                 f"ref_model {other}: its tokens are not those of {self._config.model}; a reference has the "
                 "vocabulary of the model"
             )
-        return load_pairs(self._config, tokenizer)
+        weights = self._config.token_weight
+        return load_pairs(self._config, tokenizer, TokenWeights.parse(weights) if weights else None)
 
     def identity(self) -> dict[str, str]:
         """The reference, where it is a model of its own."""
@@ -85,7 +88,8 @@ class PreferenceTask:
         A loss without a reference asks nobody.
         """
         if not self.objective.loss.reference:
-            return PairSet(items, torch.zeros(len(items), 2, device=accelerator.device))
+            columns = 4 if self._config.token_weight else 2
+            return PairSet(items, torch.zeros(len(items), columns, device=accelerator.device))
         if items:
             say(f"reference log-probabilities of {len(items)} pairs, computed once")
         with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
@@ -131,7 +135,7 @@ class PreferenceTask:
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
         """Log-probabilities."""
-        return answer_logprobs(policy, answers).sums_A
+        return logprobs_of(policy, answers)
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs, from the log-probabilities of their answers."""

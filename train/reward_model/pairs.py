@@ -134,7 +134,7 @@ def encode_reward_pairs(
         margin = 0.0 if row.margin is None or golden else row.margin
         if not math.isfinite(margin):
             raise UsageError(f"row {row.row_id}: `margin` is {margin}; it must be a finite number")
-        found.kept.append(RewardPair(pair, golden, weight, margin))
+        found.kept.append(RewardPair(pair, golden, weight * row.weight, margin))
     return found
 
 

@@ -85,7 +85,7 @@ def reference_logps(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Fl
             missing = [pair for pair, *values in sides if None in values]
             for chunk in _chunks(missing):
                 with_reference(accelerator, model, chunk, budget=budget, store=store)
-        found = with_reference(accelerator, model, pairs, budget=budget, store=store).ref_P2
+        found = with_reference(accelerator, model, pairs, budget=budget, store=store).ref_PK
     chosen, rejected = found.cpu().double().numpy().T
     return {"ref_logp_chosen": chosen, "ref_logp_rejected": rejected}
 

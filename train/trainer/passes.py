@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from train.trainer.task import Dataset, Measured, Task
 
 Values = Callable[[Sequence[Answer]], Tensor]
-"""What a model says of answers: (A,), with gradients, in one pass."""
+"""What a model says of answers: (A,) or (A, columns), with gradients, in one pass."""
 
 
 def values_of(values: Values, asked: Sequence[Answer], micro: MicroBatch) -> Tensor:
@@ -31,7 +31,8 @@ def values_of(values: Values, asked: Sequence[Answer], micro: MicroBatch) -> Ten
         places = [place for part in micro.parts for place in _places(asked, part)]
         found = torch.cat([values([asked[place] for place in _places(asked, p)]) for p in micro.parts])
         # Idle work asks of one answer alone, and of it again and again: nobody reads what it says.
-        return found.new_zeros(len(asked)).index_put((torch.tensor(places, device=found.device),), found)
+        order = torch.tensor(places, device=found.device)
+        return found.new_zeros(len(asked), *found.shape[1:]).index_put((order,), found)
 
 
 def measured_of(task: "Task", policy: nn.Module, data: "Dataset", micro: MicroBatch) -> "Measured":

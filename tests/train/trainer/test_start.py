@@ -93,7 +93,7 @@ def test_the_start_is_the_reference_on_every_architecture(tiny, name):
 def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
     def shifted(*args: Any, **kwargs: Any) -> PairSet:
         data = with_reference(*args, **kwargs)
-        return data._replace(ref_P2=data.ref_P2 - 100)
+        return data._replace(ref_PK=data.ref_PK - 100)
 
     monkeypatch.setattr("train.preference.task.with_reference", shifted)
     with pytest.raises(PairwrightError, match=r"mean \|reward\| is 10 and must be 0"):
@@ -104,7 +104,7 @@ def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
 def test_a_coarse_reference_is_warned_of(tiny, monkeypatch, caplog):
     def shifted(*args: Any, **kwargs: Any) -> PairSet:
         data = with_reference(*args, **kwargs)
-        return data._replace(ref_P2=data.ref_P2 - 1)
+        return data._replace(ref_PK=data.ref_PK - 1)
 
     monkeypatch.setattr("train.preference.task.with_reference", shifted)
     train(tiny.config("coarse", max_steps=1))

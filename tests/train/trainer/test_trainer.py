@@ -120,7 +120,7 @@ def test_what_is_saved_is_what_was_measured(tiny):
     held_out = load_pairs(config, tokenizer).held_out
     data = with_reference(Accelerator(cpu=True), model.eval(), held_out, budget=400)
     measured = read_metrics(config.output_dir)[-1]["eval_logps/chosen"]
-    assert data.ref_P2[:, 0].mean().item() == pytest.approx(measured, abs=1e-4)
+    assert data.ref_PK[:, 0].mean().item() == pytest.approx(measured, abs=1e-4)
 
 
 def test_adapters_are_saved_as_peft_reads_them_and_the_base_is_the_reference(tiny):
@@ -132,9 +132,9 @@ def test_adapters_are_saved_as_peft_reads_them_and_the_base_is_the_reference(tin
     held_out = load_pairs(config, load_tokenizer(config.model)).held_out
     before, *_, after = (r for r in read_metrics(config.output_dir) if "eval_loss" in r)
     accelerator = Accelerator(cpu=True)
-    base = with_reference(accelerator, model, held_out, budget=400).ref_P2[:, 0].mean().item()
+    base = with_reference(accelerator, model, held_out, budget=400).ref_PK[:, 0].mean().item()
     assert base == pytest.approx(before["eval_logps/chosen"], abs=1e-4)
-    merged = with_reference(accelerator, model.merge_and_unload(), held_out, budget=400).ref_P2
+    merged = with_reference(accelerator, model.merge_and_unload(), held_out, budget=400).ref_PK
     assert merged[:, 0].mean().item() == pytest.approx(after["eval_logps/chosen"], abs=1e-4)
     assert before["eval_logps/chosen"] != pytest.approx(after["eval_logps/chosen"], abs=1e-3)
 
