@@ -1,22 +1,25 @@
 """`pairwright eval`: how often models are right, and which is better."""
 
 import logging
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from judge.evaluation.config import EvaluateConfig
+from judge.evaluation.config import SUITES, EvaluateConfig
 from judge.evaluation.measures import EVALUATION, measured
 from judge.evaluation.stage import EvaluateStage, models_of
-from judge.evaluation.suites import SUITES
 from judge.evaluation.table import evaluation_tables
-from judge.evaluation.trained_on import seen_in_training, warn_of_trained
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.figures.training import TRAINING_RECORD
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_json
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
+from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.rows import Input
+from pairwright.records import prompt_hash
 from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
 
@@ -67,3 +70,28 @@ def _with_suite(config: EvaluateConfig) -> EvaluateConfig:
         missing = [f"--{name}" for name in ("prompts", "verify") if getattr(config, name) is None]
         raise UsageError(f"{' and '.join(missing)} must be given, or a --suite that has both")
     return config
+
+
+log = logging.getLogger(__name__)
+
+
+def seen_in_training(model: str, prompts: Collection[str]) -> int:
+    """How many of the prompts, by their ids, the pairs hold that a model here was trained on.
+
+    0 where it is no training of ours, or its pairs are gone.
+    """
+    folder = Path(model.removeprefix("hf:"))
+    try:
+        record = read_json(folder / TRAINING_RECORD, "") or {}
+        data = record["config"]["data"]
+        pairs = read_pairs([data] if isinstance(data, str) else data)
+        return len({prompt_hash(pair.prompt) for pair in pairs} & set(prompts))
+    except (OSError, ValueError, KeyError, TypeError, PairwrightError):
+        return 0
+
+
+def warn_of_trained(model: str, count: int, prompts: int) -> None:
+    """Say that a model has seen what it is measured on."""
+    if count:
+        said = "%s was trained on %d of the %d prompts; its pass rate says less of others"
+        log.warning(said, model, count, prompts)

@@ -1,6 +1,6 @@
 """Settings of `pairwright eval`. Free of Arrow, so that help pages answer at once."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
@@ -52,6 +52,24 @@ class ModelsConfig(Config):
     models: Annotated[str, BeforeValidator(_joined)] = Field(json_schema_extra=POSITIONAL)
     """Engines (`hf:MODEL`, `openai:MODEL@URL` …) or folders of trained models, with commas between them;
     the others are compared with the first."""
+
+
+class Suite(NamedTuple):
+    """A set of prompts."""
+
+    source: str
+    """On the hub."""
+    verify: str
+    prompt_column: str
+    by: str | None = None
+    """Column whose values are told apart, where nothing else is asked."""
+
+
+SUITES = {
+    "ifeval": Suite("google/IFEval:train", "check:ifeval", "prompt", "instruction_id_list"),
+    "gsm8k": Suite("openai/gsm8k:test", "check:math(gold=answer)", "question"),
+    "ifbench": Suite("allenai/IFBench_test:train", "check:ifbench", "prompt", "instruction_id_list"),
+}
 
 
 class EvaluateConfig(EvaluateSettings, BudgetConfig, ModelsConfig):

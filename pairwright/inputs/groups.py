@@ -1,8 +1,9 @@
-"""Rows that belong together wherever they stand, at eight bytes a row."""
+"""Rows that are equal or belong together, wherever they stand, found at eight bytes a row."""
 
 import sqlite3
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -60,3 +61,33 @@ class Spill:
             "SELECT key, text, model FROM member WHERE first = ? ORDER BY rowid", (first,)
         )
         return (Member(*row) for row in rows)
+
+
+class Occurrences:
+    """What a first pass over all rows has seen, so that a second one can count the equal ones.
+
+    Most rows are like no other. The first pass keeps one number a row; the second has to remember
+    only rows that have a twin.
+    """
+
+    def __init__(self) -> None:
+        self._seen = array("q")
+
+    def survey(self, content: Hashable) -> None:
+        """Take in a row of the first pass."""
+        self._seen.append(hash(content))
+
+    def counter(self) -> Callable[[Hashable], int]:
+        """A function that is given row after row and says how many equal ones it was given before."""
+        rows = np.sort(np.frombuffer(self._seen, np.int64)) if self._seen else np.empty(0, np.int64)
+        twins = frozenset(rows[1:][rows[1:] == rows[:-1]].tolist())
+        before: Counter[int] = Counter()
+
+        def count(content: Hashable) -> int:
+            number = hash(content)
+            if number not in twins:
+                return 0
+            before[number] += 1
+            return before[number] - 1
+
+        return count

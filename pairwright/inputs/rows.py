@@ -13,7 +13,7 @@ from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
 from pairwright.inputs.carried import CarriedTypes
 from pairwright.inputs.columns import Columns, find_columns
-from pairwright.inputs.occurrences import Occurrences
+from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.reading import parse_row
 from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source

@@ -3,9 +3,11 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -127,9 +129,27 @@ def test_only_the_command_names_modules_of_other_rooms() -> None:
 
 
 def test_files_have_one_idea() -> None:
-    for path in modules():
+    tests = [p for room in ("tests", "benchmarks", "examples") for p in sorted((ROOT / room).rglob("*.py"))]
+    for path in (*modules(), *tests):
         assert path.stem not in ("utils", "common", "helpers"), path
         assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_no_short_file_has_a_single_reader() -> None:
+    """It stands with its reader, unless it is a seam: settings, or a file that is loaded when it is named.
+
+    Those are the entries of commands, kinds of engines and shipped checks, each named in a table, and
+    what a check needs is installed only where it is asked for. An equation stands alone too.
+    """
+    readers = Counter(other for path in modules() for other in imported(path))
+    texts = [path.read_text() for path in modules()]
+    for path in modules():
+        name = name_of(path)
+        seam = path.stem in ("__init__", "__main__", "config") or name.startswith("train.losses.")
+        if seam or len(path.read_text().splitlines()) >= 40 or readers[name] > 1:
+            continue
+        named = rf"(\"{re.escape(name)}|}}\.{path.stem})[\":]"
+        assert any(re.search(named, text) for text in texts), f"{name} is short, and read by one file only"
 
 
 def test_every_room_is_a_package_and_every_module_says_what_it_is() -> None:

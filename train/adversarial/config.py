@@ -18,6 +18,7 @@ from pairwright.stages.config import SampleSettings
 from train.config import ReadPairsConfig, SchedulerName, ScoredPairsConfig, split_commas
 from train.preference.config import RANKED_LOSSES, LossName, TrainSettings
 from train.reward_model.config import RewardSettings, ScoreSettings
+from train.rounds.before import identity_before, is_flat, sections_before
 from train.rounds.config import STAGE, TRAINING, RoundsConfig, require_own_engine
 
 _BOTH = (
@@ -224,3 +225,18 @@ class GameConfig(LookConfig, RoundsConfig):
     def golden_engine(self) -> bool:
         """Whether golden answers are written by an engine; else they stand in a column."""
         return is_engine(self.golden)
+
+
+def record_today(found: dict[str, Any], config: GameConfig, now: dict[str, Any]) -> dict[str, Any]:
+    """The record of a game's folder with settings in sections, whoever wrote it.
+
+    Judges were recorded by name and not by what stands behind it; the same name is the same judge.
+    """
+    if not is_flat(found, config):
+        return found
+    sections = sections_before(found, config)
+    asked = {name: identity for name, identity in now.items() if name.startswith("win judge")}
+    if found.get("judge") != config.winrate.judge:
+        asked = dict.fromkeys(asked or ["win judge model"], found.get("judge"))
+    asked["policy model"] = now["policy model"]  # the model itself was recorded
+    return identity_before(found, config, sections) | asked

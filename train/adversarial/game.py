@@ -26,8 +26,7 @@ from pairwright.inputs.sources import open_source
 from pairwright.models.loading import require_reward_model
 from pairwright.models.names import find_model, model_identity
 from pairwright.stages.sample import SampleConfig
-from train.adversarial.before import record_today
-from train.adversarial.config import GameConfig
+from train.adversarial.config import GameConfig, record_today
 from train.adversarial.measures import measure_answers
 from train.adversarial.preview import rehearse
 from train.adversarial.prompts import Halves, Prompts, keep_prompts, read_halves

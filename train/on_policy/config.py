@@ -16,7 +16,8 @@ from pairwright.errors import UsageError
 from pairwright.plugins import NamedEngine
 from pairwright.stages.config import SampleSettings
 from revise.config import ReviseSettings
-from train.preference.config import RANKED_LOSSES, TrainSettings
+from train.preference.config import PRESETS, RANKED_LOSSES, ObjectiveConfig, TrainSettings
+from train.rounds.before import identity_before, is_flat, sections_before
 from train.rounds.config import STAGE, TRAINING, RoundsConfig, given_in, require_own_engine
 
 _ENGINES = ("batch_size", "max_concurrency", "deadline", "dtype", "device", "engine")
@@ -181,3 +182,20 @@ def _as_judged(judge: dict[str, Any], winrate: dict[str, Any]) -> dict[str, Any]
     if not any(spec.startswith("vllm:") for spec in specs):
         shared.pop("engine", None)
     return shared | winrate
+
+
+def record_today(found: dict[str, Any], config: LoopConfig) -> dict[str, Any]:
+    """The record of a loop's folder with settings in sections, whoever wrote it."""
+    if not is_flat(found, config):
+        return found
+    sections = sections_before(found, config)
+    judges = str(sections["judge"].get("judge", "")).split(",")
+    if all(spec.strip().startswith("reward:") for spec in judges):  # it was not used then
+        sections["judge"].pop("protocol", None)
+    preset = config.train.preset
+    if preset is not None:  # what it stands for was filled in where a round trained, and not recorded
+        fields = ObjectiveConfig.model_fields
+        left = {n for n in PRESETS[preset] if sections["train"].get(n) == fields[n].default}
+        kept = {name: value for name, value in sections["train"].items() if name not in left}
+        sections["train"] = kept | {"preset": preset}
+    return identity_before(found, config, sections)

@@ -31,12 +31,10 @@ from train.devices.memory import release_memory
 from train.devices.processes import say
 from train.models.four_bits import require_four_bits
 from train.on_policy.answers import split_prompts, write_answers
-from train.on_policy.before import record_today
-from train.on_policy.config import LoopConfig
+from train.on_policy.config import LoopConfig, record_today
 from train.on_policy.preview import rehearse
 from train.on_policy.steps import ANSWERS, COMMANDS, Commands, Steps
-from train.on_policy.stop import reason_to_stop
-from train.on_policy.table import as_rich, write_table
+from train.on_policy.table import as_rich, reason_to_stop, write_table
 from train.rounds.budget import RoundsBudget
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts

@@ -1,4 +1,4 @@
-"""A loop as a table and a picture: one row a round, row 0 is the start."""
+"""A loop as a table and a picture, a row a round, row 0 being the start; and when it had better stop."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from train.on_policy.config import LoopLookConfig
 from train.rounds import table as round_table
 from train.rounds.table import Measures, write_markdown, write_rows
 
@@ -86,3 +87,36 @@ def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
         if axes.lines:
             axes.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=110, metadata={"Software": ""})
+
+
+def reason_to_stop(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    """One sentence why no round should follow the last of these, `rows[0]` being the start; or None."""
+    return _win_rate_fell(rows, config) or _contradictions_rose(rows, config)
+
+
+def _win_rate_fell(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    rated = [row for row in rows if row.get("win_rate") is not None]
+    if len(rated) < 2:
+        return None
+    best, last = max(rated, key=lambda row: float(row["win_rate"])), rated[-1]
+    if best["win_rate"] - last["win_rate"] <= config.stop_win_rate:
+        return None
+    what = "the start" if best["round"] == 0 else f"round {best['round']}"
+    return (
+        f"the win rate against the start fell to {last['win_rate']:.3f} in round {last['round']}, from "
+        f"{best['win_rate']:.3f} of {what}, the best so far (stop_win_rate {config.stop_win_rate:g})"
+    )
+
+
+def _contradictions_rose(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    judged = [row for row in rows if row.get("contradictions") is not None]
+    if len(judged) < 2:
+        return None
+    first, last = judged[0], judged[-1]
+    if last["contradictions"] - first["contradictions"] <= config.stop_contradictions:
+        return None
+    return (
+        f"the judge contradicts itself on {last['contradictions']:.0%} of pairs in round {last['round']}, "
+        f"{first['contradictions']:.0%} in round {first['round']} "
+        f"(stop_contradictions {config.stop_contradictions:g})"
+    )

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from runs_on_disk import write_jsonl
 
-from judge.evaluation.command import evaluate
+from judge.evaluation.command import evaluate, seen_in_training, warn_of_trained
 from judge.evaluation.config import EvaluateConfig
 from judge.evaluation.measures import Evaluation, load_evaluation
-from judge.evaluation.trained_on import seen_in_training, warn_of_trained
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.columns import Columns
