@@ -20,8 +20,8 @@ ADAPTER_CONFIG = "adapter_config.json"
 _SHOWN = 3
 _BUFFERS = re.compile(r"(^|\.)(inv_freq|masked_bias|position_ids|causal_mask|attn\.bias|attention\.bias)$")
 """What older versions of `transformers` stored and newer ones compute."""
-_WHOLE = ("embed_tokens.weight", "lm_head.weight")
-"""What `peft` saves with an adapter whose vocabulary grew."""
+_WHOLE = tuple(f"{end}.{part}weight" for end in ("embed_tokens", "lm_head") for part in ("", "base_layer."))
+"""What `peft` saves with an adapter of an embedding, or one whose vocabulary grew."""
 _OTHER_HEADS = ("score", "classifier", "classification_head", "regression_head", "qa_outputs")
 """Heads of models that are no language models."""
 

@@ -84,12 +84,13 @@ def weights_of(model: nn.Module) -> str:
 
 
 def on_whole_weights(model: Any) -> Any:
-    """The same adapters on the weights that were packed, read once more: float32, on the CPU."""
+    """The same adapters on the weights that were packed or rounded, read once more: float32, on the CPU."""
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     packed = model.get_base_model()
     config = copy.deepcopy(packed.config)
-    del config.quantization_config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
     base = read_model(
         type(packed),
         packed.name_or_path,

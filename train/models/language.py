@@ -132,14 +132,32 @@ def is_adapted(model: Any) -> bool:
 
 
 def merged(model: Any) -> Any:
-    """The model with its adapters, if any, merged into float32 weights, which are never packed ones."""
+    """The model with its adapters, if any, merged into float32 weights as they are stored.
+
+    Weights that were packed, or rounded to be computed with, are read once more, so that those which no
+    adapter touches come out bit for bit.
+    """
     if not is_adapted(model):
         return model
-    if any(is_packed(module) for module in model.modules()):
+    rounded = {p.dtype for p in model.parameters() if p.is_floating_point()} != {torch.float32}
+    if rounded or any(is_packed(module) for module in model.modules()):
         model = on_whole_weights(model)
-    model = model.float().merge_and_unload()
-    model.requires_grad_(True)
-    return model
+    return merge(model)
+
+
+def merge(model: Any) -> Any:
+    """An adapted model with its adapters merged: it says the same as before, and its weights train.
+
+    Where embeddings and head are one matrix and an adapter changes but one of them, they become two.
+    """
+    base = model.get_base_model()
+    ends = (base.get_input_embeddings(), base.get_output_embeddings())
+    words, head = (getattr(module, "base_layer", module) for module in ends)
+    if head is not None and words is not head and words.weight is head.weight and (words, head) != ends:
+        head.weight = nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+        for settings in (base.config, base.config.get_text_config()):
+            settings.tie_word_embeddings = False
+    return model.merge_and_unload().requires_grad_(True)
 
 
 def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
@@ -203,8 +221,7 @@ def _load_base(place: str, how: dict[str, Any], name: str, *, adapted: bool) -> 
             f"{place} is an adapter; merge it into its base to put another on top, or train all "
             "weights with --lora_r 0"
         )
-    model = read_adapter(read(base_of(place)), place, name).merge_and_unload()
-    return model.requires_grad_(True)
+    return merge(read_adapter(read(base_of(place)), place, name))
 
 
 def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:

@@ -1,0 +1,83 @@
+"""Adapters merged: the model says what it said with them apart, and nothing else of it is touched."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import AutoPeftModelForCausalLM
+from safetensors.torch import load_file
+from tiny_model import TinyRun, save_tiny_model
+from transformers import AutoModelForCausalLM
+
+from train.models.language import load_base
+from train.training import train
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    own = TinyRun(tmp_path_factory.mktemp("merging"))
+    own.settings |= {"loss": "dpo", "lora_r": 2, "max_steps": 3, "learning_rate": 0.05}
+    return own
+
+
+@torch.no_grad()
+def logits(model: Any) -> torch.Tensor:
+    found: torch.Tensor = model.eval()(input_ids=torch.arange(40)[None]).logits
+    return found
+
+
+def apart_and_merged(tiny: TinyRun, name: str, **changes: Any) -> tuple[Path, Path]:
+    """One run with its adapter apart and one with it merged."""
+    folders = []
+    for how in (False, True):
+        config = tiny.config(f"{name}{how}", merge_adapter=how, **changes)
+        train(config)
+        folders.append(Path(config.output_dir))
+    return folders[0], folders[1]
+
+
+@pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bf16"])
+def test_untouched_weights_come_out_bit_for_bit(tiny: TinyRun, bf16: bool):
+    apart, merged = apart_and_merged(tiny, f"bits{bf16}", bf16=bf16, lora_target_modules=("q_proj",))
+    before = load_file(Path(tiny.settings["model"]) / "model.safetensors")
+    after = load_file(merged / "model.safetensors")
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed == [name for name in before if "q_proj" in name]
+    expected = logits(AutoPeftModelForCausalLM.from_pretrained(apart, dtype=torch.float32))
+    found = logits(AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32))
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_second_round_that_learns_nothing_loses_nothing(tiny: TinyRun):
+    """Under bf16 each round reads what the one before wrote."""
+    first = tiny.config("first", bf16=True, merge_adapter=True)
+    train(first)
+    second = tiny.config(
+        "second", model=first.output_dir, bf16=True, merge_adapter=True, learning_rate=1e-30, max_steps=1
+    )
+    train(second)
+    one, two = (load_file(Path(c.output_dir) / "model.safetensors") for c in (first, second))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])
+def test_tied_embeddings_part_when_one_of_them_is_adapted(tiny: TinyRun, target: str):
+    tied = save_tiny_model(tiny.folder / f"tied_{target}", tie_word_embeddings=True)
+    targets = (target, "q_proj")
+    apart, merged = apart_and_merged(tiny, target, model=tied, lora_target_modules=targets)
+    expected = logits(AutoPeftModelForCausalLM.from_pretrained(apart))
+    found = AutoModelForCausalLM.from_pretrained(merged)
+    assert torch.allclose(logits(found), expected, atol=1e-4)
+    assert not torch.allclose(logits(AutoModelForCausalLM.from_pretrained(tied)), expected, atol=1e-2)
+    assert not found.config.tie_word_embeddings
+    assert torch.allclose(logits(load_base(str(apart))), expected, atol=1e-4)
+
+
+def test_tied_embeddings_that_no_adapter_touches_stay_one(tiny: TinyRun):
+    tied = save_tiny_model(tiny.folder / "tied", tie_word_embeddings=True)
+    apart, merged = apart_and_merged(tiny, "one", model=tied)
+    assert "lm_head.weight" not in load_file(merged / "model.safetensors")
+    expected = logits(AutoPeftModelForCausalLM.from_pretrained(apart))
+    assert torch.allclose(logits(AutoModelForCausalLM.from_pretrained(merged)), expected, atol=1e-5)
