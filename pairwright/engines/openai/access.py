@@ -25,6 +25,8 @@ class Access:
     """Where it lists its models; used to see whether anybody is there."""
     shown: str
     """The address for people: no user, no password, no query."""
+    variable: str
+    """The environment variable that its key is from; empty where there is none."""
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
 
@@ -58,7 +60,8 @@ def server_access(
     """
     url = _parsed(address).copy_with(fragment=None)
     path = url.path.rstrip("/")
-    key = _key(environ, key_variables([address], variable, environ)[host_of(address)], named=bool(variable))
+    name = key_variables([address], variable, environ)[host_of(address)]
+    key = _key(environ, name, named=bool(variable))
     own, secrets = further.filled_headers(environ)
     header = family_at(address).key_header
     opens = {header: f"Bearer {key}" if header == "Authorization" else key} if key else {}
@@ -67,6 +70,7 @@ def server_access(
         chat=url.copy_with(path=f"{path}/chat/completions"),
         models=url.copy_with(path=f"{path}/models"),
         shown=str(url.copy_with(path=path or "/", query=None)),
+        variable=name if key else "",
         headers={**{name: value for name, value in opens.items() if name.lower() not in given}, **own},
         secrets=_spellings([key, *secrets]),
     )

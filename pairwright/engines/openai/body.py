@@ -245,6 +245,14 @@ def _error_text(error: Any) -> str:
     return message if isinstance(message, str) else "no message"
 
 
+def model_names(listed: bytes) -> tuple[str, ...]:
+    """The names on a list of models; none where it is no list."""
+    try:
+        return tuple(printable(str(entry["id"])) for entry in json.loads(listed)["data"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ()
+
+
 def model_root(body: bytes, model: str) -> str:
     """Return the `root` that a list of models gives for a model, as vLLM does.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 import httpx
 
 from pairwright.engines.openai.access import Access
+from pairwright.engines.openai.allowance import Allowance
 from pairwright.engines.openai.body import Invalid, body_limit, model_root, parse_body, read_at_most
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
@@ -77,7 +78,8 @@ class OpenAIClient:
         self._last_reply = time.monotonic()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
-        self.manner = Manner(model, str(access.chat), access.shown, options.asked)
+        self.manner = Manner(model, access, options.asked)
+        self._allowance = Allowance()
         self._gives_logprobs = False
         self._http = httpx.AsyncClient(
             headers={
@@ -184,14 +186,14 @@ class OpenAIClient:
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
                 attempts.start(time.monotonic())
-                fault = await self._cool_down(attempts)
+                fault = await self._cool_down(job.request, attempts)
                 return fault or await self._ask(job, attempts)
         except TimeoutError:
             return attempts.last or timed_out(self._deadline)
 
-    async def _cool_down(self, attempts: Attempts) -> Fault | None:
-        """Wait until the server wants requests again; a fault if that is after the deadline."""
-        while (wait := self.limit.cool_until - time.monotonic()) > 0:
+    async def _cool_down(self, request: Request, attempts: Attempts) -> Fault | None:
+        """Wait until the server wants such a request again; a fault if that is after the deadline."""
+        while (wait := max(self.limit.cool_left, self._allowance.wait(request, time.monotonic()))) > 0:
             left = attempts.left(time.monotonic())
             if wait >= left:
                 return attempts.last or cool_down(wait)
@@ -203,6 +205,7 @@ class OpenAIClient:
         attempts.sent += 1
         sent_at = time.monotonic()
         self._open.add(asyncio.current_task())
+        self._allowance.begin(job.request)
         try:
             async with asyncio.timeout_at(attempts.ends):
                 outcome = await self._exchange(job)
@@ -210,6 +213,7 @@ class OpenAIClient:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
             self._open.discard(asyncio.current_task())
+            self._allowance.end(job.request)
         if isinstance(outcome, Completion):
             self.limit.succeeded()
             return outcome
@@ -253,9 +257,11 @@ class OpenAIClient:
             payload = json.dumps(said).encode()
             async with self._http.stream("POST", self.access.chat, content=payload) as reply:
                 self._last_reply = time.monotonic()
+                self._allowance.note(reply.headers, request, self._last_reply, time.time())
                 if not reply.is_success:
                     body = await read_at_most(reply, ERROR_BODY)
-                    fault = status_fault(reply.status_code, reply.headers, body, time.time())
+                    known = self.manner.known
+                    fault = status_fault(reply.status_code, reply.headers, body, time.time(), known)
                     return Refusal(fault, body) if reply.status_code in _ABOUT_FIELDS else fault
                 if reply.headers.get("content-encoding", "identity") != "identity":
                     return invalid("the body is compressed, which was not asked for")

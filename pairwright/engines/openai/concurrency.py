@@ -61,6 +61,11 @@ class AdaptiveLimit:
         """Let no request leave for so long."""
         self.cool_until = max(self.cool_until, self._clock() + seconds)
 
+    @property
+    def cool_left(self) -> float:
+        """Seconds until requests may leave again; not above 0 when they may."""
+        return self.cool_until - self._clock()
+
     async def _enter(self, again: bool) -> None:
         if self.busy < int(self.limit) and not self._queue:
             self.busy += 1

@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
+from typing import NamedTuple
 
 import httpx
 
@@ -28,10 +30,28 @@ INVALID = "invalid_response"
 _NOT_UNDERSTOOD = ("http_400", "http_422", "http_500", "http_501")
 _OVERLOAD = {429, 503, 504, 529}
 _RETRIED = {408, 409, 425, 429}
-_WRONG_PLACE = {403, 404, 405}
+_WRONG_PLACE = {405}
 _NO_MONEY = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
 _CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
-_KEY_HINT = "set PAIRWRIGHT_API_KEY or OPENAI_API_KEY to a key that it accepts"
+_REGION_CODES = {"unsupported_country_region_territory"}
+_REGION = re.compile(
+    r"(country|region|location)\b.{0,40}\bnot supported|not available in your", re.IGNORECASE
+)
+_VARIABLES = "PAIRWRIGHT_API_KEY or OPENAI_API_KEY"
+_SHOWN = 5
+
+
+class Known(NamedTuple):
+    """What is known of the server that a reply is from, to say what to do about it."""
+
+    model: str = ""
+    models: tuple[str, ...] = ()
+    """Those on its list."""
+    variable: str = ""
+    """The environment variable that holds its key."""
+
+
+_NOTHING = Known()
 
 
 def invalid(reason: str) -> Fault:
@@ -70,18 +90,27 @@ def connection_fault(error: httpx.HTTPError) -> Fault:
     return Fault("connection", text, tries=BROKEN_TRIES, server_wide=True)
 
 
-def status_fault(status: int, headers: Mapping[str, str], body: bytes, now: float) -> Fault:
+def status_fault(
+    status: int, headers: Mapping[str, str], body: bytes, now: float, known: Known = _NOTHING
+) -> Fault:
     """A reply whose status says that there is no answer. `now` is wall-clock time."""
     message, codes = _error(body)
     name = f"http_{status}"
+    hint = f"set {known.variable or _VARIABLES} to a key that it accepts"
+    if status in (400, 403, 451) and (codes & _REGION_CODES or _REGION.search(message)):
+        text = f"serves nobody where you are; use another server or provider (HTTP {status}: {message})"
+        return Fault(name, text, action="stop")
     if codes & _NO_MONEY or status == 402:
         text = f"has no credit left for this key; top it up or use another (HTTP {status}: {message})"
         return Fault(name, text, action="stop")
     if status == 401:
-        text = f"refuses the API key; {_KEY_HINT} (HTTP 401: {message})"
+        text = f"refuses the API key; {hint} (HTTP 401: {message})"
         return Fault(name, text, action="stop")
     if status == 403:
-        text = f"denies access; {_KEY_HINT} (HTTP 403: {message})"
+        text = f"denies access; {hint} (HTTP 403: {message})"
+        return Fault(name, text, action="stop_unproven", server_wide=True)
+    if status == 404:
+        text = f"{_not_found(message, known)} (HTTP 404: {message})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
     if status in _RETRIED or status >= 500:
         tries = UNLIMITED if status == 429 or status > 501 else BROKEN_TRIES
@@ -94,6 +123,15 @@ def status_fault(status: int, headers: Mapping[str, str], body: bytes, now: floa
     overflow = "context_length_exceeded" in codes or _CONTEXT.search(message)
     code = "context_overflow" if overflow and status in (400, 413, 422) else name
     return Fault(code, message, action="fail", server_wide=status in _WRONG_PLACE)
+
+
+def _not_found(message: str, known: Known) -> str:
+    """What was not found: the model, mostly, or the address."""
+    if known.model in known.models or not (known.models or re.search("model|deployment", message, re.I)):
+        return "has nothing at this address; does its URL end in /v1, or need to?"
+    near = get_close_matches(known.model, known.models, n=3, cutoff=0.4) or known.models[:_SHOWN]
+    listed = f"; it has {', '.join(near)}" if near else ""
+    return f"has no model {known.model!r}{listed}"
 
 
 def _error(body: bytes) -> tuple[str, set[str]]:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pairwright.engines.asked import Asked
-from pairwright.engines.openai.body import request_body
+from pairwright.engines.openai.access import Access
+from pairwright.engines.openai.body import model_names, request_body
 from pairwright.engines.openai.constraints import as_sent, constrained, ways_for
 from pairwright.engines.openai.dialect import Dialect, adapted
 from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_at, family_listed
+from pairwright.engines.openai.faults import Known
 from pairwright.engines.probe import Kind, constraint_kind
 from pairwright.engines.thoughts import apart, used_up
 from pairwright.records import Completion, Job, Request
@@ -28,9 +30,10 @@ class Useless(NamedTuple):
 class Manner:
     """What is known of one server, and the bodies of requests that follow from it."""
 
-    def __init__(self, model: str, url: str, shown: str, asked: Asked) -> None:
+    def __init__(self, model: str, access: Access, asked: Asked) -> None:
         self._model = model
-        self._shown = shown
+        self._shown = access.shown
+        self.known = Known(model, variable=access.variable)
         self._asked = asked
         self._thinks: bool | None = None
         """Whether an answer came with a thought, the last one with one or without."""
@@ -40,10 +43,11 @@ class Manner:
         self.dialect = Dialect()
         self.ways: dict[Kind, str | None] = {}
         """By kind of constraint: the way that is used, None where the server has none."""
-        self._is(family_at(url))
+        self._is(family_at(str(access.chat)))
 
     def meet(self, listed: bytes, server: str) -> None:
         """Take note of a server's list of models, and of what it calls itself."""
+        self.known = self.known._replace(models=model_names(listed))
         if self.family is UNKNOWN:
             self._is(family_listed(listed, server))
 

@@ -27,7 +27,7 @@ def asked_wait(headers: Mapping[str, str], now: float) -> float | None:
         _scaled(lower.get("retry-after", ""), 1.0),
         _until(_timestamp(lower.get("retry-after", "")), now),
     ]
-    resets = [_reset(v, now) for name, v in lower.items() if name.startswith("x-ratelimit-reset")]
+    resets = [reset_wait(v, now) for name, v in lower.items() if name.startswith("x-ratelimit-reset")]
     return _longest(named) or _longest(resets)
 
 
@@ -59,7 +59,7 @@ def _seconds(moment: datetime) -> float | None:
         return None
 
 
-def _reset(text: str, now: float) -> float | None:
+def reset_wait(text: str, now: float) -> float | None:
     """Wait in a rate-limit header: `1m30s`, `6ms`, seconds, or a moment in Unix time (s or ms)."""
     number = _scaled(text, 1.0)
     if number is not None:

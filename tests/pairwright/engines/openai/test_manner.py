@@ -97,3 +97,36 @@ def test_thinking_is_switched_off_where_log_probabilities_are_read(
     assert len(server.bodies) <= 13 + 2
     [said] = [r.getMessage() for r in caplog.records]
     assert "it thinks; that is switched off where log-probabilities are read" in said
+
+
+REFUSALS = {
+    "a model that is not there": (
+        404, {"message": "The model `m` does not exist."}, "has no model 'm'; it has m2 (HTTP 404"
+    ),
+    "an address that is not there": (404, {"message": "Not Found"}, "has no model 'm'; it has m2"),
+    "a region": (
+        403, {"message": "Country not supported", "code": "unsupported_country_region_territory"},
+        "serves nobody where you are; use another server",
+    ),
+    "Gemini's region": (
+        400, {"message": "User location is not supported for the API use."}, "serves nobody"
+    ),
+    "a key": (401, {"message": "Incorrect API key"}, "refuses the API key; set MY_KEY to a key"),
+    "no money": (402, {"message": "Insufficient Balance"}, "has no credit left for this key"),
+    "no access": (403, {"message": "no"}, "denies access; set MY_KEY"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "error", "said"), REFUSALS.values(), ids=REFUSALS)
+def test_each_refusal_of_everything_is_one_sentence(
+    status: int, error: Json, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    models = [{"id": "m2"}, {"id": "other"}, {"id": "m-large"}]
+    with PlainServer(lambda body: {"error": error, "status": status}, models) as server:
+        engine = openai_engine(server.url, max_concurrency=1, api_key_env="MY_KEY")
+        with pytest.raises(PairwrightError) as caught:
+            ask(engine, [job(f"q{i}") for i in range(9)])
+        engine.close()
+    assert said in str(caught.value)
+    assert len(server.bodies) == 1
