@@ -694,6 +694,22 @@ def loop(
     """Go through on-policy rounds."""
 
 @overload
+def recipe(settings: Config, /) -> Result:
+    """List, show or run published recipes."""
+
+@overload
+def recipe(
+    action: Literal["list", "show", "run"] = ...,
+    name: _Named | None = ...,
+    *,
+    given: Mapping[str, Any] = ...,
+    out: _Named = ...,
+    scale: float = ...,
+    dry_run: bool = ...,
+) -> Result:
+    """List, show or run published recipes."""
+
+@overload
 def demo(settings: Config, /) -> Result:
     """Go the whole way with one small model."""
 

@@ -32,6 +32,9 @@ COMMANDS = {
     "select": Command("train", "SelectConfig", "select", "Keep the pairs that are worth training on."),
     "game": Command("train", "GameConfig", "game", "Play reward model against model."),
     "loop": Command("train", "LoopConfig", "loop", "Go through on-policy rounds."),
+    "recipe": Command(
+        "pairwright.recipes.command", "RecipeConfig", "recipe", "List, show or run published recipes."
+    ),
     "demo": Command("pairwright.cli.demo", "DemoConfig", "demo", "Go the whole way with one small model."),
     "doctor": Command(
         "pairwright.checks.command", "DoctorConfig", "doctor", "Examine this machine and an engine."

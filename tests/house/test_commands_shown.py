@@ -138,7 +138,7 @@ def prepare(page: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         code, _, err = run(capfd, *shlex.split(line))
         assert code == 0, err
 
-    if page in ("training", "report", "selecting"):
+    if page in ("training", "report", "selecting", "recipes"):
         made("merge first.jsonl --out runs/pairs")
     if page == "report":
         made("train --model tiny --data runs/pairs --output_dir runs/model --use_cpu")
@@ -200,14 +200,15 @@ STAND_INS = {
     r" hf:runs/model hf:my-org/my-model": " hf:tiny canned:policy.jsonl",
     r"(game --config \S+)": r"\1 --model tiny --train.use_cpu --reward.use_cpu --rounds 1 --sample.n 2 "
     "--reward.pairs_per_update 4",
+    r"--given.model \S+": "--given.model tiny",
     r"(?<!yaml )--model \S+": "--model tiny --use_cpu",
     r" /shared/": " shared/",
 }
 
 
 RUN = (
-    "index", "judging", "verifying", "sifting", "selecting", "report", "training", "game", "scale",
-    "coming_from", "README",
+    "index", "judging", "verifying", "sifting", "selecting", "recipes", "report", "training", "game",
+    "scale", "coming_from", "README",
 )  # fmt: skip
 
 
