@@ -24,13 +24,20 @@ NAMES = {"evaluate" if name == "eval" else name: name for name in COMMANDS}
 """Commands by their name in Python, where `eval` is taken."""
 
 
+def settings_class(name: str) -> type[Config]:
+    """The settings of a command, by its name on the command line."""
+    command = COMMANDS[name]
+    found: type[Config] = getattr(importlib.import_module(command.module), command.config)
+    return found
+
+
 def function_of(name: str) -> Callable[..., Result]:
     """The function `pairwright.NAME`."""
     command = COMMANDS[NAMES[name]]
 
     def call(*given: Any, **settings: Any) -> Result:
         module = importlib.import_module(command.module)
-        config = _configured(name, getattr(module, command.config), given, settings)
+        config = _configured(name, settings_class(NAMES[name]), given, settings)
         text = io.StringIO()
         with contextlib.redirect_stdout(text), spoken_to_log():
             value = getattr(module, command.function)(config)

@@ -1,6 +1,5 @@
 """`pairwright recipe`: published recipes listed, shown, and run."""
 
-import importlib
 import shlex
 from typing import Any, Literal
 
@@ -9,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pairwright.commands import COMMANDS
+from pairwright.api import settings_class
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.recipes.recipe import Command, Recipe, Setting, filled, names, read_recipe
@@ -61,8 +60,6 @@ def recipe(config: RecipeConfig) -> None:
 
 def check(command: Command) -> None:
     """Raise `UsageError`, naming the setting, where a command would refuse its settings."""
-    where = COMMANDS[command.command]
-    kind: type[Config] = getattr(importlib.import_module(where.module), where.config)
     values: dict[str, Any] = {}
     for name, value in command.settings.items():
         *sections, last = name.split(".")
@@ -71,7 +68,7 @@ def check(command: Command) -> None:
             inner = inner.setdefault(section, {})
         inner[last] = value
     try:
-        kind(**values)
+        settings_class(command.command)(**values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "settings"

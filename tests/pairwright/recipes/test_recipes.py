@@ -142,12 +142,7 @@ def test_recipes_that_make_pairs_run_small(tmp_path, capfd, monkeypatch):
     mine = {"model": model, "prompts": prompts}
     for name, own in {
         "delta_learning": {"weak": strong, "weaker": weak},
-        "olmo3_dpo": {
-            "strong": strong,
-            "weak": f"hf:{model}",
-            "four": four,
-            "judge": f"{tmp_path}/judge.py:score",
-        },
+        "olmo3_dpo": {"strong": strong, "weak": f"hf:{model}", "four": four, "judge": judge},
         "clair_apo": {"policy": weak, "reviser": revised},
     }.items():
         flags = [part for n, value in (mine | own).items() for part in (f"--given.{n}", value)]
