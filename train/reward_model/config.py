@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import GATE, OPERATIONAL, POSITIONAL, Config
+from pairwright.config import ADDED, GATE, OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
@@ -26,6 +26,8 @@ class RewardObjectiveConfig(Config):
     """Weight of human pairs, which keep rewards a model of preference; 0 leaves them out (GAIL)."""
     apo_coeff: float = Field(default=0.1, ge=0)
     """Weight of golden pairs, shared by the `apo_samples` pairs that a golden answer is in."""
+    center_rewards: float = Field(default=0.0, ge=0, json_schema_extra=ADDED)
+    """Weight of a term that holds the rewards of a pair around 0; TRL suggests 0.01."""
     bins: int = Field(default=10, gt=1)
     """Bins of the calibration error over probabilities from 0 to 1."""
 

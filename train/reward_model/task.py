@@ -18,7 +18,7 @@ from train.data.split import Split
 from train.forward.answers import Answer
 from train.forward.logprobs import answers_of
 from train.forward.rewards import all_scores, answer_scores
-from train.losses.rewards import ranking, wgan
+from train.losses.rewards import centring, ranking, wgan
 from train.models.language import merged
 from train.models.reward import load_for_reward_training
 from train.reward_model.config import RewardConfig
@@ -99,13 +99,18 @@ class RewardTask:
         )
 
     def losses(self, rewards_w: Tensor, rewards_l: Tensor, items: Sequence[RewardPair]) -> Tensor:
-        """rm_kl * ranking of human pairs, apo_coeff / apo_samples * the chosen loss of golden ones."""
+        """rm_kl * ranking of human pairs, apo_coeff / apo_samples * the chosen loss of golden ones.
+
+        The term that centres rewards, and the weight of its row, are in the loss of each.
+        """
         margin_B = rewards_w.new_tensor([item.margin for item in items])
         weight_B = rewards_w.new_tensor([item.weight for item in items])
         losses_B = ranking(rewards_w, rewards_l, margin_B)
         if self._config.loss == "wgan":
             golden_B = torch.tensor([item.golden for item in items], device=rewards_w.device)
             losses_B = torch.where(golden_B, wgan(rewards_w, rewards_l), losses_B)
+        if self._config.center_rewards:
+            losses_B = losses_B + self._config.center_rewards * centring(rewards_w, rewards_l)
         return weight_B * losses_B
 
     def check_start(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from tiny_model import TinyRun, numbered_pairs, write_jsonl
 
+from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair
-from train.losses.rewards import ranking, wgan
+from train.losses.rewards import centring, ranking, wgan
 from train.reward_model.config import RewardConfig
 from train.reward_model.pairs import RewardPair
 from train.reward_model.task import RewardTask
@@ -110,3 +112,27 @@ def test_gradients_are_those_of_the_paper_and_a_margin_is_taken_off():
         [gradient] = torch.autograd.grad(loss.sum(), r)
         assert gradient.tolist() == pytest.approx(expected, abs=1e-6)
     assert ranking(r[:1], r[1:], zero + 1).item() == pytest.approx(math.log(2))
+
+
+def test_centring_is_added_to_every_pair_before_its_weight():
+    """Rewards 3 and 1, margin 2, weight 0.5: 0.5 (ln 2 + 0.01 * 16), gradients 0.5 (-+0.5 + 0.08)."""
+    config = RewardConfig(model="m", data="d", output_dir="o", center_rewards=0.01)
+    rewards = torch.tensor([[3.0], [1.0]], requires_grad=True)
+    losses = RewardTask(config).losses(*rewards, [item(weight=0.5, margin=2.0)])
+    assert losses.item() == pytest.approx(0.5 * (math.log(2) + 0.16), abs=1e-6)
+    [gradient] = torch.autograd.grad(losses.sum(), rewards)
+    assert gradient.flatten().tolist() == pytest.approx([-0.25 + 0.04, 0.25 + 0.04], abs=1e-6)
+
+
+def test_centring_agrees_with_numerical_gradients():
+    rewards = torch.tensor([[3.0, -1.0], [1.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda r: centring(*r), rewards)
+
+
+def test_a_row_counts_its_weight(tmp_path):
+    """Weights of rows are multiplied with those of their kind, and zero leaves a pair out of training."""
+    tiny = TinyRun(tmp_path)
+    rows = [row | {"weight": weight} for row, weight in zip(numbered_pairs(4), (2, 1, 0, 0.5), strict=True)]
+    config = tiny.reward(data=write_jsonl(tmp_path / "w.jsonl", rows), rm_kl=0.5, eval_share=0.0)
+    pairs = RewardTask(config).read(load_tokenizer(config.model)).training
+    assert {pair.row_id: pair.weight for pair in pairs} == {"row0": 1.0, "row1": 0.5, "row3": 0.25}
