@@ -4,6 +4,7 @@ from pairwright.errors import UsageError
 from train.config import TrainingConfig
 from train.output.record import TrainResult
 from train.preference.config import RANKED_LOSSES, TrainConfig
+from train.preference.kto import KtoTask
 from train.preference.ranked import RankedTask
 from train.preference.task import PreferenceTask
 from train.reward_model.config import RewardConfig
@@ -33,4 +34,6 @@ def task_of(config: TrainingConfig) -> Task:
     assert isinstance(config, TrainConfig)
     if config.loss == "auto":
         raise UsageError("loss auto must come to a loss first: train.preference.auto.with_loss finds it")
+    if config.loss == "kto":
+        return KtoTask(config)
     return RankedTask(config) if config.loss in RANKED_LOSSES else PreferenceTask(config)

@@ -59,6 +59,26 @@ def apo_zero_halves(delta_w: Tensor, delta_l: Tensor, *, beta: float) -> Tensor:
     return apo_zero_unpaired(delta_2B, desirable_2B, beta=beta).mean(0)
 
 
+def kto(
+    delta_w: Tensor,
+    delta_l: Tensor,
+    *,
+    beta: float,
+    desirable_weight: float = 1.0,
+    undesirable_weight: float = 1.0,
+    reference_point: Tensor | float = 0.0,
+) -> Tensor:
+    """Kahneman–Tversky optimisation of both answers of a pair, averaged over the two.
+
+    (w_d (1 - sigma(r_w - z)) + w_u (1 - sigma(z - r_l))) / 2,  z = beta * reference_point
+
+    Ethayarajh et al. 2024, eq. 7 and 8, https://arxiv.org/abs/2402.01306. `reference_point` is the KL
+    divergence from the reference, estimated without a gradient and not below 0; at 0 it is APO-zero's.
+    """
+    desirable = desirable_weight * (beta * (reference_point - delta_w)).sigmoid()
+    return (desirable + undesirable_weight * (beta * (delta_l - reference_point)).sigmoid()) / 2
+
+
 def nca(delta_w: Tensor, delta_l: Tensor, *, beta: float) -> Tensor:
     """Noise contrastive alignment of a pair: -log sigma(r_w) - 1/2 log sigma(-r_w) - 1/2 log sigma(-r_l).
 

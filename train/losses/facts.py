@@ -34,6 +34,7 @@ FACTS: Mapping[str, LossFacts] = MappingProxyType(
         "apo_down": LossFacts(),
         "apo_hinge_zero": LossFacts(),
         "apo_zero_unpaired": LossFacts(),
+        "kto": LossFacts(("desirable_weight", "undesirable_weight")),
         "nca": LossFacts(),
         "bco": LossFacts(),
         "sppo": LossFacts(),

@@ -27,6 +27,7 @@ LossName = Literal[
     "apo_down",
     "apo_hinge_zero",
     "apo_zero_unpaired",
+    "kto",
     "nca",
     "bco",
     "sppo",
@@ -77,7 +78,10 @@ _NO_SMOOTHING = {
 _SMOOTHED = ("robust", "exo")
 """Losses that are nothing, or another loss, without smoothing."""
 _OWN = "a loss of your own smooths itself"
-OPTIONS = ("label_smoothing", "simpo_gamma", "alpha", "discopop_tau")
+OPTIONS = (
+    *("label_smoothing", "simpo_gamma", "alpha", "discopop_tau"),
+    *("desirable_weight", "undesirable_weight"),
+)
 """Settings that some losses take and others do not."""
 
 
@@ -123,6 +127,10 @@ class ObjectiveConfig(Config):
     """Weight of the chosen answer's negative log-likelihood, added to the loss (RPO's eta)."""
     sft_reduction: SftReduction = "mean"
     """That term per answer: `sum` over its tokens, or `mean` over its own tokens."""
+    desirable_weight: float = Field(default=1.0, ge=0, json_schema_extra=ADDED)
+    """Weight of chosen answers in `kto`."""
+    undesirable_weight: float = Field(default=1.0, ge=0, json_schema_extra=ADDED)
+    """Weight of rejected answers in `kto`."""
     token_weight: str | None = Field(default=None, json_schema_extra=ADDED)
     """What tokens count, in the loss and in the SFT term: `changed:W` those in which the answers of a pair
     differ, `changed:W,common:V` those that they share too (1 unless given). `COLUMN` has W of each row."""

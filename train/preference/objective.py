@@ -82,21 +82,18 @@ class Objective(NamedTuple):
 
     def preference(self, compared_w: Tensor, compared_l: Tensor) -> Tensor:
         """The preference loss of each pair, without the SFT term."""
-        return self.loss.formula(compared_w, compared_l, **self._taken(self.loss.options))
+        beta = {"beta": self.beta} if "beta" in self.loss.options else {}
+        return self.loss.formula(compared_w, compared_l, **beta, **self.options)
 
     def reward(self, compared: Tensor) -> Tensor:
         """What the loss means by the reward of answers, of what it takes of them."""
-        return self.loss.reward(compared, **({"beta": self.beta} | dict(self.options)))
+        return self.loss.reward(compared, beta=self.beta, **self.options)
 
     @property
     def at_reference(self) -> float:
         """The preference loss where policy and reference agree."""
         zero = torch.zeros(1)
         return float(self.preference(zero, zero))
-
-    def _taken(self, names: Sequence[str]) -> dict[str, Any]:
-        everything = {"beta": self.beta} | dict(self.options)
-        return {name: everything[name] for name in names}
 
 
 _OWN = Wanted(

@@ -69,6 +69,9 @@ class RankedTask:
         """Nothing is to be known beforehand."""
         return RankedSet(items)
 
+    def look_ahead(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:
+        """The loss of each item is its own."""
+
     def measure(self, policy: nn.Module, data: RankedSet, indices: Sequence[int]) -> Measured:
         """The loss of each prompt, and how likely its answers are."""
         asked = self.answers([data.items[index] for index in indices])

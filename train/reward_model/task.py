@@ -76,6 +76,9 @@ class RewardTask:
         """Nothing is to be known beforehand."""
         return RewardSet(items)
 
+    def look_ahead(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:
+        """The loss of each item is its own."""
+
     def measure(self, policy: nn.Module, data: RewardSet, indices: Sequence[int]) -> Measured:
         """The weighted loss of each pair, and its rewards."""
         asked = self.answers([data.items[index] for index in indices])

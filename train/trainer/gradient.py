@@ -36,6 +36,7 @@ def add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricSu
     before = sums.copy()
     while True:
         try:
+            run.task.look_ahead(run, data, indices)
             return _add_gradient(run, data, indices, sums)
         except RuntimeError as error:
             if not _out_of_memory(error):
@@ -79,6 +80,7 @@ def _add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricS
 def evaluate(run: Run, data: Dataset) -> dict[str, float]:
     """Means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
     sums = MetricSums(run.accelerator.device, run.task.metrics)
+    run.task.look_ahead(run, data, range(len(data.items)))
     for micro in run.deal(range(len(data.items)), data):
         measured = measured_of(run.task, run.policy, data, micro)
         sums.add(measured.metrics_KB, micro.weight)

@@ -66,6 +66,10 @@ class Task(Protocol):
         """Items with all that the model says of them before the first update, if that is needed."""
         ...
 
+    def look_ahead(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
+        """Find out what the losses of an update share, without gradients. All processes take part."""
+        ...
+
     def measure(self, policy: nn.Module, data: Any, indices: Sequence[int]) -> Measured:
         """`measured` of the values of one forward pass, with gradients. No host sync."""
         ...
