@@ -13,7 +13,7 @@ from runs_on_disk import write_jsonl
 
 from pairwright.errors import PairwrightError
 from pairwright.inputs.columns import Columns
-from pairwright.inputs.occurrences import Occurrences
+from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.rows import Input, Row
 
 USER = {"role": "user", "content": "Q"}
