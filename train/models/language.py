@@ -17,6 +17,7 @@ from pairwright.models.weights import as_usage_error, first_line, read_adapter, 
 from train.config import TrainingConfig
 from train.devices.sharded import reshard
 from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
+from train.models.towers import auto_class, freeze_towers, without_towers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -209,10 +210,10 @@ def load_base(name: str) -> Any:
 
 
 def _load_base(place: str, how: dict[str, Any], name: str, *, adapted: bool) -> Any:
-    from transformers import AutoModelForCausalLM
-
     def read(folder: str) -> Any:
-        return read_model(AutoModelForCausalLM, folder, name, use_safetensors=True, **how)
+        model = read_model(auto_class(folder, name), folder, name, use_safetensors=True, **how)
+        freeze_towers(model)
+        return model
 
     if not is_adapter(place):
         return read(place)
@@ -221,7 +222,9 @@ def _load_base(place: str, how: dict[str, Any], name: str, *, adapted: bool) -> 
             f"{place} is an adapter; merge it into its base to put another on top, or train all "
             "weights with --lora_r 0"
         )
-    return merge(read_adapter(read(base_of(place)), place, name))
+    model = merge(read_adapter(read(base_of(place)), place, name))
+    freeze_towers(model)
+    return model
 
 
 def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
@@ -232,6 +235,7 @@ def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
         lora_alpha=config.lora_alpha,
         lora_dropout=0.0,
         target_modules=list(config.lora_target_modules) or "all-linear",
+        exclude_modules=without_towers(model),
         task_type=task_type,
     )
     try:

@@ -1,0 +1,75 @@
+"""Models that also see: trained on text, and written whole, with towers and processor as they were."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pairwright.models.names import ADAPTER_CONFIG, base_of, is_adapter, resolve_model
+from pairwright.models.quiet import quiet
+from pairwright.models.weights import as_usage_error
+
+_PROCESSOR = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+"""Files of what makes pictures into numbers, which no model and no tokenizer writes."""
+
+
+def auto_class(place: str, name: str) -> Any:
+    """The class to load a language model with: the one that reads all of a folder, not its text alone."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    with as_usage_error(name), quiet():
+        config = AutoConfig.from_pretrained(place)
+    sees = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.model_type)
+    return AutoModelForImageTextToText if sees in (config.architectures or ()) else AutoModelForCausalLM
+
+
+def towers(model: Any) -> dict[str, nn.Module]:
+    """The parts of a model that text does not run through, by name; none where it only reads."""
+    if model.config.get_text_config() is model.config:
+        return {}
+    return dict(_beside(model, {model.get_decoder(), model.get_output_embeddings()}, ""))
+
+
+def freeze_towers(model: Any) -> None:
+    """Leave alone what text does not run through."""
+    for tower in towers(model).values():
+        tower.requires_grad_(False)
+
+
+def without_towers(model: Any) -> str | None:
+    """A pattern of the modules that get no adapters, as `peft` takes it; None where there are none."""
+    names = "|".join(map(re.escape, towers(model)))
+    return rf"({names})(\..*)?" if names else None
+
+
+def copy_processor(name: str, folder: Path) -> None:
+    """Put the files of a model's processor, if it has any, beside the model that was trained from it."""
+    from transformers.utils import cached_file
+
+    if (folder / ADAPTER_CONFIG).is_file():
+        return  # its base has them
+    place = resolve_model(name)
+    place = base_of(place) if is_adapter(place) else place
+    for file in _PROCESSOR:
+        found = cached_file(
+            place,
+            file,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if found is not None:
+            shutil.copyfile(found, folder / file)
+
+
+def _beside(module: nn.Module, text: set[nn.Module | None], prefix: str) -> Iterator[tuple[str, nn.Module]]:
+    for name, part in module.named_children():
+        if part in text:
+            continue
+        if any(inner in text for inner in part.modules()):
+            yield from _beside(part, text, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", part
