@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from pairwright.checks.machine import Finding
 from pairwright.engines import Engine, EngineOptions, open_engine
@@ -40,10 +41,19 @@ def engine_findings(spec: str, options: EngineOptions) -> Iterator[Finding]:
                     yield Finding(_CONSTRAINTS[kind], False, str(error), _NO_FORM)
                     engine.close()
                     engine = open_engine(spec, options)
+            if (found := getattr(engine, "dialect", None)) is not None:
+                yield Finding("dialect", True, "; ".join(f"{n}: {_plain(v)}" for n, v in found.items()))
     except PairwrightError as error:
         yield Finding("works", False, str(error), "put this right and ask again")
     finally:
         engine.close()
+
+
+def _plain(value: Any) -> str:
+    """What is found of a server, in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{old} as {new}" for old, new in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _answers(engine: Engine, options: EngineOptions) -> Finding:

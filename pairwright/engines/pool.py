@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
@@ -14,6 +15,14 @@ from pairwright.errors import PairwrightError, UsageError
 
 UNOPENED_CAPACITY = 256
 """Rows kept in the air while no engine is open, so that a journal can answer them all."""
+
+
+@runtime_checkable
+class _SpeaksDialect(Protocol):
+    """An engine that has to find out how it can be asked."""
+
+    @property
+    def dialect(self) -> dict[str, Any]: ...
 
 
 class EnginePool:
@@ -104,6 +113,16 @@ class EnginePool:
         """Open every engine now, to find out what does not work before anything is written."""
         for role in self._roles:
             self[role]
+
+    @property
+    def dialects(self) -> dict[str, dict[str, Any]]:
+        """By role: how the servers that have been asked are asked, as far as that was found out."""
+        found = {}
+        for role in self._roles:
+            engine: object = self._open.get(self._engine_of(role))
+            if isinstance(engine, _SpeaksDialect):
+                found[role] = engine.dialect
+        return found
 
     @property
     def capacity(self) -> int:

@@ -49,6 +49,8 @@ class Manifest(Record):
     """What decides which finished completions become kept rows; a change re-reads the journal."""
     engines: dict[str, str]
     """Model and revision by role."""
+    dialects: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By role of an engine at a server: how the server was asked, as far as it was found out."""
     input: InputInfo
     items: int
     """Rows of work: input rows, times samples a row."""
@@ -79,7 +81,7 @@ class Manifest(Record):
 
     def save(self, folder: Path) -> None:
         """Write `run.json` in one step."""
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude=None if self.dialects else {"dialects"})
         text = json.dumps(values | self._derived(values), indent=1, ensure_ascii=False)
         write_durably(folder / MANIFEST, (text + "\n").encode("utf-8", "replace"))
 

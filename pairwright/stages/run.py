@@ -221,7 +221,9 @@ def _work(
                 raise
     complete = sum(manifest.counts.values()) == items
     seconds = manifest.seconds + time.monotonic() - started
-    manifest = manifest.model_copy(update={"complete": complete, "seconds": round(seconds, 3)})
+    found = manifest.dialects | engines.dialects
+    changes = {"complete": complete, "seconds": round(seconds, 3), "dialects": found}
+    manifest = manifest.model_copy(update=changes)
     manifest.save(folder)
     if not complete:
         stopped = (

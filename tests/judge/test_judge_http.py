@@ -7,6 +7,7 @@ from runs_on_disk import rows_of, write_jsonl
 from judge.command import judge
 from judge.config import JudgeConfig
 from pairwright.errors import PairwrightError
+from pairwright.folders.manifest import load_manifest
 
 
 def run(folder, protocol, prompts):
@@ -19,6 +20,9 @@ def run(folder, protocol, prompts):
         )  # fmt: skip
         manifest = judge(config)
     assert manifest is not None
+    assert load_manifest(folder / "run") == manifest
+    way = {"choices": "vllm"} if protocol == "choice" else {}
+    assert manifest.dialects == {"judge": {"family": "unknown", **way, "thoughts": "no"}}
     return manifest.counts, rows_of(folder / "run"), server
 
 

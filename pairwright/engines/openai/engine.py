@@ -5,6 +5,7 @@ import contextlib
 import queue
 import threading
 import time
+from typing import Any
 
 from pairwright.engines.openai.access import server_access
 from pairwright.engines.openai.client import OpenAIClient
@@ -49,6 +50,11 @@ class OpenAIEngine:
         self._thread = threading.Thread(target=self._serve, name=self.identity, daemon=True)
         self._thread.start()
         self._check(patience)
+
+    @property
+    def dialect(self) -> dict[str, Any]:
+        """How the server is asked, as far as it is known by now."""
+        return self._client.manner.dialect_found
 
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once."""

@@ -57,6 +57,21 @@ class Manner:
             dict(family.renamed), frozenset(family.without.split()), family.most_logprobs
         )
 
+    @property
+    def dialect_found(self) -> dict[str, Any]:
+        """What is known of the server by now, for people and for `run.json`."""
+        said: dict[str, Any] = {"family": self.family.name}
+        if self.dialect.renamed:
+            said["renamed"] = dict(self.dialect.renamed)
+        if self.dialect.left_out:
+            said["left_out"] = sorted(self.dialect.left_out)
+        if self.dialect.most_logprobs != Dialect().most_logprobs:
+            said["most_logprobs"] = self.dialect.most_logprobs
+        said |= {f"{kind}s": way or "none" for kind, way in sorted(self.ways.items())}
+        if self._thinks is not None or self.quiet:
+            said["thoughts"] = "off" if self.quiet else "yes" if self._thinks else "no"
+        return said
+
     def candidates(self, kind: Kind) -> list[str]:
         """The ways to say a constraint that are worth a try, the likeliest first."""
         return ways_for(kind, self.family.ways.split())

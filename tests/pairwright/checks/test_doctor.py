@@ -30,8 +30,9 @@ def test_an_honest_server(capfd: pytest.CaptureFixture[str]) -> None:
     assert (code, err) == (0, ""), out
     found = lines_of(out)
     examined = ("opens", "answers", "chat template", "choices enforced", "JSON schema enforced")
-    for what in (*examined, "log-probabilities", "seeds", "throughput"):
+    for what in (*examined, "log-probabilities", "seeds", "throughput", "dialect"):
         assert found[what] == "ok", out
+    assert "family: unknown; choices: vllm; schemas: schema; thoughts: no" in out
 
 
 def test_a_server_that_ignores_constraints(capfd: pytest.CaptureFixture[str]) -> None:
