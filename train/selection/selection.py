@@ -11,11 +11,13 @@ from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import MANIFEST, Manifest, load_manifest
 from pairwright.folders.shards import check_run_folder
+from pairwright.inputs.columns import listed
 from pairwright.models.loading import load_tokenizer
 from pairwright.records import KEPT, Outcome, content_hash
 from pairwright.sift.folder import write_run
 from pairwright.sift.scored import ScoredRows, are_scored
 from pairwright.sift.whole import WholeRows
+from pairwright.terminal.text import say
 from train.models.language import model_identity
 from train.selection.config import SelectConfig
 from train.selection.explain import explained
@@ -104,15 +106,20 @@ class Selection:
                     columns |= {WEIGHT: weights[number]}
             yield Outcome(status=status, reason=reason, columns=columns)
 
+    def replaced(self) -> list[str]:
+        """Columns of the input in whose place what is found now is written."""
+        return [name for name in self._added() if name in self._rows.schema.names]
+
     def schema(self) -> pa.Schema:
-        """The columns of the input, then those that were measured."""
-        has_margin = "margin" in self._rows.schema.names
-        names = measured_columns(self._config, has_margin)
-        names += (WEIGHT,) if self._config.weight is not None else ()
-        kinds = {name: pa.int32() if name in COUNTED else pa.float64() for name in names}
+        """The columns of the input, then those that are added."""
+        kinds = {name: pa.int32() if name in COUNTED else pa.float64() for name in self._added()}
         return pa.schema(
             [*(field for field in self._rows.schema if field.name not in kinds), *kinds.items()]
         )
+
+    def _added(self) -> tuple[str, ...]:
+        measured = measured_columns(self._config, "margin" in self._rows.schema.names)
+        return (*measured, WEIGHT) if self._config.weight is not None else measured
 
 
 def select(config: SelectConfig) -> Manifest | None:
@@ -130,6 +137,8 @@ def select(config: SelectConfig) -> Manifest | None:
     check_run_folder(folder)
     rows = rows_of(config)
     selection = Selection(config, rows)
+    if anew := selection.replaced():
+        say(f"columns of the input that are written anew: {listed(anew)}")
     if not _finished(folder):
         _ = selection.kept  # what is wrong shows before anything is written
     return write_run(

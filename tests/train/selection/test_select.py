@@ -151,6 +151,19 @@ def test_the_report_says_what_each_rule_took_and_shows_both_ends(folder, capfd):
     assert (code, "taken by --top 3" in out) == (0, True)
 
 
+def test_what_is_written_over_is_said_and_what_was_measured_is_used_without_a_model(folder, model, capfd):
+    select(config(folder, model=model))
+    capfd.readouterr()
+    again = {"inputs": (str(folder / "out"),)}
+    select(config(folder, "again", **again, rank_by="ches_normalized", top=2))
+    assert capfd.readouterr().err == ""
+    lowest = sorted(kept(folder / "out"), key=lambda row: row["ches_normalized"])[:2]
+    assert {row["row_id"] for row in kept(folder / "again")} == {row["row_id"] for row in lowest}
+    assert kept(folder / "again")[0].keys() == lowest[0].keys()
+    select(config(folder, "anew", **again, tokenizer=model))
+    assert "written anew: `tokens_prompt`, `tokens_chosen`" in capfd.readouterr().err
+
+
 def test_near_repeats_are_dropped_for_the_one_that_ranks_first(folder):
     rows = [pair(n, "one two three four five six seven" + " eight" * n, "no", margin=n) for n in range(2)]
     rows = [row | {"prompt": "say all of it, and all of it again"} for row in rows]
