@@ -54,6 +54,15 @@ COMMANDS = {
     "export": Command(
         "pairwright.exports.command", "ExportConfig", "export", "Write pairs for another trainer."
     ),
+    "review": Command(
+        "pairwright.people.review", "ReviewConfig", "review", "Go through pairs in the browser."
+    ),
+    "label": Command(
+        "pairwright.people.label", "LabelConfig", "label", "Compare pairs blind in the browser."
+    ),
+    "apply": Command(
+        "pairwright.people.apply", "ApplyConfig", "apply", "Make a run of what people decided."
+    ),
     "report": Command(
         "pairwright.reports.report", "ReportConfig", "report", "Make a page to judge runs by."
     ),

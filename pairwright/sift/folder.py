@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 from pydantic import Field
 
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.config import OPERATIONAL, POSITIONAL, Config, Kind
 from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
@@ -67,11 +67,31 @@ def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
     return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)
 
 
+class Settings(Protocol):
+    """Settings of a command that writes a run without asking an engine."""
+
+    @property
+    def shard_size(self) -> int: ...
+    @property
+    def fresh(self) -> bool: ...
+    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
+    def of_kind(self, kind: Kind) -> dict[str, Any]: ...
+
+
+class Read(Protocol):
+    """What a run was made of: its name, hash and number of rows, and their columns."""
+
+    @property
+    def info(self) -> InputInfo: ...
+    @property
+    def schema(self) -> pa.Schema: ...
+
+
 def write_run(
     stage: str,
-    config: SiftConfig,
+    config: Settings,
     folder: Path,
-    rows: WholeRows | ScoredRows,
+    rows: Read,
     outcomes: Iterable[Outcome],
     items: int,
     also: Mapping[str, str] = MappingProxyType({}),

@@ -1,0 +1,58 @@
+"""`pairwright label`: a page to compare a run's pairs blind, and to see whether to trust its verdicts."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pairwright.config import OPERATIONAL, POSITIONAL
+from pairwright.people.serving import PageConfig, require_ui, serve
+from pairwright.terminal.text import say
+
+LABELS = "labels.jsonl"
+
+
+class LabelConfig(PageConfig):
+    """Compare the kept pairs of a run blind in the browser: better, worse, tie, both bad, skip.
+
+    Labels are appended to `RUN/review.sqlite`, and written as a file that `pairwright calibrate` takes.
+
+    Example: pairwright label runs/judged --reveal 50
+    """
+
+    run: Path = Field(json_schema_extra=POSITIONAL)
+    """Run folder with pairs."""
+    labels: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """JSONL file to write when the page is closed; `RUN/labels.jsonl` by default."""
+    export: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Only write the file of what was labelled so far, and open no page."""
+    reveal: int | None = Field(default=None, gt=0, json_schema_extra=OPERATIONAL)
+    """Show after N labels how often they agree with the run, with an interval, and how steady they are."""
+    repeat_every: int = Field(default=10, ge=0, json_schema_extra=OPERATIONAL)
+    """One pair comes back, turned round, for every N that are new; 0 for none."""
+    seed: int = Field(default=0, json_schema_extra=OPERATIONAL)
+    """Another number takes the pairs in another order."""
+
+
+def label(config: LabelConfig) -> None:
+    """Serve the page until Ctrl-C, and write the labels."""
+    if not config.export:
+        require_ui()
+    from pairwright.people.labelling import Labelling
+
+    labelling = Labelling(
+        config.run,
+        config.who,
+        seed=config.seed,
+        repeat_every=config.repeat_every,
+        reveal=config.reveal,
+    )
+    path = config.labels or config.run / LABELS
+    try:
+        if not config.export:
+            serve("label", labelling.answers, config)
+    finally:
+        count = labelling.export(path)
+        labelling.decisions.close()
+    say(
+        f"{path}: {count:,} labels; `pairwright calibrate {path} --judge ENGINE --out RUN` measures a judge"
+    )

@@ -1,0 +1,181 @@
+"""Blind labels: which pair comes next and which way round, what is measured of them, and their file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pairwright.errors import UsageError
+from pairwright.figures.intervals import Rate, wilson
+from pairwright.folders.durable import write_durably
+from pairwright.people.decisions import Decision, Decisions, Place
+from pairwright.people.queue import Rows, Wanted
+from pairwright.people.serving import Answer
+from pairwright.records import content_hash
+from pairwright.terminal.text import printable
+
+ANSWERS = ("first", "second", "tie", "both_bad", "skip")
+_SIDES = ("chosen", "rejected")
+_LONGEST_REASON = 2000
+
+
+class Labelling:
+    """One person and a run's kept pairs, whose sides they do not know.
+
+    Labels are kept by side (`chosen`, `rejected`), whichever stood first on the page.
+    """
+
+    def __init__(
+        self, folder: Path, who: str, *, seed: int = 0, repeat_every: int = 0, reveal: int | None = None
+    ) -> None:
+        self.rows = Rows(folder, seed)
+        self.decisions = Decisions(folder, self.rows.manifest)
+        self._who = who
+        self._seed = seed
+        self._repeat_every = repeat_every
+        self._reveal = reveal
+        self._order = self.rows.view(Wanted(), "random", dict)
+        if not len(self._order):
+            raise UsageError(f"{folder}: no pair was kept; there is nothing to label")
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """By question of the page."""
+        return {"next": self.next, "label": self.label, "undo": self.undo}
+
+    def next(self, _: Mapping[str, Any]) -> Any:
+        """The pair to label now: the prompt and two answers, and nothing that says which is which."""
+        self.decisions.refresh()
+        mine = self._mine()
+        found = self._again(mine) or self._new(mine)
+        if found is None:
+            return {"pair": None, "progress": self._progress(mine)}
+        place, turned = found
+        record = self.rows.record(place)
+        sides = _SIDES if self._chosen_first(place) != turned else _SIDES[::-1]
+        pair = {
+            "place": str(place),
+            "turned": turned,
+            "prompt": [[m["role"], printable(m["content"] or "")] for m in record["prompt"]],
+            "answers": [printable(record[side][-1]["content"]) for side in sides],
+        }
+        return {"pair": pair, "progress": self._progress(mine)}
+
+    def label(self, asked: Mapping[str, Any]) -> Any:
+        """Append a label, and give the next pair."""
+        try:
+            place = Place.parsed(asked["place"])
+        except (ValueError, AttributeError):
+            raise UsageError(f"{asked['place']!r} is no place of a row") from None
+        answer, turned, reason = asked["answer"], bool(asked["turned"]), asked.get("reason") or ""
+        if answer not in ANSWERS or place.part != "data":
+            raise UsageError(f"{answer!r} is no label: {', '.join(ANSWERS)}")
+        if not isinstance(reason, str) or len(reason) > _LONGEST_REASON:
+            raise UsageError(f"a reason is text of at most {_LONGEST_REASON:,} characters")
+        self.rows.number(place)
+        if answer in ("first", "second"):
+            chosen_first = self._chosen_first(place) != turned
+            answer = "chosen" if (answer == "first") == chosen_first else "rejected"
+        row_id = str(self.rows.record(place)["row_id"])
+        added = self.decisions.append_once(self._who, place, row_id, answer, reason, turned)
+        return self.next({}) | {"again": not added}
+
+    def undo(self, _: Mapping[str, Any]) -> Any:
+        """Take back this person's last label; its pair comes next."""
+        if self.decisions.undo(self._who, "label") is None:
+            raise UsageError("there is nothing of yours to undo")
+        return self.next({})
+
+    def labels(self) -> list[dict[str, Any]]:
+        """Every person's labels as rows that `pairwright calibrate` takes; skipped pairs are left out."""
+        standing = list(self.decisions.standing("label"))
+        repeats = {(d.who, d.place): d for d in standing if d.turned}
+        found = []
+        for d in standing:
+            if d.turned or d.kind == "skip":
+                continue
+            record = self.rows.record(d.place)
+            sides = _SIDES if self._chosen_first(d.place) else _SIDES[::-1]
+            again = repeats.get((d.who, d.place))
+            found.append(
+                {
+                    "prompt": record["prompt"],
+                    **{
+                        f"response_{name}": record[side][-1]["content"]
+                        for name, side in zip("ab", sides, strict=True)
+                    },
+                    "preference": sides.index(d.kind) + 1 if d.kind in sides else 0,
+                    "labelled_by": d.who,
+                    "labelled_at": d.at,
+                    "label_said": d.kind if d.kind not in sides else "better",
+                    "label_reason": d.reason,
+                    "label_repeated": None if again is None else _same(d, again),
+                    "labelled_row": d.row_id,
+                }
+            )
+        return found
+
+    def export(self, path: Path) -> int:
+        """Write the labels as JSONL; says how many."""
+        self.decisions.refresh()
+        labels = self.labels()
+        text = "".join(json.dumps(label, ensure_ascii=False) + "\n" for label in labels)
+        write_durably(path, text.encode("utf-8", "replace"))
+        return len(labels)
+
+    def agreement(self) -> Rate:
+        """How often this person prefers what the run chose, where they prefer one at all."""
+        told = [d.kind for d in self._mine() if not d.turned and d.kind in _SIDES]
+        return wilson(told.count("chosen"), len(told))
+
+    def consistency(self) -> Rate:
+        """How often this person says the same of a pair that comes again, turned round."""
+        mine = self._mine()
+        first = {d.place: d for d in mine if not d.turned}
+        both = [(first[d.place], d) for d in mine if d.turned and d.place in first and d.kind != "skip"]
+        return wilson(sum(_same(a, b) for a, b in both), len(both))
+
+    def _mine(self) -> list[Decision]:
+        return [d for d in self.decisions.standing("label") if d.who == self._who]
+
+    def _again(self, mine: list[Decision]) -> tuple[Place, bool] | None:
+        """A pair that was labelled some time ago and is due to come back, turned round."""
+        first = [d for d in mine if not d.turned]
+        repeated = {d.place for d in mine if d.turned}
+        if not self._repeat_every or len(first) < self._repeat_every * (len(repeated) + 1):
+            return None
+        old = first[: len(first) - self._repeat_every // 2]
+        due = (d.place for d in old if d.kind != "skip" and d.place not in repeated)
+        place = next(due, None)
+        return None if place is None else (place, True)
+
+    def _new(self, mine: list[Decision]) -> tuple[Place, bool] | None:
+        """The next pair that this person has not seen."""
+        seen = {self.rows.number(d.place) for d in mine}
+        number = next((int(n) for n in self._order if int(n) not in seen), None)
+        return None if number is None else (self.rows.place(number), False)
+
+    def _chosen_first(self, place: Place) -> bool:
+        """Which way round a pair stands when it comes for the first time: by chance, the same each time."""
+        return int(content_hash([self._seed, str(place)])[:8], 16) % 2 == 0
+
+    def _progress(self, mine: list[Decision]) -> Any:
+        done = [d for d in mine if not d.turned]
+        told = {"who": printable(self._who), "done": len(done), "pairs": len(self._order)}
+        if self._reveal is None:
+            return told
+        told["reveal"] = self._reveal
+        if len([d for d in done if d.kind != "skip"]) < self._reveal:
+            return told
+        agreement, consistency = self.agreement(), self.consistency()
+        return told | {
+            "agreement": agreement._asdict(),
+            "consistency": consistency._asdict(),
+            "ties": sum(d.kind in ("tie", "both_bad") for d in done),
+        }
+
+
+def _same(one: Decision, other: Decision) -> bool:
+    """Whether two labels say the same; a tie is a tie, whether both are good or bad."""
+    kinds = ["tie" if d.kind == "both_bad" else d.kind for d in (one, other)]
+    return kinds[0] == kinds[1]

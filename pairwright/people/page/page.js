@@ -1,0 +1,81 @@
+"use strict";
+// Everything from data is put on the page as text nodes: nothing here ever makes HTML of a string.
+const page = (() => {
+  const $ = (id) => document.getElementById(id);
+
+  const make = (tag, name, ...children) => {
+    const element = document.createElement(tag);
+    if (name) element.className = name;
+    element.append(...children);
+    return element;
+  };
+
+  const root = document.documentElement;
+  $("theme").addEventListener("click", () => {
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+  });
+
+  const say = (text) => {
+    $("said").textContent = text;
+    $("said").hidden = !text;
+  };
+
+  // One question after the other, so that keys pressed in a hurry are answered in their order.
+  let last = Promise.resolve();
+  const ask = (question, fields = {}) => {
+    const answer = last.then(async () => {
+      let reply;
+      try {
+        reply = await fetch(`/api/${question}`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(fields),
+        });
+      } catch {
+        throw new Error("The server does not answer. What you decided is kept; start the command again.");
+      }
+      const text = await reply.text();
+      let value;
+      try { value = JSON.parse(text); } catch { value = { said: text }; }
+      if (!reply.ok) throw new Error(value.said);
+      return value;
+    });
+    last = answer.catch(() => {});
+    return answer;
+  };
+
+  const number = (value) => value.toLocaleString("en");
+  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+
+  const progress = (done, all) => {
+    $("bar").setAttribute("aria-valuemax", all);
+    $("bar").setAttribute("aria-valuenow", done);
+    $("fill").style.width = `${all ? (100 * done) / all : 0}%`;
+  };
+
+  const turns = (prompt) => prompt.map(([role, text]) =>
+    make("p", "turn", ...(prompt.length > 1 ? [make("span", "who", role)] : []), text));
+
+  // Keys do what the buttons at the foot do, except where somebody types.
+  const keys = (actions) => {
+    const act = (key) => {
+      say("");
+      Promise.resolve(actions[key]()).catch((error) => say(error.message));
+    };
+    addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+      if (!(event.key in actions)) return;
+      event.preventDefault();
+      act(event.key);
+    });
+    for (const button of document.querySelectorAll("[data-key]")) {
+      button.addEventListener("click", () => act(button.dataset.key));
+    }
+  };
+
+  return { $, make, say, ask, number, percent, progress, turns, keys };
+})();

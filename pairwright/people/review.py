@@ -1,0 +1,41 @@
+"""`pairwright review`: a page to go through a run's pairs, one key each."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pairwright.config import OPERATIONAL, POSITIONAL
+from pairwright.people.queue import Order
+from pairwright.people.serving import PageConfig, require_ui, serve
+from pairwright.terminal.text import say
+
+
+class ReviewConfig(PageConfig):
+    """Go through the pairs of a run in the browser: accept, reject, swap, edit; dropped rows can be taken back.
+
+    Decisions are appended to `RUN/review.sqlite`; the run stays as it is until `pairwright apply` makes another.
+
+    Example: pairwright review runs/pairs --by ana
+    """
+
+    run: Path = Field(json_schema_extra=POSITIONAL)
+    """Run folder with pairs."""
+    order: Order = Field(default="uncertain", json_schema_extra=OPERATIONAL)
+    """`uncertain`: pairs near a threshold, or whose judges hardly preferred one, first, then the rest shuffled."""
+    seed: int = Field(default=0, json_schema_extra=OPERATIONAL)
+    """Another number shuffles in another way."""
+
+
+def review(config: ReviewConfig) -> None:
+    """Serve the page until Ctrl-C, and say how many decisions there are."""
+    require_ui()
+    from pairwright.people.reviewing import Reviewing
+
+    reviewing = Reviewing(config.run, config.who, config.order, config.seed)
+    try:
+        serve("review", reviewing.answers, config)
+    finally:
+        decided = len(reviewing.decisions.reviewed())
+        path = reviewing.decisions.path
+        reviewing.decisions.close()
+    say(f"{path}: {decided:,} rows decided; `pairwright apply {config.run} --out RUN2` makes a run of it")

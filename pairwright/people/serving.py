@@ -1,0 +1,225 @@
+"""A page for one person on this machine: who may ask for it, and what it may do.
+
+Every request must carry the token (in the address once, then in a cookie), name this server as its host,
+and come from its own page. The page may load its own files and ask its own server, nothing else.
+"""
+
+import hmac
+import os
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from pairwright.config import OPERATIONAL, Config
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.terminal.text import printable, say
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LARGEST = 2**22
+"""Bytes that a request may have: an answer that somebody edited."""
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+Answer = Callable[[Mapping[str, Any]], Any]
+"""What answers a question of the page: fields in, a JSON value out. Raises `PairwrightError` to say no."""
+
+
+class PageConfig(Config):
+    """Where the page is served, and for whom."""
+
+    group = "Page"
+
+    by: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Who decides, as the record shall name them; the user's own name on this machine by default."""
+    host: str = Field(default="127.0.0.1", json_schema_extra=OPERATIONAL)
+    """Address to listen at; others than this machine's own can be reached by anybody who has the token."""
+    port: int = Field(default=0, ge=0, le=65535, json_schema_extra=OPERATIONAL)
+    """Port to listen at; 0 takes a free one."""
+    browser: bool = Field(default=True, json_schema_extra=OPERATIONAL)
+    """Open the page in the browser; its address is printed in any case."""
+
+    @property
+    def who(self) -> str:
+        """Who decides. Raises `UsageError` when nothing says so."""
+        import getpass
+
+        try:
+            name = self.by if self.by is not None else getpass.getuser()
+        except (OSError, KeyError):
+            name = ""
+        if not name.strip():
+            raise UsageError("nothing says who decides; name yourself by --by NAME")
+        return name.strip()
+
+
+def require_ui() -> None:
+    """Raise `UsageError` when the libraries of the page are not installed."""
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise UsageError("the page needs starlette and uvicorn: pip install 'pairwright[ui]'") from None
+
+
+def serve(page: str, answers: Mapping[str, Answer], config: PageConfig) -> None:
+    """Serve the page until Ctrl-C. Raises `PairwrightError` when the port cannot be had."""
+    import uvicorn
+
+    try:
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        listener = socket.create_server((config.host, config.port), family=family)
+    except OSError as error:
+        raise PairwrightError(
+            f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}); another --port "
+            "or --host may do"
+        ) from None
+    port = listener.getsockname()[1]
+    token = secrets.token_urlsafe(24)
+    shown = f"[{config.host}]" if ":" in config.host else config.host
+    address = f"http://{shown}:{port}/?token={token}"
+    if config.host not in _LOOPBACK:
+        say(f"warning: {config.host} may be reached from other machines; the address below lets anybody in")
+    say(f"{address}\nThe page is open for {printable(config.who)}; every decision is kept. Ctrl-C ends it.")
+    if config.browser:
+        webbrowser.open(address)
+    app = application(page, answers, token=token, hosts=hosts_of(config.host, port))
+    settings = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", server_header=False)
+    try:
+        uvicorn.Server(settings).run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn has closed its connections and hands the signal on
+        pass
+    finally:
+        listener.close()
+
+
+def hosts_of(host: str, port: int) -> tuple[str, ...]:
+    """The values of `Host` that mean this server: no other name, so that no foreign one can be turned to it."""
+    names = ("127.0.0.1", "localhost", "[::1]") if host in _LOOPBACK else (host, socket.gethostname())
+    return tuple(f"{f'[{n}]' if ':' in n and '[' not in n else n}:{port}" for n in names)
+
+
+def application(
+    page: str, answers: Mapping[str, Answer], *, token: str, hosts: Sequence[str]
+) -> "Starlette":
+    """The page `NAME.html` with its files, and `POST /api/QUESTION` for each of `answers`."""
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.middleware import Middleware
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+
+    folder = files("pairwright.people") / "page"
+    found = {
+        f"/{name}": (folder / name).read_bytes()
+        for name in (f"{page}.html", f"{page}.js", "page.js", "page.css")
+    }
+    found["/"] = found.pop(f"/{page}.html")
+
+    async def file(request: Request) -> Response:
+        path = request.url.path
+        kind = _KINDS[os.path.splitext(path)[1] or ".html"]  # noqa: PTH122  # a path of the address
+        return Response(found[path], media_type=f"{kind}; charset=utf-8")
+
+    async def icon(_: Request) -> Response:
+        return Response(status_code=204)
+
+    async def answer(request: Request) -> Response:
+        try:
+            asked = await request.json()
+            if not isinstance(asked, dict):
+                raise ValueError
+        except (ValueError, RecursionError):
+            return JSONResponse({"said": "the request is no JSON object"}, 400)
+        try:
+            said = await run_in_threadpool(answers[request.path_params["question"]], asked)
+        except KeyError as error:
+            return JSONResponse({"said": f"no {error.args[0]!r} in the request"}, 400)
+        except PairwrightError as error:
+            return JSONResponse({"said": str(error)}, 409 if isinstance(error, UsageError) else 500)
+        return JSONResponse(said)
+
+    routes = [Route(path, file) for path in found]
+    routes.append(Route("/favicon.ico", icon))
+    routes.append(Route("/api/{question}", answer, methods=["POST"]))
+    return Starlette(routes=routes, middleware=[Middleware(Guard, token=token, hosts=hosts)])
+
+
+class Guard:
+    """Lets through what is meant for this server, comes from its own page, and carries the token."""
+
+    def __init__(self, app: "ASGIApp", token: str, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = hosts
+        self._cookie = f"pairwright_{hosts[0].rpartition(':')[2]}"  # cookies are shared by all ports
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        from starlette.requests import Request
+        from starlette.responses import PlainTextResponse, RedirectResponse
+
+        if scope["type"] != "http":
+            return
+
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] += [(n.lower().encode(), v.encode()) for n, v in _HEADERS.items()]
+            await send(message)
+
+        request = Request(scope, receive)
+        problem = self._problem(request)
+        if problem is not None:
+            await PlainTextResponse(problem[1], problem[0])(scope, receive, guarded)
+        elif request.method == "GET" and "token" in request.query_params:
+            turned = RedirectResponse("/", 303)  # so that the token is in no history and no screenshot
+            turned.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
+            await turned(scope, receive, guarded)
+        else:
+            await self._app(scope, receive, guarded)
+
+    def _problem(self, request: Any) -> tuple[int, str] | None:
+        """Why a request is turned away: a status and a sentence; None when it is not."""
+        headers = request.headers
+        if headers.getlist("host") not in [[host] for host in self._hosts]:
+            return 421, "this server has another name"
+        origin = headers.get("origin")
+        if origin is not None and origin not in [f"http://{host}" for host in self._hosts]:
+            return 403, "the request comes from another page"
+        if origin is not None and urlsplit(origin).netloc != headers["host"]:
+            return 403, "the request comes from another page"
+        if request.method not in ("GET", "HEAD", "POST"):
+            return 405, "only GET and POST are answered"
+        given = request.query_params.get("token") if request.method == "GET" else None
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        given = given or bearer or request.cookies.get(self._cookie, "")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            return 403, "open the page by the whole address that was printed, with its token"
+        if request.method == "POST":
+            if headers.get("content-type", "").partition(";")[0] != "application/json":
+                return 415, "questions are JSON"
+            if not bearer and origin is None:
+                return 403, "a request by cookie must say from which page it comes"
+            size = headers.get("content-length", "")
+            if not size.isdigit() or int(size) > _LARGEST:
+                return 413, f"at most {_LARGEST:,} bytes"
+        return None
