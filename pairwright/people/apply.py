@@ -65,8 +65,8 @@ def apply(config: ApplyConfig) -> Manifest:
     decisions.close()
     if decisions.strangers:
         say(
-            f"warning: {decisions.path}: {decisions.strangers:,} decisions are about rows that {config.run} no "
-            "longer has as they were; they are not applied"
+            f"warning: {decisions.path}: {decisions.strangers:,} decisions are about rows that "
+            f"{config.run} no longer has as they were; they are not applied"
         )
     shards = [[index, shard.sha256] for index, shard in sorted(manifest.shards.items())]
     count = sum(manifest.counts.values()) + sum(s.further for s in manifest.shards.values())

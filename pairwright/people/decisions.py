@@ -146,7 +146,7 @@ class Decisions:
     def append_once(
         self, who: str, place: Place, row_id: str, kind: str, reason: str, turned: bool
     ) -> bool:
-        """Add a label unless this person has given it already, in another tab; says whether it was added."""
+        """Add a label unless this person gave it already, in another tab; says whether it was added."""
         with self._writing():
             there = (d for d in self.of_row("label", place) if d.who == who and d.turned == turned)
             if any(there):
@@ -210,8 +210,8 @@ class Decisions:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise PairwrightError(
-                f"{self.path}: {error}; nothing that was decided before is lost: make room, or move a damaged "
-                "file away, and open the page again"
+                f"{self.path}: {error}; nothing that was decided before is lost: make room, or move a "
+                "damaged file away, and open the page again"
             ) from error
 
 

@@ -98,7 +98,8 @@ class Rows:
         return number
 
     def record(self, place: Place) -> dict[str, Any]:
-        """The whole row. Raises `PairwrightError` when its file cannot be read."""
+        """The whole row. Raises `UsageError` when there is none, `PairwrightError` for a damaged file."""
+        self.number(place)
         with self._lock:
             start, table = self._group(place)
         found: dict[str, Any] = table.slice(place.row - start, 1).to_pylist()[0]
@@ -133,7 +134,7 @@ class Rows:
         return found[np.isin(found, np.array(some, np.int64))]
 
     def order(self, order: Order) -> np.ndarray:
-        """Numbers of all rows (R,): as in the files, shuffled, or uncertain ones first and the rest shuffled."""
+        """Numbers of all rows (R,): as in the files, shuffled, or uncertain ones first, others shuffled."""
         if order == "file":
             return np.arange(len(self))
         shuffled = np.random.default_rng(self._seed).permutation(len(self))
@@ -210,7 +211,7 @@ class Rows:
             names = columns_of(frame, self.folder)
             if "chosen" not in names or "rejected" not in names:
                 raise UsageError(
-                    f"{self.folder}: holds no pairs (it is a run of `{self.manifest.stage}`); review and label "
+                    f"{self.folder}: holds no pairs (a run of `{self.manifest.stage}`); review and label "
                     "take runs of `revise`, `gate`, `judge`, or what was made of these"
                 )
             status = pl.col("status") if part == "dropped" else pl.lit(KEPT)
@@ -239,8 +240,8 @@ class Rows:
         }
         if sum(sizes.values()) != len(frame):
             raise PairwrightError(
-                f"{self.folder / part}: {len(frame):,} rows and not {sum(sizes.values()):,}, as run.json says; "
-                "run the command that made this folder again to restore it"
+                f"{self.folder / part}: {len(frame):,} rows and not {sum(sizes.values()):,}, as run.json "
+                "says; run the command that made this folder again to restore it"
             )
         rows = [np.arange(size, dtype=np.int32) for size in sizes.values()]
         return frame.with_columns(
@@ -267,8 +268,8 @@ class Rows:
             found = self._groups.pop(key, None) or (start, file.read_row_group(group, use_threads=False))
         except (pa.ArrowException, OSError) as error:
             raise PairwrightError(
-                f"{path}: cannot be read ({str(error).splitlines()[0]}); run the command that made this folder "
-                "again to restore it"
+                f"{path}: cannot be read ({str(error).splitlines()[0]}); run the command that made this "
+                "folder again to restore it"
             ) from None
         self._groups[key] = found
         for kept, most in ((self._groups, _GROUPS), (self._files, _GROUPS)):

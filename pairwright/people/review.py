@@ -11,9 +11,9 @@ from pairwright.terminal.text import say
 
 
 class ReviewConfig(PageConfig):
-    """Go through the pairs of a run in the browser: accept, reject, swap, edit; dropped rows can be taken back.
+    """Go through the pairs of a run in the browser: accept, reject, swap, edit, take back what was dropped.
 
-    Decisions are appended to `RUN/review.sqlite`; the run stays as it is until `pairwright apply` makes another.
+    Decisions are appended to `RUN/review.sqlite`; the run stays as it is, `pairwright apply` makes another.
 
     Example: pairwright review runs/pairs --by ana
     """
@@ -21,7 +21,7 @@ class ReviewConfig(PageConfig):
     run: Path = Field(json_schema_extra=POSITIONAL)
     """Run folder with pairs."""
     order: Order = Field(default="uncertain", json_schema_extra=OPERATIONAL)
-    """`uncertain`: pairs near a threshold, or whose judges hardly preferred one, first, then the rest shuffled."""
+    """`uncertain`: pairs near a threshold or hardly preferred by judges first, then the rest, shuffled."""
     seed: int = Field(default=0, json_schema_extra=OPERATIONAL)
     """Another number shuffles in another way."""
 

@@ -1,4 +1,4 @@
-"""What the page of `pairwright review` asks: which pairs, one of them in full, and what is decided of it."""
+"""What the page of `pairwright review` asks: which pairs, one of them in full, and what is decided."""
 
 import time
 from collections.abc import Mapping
@@ -17,6 +17,8 @@ from pairwright.terminal.text import printable
 
 KINDS = ("accept", "reject", "swap", "edit")
 _LONGEST_REASON = 2000
+_BESIDE_THE_POINT = ("attempts", "completion_tokens")
+"""Facts about how a pair was made, which say nothing of whether it is good."""
 
 
 class Reviewing:
@@ -92,9 +94,7 @@ class Reviewing:
         chosen, rejected = _said(record.get("chosen")), _said(record.get("rejected"))
         if kind != "reject" and (not rejected or (kind != "edit" and not chosen)):
             missing = "rejected" if not rejected else "chosen"
-            raise UsageError(
-                f"this row has no {missing} answer; it becomes a pair only where one is written"
-            )
+            raise UsageError(f"this row has no {missing} answer; it is a pair only where one is written")
         if text is not None and not text.strip():
             raise UsageError("the edited answer is empty")
         if text is not None and text == rejected:
@@ -139,9 +139,10 @@ class Reviewing:
         return row | {
             "place": str(place),
             "kept": status == KEPT,
-            "feedback": printable(record.get("feedback") or ""),
+            "feedback": printable(str(record.get("feedback") or "")),
             "chosen": chosen if edited is None else edited,
             "rejected": rejected,
+            "facts": {n: v for n, v in row["facts"].items() if n not in _BESIDE_THE_POINT},
             "near": bool(self.rows.distances[self.rows.number(place)] < NEAR),
             "decided": [_told(decision) for decision in decided],
         }

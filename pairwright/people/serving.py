@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _LARGEST = 2**22
 """Bytes that a request may have: an answer that somebody edited."""
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -113,7 +113,7 @@ def serve(page: str, answers: Mapping[str, Answer], config: PageConfig) -> None:
 
 
 def hosts_of(host: str, port: int) -> tuple[str, ...]:
-    """The values of `Host` that mean this server: no other name, so that no foreign one can be turned to it."""
+    """The values of `Host` that mean this server: no other name can be turned to it."""
     names = ("127.0.0.1", "localhost", "[::1]") if host in _LOOPBACK else (host, socket.gethostname())
     return tuple(f"{f'[{n}]' if ':' in n and '[' not in n else n}:{port}" for n in names)
 

@@ -59,11 +59,21 @@ const page = (() => {
   const turns = (prompt) => prompt.map(([role, text]) =>
     make("p", "turn", ...(prompt.length > 1 ? [make("span", "who", role)] : []), text));
 
-  // Keys do what the buttons at the foot do, except where somebody types.
+  // Keys do what the buttons at the foot do, except where somebody types. While one is being answered, others
+  // do nothing: a second press would decide about a row that nobody has seen.
   const keys = (actions) => {
-    const act = (key) => {
+    let busy = false;
+    const act = async (key) => {
+      if (busy) return;
+      busy = true;
       say("");
-      Promise.resolve(actions[key]()).catch((error) => say(error.message));
+      try {
+        await actions[key]();
+      } catch (error) {
+        say(error.message);
+      } finally {
+        busy = false;
+      }
     };
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

@@ -1,0 +1,141 @@
+"""What was decided is kept: after a kill, from two tabs and two people, and about the right rows only."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from people_toy import question, revised, served
+
+from pairwright.errors import PairwrightError
+from pairwright.folders.manifest import load_manifest
+from pairwright.people.decisions import REVIEW, Decisions, Place
+from pairwright.people.reviewing import Reviewing
+from revise import ReviseConfig, revise
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return revised(tmp_path)
+
+
+def opened(folder: Path) -> Decisions:
+    return Decisions(folder, load_manifest(folder))
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from pairwright.folders.manifest import load_manifest
+from pairwright.people.decisions import Decisions, Place
+folder = Path(sys.argv[1])
+decisions = Decisions(folder, load_manifest(folder))
+for n in range(100_000):
+    decisions.append("ana", "review", Place("data", 0, n % 11), f"{n}", "accept")
+    print(n, flush=True)
+"""
+
+
+def test_what_was_answered_for_survives_kills(folder):
+    kept = 0
+    for patience in range(3):
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(folder)], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        answered = [int(writer.stdout.readline()) for _ in range(20 + 17 * patience)][-1] + 1
+        os.kill(writer.pid, signal.SIGKILL)
+        answered += len(writer.communicate()[0].splitlines())
+        found = list(opened(folder).standing("review"))
+        assert kept + answered <= len(found) <= kept + answered + 1
+        kept = len(found)
+
+
+def test_two_people_and_two_tabs_see_each_other(folder):
+    ana, tab, ben = opened(folder), opened(folder), opened(folder)
+    place, other = Place("data", 0, 1), Place("dropped", 1, 0)
+    ana.append("ana", "review", place, "x", "accept")
+    ben.append("ben", "review", place, "x", "reject", reason="wrong")
+    ana.append("ana", "review", other, "y", "accept")
+    tab.refresh()
+    assert [(d.who, d.kind) for d in tab.of_row("review", place)] == [("ana", "accept"), ("ben", "reject")]
+    assert tab.last(place).kind == "reject"
+    undone = tab.undo("ana", "review")
+    assert (undone.place, undone.kind) == (other, "accept")
+    undone = ana.undo("ana", "review")
+    assert (undone.place, undone.kind) == (place, "accept")
+    assert ana.undo("ana", "review") is None
+    ben.refresh()
+    assert {p: d.who for p, d in ben.reviewed().items()} == {place: "ben"}
+
+
+def test_many_writers_at_once_lose_nothing(folder):
+    def work(who: str) -> None:
+        mine = opened(folder)
+        for n in range(15):
+            mine.append(who, "review", Place("data", 0, n % 11), "x", "accept")
+            if n % 5 == 4:
+                assert mine.undo(who, "review").who == who
+
+    threads = [threading.Thread(target=work, args=(f"p{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [d.who for d in opened(folder).standing("review")]
+    assert {who: found.count(who) for who in found} == dict.fromkeys(["p0", "p1", "p2", "p3"], 12)
+    entries = sqlite3.connect(folder / REVIEW).execute("SELECT count(*) FROM decisions").fetchone()
+    assert entries == (4 * 18,)  # an undo is an entry, and nothing is ever removed
+
+
+def test_decisions_are_not_taken_for_ones_about_other_rows(folder):
+    decisions = opened(folder)
+    decisions.append("ana", "review", Place("data", 0, 0), "x", "reject")
+    decisions.append("ana", "review", Place("data", 1, 0), "x", "reject")
+    settings = load_manifest(folder).config | {"max_length_ratio": 1.0, "min_kept_share": 0.97}
+    revise(ReviseConfig(**settings))  # other gates: other rows in the same files
+    after = opened(folder)
+    assert after.reviewed() == {}
+    assert after.strangers == 2
+    told = Reviewing(folder, "ana").start({})
+    assert told["strangers"] == 2
+
+
+def test_a_damaged_file_is_one_sentence(folder):
+    (folder / REVIEW).write_bytes(b"not a database" * 100)
+    with pytest.raises(PairwrightError, match=r"review\.sqlite: file is not a database; nothing that was"):
+        opened(folder)
+
+
+def test_a_review_over_http(folder):
+    reviewing = Reviewing(folder, "ana")
+    with served("review", reviewing.answers) as address, httpx.Client(base_url=address) as client:
+        _, first = question(client, "pair", status="kept", view=1)
+        row = first["row"]
+        assert (first["total"], row["pair"], row["decided"]) == (28, True, [])
+        assert [kind for kind, _ in row["text"]] == ["s", "o", "n", "s"]
+        place = row["place"]
+        status, found = question(client, "measure", place=place, text=row["rejected"])
+        assert (status, found["facts"]["edit_distance"], found["facts"]["kept_share"]) == (200, 0, 1)
+        assert question(client, "decide", place=place, kind="edit", text=row["rejected"])[0] == 409
+        assert question(client, "decide", place=place, kind="edit", text=" ")[0] == 409
+        assert question(client, "decide", place=place, kind="delete")[0] == 409
+        assert question(client, "decide", place=place)[0] == 400
+        status, found = question(client, "decide", place=place, kind="edit", text="Better.", reason="short")
+        assert found["row"]["chosen"] == "Better."
+        assert found["row"]["decided"][0]["reason"] == "short"
+        assert found["progress"]["counts"] == {"edit": 1}
+        _, now = question(client, "pair", status="kept", view=1)
+        assert now["at"] == 1, "the first that nobody decided of"
+        assert question(client, "pair", status="kept", state="open", view=2)[1]["total"] == 27
+        assert question(client, "pair", status="kept", state="edit", view=2)[1]["row"]["place"] == place
+        assert question(client, "pair", status="kept", phrase="IS 12 PLUS", view=3)[1]["total"] == 1
+        assert question(client, "pair", status="", view=4)[1]["total"] == 40
+        _, unparsed = question(client, "pair", status="unparsed", view=5)
+        status, said = question(client, "decide", place=unparsed["row"]["place"], kind="accept")
+        assert (status, "no chosen answer" in said["said"]) == (409, True)
+        assert question(client, "undo")[1]["place"] == place
+        assert question(client, "undo") == (409, {"said": "there is nothing of yours to undo"})
