@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pairwright.config import OPERATIONAL, POSITIONAL
+from pairwright.config import OPERATIONAL
 from pairwright.people.serving import PageConfig, require_ui, serve
 from pairwright.terminal.text import say
 
@@ -19,8 +19,6 @@ class LabelConfig(PageConfig):
     Example: pairwright label runs/judged --reveal 50
     """
 
-    run: Path = Field(json_schema_extra=POSITIONAL)
-    """Run folder with pairs."""
     labels: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """JSONL file to write when the page is closed; `RUN/labels.jsonl` by default."""
     export: bool = Field(default=False, json_schema_extra=OPERATIONAL)

@@ -1,10 +1,8 @@
 """`pairwright review`: a page to go through a run's pairs, one key each."""
 
-from pathlib import Path
-
 from pydantic import Field
 
-from pairwright.config import OPERATIONAL, POSITIONAL
+from pairwright.config import OPERATIONAL
 from pairwright.people.queue import Order
 from pairwright.people.serving import PageConfig, require_ui, serve
 from pairwright.terminal.text import say
@@ -18,8 +16,6 @@ class ReviewConfig(PageConfig):
     Example: pairwright review runs/pairs --by ana
     """
 
-    run: Path = Field(json_schema_extra=POSITIONAL)
-    """Run folder with pairs."""
     order: Order = Field(default="uncertain", json_schema_extra=OPERATIONAL)
     """`uncertain`: pairs near a threshold or hardly preferred by judges first, then the rest, shuffled."""
     seed: int = Field(default=0, json_schema_extra=OPERATIONAL)

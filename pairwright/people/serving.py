@@ -11,12 +11,13 @@ import socket
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.terminal.text import printable, say
 
@@ -45,10 +46,12 @@ Answer = Callable[[Mapping[str, Any]], Any]
 
 
 class PageConfig(Config):
-    """Where the page is served, and for whom."""
+    """Which run, for whom, and where the page is served."""
 
-    group = "Page"
+    group: ClassVar[str] = "Run and page"
 
+    run: Path = Field(json_schema_extra=POSITIONAL)
+    """Run folder with pairs."""
     by: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Who decides, as the record shall name them; the user's own name on this machine by default."""
     host: str = Field(default="127.0.0.1", json_schema_extra=OPERATIONAL)

@@ -1,7 +1,5 @@
 """A run of what people decided: nothing lost, everything measured again, and who said so."""
 
-import json
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,10 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from in_process import run
 from people_toy import revised
+from planted_judge import candidates, choosing, plant, seed
 from runs_on_disk import rows_of, write_jsonl
 
 from judge.command import judge
 from judge.config import JudgeConfig
+from judge.stage import JudgeStage
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.pairs.minimality import measure
@@ -51,7 +51,7 @@ def by_id(folder):
 KINDS = st.sampled_from([None, "accept", "reject", "swap", "edit"])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(KINDS, min_size=40, max_size=40))
 def test_every_row_ends_once_as_it_was_decided(folder, tmp_path, kinds):
     decisions = decided(folder, kinds)
@@ -121,25 +121,24 @@ def test_only_reviewed_rows(folder, tmp_path):
 
 @pytest.fixture
 def judged(tmp_path):
-    rows = [{"prompt": f"Which {n}?", "a": f"good {n} it is", "b": f"bad {n} it is"} for n in range(6)]
-    reply = json.dumps({"text": "A"})
-    (tmp_path / "judge.jsonl").write_text(reply + "\n")
+    """A run of six pairs by a judge that takes the answer of the higher grade."""
+    rows = [{"prompt": f"Q{n}?", "a": f"grade 1 of {n}", "b": f"grade 2 of {n}"} for n in range(6)]
     config = JudgeConfig(
         input=str(write_jsonl(tmp_path / "rows.jsonl", rows)),
         columns="a,b",
-        judge=f"canned:{tmp_path / 'judge.jsonl'}",
+        judge=f"canned:{seed(tmp_path / 'judge.jsonl')}",
         out=str(tmp_path / "judged"),
-        protocol="text",
-        both_orders=False,
-        max_failed=6,
+    )
+    reply = choosing(lambda asked: asked.first > asked.second)
+    plant(
+        tmp_path / "judge.jsonl", JudgeStage(config), candidates(tmp_path / "rows.jsonl", "a", "b"), reply
     )
     judge(config)
     return tmp_path / "judged"
 
 
 def test_a_verdict_goes_with_what_was_judged(judged, tmp_path, capfd):
-    kept = load_manifest(judged).counts["kept"]
-    assert kept >= 2, load_manifest(judged).counts
+    assert load_manifest(judged).counts == {"kept": 6}
     old = by_id(judged)
     decided(judged, ["swap"])
     apply(ApplyConfig(run=judged, out=str(tmp_path / "swapped")))
