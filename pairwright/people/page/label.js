@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const { $, make, say, ask, number, percent, progress, turns, keys } = page;
+  const { $, make, say, ask, during, number, percent, progress, turns, keys } = page;
   let pair = null;
 
   const rate = (title, { value, low, high, n }) => {
@@ -51,5 +51,5 @@
     s: label("skip"),
     u: async () => take(await ask("undo")),
   });
-  ask("next").then(take).catch((error) => say(error.message));
+  during(async () => take(await ask("next")));
 })();

@@ -23,6 +23,21 @@ const page = (() => {
     $("said").hidden = !text;
   };
 
+  // Work during which keys do nothing; what goes wrong in it is said.
+  let busy = 0;
+  const during = async (work) => {
+    busy += 1;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await work();
+    } catch (error) {
+      say(error.message);
+    } finally {
+      busy -= 1;
+      document.body.setAttribute("aria-busy", String(busy > 0));
+    }
+  };
+
   // One question after the other, so that keys pressed in a hurry are answered in their order.
   let last = Promise.resolve();
   const ask = (question, fields = {}) => {
@@ -59,21 +74,13 @@ const page = (() => {
   const turns = (prompt) => prompt.map(([role, text]) =>
     make("p", "turn", ...(prompt.length > 1 ? [make("span", "who", role)] : []), text));
 
-  // Keys do what the buttons at the foot do, except where somebody types. While one is being answered, others
-  // do nothing: a second press would decide about a row that nobody has seen.
+  // Keys do what the buttons at the foot do, except where somebody types. While something is being answered
+  // they do nothing: a second press would decide about a row that nobody has seen.
   const keys = (actions) => {
-    let busy = false;
-    const act = async (key) => {
+    const act = (key) => {
       if (busy) return;
-      busy = true;
       say("");
-      try {
-        await actions[key]();
-      } catch (error) {
-        say(error.message);
-      } finally {
-        busy = false;
-      }
+      during(actions[key]);
     };
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -87,5 +94,5 @@ const page = (() => {
     }
   };
 
-  return { $, make, say, ask, number, percent, progress, turns, keys };
+  return { $, make, say, ask, during, number, percent, progress, turns, keys };
 })();

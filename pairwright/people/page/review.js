@@ -1,12 +1,13 @@
 "use strict";
 (() => {
-  const { $, make, say, ask, number, progress, turns, keys } = page;
+  const { $, make, say, ask, during, number, progress, turns, keys } = page;
   const WORDS = { accept: "accepted", reject: "rejected", swap: "swapped", edit: "edited" };
   const REASONS = ["wrong", "no better", "says other things", "unsafe", "badly written", "prompt is broken"];
   let wanted = { view: 0, phrase: "", status: "kept", source: "", state: "" };
   let at = null;
   let row = null;
   let total = 0;
+  let deciding = false;
 
   const diff = (pieces) => {
     const box = make("p", "diff");
@@ -99,11 +100,14 @@
   };
 
   const decide = async (kind, fields = {}) => {
-    if (!row) return;
-    const here = at;
-    await ask("decide", { place: row.place, kind, ...fields });
-    if (here + 1 < total) await load({ at: here + 1 });
-    else await load({ at: here });
+    if (!row || deciding) return;
+    deciding = true;
+    try {
+      await ask("decide", { place: row.place, kind, ...fields });
+      await load({ at: Math.min(at + 1, total - 1) });
+    } finally {
+      deciding = false;
+    }
     $("row").classList.add("fresh");
     setTimeout(() => $("row").classList.remove("fresh"), 250);
   };
@@ -147,7 +151,7 @@
   });
   $("editor").addEventListener("submit", (event) => {
     event.preventDefault();
-    decide("edit", { text: $("text").value }).catch(failed);
+    during(() => decide("edit", { text: $("text").value }));
   });
   $("text").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("editor").requestSubmit();
@@ -157,29 +161,29 @@
   $("keep").addEventListener("click", leave);
   $("rejecting").addEventListener("submit", (event) => {
     event.preventDefault();
-    decide("reject", { reason: $("reason").value.trim() }).catch(failed);
+    during(() => decide("reject", { reason: $("reason").value.trim() }));
   });
   $("reason").addEventListener("keydown", (event) => {
     if (event.key === "Escape") leave();
     const chosen = REASONS[Number(event.key) - 1];
     if (chosen && !$("reason").value) {
       event.preventDefault();
-      decide("reject", { reason: chosen }).catch(failed);
+      during(() => decide("reject", { reason: chosen }));
     }
   });
   REASONS.forEach((reason, n) => {
     const button = make("button", "", reason, " ", make("kbd", "", String(n + 1)));
     button.type = "button";
-    button.addEventListener("click", () => decide("reject", { reason }).catch(failed));
+    button.addEventListener("click", () => during(() => decide("reject", { reason })));
     $("reasons").append(button);
   });
 
-  $("filters").addEventListener("submit", (event) => { event.preventDefault(); $("phrase").blur(); filtered().catch(failed); });
+  $("filters").addEventListener("submit", (event) => { event.preventDefault(); $("phrase").blur(); during(filtered); });
   $("phrase").addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { $("phrase").value = ""; $("phrase").blur(); filtered().catch(failed); }
+    if (event.key === "Escape") { $("phrase").value = ""; $("phrase").blur(); during(filtered); }
   });
   for (const name of ["status", "source", "state"]) {
-    $(name).addEventListener("change", () => { $(name).blur(); filtered().catch(failed); });
+    $(name).addEventListener("change", () => { $(name).blur(); during(filtered); });
   }
 
   keys({
@@ -207,5 +211,5 @@
     if (found.strangers) say(`${number(found.strangers)} decisions are about rows that this run no longer has.`);
     await load({});
   };
-  start().catch(failed);
+  during(start);
 })();

@@ -54,8 +54,7 @@ class Visit:
         self.settled()
 
     def settled(self) -> None:
-        self.page.wait_for_function("document.readyState === 'complete'")
-        self.page.wait_for_timeout(30)
+        self.page.locator("body[aria-busy=false]").wait_for(state="attached")
 
     def press(self, *keys: str) -> None:
         for key in keys:
