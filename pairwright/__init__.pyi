@@ -857,6 +857,58 @@ def export(
     """Write pairs for another trainer."""
 
 @overload
+def review(settings: Config, /) -> Result:
+    """Go through pairs in the browser."""
+
+@overload
+def review(
+    run: _Named,
+    *,
+    by: _Named | None = ...,
+    host: _Named = ...,
+    port: int = ...,
+    browser: bool = ...,
+    order: Literal["uncertain", "random", "file"] = ...,
+    seed: int = ...,
+) -> Result:
+    """Go through pairs in the browser."""
+
+@overload
+def label(settings: Config, /) -> Result:
+    """Compare pairs blind in the browser."""
+
+@overload
+def label(
+    run: _Named,
+    *,
+    by: _Named | None = ...,
+    host: _Named = ...,
+    port: int = ...,
+    browser: bool = ...,
+    labels: _Named | None = ...,
+    export: bool = ...,
+    reveal: int | None = ...,
+    repeat_every: int = ...,
+    seed: int = ...,
+) -> Result:
+    """Compare pairs blind in the browser."""
+
+@overload
+def apply(settings: Config, /) -> Result:
+    """Make a run of what people decided."""
+
+@overload
+def apply(
+    run: _Named,
+    *,
+    out: _Named,
+    only_reviewed: bool = ...,
+    shard_size: int = ...,
+    fresh: bool = ...,
+) -> Result:
+    """Make a run of what people decided."""
+
+@overload
 def report(settings: Config, /) -> Result:
     """Make a page to judge runs by."""
 

@@ -18,7 +18,6 @@ from pairwright.folders.manifest import InputInfo, Manifest
 from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
 from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
 from pairwright.reports.card import write_card
-from pairwright.sift.scored import ScoredRows
 from pairwright.sift.whole import WholeRow, WholeRows
 from pairwright.versions import versions
 
