@@ -1,4 +1,4 @@
-"""The demo under six seeds: other answers to learn from, other orders of pairs. Resumable.
+"""The demo under six seeds: other pairs of the same answers, in other orders. Resumable.
 
     python benchmarks/proof/demo_seeds.py --runs runs/demo_seeds
 
@@ -12,6 +12,8 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,13 @@ SEEDS = 6
 
 
 def run_demo(folder: Path, seed: int, first: Path) -> None:
-    """One demo, whole. The untrained model's greedy answers are the same for all: a journal brings them."""
-    for name in ("asked", "unasked"):
+    """One demo, whole. The untrained model's answers are the same for all: journals bring them."""
+    for name in ("answers", "asked", "unasked"):
         journal = first / name / "journal.sqlite"
         if folder != first and journal.is_file() and not (folder / name).exists():
             (folder / name).mkdir(parents=True)
             shutil.copy(journal, folder / name)
-    temperature = 0.7 + seed / 1000
-    demo = f"demo examples --out {folder} --seed {42 + seed} --temperature {temperature}"
+    demo = f"demo examples --out {folder} --seed {42 + seed}"
     subprocess.run([sys.executable, "-m", "pairwright.cli", *demo.split()], cwd=ROOT, check=True)
 
 
@@ -54,23 +55,45 @@ def curves(folder: Path) -> list[str]:
     return [f"{last[f'eval_logratios/{side}']:+.1f}" for side in ("chosen", "rejected")]
 
 
-def saying(folder: Path) -> str:
-    """Share of held-out answers that say something of their own, before and after."""
-    says_something = runpy.run_path(str(ROOT / "examples" / "checks.py"))["says_something"]
-    said: dict[str, list[bool]] = {}
+def guards(folder: Path) -> list[str]:
+    """What answers to held-out prompts are, before and after: in a form other than the one asked for,
+    saying something, words, distinct."""
+    checks = runpy.run_path(str(ROOT / "examples" / "checks.py"))
+    answers: dict[str, list[tuple[str, str, str]]] = {}
     for row in (row for part in read_tables(folder / "asked") for row in part.to_pylist()):
-        prompt, answer = row["prompt"][-1]["content"], row["completion"][0]["content"]
-        said.setdefault(row["completion_model"], []).append(says_something(prompt, answer))
-    before = said.pop("hf:smollm2")
-    (after,) = said.values()
-    return " → ".join(f"{sum(share) / len(share):.0%}" for share in (before, after))
+        answer = row["completion"][0]["content"]
+        answers.setdefault(row["completion_model"], []).append(
+            (row["prompt"][-1]["content"], answer, row["form"])
+        )
+    before = answers.pop("hf:smollm2")
+    (after,) = answers.values()
+
+    def strays(answer: str, form: str) -> bool:
+        forms = checks["FORMS"].keys() - {form, "opening", "no commas"}
+        return any(checks["FORMS"][other][1](answer.strip(), "") for other in forms)
+
+    def sides(measure: Callable[[Sequence[tuple[str, str, str]]], float], form: str) -> str:
+        return " → ".join(format(measure(side), form) for side in (before, after))
+
+    return [
+        sides(lambda side: sum(strays(answer, form) for _, answer, form in side) / len(side), ".0%"),
+        sides(lambda side: sum(checks["says_something"](*both[:2]) for both in side) / len(side), ".0%"),
+        sides(lambda side: sum(len(both[1].split()) for both in side) / len(side), ".0f"),
+        sides(distinct, ".2f"),
+    ]
+
+
+def distinct(answers: Sequence[tuple[str, str, str]]) -> float:
+    """Different pairs of neighbouring words among all."""
+    pairs = [pair for _, answer, _ in answers for pair in pairwise(answer.split())]
+    return len(set(pairs)) / max(len(pairs), 1)
 
 
 def table(runs: Path) -> str:
     """What is finished, as Markdown."""
     titles = (
-        *("seed", "pairs", "before", "after", "gain (95 %)", "won, lost"),
-        *("say something", "unasked", "ended", "chosen, rejected"),
+        *("seed", "before", "after", "gain (95 %)", "won, lost", "unasked"),
+        *("another form", "say something", "words", "distinct", "ended", "chosen, rejected"),
     )
     rows = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     gains = []
@@ -82,16 +105,14 @@ def table(runs: Path) -> str:
         (before, after), clean = asked["models"], unasked["models"]
         gain, low, high = after["difference"]
         gains.append(gain)
-        counts = json.loads((folder / "model" / "train.json").read_text())["counts"]
         cells = (
             f"{seed}",
-            f"{counts['pairs']:,}",
             f"{before['pass_rate'][0]:.1%}",
             f"{after['pass_rate'][0]:.1%}",
             f"**{100 * gain:+.1f}** ({100 * low:+.1f} to {100 * high:+.1f})",
             f"{after['won']}, {after['lost']}",
-            saying(folder),
             " → ".join(f"{1 - model['pass_rate'][0]:.1%}" for model in clean),
+            *guards(folder),
             " → ".join(f"{model['ended']:.0%}" for model in asked["models"]),
             ", ".join(curves(folder)),
         )

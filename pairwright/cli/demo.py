@@ -13,14 +13,16 @@ from pairwright.folders.manifest import load_manifest
 from pairwright.records import KEPT
 
 PROMPTS, HELD_OUT, CHECKS = "demo_prompts.jsonl", "demo_held_out.jsonl", "checks.py"
-_ANSWERING = "--max_tokens 96 --dtype bfloat16"
+_ANSWERING = "--max_tokens 64 --dtype bfloat16 --batch_size 96"
 _REVISING = (
-    "--mirror mirror --min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.3 --max_length_ratio 3"
+    "--prompt_column input_prompt --mirror prompt --min_kept_share 0 --max_edit_distance 1 "
+    "--min_length_ratio 0.3 --max_length_ratio 3"
 )
-"""Repairs are verified, so they may change much: capitals change every word."""
+"""What was asked in sampling is the mirror: the bare question. Repairs are verified, so they may change
+much: capitals change every word."""
 _TRAINING = (
-    "--loss apo_zero --sft_weight 1 --learning_rate 5e-5 --num_train_epochs 1 --pairs_per_update 8 "
-    "--eval_share 0.05 --bf16"
+    "--loss apo_zero --sft_weight 1 --lora_r 32 --lora_alpha 64 --merge_adapter --learning_rate 1e-3 "
+    "--max_steps 32 --pairs_per_update 8 --eval_share 0.03 --bf16"
 )
 _UNASKED = 40
 """Held-out questions that are also asked without a request."""
@@ -44,7 +46,7 @@ class DemoConfig(Config):
     temperature: float = Field(default=0.7, gt=0, allow_inf_nan=False)
     """Softmax temperature of these answers. The least change of it draws others."""
     seed: int = Field(default=42, ge=0)
-    """Decides the order of pairs in training."""
+    """Decides which pairs are trained on, their order, and what the adapters begin with."""
 
 
 def demo(config: DemoConfig) -> None:
@@ -78,8 +80,8 @@ def commands_of(config: DemoConfig) -> list[list[str]]:
     engine = quoted(f"hf:{config.model}")
     both = f"{engine},{quoted(f'hf:{config.out}/model')}"
     lines = (
-        f"sample {prompts} --policy {engine} --n {config.n} --temperature {config.temperature} "
-        f"--top_p 0.95 {_ANSWERING} --out {answers}",
+        f"sample {prompts} --prompt_column plain --policy {engine} --n {config.n} "
+        f"--temperature {config.temperature} --top_p 0.95 {_ANSWERING} --out {answers}",
         f"revise {answers} --reviser python:{checks}:repair --verify {checks}:passes {_REVISING} "
         f"--out {pairs}",
         f"train --model {quoted(config.model)} --data {pairs} {_TRAINING} --seed {config.seed} "

@@ -22,12 +22,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         {
             "prompt": f"Say {n}. {request}",
             "plain": f"Say {n}.",
-            "mirror": f"Say {n}." * (n % 2),
             "form": form,
             "value": value,
         }
         for n in range(6)
-        for request, form, value in (("Capitals.", "capitals", ""), ("Begin with So,", "opening", "So,"))
+        for request, form, value in (
+            ("Quote.", "quotes", ""),
+            ("Begin with So,", "opening", "So,"),
+        )
     ]
     write_jsonl(folder / "demo_prompts.jsonl", asked)
     write_jsonl(

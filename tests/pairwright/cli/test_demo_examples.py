@@ -22,22 +22,16 @@ SENTENCES = st.lists(
 )
 VALUES = {
     "opening": "Well,",
-    "ending": "Good luck!",
-    "bullets": "2",
     "title": "Tea",
     "postscript": "Enjoy!",
 }
 
 RIGHT = {
-    "lowercase": "steep them briefly with boiling water.",
-    "capitals": "STEEP THEM BRIEFLY WITH BOILING WATER.",
     "quotes": '"Steep them briefly with boiling water."',
     "opening": "Well, steep them briefly with boiling water.",
-    "ending": "Steep them briefly with boiling water. Good luck!",
     "no commas": "Steep them briefly with boiling water.",
     "bullets": "* Take boiling water.\n* Steep them briefly.",
     "title": "<<Tea>>\nSteep them briefly with boiling water.",
-    "two answers": "Steep them briefly.\n******\nWait for two minutes.",
     "postscript": "Steep them briefly with boiling water.\n\nP.S. Enjoy!",
 }
 WRONG = "First, boil Water. Then steep it for two minutes. That is all."
@@ -66,7 +60,7 @@ def test_a_form_is_kept_by_its_own_example_and_not_by_another_answer(form):
 def test_a_repaired_answer_passes(form, answer):
     mended = repair("", "\n".join(answer), row_of(form))
     if mended is None:
-        assert form in ("bullets", "two answers")
+        assert form == "bullets"
         assert len(answer) == 1
     else:
         assert passes("", mended, row_of(form))[0] or not says_something("", mended)
@@ -84,15 +78,15 @@ def test_a_form_alone_is_no_answer(answer):
 def test_forms_that_nobody_asked_for_are_seen():
     assert nothing_unasked("", WRONG, {}) == (True, "")
     seen = {form for form, answer in RIGHT.items() if not nothing_unasked("", answer, {})[0]}
-    assert seen == RIGHT.keys() - {"opening", "ending", "no commas"}
+    assert seen == RIGHT.keys() - {"opening", "no commas"}
     assert nothing_unasked("", RIGHT["title"], {})[1] == "Nobody asked for title."
 
 
 def test_nothing_that_is_held_out_is_trained_on():
     train, held_out = prompts("demo_prompts.jsonl"), prompts("demo_held_out.jsonl")
-    assert len({row["prompt"] for row in train}) == 240
-    assert len({row["prompt"] for row in held_out}) == 120
-    for rows, each in ((train, 24), (held_out, 12)):
+    assert len({row["prompt"] for row in train}) == 270
+    assert len({row["prompt"] for row in held_out}) == 180
+    for rows, each in ((train, 45), (held_out, 30)):
         assert set(Counter(row["form"] for row in rows).values()) == {each}
     assert not {row["plain"] for row in train} & {row["plain"] for row in held_out}
     requests = [{wording(row) for row in rows} for rows in (train, held_out)]
