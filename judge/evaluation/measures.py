@@ -12,6 +12,7 @@ from judge.evaluation.statistics import Vector, difference, pass_at, rate
 from pairwright.errors import PairwrightError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.json_record import read_record
+from pairwright.folders.shards import read_tables
 from pairwright.records import Record
 from pairwright.verifiers.spec import split_specs
 
@@ -134,6 +135,28 @@ def load_evaluation(folder: Path) -> Evaluation:
     if found is None:
         raise PairwrightError(f"{folder}: no {EVALUATION} here; {_AGAIN}")
     return found
+
+
+def difference_of_runs(first: Path, other: Path) -> Interval:
+    """How much more of the second run passes than of the first, on the prompts that both have.
+
+    Each run measured one model. With a 95 % interval over prompts.
+    """
+    sides = [_passed_in(folder) for folder in (first, other)]
+    common = sorted(sides[0].keys() & sides[1].keys())
+    first_P, other_P = (np.array([side[key] for key in common]) for side in sides)
+    defaults = EvaluateSettings()
+    return difference(first_P, other_P, defaults.bootstrap_samples, defaults.seed)
+
+
+def _passed_in(folder: Path) -> dict[str, float]:
+    """Of each prompt of a run that measured one model, the share of answers that pass."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    for table in read_tables(folder):
+        columns = table.select(["row_id", "passed"]).to_pydict()
+        for key, passed in zip(columns["row_id"], columns["passed"], strict=True):
+            found[key].append(passed)
+    return {key: float(np.mean(passed)) for key, passed in found.items()}
 
 
 def _by(

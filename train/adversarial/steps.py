@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 from judge.comparison.command import winrate
 from judge.comparison.config import WinrateConfig
 from judge.config import JudgeConfig
+from judge.evaluation.command import evaluate
+from judge.evaluation.config import EvaluateConfig
 from judge.stronger import StrongerStage
 from pairwright.engines import EngineOptions
 from pairwright.folders.manifest import Manifest
@@ -21,6 +23,7 @@ from train.preference.reference_store import NONE
 from train.reward_model.config import RewardConfig, RewardObjectiveConfig, ScoreConfig
 from train.reward_model.score import score
 from train.rounds.config import engine_of, on_one_device
+from train.rounds.evaluation import evaluating
 from train.rounds.folder import round_folder
 from train.training import train
 
@@ -45,6 +48,7 @@ class Commands(NamedTuple):
     pair: Callable[[JudgeConfig], Any] = pair
     score: Callable[[ScoreConfig], Any] = score
     winrate: Callable[[WinrateConfig], Any] = winrate
+    evaluate: Callable[[EvaluateConfig], Any] = evaluate
     train: Callable[[TrainingConfig], TrainResult] = train
     measure_reward: Callable[..., dict[str, Any]] = measure_reward
     kl_from_start: Callable[..., dict[str, float]] = kl_from_start
@@ -65,6 +69,12 @@ class Steps:
     def model(self, number: int) -> str:
         """The language model after a round."""
         return str(round_folder(self._folder, number) / "llm") if number else self._config.model
+
+    def measuring(self, prompts: Path) -> EvaluateConfig:
+        """The language model after the round, measured by the verifier, which trains nothing."""
+        config, model = self._config, self.model(self._number)
+        use_cpu = config.train.use_cpu
+        return evaluating(config, config.sample.policy, model, prompts, self.here, use_cpu=use_cpu)
 
     def answering(self, prompts: Path, out: str) -> SampleConfig:
         """Answers to prompts of either half, by the language model that the round begins with."""

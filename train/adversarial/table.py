@@ -21,6 +21,7 @@ _COLUMNS = {
     "words": ("words", "{:.1f}"),
     "distinct_2": ("distinct", "{:.3f}"),
     "finished": ("ended", "{:.0%}"),
+    "pass_rate": ("pass", "{:.1%}"),
     "rm_accuracy": ("RM acc", "{:.3f}"),
     "rm_ece": ("RM ECE", "{:.3f}"),
     "rm_golden": ("golden", "{:.3f}"),

@@ -18,7 +18,7 @@ from pairwright.stages.config import SampleSettings
 from revise.config import ReviseSettings
 from train.preference.config import PRESETS, RANKED_LOSSES, ObjectiveConfig, TrainSettings
 from train.rounds.before import identity_before, is_flat, sections_before
-from train.rounds.config import STAGE, TRAINING, RoundsConfig, given_in, require_own_engine
+from train.rounds.config import EVALUATED, STAGE, TRAINING, RoundsConfig, given_in, require_own_engine
 
 _ENGINES = ("batch_size", "max_concurrency", "deadline", "dtype", "device", "engine")
 _ANSWERED = ("policy", "policy_max_tokens", "policy_temperature")
@@ -74,6 +74,9 @@ class LoopLookConfig(Config):
     stop_win_rate: float = Field(default=0.05, ge=0, le=1, json_schema_extra=OPERATIONAL)
     """Stop when the win rate is by more than this below that of the best round (the start's is 1/2);
     1 never stops."""
+    stop_below_best: bool = Field(default=True, json_schema_extra=OPERATIONAL)
+    """Stop when a round passes less often than the best one, prompt by prompt and with its 95 % interval
+    below 0 (`eval`)."""
     stop_contradictions: float = Field(default=0.15, ge=0, le=1, json_schema_extra=OPERATIONAL)
     """Stop when the share of verdicts that turn round with the order is by more than this above the
     first round's; 1 never stops."""
@@ -100,6 +103,7 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
             "sample": STAGE,
             "judge": (*STAGE, *_ANSWERED, "columns", "policies", "n", "stronger"),
             "revise": (*STAGE, *_ANSWERED),
+            "eval": EVALUATED,
             "winrate": (*STAGE, "a", "b", "prompts", "max_tokens", "temperature"),
             "train": (
                 *(*TRAINING, "split", "skip_bad_rows", "pairs", "merge_adapter", "ref_model"),

@@ -6,7 +6,7 @@ of a judge who compares with the start. Every step is a command of its own and r
 a loop goes on wherever it was stopped; an engine is closed before training begins.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from rich.console import Console
 from judge.comparison.command import load_winrate
 from judge.comparison.config import WinrateConfig
 from judge.config import JudgeConfig
+from judge.evaluation.config import EvaluateConfig
 from judge.jury.jury import Jury
 from judge.stage import JudgeStage
 from pairwright.engines import EngineOptions
@@ -34,12 +35,16 @@ from train.on_policy.answers import split_prompts, write_answers
 from train.on_policy.config import LoopConfig, record_today
 from train.on_policy.preview import rehearse
 from train.on_policy.steps import ANSWERS, COMMANDS, Commands, Steps
-from train.on_policy.table import as_rich, reason_to_stop, write_table
+from train.on_policy.stop import reason_to_stop
+from train.on_policy.table import as_rich, write_table
+from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
+from train.rounds.evaluation import pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
+from train.rounds.table import Measures
 
-C = TypeVar("C", SampleConfig, JudgeConfig, ReviseConfig, WinrateConfig)
+C = TypeVar("C", SampleConfig, JudgeConfig, ReviseConfig, WinrateConfig, EvaluateConfig)
 _DECIDED = (KEPT, "tie", "inconsistent", "disagreement")
 """How prompts end that a judge gave verdicts on."""
 _LOGGED = ("logratios/", "rewards/")
@@ -56,6 +61,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     identity = {
         **config.identity,
         **_models(config),
+        **verifiers_of(config),
         "prompts": [row.prompt_id for row in training],
         "eval_prompts": [row.prompt_id for row in held_out],
     }
@@ -118,10 +124,11 @@ class _Loop:
             if number:
                 say(f"── round {number} of {self._config.rounds}")
             measures = self._round(number) if number else {}
-            measures |= self._measure(number)
+            measures |= self._measure(number, rows)
             write_measures(round_folder(self._folder, number), {"round": number, **measures})
             rows = list(finished_rounds(self._folder))
             write_table(self._folder, rows)
+            link_best(self._folder, rows, "model")
             Console(stderr=True).print(as_rich(rows))
         if reason is not None:
             say(f"{self._folder}: stopped after round {len(rows) - 1}: {reason}")
@@ -150,11 +157,15 @@ class _Loop:
         release_memory()
         return _of_pairs(made) | _of_training(trained.metrics)
 
-    def _measure(self, number: int) -> dict[str, Any]:
-        """The model's answers to held-out prompts, and how often they beat the start's."""
+    def _measure(self, number: int, before: Sequence[Measures]) -> dict[str, Any]:
+        """The model on held-out prompts: how often it is right, and how often it beats the start."""
         steps = Steps(self._config, self._folder, number)
+        passed: dict[str, Any] = {}
+        if self._config.evaluates:
+            self._run(self._commands.evaluate, steps.evaluating)
+            passed = pass_rates(self._folder, number, before)
         self._run(self._commands.sample, steps.looking)
-        measures = write_answers(steps.here / "samples", steps.here / ANSWERS)
+        measures = write_answers(steps.here / "samples", steps.here / ANSWERS) | passed
         if not self._config.compares:
             return measures
         if not number:

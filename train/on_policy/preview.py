@@ -35,6 +35,10 @@ def rehearse(
         filler.step("sample: answers to the held-out prompts, which the start is asked for too")
         filler.prompts("eval_prompts.jsonl", held_out)
         commands.sample(steps.looking.model_copy(update=filler.look | start))
+        if config.evaluates:
+            filler.step("eval: the round's model on the held-out prompts, and the start")
+            models = {"models": start["policy"]}
+            commands.evaluate(steps.evaluating.model_copy(update=filler.look | models))
         if config.compares:
             filler.step("winrate: these answers beside those of the start")
             sides = {side: filler.answers(f"{side}.jsonl", held_out, 1) for side in ("a", "b")}

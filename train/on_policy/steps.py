@@ -8,6 +8,8 @@ from judge.command import judge
 from judge.comparison.command import winrate
 from judge.comparison.config import WinrateConfig
 from judge.config import JudgeConfig
+from judge.evaluation.command import evaluate
+from judge.evaluation.config import EvaluateConfig
 from pairwright.engines import EngineOptions
 from pairwright.stages.sample import SampleConfig, sample
 from revise.command import revise
@@ -17,6 +19,7 @@ from train.output.record import TrainResult
 from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
 from train.rounds.config import engine_of, on_one_device
+from train.rounds.evaluation import evaluating
 from train.rounds.folder import round_folder
 from train.training import train
 
@@ -28,6 +31,7 @@ class Commands(NamedTuple):
     judge: Callable[[JudgeConfig], Any] = judge
     revise: Callable[[ReviseConfig], Any] = revise
     winrate: Callable[[WinrateConfig], Any] = winrate
+    evaluate: Callable[[EvaluateConfig], Any] = evaluate
     train: Callable[[TrainConfig], TrainResult] = train
 
 
@@ -97,6 +101,13 @@ class Steps:
             prompts=str(self._folder / "eval_prompts.jsonl"),
             out=self._at("winrate"),
         )
+
+    @property
+    def evaluating(self) -> EvaluateConfig:
+        """The model after the round, measured on the held-out prompts."""
+        config, model = self._config, self.model(self._number)
+        prompts, use_cpu = self._folder / "eval_prompts.jsonl", config.train.use_cpu
+        return evaluating(config, config.sample.policy, model, prompts, self.here, use_cpu=use_cpu)
 
     def _sampling(self, number: int, prompts: str, out: str, **decided: Any) -> SampleConfig:
         """Answers of the model after a round to a file of prompts."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from train.on_policy.config import LoopLookConfig
 from train.rounds import table as round_table
 from train.rounds.table import Measures, write_markdown, write_rows
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = {
     "round": ("#", "{:d}"),
+    "pass_rate": ("pass", "{:.1%}"),
+    "gained": ("gain, 95 %", "{}"),
     "win_rate": ("wins", "{:.3f}"),
     "interval": ("95 %", "{}"),
     "win_rate_length_controlled": ("LC", "{:.3f}"),
@@ -44,13 +45,18 @@ def as_rich(rows: Sequence[Measures]) -> "Table":
 
 
 def _with_interval(rows: Sequence[Measures]) -> list[dict[str, Any]]:
-    """The rows with both ends of the win rate's interval in one cell; the start has none."""
-    return [
-        {**row, "interval": f"{row['win_rate_low']:.2f}–{row['win_rate_high']:.2f}"}
-        if row["round"] and row.get("win_rate") is not None
-        else dict(row)
-        for row in rows
-    ]
+    """The rows with both ends of each interval in one cell; the start has none."""
+    return [{**row, **_intervals(row)} if row["round"] else dict(row) for row in rows]
+
+
+def _intervals(row: Measures) -> dict[str, str]:
+    found = {}
+    if row.get("win_rate") is not None:
+        found["interval"] = f"{row['win_rate_low']:.2f}–{row['win_rate_high']:.2f}"
+    if row.get("gain") is not None:
+        low, high = 100 * row["gain_low"], 100 * row["gain_high"]
+        found["gained"] = f"{100 * row['gain']:+.1f} ({low:+.1f} to {high:+.1f})"
+    return found
 
 
 def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
@@ -59,15 +65,15 @@ def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
     FigureCanvasAgg(figure)
     ((wins, shares), (length, ratios)) = figure.subplots(2, 2)
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.08, top=0.95, hspace=0.35, wspace=0.18)
-    rated = [row for row in rows if row.get("win_rate") is not None]
-    values = [row["win_rate"] for row in rated]
-    errors = [
-        [row["win_rate"] - row["win_rate_low"] for row in rated],
-        [row["win_rate_high"] - row["win_rate"] for row in rated],
-    ]
-    wins.errorbar([row["round"] for row in rated], values, yerr=errors, marker="o", capsize=3)
+    for name, label in (("win_rate", "win rate against the start"), ("pass_rate", "pass rate")):
+        rated = [row for row in rows if row.get(name) is not None]
+        below = [row[name] - row[f"{name}_low"] for row in rated]
+        above = [row[f"{name}_high"] - row[name] for row in rated]
+        if rated:
+            places, values = [row["round"] for row in rated], [row[name] for row in rated]
+            wins.errorbar(places, values, yerr=[below, above], marker="o", capsize=3, label=label)
     wins.axhline(0.5, color="grey", linewidth=0.8)
-    wins.set_title("win rate against the start, 95 %", fontsize=9)
+    wins.set_title("held-out prompts, 95 %", fontsize=9)
     panels = {
         shares: ("kept_share", "contradictions"),
         length: ("words",),
@@ -83,40 +89,7 @@ def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
     for axes in (wins, shares, length, ratios):
         axes.set_xlabel("round")
         axes.set_xticks([row["round"] for row in rows])
-    for axes in (shares, ratios):
-        if axes.lines:
+    for axes in (wins, shares, ratios):
+        if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=110, metadata={"Software": ""})
-
-
-def reason_to_stop(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
-    """One sentence why no round should follow the last of these, `rows[0]` being the start; or None."""
-    return _win_rate_fell(rows, config) or _contradictions_rose(rows, config)
-
-
-def _win_rate_fell(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
-    rated = [row for row in rows if row.get("win_rate") is not None]
-    if len(rated) < 2:
-        return None
-    best, last = max(rated, key=lambda row: float(row["win_rate"])), rated[-1]
-    if best["win_rate"] - last["win_rate"] <= config.stop_win_rate:
-        return None
-    what = "the start" if best["round"] == 0 else f"round {best['round']}"
-    return (
-        f"the win rate against the start fell to {last['win_rate']:.3f} in round {last['round']}, from "
-        f"{best['win_rate']:.3f} of {what}, the best so far (stop_win_rate {config.stop_win_rate:g})"
-    )
-
-
-def _contradictions_rose(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
-    judged = [row for row in rows if row.get("contradictions") is not None]
-    if len(judged) < 2:
-        return None
-    first, last = judged[0], judged[-1]
-    if last["contradictions"] - first["contradictions"] <= config.stop_contradictions:
-        return None
-    return (
-        f"the judge contradicts itself on {last['contradictions']:.0%} of pairs in round {last['round']}, "
-        f"{first['contradictions']:.0%} in round {first['round']} "
-        f"(stop_contradictions {config.stop_contradictions:g})"
-    )

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
 
+from judge.evaluation.config import EvaluateSettings
 from pairwright.config import OPERATIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
@@ -19,6 +20,8 @@ STAGE = (
 """Settings of a stage that each round decides, or that stand above the sections."""
 TRAINING = ("model", "data", "output_dir", "preview", "dry_run", "fresh")
 """Such settings of a training."""
+EVALUATED = (*STAGE, "models", "prompts", "suite")
+"""Such settings of an evaluation."""
 S = TypeVar("S", bound=EngineOptions)
 _OWN_ENGINES = ("hf", "vllm")
 """Kinds of engine that load the folder of a model."""
@@ -41,6 +44,9 @@ class RoundsConfig(ReadingConfig):
     """Count what the steps of a round would ask; ask nothing, write nothing."""
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     """Limits over all rounds, of tokens or of money."""
+    eval: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    """How a round's model is measured on the prompts for comparison, where `eval.verify` names a verifier:
+    settings of `pairwright eval`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -55,7 +61,13 @@ class RoundsConfig(ReadingConfig):
     @property
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes of the rounds; those of gates do, since it is trained on."""
-        return self.of_kind("semantic") | self.of_kind("gate")
+        found = self.of_kind("semantic") | self.of_kind("gate")
+        return {n: v for n, v in found.items() if self.evaluates or not n.startswith("eval.")}
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether a verifier measures the model of each round."""
+        return self.eval.verify is not None
 
 
 def on_one_device(section: S, *, use_cpu: bool) -> S:

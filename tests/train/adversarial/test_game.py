@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from judge.comparison.matching import Answers, Matched, Side
 from judge.comparison.stage import WinrateStage
+from judge.evaluation.measures import load_evaluation
 from judge.jury.config import JuryConfig
 from pairwright.errors import PairwrightError
 from pairwright.folders.manifest import load_manifest
@@ -132,7 +133,7 @@ def test_no_model_is_in_memory_when_a_step_begins(toy):
         alive.append((name, len(models - others)))
 
     game(toy.config("watched"), watched(look))
-    assert {name for name, _ in alive} == {*Commands._fields} - {"winrate"}
+    assert {name for name, _ in alive} == {*Commands._fields} - {"winrate", "evaluate"}
     assert [step for step in alive if step[1]] == []
 
 
@@ -207,8 +208,8 @@ def test_golden_answers_come_from_an_engine_once_and_rates_follow_the_rounds(toy
     assert [record["config"]["learning_rate"] for record in records] == [1e-2, 1e-3, 1e-3]
 
 
-def test_a_judge_compares_with_the_start(toy):
-    """It prefers the answer with more `a` in both orders; ties and equal answers count half."""
+def test_a_judge_compares_with_the_start_and_a_verifier_measures(toy):
+    """The judge prefers more `a` in both orders, ties count half; the verifier does so alone."""
     game(toy.config("silent"))
     folder = toy.folder / "silent"
     runs = {name: str(folder / f"round-{n}" / "samples") for n, name in ((1, "a"), (0, "b"))}
@@ -221,8 +222,13 @@ def test_a_judge_compares_with_the_start(toy):
     outcomes = planted_judge.plant(toy.folder / "judge.jsonl", stage, rows, more)
     points = [o.columns["points"] for o in outcomes.values() if o.status == "kept"]
     assert 1 in points
-    table = game(toy.config("judged", winrate={"judge": config.judge}))
+    (toy.folder / "own.py").write_text("def many(prompt, answer, row):\n    return answer.count('a') > 3\n")
+    measured = {"verify": f"{toy.folder}/own.py:many", "max_tokens": 12, "function_processes": 1}
+    table = game(toy.config("judged", winrate={"judge": config.judge}, eval=measured))
     assert table[1]["win_rate"] == pytest.approx(sum(points) / len(points))
+    [found] = load_evaluation(toy.folder / "judged" / "round-1" / "eval").models
+    assert table[1]["pass_rate"] == found.pass_rate.value
+    assert table[1]["gain"] == pytest.approx(found.pass_rate.value - table[0]["pass_rate"])
 
 
 def test_halves_that_overlap_are_warned_of_with_the_count(toy, tmp_path, caplog):

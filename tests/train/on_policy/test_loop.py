@@ -23,7 +23,7 @@ from pairwright.stages.budget import BudgetSpent
 from train.on_policy.config import LoopLookConfig
 from train.on_policy.loop import loop
 from train.on_policy.steps import COMMANDS, Commands
-from train.on_policy.table import reason_to_stop
+from train.on_policy.stop import reason_to_stop
 
 
 @pytest.fixture(scope="module")

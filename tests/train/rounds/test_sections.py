@@ -46,4 +46,5 @@ def test_the_commands_of_both_are_those_that_are_run():
         "reward",
         "score",
         "winrate",
+        "eval",
     }

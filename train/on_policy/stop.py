@@ -1,0 +1,51 @@
+"""When a loop ends before its time, as its measures show it."""
+
+from collections.abc import Sequence
+
+from train.on_policy.config import LoopLookConfig
+from train.rounds.table import Measures
+
+
+def reason_to_stop(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    """One sentence why no round should follow the last of these, `rows[0]` being the start; or None."""
+    signs = (_pass_rate_fell, _win_rate_fell, _contradictions_rose)
+    return next((reason for sign in signs if (reason := sign(rows, config))), None)
+
+
+def _pass_rate_fell(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    last = rows[-1] if rows else {}
+    if not config.stop_below_best or last.get("from_best_high") is None or last["from_best_high"] >= 0:
+        return None
+    low, high = (f"{100 * last[f'from_best_{end}']:+.1f}" for end in ("low", "high"))
+    return (
+        f"round {last['round']} passes {last['pass_rate']:.1%} of the prompts, "
+        f"{100 * last['from_best']:+.1f} points from the best so far ({low} to {high}; stop_below_best)"
+    )
+
+
+def _win_rate_fell(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    rated = [row for row in rows if row.get("win_rate") is not None]
+    if len(rated) < 2:
+        return None
+    best, last = max(rated, key=lambda row: float(row["win_rate"])), rated[-1]
+    if best["win_rate"] - last["win_rate"] <= config.stop_win_rate:
+        return None
+    what = "the start" if best["round"] == 0 else f"round {best['round']}"
+    return (
+        f"the win rate against the start fell to {last['win_rate']:.3f} in round {last['round']}, from "
+        f"{best['win_rate']:.3f} of {what}, the best so far (stop_win_rate {config.stop_win_rate:g})"
+    )
+
+
+def _contradictions_rose(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
+    judged = [row for row in rows if row.get("contradictions") is not None]
+    if len(judged) < 2:
+        return None
+    first, last = judged[0], judged[-1]
+    if last["contradictions"] - first["contradictions"] <= config.stop_contradictions:
+        return None
+    return (
+        f"the judge contradicts itself on {last['contradictions']:.0%} of pairs in round {last['round']}, "
+        f"{first['contradictions']:.0%} in round {first['round']} "
+        f"(stop_contradictions {config.stop_contradictions:g})"
+    )

@@ -1,0 +1,56 @@
+"""The model after a round measured by a verifier, beside the start and the best round so far."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judge.evaluation.config import EvaluateConfig
+from judge.evaluation.measures import difference_of_runs, load_evaluation
+from judge.evaluation.stage import EvaluateStage
+from pairwright.engines.pool import EnginePool
+from pairwright.figures.intervals import Interval
+from train.rounds.config import RoundsConfig, engine_of, on_one_device
+from train.rounds.folder import round_folder
+from train.rounds.table import Measures
+
+EVAL = "eval"
+"""The run of a round in which its model is measured."""
+
+
+def evaluating(
+    config: RoundsConfig, policy: str, model: str, prompts: Path, here: Path, *, use_cpu: bool
+) -> EvaluateConfig:
+    """The measuring of a model on held-out prompts, into the folder of its round."""
+    section = on_one_device(config.eval, use_cpu=use_cpu)
+    return section.into(
+        EvaluateConfig, models=engine_of(policy, model), prompts=str(prompts), out=str(here / EVAL)
+    )
+
+
+def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
+    """The identity of every verifier, by role. Raises `UsageError` for what is none."""
+    if not config.evaluates:
+        return {}
+    roles = EvaluateStage(config.eval, ()).roles
+    with EnginePool(roles, config.eval) as engines:
+        return {f"eval {role} model": identity for role, identity in engines.identities.items()}
+
+
+def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[str, Any]:
+    """How often a round's model passes, and how much more often than the start and the best round.
+
+    Differences are taken prompt by prompt, each with its 95 % interval; `before` are the rounds before.
+    """
+    [found] = load_evaluation(round_folder(folder, number) / EVAL).models
+    measures = _named("pass_rate", found.pass_rate)
+    if not before:
+        return measures
+    best = max(before, key=lambda row: float(row["pass_rate"]))
+    here = round_folder(folder, number) / EVAL
+    for name, other in (("gain", 0), ("from_best", best["round"])):
+        measures |= _named(name, difference_of_runs(round_folder(folder, other) / EVAL, here))
+    return measures
+
+
+def _named(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
