@@ -465,6 +465,7 @@ def train(
     sft_reduction: Literal["sum", "mean"] = ...,
     desirable_weight: float = ...,
     undesirable_weight: float = ...,
+    use_weighting: bool = ...,
     token_weight: _Named | None = ...,
     sft_times_beta: bool = ...,
     judge: _Named | None = ...,

@@ -29,6 +29,9 @@ class AnswerLogprobs(NamedTuple):
     """Tokens of each answer, its last one included."""
     weighted_A: Tensor | None = None
     """The same sum, each token times its weight, where tokens have weights."""
+    alignment_A: Tensor | None = None
+    """Mean over its tokens of log p - log sum p^2, without gradient, where that was asked for: how likely
+    an answer is beside what the model itself would sample."""
 
 
 def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
@@ -42,31 +45,43 @@ def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
     ]
 
 
-def answer_logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
+def answer_logprobs(
+    model: nn.Module, answers: Sequence[Answer], *, aligned: bool = False
+) -> AnswerLogprobs:
     """Log-probability of every answer given its prompt, in the order given, with gradients.
 
     Answers to one prompt share its computation where the model allows that.
     """
     places = passes_of(model, answers)
-    parts = [_logprobs(model, [answers[place] for place in some]) for some in places]
-    sums, tokens, weighted = zip(*parts, strict=True)
-    known = [some for some in weighted if some is not None]
-    return AnswerLogprobs(
-        joined(sums, places), joined(tokens, places), joined(known, places) if known else None
-    )
+    parts = [_logprobs(model, [answers[place] for place in some], aligned) for some in places]
+    sums, tokens, weighted, alignment = zip(*parts, strict=True)
+    also = ([some for some in values if some is not None] for values in (weighted, alignment))
+    rest = (joined(values, places) if values else None for values in also)
+    return AnswerLogprobs(joined(sums, places), joined(tokens, places), *rest)
 
 
-def _logprobs(model: nn.Module, answers: Sequence[Answer]) -> AnswerLogprobs:
+def _logprobs(model: nn.Module, answers: Sequence[Answer], aligned: bool) -> AnswerLogprobs:
     """The same of answers that may share a pass."""
     out = lay_out(model, answers)
-    logps_N = token_logprobs(model, out.laid)
+    logps_N, squares_N = (
+        token_logprobs_and_squares(model, out.laid)
+        if aligned
+        else (
+            token_logprobs(model, out.laid),
+            None,
+        )
+    )
     sums_A = out.in_order(out.laid.sums(logps_N))
     weighted_A = None
     if any(isinstance(answer, WeightedAnswer) for answer in answers):
         padded_AT = out.in_order(out.laid.padded(logps_N))
         weights_AT = _padded_weights(answers, padded_AT.shape[1]).to(padded_AT.device, non_blocking=True)
         weighted_A = (padded_AT * weights_AT).sum(1)
-    return AnswerLogprobs(sums_A, out.in_order(out.laid.tokens_A), weighted_A)
+    alignment_A = None
+    if squares_N is not None:
+        means_A = out.laid.sums(logps_N.detach() - squares_N) / out.laid.tokens_A
+        alignment_A = out.in_order(means_A)
+    return AnswerLogprobs(sums_A, out.in_order(out.laid.tokens_A), weighted_A, alignment_A)
 
 
 def _padded_weights(answers: Sequence[Answer], width: int) -> Tensor:
@@ -89,6 +104,16 @@ def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:
             logps_N: Tensor = model(**laid.inputs, use_cache=False).logits[0, :, 0]
         return logps_N
     return -F.cross_entropy(answer_logits(model, laid).float(), laid.targets_N, reduction="none")
+
+
+def token_logprobs_and_squares(model: nn.Module, laid: Layout) -> tuple[Tensor, Tensor]:
+    """The same, and log sum p^2 over the vocabulary (N,) where each is predicted, without gradient."""
+    if chunked(model):
+        with asked_for(model, laid, squares=True):
+            found: Tensor = model(**laid.inputs, use_cache=False).logits[0]
+        return found[:, 0], found[:, 1].detach()
+    logps_NV = answer_logits(model, laid).float().log_softmax(1)
+    return logps_NV.gather(1, laid.targets_N[:, None])[:, 0], (2 * logps_NV.detach()).logsumexp(1)
 
 
 def answer_logits(model: nn.Module, laid: Layout) -> Tensor:

@@ -36,11 +36,17 @@ class TargetLogprobs(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_NW: Tensor, weight_VW: Tensor, bias_V: Tensor | None, targets_N: Tensor, size: int
-    ) -> Tensor:
-        """`size` is the most hidden states of a chunk."""
+        ctx: Any,
+        hidden_NW: Tensor,
+        weight_VW: Tensor,
+        bias_V: Tensor | None,
+        targets_N: Tensor,
+        size: int,
+        squares: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """`size` is the most hidden states of a chunk; `squares` whether log sum p^2 is wanted too."""
         weight, bias = weight_VW.to(hidden_NW.dtype), None if bias_V is None else bias_V.to(hidden_NW.dtype)
-        logps, normalizers, kept = [], [], None
+        logps, normalizers, found, kept = [], [], [], None
         for hidden_CW, targets_C in zip(
             torch.split(hidden_NW, size), torch.split(targets_N, size), strict=True
         ):
@@ -48,14 +54,19 @@ class TargetLogprobs(torch.autograd.Function):
             lse_C = torch.cat([part.logsumexp(1) for part in torch.split(logits_CV, _BLOCK)])
             logps.append(logits_CV.gather(1, targets_C[:, None])[:, 0] - lse_C)
             normalizers.append(lse_C)
+            if squares:
+                blocks = [(2 * part).logsumexp(1) for part in torch.split(logits_CV, _BLOCK)]
+                found.append(torch.cat(blocks) - 2 * lse_C)
             kept = _softmax_(logits_CV, lse_C) if len(hidden_NW) <= size else None
         ctx.save_for_backward(hidden_NW, weight_VW, bias_V, targets_N, torch.cat(normalizers), kept)
         ctx.size = size
-        return torch.cat(logps)
+        squares_N = torch.cat(found) if squares else logps[0].new_empty(0)
+        ctx.mark_non_differentiable(squares_N)
+        return torch.cat(logps), squares_N
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_N: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_N: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of hidden states, weight and bias."""
         hidden_NW, weight_VW, bias_V, targets_N, lse_N, kept = ctx.saved_tensors
         dtype, size = hidden_NW.dtype, ctx.size
@@ -85,6 +96,7 @@ class TargetLogprobs(torch.autograd.Function):
             None if grad_bias is None else grad_bias.to(bias_V.dtype),
             None,
             None,
+            None,
         )
 
 
@@ -101,11 +113,23 @@ def target_logprobs(
     `size` is the most hidden states whose logits stand at once; by default as many as
     `CHUNK_BYTES` holds.
     """
+    return _target_logprobs(hidden_NW, weight_VW, bias_V, targets_N, size=size, squares=False)[0]
+
+
+def _target_logprobs(
+    hidden_NW: Tensor,
+    weight_VW: Tensor,
+    bias_V: Tensor | None,
+    targets_N: Tensor,
+    *,
+    size: int = 0,
+    squares: bool,
+) -> tuple[Tensor, Tensor]:
     size = size or max(1, CHUNK_BYTES // (4 * len(weight_VW)))
-    logps: Tensor = TargetLogprobs.apply(  # type: ignore[no-untyped-call]
-        hidden_NW, weight_VW, bias_V, targets_N, size
+    found: tuple[Tensor, Tensor] = TargetLogprobs.apply(  # type: ignore[no-untyped-call]
+        hidden_NW, weight_VW, bias_V, targets_N, size, squares
     )
-    return logps
+    return found
 
 
 def chunked(model: nn.Module) -> bool:
@@ -117,8 +141,10 @@ def chunked(model: nn.Module) -> bool:
 
 
 @contextmanager
-def asked_for(model: nn.Module, laid: Layout) -> Iterator[None]:
+def asked_for(model: nn.Module, laid: Layout, *, squares: bool = False) -> Iterator[None]:
     """Within it, the head gives log-probabilities (1, N, 1) of answer tokens instead of all logits.
+
+    With `squares` it gives (1, N, 2): beside each log sum p^2 over the vocabulary, without gradient.
 
     It stays the model's own module, called by the model's own forward, so that whatever wraps them
     gathers weights and reduces gradients as ever.
@@ -128,7 +154,11 @@ def asked_for(model: nn.Module, laid: Layout) -> Iterator[None]:
     def ask(hidden: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             hidden_NW = hidden[laid.rows_N, laid.columns_N]
-            logps_N = target_logprobs(hidden_NW, head.weight, head.bias, laid.targets_N)
+            logps_N, squares_N = _target_logprobs(
+                hidden_NW, head.weight, head.bias, laid.targets_N, squares=squares
+            )
+            if squares:
+                return torch.stack([logps_N, squares_N], 1)[None]
             return logps_N[None, :, None].clone()  # sharding warns of views, and N numbers are few
 
     head.forward = ask

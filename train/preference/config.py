@@ -131,6 +131,8 @@ class ObjectiveConfig(Config):
     """Weight of chosen answers in `kto`."""
     undesirable_weight: float = Field(default=1.0, ge=0, json_schema_extra=ADDED)
     """Weight of rejected answers in `kto`."""
+    use_weighting: bool = Field(default=False, json_schema_extra=ADDED)
+    """Multiply the loss of a pair with how likely the model would be to say both its answers (WPO)."""
     token_weight: str | None = Field(default=None, json_schema_extra=ADDED)
     """What tokens count, in the loss and in the SFT term: `changed:W` those in which the answers of a pair
     differ, `changed:W,common:V` those that they share too (1 unless given). `COLUMN` has W of each row."""
@@ -160,6 +162,8 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
             TokenWeights.parse(self.token_weight)
             if self.loss in RANKED_LOSSES:
                 raise UsageError(f"{self.loss} takes answers, not pairs: no token_weight goes with it")
+        if self.loss in RANKED_LOSSES and self.use_weighting:
+            raise UsageError(f"{self.loss} takes answers, not pairs: no use_weighting goes with it")
         if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:

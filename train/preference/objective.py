@@ -14,6 +14,7 @@ from pairwright.plugins import Wanted, load, takes
 from train.data.pairs import Pair
 from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs, answers_of
+from train.losses.on_policy import wpo_weight
 from train.losses.registry import LOSSES, PairLoss
 from train.losses.sft import SFT_REDUCTIONS
 from train.preference.config import TrainConfig
@@ -33,6 +34,8 @@ class PairLogprobs(NamedTuple):
     tokens_l: Tensor
     weight: Tensor | float = 1.0
     """How much each pair counts."""
+    on_policy: Tensor | float = 1.0
+    """What the preference loss is multiplied with, the SFT term not: WPO's weight."""
     unweighted: "PairLogprobs | None" = None
     """The same without the weights of tokens, where there are any."""
 
@@ -68,7 +71,7 @@ class Objective(NamedTuple):
 
     def __call__(self, logps: PairLogprobs) -> PairLosses:
         """Losses of pairs, not reduced."""
-        preference_B = self.preference(*self.compared(logps))
+        preference_B = self.preference(*self.compared(logps)) * logps.on_policy
         sft_B = self.sft(logps.policy_w, logps.tokens_w)
         # A term of weight zero must not cost a gradient, nor turn an infinity into NaN.
         total_B = preference_B + self.sft_weight * sft_B if self.sft_weight else preference_B
@@ -138,24 +141,36 @@ def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> Pa
     return beside_reference(logprobs_of(model, asked), data, indices)
 
 
-def logprobs_of(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
-    """Log-probabilities of answers (A,); where tokens have weights, weighted and unweighted (A, 2)."""
-    found = answer_logprobs(model, answers)
-    return found.sums_A if found.weighted_A is None else torch.stack([found.weighted_A, found.sums_A], 1)
+def logprobs_of(model: nn.Module, answers: Sequence[Answer], *, aligned: bool = False) -> Tensor:
+    """Log-probabilities of answers (A,), or of each of them several numbers (A, C).
+
+    Where tokens have weights, the weighted log-probability and the unweighted one; with `aligned` the
+    alignment last.
+    """
+    found = answer_logprobs(model, answers, aligned=aligned)
+    columns = [c for c in (found.weighted_A, found.sums_A, found.alignment_A) if c is not None]
+    return torch.stack(columns, 1) if len(columns) > 1 else found.sums_A
 
 
 def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """What the policy says of all chosen answers of some pairs, then of all rejected, and the reference."""
+    """What the policy says of all chosen answers of some pairs, then of all rejected, and the reference.
+
+    `policy_A` is as `logprobs_of` gives it.
+    """
     pairs = [data.items[index] for index in indices]
     counts = [[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]]
     weight_B = torch.tensor([pair.weight for pair in pairs]).to(policy_A.device, non_blocking=True)
     ref_BK = data.ref_PK[list(indices)]
-    if policy_A.dim() == 1:
-        return _sides(policy_A, ref_BK, counts)._replace(weight=weight_B)
-    # An answer whose tokens all weigh nothing has a sum of 0, and so a mean of 0.
-    sums = [[_sum_of(pair, side) or 1.0 for pair in pairs] for side in (0, 1)]
-    plain = _sides(policy_A[:, 1], ref_BK[:, 2:], counts)
-    return _sides(policy_A[:, 0], ref_BK, sums)._replace(weight=weight_B, unweighted=plain)
+    columns = policy_A[:, None].unbind(1) if policy_A.dim() == 1 else policy_A.unbind(1)
+    found = _sides(columns[0], ref_BK, counts)
+    forms = 1
+    if any(pair.token_weights is not None for pair in pairs):
+        # An answer whose tokens all weigh nothing has a sum of 0, and so a mean of 0.
+        sums = [[_sum_of(pair, side) or 1.0 for pair in pairs] for side in (0, 1)]
+        plain = _sides(columns[1], ref_BK[:, 2:], counts)
+        found, forms = _sides(columns[0], ref_BK, sums)._replace(unweighted=plain), 2
+    on_policy = wpo_weight(*columns[forms].chunk(2)) if len(columns) > forms else 1.0
+    return found._replace(weight=weight_B, on_policy=on_policy)
 
 
 def _sum_of(pair: Pair, side: int) -> float:

@@ -130,7 +130,8 @@ class PreferenceTask:
 
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs."""
-        return self._measured(pair_logprobs(policy, data, indices))
+        asked = self.answers([data.items[index] for index in indices])
+        return self._measured(beside_reference(self.values(policy, asked), data, indices))
 
     def answers(self, items: Sequence[Pair]) -> list[Answer]:
         """All chosen answers, then all rejected ones."""
@@ -138,7 +139,7 @@ class PreferenceTask:
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
         """Log-probabilities."""
-        return logprobs_of(policy, answers)
+        return logprobs_of(policy, answers, aligned=self._config.use_weighting)
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs, from the log-probabilities of their answers."""

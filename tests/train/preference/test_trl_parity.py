@@ -56,16 +56,22 @@ def trl_batch(pairs: list[Pair]) -> dict[str, torch.Tensor]:
     return batch
 
 
+NAMES = {
+    **{name: name for name in ("ipo", "apo_zero", "apo_down", "hinge", "robust", "discopop")},
+    **TRL_NAMES,
+}
+
+
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        *((name, name) for name in ("ipo", "apo_zero", "apo_down", "hinge", "robust", "discopop")),
-        *TRL_NAMES.items(),
-    ],
+    ("theirs", "weighting"),
+    [*((name, False) for name in NAMES), ("sigmoid", True), ("apo_zero", True)],
 )
-def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
+def test_loss_gradient_and_metrics_agree(tiny, theirs, weighting):
+    ours = NAMES[theirs]
     noise = 0.1 if ours in ("robust", "exo") else 0.0
-    config = tiny.config(loss=ours, beta=0.1, eval_share=0.0, label_smoothing=noise)
+    config = tiny.config(
+        loss=ours, beta=0.1, eval_share=0.0, label_smoothing=noise, use_weighting=weighting
+    )
     tokenizer = load_tokenizer(config.model)
     pairs = load_pairs(config, tokenizer).training
     reference = AutoModelForCausalLM.from_pretrained(config.model, dtype=torch.float32).eval()
@@ -91,6 +97,7 @@ def test_loss_gradient_and_metrics_agree(tiny, theirs, ours):
             loss_type=[theirs],
             beta=0.1,
             label_smoothing=noise,
+            use_weighting=weighting,
             use_cpu=True,
             bf16=False,
             gradient_checkpointing=False,

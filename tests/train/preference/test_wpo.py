@@ -1,0 +1,75 @@
+"""WPO's weights of pairs: by hand, and against all probabilities of a plain forward pass."""
+
+import math
+
+import pytest
+import torch
+from accelerate import Accelerator
+from tiny_model import TinyRun, read_metrics
+from transformers import AutoModelForCausalLM
+
+from pairwright.errors import UsageError
+from pairwright.models.loading import load_tokenizer
+from train.data.pairs import Pair
+from train.forward import layout, logprobs
+from train.forward.support import TreeSupport
+from train.losses.on_policy import wpo_weight
+from train.preference.objective import beside_reference, logprobs_of
+from train.preference.task import PreferenceTask
+from train.training import train
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> TinyRun:
+    return TinyRun(tmp_path_factory.mktemp("wpo"))
+
+
+def test_by_hand():
+    """Two answers whose tokens are half and a quarter as likely as sampled ones: 1/2 * 1/4."""
+    found = wpo_weight(torch.tensor([-math.log(2)], requires_grad=True), torch.tensor([-math.log(4)]))
+    assert found.tolist() == pytest.approx([0.125])
+    assert not found.requires_grad
+
+
+def plain(model: torch.nn.Module, pair: Pair, side: str) -> float:
+    prompt, answer = pair.prompt_tokens.tolist(), pair.sides[side].tolist()
+    probs = model(torch.tensor([[*prompt, *answer]])).logits[0].double().softmax(-1)[len(prompt) - 1 : -1]
+    chosen = probs[range(len(answer)), answer]
+    return (chosen.log() - (probs**2).sum(1).log()).mean().exp().item()
+
+
+@pytest.mark.parametrize("trees", [True, False])
+@pytest.mark.parametrize("in_chunks", [True, False])
+@pytest.mark.parametrize("token_weight", [None, "changed:2"])
+def test_the_weight_is_that_of_all_probabilities(tiny, monkeypatch, trees, in_chunks, token_weight):
+    if not trees:
+        monkeypatch.setattr(layout, "tree_support", lambda model: TreeSupport(False, 0, "tried"))
+    monkeypatch.setattr(logprobs, "chunked", lambda model: in_chunks)
+    config = tiny.config(use_weighting=True, loss="dpo", token_weight=token_weight, eval_share=0.0)
+    task = PreferenceTask(config)
+    pairs = task.read(load_tokenizer(config.model)).training
+    model = AutoModelForCausalLM.from_pretrained(config.model).float().eval()
+    data = task.prepare(Accelerator(cpu=True), model, pairs)
+    values = task.values(model, task.answers(pairs))
+    found = beside_reference(values, data, range(len(pairs)))
+    expected = [plain(model, pair, "chosen") * plain(model, pair, "rejected") for pair in pairs]
+    assert found.on_policy.tolist() == pytest.approx(expected, rel=1e-4)
+    bare = logprobs_of(model, task.answers(pairs))
+    kept = values[:, 0] if token_weight is None else values[:, :2]
+    assert torch.allclose(bare, kept, atol=1e-5)
+    losses = task.measure(model, data, range(len(pairs))).losses_B
+    assert losses.tolist() == pytest.approx([weight * math.log(2) for weight in expected], rel=1e-4)
+
+
+def test_it_is_felt_in_training_and_not_in_the_reference(tiny, tmp_path):
+    shared = {"loss": "dpo", "reference_store": str(tmp_path), "max_steps": 1}
+    train(tiny.config("bare", **shared))
+    train(tiny.config("weighted", use_weighting=True, **shared))
+    bare, weighted = (read_metrics(tiny.folder / name) for name in ("bare", "weighted"))
+    assert weighted[-1]["eval_loss"] != pytest.approx(bare[-1]["eval_loss"], rel=1e-3)
+    assert len(list(tmp_path.rglob("part-*.parquet"))) <= 2
+
+
+def test_answers_without_a_pair_have_no_weight(tiny):
+    with pytest.raises(UsageError, match="rrhf takes answers, not pairs: no use_weighting"):
+        tiny.config(loss="rrhf", use_weighting=True)
