@@ -11,7 +11,12 @@ from pairwright.errors import UsageError
 from pairwright.inputs.pairs import PairRow, weight_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from train.data.split import TokenIds, Weights
+
+    Changed = npt.NDArray[np.bool_]
 
 _FORM = "changed:W, changed:W,common:V, or the name of a column of numbers W"
 
@@ -47,16 +52,13 @@ class TokenWeights(NamedTuple):
     def of(self, row: PairRow, chosen: "TokenIds", rejected: "TokenIds") -> tuple["Weights", "Weights"]:
         """The weight of every token of a row's answers. Raises `UsageError`, naming row and column."""
         import numpy as np
-        from rapidfuzz.distance import LCSseq
 
-        changed = self._changed_of(row)
-        sides = chosen.tolist(), rejected.tolist()
-        weights = [np.full(len(side), changed, np.float32) for side in sides]
-        for step in LCSseq.opcodes(*sides):
-            if step.tag == "equal":
-                weights[0][step.src_start : step.src_end] = self.common
-                weights[1][step.dest_start : step.dest_end] = self.common
-        return weights[0], weights[1]
+        weight = self._changed_of(row)
+        first, second = (
+            np.where(changed_L, weight, self.common).astype(np.float32)
+            for changed_L in changed_tokens(chosen, rejected)
+        )
+        return first, second
 
     def _changed_of(self, row: PairRow) -> float:
         if not isinstance(self.changed, str):
@@ -64,6 +66,19 @@ class TokenWeights(NamedTuple):
         if self.changed not in row.columns:
             raise UsageError(f"{row.where}: no column `{self.changed}`, which token_weight names")
         return weight_of(row.columns[self.changed], self.changed, row.where)
+
+
+def changed_tokens(chosen: "TokenIds", rejected: "TokenIds") -> tuple["Changed", "Changed"]:
+    """Which tokens of each answer the other has not, by a longest common subsequence: (L,) of each."""
+    import numpy as np
+    from rapidfuzz.distance import LCSseq
+
+    changed = np.ones(len(chosen), np.bool_), np.ones(len(rejected), np.bool_)
+    for step in LCSseq.opcodes(chosen.tolist(), rejected.tolist()):
+        if step.tag == "equal":
+            changed[0][step.src_start : step.src_end] = False
+            changed[1][step.dest_start : step.dest_end] = False
+    return changed
 
 
 def _number(text: str) -> float | str:

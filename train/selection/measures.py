@@ -49,18 +49,6 @@ def ches(chosen_W: Floats, rejected_W: Floats, chosen_tokens: int, rejected_toke
     )
 
 
-def changed_tokens(
-    chosen_ids: TokenIds, rejected_ids: TokenIds
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which tokens of each answer the other has not, by a shortest list of edits: (L,) of each."""
-    changed = np.ones(len(chosen_ids), bool), np.ones(len(rejected_ids), bool)
-    for step in Levenshtein.opcodes(rejected_ids.tolist(), chosen_ids.tolist()):
-        if step.tag == "equal":
-            changed[0][step.dest_start : step.dest_end] = False
-            changed[1][step.src_start : step.src_end] = False
-    return changed
-
-
 def token_distance(chosen_ids: TokenIds, rejected_ids: TokenIds) -> int:
     """Fewest tokens to insert, delete or replace to make one answer of the other."""
     return Levenshtein.distance(rejected_ids.tolist(), chosen_ids.tolist())

@@ -14,6 +14,7 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.keyed import KeyedNumbers, shared_folder
 from train.data.pairs import Pair
 from train.data.split import ids_digest, most_tokens
+from train.data.token_weights import changed_tokens
 from train.devices.accelerator import accelerator_for
 from train.devices.processes import say
 from train.forward.logprobs import answers_of
@@ -25,7 +26,7 @@ from train.preference.reference import with_reference
 from train.preference.reference_store import NONE
 from train.preference.task import PreferenceTask
 from train.selection.config import SelectConfig
-from train.selection.measures import Floats, ModelMeasures, changed_tokens, ches, surprise
+from train.selection.measures import Floats, ModelMeasures, ches, surprise
 from train.trainer.batches import deal
 from train.trainer.passes import by_answer
 

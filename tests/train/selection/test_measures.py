@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.selection.measures import changed_tokens, ches, dcrm, implicit_margin, surprise, token_distance
+from train.data.token_weights import changed_tokens
+from train.selection.measures import ches, dcrm, implicit_margin, surprise, token_distance
 
 
 def ids(*tokens: int) -> np.ndarray:
