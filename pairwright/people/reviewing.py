@@ -91,6 +91,10 @@ class Reviewing:
             raise UsageError(f"{kind!r} is no decision: {', '.join(KINDS)}")
         record = self.rows.record(place)
         text = _text(asked, "text") if kind == "edit" else None
+        self.decisions.refresh()
+        last = self.decisions.last(place)
+        if kind == "accept" and last is not None and last.kind == "edit":
+            kind, text = "edit", last.text  # the page shows the edited answer: that is what is accepted
         chosen, rejected = _said(record.get("chosen")), _said(record.get("rejected"))
         if kind != "reject" and (not rejected or (kind != "edit" and not chosen)):
             missing = "rejected" if not rejected else "chosen"

@@ -128,6 +128,10 @@ def test_a_review_over_http(folder):
         assert found["row"]["chosen"] == "Better."
         assert found["row"]["decided"][0]["reason"] == "short"
         assert found["progress"]["counts"] == {"edit": 1}
+        confirmed = Reviewing(folder, "ben").decide({"place": place, "kind": "accept"})["row"]
+        assert [(d["who"], d["kind"]) for d in confirmed["decided"]] == [("ana", "edit"), ("ben", "edit")]
+        assert confirmed["chosen"] == "Better."
+        assert Reviewing(folder, "ben").undo({})["place"] == place
         _, now = question(client, "pair", status="kept", view=1)
         assert now["at"] == 1, "the first that nobody decided of"
         assert question(client, "pair", status="kept", state="open", view=2)[1]["total"] == 27
