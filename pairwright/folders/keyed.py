@@ -65,6 +65,7 @@ class KeyedNumbers:
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        about = json.dumps(self._identity, indent=1, sort_keys=True, ensure_ascii=False)
-        write_durably(self.folder / "about.json", about.encode())
+        if not (self.folder / "about.json").exists():
+            about = json.dumps(self._identity, indent=1, sort_keys=True, ensure_ascii=False)
+            write_durably(self.folder / "about.json", about.encode())
         write_durably(self.folder / f"part-{uuid.uuid4().hex[:12]}.parquet", sink.getvalue())

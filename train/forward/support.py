@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
 from pairwright.models.rotary import Regime, regime_of, without_memory
+from pairwright.models.weights import first_line
 from train.forward.answers import Answer, Layout, Padded, collate, moved
 from train.forward.attention import BY_BLOCKS, BY_TREE, backends, reached
 from train.forward.model import backbone, unwrapped
@@ -86,7 +87,9 @@ def _try_out(model: nn.Module) -> TreeSupport:
             with reached() as times:
                 found = _last_states(model, forest)[order]
     except (TypeError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
-        why = f"it does not take a tree ({str(error).splitlines()[0][:120]})"
+        if _of_the_moment(error):
+            raise
+        why = f"it does not take a tree ({first_line(error)[:120]})"
     else:
         # Weights that are not finite tell nothing here, and stop the run soon.
         if not times:
@@ -153,6 +156,12 @@ def _leaks(model: nn.Module, forest: Forest) -> bool:
     finally:
         handle.remove()
     return False
+
+
+def _of_the_moment(error: Exception) -> bool:
+    """Whether an error says nothing of the model: a machine that is full may take trees the next time."""
+    full = ("allocate memory", "out of memory", "start new thread")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error).lower() for words in full)
 
 
 def _apart(found: Tensor, expected: Tensor) -> float:
