@@ -7,6 +7,7 @@ from pairwright.figures.training import Curve, TrainingFigures, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.durable import write_durably
 from pairwright.reports.card import CARD, with_front_matter
+from train.losses.facts import FACTS
 from train.output.record import RunRecord
 
 _COLUMNS = 5
@@ -48,7 +49,9 @@ def _card(name: str, record: RunRecord, figures: TrainingFigures) -> str:
     changed = {n: v for n, v in config.items() if n not in _SETTINGS and v not in (None, [], "")}
     how = "as a reward model by `pairwright reward`"
     if "beta" in config:
-        how = f"with `{config['loss']}` (beta {config['beta']:g}) by `pairwright train`"
+        has_beta = config["loss"] not in FACTS or FACTS[config["loss"]].beta
+        beta = f" (beta {config['beta']:g})" if has_beta else ""
+        how = f"with `{config['loss']}`{beta} by `pairwright train`"
     settings = "\n".join(f"| `{name}` | `{value}` |" for name, value in changed.items())
     words = in_words(figures)
     body = f"""# {name}

@@ -41,6 +41,8 @@ def test_nobody_asks_a_reference(tiny, loss, monkeypatch, tmp_path):
     assert not (tmp_path / "store").exists()
     assert not [name for name in result.metrics if "logratios" in name]
     assert result.metrics["eval_logps/chosen"] != result.start_metrics["eval_logps/chosen"]
+    card = (tiny.folder / loss / "README.md").read_text()
+    assert f"with `{loss}` {'by' if loss == 'simper' else '(beta'} " in card
     words = in_words(training_of(tiny.folder / loss))
     moved = result.metrics["eval_logps/chosen"] - result.start_metrics["eval_logps/chosen"]
     assert words.startswith("On held-out pairs, chosen answers ")
