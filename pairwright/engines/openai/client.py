@@ -28,6 +28,7 @@ from pairwright.engines.openai.faults import (
 )
 from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
+from pairwright.engines.openai.scouts import Scouts, form_of
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.errors import PairwrightError
@@ -78,6 +79,7 @@ class OpenAIClient:
         self._last_reply = time.monotonic()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
+        self._scouts = Scouts()
         self.manner = Manner(model, access, options.asked)
         self._allowance = Allowance()
         self._gives_logprobs = False
@@ -156,19 +158,25 @@ class OpenAIClient:
 
     async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask until there is a completion or no further attempt makes sense."""
-        while True:
-            outcome = await self._attempt(job, attempts)
-            if isinstance(outcome, Completion):
-                self._last_answer, self._failed_in_a_row = time.monotonic(), 0
-                return outcome
-            if job.request.role == PROBE and not outcome.overload and outcome.code in (INVALID, "http_500"):
-                return outcome
-            wait = attempts.wait_after(outcome, time.monotonic())
-            if wait is None:
-                return outcome
-            if self._draining:
-                raise asyncio.CancelledError  # given up, like those that had no request open
-            await asyncio.sleep(wait)
+        form = form_of(self.manner.body(job))
+        async with self._scouts.turn(form) as taken:
+            while True:
+                outcome = await self._attempt(job, attempts)
+                if isinstance(outcome, Completion):
+                    taken()
+                    self._scouts.answered.add(form)
+                    self._last_answer, self._failed_in_a_row = time.monotonic(), 0
+                    return outcome
+                if outcome.action == "retry" and outcome.code != INVALID:
+                    taken()
+                told = job.request.role == PROBE and outcome.code in (INVALID, "http_500")
+                enough = told and not outcome.overload
+                wait = None if enough else attempts.wait_after(outcome, time.monotonic())
+                if wait is None:
+                    return outcome
+                if self._draining:
+                    raise asyncio.CancelledError  # given up, like those that had no request open
+                await asyncio.sleep(wait)
 
     def drain(self, tasks: set[asyncio.Task[None]]) -> None:
         """Send nothing more: those of `tasks` that have no request open are given up."""
@@ -240,14 +248,15 @@ class OpenAIClient:
                 continue
             if not self.manner.learn(dialect, sent, outcome.body):
                 if job.request.role != PROBE:
-                    self._give_up_field(sent, outcome)
+                    self._give_up_field(job, sent, outcome)
                 return outcome.fault
 
-    def _give_up_field(self, sent: Asked, refusal: Refusal) -> None:
+    def _give_up_field(self, job: Job, sent: Asked, refusal: Refusal) -> None:
         """Stop where a request is refused for what no request can do without."""
         name = named_field(sent, refusal.body)
         if name is not None:
-            useless = self.manner.refused(name, ever_answered=self._last_answer > float("-inf"))
+            answered = form_of(self.manner.body(job)) in self._scouts.answered
+            useless = self.manner.refused(name, ever_answered=answered)
             if useless is not None:
                 why = printable(self.access.redact(str(refusal.fault)))
                 self._stop(f"{useless.why} ({why})")

@@ -223,6 +223,7 @@ def test_closing_is_prompt_whatever_is_open(server: FaultServer) -> None:
 
 def test_draining_waits_for_open_requests_only(server: FaultServer) -> None:
     engine = openai_engine(server.url, max_concurrency=2, deadline=600)
+    ask(engine, [job("the first, which goes alone")])
     texts = [prompt("slow=0.5", str(i)) for i in range(6)]
     jobs = [job(text) for text in texts]
     for one in jobs:

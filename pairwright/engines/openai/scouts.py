@@ -1,0 +1,61 @@
+"""One request of every form goes ahead of the others, until it is known that the server takes them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+HELD = 10.0
+"""Seconds that requests wait for the one ahead. A refusal comes sooner; an answer may take its time."""
+_OF_THE_ROW = ("messages", "seed")
+
+Form: TypeAlias = frozenset[tuple[str, Any]]
+"""The fields of a request, with the values that all rows share."""
+
+
+def form_of(body: Mapping[str, Any]) -> Form:
+    """What requests of one kind have in common."""
+    scalar = (str, int, float, bool)
+    return frozenset(
+        (name, value if isinstance(value, scalar) and name not in _OF_THE_ROW else None)
+        for name, value in body.items()
+    )
+
+
+class Scouts:
+    """Which forms of requests a server has taken, and who goes ahead to find out.
+
+    Of requests that are refused one goes after the other, so that a run that cannot work is found out
+    by a few of them. To be used on one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[Form] = set()
+        self.answered: set[Form] = set()
+        """Those that were answered."""
+        self._ahead: dict[Form, asyncio.Event] = {}
+
+    @asynccontextmanager
+    async def turn(self, form: Form) -> AsyncIterator[Callable[[], None]]:
+        """Wait while another request of this form is ahead.
+
+        Yields what to call as soon as the server shows that it takes the form, or is merely busy.
+        """
+        while form not in self._taken and form in self._ahead:
+            await self._ahead[form].wait()
+        if form in self._taken:
+            yield lambda: None
+            return
+        back = self._ahead[form] = asyncio.Event()
+
+        def taken() -> None:
+            self._taken.add(form)
+            back.set()
+
+        patience = asyncio.get_running_loop().call_later(HELD, taken)
+        try:
+            yield taken
+        finally:
+            patience.cancel()
+            del self._ahead[form]
+            back.set()
