@@ -12,7 +12,7 @@ from judge.jury.labels import shuffled
 from judge.jury.protocol import Case
 from judge.jury.verdict import Decision
 from judge.ranking import Match, Ranking, rank
-from pairwright.engines.thoughts import part, read_marks
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
@@ -58,7 +58,7 @@ class JudgeStage:
         meter = Meter("judge")
         sampled = yield from meter.counting(self._sampled.answer(row))
         source = self._source(row)
-        given = (self._without_thought(candidate) for candidate in row.candidates)
+        given = (candidate.without_thought(self._marks) for candidate in row.candidates)
         whole, faults = without_repeating((*given, *sampled.answers))
         found = distinct(whole)
         if len(found) < 2:
@@ -70,11 +70,6 @@ class JudgeStage:
             rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
         )
         return self._outcome(ranking, found, source, meter)
-
-    def _without_thought(self, candidate: Candidate) -> Candidate:
-        """The candidate with its thought, if its text holds one, beside its answer."""
-        found = part(candidate.text, self._marks)
-        return candidate._replace(text=found.answer, reasoning=candidate.reasoning or found.thought)
 
     def _outcome(self, ranking: Ranking, found: Sequence[Candidate], source: str, meter: Meter) -> Outcome:
         """The pairs that were told apart; when there are none, how best and worst compared."""

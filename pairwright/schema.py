@@ -47,6 +47,7 @@ SCORED = pa.schema(
         ("rank", pa.int32()),
         ("scored", pa.int32()),
         ("too_long", pa.int32()),
+        ("reasoning", pa.string()),
     ]
 )
 """An answer with its reward, and its rank among the `scored` answers to its prompt (1 is the best);

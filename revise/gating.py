@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from pairwright.engines.thoughts import part, read_marks
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.columns import Columns, listed
@@ -104,7 +104,7 @@ class GateStage:
         return outcome.model_copy(update={"columns": there})
 
     def _gated(self, row: Row) -> Work:
-        chosen, rejected = (self._without_thought(candidate) for candidate in row.candidates)
+        chosen, rejected = (candidate.without_thought(self._marks) for candidate in row.candidates)
         empty = next((side.column for side in (chosen, rejected) if not side.text.strip()), None)
         if empty is not None:
             columns = sides(chosen, rejected) | {"source": SOURCE}
@@ -117,7 +117,3 @@ class GateStage:
             ending, found = yield from self._verification.revision(row, original.text, revision.text)
             columns |= found
         return Outcome(status=ending.status, reason=ending.reason, columns=columns)
-
-    def _without_thought(self, candidate: Candidate) -> Candidate:
-        found = part(candidate.text, self._marks)
-        return candidate._replace(text=found.answer, reasoning=candidate.reasoning or found.thought)

@@ -8,6 +8,7 @@ from judge.comparable import aside, same
 from judge.jury.jury import Jury
 from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, Vote, side
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import sides
@@ -31,6 +32,7 @@ class CalibrateStage:
         self.jury = Jury(config)
         self.roles: Mapping[str, str] = self.jury.roles
         self.templates: Mapping[str, str] = self.jury.templates
+        self._marks = read_marks(config.thinking_tags)
         self._wanted = config.attacks
         self._by = config.by
         self._attacks = load_attacks()
@@ -57,17 +59,17 @@ class CalibrateStage:
         pair = labelled(row, row.row_id)
         if pair is None:
             return Outcome(status=TIE, reason="the label says that neither is better")
-        chosen, rejected = pair
+        chosen, rejected = (answer.without_thought(self._marks) for answer in pair)
         meter = Meter("judge")
         if same(chosen.text, rejected.text):
             reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
-            return Outcome(status=IDENTICAL, reason=reason, columns=sides(*pair))
+            return Outcome(status=IDENTICAL, reason=reason, columns=sides(chosen, rejected))
         case = Case.of(row, [chosen.text, rejected.text])
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case, decision))) if right else []
         columns = {
-            **sides(*pair),
+            **sides(chosen, rejected),
             "verdict": decision.verdict(a_chosen=True),
             "margin": decision.margin,
             "decision": decision.status,

@@ -14,6 +14,7 @@ from judge.comparison.correction import agreement_of, corrected
 from judge.comparison.matching import Answers, Matched, Mismatch, Side
 from judge.comparison.stage import WinrateStage, verdict_preference
 from judge.comparison.statistics import fit_length, in_words, length_feature, win_rates
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.figures.intervals import Interval, Rate, share, sign_test
 from pairwright.folders.durable import write_durably
@@ -90,7 +91,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
         fresh=config.fresh,
     )
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
-    stage = WinrateStage(config, sides, sampling)
+    stage = WinrateStage(config, sides, sampling, read_marks(config.thinking_tags))
     reader = partial(Matched, given=list(given.values()))
     answered = {f"{name} answers": answers.sha256 for name, answers in given.items()}
     manifest = run_stage(stage, config, reader, answered, run=run, budget=config)

@@ -1,6 +1,6 @@
 """The life of a prompt that two models answer: both answers, both orders, one point to share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge.comparable import same
@@ -9,6 +9,7 @@ from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, side
+from pairwright.engines.thoughts import KNOWN, Marks
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
@@ -25,9 +26,16 @@ class WinrateStage:
     schema = COMPARED
     samples = 1
 
-    def __init__(self, config: JuryConfig, sides: tuple[Side, Side], sampling: Sampling) -> None:
+    def __init__(
+        self,
+        config: JuryConfig,
+        sides: tuple[Side, Side],
+        sampling: Sampling,
+        marks: Sequence[Marks] = KNOWN,
+    ) -> None:
         self.jury = Jury(config)
         self._sides = sides
+        self._marks = marks
         self._sampling = sampling
         engines = {s.name: s.spec for s in sides if s.engine}
         self.roles: Mapping[str, str] = {**engines, **self.jury.roles}
@@ -72,7 +80,9 @@ class WinrateStage:
         return Outcome(status=KEPT, columns=columns | {"points": points(decision)})
 
     def _answers(self, row: Row) -> Asking[dict[str, Candidate]]:
-        found: dict[str, Candidate] = {c.column: c for c in row.candidates if c.column}
+        found: dict[str, Candidate] = {
+            c.column: c.without_thought(self._marks) for c in row.candidates if c.column
+        }
         asked = [s for s in self._sides if s.engine]
         if not asked or any(not s.engine and s.name not in found for s in self._sides):
             return found

@@ -6,7 +6,7 @@ from functools import partial
 from judge.jury.config import TOP, Judge, JuryConfig
 from judge.jury.labels import draw_labels
 from judge.jury.protocol import Case, loaded, rendered, request
-from judge.jury.readout import Reading, label_doubt, read_choice, read_logprob, read_text
+from judge.jury.readout import Reading, label_doubt, read_cautiously, read_choice, read_logprob, read_text
 from judge.jury.verdict import Vote
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Message
@@ -69,7 +69,8 @@ class Comparing:
 
         A label that is not among the tokens reported has some probability all the same. Where that
         could change the reading, the judge is asked again and held to the labels; the mass outside
-        them is the one of the free answer.
+        them is the one of the free answer. Of a server that reports fewer tokens than were asked for,
+        the reading with the least margin is taken.
         """
         [free] = yield [self._request(judge, case, messages, 1, TOP)]
         if not free.top_logprobs and (free.reasoning is not None or free.text.strip()):
@@ -77,6 +78,8 @@ class Comparing:
         reading, outside = read_logprob(free, labels, self._config.min_label_mass)
         vote = vote._replace(outside_mass=outside, reply=free.text)
         if reading is not None and label_doubt(free, labels) > MOST_DOUBT:
+            if len(free.top_logprobs[0]) < TOP:  # few are given by servers that hold nobody to labels
+                return _read(vote, read_cautiously(free, labels))
             held = yield from self._held(judge, case, messages, labels, TOP)
             reading = read_choice(held, labels)
         return _read(vote, reading)

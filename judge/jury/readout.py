@@ -59,6 +59,14 @@ def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
     return least / (least + sum(masses))
 
 
+def read_cautiously(completion: Completion, labels: tuple[str, str]) -> Reading:
+    """The reading in which a label that was not reported is as likely as it can be: the least margin."""
+    least = min(math.exp(p) for p in completion.top_logprobs[0].values())
+    first, second = (mass or least for mass in label_masses(completion, labels))
+    probability = first / (first + second)
+    return Reading(labels[probability < 0.5], probability)
+
+
 def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | None:
     """A constrained completion: one of the labels and nothing else."""
     text = completion.text.strip()

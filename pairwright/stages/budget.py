@@ -8,9 +8,10 @@ from typing import ClassVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import Completion, Record
+from pairwright.stages.streak import Streak
 
 
 class BudgetConfig(Config):
@@ -24,6 +25,8 @@ class BudgetConfig(Config):
     """Stop when the folder's completions have cost this much, by the prices in --price_file."""
     price_file: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """YAML with prices of a million tokens by model: `gpt-x: {prompt: 2.5, completion: 10}`."""
+    max_consecutive_failures: int = Field(default=10, ge=0, json_schema_extra=OPERATIONAL | ADDED)
+    """Stop when this many rows in a row end alike without an answer; 0 never does."""
 
 
 class BudgetSpent(PairwrightError):
@@ -49,6 +52,7 @@ class Budget:
         self._most_cost = config.max_cost or math.inf
         self._prices = {} if config.price_file is None else read_prices(config.price_file)
         self._file = config.price_file
+        self.failures = Streak(config.max_consecutive_failures)
         self.tokens = 0
         self.cost = 0.0
 

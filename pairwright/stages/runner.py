@@ -9,6 +9,7 @@ import pyarrow as pa
 from pairwright.engines.base import Engine
 from pairwright.engines.pool import EnginePool
 from pairwright.engines.thoughts import apart
+from pairwright.errors import PairwrightError
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import as_begun, commit_shard
@@ -106,8 +107,11 @@ class Runner:
         self._tokens = 0
 
     def run(self, stopping: Callable[[], bool], meter: Meter) -> Manifest:
-        """Finish every open shard; once `stopping` or the budget says so, only what has been asked."""
-        while not stopping() and self._budget.spent is None:
+        """Finish every open shard; once `stopping` or the budget says so, only what has been asked.
+
+        Raises `PairwrightError` when one row after the other ends alike without an answer.
+        """
+        while not stopping() and self._budget.spent is None and self._alike is None:
             self._admit()
             if not self._in_air:
                 return self.manifest
@@ -115,7 +119,14 @@ class Runner:
             meter(self._finished, self._kept, self._tokens)
         for engine in self._asked:
             self._keep(engine.drain())
+        if self._alike is not None:
+            raise PairwrightError(f"{self._folder}: {self._alike}")
         return self.manifest
+
+    @property
+    def _alike(self) -> str | None:
+        """Why it makes no sense to go on, where rows end alike without an answer."""
+        return self._budget.failures.told(self._stage.name)
 
     def _open_items(self) -> Iterator[Flight]:
         """Items of shards that are not finished, in order."""
@@ -217,6 +228,7 @@ class Runner:
         self._in_air -= 1
         self._finished += 1
         self._kept += outcome.status == KEPT
+        self._budget.failures.add(outcome, self._kept)
         if len(outcomes) == min(size, self.manifest.items - shard * size):
             in_order = [outcomes[index] for index in sorted(outcomes)]
             self.manifest = commit_shard(self._folder, self.manifest, shard, self._schema, in_order)

@@ -9,6 +9,7 @@ from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import Named
+from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import StageConfig
 from train.config import TrainingConfig, TrainingSettings, split_commas
 
@@ -89,7 +90,7 @@ class ScoreSettings(EngineOptions):
     """Keep the best answer to each prompt alone."""
 
 
-class ScoreConfig(ScoreSettings, StageConfig, RewardModelConfig):
+class ScoreConfig(ScoreSettings, BudgetConfig, StageConfig, RewardModelConfig):
     """Score the answers to each prompt with a reward model.
 
     Example: pairwright score runs/reward runs/answers --out runs/scored

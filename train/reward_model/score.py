@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.candidates import Candidates
@@ -47,8 +48,14 @@ class RewardScorer:
 
     def __init__(self, config: ScoreConfig) -> None:
         self._config = config
+        self._marks = read_marks(config.thinking_tags)
         self._tokenizer: PreTrainedTokenizerBase = load_tokenizer(config.reward_model)
         self._model: Any = None
+
+    def bare(self, row: Row) -> Row:
+        """The row with its answers' thoughts beside them."""
+        answers = tuple(candidate.without_thought(self._marks) for candidate in row.candidates)
+        return row._replace(candidates=answers)
 
     def encode(self, row: Row) -> list[tuple[Candidate, Answer]]:
         """The answers to a prompt as token ids."""
@@ -66,6 +73,7 @@ class RewardScorer:
 
     def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:
         """Scores of all answers to some prompts. Raises `PairwrightError`, naming the row, for NaN."""
+        rows = [self.bare(row) for row in rows]
         everything = [(place, pair) for place, row in enumerate(rows) for pair in self.encode(row)]
         fits = [e for e in everything if sum(map(len, e[1][1])) <= self.most_tokens]
         fits.sort(key=lambda e: -sum(map(len, e[1][1])))
@@ -140,6 +148,7 @@ class ScoreStage:
                 "rank": rank,
                 "scored": len(scored.ranked),
                 "too_long": scored.too_long,
+                "reasoning": candidate.reasoning,
             }
             for rank, (score, candidate) in enumerate(scored.ranked, start=1)
         ]
@@ -163,13 +172,13 @@ def score(config: ScoreConfig) -> Manifest | None:
     the reward model is none, and `PairwrightError` for scores that are not finite.
     """
     if by_verifier(config):
-        return run_stage(VerifierScoreStage(config), config, Candidates, run=config)
+        return run_stage(VerifierScoreStage(config), config, Candidates, run=config, budget=config)
     require_reward_model(find_model(config.reward_model), config.reward_model)
     if config.preview or config.dry_run:
         _look(config)
         return None
     models = {"reward": model_identity(config.reward_model)}
-    return run_stage(ScoreStage(config), config, Candidates, models, run=config)
+    return run_stage(ScoreStage(config), config, Candidates, models, run=config, budget=config)
 
 
 def _look(config: ScoreConfig) -> None:
@@ -180,7 +189,7 @@ def _look(config: ScoreConfig) -> None:
     scorer = RewardScorer(config)
     answers = tokens = 0
     for number, row in enumerate(rows):
-        found = scorer.encode(row)
+        found = scorer.encode(scorer.bare(row))
         if config.preview:
             for _, answer in found:
                 print(f"── {row.row_id}\n{printable(scorer.shown(answer))}")

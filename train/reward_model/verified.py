@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pairwright.engines.kinds import is_engine
+from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.plugins import is_there
@@ -23,6 +24,7 @@ class VerifierScoreStage:
 
     def __init__(self, config: ScoreConfig) -> None:
         self._config = config
+        self._marks = read_marks(config.thinking_tags)
         self._verifiers = Verifiers(config.reward_model, rating=True, allow_code=config.allow_code)
         self.roles: Mapping[str, str] = self._verifiers.roles
         self.templates: Mapping[str, str] = self._verifiers.templates
@@ -37,8 +39,9 @@ class VerifierScoreStage:
         """Score every answer, and rank them; those that no verifier scores are left out."""
         if not row.candidates:
             return Outcome(status="empty", reason="there is no answer to the prompt")
-        found = yield from self._verifiers.alone(row, [c.text for c in row.candidates])
-        scored = [(f.score, c) for f, c in zip(found, row.candidates, strict=True) if f.score is not None]
+        answers = [candidate.without_thought(self._marks) for candidate in row.candidates]
+        found = yield from self._verifiers.alone(row, [answer.text for answer in answers])
+        scored = [(f.score, a) for f, a in zip(found, answers, strict=True) if f.score is not None]
         if not scored:
             return Outcome(status="unscored", reason="no verifier applies to any answer")
         scored.sort(key=lambda pair: -pair[0])
@@ -50,6 +53,7 @@ class VerifierScoreStage:
                 "rank": rank,
                 "scored": len(scored),
                 "too_long": 0,
+                "reasoning": candidate.reasoning,
             }
             for rank, (score, candidate) in enumerate(scored, start=1)
         ]

@@ -288,8 +288,7 @@ class OpenAIClient:
 
     def _give_up(self, fault: Fault, attempts: Attempts) -> Completion:
         """The failure of one request, unless the fault is everybody's."""
-        unproven = self._last_answer == float("-inf")
-        if fault.action == "stop" or (fault.action == "stop_unproven" and unproven):
+        if fault.action == "stop" or (fault.action == "stop_unproven" and not self._scouts.answered):
             self._stop(fault.text)
         silence = time.monotonic() - self._last_reply
         if fault.code == UNREACHABLE and silence >= min(OUTAGE, self._deadline / 2):

@@ -15,7 +15,14 @@ from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.labels import LETTERS, draw_labels, draw_nonce, shuffled
 from judge.jury.protocol import Case
-from judge.jury.readout import label_doubt, read_choice, read_logprob, read_score, read_text
+from judge.jury.readout import (
+    label_doubt,
+    read_cautiously,
+    read_choice,
+    read_logprob,
+    read_score,
+    read_text,
+)
 from judge.jury.verdict import Vote, decide, opinion
 from judge.stage import JudgeStage
 from pairwright.records import Completion, Request, conversation
@@ -43,6 +50,14 @@ def test_a_label_that_is_not_reported_may_matter():
     assert label_doubt(tops(Q=0.3, The=0.1), LABELS) == pytest.approx(0.25)
     assert label_doubt(tops(Q=0.9, The=0.001), LABELS) < 0.01
     assert label_doubt(tops(Q=0.5, T=0.1), LABELS) == 0
+
+
+def test_a_label_that_few_tokens_leave_out_is_as_likely_as_it_can_be() -> None:
+    reading = read_cautiously(tops(Q=0.6, The=0.2, I=0.1), LABELS)
+    assert reading.label == "Q"
+    assert max(reading.probability, 1 - reading.probability) == pytest.approx(0.6 / 0.7)
+    certain = tops(Q=0.6, T=0.3, The=0.1)
+    assert read_cautiously(certain, LABELS) == read_logprob(certain, LABELS, 0)[0]
 
 
 def test_an_expected_score_lies_between_the_scores():

@@ -61,7 +61,7 @@ def test_every_misbehaviour_leaves_every_row_accounted_for(tmp_path: Path) -> No
 def test_a_server_that_comes_back_heals_what_failed(tmp_path: Path) -> None:
     prompts = [f"question {n}" for n in range(12)]
     with FaultServer(fault="500") as server:
-        settings = config(tmp_path, server.url, prompts, deadline=1.0)
+        settings = config(tmp_path, server.url, prompts, deadline=1.0, max_consecutive_failures=0)
         manifest = sample(settings)
         assert manifest is not None
         assert manifest.counts == {"failed": 24}

@@ -1,0 +1,71 @@
+"""Rows that end alike, one after the other: then it is not the rows, and the run stops before it costs."""
+
+from pairwright.records import BAD_ROW, EMPTY, FAILED, TRUNCATED, UNPARSED, Outcome
+
+_OF_THE_ROW = ("context_overflow",)
+"""Failures that speak of one row, however many there are."""
+_NO_ANSWER = (TRUNCATED, EMPTY)
+
+_JUDGED = (
+    "a judge that thinks first needs more --reasoning_tokens, or --protocol text; one that does not answer "
+    "in the form asked for needs another --protocol"
+)
+_ADVICE = {
+    ("revise", UNPARSED): "let the reviser write the revision alone (--reply bare), or use another one",
+    ("judge", UNPARSED): _JUDGED,
+    ("calibrate", UNPARSED): _JUDGED,
+    ("winrate", UNPARSED): _JUDGED,
+}
+_THOUGHTS = "the model spends its tokens on thoughts: allow more (--max_tokens)"
+_REFUSED = "the server refuses the requests: pairwright doctor ENGINE shows what it takes"
+
+
+class Streak:
+    """Counts rows that end alike without an answer.
+
+    A failure ends a streak of others; so does any row with an answer. Answers that could not be read
+    count only as long as no row was kept: a weak model may have a bad stretch.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kind = ""
+        self._count = 0
+        self._last: Outcome | None = None
+
+    def add(self, outcome: Outcome, kept: int) -> None:
+        """Count how a row ended; `kept` rows were by then."""
+        if outcome.status == BAD_ROW or self._ended:
+            return
+        kind = _kind(outcome) if outcome.status == FAILED or not kept else ""
+        self._count = self._count + 1 if kind and kind == self._kind else int(bool(kind))
+        self._kind, self._last = kind, outcome
+
+    def told(self, stage: str) -> str | None:
+        """What ended alike, and what to do; None as long as it is no streak."""
+        if not self._ended or self._last is None:
+            return None
+        said = f"{self._count} rows in a row ended alike, {self._last.status}: {self._last.reason}"
+        advice = _ADVICE.get((stage, self._last.status), "")
+        if self._last.status in _NO_ANSWER:
+            advice = _THOUGHTS
+        elif self._kind.startswith("http_4"):
+            advice = _REFUSED
+        return (
+            f"{said}{advice and '; '}{advice}. What was finished is kept: run the same command again when "
+            "that is mended, or with --max_consecutive_failures 0 to go on as it is"
+        )
+
+    @property
+    def _ended(self) -> bool:
+        return 0 < self._most <= self._count
+
+
+def _kind(outcome: Outcome) -> str:
+    """What rows that end alike share; empty for one that says nothing of the others."""
+    if outcome.status == FAILED:
+        code = outcome.reason.partition(":")[0]
+        return "" if code in _OF_THE_ROW else code
+    if outcome.status in _NO_ANSWER and outcome.columns.get("reasoning") is not None:
+        return f"{outcome.status} thoughts"
+    return UNPARSED if outcome.status == UNPARSED else ""
