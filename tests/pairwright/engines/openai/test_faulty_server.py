@@ -136,6 +136,6 @@ def test_a_server_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
 def test_no_number_that_is_not_finite_reaches_a_row(tmp_path: Path) -> None:
     prompts = [f"[[fault:{way}]]" for way in BODIES]
     with FaultServer() as server:
-        sample(config(tmp_path, server.url, prompts))
+        sample(config(tmp_path, server.url, prompts, max_consecutive_failures=0))
     for row in rows_of(tmp_path / "run"):
         assert all(math.isfinite(v) for v in row.values() if isinstance(v, float))
