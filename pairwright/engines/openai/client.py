@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn
 
 import httpx
 
@@ -28,7 +28,7 @@ from pairwright.engines.openai.faults import (
 )
 from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
-from pairwright.engines.openai.scouts import Scouts, form_of
+from pairwright.engines.openai.scouts import Scouts
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.errors import PairwrightError
@@ -48,10 +48,6 @@ _CONNECT_SECONDS = 10.0
 _MODELS_BYTES = 2**20
 """Most of a list of models that is read."""
 _AGAIN = "finished work is kept; run the same command again"
-
-
-Asked: TypeAlias = Mapping[str, Any]
-"""The body of a request."""
 
 
 class Refusal(NamedTuple):
@@ -158,17 +154,13 @@ class OpenAIClient:
 
     async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask until there is a completion or no further attempt makes sense."""
-        form = form_of(self.manner.body(job))
-        async with self._scouts.turn(form) as taken:
+        async with self._scouts.turn(self.manner.body(job)) as heard:
             while True:
                 outcome = await self._attempt(job, attempts)
+                heard(outcome)
                 if isinstance(outcome, Completion):
-                    taken()
-                    self._scouts.answered.add(form)
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                     return outcome
-                if outcome.action == "retry" and outcome.code != INVALID:
-                    taken()
                 told = job.request.role == PROBE and outcome.code in (INVALID, "http_500")
                 enough = told and not outcome.overload
                 wait = None if enough else attempts.wait_after(outcome, time.monotonic())
@@ -251,17 +243,17 @@ class OpenAIClient:
                     self._give_up_field(job, sent, outcome)
                 return outcome.fault
 
-    def _give_up_field(self, job: Job, sent: Asked, refusal: Refusal) -> None:
+    def _give_up_field(self, job: Job, sent: Mapping[str, Any], refusal: Refusal) -> None:
         """Stop where a request is refused for what no request can do without."""
         name = named_field(sent, refusal.body)
         if name is not None:
-            answered = form_of(self.manner.body(job)) in self._scouts.answered
+            answered = self._scouts.have_answered(self.manner.body(job))
             useless = self.manner.refused(name, ever_answered=answered)
             if useless is not None:
                 why = printable(self.access.redact(str(refusal.fault)))
                 self._stop(f"{useless.why} ({why})")
 
-    async def _send(self, said: Asked, request: Request) -> Completion | Fault | Refusal:
+    async def _send(self, said: Mapping[str, Any], request: Request) -> Completion | Fault | Refusal:
         try:
             payload = json.dumps(said).encode()
             async with self._http.stream("POST", self.access.chat, content=payload) as reply:
@@ -288,7 +280,7 @@ class OpenAIClient:
 
     def _give_up(self, fault: Fault, attempts: Attempts) -> Completion:
         """The failure of one request, unless the fault is everybody's."""
-        if fault.action == "stop" or (fault.action == "stop_unproven" and not self._scouts.answered):
+        if fault.action == "stop" or (fault.action == "stop_unproven" and not self._scouts.answers):
             self._stop(fault.text)
         silence = time.monotonic() - self._last_reply
         if fault.code == UNREACHABLE and silence >= min(OUTAGE, self._deadline / 2):

@@ -5,6 +5,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
+from pairwright.engines.openai.faults import INVALID
+from pairwright.engines.openai.retry import Fault
+from pairwright.records import Completion
+
 HELD = 10.0
 """Seconds that requests wait for the one ahead. A refusal comes sooner; an answer may take its time."""
 _OF_THE_ROW = ("messages", "seed")
@@ -30,31 +34,45 @@ class Scouts:
     """
 
     def __init__(self) -> None:
+        self.answers: set[Form] = set()
+        """The forms of requests that were answered."""
         self._taken: set[Form] = set()
-        self.answered: set[Form] = set()
-        """Those that were answered."""
         self._ahead: dict[Form, asyncio.Event] = {}
 
+    def have_answered(self, body: Mapping[str, Any]) -> bool:
+        """Whether a request of this form was ever answered."""
+        return form_of(body) in self.answers
+
     @asynccontextmanager
-    async def turn(self, form: Form) -> AsyncIterator[Callable[[], None]]:
+    async def turn(self, body: Mapping[str, Any]) -> AsyncIterator[Callable[[Completion | Fault], None]]:
         """Wait while another request of this form is ahead.
 
-        Yields what to call as soon as the server shows that it takes the form, or is merely busy.
+        Yields what is to be told how every attempt ended.
         """
+        form = form_of(body)
         while form not in self._taken and form in self._ahead:
             await self._ahead[form].wait()
-        if form in self._taken:
-            yield lambda: None
-            return
-        back = self._ahead[form] = asyncio.Event()
+        back = asyncio.Event()
 
         def taken() -> None:
             self._taken.add(form)
             back.set()
 
+        def heard(outcome: Completion | Fault) -> None:
+            """Let the others go once the server has answered, or is merely busy."""
+            if isinstance(outcome, Completion):
+                self.answers.add(form)
+                taken()
+            elif outcome.action == "retry" and outcome.code != INVALID:
+                taken()
+
+        if form in self._taken:
+            yield heard
+            return
+        self._ahead[form] = back
         patience = asyncio.get_running_loop().call_later(HELD, taken)
         try:
-            yield taken
+            yield heard
         finally:
             patience.cancel()
             del self._ahead[form]
