@@ -14,6 +14,7 @@ from judge.jury.verdict import Decision
 from judge.ranking import Match, Ranking, rank
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
+from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import pair_columns
 from pairwright.records import KEPT, Outcome
@@ -58,7 +59,7 @@ class JudgeStage:
         meter = Meter("judge")
         sampled = yield from meter.counting(self._sampled.answer(row))
         source = self._source(row)
-        given = (candidate.without_thought(self._marks) for candidate in row.candidates)
+        given = (without_thought(candidate, self._marks) for candidate in row.candidates)
         whole, faults = without_repeating((*given, *sampled.answers))
         found = distinct(whole)
         if len(found) < 2:

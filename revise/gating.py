@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
-from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.candidates import Candidates, without_thought
 from pairwright.inputs.columns import Columns, listed
 from pairwright.inputs.rows import Candidate, Input, Parsed, Row
 from pairwright.inputs.source import Record
@@ -104,7 +104,7 @@ class GateStage:
         return outcome.model_copy(update={"columns": there})
 
     def _gated(self, row: Row) -> Work:
-        chosen, rejected = (candidate.without_thought(self._marks) for candidate in row.candidates)
+        chosen, rejected = (without_thought(candidate, self._marks) for candidate in row.candidates)
         empty = next((side.column for side in (chosen, rejected) if not side.text.strip()), None)
         if empty is not None:
             columns = sides(chosen, rejected) | {"source": SOURCE}

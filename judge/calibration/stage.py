@@ -10,6 +10,7 @@ from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, Vote, side
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
+from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.pairs.columns import sides
 from pairwright.records import IDENTICAL, KEPT, TIE, UNPARSED, Outcome
@@ -59,7 +60,7 @@ class CalibrateStage:
         pair = labelled(row, row.row_id)
         if pair is None:
             return Outcome(status=TIE, reason="the label says that neither is better")
-        chosen, rejected = (answer.without_thought(self._marks) for answer in pair)
+        chosen, rejected = (without_thought(answer, self._marks) for answer in pair)
         meter = Meter("judge")
         if same(chosen.text, rejected.text):
             reason = f"both answers are the same{aside(chosen.text, rejected.text)}"

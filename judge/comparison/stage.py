@@ -11,6 +11,7 @@ from judge.jury.protocol import Case
 from judge.jury.verdict import Decision, side
 from pairwright.engines.thoughts import KNOWN, Marks
 from pairwright.errors import UsageError
+from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
 from pairwright.schema import COMPARED
@@ -81,7 +82,7 @@ class WinrateStage:
 
     def _answers(self, row: Row) -> Asking[dict[str, Candidate]]:
         found: dict[str, Candidate] = {
-            c.column: c.without_thought(self._marks) for c in row.candidates if c.column
+            c.column: without_thought(c, self._marks) for c in row.candidates if c.column
         }
         asked = [s for s in self._sides if s.engine]
         if not asked or any(not s.engine and s.name not in found for s in self._sides):

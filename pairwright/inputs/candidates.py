@@ -1,9 +1,10 @@
 """Inputs in which a row of work is a prompt with all the answers to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
+from pairwright.engines.thoughts import Marks, part
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import LISTS, Columns, sibling_columns
 from pairwright.inputs.groups import Groups, Member, Spill
@@ -118,6 +119,12 @@ class Candidates(Input):
                 met.add(key)
             members = (m for m in spill.members(first) if m.key == key and m.text is not None)
             yield row._replace(candidates=tuple(Candidate(m.text or "", m.model) for m in members))
+
+
+def without_thought(candidate: Candidate, marks: Sequence[Marks]) -> Candidate:
+    """The candidate with its thought, if its text begins with one, beside its answer."""
+    found = part(candidate.text, marks)
+    return candidate._replace(text=found.answer, reasoning=candidate.reasoning or found.thought)
 
 
 def _group_of(row: Parsed) -> object:

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from pairwright.engines.thoughts import Marks, part
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
 from pairwright.inputs.carried import CarriedTypes
@@ -36,11 +35,6 @@ class Candidate(NamedTuple):
     """The column it stands in, where answers stand side by side."""
     reasoning: str | None = None
     """What its model thought before it."""
-
-    def without_thought(self, marks: Sequence[Marks]) -> "Candidate":
-        """The same with its thought, if its text begins with one, beside its answer."""
-        found = part(self.text, marks)
-        return self._replace(text=found.answer, reasoning=self.reasoning or found.thought)
 
 
 class Row(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import Manifest
-from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.candidates import Candidates, without_thought
 from pairwright.inputs.rows import Candidate, Input, Row
 from pairwright.models.chat import encode_answer
 from pairwright.models.loading import load_for_scoring, load_tokenizer, require_reward_model
@@ -54,7 +54,7 @@ class RewardScorer:
 
     def bare(self, row: Row) -> Row:
         """The row with its answers' thoughts beside them."""
-        answers = tuple(candidate.without_thought(self._marks) for candidate in row.candidates)
+        answers = tuple(without_thought(candidate, self._marks) for candidate in row.candidates)
         return row._replace(candidates=answers)
 
     def encode(self, row: Row) -> list[tuple[Candidate, Answer]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pairwright.engines.kinds import is_engine
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
+from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.rows import Input, Row
 from pairwright.plugins import is_there
 from pairwright.records import KEPT, Outcome
@@ -39,7 +40,7 @@ class VerifierScoreStage:
         """Score every answer, and rank them; those that no verifier scores are left out."""
         if not row.candidates:
             return Outcome(status="empty", reason="there is no answer to the prompt")
-        answers = [candidate.without_thought(self._marks) for candidate in row.candidates]
+        answers = [without_thought(candidate, self._marks) for candidate in row.candidates]
         found = yield from self._verifiers.alone(row, [answer.text for answer in answers])
         scored = [(f.score, a) for f, a in zip(found, answers, strict=True) if f.score is not None]
         if not scored:
