@@ -51,11 +51,18 @@ class AdapterConfig(Config):
     """LoRA updates are scaled by alpha / r."""
     lora_target_modules: tuple[str, ...] = ()
     """Layers that get an adapter, by name ending; all linear layers when empty."""
+    use_rslora: bool = Field(default=False, json_schema_extra=ADDED)
+    """Scale updates by alpha / sqrt(r) instead (rsLoRA: Kalajdzievski 2023), for high ranks."""
+    use_dora: bool = Field(default=False, json_schema_extra=ADDED)
+    """Train the length of each weight vector apart from its direction (DoRA: Liu et al. 2024)."""
     load_in_4bit: bool = False
     """Keep the weights under the adapters in four bits (QLoRA: NF4, scales quantized too)."""
 
     @model_validator(mode="after")
     def _refuse_to_train_four_bits(self) -> "AdapterConfig":
+        for name in ("use_rslora", "use_dora"):
+            if getattr(self, name) and not self.lora_r:
+                raise UsageError(f"--{name} is of adapters: give --lora_r 16 too")
         if self.load_in_4bit and not self.lora_r:
             raise UsageError("--load_in_4bit leaves nothing to train: give --lora_r 16 for adapters on top")
         return self

@@ -234,6 +234,8 @@ def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
         lora_dropout=0.0,
+        use_rslora=config.use_rslora,
+        use_dora=config.use_dora,
         target_modules=list(config.lora_target_modules) or "all-linear",
         exclude_modules=without_towers(model),
         task_type=task_type,

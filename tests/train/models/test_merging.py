@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tiny_model import TinyRun, save_tiny_model
 from transformers import AutoModelForCausalLM
 
+from pairwright.errors import UsageError
 from train.models.language import load_base
 from train.training import train
 
@@ -81,3 +82,14 @@ def test_tied_embeddings_that_no_adapter_touches_stay_one(tiny: TinyRun):
     assert "lm_head.weight" not in load_file(merged / "model.safetensors")
     expected = logits(AutoPeftModelForCausalLM.from_pretrained(apart))
     assert torch.allclose(logits(AutoModelForCausalLM.from_pretrained(merged)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["use_rslora", "use_dora"])
+def test_other_kinds_of_adapters_merge_to_what_peft_computes(tiny: TinyRun, kind: str):
+    apart, merged = apart_and_merged(tiny, kind, **{kind: True})
+    adapted = AutoPeftModelForCausalLM.from_pretrained(apart)
+    assert getattr(adapted.peft_config["default"], kind)
+    found = logits(AutoModelForCausalLM.from_pretrained(merged))
+    assert torch.allclose(found, logits(adapted), atol=1e-4)
+    with pytest.raises(UsageError, match=f"--{kind} is of adapters"):
+        tiny.config(f"{kind}alone", lora_r=0, **{kind: True})
