@@ -31,9 +31,11 @@ def first_line(path: Path) -> str:
 
 
 def in_readme() -> str:
-    """The README's list: a line for every room."""
+    """The README's list: a line for every room, but for those inside rooms of a room."""
     lines = []
     for room in rooms():
+        if len(room.relative_to(ROOT).parts) > 2:
+            continue
         name = f"{room.relative_to(ROOT)}/"
         top, _, below = name.partition("/")
         shown = f"  {below}" if below else f"{top}/"
