@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours from the page, drawn by matplotlib.
+"""Charts, drawn by matplotlib: SVG that takes its colours from the page, and pictures of several panels.
 
 A chart is drawn in placeholder colours, which then become the page's variables, so that it follows
 the page from light to dark. It holds no script, no style attribute and no date.
@@ -120,6 +120,38 @@ def thinned(
     return [steps[min(i + size, len(steps)) - 1] for i in starts], [
         sum(found) / len(found) if found else None for found in means
     ]
+
+
+@contextmanager
+def picture(
+    path: Path, size: tuple[float, float], rows: int, columns: int, **margins: float
+) -> Iterator[list["Axes"]]:
+    """Give panels to draw on, row by row; when the block ends, they are a PNG at `path`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    FigureCanvasAgg(figure)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    figure.subplots_adjust(**margins)
+    yield panels
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={"Software": ""})
+
+
+@contextmanager
+def picture_of_rounds(
+    path: Path, rounds: Sequence[int], *, left: float, wspace: float
+) -> Iterator[list["Axes"]]:
+    """Give the four panels of a picture whose axes are rounds; lines with labels get a legend."""
+    room = {"left": left, "right": 0.98, "bottom": 0.08, "top": 0.95, "hspace": 0.35, "wspace": wspace}
+    with picture(path, (10, 6), 2, 2, **room) as panels:
+        yield panels
+        for axes in panels:
+            axes.set_xlabel("round")
+            axes.set_xticks(rounds)
+            if axes.get_legend_handles_labels()[1]:
+                axes.legend(frameon=False, fontsize=7)
 
 
 @contextmanager

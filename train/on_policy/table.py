@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from pairwright.reports.charts import picture_of_rounds
 from train.rounds import table as round_table
 from train.rounds.table import Measures, write_markdown, write_rows
 
@@ -28,8 +26,6 @@ _COLUMNS = {
     "logratios/rejected": ("reject", "{:+.2f}"),
     "logratios/chosen_rose": ("rose", "{:.0%}"),
 }
-_SIZE = (10, 6)
-"""Inches."""
 
 
 def write_table(folder: Path, rows: Sequence[Measures]) -> None:
@@ -61,35 +57,27 @@ def _intervals(row: Measures) -> dict[str, str]:
 
 def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
     """Win rate with its interval, kept pairs and contradictions, length, log-ratios; round by round."""
-    figure = Figure(figsize=_SIZE)
-    FigureCanvasAgg(figure)
-    ((wins, shares), (length, ratios)) = figure.subplots(2, 2)
-    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.08, top=0.95, hspace=0.35, wspace=0.18)
-    for name, label in (("win_rate", "win rate against the start"), ("pass_rate", "pass rate")):
-        rated = [row for row in rows if row.get(name) is not None]
-        below = [row[name] - row[f"{name}_low"] for row in rated]
-        above = [row[f"{name}_high"] - row[name] for row in rated]
-        if rated:
-            places, values = [row["round"] for row in rated], [row[name] for row in rated]
-            wins.errorbar(places, values, yerr=[below, above], marker="o", capsize=3, label=label)
-    wins.axhline(0.5, color="grey", linewidth=0.8)
-    wins.set_title("held-out prompts, 95 %", fontsize=9)
-    panels = {
-        shares: ("kept_share", "contradictions"),
-        length: ("words",),
-        ratios: ("logratios/chosen", "logratios/rejected"),
-    }
-    for axes, names in panels.items():
-        for name in names:
-            known = [row for row in rows if row.get(name) is not None]
-            axes.plot([r["round"] for r in known], [r[name] for r in known], marker="o", label=name)
-    shares.set_title("pairs kept; verdicts that contradict themselves", fontsize=9)
-    length.set_title("words an answer", fontsize=9)
-    ratios.set_title("log-ratios on held-out pairs, nats", fontsize=9)
-    for axes in (wins, shares, length, ratios):
-        axes.set_xlabel("round")
-        axes.set_xticks([row["round"] for row in rows])
-    for axes in (wins, shares, ratios):
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=7)
-    figure.savefig(path, dpi=110, metadata={"Software": ""})
+    with picture_of_rounds(path, [row["round"] for row in rows], left=0.07, wspace=0.18) as panels:
+        wins, shares, length, ratios = panels
+        for name, label in (("win_rate", "win rate against the start"), ("pass_rate", "pass rate")):
+            rated = [row for row in rows if row.get(name) is not None]
+            below = [row[name] - row[f"{name}_low"] for row in rated]
+            above = [row[f"{name}_high"] - row[name] for row in rated]
+            if rated:
+                places, values = [row["round"] for row in rated], [row[name] for row in rated]
+                wins.errorbar(places, values, yerr=[below, above], marker="o", capsize=3, label=label)
+        wins.axhline(0.5, color="grey", linewidth=0.8)
+        wins.set_title("held-out prompts, 95 %", fontsize=9)
+        shown = {
+            shares: ("kept_share", "contradictions"),
+            length: ("words",),
+            ratios: ("logratios/chosen", "logratios/rejected"),
+        }
+        for axes, names in shown.items():
+            for name in names:
+                known = [row for row in rows if row.get(name) is not None]
+                key = name if len(names) > 1 else None
+                axes.plot([r["round"] for r in known], [r[name] for r in known], marker="o", label=key)
+        shares.set_title("pairs kept; verdicts that contradict themselves", fontsize=9)
+        length.set_title("words an answer", fontsize=9)
+        ratios.set_title("log-ratios on held-out pairs, nats", fontsize=9)
