@@ -33,6 +33,8 @@ class EnginePool:
         self._options = options
         urls = [spec.partition("@")[2] for spec in self._roles.values() if spec.startswith("openai:")]
         self._keys = key_variables(urls, options.api_key_env) if urls else {}
+        self.found_keys = {} if options.api_key_env else self._keys
+        """Variables of keys by host, where nobody said which."""
         self._open: dict[tuple[str, str], Engine] = {}
         self._begun = False
         self.marks = read_marks(options.thinking_tags)

@@ -68,13 +68,14 @@ def export(config: ExportConfig) -> None:
     pairs = _records(config) if config.to == "jsonl" else _pairs(config)
     with _aside(config.out / chosen.file) as temporary:
         written = _write(pairs, chosen, _SCHEMAS.get(config.to), temporary, left_out)
-    if not written:
-        raise PairwrightError(f"{config.run}: nothing to write for {config.to}: {_said(left_out)}")
+        if not written:
+            raise PairwrightError(f"{config.run}: nothing to write for {config.to}: {_said(left_out)}")
+        record = {"from": config.run, "to": config.to, "rows": written, "left_out": left_out}
+        # before any other file, so that the folder of an export that was killed is known as one
+        write_durably(config.out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
     for name, text in chosen.beside.items():
         write_durably(config.out / name, text.encode())
     write_durably(config.out / CARD, _card(config, chosen, written).encode())
-    record = {"from": config.run, "to": config.to, "rows": written, "left_out": left_out}
-    write_durably(config.out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
     console = Console()
     console.print(Text(f"{config.out / chosen.file}: {written:,} rows for {config.to}"))
     if left_out:

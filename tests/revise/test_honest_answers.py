@@ -157,7 +157,7 @@ def test_what_a_reason_quotes_is_short_and_one_line() -> None:
 )
 def test_hostile_repetition_takes_no_time(piece: str) -> None:
     text = Revision("Lyon.", piece * (100_000 // len(piece)), measure("a", "b", original="b"))
-    started = time.perf_counter()
+    started = time.process_time()
     meta_talk(text, ANY)
     refused(text, ANY)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -190,7 +190,7 @@ def test_white_space_is_the_revisions_but_for_a_line_break_at_a_marker(reply: st
 )  # fmt: skip
 def test_hostile_repetition_takes_no_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     parse_revision(text)
     parse_revision(FORM.format(text))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -20,6 +20,7 @@ from judge.comparison.command import load_winrate
 from judge.comparison.config import WinrateConfig
 from judge.evaluation.config import EvaluateConfig
 from judge.jury.jury import Jury
+from pairwright.engines.openai.keys import refuse_shared
 from pairwright.engines.pool import EnginePool
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.shards import read_tables
@@ -174,8 +175,10 @@ def _identity(config: GameConfig) -> dict[str, Any]:
     judges = {} if config.winrate.judge is None else Jury(config.winrate).roles
     with EnginePool(judges, config.winrate) as engines:
         asked = {f"win {role} model": identity for role, identity in engines.identities.items()}
+        keys = [engines.found_keys]
     with EnginePool({"policy": engine_of(config.sample.policy, config.model)}, config.sample) as engines:
         asked |= {"policy model": engines.identities["policy"]}
+        refuse_shared([*keys, engines.found_keys])
     return {
         **config.identity,
         **verifiers_of(config),

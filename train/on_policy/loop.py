@@ -20,6 +20,7 @@ from judge.evaluation.config import EvaluateConfig
 from judge.jury.jury import Jury
 from judge.stage import JudgeStage
 from pairwright.engines import EngineOptions
+from pairwright.engines.openai.keys import refuse_shared
 from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
@@ -95,9 +96,12 @@ def _models(config: LoopConfig) -> dict[str, str]:
         win = Jury(config.winrate).roles
         asked.append(({f"win {role}": spec for role, spec in win.items()}, config.winrate))
     found: dict[str, str] = {}
+    keys = []
     for roles, options in asked:
         with EnginePool(roles, options) as engines:
+            keys.append(engines.found_keys)
             found |= {f"{role} model": identity for role, identity in engines.identities.items()}
+    refuse_shared(keys)
     return found
 
 

@@ -51,6 +51,25 @@ def key_variables(
     return {host: NO_KEY if name is None else name for host, name in found.items()}
 
 
+def refuse_shared(keys: Iterable[Mapping[str, str]]) -> None:
+    """Raise `UsageError` where steps of one command give a key for the one server to several.
+
+    `keys` are those that each step found by itself, by host.
+    """
+    hosts: dict[str, list[str]] = {}
+    for found in keys:
+        for host, name in found.items():
+            if name in GENERAL and host not in hosts.setdefault(name, []):
+                hosts[name].append(host)
+    for name, several in hosts.items():
+        if len(several) > 1:
+            raise UsageError(
+                f"{name} is the key of one server, and the steps ask {len(several)} "
+                f"({', '.join(several)}); say in each section whose key it is, such as "
+                f"--sample.api_key_env {several[0]}=VARIABLE (- for none)"
+            )
+
+
 def host_of(url: str) -> str:
     """Host and port of a server, lower case, as people write them."""
     return urlsplit(url).netloc.lower()

@@ -12,6 +12,7 @@ from in_process import run
 from runs_on_disk import revise_config, write_jsonl
 from tiny_model import save_tiny_model
 
+from pairwright.folders.durable import TEMPORARY
 from pairwright.folders.shards import read_tables
 from revise import revise
 
@@ -168,6 +169,20 @@ def test_a_second_export_replaces_the_first(pairs, tmp_path, capfd):
     assert len(exported(capfd, pairs, "trl", tmp_path / "out")) == 25
     source = write_jsonl(tmp_path / "pairs.jsonl", [ROW])
     assert len(exported(capfd, source, "trl", tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize("before", ["train.parquet", "README.md", "export.json"])
+def test_an_export_that_was_killed_is_done_anew(pairs, tmp_path, capfd, before):
+    """Killed before that file: what lies there is known as an export's, and replaced."""
+    exported(capfd, pairs, "trl", tmp_path / "out")
+    written = ["data/train.parquet", "README.md"]
+    for name in {"train.parquet": written, "README.md": written[1:], "export.json": written}[before]:
+        (tmp_path / "out" / name).unlink()
+    if before == "export.json":
+        (tmp_path / "out" / "export.json").unlink()
+        (tmp_path / "out" / "data" / f"{TEMPORARY}train.parquet").write_bytes(b"half")
+    assert len(exported(capfd, pairs, "trl", tmp_path / "out")) == 25
+    assert (tmp_path / "out" / "README.md").exists()
 
 
 def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd):

@@ -7,7 +7,7 @@ import pytest
 from faultserver import FaultServer
 from runs_on_disk import rows_of, write_jsonl
 
-from pairwright.engines.openai.keys import NO_KEY, key_variables, normalised
+from pairwright.engines.openai.keys import NO_KEY, key_variables, normalised, refuse_shared
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.stages.sample import SampleConfig, sample
@@ -43,6 +43,21 @@ def test_several_servers_want_to_be_told_whose_key_it_is() -> None:
         key_variables([A, B], "MINE", {})
     named = key_variables([A, B], "a.example:8000=-, B.example=MINE", key)
     assert named == {"a.example:8000": NO_KEY, "b.example": "MINE"}
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "PAIRWRIGHT_API_KEY"])
+def test_steps_that_ask_one_server_each_do_not_share_the_key_of_one(name: str) -> None:
+    """A loop whose policy and judge stand at two servers asks one at a time."""
+    steps = [key_variables([url], "", {name: "x"}) for url in (A, B)]
+    with pytest.raises(
+        UsageError, match=rf"{name} is the key of one server, .*a\.example:8000, b\.example"
+    ):
+        refuse_shared(steps)
+    refuse_shared([steps[0], steps[0], {}])
+    refuse_shared([key_variables([url], "", {}) for url in (A, B)])
+    own = [key_variables([url], "", {"OPENAI_API_KEY": "x"}) for url in (A, "https://api.openai.com/v1")]
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is the key of one server"):
+        refuse_shared(own)
 
 
 def test_an_address_is_one_however_it_is_written() -> None:
