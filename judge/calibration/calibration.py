@@ -1,5 +1,8 @@
 """`calibration.json`: what was measured of a judge, and whether that is enough to let it work."""
 
+import json
+import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,10 @@ from pairwright.figures.intervals import Rate, share, wilson
 from pairwright.figures.verdicts import CONFIDENCE_BINS, added_up, calibration_error, verdict_expressions
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
+from pairwright.folders.manifest import MANIFEST, load_manifest
 from pairwright.records import FAILED, KEPT, Record, content_hash
+
+log = logging.getLogger(__name__)
 
 CALIBRATION = "calibration.json"
 
@@ -219,14 +225,29 @@ def require_calibrated(
         )
 
 
+def _is_the_same(folder: Path, old: str | None, new: str | None, options: EngineOptions) -> bool:
+    """Whether `old` is a server's model as earlier versions named it, and `new` the same with its server.
+
+    Where the run's settings name the server, they must name that one.
+    """
+    if not (old and new and old.startswith("openai:") and new.startswith(f"{old}@http")):
+        return False
+    if not (folder / MANIFEST).exists():
+        return True
+    specs = re.findall(rf"{re.escape(old)}@[^\s,\"\\]+", json.dumps(load_manifest(folder).config))
+    return not specs or new in {engine_identity(spec, options) for spec in specs}
+
+
 def calibration_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Calibration:
     """The calibration in a folder. Raises `UsageError` unless it is one of these judges."""
     found = load_calibration(folder)
     wanted = jury_identity(Jury(config), config, options)
     for name in {**wanted, **found.judges}:
-        if found.judges.get(name) != wanted.get(name):
+        old, new = found.judges.get(name), wanted.get(name)
+        if old != new and _is_the_same(folder, old, new, options):
+            log.warning("%s: says %s and not at which server; %s is taken for that judge", folder, old, new)
+        elif old != new:
             raise UsageError(
-                f"{folder}: is the calibration of another judge: {name} was {found.judges.get(name)!r} "
-                f"and is now {wanted.get(name)!r}"
+                f"{folder}: is the calibration of another judge: {name} was {old!r} and is now {new!r}"
             )
     return found

@@ -10,12 +10,13 @@ from runs_on_disk import rows_of, write_jsonl
 
 from judge.calibration.agreement import kappa, plain_verdict
 from judge.calibration.attacks import drawn_attacks, load_attacks
-from judge.calibration.calibration import load_calibration
+from judge.calibration.calibration import calibration_of, jury_identity, load_calibration
 from judge.calibration.command import calibrate
 from judge.calibration.config import CalibrateConfig
 from judge.calibration.stage import CalibrateStage
 from judge.command import judge
 from judge.config import JudgeConfig
+from judge.jury.jury import Jury
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import share, wilson
@@ -234,3 +235,26 @@ def test_subsets_are_measured_apart(tmp_path, monkeypatch):
     assert found["short"].longest.value == 0
     with pytest.raises(UsageError, match=r"no column `subset` \(--by\); beside the pairs: `label`"):
         run_command([*command, "--by", "subset", "--out", "other"])
+
+
+def test_a_calibration_that_names_a_model_without_its_server_goes_on_unless_another_is_known(
+    tmp_path, caplog
+):
+    labelled(tmp_path, 60)
+    run(tmp_path, settings(tmp_path), choosing(prefers_first))
+    folder = tmp_path / "run"
+    config = settings(tmp_path, judge="openai:m@http://localhost:8000/v1", protocol="text")
+    wanted = jury_identity(Jury(config), config, config)
+    record = json.loads((folder / "calibration.json").read_text())
+    record["judges"] = wanted | {"judge": "openai:m"}
+    (folder / "calibration.json").write_text(json.dumps(record))
+    assert calibration_of(config, config, folder).judges["judge"] == "openai:m"
+    assert "says openai:m and not at which server" in caplog.text
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["config"]["judge"] = "openai:m@http://elsewhere:8000/v1"
+    (folder / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match="calibration of another judge: judge was 'openai:m'"):
+        calibration_of(config, config, folder)
+    manifest["config"]["judge"] = config.judge
+    (folder / "run.json").write_text(json.dumps(manifest))
+    calibration_of(config, config, folder)
