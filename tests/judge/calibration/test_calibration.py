@@ -20,6 +20,7 @@ from judge.jury.jury import Jury
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import share, wilson
+from pairwright.folders.manifest import load_manifest
 
 PAIRS = 300
 CLEAN = re.compile(r"The wrong answer to \d+\.( Yes\.)*")
@@ -250,11 +251,11 @@ def test_a_calibration_that_names_a_model_without_its_server_goes_on_unless_anot
     (folder / "calibration.json").write_text(json.dumps(record))
     assert calibration_of(config, config, folder).judges["judge"] == "openai:m"
     assert "says openai:m and not at which server" in caplog.text
-    manifest = json.loads((folder / "run.json").read_text())
-    manifest["config"]["judge"] = "openai:m@http://elsewhere:8000/v1"
-    (folder / "run.json").write_text(json.dumps(manifest))
+    manifest = load_manifest(folder)
+    elsewhere = {**manifest.config, "judge": "openai:m@http://elsewhere:8000/v1"}
+    manifest.model_copy(update={"config": elsewhere}).save(folder)
     with pytest.raises(UsageError, match="calibration of another judge: judge was 'openai:m'"):
         calibration_of(config, config, folder)
-    manifest["config"]["judge"] = config.judge
-    (folder / "run.json").write_text(json.dumps(manifest))
+    here = {**manifest.config, "judge": config.judge}
+    manifest.model_copy(update={"config": here}).save(folder)
     calibration_of(config, config, folder)
