@@ -24,10 +24,10 @@ from lawful import accounted_for, content_of, messages_of, said, same, whole
 from tiny_model import tiny_tokenizer
 
 from pairwright.engines import kinds
+from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.inputs.pairs import read_pairs
 from pairwright.models.chat import encode_prompt
-from pairwright.records import Message
 from pairwright.versions import versions
 from train.data.pairs import encode_pairs
 
@@ -59,14 +59,12 @@ def sampled(number: int, folder: Path) -> None:
     assert shown == Counter({tuple(p): 2 * n for p, n in Counter(map(tuple, found.prompts)).items()})
     assert Counter(tuple(messages_of(row)) for row in rows) == shown
     tokenizer = tiny_tokenizer()
-    for job, _ in recorded.LOG:
-        prompt = [Message(role=m.role, content=m.content) for m in job.request.messages]
-        pair = {"prompt": [m.model_dump() for m in prompt], "chosen": "a b", "rejected": "b a"}
-        path = folder / "one.jsonl"
-        path.write_text(json.dumps(pair))
-        kept, _ = encode_pairs(read_pairs([str(path)]), tokenizer, 100_000)
-        assert kept[0].prompt_tokens.tolist() == encode_prompt(tokenizer, job.request.messages)
-        break
+    request = recorded.LOG[0][0].request
+    prompt = [m.model_dump() for m in request.messages]
+    pair = {"prompt": prompt, "chosen": "a b", "rejected": "b a"}
+    (folder / "one.jsonl").write_text(json.dumps(pair))
+    kept, _ = encode_pairs(read_pairs([f"{folder}/one.jsonl"]), tokenizer, 100_000)
+    assert kept[0].prompt_tokens.tolist() == encode_prompt(tokenizer, request.messages)
     same(rows, folder, found, argv, number)
 
 
@@ -112,6 +110,7 @@ def judged(number: int, folder: Path) -> None:
         assert messages_of(row) in found.prompts
         if said(row, "chosen") is not None:
             assert frozenset((said(row, "chosen"), said(row, "rejected"))) in sides
+    same(rows, folder, found, argv, number // 6)
 
 
 def grouped(number: int, folder: Path) -> None:
@@ -202,6 +201,9 @@ def chained(number: int, folder: Path) -> None:
         (tuple(messages_of(r)), said(r, "completion")) for r in answers
     )
     kept = [row for row in rows if "status" not in row]
+    if len(kept) < len(rows):
+        with pytest.raises(UsageError, match="rows that a run did not keep"):
+            list(read_pairs([str(folder / "run/dropped")]))
     if not kept:
         return
     pairs = list(read_pairs([str(folder / "run")]))
