@@ -154,7 +154,7 @@ class Manner:
         if self._asked.thinking == "on":
             return Useless(f"is to think, and leaves no log-probabilities of an answer then; {_TEXT}")
         if quiet:
-            return Useless(f"thinks before it answers, and that cannot be switched off there; {_TEXT}")
+            return True  # whoever asks says what an answer without log-probabilities is good for
         if not self.quiet:
             self.quiet, self._thinks = True, None
             log.warning("%s: it thinks; that is switched off where log-probabilities are read", self._shown)

@@ -69,7 +69,6 @@ def refuses(body: Json) -> Json:
     [
         (thinks_always, {"thinking": "off"}, "thinks although --thinking is off"),
         (refuses, {"thinking": "off"}, "takes no `chat_template_kwargs`, by which thinking"),
-        (thinks_always, {}, "thinks before it answers, and that cannot be switched off .* --protocol text"),
         (refuses, {}, "thinks before it answers, and takes no .*--protocol text"),
         (thinks, {"thinking": "on"}, "is to think, and leaves no log-probabilities"),
     ],
@@ -83,6 +82,16 @@ def test_a_thought_where_none_can_be_ends_the_run_at_once(
             ask(engine, [job(f"q{i}", logprobs=2) for i in range(9)])
         engine.close()
     assert len(server.bodies) <= 2
+
+
+def test_a_thought_that_cannot_be_switched_off_leaves_the_answer_to_whoever_asks() -> None:
+    """`choice` and `score` read what was answered; only `logprob` needs the first token."""
+    with PlainServer(thinks_always) as server:
+        engine = openai_engine(server.url, max_concurrency=1)
+        found = ask(engine, [job(f"q{i}", logprobs=2) for i in range(3)])
+        engine.close()
+    assert [(c.failure, c.reasoning, c.top_logprobs) for c in found] == [(None, "well, ", ())] * 3
+    assert len(server.bodies) <= 3 + 2
 
 
 def test_thinking_is_switched_off_where_log_probabilities_are_read(
