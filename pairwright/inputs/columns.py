@@ -118,14 +118,24 @@ def _with_beside(found: Columns, names: Sequence[str], wanted: Columns) -> Colum
     """The columns, with those that belong to the prompt though they stand beside it."""
     taken = {*found.used, *found.within}
     free = [name for name in names if name not in taken and name not in (wanted.carry_only or ())]
-    system = wanted.system if wanted.system is not None else _first(SYSTEMS, free, but=())
+    system = wanted.system if wanted.system is not None else _spelt(SYSTEMS, free)
     return found._replace(
         system=system or None,
         added=tuple(name for name in _ADDED.get(found.prompt or "", ()) if name in free),
-        history=_first(HISTORIES, free, but=()),
-        unshown=tuple(name for name in UNSHOWN if name in free),
+        history=_spelt(HISTORIES, free),
+        unshown=tuple(found for name in UNSHOWN if (found := _spelt((name,), free))),
         carry_only=wanted.carry_only,
     )
+
+
+def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:
+    """The first of a convention's columns, in any spelling of it: `systemPrompt`, `System Prompt`."""
+    plain = {_plain(name): name for name in reversed(list(names))}
+    return next((n if n in names else plain[_plain(n)] for n in convention if _plain(n) in plain), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def columns_of(where: str, names: Sequence[str], wanted: Columns, own: frozenset[str] | None) -> Columns:

@@ -164,3 +164,17 @@ def test_a_margin_that_is_no_number_stops_only_those_who_read_margins(tmp_path: 
     assert row.margin is None
     with pytest.raises(UsageError, match="`margin` must be a number, and is 'wide'"):
         list(read_pairs([source], margins=True))
+
+
+@pytest.mark.parametrize("name", ["systemPrompt", "System", "system prompt", "system-message"])
+def test_a_system_column_is_shown_however_it_is_spelt(tmp_path: Path, name: str) -> None:
+    source = written(tmp_path, {"prompt": "Q?", name: "Be brief.", "chosen": "A.", "rejected": "B."})
+    [pair] = read_pairs([source])
+    assert [(m.role, m.content) for m in pair.prompt] == [("system", "Be brief."), ("user", "Q?")]
+
+
+@pytest.mark.parametrize("name", ["Tools", "toolCalls", "Functions", "Images"])
+def test_what_cannot_be_shown_is_refused_however_it_is_spelt(tmp_path: Path, name: str) -> None:
+    source = written(tmp_path, {"prompt": "Q?", name: [{"name": "f"}], "chosen": "A.", "rejected": "B."})
+    with pytest.raises(UsageError, match=f"`{name}` would be part of the prompt"):
+        list(read_pairs([source]))
