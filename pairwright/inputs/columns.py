@@ -123,7 +123,7 @@ def _with_beside(found: Columns, names: Sequence[str], wanted: Columns) -> Colum
         system=system or None,
         added=tuple(name for name in _ADDED.get(found.prompt or "", ()) if name in free),
         history=_spelt(HISTORIES, free),
-        unshown=tuple(found for name in UNSHOWN if (found := _spelt((name,), free))),
+        unshown=tuple(there for name in UNSHOWN if (there := _spelt((name,), free))),
         carry_only=wanted.carry_only,
     )
 
@@ -131,7 +131,12 @@ def _with_beside(found: Columns, names: Sequence[str], wanted: Columns) -> Colum
 def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:
     """The first of a convention's columns, in any spelling of it: `systemPrompt`, `System Prompt`."""
     plain = {_plain(name): name for name in reversed(list(names))}
-    return next((n if n in names else plain[_plain(n)] for n in convention if _plain(n) in plain), None)
+    for name in convention:
+        if name in names:
+            return name
+        if _plain(name) in plain:
+            return plain[_plain(name)]
+    return None
 
 
 def _plain(name: str) -> str:
