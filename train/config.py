@@ -1,4 +1,4 @@
-"""Settings of `pairwright train`. Free of torch, so that `--help` answers at once."""
+"""Settings of every training, of `train` and of `reward`. Free of torch: `--help` answers at once."""
 
 from typing import Any, ClassVar, Literal
 

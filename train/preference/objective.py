@@ -14,9 +14,9 @@ from pairwright.plugins import Wanted, load, takes
 from train.data.pairs import Pair
 from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs, answers_of
-from train.losses.on_policy import wpo_weight
 from train.losses.registry import LOSSES, PairLoss
 from train.losses.sft import SFT_REDUCTIONS
+from train.losses.wpo import wpo_weight
 from train.preference.config import TrainConfig
 
 

@@ -13,7 +13,7 @@ from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair
 from train.forward import layout, logprobs
 from train.forward.support import TreeSupport
-from train.losses.on_policy import wpo_weight
+from train.losses.wpo import wpo_weight
 from train.preference.objective import beside_reference, logprobs_of
 from train.preference.task import PreferenceTask
 from train.training import train
