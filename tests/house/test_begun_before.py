@@ -147,8 +147,9 @@ def test_a_training_goes_on_after_its_last_update(
     kept = own.finished("run/checkpoint-3/*", "refs/*/*")
     said = own.goes_on(capfd, CONTINUED["train"])
     abouts = [json.loads(path.read_text()) for path in own.folder.glob("refs/*/about.json")]
-    assert len(abouts) == 1, f"another reference than before: {abouts}"
-    assert own.finished("run/checkpoint-3/*", "refs/*/*") == kept, said
+    torches = {about["torch"] for about in abouts} | {torch.__version__}
+    assert len(abouts) == len(torches), f"another reference than before: {abouts}"
+    assert own.finished("run/checkpoint-3/*", "refs/*/*").items() >= kept.items(), said
     assert "update 4/4" in said
     assert "update 3/4" not in said
     own.ends_as_before()

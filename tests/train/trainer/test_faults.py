@@ -12,7 +12,6 @@ from tiny_model import (
 
 from pairwright.errors import PairwrightError
 from train.models.language import trained
-from train.preference import task as preference
 from train.preference.objective import PairSet
 from train.preference.task import PreferenceTask
 from train.training import train
@@ -29,23 +28,23 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, mo
     config = own.config(max_steps=6, save_steps=1, eval_share=0.0, loss="apo_zero", micro_batch_tokens=90)
     calls = []
 
-    def spoilt(model: Any, data: PairSet, indices: list[int]) -> Any:
-        logps = gradient_logprobs(model, data, indices)
+    def spoilt(task: PreferenceTask, policy: Any, data: PairSet, indices: list[int]) -> Any:
         calls.append(indices)
-        if len(calls) < 9:  # two are the check of the start, then two an update
-            return logps
-        if where == "logps":  # bounded losses hide it: apo_zero of minus infinity is 2
-            infinity = torch.tensor([-torch.inf] + [0.0] * (len(indices) - 1))
-            return logps._replace(policy_w=logps.policy_w + infinity)
-        with torch.no_grad():
-            next(iter(trained(model).values())).fill_(torch.nan)
-        return gradient_logprobs(model, data, indices)
+        if len(calls) < 7:  # two an update
+            return measure(task, policy, data, indices)
+        if where == "weights":
+            with torch.no_grad():
+                next(iter(trained(policy).values())).fill_(torch.nan)
+            return measure(task, policy, data, indices)
+        values = task.values(policy, task.answers([data.items[index] for index in indices]))
+        infinity = torch.tensor([-torch.inf] + [0.0] * (len(values) - 1))
+        return task.measured(values + infinity, data, indices)  # bounded losses hide it
 
-    gradient_logprobs = preference.pair_logprobs
-    monkeypatch.setattr(preference, "pair_logprobs", spoilt)
+    measure = PreferenceTask.measure
+    monkeypatch.setattr(PreferenceTask, "measure", spoilt)
     with pytest.raises(PairwrightError, match="not finite; the update was not made") as stopped:
         train(config)
-    rows = [f"row{i}" for i in (calls[8] if where == "weights" else calls[8][:1])]
+    rows = [f"row{i}" for i in (calls[6] if where == "weights" else calls[6][:1])]
     assert all(row in str(stopped.value) for row in rows)
     checkpoint = max((tmp_path / "out").glob("checkpoint-*"), key=lambda p: p.name)
     assert checkpoint.name == "checkpoint-3"
