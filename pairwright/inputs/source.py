@@ -1,5 +1,6 @@
 """A source of records: what every kind of input gives."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ CHUNK = 1000
 Record = Mapping[str, Any]
 
 
-class Source:
+class Source(ABC):
     """Records, in an order that never changes."""
 
     schema: pa.Schema | None = None
@@ -31,13 +32,13 @@ class Source:
                 raise record
             yield where, record
 
+    @abstractmethod
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
         """The same with what is wrong in the place of a record that cannot be read by itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sha256(self) -> str:
         """Hash of what is read."""
-        raise NotImplementedError
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

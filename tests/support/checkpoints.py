@@ -1,5 +1,6 @@
-"""Training folders put back to an earlier update."""
+"""Training folders: their content as a hash, and put back to an earlier update."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -23,3 +24,15 @@ def rewind_to(output: Path, update: int) -> None:
     for path in checkpoints(output):
         if int(path.name.rpartition("-")[2]) > update:
             shutil.rmtree(path)
+
+
+def folder_hash(folder: Path) -> str:
+    """Everything below a folder, the lock file apart."""
+    return folder_hash_of(folder, "**/*")
+
+
+def folder_hash_of(folder: Path, pattern: str) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.glob(pattern) if p.is_file() and p.name != ".lock"):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()

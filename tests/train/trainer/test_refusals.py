@@ -1,12 +1,11 @@
 """What cannot be trained on is a sentence, before anything is written."""
 
-import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from checkpoints import folder_hash
 from fake_hub import fake_hub
 from safetensors.torch import load_file, save_file
 from tiny_model import (
@@ -25,18 +24,6 @@ from train.training import train
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> TinyRun:
     return TinyRun(tmp_path_factory.mktemp("tiny"))
-
-
-def folder_hash(folder: Path) -> str:
-    """Everything below a folder, the lock file apart."""
-    return folder_hash_of(folder, "**/*")
-
-
-def folder_hash_of(folder: Path, pattern: str) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.glob(pattern) if p.is_file() and p.name != ".lock"):
-        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def test_a_finished_run_says_so_and_changes_nothing(tiny, capsys):

@@ -1,13 +1,12 @@
 """Settings: each is felt where it should be, or refused where it means nothing."""
 
-import hashlib
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from checkpoints import folder_hash, folder_hash_of
 from tiny_model import (
     TinyRun,
     read_metrics,
@@ -22,18 +21,6 @@ from train.training import train
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> TinyRun:
     return TinyRun(tmp_path_factory.mktemp("tiny"))
-
-
-def folder_hash(folder: Path) -> str:
-    """Everything below a folder, the lock file apart."""
-    return folder_hash_of(folder, "**/*")
-
-
-def folder_hash_of(folder: Path, pattern: str) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.glob(pattern) if p.is_file() and p.name != ".lock"):
-        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 SETTINGS = [
