@@ -48,7 +48,7 @@ class GivenPairs(Candidates):
         asked = dict(zip(_SIDES, wanted.answers, strict=True))
         found = {side: asked[side] or _by_convention(side, names) for side in _SIDES}
         for side, name in found.items():
-            if name not in names:
+            if names and name not in names:
                 raise UsageError(
                     f"{self._path}: no column `{name}` (--{side}_column); its columns are {listed(names)}"
                 )

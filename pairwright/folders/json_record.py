@@ -18,7 +18,7 @@ def read_json(path: Path, advice: str) -> dict[str, Any] | None:
     """
     try:
         found = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise _damaged(path, error, advice) from None

@@ -43,7 +43,10 @@ class DelimitedFile(Source):
         csv.field_size_limit(sys.maxsize)
         rows = csv.reader(self._text(), delimiter=self._delimiter, strict=True)
         try:
-            names = self._names(next(rows, []))
+            header = next(rows, None)
+            if header is None:
+                return
+            names = self._names(header)
             for fields in rows:
                 where = f"{self._path} line {rows.line_num}"
                 if not fields:

@@ -112,6 +112,14 @@ def test_a_column_that_is_not_there_is_named_with_its_flag(tmp_path: Path) -> No
         gated(tmp_path, {"prompt": PROMPT, "draft": DRAFT}, chosen_column="final")
 
 
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.csv"])
+def test_an_empty_file_is_told_as_such(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError, match=rf"{name}: no rows in it; there is nothing to do"):
+        gate(GivenPairsConfig(input=str(tmp_path / name), out=str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_preview_says_that_nothing_is_asked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = write_jsonl(tmp_path / "pairs.jsonl", [{"prompt": PROMPT, "draft": DRAFT, "edited": EDITED}])
     code, said, _ = command(capfd, "gate", str(path), "--out", str(tmp_path / "out"), "--preview")

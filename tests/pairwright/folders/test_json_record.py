@@ -39,3 +39,8 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, text: str | bytes, said: 
     assert said in message
     assert message.endswith("; run its command again")
     assert "\n" not in message
+
+
+def test_a_file_in_the_place_of_a_folder_holds_no_record(tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text("{}\n")
+    assert read_json(tmp_path / "pairs.jsonl" / "run.json", "make it again") is None

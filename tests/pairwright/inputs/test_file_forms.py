@@ -113,6 +113,11 @@ def test_a_broken_table_is_told_by_line(tmp_path: Path, text: str, reason: str) 
     assert reason in str(raised.value)
 
 
+def test_an_empty_table_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"")
+    assert list(open_source(str(tmp_path / "rows.csv"))) == []
+
+
 def test_arrow_files_and_streams(tmp_path: Path) -> None:
     table = pa.Table.from_pylist(ROWS)
     feather.write_feather(table, tmp_path / "rows.feather")
