@@ -9,10 +9,10 @@ from judge.jury.config import JuryConfig, names
 from pairwright.config import GATE, OPERATIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.engines.kinds import is_engine
+from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import NamedEngine
 from pairwright.stages.config import RayConfig, SharedStageConfig
-from pairwright.verifiers.config import VerifyConfig
 
 if TYPE_CHECKING:
     from pairwright.inputs.rows import Input

@@ -5,13 +5,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.inputs.rows import Input, Row
 from pairwright.records import KEPT, UNVERIFIED, Outcome
 from pairwright.schema import GATED, THOUGHTS
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Verifiers, drop_reason
-from pairwright.verifiers.config import VerifyConfig
 
 
 class PairGate:

@@ -7,11 +7,11 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines import EngineOptions
+from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import Named, NamedEngine
 from pairwright.stages.config import RayConfig, SharedStageConfig
-from pairwright.verifiers.config import VerifyConfig
 
 
 class GateConfig(Config):

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
+from pairwright.folders.roles import RESERVED
 from pairwright.inputs.candidates import Candidates, without_thought
 from pairwright.inputs.columns import Columns, listed
 from pairwright.inputs.rows import Candidate, Input, Parsed, Row
@@ -14,7 +15,6 @@ from pairwright.inputs.sources import open_source
 from pairwright.pairs.columns import sides
 from pairwright.pairs.minimality import measure
 from pairwright.records import EMPTY, KEPT, Outcome
-from pairwright.roles import RESERVED
 from pairwright.schema import MEASURES, PAIR, VERIFIED
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work

@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pairwright.engines.verifiers.engine import REVISION_SCHEMA
+from pairwright.engines.verifiers.lookup import look_up
+from pairwright.engines.verifiers.spec import PYTHON, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Row
 from pairwright.records import (
@@ -18,9 +21,6 @@ from pairwright.records import (
     transcript,
 )
 from pairwright.schema import PAIR
-from pairwright.verifiers.engine import REVISION_SCHEMA
-from pairwright.verifiers.lookup import look_up
-from pairwright.verifiers.spec import PYTHON, split_specs
 from prompts import Template
 from prompts.template import TemplateError
 from revise.config import ReviseConfig

@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
+from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.inputs.rows import Row
 from pairwright.records import KEPT, UNVERIFIED, Ending
 from pairwright.stages.asking import Asking
 from pairwright.stages.verifying import EVEN, Verifiers, drop_reason
-from pairwright.verifiers.config import VerifyConfig
 
 
 class Verified(NamedTuple):

@@ -9,12 +9,12 @@ import numpy as np
 
 from judge.evaluation.config import EvaluateSettings
 from judge.evaluation.statistics import Vector, difference, pass_at, rate
+from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import PairwrightError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.json_record import read_record
 from pairwright.folders.shards import read_tables
 from pairwright.records import Record
-from pairwright.verifiers.spec import split_specs
 
 EVALUATION = "evaluation.json"
 _AGAIN = "make it with pairwright eval … --fresh"

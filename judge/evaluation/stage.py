@@ -6,6 +6,7 @@ from typing import Any
 
 from judge.evaluation.config import EvaluateSettings
 from pairwright.engines.kinds import is_engine
+from pairwright.engines.verifiers.spec import CHECK, PYTHON, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.records import KEPT, Completion, Outcome, Sampling
@@ -14,7 +15,6 @@ from pairwright.stages.asking import Meter
 from pairwright.stages.sample import answer_request
 from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Found, Verifiers
-from pairwright.verifiers.spec import CHECK, PYTHON, split_specs
 
 
 class EvaluateStage:

@@ -8,9 +8,9 @@ from pydantic import Field, PositiveInt, field_validator
 from judge.jury.verdict import Agree
 from pairwright.config import GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines.kinds import check_spec, reports_logprobs
+from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
-from pairwright.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 
 Protocol = Literal["logprob", "choice", "text", "score"]
 TOP = 20

@@ -8,11 +8,11 @@ from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
 from judge.jury.verdict import Decision, decide
+from pairwright.engines.verifiers.lookup import look_up
 from pairwright.inputs.rows import Input
 from pairwright.plugins import Wanted, load
 from pairwright.stages.asking import Asking, together
 from pairwright.stages.verifying import require_columns
-from pairwright.verifiers.lookup import look_up
 
 PROTOCOLS: dict[str, type[JudgeProtocol]] = {
     "logprob": Comparing,

@@ -15,7 +15,7 @@ from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.settings import vllm_python
 from pairwright.errors import UsageError
 from pairwright.folders.cache import cache_folder
-from pairwright.versions import versions
+from pairwright.folders.versions import versions
 
 _ENOUGH_DISK = 2**30
 _VERSION = """

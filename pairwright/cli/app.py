@@ -20,8 +20,8 @@ from pairwright.cli.settings_file import Settings, load_settings
 from pairwright.commands import COMMANDS
 from pairwright.config import Config, heading_of, headings, is_positional, sections_of
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.versions import versions
 from pairwright.terminal.text import one_line
-from pairwright.versions import versions
 
 
 def main(argv: Sequence[str] | None = None) -> None:

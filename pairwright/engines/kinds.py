@@ -18,8 +18,8 @@ _OURS = {
     "openai": "pairwright.engines.openai.kind:OpenAIKind",
     "canned": "pairwright.engines.canned:CannedKind",
     "reward": "pairwright.engines.reward:RewardKind",
-    "python": "pairwright.verifiers.kinds:PythonKind",
-    "check": "pairwright.verifiers.kinds:CheckKind",
+    "python": "pairwright.engines.verifiers.kinds:PythonKind",
+    "check": "pairwright.engines.verifiers.kinds:CheckKind",
 }
 """Named, not imported: the last two stand on this room, and none is needed before it is asked for."""
 

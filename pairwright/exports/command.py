@@ -18,10 +18,10 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit, json_line
 from pairwright.folders.claim import refuse_foreign
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
-from pairwright.hub import reachable
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
+from pairwright.models.hub import reachable
 from pairwright.reports.card import CARD, front_matter, with_front_matter
 from pairwright.schema import CONVERSATION
 

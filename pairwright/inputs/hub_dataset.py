@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairwright.errors import UsageError
-from pairwright.hub import go_offline_if_unreachable
 from pairwright.inputs.layouts import named_split
 from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+from pairwright.models.hub import go_offline_if_unreachable
 
 if TYPE_CHECKING:
     import datasets

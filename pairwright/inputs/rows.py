@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
+from pairwright.folders.roles import RESERVED
 from pairwright.inputs.carried import CarriedTypes
 from pairwright.inputs.columns import Columns, find_columns
 from pairwright.inputs.groups import Occurrences
@@ -19,7 +20,6 @@ from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
 from pairwright.records import Message, canonical_json, content_hash, prompt_hash
-from pairwright.roles import RESERVED
 from pairwright.schema import STATUS
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST, load_manifest
+from pairwright.folders.roles import own_columns
 from pairwright.folders.shards import PARTS, read_tables
 from pairwright.inputs.arrow_files import ArrowFile, is_arrow
 from pairwright.inputs.delimited import DelimitedFile, delimiter_of
@@ -23,7 +24,6 @@ from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
 from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
 from pairwright.inputs.unpacked import STANDARD_INPUT, beginning, refuse_foreign_form, standard_input
-from pairwright.roles import own_columns
 
 _FILES = frozenset(
     (".jsonl .json .parquet .csv .tsv .txt .arrow .feather " + ".gz .zst .bz2 .xz .lz4 .zip").split()

@@ -5,9 +5,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pairwright.errors import UsageError
-from pairwright.hub import go_offline_if_unreachable
 from pairwright.models.dated import other_date
 from pairwright.models.fingerprint import fingerprint
+from pairwright.models.hub import go_offline_if_unreachable
 from pairwright.models.quiet import quiet
 
 ADAPTER_CONFIG = "adapter_config.json"

@@ -16,10 +16,10 @@ from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
 from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
+from pairwright.folders.versions import versions
 from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
 from pairwright.reports.card import write_card
 from pairwright.sift.whole import WholeRow, WholeRows
-from pairwright.versions import versions
 
 _BYTES_A_ROW = 4096
 

@@ -21,6 +21,7 @@ from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import MANIFEST, InputInfo, Manifest, load_manifest
 from pairwright.folders.shards import check_run_folder, columns_there, continue_run
+from pairwright.folders.versions import versions
 from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
 from pairwright.records import BAD_ROW, FAILED, content_hash
@@ -34,7 +35,6 @@ from pairwright.stages.stage import Stage
 from pairwright.stages.workers import ALONE, WORKERS, Share, arrive, begin, gather, gather_strays
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from pairwright.terminal.progress import progress
-from pairwright.versions import versions
 
 log = logging.getLogger(__name__)
 

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from pairwright.engines.verifiers.config import VerifyConfig
+from pairwright.engines.verifiers.engine import SCORE_SCHEMA
+from pairwright.engines.verifiers.function import require_columns as require_named
+from pairwright.engines.verifiers.lookup import look_up
+from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.rows import Input, Row
 from pairwright.plugins import Wanted, load
 from pairwright.records import Completion, Message, Request, Sampling
 from pairwright.stages.asking import Asking, together
-from pairwright.verifiers.config import VerifyConfig
-from pairwright.verifiers.engine import SCORE_SCHEMA
-from pairwright.verifiers.function import require_columns as require_named
-from pairwright.verifiers.lookup import look_up
-from pairwright.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 
 _JUDGE = "judge.jury.verifier:JudgeVerifier"
 """Named, not imported: nothing here stands on `judge`."""

@@ -9,14 +9,10 @@ from types import ModuleType
 
 import pyarrow as pa
 import pytest
-import yaml
-from places import BENCHMARKS, ROOT
+from places import BENCHMARKS
 from tiny_model import save_tiny_model
 
-from pairwright.stages.sample import SampleConfig
-from pairwright.verifiers.ifeval.check import INSTRUCTIONS, follows
-from revise.config import ReviseConfig
-from train.preference.config import TrainConfig
+from pairwright.engines.verifiers.ifeval.check import INSTRUCTIONS, follows
 
 PROOF = BENCHMARKS / "proof"
 ANSWER = """Sure, here is a little text about rivers. Rivers begin in mountains, and they flow to the
@@ -109,12 +105,6 @@ def test_a_form_around_nothing_says_nothing(proof):
     assert says("They purr when they are calm or in pain.")
     assert not says("<<Why Do Cats Purr>> do cats purr? They do!")
     assert not says("* They are calm and warm here.\n* They are calm and warm here.")
-
-
-def test_recipes_are_settings_that_commands_take():
-    for name, config in (("sample", SampleConfig), ("revise", ReviseConfig), ("train", TrainConfig)):
-        recipe = yaml.safe_load((ROOT / "recipes" / "instructions" / f"{name}.yaml").read_text())
-        assert set(recipe) <= set(config.model_fields), name
 
 
 def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -34,6 +34,8 @@ CALLS_STAGES = ("train/on_policy/", "train/adversarial/", "train/rounds/", "trai
 """The only places of `train` that call stages of `revise` and `judge`."""
 NAME_MODULES = ("cli/app.py", "api.py", "plugins/loading.py", "engines/kinds.py")
 """The files that import by a name that they are given."""
+ROOMS_AT_THE_TOP = {"pairwright": 24, "train": 16}
+"""How many files and folders stand at the top of a room at most, so that one look takes them in."""
 HEAVY = ("torch", "transformers", "vllm", "datasets", "peft", "accelerate")
 
 
@@ -150,6 +152,12 @@ def test_no_short_file_has_a_single_reader() -> None:
             continue
         named = rf"(\"{re.escape(name)}|}}\.{path.stem})[\":]"
         assert any(re.search(named, text) for text in texts), f"{name} is short, and read by one file only"
+
+
+@pytest.mark.parametrize("room", ROOMS_AT_THE_TOP)
+def test_one_look_takes_in_the_top_of_a_room(room: str) -> None:
+    there = {p.name for p in (ROOT / room).iterdir()} - {"__pycache__", "__init__.pyi", "py.typed"}
+    assert len(there) <= ROOMS_AT_THE_TOP[room], sorted(there)
 
 
 def test_every_room_is_a_package_and_every_module_says_what_it_is() -> None:

@@ -26,9 +26,9 @@ from tiny_model import tiny_tokenizer
 from pairwright.engines import kinds
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
+from pairwright.folders.versions import versions
 from pairwright.inputs.pairs import read_pairs
 from pairwright.models.chat import encode_prompt
-from pairwright.versions import versions
 from train.data.pairs import encode_pairs
 
 FEW, MANY = 300, 20_000

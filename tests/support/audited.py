@@ -10,9 +10,9 @@ from typing import Any
 from pairwright.cli import main
 from pairwright.engines.canned import CannedEngine
 from pairwright.engines.openai.engine import OpenAIEngine
+from pairwright.engines.verifiers.engine import FunctionEngine
 from pairwright.engines.vllm.engine import VLLMEngine
 from pairwright.records import Job
-from pairwright.verifiers.engine import FunctionEngine
 
 
 def witness(engine: type[Any], log: int) -> None:

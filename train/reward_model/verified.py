@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pairwright.engines.kinds import is_engine
 from pairwright.engines.thoughts import read_marks
+from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.rows import Input, Row
@@ -12,7 +13,6 @@ from pairwright.records import KEPT, Outcome
 from pairwright.schema import SCORED
 from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Verifiers
-from pairwright.verifiers.spec import split_specs
 from train.reward_model.config import ScoreConfig
 
 

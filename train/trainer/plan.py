@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from accelerate import Accelerator
 
 from pairwright.errors import UsageError
+from pairwright.folders.versions import versions
 from pairwright.models.dated import date_shown, writes_date
 from pairwright.models.loading import load_tokenizer
 from pairwright.records import content_hash
-from pairwright.versions import versions
 from train.config import TrainingConfig
 from train.data.split import Split, pairs_hash
 from train.devices import divided

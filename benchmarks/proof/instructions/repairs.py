@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import cycle, islice, pairwise
 from typing import Any
 
-from pairwright.verifiers.ifeval.check import follows
+from pairwright.engines.verifiers.ifeval.check import follows
 
 _POSTSCRIPTS = (
     "Take your time.", "Do not forget to smile.", "More about this another day.", "Thank you for asking.",

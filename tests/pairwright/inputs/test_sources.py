@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from runs_on_disk import revise_config, write_jsonl
 
-from pairwright import hub
 from pairwright.errors import PairwrightError
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import open_source, records
+from pairwright.models import hub
 from revise import revise
 
 

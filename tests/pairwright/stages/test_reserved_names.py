@@ -15,8 +15,8 @@ from places import GOLDEN
 
 from pairwright.figures import figures_of
 from pairwright.folders.manifest import load_manifest
+from pairwright.folders.roles import RESERVED
 from pairwright.inputs.sources import records
-from pairwright.roles import RESERVED
 
 FROZEN = GOLDEN / "frozen" / "inputs"
 KINDS: tuple[Any, ...] = ("text of the user's", 7.5, [1, 2], {"overall": 8, "why": "said"}, None)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from pairwright.verifiers.calling import Kind
+    from pairwright.engines.verifiers.calling import Kind
 
 
 class Work(NamedTuple):
@@ -42,10 +42,10 @@ def main() -> None:
 
 def _work(work: "Work", asked: IO[bytes], told: IO[bytes]) -> None:
     # Only now can our own modules be found.
+    from pairwright.engines.verifiers.calling import Caller
+    from pairwright.engines.verifiers.function import form_of
     from pairwright.errors import PairwrightError
     from pairwright.plugins.loading import fault
-    from pairwright.verifiers.calling import Caller
-    from pairwright.verifiers.function import form_of
 
     try:
         make: Callable[[], Callable[..., Any]] = pickle.loads(work.make)

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.verifiers.engine import FunctionEngine
+from pairwright.engines.verifiers.lookup import ANY
+from pairwright.engines.verifiers.spec import CHECK, PYTHON
 from pairwright.plugins import load
-from pairwright.verifiers.engine import FunctionEngine
-from pairwright.verifiers.lookup import ANY
-from pairwright.verifiers.spec import CHECK, PYTHON
 
 
 class PythonKind(EngineKind):

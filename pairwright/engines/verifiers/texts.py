@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pairwright.engines.verifiers.check import Check, Score
 from pairwright.errors import UsageError
-from pairwright.verifiers.check import Check, Score
 
 
 def contains(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:

@@ -8,9 +8,9 @@ from typing import Any
 
 import jsonschema
 
+from pairwright.engines.verifiers.check import Check, Score
 from pairwright.errors import UsageError
 from pairwright.records import content_hash
-from pairwright.verifiers.check import Check, Score
 
 _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL | re.IGNORECASE)
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
+from pairwright.engines.verifiers.function import Columns, Form, called_function
 from pairwright.plugins.loading import fault
-from pairwright.verifiers.function import Columns, Form, called_function
 
 Kind = Literal["score", "revision", "text"]
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pairwright.verifiers.check import Check, Score
-from pairwright.verifiers.ifeval import forms, words
+from pairwright.engines.verifiers.check import Check, Score
+from pairwright.engines.verifiers.ifeval import forms, words
 
 
 class Instruction(NamedTuple):

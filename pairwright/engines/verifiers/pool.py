@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pairwright.verifiers.calling import Item, Result
-from pairwright.verifiers.process import FunctionProcess
+from pairwright.engines.verifiers.calling import Item, Result
+from pairwright.engines.verifiers.process import FunctionProcess
 
 
 class Asked(NamedTuple):

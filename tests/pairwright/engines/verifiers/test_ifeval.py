@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pairwright.verifiers.checks import make_check
-from pairwright.verifiers.ifeval.check import INSTRUCTIONS, follows
+from pairwright.engines.verifiers.checks import make_check
+from pairwright.engines.verifiers.ifeval.check import INSTRUCTIONS, follows
 
 VERDICTS = Path(__file__).parents[2] / "golden" / "ifeval_verdicts.jsonl"
 

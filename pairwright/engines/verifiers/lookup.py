@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
+from pairwright.engines.verifiers.calling import Kind, file_of
+from pairwright.engines.verifiers.checks import make_check
+from pairwright.engines.verifiers.function import POLICY, REVISER, VERIFIER, Form, form_of
+from pairwright.engines.verifiers.spec import CHECK, PYTHON
 from pairwright.plugins import Wanted, load
 from pairwright.plugins.handed import is_handed
-from pairwright.verifiers.calling import Kind, file_of
-from pairwright.verifiers.checks import make_check
-from pairwright.verifiers.function import POLICY, REVISER, VERIFIER, Form, form_of
-from pairwright.verifiers.spec import CHECK, PYTHON
 
 WANTED: dict[Kind, Wanted] = {"score": VERIFIER, "revision": REVISER, "text": POLICY}
 ANY = Wanted("a function", "def NAME(…)", callable)

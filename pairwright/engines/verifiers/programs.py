@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pairwright.engines.verifiers.check import Check, Score
 from pairwright.errors import UsageError
-from pairwright.verifiers.check import Check, Score
 
 _TESTS = "tests|test_list|test"
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)

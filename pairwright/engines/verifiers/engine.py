@@ -4,12 +4,12 @@ import os
 from functools import partial
 
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.verifiers.calling import Item, Kind, Result
+from pairwright.engines.verifiers.lookup import look_up
+from pairwright.engines.verifiers.pool import FunctionPool
+from pairwright.engines.verifiers.process import FunctionProcess
+from pairwright.engines.verifiers.worker import Work
 from pairwright.records import Completion, Finished, Job, transcript
-from pairwright.verifiers.calling import Item, Kind, Result
-from pairwright.verifiers.lookup import look_up
-from pairwright.verifiers.pool import FunctionPool
-from pairwright.verifiers.process import FunctionProcess
-from pairwright.verifiers.worker import Work
 
 SCORE_SCHEMA = {"type": "object", "required": ["score", "feedback"]}
 """The schema of a request for a score: the completion is JSON with `score` (or null) and `feedback`."""

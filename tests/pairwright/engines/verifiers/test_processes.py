@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pairwright.engines.verifiers.calling import Item, Result
+from pairwright.engines.verifiers.lookup import look_up
+from pairwright.engines.verifiers.pool import FunctionPool
+from pairwright.engines.verifiers.process import FunctionProcess
+from pairwright.engines.verifiers.worker import Work
 from pairwright.plugins import named
-from pairwright.verifiers.calling import Item, Result
-from pairwright.verifiers.lookup import look_up
-from pairwright.verifiers.pool import FunctionPool
-from pairwright.verifiers.process import FunctionProcess
-from pairwright.verifiers.worker import Work
 
 HOSTILE = """
 import asyncio, ctypes, os, signal, sys, time

@@ -10,7 +10,7 @@ from typing import Any
 
 from if_verifiable import IFBenchSample, evaluate_output_for_sample
 
-from pairwright.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score
 
 
 def ifbench(*, loose: bool = True, ids: str = "instruction_id_list", arguments: str = "kwargs") -> Check:

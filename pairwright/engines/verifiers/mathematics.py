@@ -5,7 +5,7 @@ from typing import Any
 
 import math_verify
 
-from pairwright.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score
 
 _MARK = "####"
 """GSM8K writes the right result after this mark."""

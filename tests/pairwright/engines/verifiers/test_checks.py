@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pairwright.engines.verifiers.checks import make_check
+from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import UsageError
-from pairwright.verifiers.checks import make_check
-from pairwright.verifiers.spec import split_specs
 
 
 def score(spec: str, said: str, **row: Any) -> tuple[float, str]:

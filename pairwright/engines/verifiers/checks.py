@@ -4,13 +4,13 @@ import importlib.metadata
 import inspect
 from dataclasses import replace
 
+from pairwright.engines.verifiers.check import Check
+from pairwright.engines.verifiers.spec import parse_check
 from pairwright.errors import UsageError
 from pairwright.plugins import Wanted, load
 from pairwright.records import content_hash
-from pairwright.verifiers.check import Check
-from pairwright.verifiers.spec import parse_check
 
-_HERE = "pairwright.verifiers"
+_HERE = "pairwright.engines.verifiers"
 CHECKS = {
     "contains": f"{_HERE}.texts:contains",
     "excludes": f"{_HERE}.texts:excludes",

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pairwright.engines.verifiers.calling import Item, Result
+from pairwright.engines.verifiers.worker import Work
 from pairwright.engines.vllm.process import SupervisedProcess
-from pairwright.verifiers.calling import Item, Result
-from pairwright.verifiers.worker import Work
 
 _WORKER = Path(__file__).with_name("worker.py")
 _START_SECONDS = 120.0

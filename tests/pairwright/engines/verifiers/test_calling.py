@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pairwright.engines.verifiers.calling import Caller, Item, Kind
+from pairwright.engines.verifiers.function import REVISER, VERIFIER, form_of, require_columns
 from pairwright.errors import UsageError
-from pairwright.verifiers.calling import Caller, Item, Kind
-from pairwright.verifiers.function import REVISER, VERIFIER, form_of, require_columns
 
 
 def item(answer: str, **row: Any) -> Item:
