@@ -5,7 +5,6 @@ say on the way goes to the logger `pairwright`, at level INFO.
 """
 
 import contextlib
-import importlib
 import io
 import os
 from collections.abc import Callable
@@ -24,23 +23,15 @@ NAMES = {"evaluate" if name == "eval" else name: name for name in COMMANDS}
 """Commands by their name in Python, where `eval` is taken."""
 
 
-def settings_class(name: str) -> type[Config]:
-    """The settings of a command, by its name on the command line."""
-    command = COMMANDS[name]
-    found: type[Config] = getattr(importlib.import_module(command.module), command.config)
-    return found
-
-
 def function_of(name: str) -> Callable[..., Result]:
     """The function `pairwright.NAME`."""
     command = COMMANDS[NAMES[name]]
 
     def call(*given: Any, **settings: Any) -> Result:
-        module = importlib.import_module(command.module)
-        config = _configured(name, settings_class(NAMES[name]), given, settings)
+        config = _configured(name, command.config(), given, settings)
         text = io.StringIO()
         with contextlib.redirect_stdout(text), spoken_to_log():
-            value = getattr(module, command.function)(config)
+            value = command.run(config)
         return Result(_written_to(config), text.getvalue(), value)
 
     call.__name__ = call.__qualname__ = name

@@ -1,4 +1,4 @@
-"""Answers into revisions into pairs (D'Oosterlinck et al. 2024, CLAIR, arXiv 2408.06266)."""
+"""Answers into revisions, through gates that drop by name, into pairs (CLAIR, arXiv 2408.06266)."""
 
 from revise.command import gate, revise
 from revise.config import GivenPairsConfig, ReviseConfig

@@ -1,5 +1,5 @@
 """The command line: mounts the commands by lazy import and turns errors into one sentence."""
 
-from pairwright.cli.app import main, run_command
+from pairwright.cli.app import main, read_command, run_command
 
-__all__ = ["main", "run_command"]
+__all__ = ["main", "read_command", "run_command"]

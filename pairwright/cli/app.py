@@ -1,12 +1,11 @@
 """The command `pairwright`: mounts the stages by lazy import and turns errors into one sentence."""
 
 import difflib
-import importlib
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,6 +48,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_command(argv: Sequence[str]) -> None:
     """Run one command. Raises `PairwrightError` where `main` would exit."""
+    if (asked := read_command(argv)) is None:
+        return
+    name, config = asked
+    result = COMMANDS[name].run(config)
+    if (out := getattr(config, "out", None)) is not None and result is not None:
+        from pairwright.reports.stats import show_summary
+
+        show_summary(Path(out), result)
+        if set(result.counts) == {"failed"}:
+            raise PairwrightError(f"{out}: every request failed; the reasons are in dropped/")
+
+
+def read_command(argv: Sequence[str]) -> tuple[str, Config] | None:
+    """A command and its settings, read from a command line; None where help or the version was shown.
+
+    Raises `UsageError` that names what cannot be used.
+    """
     argv, settings = load_settings([_as_ours(a) for a in argv])
     name = next((a for a in argv if not a.startswith("-")), None)
     if name is not None and name not in COMMANDS:
@@ -64,46 +80,38 @@ def run_command(argv: Sequence[str]) -> None:
         print_error=False,
         result_action="return_value",
     )
-    for other, command in COMMANDS.items():
-        if other != name:
+    if name is None:
+        for other, command in COMMANDS.items():
             app.command(_unreachable, name=other, help=command.summary)
     config = _mount(app, name, argv, settings) if name is not None else None
     if config is not None:
         refuse_moved(config, argv)
         argv = [*argv, *(settings.members(config, argv) if settings is not None else ())]
     try:
-        app(argv)
+        given = app(argv)
     except CycloptsError as error:
         raise UsageError(usage_sentence(error, name, config, argv, settings)) from None
+    return (name, given) if name is not None and isinstance(given, Config) else None
 
 
 def _mount(app: App, name: str, argv: Sequence[str], settings: Settings | None) -> type[Config]:
-    """Import a command's module and derive its flags from its configuration."""
-    command = COMMANDS[name]
-    module = importlib.import_module(command.module)
-    config: type[Config] = getattr(module, command.config)
-    function: Callable[[Any], Any] = getattr(module, command.function)
+    """Derive a command's flags from its settings, which are what the app then returns."""
+    config = COMMANDS[name].config()
     _put_under_headings(config, sections={"--help", "-h"}.isdisjoint(argv))
 
-    def run(config: Any) -> None:
-        result = function(config)
-        if "out" in type(config).model_fields and result is not None:
-            from pairwright.reports.stats import show_summary
-
-            show_summary(Path(config.out), result)
-            if set(result.counts) == {"failed"}:
-                raise PairwrightError(f"{config.out}: every request failed; the reasons are in dropped/")
+    def read(config: Any) -> Any:
+        return config
 
     fields = Parameter(name="*", name_transform=lambda n: n, negative_bool=("no_",), negative_iterable=())
-    run.__annotations__["config"] = Annotated[config, fields]
+    read.__annotations__["config"] = Annotated[config, fields]
     if not any(field.is_required() for field in config.model_fields.values()):
-        run.__defaults__ = (config(),)
+        read.__defaults__ = (config(),)
     sources = []
     if settings is not None:
         settings.check(config)
         # Under the command's name: at the top, keys that are commands too (`judge`) would be passed over.
         sources = [Dict({name: settings.values}, source=settings.path)]
-    app.command(run, name=name, help=_help(config), config=sources)
+    app.command(read, name=name, help=_help(config), config=sources)
     return config
 
 

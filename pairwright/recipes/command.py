@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pairwright.api import settings_class
+from pairwright.commands import COMMANDS
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.recipes.recipe import Command, Recipe, Setting, filled, names, read_recipe
@@ -68,7 +68,7 @@ def check(command: Command) -> None:
             inner = inner.setdefault(section, {})
         inner[last] = value
     try:
-        settings_class(command.command)(**values)
+        COMMANDS[command.command].config()(**values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "settings"

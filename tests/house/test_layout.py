@@ -32,7 +32,7 @@ APART = {("revise", "judge"), ("judge", "revise"), ("pairwright", "prompts"), ("
 """Rooms of one floor that never import each other."""
 CALLS_STAGES = ("train/on_policy/", "train/adversarial/", "train/rounds/", "train/preference/auto.py")
 """The only places of `train` that call stages of `revise` and `judge`."""
-NAME_MODULES = ("cli/app.py", "api.py", "plugins/loading.py", "engines/kinds.py")
+NAME_MODULES = ("commands.py", "plugins/loading.py", "engines/kinds.py")
 """The files that import by a name that they are given."""
 ROOMS_AT_THE_TOP = {"pairwright": 24, "train": 16}
 """How many files and folders stand at the top of a room at most, so that one look takes them in."""

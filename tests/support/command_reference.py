@@ -1,6 +1,5 @@
 """The page of all commands, written from the models that configure them."""
 
-import importlib
 import re
 
 from pydantic.fields import FieldInfo
@@ -24,9 +23,7 @@ done and nothing else.
 
 def config_of(name: str) -> type[Config]:
     """The settings of a command."""
-    command = COMMANDS[name]
-    config: type[Config] = getattr(importlib.import_module(command.module), command.config)
-    return config
+    return COMMANDS[name].config()
 
 
 def reference() -> str:

@@ -1,6 +1,5 @@
 """The stub of the Python door, written from the models that configure the commands."""
 
-import importlib
 import types
 import typing
 from typing import Any, Literal, Union, get_args, get_origin
@@ -33,15 +32,14 @@ def reference() -> str:
 
 
 def _function(python: str, name: str) -> str:
-    command = COMMANDS[name]
-    config: type[Config] = getattr(importlib.import_module(command.module), command.config)
+    config = COMMANDS[name].config()
     fields = config.model_fields
     first = [f"    {n}: {_parameter(f)},\n" for n, f in fields.items() if is_positional(f)]
     if len(first) == 1 and _is_tuple(next(f for f in fields.values() if is_positional(f))):
         first = [f"    *{first[0].split(':')[0].strip()}: _Named,\n"]
     others = [f"    {n}: {_parameter(f)},\n" for n, f in fields.items() if not is_positional(f)]
     star = [] if first and first[0].startswith("    *") else ["    *,\n"]
-    about = f'    """{command.summary}"""\n'
+    about = f'    """{COMMANDS[name].summary}"""\n'
     keywords = "".join([*first, *star, *others])
     return (
         f"@overload\ndef {python}(settings: Config, /) -> Result:\n{about}\n"

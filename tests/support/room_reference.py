@@ -12,12 +12,6 @@ _ABOUT = """\
 What stands where, from the first line of every file; written by a command, and held by a test. A room
 imports from its own files and from rooms below it, never from one above.
 """
-_OTHER = {
-    "tests/": "The same rooms; `support/` holds what tests share.",
-    "benchmarks/": "Every number in these pages, and the command that makes it.",
-    "docs/": "The documentation.",
-    "examples/": "Prompts, checks, settings files, and the whole of it from Python.",
-}
 
 
 def rooms() -> list[Path]:
@@ -40,7 +34,7 @@ def in_readme() -> str:
         top, _, below = name.partition("/")
         shown = f"  {below}" if below else f"{top}/"
         lines.append(f"{shown:<22} {first_line(room / '__init__.py')}\n")
-    return "".join(lines + [f"{name:<22} {words}\n" for name, words in _OTHER.items()])
+    return "".join(lines)
 
 
 def reference() -> str:

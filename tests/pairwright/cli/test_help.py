@@ -1,6 +1,5 @@
 """Help pages and flags: they fit the screen, answer at once, and change by decision."""
 
-import importlib
 import os
 import re
 import statistics
@@ -16,8 +15,7 @@ from pairwright.config import Config, is_positional, kind_of, setting_named, set
 
 
 def config_of(name: str) -> type[Config]:
-    command = COMMANDS[name]
-    return getattr(importlib.import_module(command.module), command.config)
+    return COMMANDS[name].config()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

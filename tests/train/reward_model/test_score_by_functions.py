@@ -7,8 +7,8 @@ from runs_on_disk import write_jsonl
 
 from pairwright.errors import UsageError
 from pairwright.folders.shards import read_tables
-from train import score
 from train.reward_model.config import ScoreConfig
+from train.reward_model.score import score
 
 CHECKS = """
 def number(prompt, answer, row):

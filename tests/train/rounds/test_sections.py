@@ -1,11 +1,9 @@
 """Every setting of a command can be given wherever the command is run."""
 
-import importlib
-
 import pytest
 
 from pairwright.commands import COMMANDS
-from pairwright.config import Config, sections_of
+from pairwright.config import sections_of
 from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import ReadingConfig
 from train.adversarial.config import GameConfig
@@ -15,15 +13,9 @@ ROUNDS = (LoopConfig, GameConfig)
 SECTIONS = [(config, name) for config in ROUNDS for name in sections_of(config) if name in COMMANDS]
 
 
-def command_of(name: str) -> type[Config]:
-    command = COMMANDS[name]
-    found: type[Config] = getattr(importlib.import_module(command.module), command.config)
-    return found
-
-
 @pytest.mark.parametrize(("config", "name"), SECTIONS, ids=lambda v: getattr(v, "__name__", v))
 def test_a_section_has_every_setting_of_its_command_but_those_that_a_round_decides(config, name):
-    command, section = command_of(name).model_fields, sections_of(config)[name].model_fields
+    command, section = COMMANDS[name].config().model_fields, sections_of(config)[name].model_fields
     decided = set(config.decided[name])
     beyond = {"model"} if (config, name) == (GameConfig, "reward") else set()  # the base of all of them
     assert command.keys() - section.keys() == (decided & command.keys()) - beyond
