@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import ADDED, OPERATIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import PairsName
+from pairwright.inputs.config import SourceConfig
 
 SchedulerName = Literal["cosine", "linear", "constant"]
 
@@ -141,19 +142,13 @@ class ScoredPairsConfig(Config):
     of a prompt come from one forward pass, in one update."""
 
 
-class ReadPairsConfig(Config):
+class ReadPairsConfig(SourceConfig):
     """How the rows of pairs are read."""
 
     group: ClassVar[str] = "Pairs"
 
-    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Split of `data` to read, such as `train`, where it has several."""
     skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
     """Pass over up to N rows that are no pairs; they are counted and named as `bad_row`."""
-
-    def split_of(self, source: str) -> str:
-        """The name of what is read, split and all."""
-        return source if self.split is None else f"{source}:{self.split}"
 
 
 class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,8 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit, json_line
 from pairwright.folders.claim import refuse_foreign
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
+from pairwright.hub import reachable
+from pairwright.inputs.config import SourceConfig
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
@@ -32,21 +34,26 @@ _SCHEMAS = {
 }
 
 
-class ExportConfig(Config):
+class PairsConfig(Config):
+    """What is exported."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    run: str = Field(json_schema_extra=POSITIONAL)
+    """Pairs: a run folder, a JSON or Parquet file, or a data set, with `chosen` and `rejected`."""
+
+
+class ExportConfig(SourceConfig, PairsConfig):
     """Write the pairs of a run in the form that another trainer takes, and push them to the hub.
 
     Example: pairwright export runs/pairs --to trl --out exported
     """
 
-    run: str = Field(json_schema_extra=POSITIONAL)
-    """Pairs: a run folder, a JSON or Parquet file, or a data set, with `chosen` and `rejected`."""
     to: FormatName = Field(json_schema_extra=OPERATIONAL)
     """Whose form: `trl`, `openrlhf`, `llamafactory`, `axolotl`, `openai`; `kto` is TRL's unpaired one,
     and `jsonl` has every column."""
     out: Path = Field(json_schema_extra=OPERATIONAL)
     """Folder to write; an earlier export in it is replaced."""
-    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Split of the data set that is read, such as `train`."""
     skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
     """Pass over up to N rows that are no pairs; they are counted and named among those left out."""
     push_to_hub: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
@@ -57,7 +64,7 @@ class ExportConfig(Config):
     @property
     def source(self) -> str:
         """The name of what is read, split and all."""
-        return self.run if self.split is None else f"{self.run}:{self.split}"
+        return self.split_of(self.run)
 
 
 def export(config: ExportConfig) -> None:

@@ -5,6 +5,7 @@ A source is read in a stream, more than once, and says of every record where it 
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from itertools import islice
@@ -18,7 +19,8 @@ from pairwright.folders.roles import own_columns
 from pairwright.folders.shards import PARTS, read_tables
 from pairwright.inputs.arrow_files import ArrowFile, is_arrow
 from pairwright.inputs.delimited import DelimitedFile, delimiter_of
-from pairwright.inputs.forms import in_form
+from pairwright.inputs.forms.openai import Batch, is_batch
+from pairwright.inputs.forms.table import in_form, named_form
 from pairwright.inputs.json_files import JsonLines, json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
@@ -33,12 +35,16 @@ _FILES = frozenset(
 def open_source(name: str) -> Source:
     """The source of that name: a file, a run folder, a folder that is one data set, or one of the hub.
 
-    `-` is standard input; a name with `*`, `?` or `[…]` is all files that match it. A split is named as
-    `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`. Raises `UsageError` when it cannot be read, and
-    for a folder that is several things, naming them.
+    `-` is standard input; a name with `*`, `?` or `[…]` is all files that match it, and `A+B` are two. A
+    split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`, and a form of rows as
+    `FORM@SOURCE`. Raises `UsageError` when it cannot be read, and for a folder that is several things,
+    naming them.
     """
-    source = _opened(name)
-    return in_form(source) if source.own is None else source
+    form, rest = named_form(name)
+    if form is not None and os.path.exists(name):  # noqa: PTH110  # of any length
+        form, rest = None, name
+    source = _opened(rest)
+    return in_form(source, form) if source.own is None else source
 
 
 def _opened(name: str) -> Source:
@@ -60,7 +66,7 @@ def _opened(name: str) -> Source:
             raise UsageError(f"{head}: is one file; it has no split `{split}`")
         if path.parent.is_dir() and path.name in splits_of(path.parent):
             return _folder(path.parent, path.name)
-        if matches := _matches(name):
+        if matches := _matches(name) or _together(name):
             return _joined(name, matches)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror})") from None
@@ -75,7 +81,7 @@ def _opened(name: str) -> Source:
 def is_here(name: str) -> bool:
     """Whether a name is that of a file or folder on this machine, or of a split of a folder."""
     path, (head, _, split) = Path(name), name.rpartition(":")
-    if name in STANDARD_INPUT or _matches(name):
+    if name in STANDARD_INPUT or _matches(name) or _together(name):
         return True
     if path.exists() or (Path(head).is_dir() and head and split in splits_of(Path(head))):
         return True
@@ -105,6 +111,12 @@ def _matches(pattern: str) -> list[Path]:
     return [Path(name) for name in sorted(found)]
 
 
+def _together(name: str) -> list[Path]:
+    """The files of a name like `A+B`; nothing for any other name."""
+    paths = [Path(part) for part in name.split("+")]
+    return paths if len(paths) > 1 and all(path.is_file() for path in paths) else []
+
+
 def _joined(pattern: str, paths: list[Path]) -> Source:
     """Files that match a pattern, as one source."""
     if folder := next((path for path in paths if not path.is_file()), None):
@@ -112,6 +124,11 @@ def _joined(pattern: str, paths: list[Path]) -> Source:
     if all(is_parquet(path) for path in paths):
         return ParquetFiles(paths)
     parts = [_file(path) for path in paths]
+    firsts = [next((r for _, r in p.readable() if not isinstance(r, UsageError)), None) for p in parts]
+    answers = [part for part, first in zip(parts, firsts, strict=True) if is_batch(first, answers=True)]
+    requests = [part for part, first in zip(parts, firsts, strict=True) if is_batch(first, answers=False)]
+    if answers and requests and len(answers) + len(requests) == len(parts):
+        return Batch(Joined(requests), Joined(answers))
     if any(part.schema is not None for part in parts) and len(parts) > 1:
         raise UsageError(f"{pattern}: matches files of several forms; match files of one form")
     return Joined(parts)

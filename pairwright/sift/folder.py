@@ -17,6 +17,7 @@ from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
 from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
 from pairwright.folders.versions import versions
+from pairwright.inputs.config import SourceConfig
 from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
 from pairwright.reports.card import write_card
 from pairwright.sift.whole import WholeRow, WholeRows
@@ -27,7 +28,7 @@ Sieve = Callable[[WholeRow], Ending]
 """What becomes of a row: its status, and the reason when it is not kept. Asked once a row, in order."""
 
 
-class SiftConfig(Config):
+class PlacesConfig(Config):
     """Which rows, and into which folder."""
 
     group: ClassVar[str] = "Rows and folder"
@@ -36,8 +37,13 @@ class SiftConfig(Config):
     """Rows: run folders, JSONL or Parquet files, or data sets of the hub; their kept rows count."""
     out: str = Field(json_schema_extra=OPERATIONAL)
     """Run folder to write."""
-    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Split of the inputs to read, such as `train`, where they have several."""
+
+
+class SiftConfig(SourceConfig, PlacesConfig):
+    """Which rows to sift, and how they are read."""
+
+    group: ClassVar[str] = "Rows and folder"
+
     limit: int | None = Field(default=None, gt=0)
     """Take the first N rows only."""
     skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
@@ -50,8 +56,7 @@ class SiftConfig(Config):
     @property
     def rows(self) -> WholeRows:
         """What is read."""
-        names = (name if self.split is None else f"{name}:{self.split}" for name in self.inputs)
-        return WholeRows(tuple(names), self.limit, self.skip_bad_rows)
+        return WholeRows(tuple(map(self.split_of, self.inputs)), self.limit, self.skip_bad_rows)
 
 
 def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:

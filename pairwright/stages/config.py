@@ -8,6 +8,7 @@ from pairwright.config import ADDED, OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
+from pairwright.inputs.config import SourceConfig
 from pairwright.plugins import NamedEngine
 from pairwright.stages.budget import BudgetConfig
 
@@ -27,13 +28,11 @@ class PlaceConfig(Config):
     """Run folder to write. If it holds an unfinished run of the same settings, that is resumed."""
 
 
-class ReadingConfig(Config):
+class ReadingConfig(SourceConfig):
     """How rows are read."""
 
     group: ClassVar[str] = "Rows and folder"
 
-    split: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Split of the data set that is read, such as `train`."""
     limit: int | None = Field(default=None, gt=0)
     """Work on the first N rows only."""
     skip_bad_rows: int = Field(default=0, ge=0, json_schema_extra=OPERATIONAL)
@@ -51,10 +50,6 @@ class ReadingConfig(Config):
         """The columns to read."""
         apart = tuple(name.strip() for name in (self.carry_only or "").split(",") if name.strip())
         return Columns(self.prompt_column, system=self.system_column, carry_only=apart)
-
-    def split_of(self, source: str) -> str:
-        """The name of what is read, split and all."""
-        return source if self.split is None else f"{source}:{self.split}"
 
 
 class RunConfig(ReadingConfig, PlaceConfig):

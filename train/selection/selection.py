@@ -156,7 +156,7 @@ def select(config: SelectConfig) -> Manifest | None:
 
 def rows_of(config: SelectConfig) -> WholeRows | ScoredRows:
     """The pairs that are given, or those that the scored answers make which are given."""
-    names = [name if config.split is None else f"{name}:{config.split}" for name in config.inputs]
+    names = [config.split_of(name) for name in config.inputs]
     if are_scored(names):
         return ScoredRows(names, config.pairs, config.limit)
     if config.pairs != "best_worst":

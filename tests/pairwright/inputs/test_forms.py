@@ -10,7 +10,8 @@ from runs_on_disk import write_jsonl
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.columns import Columns
-from pairwright.inputs.forms import FORMS
+from pairwright.inputs.config import SourceConfig
+from pairwright.inputs.forms.table import FORMS
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import records
@@ -135,16 +136,151 @@ def test_a_row_that_is_not_as_the_first_is_named(tmp_path: Path, row: dict[str, 
 
 def test_answers_of_a_batch_say_what_is_missing(tmp_path: Path) -> None:
     row = {"id": "b", "custom_id": "1", "response": {"body": {"choices": []}}, "error": None}
-    with pytest.raises(UsageError, match="does not repeat its prompt; name the requests"):
+    with pytest.raises(UsageError, match="does not repeat its prompt; name the file of requests too"):
         list(records(str(write_jsonl(tmp_path / "rows.jsonl", [row]))))
 
 
-def test_columns_that_tell_a_form_tell_no_other() -> None:
-    for form in FORMS:
-        row = dict.fromkeys(form.columns)
-        assert [other.name for other in FORMS if set(other.columns) <= row.keys()] == [form.name]
+def requested(name: str, text: str) -> dict[str, Any]:
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    return {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+
+def answered(name: str, *texts: str, error: Any = None) -> dict[str, Any]:
+    choices = [{"index": n, "message": said(text)} for n, text in enumerate(texts)]
+    response = {"status_code": 200, "request_id": "r", "body": {"model": "m-1", "choices": choices}}
+    return {"id": "b", "custom_id": name, "response": None if error else response, "error": error}
+
+
+def test_answers_of_a_batch_are_joined_with_their_prompts(tmp_path: Path) -> None:
+    """In whatever order they come back; each choice is a row."""
+    write_jsonl(tmp_path / "requests.jsonl", [requested("1", "One?"), requested("2", "Two?")])
+    write_jsonl(tmp_path / "answers.jsonl", [answered("2", "Zwei.", "Deux."), answered("1", "Eins.")])
+    for name in (f"{tmp_path}/requests.jsonl+{tmp_path}/answers.jsonl", f"{tmp_path}/*.jsonl"):
+        rows = list(Input(name, Columns(), None))
+        found = [(row.prompt[0].content, row.answer, row.carried["completion_model"]) for row in rows]
+        assert found == [("Two?", "Zwei.", "m-1"), ("Two?", "Deux.", "m-1"), ("One?", "Eins.", "m-1")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([answered("1", "A"), answered("3", "B")], "answers.jsonl line 2: `custom_id` '3' is that of no"),
+        (
+            [answered("1", error={"message": "expired"})],
+            "answers.jsonl line 1: the request failed (expired)",
+        ),
+        ([answered("1", "A")], "requests.jsonl line 2: the batch has no answer to this request ('2')"),
+    ],
+)
+def test_what_a_batch_lacks_is_said(tmp_path: Path, answers: list[dict[str, Any]], reason: str) -> None:
+    write_jsonl(tmp_path / "requests.jsonl", [requested("1", "One?"), requested("2", "Two?")])
+    write_jsonl(tmp_path / "answers.jsonl", answers)
+    with pytest.raises(UsageError) as raised:
+        list(records(f"{tmp_path}/requests.jsonl+{tmp_path}/answers.jsonl"))
+    assert reason in str(raised.value)
+
+
+TREE = [  # as rows of messages stand, parents after their children too
+    {"message_id": "c", "parent_id": "b", "text": "In summer?", "role": "prompter", "rank": None},
+    {"message_id": "a", "parent_id": None, "text": "How cold is it?", "role": "prompter", "rank": None},
+    {"message_id": "b", "parent_id": "a", "text": COLD, "role": "assistant", "rank": 0},
+    {"message_id": "d", "parent_id": "a", "text": WARM, "role": "assistant", "rank": 1},
+    {"message_id": "e", "parent_id": "c", "text": "Never.", "role": "assistant", "rank": None},
+]
+
+
+def test_trees_are_answers_with_all_turns_above_them(tmp_path: Path) -> None:
+    nested = {
+        "message_tree_id": "a",
+        "prompt": TREE[1]
+        | {"replies": [TREE[2] | {"replies": [TREE[0] | {"replies": [TREE[4]]}]}, TREE[3]]},
+    }
+    for rows in (TREE, [nested]):
+        path = str(write_jsonl(tmp_path / "rows.jsonl", rows))
+        answers = {row.answer: [m.content for m in row.prompt] for row in Input(path, Columns(), None)}
+        above = [*(m["content"] for m in ASKED), COLD, "In summer?"]
+        assert answers == {COLD: above[:1], WARM: above[:1], "Never.": above}
+        ranked = [pair for pair in read_pairs([path]) if not pair.tied]
+        assert [(pair.chosen.content, pair.rejected.content) for pair in ranked] == [(COLD, WARM)]
+    broken = write_jsonl(tmp_path / "rows.jsonl", [TREE[2], TREE[4]])
+    with pytest.raises(UsageError, match="line 1: `parent_id` 'a' is the `message_id` of no row"):
+        list(records(str(broken)))
+
+
+def test_unpaired_rows_are_answers_with_a_score(tmp_path: Path) -> None:
+    rows = [{"prompt": "Q", "completion": c, "label": good} for c, good in ((WARM, False), (COLD, True))]
+    path = str(write_jsonl(tmp_path / "rows.jsonl", rows))
+    [pair] = read_pairs([path])
+    assert (pair.chosen.content, pair.rejected.content) == (COLD, WARM)
+    table = tmp_path / "rows.csv"
+    table.write_text(f'prompt,completion,label\nQ,"{WARM}",False\nQ,"{COLD}",True\n')
+    assert [pair.chosen.content for pair in read_pairs([str(table)])] == [COLD]
+
+
+def test_drafts_are_rejected_and_what_users_made_of_them_chosen(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"prompt": "Q", "draft": WARM, "edited": COLD}])
+    [pair] = read_pairs([str(path)])
+    assert (pair.chosen.content, pair.rejected.content) == (COLD, WARM)
+
+
+BOTH = {"prompt": "Q", "chosen": COLD, "rejected": WARM, "messages": [*ASKED, said("Very.")]}
+
+
+def test_rows_that_fit_two_forms_are_read_as_one_which_is_said(tmp_path: Path, caplog: Any) -> None:
+    path = str(write_jsonl(tmp_path / "rows.jsonl", [BOTH]))
+    [row] = Candidates(path, Columns(), None)
+    assert {c.text for c in row.candidates} == {COLD, WARM}
+    assert (
+        "line 1: fits the forms `pairs` and `messages` and is read as `pairs`; --form messages"
+        in caplog.text
+    )
+    [row] = Input(f"messages@{path}", Columns(), None)
+    assert (row.prompt[0].content, row.answer) == (ASKED[0]["content"], "Very.")
+    assert row.carried == {"input_prompt": "Q", "input_chosen": COLD, "input_rejected": WARM}
+    assert (
+        Input(path, Columns(), None).info.sha256 != Input(f"messages@{path}", Columns(), None).info.sha256
+    )
+
+
+def test_a_form_that_is_named_must_be_that_of_the_rows(tmp_path: Path) -> None:
+    path = str(write_jsonl(tmp_path / "rows.jsonl", [BOTH]))
+    with pytest.raises(UsageError, match="line 1: is not of the form `shp`, which has `history`"):
+        list(records(f"shp@{path}"))
+    with pytest.raises(UsageError, match="--form mesages: no such form; do you mean `messages`"):
+        SourceConfig(form="mesages").split_of(path)
+    (tmp_path / "shp@rows.jsonl").write_text("{}\n")
+    assert list(records(f"{tmp_path}/shp@rows.jsonl")) == [{}]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (
+            {"prompt": "Q", "completion": "A"},
+            {"messages": ASKED},
+            "of the form `messages`, and the rows before",
+        ),
+        (
+            {"instruction": "Q", "output": "A"},
+            PREFERRED["shp"],
+            "of the form `shp`, and the rows before it are",
+        ),
+        (
+            PREFERRED["arena"],
+            {"prompt": "Q", "chosen": "A", "rejected": "B"},
+            "of the form `pairs`, and the",
+        ),
+    ],
+)
+def test_two_forms_in_one_file_are_told(tmp_path: Path, first: Any, second: Any, reason: str) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [first, second])
+    with pytest.raises(UsageError) as raised:
+        Input(str(path), Columns(), None)
+    assert f"rows.jsonl line 2: is {reason}" in str(raised.value)
 
 
 def test_every_form_has_a_line_of_documentation() -> None:
     page = (ROOT / "docs" / "rows.md").read_text()
-    assert [form.name for form in FORMS if f"`{form.name}`" not in page] == []
+    for form in FORMS:
+        columns = ", ".join(f"`{name}`" for name in form.columns)
+        assert f"| `{form.name}` | {columns} | {form.example} | {form.said} |" in page

@@ -1,0 +1,47 @@
+"""What a form of rows is: how it is told from others, and what its rows say as prompt and answers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pairwright.inputs.source import Record, Source
+
+Placed = tuple[str, Record]
+"""Where a record stands, and the record."""
+
+
+class Wrong(Exception):
+    """What is wrong with a row of a form, without where it stands."""
+
+
+def _anything(record: Record) -> bool:
+    return True
+
+
+class Form(NamedTuple):
+    """How rows of one kind are told and read."""
+
+    name: str
+    columns: tuple[str, ...]
+    """Columns that tell it: a row of this form has all of them."""
+    example: str
+    """A data set, or what else writes rows so."""
+    said: str
+    """What its rows are read as, in words."""
+    read: Callable[..., Mapping[str, Any] | list[Mapping[str, Any]]] | None = None
+    """The columns that take the place of these, from their values in order; of several rows a list. None
+    where the columns are read as they are."""
+    tells: Callable[[Record], bool] = _anything
+    """Whether the values are as this form has them, where its columns are those of others too."""
+    whole: Callable[[Source], Iterator[tuple[str, Record | Exception]]] | None = None
+    """How all rows are read at once, where a row by itself does not say what its prompt is."""
+    also: tuple[str, ...] = ()
+    """Further columns that belong to it, and may be missing."""
+
+    def fits(self, record: Record) -> bool:
+        """Whether a record is of this form."""
+        return set(self.columns) <= record.keys() and self.tells(record)
+
+
+def said_by(role: str, text: Any) -> dict[str, Any]:
+    """A message."""
+    return {"role": role, "content": text}

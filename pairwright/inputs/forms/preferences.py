@@ -1,0 +1,185 @@
+"""Rows in which people say which of some answers is better: `completions` with `scores`, or one answer
+with its `score`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pairwright.inputs.forms.form import Form, Wrong
+from pairwright.inputs.source import Record
+
+Read = Mapping[str, Any]
+
+
+def _compared(prompt: Any, answers: list[Any], better: int | None, **more: Any) -> Read:
+    """Two answers, of which one is better; None: neither."""
+    scores = [0.5 if better is None else float(place == better) for place in (0, 1)]
+    return {"prompt": prompt, "completions": answers, "scores": scores, **more}
+
+
+def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
+    if not (isinstance(a, list) and isinstance(b, list) and a and b):
+        raise Wrong("`conversation_a` and `conversation_b` must be lists of messages")
+    if a[:-1] != b[:-1]:
+        raise Wrong("the conversations part before their last answers, so these are to different prompts")
+    better = {"model_a": 0, "model_b": 1}.get(str(winner))
+    return _compared(a[:-1], [a[-1], b[-1]], better, models=[model_a, model_b])
+
+
+def _helpsteer3(context: Any, one: Any, two: Any, preference: Any) -> Read:
+    if not isinstance(preference, int | float):
+        raise Wrong(f"`overall_preference` must be a number, and is {preference!r}")
+    gain = float(preference)
+    return {"prompt": context, "completions": [one, two], "scores": [-gain / 2, gain / 2]}
+
+
+def _shp(history: Any, a: Any, b: Any, label: Any) -> Read:
+    return _compared(history, [a, b], {1: 0, 0: 1}.get(label))
+
+
+def _webgpt(question: Any, a: Any, b: Any, score_a: Any, score_b: Any) -> Read:
+    prompt = question.get("full_text") if isinstance(question, Mapping) else question
+    return {"prompt": prompt, "completions": [a, b], "scores": [score_a, score_b]}
+
+
+def _summaries(info: Any, summaries: Any, choice: Any) -> Read:
+    if not isinstance(summaries, list):
+        raise Wrong("`summaries` must be a list of two objects with a `text`")
+    texts = [one.get("text") if isinstance(one, Mapping) else None for one in summaries]
+    if not isinstance(info, Mapping) or len(texts) != 2:
+        raise Wrong("`summaries` must be two objects with a `text`, and `info` an object with a `post`")
+    return _compared(info.get("post") or info.get("article"), texts, choice)
+
+
+def _pku(prompt: Any, a: Any, b: Any, better: Any) -> Read:
+    return _compared(prompt, [a, b], better)
+
+
+def _llmbar(prompt: Any, a: Any, b: Any, label: Any) -> Read:
+    return {"prompt": prompt, "response_a": a, "response_b": b, "preference": label}
+
+
+def _nectar(prompt: Any, answers: Any, count: Any) -> Read:
+    return {"prompt": prompt, "completions": answers}
+
+
+def _rated(generations: Any, ratings: Any, models: Any) -> Read:
+    return {"completions": generations, "scores": ratings, "models": models}
+
+
+def _stack(question: Any, answers: Any, name: Any) -> Read:
+    if not isinstance(answers, list) or not all(isinstance(one, Mapping) for one in answers):
+        raise Wrong("`answers` must be a list of objects with `text` and `pm_score`")
+    texts, scores = ([one.get(key) for one in answers] for key in ("text", "pm_score"))
+    return {"prompt": question, "completions": texts, "scores": scores, "qid": name}
+
+
+def _helpsteer(response: Any, helpfulness: Any, correctness: Any) -> Read:
+    kept = {"helpfulness": helpfulness, "correctness": correctness}
+    return {"completion": response, "score": helpfulness, **kept}
+
+
+def _kto(prompt: Any, completion: Any, label: Any) -> Read:
+    if not _is_label(label):
+        raise Wrong(f"`label` must be true or false, and is {label!r}")
+    return {"prompt": prompt, "completion": completion, "score": float(_TRUTH.get(label, label))}
+
+
+_TRUTH = {"true": True, "True": True, "false": False, "False": False}
+"""As tables of text spell them."""
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, bool) or value in _TRUTH
+
+
+def _has_label(record: Record) -> bool:
+    return _is_label(record["label"])
+
+
+PREFERENCES = (
+    Form(
+        "arena",
+        ("conversation_a", "conversation_b", "model_a", "model_b", "winner"),
+        "lmsys/chatbot_arena_conversations",
+        "both last answers to one conversation, the winner, ties",
+        _arena,
+    ),
+    Form(
+        "helpsteer3",
+        ("context", "response1", "response2", "overall_preference"),
+        "nvidia/HelpSteer3",
+        "two answers, by `overall_preference`",
+        _helpsteer3,
+    ),
+    Form(
+        "helpsteer",
+        ("response", "helpfulness", "correctness"),
+        "nvidia/HelpSteer2",
+        "an answer with `helpfulness` as its score; the other attributes are carried along",
+        _helpsteer,
+    ),
+    Form(
+        "shp",
+        ("history", "human_ref_A", "human_ref_B", "labels"),
+        "stanfordnlp/SHP",
+        "two answers, and which is better",
+        _shp,
+    ),
+    Form(
+        "webgpt",
+        ("question", "answer_0", "answer_1", "score_0", "score_1"),
+        "openai/webgpt_comparisons",
+        "two answers with their scores",
+        _webgpt,
+    ),
+    Form(
+        "summaries",
+        ("info", "summaries", "choice"),
+        "openai/summarize_from_feedback",
+        "two summaries of `post` or `article`, and which is better",
+        _summaries,
+    ),
+    Form(
+        "pku",
+        ("prompt", "response_0", "response_1", "better_response_id"),
+        "PKU-Alignment/PKU-SafeRLHF",
+        "two answers, and which is better",
+        _pku,
+    ),
+    Form(
+        "llmbar",
+        ("input", "output_1", "output_2", "label"),
+        "princeton-nlp/LLMBar",
+        "two answers and the `preference`, for `calibrate`",
+        _llmbar,
+    ),
+    Form(
+        "nectar",
+        ("prompt", "answers", "num_responses"),
+        "berkeley-nest/Nectar",
+        "a list of answers by `rank`",
+        _nectar,
+    ),
+    Form(
+        "rated",
+        ("generations", "ratings", "generation_models"),
+        "argilla/distilabel-math-preference-dpo",
+        "a list of answers by `ratings`",
+        _rated,
+    ),
+    Form(
+        "stack",
+        ("question", "answers", "qid"),
+        "HuggingFaceH4/stack-exchange-preferences",
+        "a list of answers by `pm_score`",
+        _stack,
+    ),
+    Form(
+        "kto",
+        ("prompt", "completion", "label"),
+        "trl-lib/kto-mix-14k, and `export --to kto`",
+        "an answer with the score 1 where `label` is true, else 0",
+        _kto,
+        tells=_has_label,
+    ),
+)
