@@ -18,7 +18,6 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit, json_line
 from pairwright.folders.claim import refuse_foreign
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
-from pairwright.hub import reachable
 from pairwright.inputs.config import SourceConfig
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
