@@ -52,8 +52,9 @@ def _configured(
         see = f"`pairwright {NAMES[name]} --help` lists them"
         raise UsageError(f"pairwright.{name}: {unknown_setting(config, unknown, see)}")
     places = [field for field in fields if is_positional(fields[field])]
-    if len(places) == 1 and str(fields[places[0]].annotation).startswith("tuple") and given:
-        given = (given,)
+    last = len(places) - 1
+    if len(given) > last >= 0 and str(fields[places[last]].annotation).startswith("tuple"):
+        given = (*given[:last], given[last:])
     if len(given) > len(places):
         raise UsageError(f"pairwright.{name} takes {len(places)} values without a name, not {len(given)}")
     for place, value in zip(places, given, strict=False):

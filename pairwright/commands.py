@@ -58,7 +58,7 @@ COMMANDS = {
     "winrate": Command(
         "judge.comparison.config:WinrateConfig",
         "judge.comparison.command:winrate",
-        "Compare two models' answers.",
+        "Compare models' answers.",
     ),
     "eval": Command(
         "judge.evaluation.config:EvaluateConfig",

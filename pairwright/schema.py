@@ -224,6 +224,9 @@ COMPARED = pa.schema(
 """Two models' answers to a prompt: `points` of a (1, 1/2 or 0), how the judges decided, characters of
 a less those of b, and the verdict, in which chosen stands for a."""
 
+MET = pa.schema([*COMPARED, ("side_a", pa.string()), ("side_b", pa.string())])
+"""The same of two among several models, with what each was called by the user."""
+
 LATER = frozenset(
     [*(name for name, _ in (*THOUGHTS, *_SIDES)), "reasoning_a", "reasoning_b"],
 )

@@ -11,18 +11,18 @@ from rich.table import Table
 
 from judge.comparison.config import WinrateConfig
 from judge.comparison.correction import agreement_of, corrected
-from judge.comparison.matching import Answers, Matched, Mismatch, Side
+from judge.comparison.matching import Matched, Mismatch, Side
+from judge.comparison.playing import answers_and_run, tournament
 from judge.comparison.stage import WinrateStage, verdict_preference
 from judge.comparison.statistics import fit_length, in_words, length_feature, win_rates
 from pairwright.engines.thoughts import read_marks
-from pairwright.errors import PairwrightError, UsageError
+from pairwright.errors import PairwrightError
 from pairwright.figures.intervals import Interval, Rate, share, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
 from pairwright.records import FAILED, Record, Sampling
-from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
 
 WINRATE = "winrate.json"
@@ -72,24 +72,15 @@ class Winrate(Record):
 def winrate(config: WinrateConfig) -> Manifest | None:
     """Compare two models on every prompt, write `winrate.json` into the run folder, and print it.
 
+    More than two, or rounds that may end early, are a tournament, and `tournament.json` is written.
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `PairwrightError`
     when no prompt came to a verdict; all rows are written then.
     """
     agreement = config.calibration and agreement_of(config, config, config.calibration)
+    if config.is_tournament:
+        return tournament(config, agreement or None)
     sides = (Side("a", config.a), Side("b", config.b))
-    given = {s.name: Answers(s, config.prompts, config.prompt_column) for s in sides if not s.engine}
-    prompts = config.prompts or next((answers.path for answers in given.values()), None)
-    if prompts is None:
-        raise UsageError("--prompts must be given: two engines need something to answer")
-    run = RunConfig(
-        input=prompts,
-        out=config.out,
-        limit=config.limit,
-        prompt_column=config.prompt_column,
-        preview=config.preview,
-        dry_run=config.dry_run,
-        fresh=config.fresh,
-    )
+    given, run = answers_and_run(config, sides)
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
     stage = WinrateStage(config, sides, sampling, read_marks(config.thinking_tags))
     reader = partial(Matched, given=list(given.values()))
@@ -97,7 +88,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     manifest = run_stage(stage, config, reader, answered, run=run, budget=config)
     if manifest is None:
         return None
-    rows = Matched(prompts, run.wanted_columns, config.limit, given=list(given.values()))
+    rows = reader(run.input, run.wanted_columns, config.limit)
     found = measured(config, manifest, rows.mismatch(given), agreement or None)
     write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
     for kind, examples in found.mismatch.examples.items():

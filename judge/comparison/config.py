@@ -1,12 +1,12 @@
 """Settings of `pairwright winrate`. Free of Arrow, so that help pages answer at once."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from judge.jury.config import JuryConfig
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
 from pairwright.stages.budget import BudgetConfig
 
@@ -20,6 +20,24 @@ class SidesConfig(Config):
     """An engine, a run folder or file of answers, FILE:COLUMN, or a column of `prompts`."""
     b: str = Field(json_schema_extra=POSITIONAL)
     """What it is compared with, in the same forms."""
+    others: tuple[str, ...] = Field(default=(), json_schema_extra=POSITIONAL | ADDED)
+    """Further models, in the same forms: then all of them meet in a tournament."""
+
+
+class TournamentConfig(Config):
+    """How a tournament goes."""
+
+    group: ClassVar[str] = "Tournament"
+
+    design: Literal["all", "sparse"] | None = Field(default=None, json_schema_extra=ADDED)
+    """`all`: every two models meet, on every prompt or until they are told apart. `sparse`: but those whose
+    order follows from others, and those whom the prompts left cannot tell apart. Default: `sparse` with
+    `until`, else `all`."""
+    until: float | None = Field(default=None, gt=0, lt=1, json_schema_extra=ADDED)
+    """Stop as soon as all are told apart, with at most this probability that any of it is wrong, such as
+    0.02; two that are told apart are not asked about again."""
+    prompts_per_round: PositiveInt = Field(default=25, json_schema_extra=OPERATIONAL)
+    """Prompts between two looks at who is told apart. A run that was begun keeps its number."""
 
 
 class WinrateSettings(JuryConfig, EngineOptions):
@@ -33,8 +51,8 @@ class WinrateSettings(JuryConfig, EngineOptions):
     """Folder that `pairwright calibrate` wrote for these judges: their errors are corrected for."""
 
 
-class WinrateConfig(WinrateSettings, BudgetConfig, SidesConfig):
-    """Compare two models, or two sets of answers, on the same prompts, in both orders.
+class WinrateConfig(WinrateSettings, TournamentConfig, BudgetConfig, SidesConfig):
+    """Compare two or more models, or sets of answers, on the same prompts, in both orders.
 
     Example: pairwright winrate runs/new runs/old --judge hf:smollm2 --out runs/winrate
     """
@@ -57,3 +75,13 @@ class WinrateConfig(WinrateSettings, BudgetConfig, SidesConfig):
     """Count requests and tokens and estimate the time; ask nothing, write nothing."""
     fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Start the folder over. Finished completions in its journal are used again."""
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether what is asked depends on what came of the prompts before."""
+        return self.until is not None or self.design == "sparse"
+
+    @property
+    def is_tournament(self) -> bool:
+        """Whether it is more than one comparison of two on all prompts."""
+        return bool(self.others) or self.in_rounds

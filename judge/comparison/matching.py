@@ -17,10 +17,10 @@ _SHOWN = 3
 
 
 class Side(NamedTuple):
-    """One of the two that are compared."""
+    """One of those that are compared."""
 
     name: str
-    """`a` or `b`."""
+    """`a`, `b` and so on."""
     spec: str
     """An engine, or where its answers stand, as the user named it."""
 
@@ -73,7 +73,10 @@ class Answers:
 
 
 class Matched(Input):
-    """Prompts, each once, with the answers that either side has given to it. `limit` counts prompts."""
+    """Prompts, each once, with the answers that the sides have given to it. `limit` counts prompts.
+
+    With a `seed` they come in an order that is drawn from it, whatever order they stand in.
+    """
 
     limit_counts_rows = False
 
@@ -85,14 +88,22 @@ class Matched(Input):
         reserved: Iterable[str] = (),
         *,
         given: Iterable[Answers] = (),
+        seed: int | None = None,
         skip: int = 0,
         keep: Collection[str] = (),
     ) -> None:
         self._given = list(given)
+        self._seed = seed
         super().__init__(source, columns, limit, reserved, answers=False, skip=skip, keep=keep)
 
     def _parsed(self) -> Iterator[Parsed]:
-        return islice(self._once(), self._limit)
+        return islice(self._ordered(), self._limit)
+
+    def _ordered(self) -> Iterator[Parsed]:
+        if self._seed is None:
+            return self._once()
+        drawn = lambda row: content_hash([self._seed, row.problem, prompt_hash(row.prompt)])  # noqa: E731
+        return iter(sorted(self._once(), key=drawn))
 
     def _once(self) -> Iterator[Parsed]:
         """The first row of each prompt. The others are remembered by their text."""
@@ -114,12 +125,18 @@ class Matched(Input):
         return Row(row_id, key, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def mismatch(self, sides: dict[str, Answers]) -> Mismatch:
-        """What is missing, doubled or left over on either side.
+        """How many prompts and answers do not match, and examples of them."""
+        found = self.unmatched(sides)
+        examples = {kind: some[:_SHOWN] for kind, some in found.items() if some}
+        return Mismatch(**{kind: len(some) for kind, some in found.items()}, examples=examples)
+
+    def unmatched(self, sides: dict[str, Answers]) -> dict[str, list[str]]:
+        """What is missing, doubled or left over, by kind and side (`missing_a`).
 
         Where the prompts are those of a side, its doubled answers are no doubled prompts besides; and
         with a limit, answers to the prompts behind it are not left over.
         """
-        once = (row.prompt for row in self._once() if row.problem is None)
+        once = (row.prompt for row in self._ordered() if row.problem is None)
         everything = {prompt_hash(prompt): prompt[-1].content for prompt in once}
         texts = dict(islice(everything.items(), self._limit))
         own = any(answers.path == self._path for answers in sides.values())
@@ -128,8 +145,7 @@ class Matched(Input):
             found[f"missing_{name}"] = [t for key, t in texts.items() if key not in answers.first]
             found[f"doubled_{name}"] = answers.doubled
             found[f"extra_{name}"] = [t for key, t in answers.prompts.items() if key not in everything]
-        examples = {kind: some[:_SHOWN] for kind, some in found.items() if some}
-        return Mismatch(**{kind: len(some) for kind, some in found.items()}, examples=examples)
+        return found
 
 
 def _located(side: Side, prompts: str | None) -> tuple[str, str | None]:

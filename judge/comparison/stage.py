@@ -56,19 +56,11 @@ class WinrateStage:
     def work(self, row: Row, sample: int) -> Work:
         """Gather the two answers and compare them. An answer that was cut off counts as it stands."""
         meter = Meter("judge")
-        answers = yield from meter.counting(self._answers(row))
+        answers = yield from meter.counting(answers_of(row, self._sides, self._sampling, self._marks))
         if missing := [s.spec for s in self._sides if s.name not in answers]:
             return Outcome(status="missing", reason=f"no answer of {' and of '.join(missing)}")
         a, b = answers["a"], answers["b"]
-        columns: dict[str, Any] = {
-            "answer_a": [{"role": "assistant", "content": a.text}],
-            "answer_b": [{"role": "assistant", "content": b.text}],
-            "model_a": a.model,
-            "model_b": b.model,
-            "reasoning_a": a.reasoning,
-            "reasoning_b": b.reasoning,
-            "length_difference": len(a.text) - len(b.text),
-        }
+        columns = told_columns(a, b)
         if same(a.text, b.text):
             even = {"points": 0.5, "decision": IDENTICAL, **meter.columns}
             return Outcome(status=KEPT, columns=columns | even)
@@ -80,20 +72,35 @@ class WinrateStage:
             return Outcome(status=UNPARSED, reason=decision.reason, columns=columns)
         return Outcome(status=KEPT, columns=columns | {"points": points(decision)})
 
-    def _answers(self, row: Row) -> Asking[dict[str, Candidate]]:
-        found: dict[str, Candidate] = {
-            c.column: without_thought(c, self._marks) for c in row.candidates if c.column
-        }
-        asked = [s for s in self._sides if s.engine]
-        if not asked or any(not s.engine and s.name not in found for s in self._sides):
-            return found
-        completions = yield [
-            answer_request(row, self._sampling, 0).model_copy(update={"role": s.name}) for s in asked
-        ]
-        for s, completion in zip(asked, completions, strict=True):
-            model = completion.model or s.spec
-            found[s.name] = Candidate(completion.text, model, s.name, completion.reasoning)
+
+def answers_of(
+    row: Row, sides: Sequence[Side], sampling: Sampling, marks: Sequence[Marks]
+) -> Asking[dict[str, Candidate]]:
+    """The answers of these sides by name. No engine is asked where one that is given is missing."""
+    found: dict[str, Candidate] = {c.column: without_thought(c, marks) for c in row.candidates if c.column}
+    asked = [s for s in sides if s.engine]
+    if not asked or any(not s.engine and s.name not in found for s in sides):
         return found
+    completions = yield [
+        answer_request(row, sampling, 0).model_copy(update={"role": s.name}) for s in asked
+    ]
+    for s, completion in zip(asked, completions, strict=True):
+        model = completion.model or s.spec
+        found[s.name] = Candidate(completion.text, model, s.name, completion.reasoning)
+    return found
+
+
+def told_columns(a: Candidate, b: Candidate) -> dict[str, Any]:
+    """The columns of two answers that meet."""
+    return {
+        "answer_a": [{"role": "assistant", "content": a.text}],
+        "answer_b": [{"role": "assistant", "content": b.text}],
+        "model_a": a.model,
+        "model_b": b.model,
+        "reasoning_a": a.reasoning,
+        "reasoning_b": b.reasoning,
+        "length_difference": len(a.text) - len(b.text),
+    }
 
 
 def points(decision: Decision) -> float:

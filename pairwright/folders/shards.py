@@ -110,14 +110,15 @@ def _total(name: str, schema: pa.Schema, outcomes: Sequence[Outcome]) -> int:
     return sum(o.columns.get(name) or 0 for o in outcomes) if ours else 0
 
 
-def read_tables(folder: Path, part: str = "data") -> Iterator[pa.Table]:
+def read_tables(folder: Path, part: str = "data", *, before: int | None = None) -> Iterator[pa.Table]:
     """The finished shards of a run in order, each checked against its recorded hash.
 
-    `part` is `data` (kept rows) or `dropped`. Raises `PairwrightError` naming a damaged file.
+    `part` is `data` (kept rows) or `dropped`; with `before`, only shards of smaller numbers. Raises
+    `PairwrightError` naming a damaged file.
     """
     manifest = load_manifest(folder)
     for index, shard in sorted(manifest.shards.items()):
-        if part not in shard.sha256:
+        if part not in shard.sha256 or (before is not None and index >= before):
             continue
         path = shard_file(folder, part, index)
         try:

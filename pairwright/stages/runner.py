@@ -12,7 +12,7 @@ from pairwright.engines.thoughts import apart
 from pairwright.errors import PairwrightError
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import Manifest
-from pairwright.folders.shards import as_begun, commit_shard
+from pairwright.folders.shards import as_begun, commit_shard, read_tables
 from pairwright.inputs.rows import Input, Row
 from pairwright.records import (
     BAD_ROW,
@@ -27,7 +27,7 @@ from pairwright.records import (
 )
 from pairwright.schema import with_carried
 from pairwright.stages.budget import Budget
-from pairwright.stages.stage import Stage, Work
+from pairwright.stages.stage import InRounds, Stage, Work
 from pairwright.stages.workers import Share
 from pairwright.terminal.progress import Meter
 
@@ -98,6 +98,8 @@ class Runner:
         whole = [folder, folder.parents[1]] if share.of > 1 else [folder]
         self._schema: pa.Schema = as_begun(with_carried(stage.schema, rows.carried), whole)
         self._items = self._open_items()
+        self._held: Flight | None = None
+        self._round: int | None = None
         self._in_air = 0
         self._waiting: dict[str, list[Flight]] = {}
         self._asked: Counter[Engine] = Counter()
@@ -152,11 +154,26 @@ class Runner:
     def _admit(self) -> None:
         """Start items until the engines have their hands full."""
         while self._in_air < self._engines.capacity:
-            flight = next(self._items, None)
+            flight = self._next()
             if flight is None:
                 return
             self._in_air += 1
             self._advance(flight)
+
+    def _next(self) -> Flight | None:
+        """The next item that may begin; of a stage in rounds, one whose earlier rounds are written."""
+        flight, self._held = self._held or next(self._items, None), None
+        if flight is None or not isinstance(self._stage, InRounds):
+            return flight
+        shard = flight.index // self.manifest.shard_size
+        if shard != self._round:
+            if self._in_air:
+                self._held = flight
+                return None
+            left = self.manifest.items - shard * self.manifest.shard_size
+            self._stage.begin_round(read_tables(self._folder, before=shard), left)
+            self._round = shard
+        return flight
 
     def _advance(self, flight: Flight) -> None:
         """Let an item go on until it waits for an engine or ends."""

@@ -1,7 +1,7 @@
 """What a stage is, and the settings that every stage has."""
 
-from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pairwright.records import Completion, Outcome, Request
 
@@ -36,4 +36,13 @@ class Stage(Protocol):
 
     def work(self, row: "Row", sample: int) -> Work:
         """Begin one item. `sample` counts from 0 within the input row."""
+        ...
+
+
+@runtime_checkable
+class InRounds(Protocol):
+    """A stage whose shards are rounds: what one of them asks depends on the rows of those before it."""
+
+    def begin_round(self, before: "Iterable[pa.Table]", items_left: int) -> None:
+        """A round begins; `before` are the kept rows of every earlier one, in order."""
         ...
