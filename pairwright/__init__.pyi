@@ -323,17 +323,21 @@ def calibrate(
 
 @overload
 def winrate(settings: Config, /) -> Result:
-    """Compare two models' answers."""
+    """Compare models' answers."""
 
 @overload
 def winrate(
     a: _Named,
     b: _Named,
+    others: _Named | Sequence[_Named] = ...,
     *,
     max_tokens_total: int | None = ...,
     max_cost: float | None = ...,
     price_file: _Named | None = ...,
     max_consecutive_failures: int = ...,
+    design: Literal["all", "sparse"] | None = ...,
+    until: float | None = ...,
+    prompts_per_round: int = ...,
     thinking: _Named = ...,
     reasoning_effort: _Named = ...,
     chat_template_kwargs: _Named = ...,
@@ -371,7 +375,7 @@ def winrate(
     dry_run: bool = ...,
     fresh: bool = ...,
 ) -> Result:
-    """Compare two models' answers."""
+    """Compare models' answers."""
 
 @overload
 def evaluate(settings: Config, /) -> Result:
