@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-ray test-deepspeed check bench docs clean
+.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-servers test-ray test-deepspeed check bench docs clean
 
 install: $(INSTALLED)
 
@@ -77,6 +77,15 @@ test-vllm: install $(VLLM)/.installed
 $(VLLM)/.installed: tests/support/install_vllm.py
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python tests/support/install_vllm.py
+	touch $@
+
+SERVERS := .venv-servers
+test-servers: install $(SERVERS)/.installed
+	$(BIN)/pytest -m servers
+
+$(SERVERS)/.installed:
+	$(PYTHON) -m venv $(SERVERS)
+	$(SERVERS)/bin/pip install --quiet torch==2.13.0 'transformers[serving]==5.24.0'
 	touch $@
 
 bench: install
