@@ -79,13 +79,23 @@ $(VLLM)/.installed: tests/support/install_vllm.py
 	$(VLLM)/bin/python tests/support/install_vllm.py
 	touch $@
 
+# Real servers of other makers. `transformers serve` runs in the environment of the tests, with what it wants
+# beside that in a folder of its own; llama.cpp has no wheel and is built, once, in about 20 minutes of a core.
 SERVERS := .venv-servers
-test-servers: install $(SERVERS)/.installed
+LLAMA_CPP := .venv-llama-cpp
+test-servers: install $(SERVERS)/.installed $(LLAMA_CPP)/.installed
 	$(BIN)/pytest -m servers
 
 $(SERVERS)/.installed:
-	$(PYTHON) -m venv $(SERVERS)
-	$(SERVERS)/bin/pip install --quiet torch==2.13.0 'transformers[serving]==5.24.0'
+	$(BIN)/pip install --quiet --no-deps --target $(SERVERS) \
+		fastapi==0.165.0 openai==3.57.0 annotated-doc==0.0.7 distro==1.9.0 jiter==0.19.0 sniffio==1.3.1
+	touch $@
+
+$(LLAMA_CPP)/.installed:
+	$(PYTHON) -m venv $(LLAMA_CPP)
+	CMAKE_ARGS="-DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+		-DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF" \
+		$(LLAMA_CPP)/bin/pip install --quiet 'llama-cpp-python[server]==0.3.36'
 	touch $@
 
 bench: install
@@ -101,4 +111,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-consumers .venv-deepspeed .venv-lm-eval demo build dist site
+	rm -rf $(VENV) .venv-vllm .venv-servers .venv-llama-cpp .venv-consumers .venv-deepspeed .venv-lm-eval demo build dist site

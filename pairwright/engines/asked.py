@@ -1,4 +1,4 @@
-"""What is asked of a model beside its messages: thinking, fields and headers of one's own."""
+"""What is asked of a model beside its messages: thinking, an adapter, fields and headers of one's own."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from pairwright.config import OPERATIONAL, Config
 from pairwright.errors import UsageError
+from pairwright.models.names import adapter_mark
 from pairwright.records import content_hash
 
 _OWN_NAMES = """
@@ -40,7 +41,7 @@ class AskedOptions(Config):
 
     thinking: str = Field(default="auto", json_schema_extra=OPERATIONAL)
     """Whether a model that can thinks before it answers: `on`, `off`, or `auto`, as it is made. As with the
-    next four, also by role: `reviser=on,judge=off`."""
+    next five, also by role: `reviser=on,judge=off`."""
     reasoning_effort: str = Field(default="", json_schema_extra=OPERATIONAL)
     """How much a model thinks, in its own words: `low`, `medium`, `high` …"""
     chat_template_kwargs: str = Field(default="", json_schema_extra=OPERATIONAL)
@@ -50,6 +51,8 @@ class AskedOptions(Config):
     extra_headers: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Further headers of each request to a server, as JSON; a value `$NAME` is taken from that environment
     variable, and keys have to be: `{"api-key": "$AZURE_KEY"}`."""
+    adapter: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Folder of a `peft` adapter that is put on the model of a `vllm:` or `hf:` engine, without merging."""
 
     @field_validator(*_JSON, mode="before")
     @classmethod
@@ -118,6 +121,7 @@ class AskedOptions(Config):
             template=json.loads(self.chat_template_kwargs or "{}"),
             body=json.loads(self.extra_body or "{}"),
             headers=json.loads(self.extra_headers or "{}"),
+            adapter=self.adapter,
         )
 
 
@@ -135,15 +139,21 @@ class Asked(NamedTuple):
     """Fields of each request."""
     headers: Mapping[str, str] = {}
     """Headers of each request; `$NAME` stands for an environment variable."""
+    adapter: str = ""
+    """Folder of an adapter."""
 
     @property
     def mark(self) -> str:
-        """What of it is part of the model's identity: all but values from the environment. Mostly empty."""
+        """What of it is part of the model's identity: all but values from the environment. Mostly empty.
+
+        Raises `UsageError` where there is no adapter in the folder named.
+        """
         headers = {name: value for name, value in self.headers.items() if "$" not in value}
         said = [f"thinking={self.thinking}"] if self.thinking != "auto" else []
         said += [f"effort={self.reasoning_effort}"] if self.reasoning_effort else []
         further = {"template": self.template, "body": self.body, "headers": headers}
         said += [f"{name}={content_hash(dict(value))[:10]}" for name, value in further.items() if value]
+        said += [f"adapter={adapter_mark(self.adapter)}"] if self.adapter else []
         return "".join(f"+{part}" for part in said)
 
     def filled_headers(self, environ: Mapping[str, str] = os.environ) -> tuple[dict[str, str], list[str]]:
@@ -183,6 +193,7 @@ _WHERE = {
     **dict.fromkeys(("thinking", "reasoning_effort", "chat_template_kwargs"), "for openai:, vllm: and hf:"),
     "extra_body": "for openai: and vllm:",
     "extra_headers": "for openai:",
+    "adapter": "for vllm: and hf:",
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from pairwright.errors import UsageError
-from pairwright.models.names import base_of, find_model, is_adapter, resolve_model
+from pairwright.models.names import base_and_adapter, base_of, find_model, is_adapter, resolve_model
 from pairwright.models.positions import positions_of
 from pairwright.models.quiet import quiet
 from pairwright.models.weights import as_usage_error, read_adapter, read_model
@@ -41,19 +41,21 @@ class Loaded(NamedTuple):
         return frozenset(i for i in (*ids, self.tokenizer.eos_token_id) if i is not None)
 
 
-def load_for_generation(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
+def load_for_generation(
+    name: str, dtype: str = "auto", device: str = "auto", *, adapter: str = ""
+) -> Loaded:
     """The model that `resolve_model` takes `name` for; an adapter stays apart on its base.
+
+    `adapter` is the folder of one that is put on `name`; empty for none.
 
     Raises `UsageError` if it cannot be loaded whole, or if it keeps a state instead of keys and values,
     which cannot be batched with padding.
     """
-    source, place = resolve_model(name), _device(device)
+    (source, on), place = base_and_adapter(name, adapter), _device(device)
     tokenizer = load_tokenizer(name)
-    if is_adapter(source):
-        base = read_model(AutoModelForCausalLM, base_of(source), name, dtype=dtype)
-        model = read_adapter(base, source, name).get_base_model()
-    else:
-        model = read_model(AutoModelForCausalLM, source, name, dtype=dtype)
+    model = read_model(AutoModelForCausalLM, source, name, dtype=dtype)
+    if on:
+        model = read_adapter(model, on, adapter or name).get_base_model()
     if model._is_stateful:
         raise UsageError(f"{name} is a recurrent model; run it on a server (openai:MODEL@URL).")
     return _placed(model, tokenizer, place, dtype)

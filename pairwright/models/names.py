@@ -51,6 +51,15 @@ def is_adapter(place: str) -> bool:
     return (Path(place) / ADAPTER_CONFIG).is_file()
 
 
+def adapter_mark(place: str) -> str:
+    """A short hash of the adapter in a folder. Raises `UsageError` where there is none."""
+    folder = Path(place).expanduser()
+    if not is_adapter(str(folder)):
+        raise UsageError(f"--adapter {place}: no folder of a peft adapter (there is no {ADAPTER_CONFIG})")
+    _check(folder)
+    return fingerprint(folder)
+
+
 def base_of(place: str) -> str:
     """What `resolve_model` gives for the model that the adapter in a folder was trained on.
 
@@ -66,6 +75,19 @@ def base_of(place: str) -> str:
         return find_model(str(named))
     except UsageError as error:
         raise UsageError(f"{place} is an adapter, and its base cannot be found: {error}") from error
+
+
+def base_and_adapter(name: str, adapter: str = "") -> tuple[str, str]:
+    """Where a model lies that `resolve_model` takes, and where the adapter on it does, `""` for none.
+
+    `adapter` names one beside the model. Raises `UsageError` where the model is an adapter itself.
+    """
+    place = resolve_model(name)
+    if not is_adapter(place):
+        return place, str(Path(adapter).expanduser()) if adapter else ""
+    if adapter:
+        raise UsageError(f"--adapter {adapter}: {name} is an adapter itself; name its base in its place")
+    return base_of(place), place
 
 
 def model_identity(name: str, dtype: str = "auto") -> str:

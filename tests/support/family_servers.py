@@ -131,6 +131,8 @@ STUBS = {
                    "structured_outputs guided_choice", owner="sglang"),
     "llama.cpp": Stub(f"{_ALL} chat_template_kwargs", "grammar response_format", template_off,
                       "structured_outputs guided_choice regex", owner="llamacpp"),
+    "llama-cpp-python": Stub(_ALL, "grammar response_format", lambda body: True, "chat_template_kwargs",
+                             owner="me"),  # it has no switch; this model does not think
     "Ollama": Stub("seed reasoning_effort", "response_format", effort_none, f"{_ALL} structured_outputs",
                    owner="library"),
     "LM Studio": Stub("seed chat_template_kwargs", "response_format", template_off, f"{_ALL} guided_choice",

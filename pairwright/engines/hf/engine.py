@@ -36,7 +36,7 @@ class HFEngine:
         self.identity = model_identity(model, options.dtype) + options.asked.mark
         self.capacity = 8 * options.batch_size
         self._batch_size = options.batch_size
-        loaded = load_for_generation(model, options.dtype, options.device)
+        loaded = load_for_generation(model, options.dtype, options.device, adapter=options.asked.adapter)
         self._tokenizer, self._context = loaded.tokenizer, loaded.context
         self._prompting = Prompting(loaded.tokenizer, options.asked, spec)
         self._end = end_of_turn(loaded.tokenizer)

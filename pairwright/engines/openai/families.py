@@ -63,6 +63,7 @@ FAMILIES = (
     Family("vLLM", "", "vllm", {}, "", "template", "vllm guided schema"),
     Family("SGLang", "", "sglang", {}, "", "template", "regex schema"),
     Family("llama.cpp", "", "llamacpp", {}, "", "template", "grammar schema json"),
+    Family("llama-cpp-python", "", "me", {}, "n", "template", "grammar schema json"),
     Family("Ollama", "", "library", {}, "n", "effort", "schema tool"),
     Family("LM Studio", "", "organization_owner", {}, "n", "template", "schema tool"),
     Family("TGI", "", "tgi", {}, "n", "template", "tgi schema tool", 5),

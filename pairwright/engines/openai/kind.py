@@ -15,7 +15,7 @@ class OpenAIKind(EngineKind):
 
     help: ClassVar = "openai:MODEL@URL (any OpenAI-compatible server)"
     holds_schemas: ClassVar = True
-    heeds: ClassVar = frozenset(ASKED)
+    heeds: ClassVar = frozenset(ASKED) - {"adapter"}
 
     def check(self, name: str) -> None:
         """Raise `UsageError` for what is not MODEL@URL, and for secrets in the URL."""

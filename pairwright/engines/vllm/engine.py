@@ -1,5 +1,6 @@
 """The engine that runs vLLM offline, in a process of its own that it feeds, drains and revives."""
 
+import contextlib
 import json
 import queue
 import re
@@ -9,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.vllm.kept import Living, frame_of, keeping, lay_aside, take
 from pairwright.engines.vllm.lines import JobLines
 from pairwright.engines.vllm.process import SupervisedProcess
-from pairwright.engines.vllm.settings import PYTHON, vllm_identity, vllm_python, worker_environment
+from pairwright.engines.vllm.settings import (
+    PYTHON,
+    rank_for,
+    vllm_identity,
+    vllm_python,
+    worker_environment,
+)
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.models.names import model_identity, resolve_model
+from pairwright.models.names import base_and_adapter, model_identity
 from pairwright.models.quiet import quiet
 from pairwright.records import Completion, Finished, Job
 from pairwright.terminal.text import one_line
@@ -27,6 +35,8 @@ _PREFIX = re.compile(r"^\(\S+ pid=\d+\)\s*(ERROR \S+ \S+ \[[^\]]*\]\s*)?")
 """What vLLM writes before a line of its log: process, level, time and place."""
 _SLICE = 1.0
 _END_SECONDS = 10.0
+_CHANGE_SECONDS = 600.0
+"""Longest silence while weights are changed: those of the largest models come from a disk."""
 
 
 class VLLMEngine:
@@ -42,23 +52,30 @@ class VLLMEngine:
         known = vllm_identity(model_identity(model, options.dtype), options.engine)
         self.identity = known + options.asked.mark
         self._python = vllm_python(options.engine)
-        source = resolve_model(model)
-        self._lines = JobLines(_tokenizer(source, options), self.identity, options.asked, spec)
-        self._setting = {
+        source, adapter = base_and_adapter(model, options.asked.adapter)
+        grown = adapter and (Path(adapter) / "tokenizer.json").is_file()
+        tokenizer = _tokenizer(adapter if grown else source, options)
+        self._lines = JobLines(tokenizer, self.identity, options.asked, spec)
+        self._setting: dict[str, Any] = {
             "model": source,
+            "adapter": adapter,
+            "weights": self.identity,
             "dtype": options.dtype,
             "further": sorted(options.asked.body),
+            "rank": rank_for(adapter) if adapter else 0,
+            "kept": keeping(),
             "arguments": {name: value for name, value in options.engine.items() if name != PYTHON},
         }
+        self._frame = frame_of(self._setting, self._python)
         self._patience = options.deadline
         self._in_hand: dict[str, Job] = {}
         self._finished: list[Finished] = []
         self._deaths: Counter[str] = Counter()
         self._deaths_in_a_row = 0
         self._worker: SupervisedProcess | None = None
-        ready = self._start()
-        self.capacity: int = 2 * ready["sequences"]
-        self.version: str = ready["vllm"]
+        self._ready: dict[str, Any] = self._take_up() or self._start()
+        self.capacity: int = 2 * self._ready["sequences"]
+        self.version: str = self._ready["vllm"]
         """Version of vLLM, as it says itself."""
 
     @property
@@ -69,7 +86,7 @@ class VLLMEngine:
     def submit(self, job: Job) -> None:
         """Take a job; what cannot be asked of this model fails at the next `poll`."""
         try:
-            line = self._lines.line(job, self._context)
+            line = self._lines.line(job, self._ready["context"])
         except UsageError as error:
             failed = Completion(failure=str(error), model=self.identity)
             self._finished.append(Finished(job.key, failed))
@@ -109,9 +126,12 @@ class VLLMEngine:
         return self._handed_over()
 
     def close(self) -> None:
-        """End vLLM and free its memory. Jobs in hand are given up."""
+        """End vLLM and free its memory; where engines are kept, lay it aside. Jobs in hand are given up."""
         if self._worker is not None:
-            self._worker.end(_END_SECONDS)
+            if keeping() and not self._in_hand and self._said("rest").get("resting"):
+                lay_aside(self._frame, Living(self._worker, self._ready))
+            else:
+                self._worker.end(_END_SECONDS)
             self._worker = None
         self._in_hand.clear()
 
@@ -119,6 +139,28 @@ class VLLMEngine:
     def _running(self) -> SupervisedProcess:
         assert self._worker is not None, "the engine is closed"
         return self._worker
+
+    def _take_up(self) -> dict[str, Any] | None:
+        """Go on with a kept worker, with our weights in it; None where there is none that can take them."""
+        living = take(self._frame)
+        if living is None:
+            return None
+        self._worker, self._heard = living.process, time.monotonic()
+        ready: dict[str, Any] | None = self._said("change", self._setting).get("ready")
+        if ready is None:
+            self._worker.end()
+            return None
+        return ready
+
+    def _said(self, what: str, value: Any = True) -> dict[str, Any]:
+        """The worker's answer to something that is no job; empty where none comes."""
+        self._running.send(json.dumps({what: value}).encode())
+        with contextlib.suppress(queue.Empty):
+            while (line := self._running.receive(_CHANGE_SECONDS)) is not None:
+                said: dict[str, Any] = json.loads(line)
+                if said.keys() & {"ready", "refused", "resting"}:
+                    return said
+        return {}
 
     def _start(self) -> dict[str, Any]:
         """Start a worker and wait until it is ready. Raises `UsageError` if it never is."""
@@ -131,11 +173,11 @@ class VLLMEngine:
                 why = said.get("refused") or "it ended while it was starting"
                 raise UsageError(f"{self.spec}: {self._with_log(why)}")
         except BaseException:
-            self.close()
+            self._worker.end(_END_SECONDS)
+            self._worker = None
             raise
         self._heard = time.monotonic()
         ready: dict[str, Any] = said["ready"]
-        self._context: int = ready["context"]
         return ready
 
     def _hear(self, line: bytes | None) -> None:
@@ -166,7 +208,7 @@ class VLLMEngine:
             )
         jobs, self._in_hand = self._in_hand, {}
         self._running.end()
-        self._start()
+        self._ready = self._start()
         for key, job in jobs.items():
             self._deaths[key] += 1
             if self._deaths[key] >= MOST_DEATHS:

@@ -1,6 +1,7 @@
 """Where vLLM is, and what of `--engine.key value` decides what a model says."""
 
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pairwright.errors import UsageError
+from pairwright.models.names import ADAPTER_CONFIG
 from pairwright.records import content_hash
 
 PYTHON = "python"
@@ -26,6 +28,8 @@ _OPERATIONAL_NAMES = """
 OPERATIONAL = frozenset(_OPERATIONAL_NAMES.split())
 """vLLM's arguments that change how fast it works, and not what it computes but for rounding."""
 
+_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM makes room for (`max_lora_rank`)."""
 _KEPT_FROM_IT = ("_API_KEY", "_SECRET", "_SECRET_KEY", "_ACCESS_KEY", "_PASSWORD")
 
 
@@ -33,6 +37,16 @@ def vllm_identity(model: str, settings: Mapping[str, str]) -> str:
     """Model, and the settings that change what it says, as request keys hold them."""
     changed = {name: value for name, value in settings.items() if name not in OPERATIONAL}
     return f"vllm:{model}:{content_hash(changed)[:12]}" if changed else f"vllm:{model}"
+
+
+def rank_for(adapter: str) -> int:
+    """The least of vLLM's ranks that an adapter fits in. Raises `UsageError` for one of too high a rank."""
+    said = json.loads((Path(adapter) / ADAPTER_CONFIG).read_bytes())
+    rank = max(said.get("r", 0), *(said.get("rank_pattern") or {"": 0}).values())
+    found = next((known for known in _RANKS if known >= rank), None)
+    if found is None:
+        raise UsageError(f"{adapter}: an adapter of rank {rank}; vLLM takes at most {_RANKS[-1]}: merge it")
+    return found
 
 
 def vllm_python(settings: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> str:

@@ -3,34 +3,35 @@
 Runs under the Python of whatever environment holds vLLM, and needs nothing else there. What the
 installed vLLM can do is asked of it, never concluded from its version.
 
-In: `{"model", "dtype", "arguments", "further"}`, `{"key", "prompt", …}` for a job and `{"drain": true}`.
-Out: `{"ready": …}` or `{"refused": why}` once, then `{"key", "text", …}` or `{"key", "failure"}`,
-`{"alive": true}` now and then while tokens come, and `{"drained": true}`.
+In: `{"model", "adapter", "dtype", "arguments", …}`, `{"key", "prompt", …}` for a job, `{"drain": true}`,
+and while no job is in hand `{"rest": true}` and `{"change": {"model", "adapter", …}}`.
+Out: `{"ready": …}` or `{"refused": why}` once and after a change, then `{"key", "text", …}` or
+`{"key", "failure"}`, `{"alive": true}` now and then while tokens come, `{"drained"}` and `{"resting"}`.
 """
 
-import argparse
 import dataclasses
-import difflib
 import inspect
 import json
 import multiprocessing.connection
 import os
 import queue
+import runpy
 import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any
 
 ALIVE_SECONDS = 2.0
 HEADROOM = 1.25
 """Jobs in vLLM's hands for each sequence that it runs, so that none of its places stays empty."""
 
-
-class Refused(Exception):
-    """Nothing can be done with these settings; the message is for the user."""
+# A folder of ours on vLLM's path could stand before its own modules, in its child processes too.
+_STARTING = runpy.run_path(str(Path(__file__).with_name("starting.py")))
+Refused, first_line = _STARTING["Refused"], _STARTING["first_line"]
 
 
 class Worker:
@@ -46,25 +47,23 @@ class Worker:
     def run(self) -> None:
         setting = json.loads(sys.stdin.buffer.readline())
         try:
-            self._engine = opened(setting)
+            self._engine = _STARTING["started"](setting)
+            self._weights = Weights(self._engine, setting)
+            self._params = ParamsMaker()
+            self._params.check(setting.get("further", ()))
         except Refused as refused:
             self._say(refused=str(refused))
-            return
-        self._params = ParamsMaker()
-        if unknown := self._params.unknown(setting.get("further", ())):
-            self._say(refused=unknown)
             return
         sequences = self._engine.vllm_config.scheduler_config.max_num_seqs
         self._room = int(HEADROOM * sequences) + 1
         import vllm
 
-        self._say(
-            ready={
-                "vllm": vllm.__version__,
-                "context": self._engine.vllm_config.model_config.max_model_len,
-                "sequences": sequences,
-            }
-        )
+        self._ready = {
+            "vllm": vllm.__version__,
+            "context": self._engine.vllm_config.model_config.max_model_len,
+            "sequences": sequences,
+        }
+        self._say(ready=self._ready)
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=die_with_children, daemon=True).start()
         while self._take_in():
@@ -94,17 +93,30 @@ class Worker:
             if "drain" in message:
                 self._draining = True
                 self._waiting.clear()
+            elif "rest" in message:
+                self._say(resting=self._weights.rest())
+            elif "change" in message:
+                self._change(message["change"])
             else:
                 self._waiting.append(message)
                 if idle and self._inbox.empty():
                     return True
+
+    def _change(self, setting: dict[str, Any]) -> None:
+        try:
+            self._weights.change(setting)
+        except Refused as refused:
+            self._say(refused=str(refused))
+        else:
+            self._say(ready=self._ready)
 
     def _feed(self) -> None:
         while self._waiting and self._engine.get_num_unfinished_requests() < self._room:
             job = self._waiting.popleft()
             try:
                 prompt = {"prompt_token_ids": job["prompt"]}
-                self._engine.add_request(job["key"], prompt, self._params.of(job))
+                params = self._params.of(job)
+                self._engine.add_request(job["key"], prompt, params, lora_request=self._weights.adapter)
             except Exception as error:
                 traceback.print_exc()
                 if "Dead" in type(error).__name__:
@@ -123,6 +135,64 @@ class Worker:
         while line:
             line = line[os.write(self._out, line) :]
         self._spoke = time.monotonic()
+
+
+class Weights:
+    """The weights in an engine, and the adapter on them: changed in place, asleep where nobody asks."""
+
+    def __init__(self, engine: Any, setting: dict[str, Any]) -> None:
+        from vllm.platforms import current_platform
+
+        self._engine = engine
+        self._model: str = setting["model"]
+        self._on_cpu: bool = current_platform.is_cpu()
+        self._asleep = False
+        self.adapter: Any = None
+        self._put_on(setting.get("adapter", ""), setting.get("weights", ""))
+
+    def rest(self) -> bool:
+        """Leave the GPU to others, the weights in main memory; False where this vLLM cannot do that."""
+        if not self._on_cpu and not self._engine.vllm_config.model_config.enable_sleep_mode:
+            return False
+        if not self._on_cpu:
+            self._engine.sleep(level=1)
+            self._asleep = True
+        return True
+
+    def change(self, setting: dict[str, Any]) -> None:
+        """Take other weights, or another adapter. Raises `Refused` where this vLLM cannot."""
+        try:
+            if self._asleep:
+                self._engine.wake_up()
+                self._asleep = False
+            if setting["model"] != self._model:
+                self._engine.collective_rpc("reload_weights", kwargs={"weights_path": setting["model"]})
+                self._model, self.adapter = setting["model"], None
+            self._put_on(setting["adapter"], setting["weights"])
+            self._engine.reset_prefix_cache()
+        except Exception as error:
+            traceback.print_exc()
+            raise Refused(first_line(error)) from error
+
+    def _put_on(self, folder: str, name: str) -> None:
+        """Put the adapter in a folder on the model, in the place of the one before; `""` for none."""
+        before = self.adapter
+        if before is not None and before.lora_name == name:
+            return
+        self.adapter = None
+        if before is not None:
+            self._engine.remove_lora(before.lora_int_id)
+        if folder:
+            from vllm.lora.request import LoRARequest
+
+            number = before.lora_int_id + 1 if before is not None else 1
+            adapter = LoRARequest(name, number, folder)
+            try:
+                self._engine.add_lora(adapter)
+            except Exception as error:
+                traceback.print_exc()
+                raise Refused(f"{folder}: {first_line(error)}") from error
+            self.adapter = adapter
 
 
 def die_with_children() -> None:
@@ -171,83 +241,11 @@ class ParamsMaker:
             given[argument] = kind(**wanted)
         return self._module.SamplingParams(**given, **job.get("further", {}), **self._always)
 
-    def unknown(self, names: Iterable[str]) -> str | None:
-        """What to say of fields that this vLLM does not sample by."""
+    def check(self, names: Iterable[str]) -> None:
+        """Raise `Refused` for fields that this vLLM does not sample by."""
         known = parameters(self._module.SamplingParams)
-        wrong = next((name for name in names if name not in known), None)
-        return wrong and f"--extra_body: vLLM's sampling has no `{wrong}`"
-
-
-def opened(setting: dict[str, Any]) -> Any:
-    """vLLM's engine of a model. Raises `Refused` where the settings are at fault."""
-    try:
-        from vllm.engine import arg_utils
-    except ImportError as error:
-        traceback.print_exc()
-        raise Refused(f"vllm cannot be imported by {sys.executable}: {first_line(error)}") from error
-    arguments = {"model": setting["model"], "dtype": setting["dtype"], "disable_log_stats": "true"}
-    arguments |= setting["arguments"]
-    if not _takes_parts_of_prompts() and "max_num_batched_tokens" not in arguments:
-        arguments.setdefault("enable_chunked_prefill", "false")
-    args = arg_utils.EngineArgs.from_cli_args(parsed(arg_utils.EngineArgs, arguments))
-    try:
-        from vllm.v1.engine import llm_engine
-    except ImportError:
-        from vllm.engine import llm_engine
-    try:
-        return llm_engine.LLMEngine.from_engine_args(args)
-    except Exception as error:
-        traceback.print_exc()
-        raise Refused(first_line(error)) from error
-
-
-def _takes_parts_of_prompts() -> bool:
-    """Whether vLLM can read a prompt in parts: on CPUs its engine dies of that when requests have seeds."""
-    from vllm.platforms import current_platform
-
-    return not current_platform.is_cpu()
-
-
-def parsed(engine_args: Any, arguments: dict[str, str]) -> argparse.Namespace:
-    """Settings as vLLM's own command line reads them, so that every spelling of a value is its."""
-    parser = parser_of(engine_args)
-    actions = {action.dest: action for action in parser._actions if action.option_strings}
-    words: list[str] = []
-    for name, value in arguments.items():
-        if name not in actions:
-            close = difflib.get_close_matches(name, actions, n=1)
-            hint = (
-                f"did you mean --engine.{close[0]}?" if close else "`vllm serve --help` lists what there is"
-            )
-            raise Refused(f"vLLM has no setting --engine.{name}; {hint}")
-        words += as_words(name, actions[name], value)
-    return parser.parse_args(words)
-
-
-def as_words(name: str, action: argparse.Action, value: str) -> list[str]:
-    flag = "--" + name.replace("_", "-")
-    if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
-        if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise Refused(f"--engine.{name}: is true or false, not {value!r}")
-        on = value.lower() in ("true", "yes", "1")
-        off = [f"--no-{flag[2:]}"] if isinstance(action, argparse.BooleanOptionalAction) else []
-        return [flag] if on else off
-    return [flag, *value.split()] if action.nargs in ("+", "*") else [f"{flag}={value}"]
-
-
-def parser_of(engine_args: Any) -> argparse.ArgumentParser:
-    try:
-        from vllm.utils.argparse_utils import FlexibleArgumentParser as Parser
-    except ImportError:
-        from vllm.utils import FlexibleArgumentParser as Parser
-    parser = engine_args.add_cli_args(Parser(prog="vllm"))
-
-    def refuse(message: str) -> NoReturn:
-        argument, _, what = message.removeprefix("argument --").partition(": ")
-        raise Refused(f"--engine.{argument.split('/')[0].replace('-', '_')}: {what}")
-
-    parser.error = refuse
-    return parser  # type: ignore[no-any-return]
+        if (wrong := next((name for name in names if name not in known), None)) is not None:
+            raise Refused(f"--extra_body: vLLM's sampling has no `{wrong}`")
 
 
 def result(output: Any) -> dict[str, Any]:
@@ -276,13 +274,6 @@ def parameters(kind: Any) -> set[str]:
     if dataclasses.is_dataclass(kind):
         names |= {field.name for field in dataclasses.fields(kind)}
     return names or set(inspect.signature(kind).parameters)
-
-
-def first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # pydantic's first line only counts the errors
-    told = next((line for line in lines if line.startswith(("Value error,", "Assertion failed,"))), None)
-    return (told or (lines[0] if lines else type(error).__name__)).split(" [type=")[0]
 
 
 if __name__ == "__main__":

@@ -1,122 +1,144 @@
-"""Real servers of other makers, with the embedded model: every command that asks an engine, against each.
+"""Real servers of other makers: every command that asks an engine, against each.
 
-`make test-servers` makes an environment of their own for them.
+`make test-servers` makes their environments and runs this. The embedded model is served: its 4 bits by
+llama.cpp as they come, its float32 by transformers.
 """
 
 import os
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
+from in_process import run
 from places import ROOT
+from real_servers import RealServer
 from runs_on_disk import rows_of, write_jsonl
 
+from judge.calibration.calibration import load_calibration
 from judge.calibration.command import calibrate
 from judge.calibration.config import CalibrateConfig
 from judge.command import judge
 from judge.config import JudgeConfig
 from pairwright.errors import PairwrightError
-from pairwright.models.smollm2 import smollm2_folder
+from pairwright.models.smollm2 import smollm2_folder, smollm2_gguf
 from pairwright.stages.sample import SampleConfig, sample
 from revise.command import revise
 from revise.config import ReviseConfig
 
-PYTHON = Path(os.environ.get("PAIRWRIGHT_SERVERS", ROOT / ".venv-servers")) / "bin" / "python"
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
+TRANSFORMERS = Path(os.environ.get("PAIRWRIGHT_SERVERS", ROOT / ".venv-servers"))
+LLAMA_CPP = Path(os.environ.get("PAIRWRIGHT_LLAMA_CPP", ROOT / ".venv-llama-cpp")) / "bin" / "python"
+ASKED: dict[str, Any] = {"max_concurrency": 2, "deadline": 300}
 PROMPTS = ["Name a fruit.", "Say hello."]
+PAIRS = [
+    {"prompt": "Name a fruit.", "response_a": "A pear.", "response_b": "no", "preference": 1},
+    {"prompt": "Say hello.", "response_a": "My car is blue.", "response_b": "Hello!", "preference": 2},
+]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def transformers_serve(log: Path) -> RealServer:
+    model = str(smollm2_folder())
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model]
+    command += ["--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", "{port}"]
+    return RealServer(command, model, log, {"PYTHONPATH": str(TRANSFORMERS)})
 
 
-class Running:
-    """A server while it runs, and what it may be called."""
+def llama_cpp(log: Path) -> RealServer:
+    command = [str(LLAMA_CPP), "-m", "llama_cpp.server", "--model", str(smollm2_gguf())]
+    command += ["--model_alias", "smollm2", "--n_ctx", "1024", "--n_threads", "2", "--logits_all", "true"]
+    return RealServer([*command, "--host", "127.0.0.1", "--port", "{port}"], "smollm2", log)
 
-    def __init__(self, command: list[str], port: int, model: str, log: Path) -> None:
-        self.spec = f"openai:{model}@http://127.0.0.1:{port}/v1"
-        environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
-        environment.pop("PYTHONPATH", None)
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [str(PYTHON), *command], env=environment, stdout=out, stderr=out, start_new_session=True
-            )
-        for _ in range(240):
-            assert self.process.poll() is None, log.read_text()[-3000:]
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/v1/models")
-                return
-            except httpx.HTTPError:
-                time.sleep(0.5)
-        raise AssertionError(log.read_text()[-3000:])
 
-    def end(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(20)
+STARTED: dict[str, Callable[[Path], RealServer]] = {
+    "transformers serve": transformers_serve,
+    "llama-cpp-python": llama_cpp,
+}
+
+
+@pytest.fixture(scope="module", params=STARTED)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    port, model = free_port(), str(smollm2_folder())
-    command = ["-m", "transformers.cli.transformers", "serve", model, "--device", "cpu", "--dtype", "float32"]
-    log = tmp_path_factory.mktemp("serve") / "log"
-    running = Running([*command, "--host", "127.0.0.1", "--port", str(port)], port, model, log)
+def server(family: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    running = STARTED[family](tmp_path_factory.mktemp("server") / "log")
     yield running
-    running.end()
+    running.kill()
 
 
-def test_transformers_serve(transformers_serve: Running, tmp_path: Path) -> None:
-    spec, asked = transformers_serve.spec, {"max_concurrency": 2, "deadline": 300}
+@pytest.fixture
+def pairs(tmp_path: Path) -> str:
+    return str(write_jsonl(tmp_path / "pairs.jsonl", PAIRS))
+
+
+def judging(server: RealServer, pairs: str, out: Path, protocol: str) -> JudgeConfig:
+    given: dict[str, Any] = {"reasoning_tokens": 8, "max_failed": 1.0, "min_label_mass": 0.0}
+    return JudgeConfig(input=pairs, judge=server.spec, protocol=protocol, out=str(out), **given, **ASKED)
+
+
+def test_sample(server: RealServer, family: str, tmp_path: Path) -> None:
     prompts = write_jsonl(tmp_path / "prompts.jsonl", [{"prompt": p} for p in PROMPTS])
-    sampled = sample(
-        SampleConfig(
-            input=str(prompts), policy=spec, n=2, max_tokens=8, out=str(tmp_path / "sampled"), **asked
-        )
-    )
+    given: dict[str, Any] = {"policy": server.spec, "n": 2, "max_tokens": 8}
+    sampled = sample(SampleConfig(input=str(prompts), out=str(tmp_path / "run"), **given, **ASKED))
     assert sampled is not None
     assert sampled.counts.keys() <= {"kept", "truncated"}
-    assert sampled.dialects["policy"]["family"] == "transformers serve"
+    assert sampled.dialects["policy"]["family"] == family
+    rows = rows_of(tmp_path / "run")
+    assert len(rows) == 4
+    assert all(row["completion"][0]["content"] for row in rows)
 
-    answers = [{"prompt": p, "completion": "Banana is a fruit, and I like it."} for p in PROMPTS]
-    path = write_jsonl(tmp_path / "answers.jsonl", answers)
-    revised = revise(
-        ReviseConfig(input=str(path), reviser=spec, max_tokens=16, tries=1, out=str(tmp_path / "revised"), **asked)
-    )
+
+def test_revise(server: RealServer, tmp_path: Path) -> None:
+    """The embedded model seldom keeps to the form; what it says is accounted for all the same."""
+    rows = [{"prompt": p, "completion": "Banana is a fruit, and I like it."} for p in PROMPTS]
+    path = write_jsonl(tmp_path / "answers.jsonl", rows)
+    given: dict[str, Any] = {"reviser": server.spec, "max_tokens": 24, "tries": 1, "max_failed": 1.0}
+    revised = revise(ReviseConfig(input=str(path), out=str(tmp_path / "run"), **given, **ASKED))
     assert revised is not None
     assert sum(revised.counts.values()) == len(PROMPTS)
     assert "failed" not in revised.counts
 
-    pairs = [
-        {"prompt": p, "response_a": "Hello, a pear, 4.", "response_b": "no", "preference": 1}
-        for p in PROMPTS
-    ]
-    path = write_jsonl(tmp_path / "pairs.jsonl", pairs)
-    judged = judge(
-        JudgeConfig(
-            input=str(path), judge=spec, protocol="text", reasoning_tokens=8, max_failed=1.0,
-            out=str(tmp_path / "text"), **asked,
-        )
-    )  # fmt: skip
+
+def test_judge_in_words(server: RealServer, pairs: str, tmp_path: Path) -> None:
+    judged = judge(judging(server, pairs, tmp_path / "run", "text"))
     assert judged is not None
     assert "failed" not in judged.counts
-    assert len(rows_of(tmp_path / "text")) == len(PROMPTS)
-    for protocol, said in (("choice", "--protocol logprob or text"), ("logprob", "--protocol")):
-        config = JudgeConfig(
-            input=str(path), judge=spec, protocol=protocol, out=str(tmp_path / protocol), **asked
-        )
-        with pytest.raises(PairwrightError, match=said):
+    assert len(rows_of(tmp_path / "run")) == len(PAIRS)
+
+
+@pytest.mark.parametrize(("protocol", "instead"), [("choice", "logprob or text"), ("logprob", "text")])
+def test_judge_by_labels(
+    server: RealServer, family: str, pairs: str, tmp_path: Path, protocol: str, instead: str
+) -> None:
+    """Transformers has neither choices nor log-probabilities, which is said before any row is judged."""
+    config = judging(server, pairs, tmp_path / "run", protocol)
+    if family == "transformers serve":
+        with pytest.raises(PairwrightError, match=f"--protocol {instead}"):
             judge(config)
-    calibrated = calibrate(
-        CalibrateConfig(
-            input=str(path), judge=spec, protocol="text", attacks=0, reasoning_tokens=8,
-            out=str(tmp_path / "calibrated"), **asked,
-        )
-    )  # fmt: skip
-    assert calibrated is not None
+        return
+    judged = judge(config)
+    assert judged is not None
+    assert not {"failed", "unparsed"} & judged.counts.keys()
+    votes = [vote for row in rows_of(tmp_path / "run") for vote in row["verdict"]["votes"]]
+    assert len(votes) == 2 * len(PAIRS)
+    assert all(vote["label"].isalpha() for vote in votes)
+
+
+def test_calibrate(server: RealServer, pairs: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"protocol": "text", "reasoning_tokens": 8}
+    calibrate(CalibrateConfig(input=pairs, judge=server.spec, out=str(tmp_path / "run"), **given, **ASKED))
+    measured = load_calibration(tmp_path / "run")
+    assert measured.pairs == len(PAIRS)
+
+
+def test_the_doctor_names_the_server(
+    server: RealServer, family: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if family == "transformers serve":
+        pytest.skip("fifty answers of its take minutes")
+    code, out, err = run(capfd, "doctor", server.spec)
+    assert (code, err) == (0, ""), out
+    assert family in out

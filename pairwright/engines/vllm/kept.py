@@ -1,0 +1,99 @@
+"""Engines of vLLM that outlive the command that asked them, so that the next one starts none.
+
+Rounds ask one model after the other, all of one shape. Within `engines_kept`, an engine that is closed
+is laid aside, and taken up again by the next whose model differs in its weights alone. On a GPU it
+sleeps meanwhile: its weights lie in main memory, and the GPU is free for a training.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pairwright.engines.vllm.process import SupervisedProcess
+from pairwright.records import content_hash
+
+_END_SECONDS = 10.0
+_OWN = ("_name_or_path", "transformers_version")
+"""What two configurations of one shape may differ in."""
+_VOCABULARY = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
+
+
+class Living(NamedTuple):
+    """A process that has a model, and what it said when it was ready."""
+
+    process: SupervisedProcess
+    ready: dict[str, Any]
+
+
+class _Shelf:
+    """Engines that nobody asks at the moment, by the frame that they were started with."""
+
+    def __init__(self) -> None:
+        self._idle: dict[str, Living] = {}
+
+    def take(self, frame: str) -> Living | None:
+        return self._idle.pop(frame, None)
+
+    def put(self, frame: str, living: Living) -> None:
+        if (before := self._idle.pop(frame, None)) is not None:
+            before.process.end(_END_SECONDS)
+        self._idle[frame] = living
+
+    def clear(self) -> None:
+        while self._idle:
+            self._idle.popitem()[1].process.end(_END_SECONDS)
+
+
+_SHELF: ContextVar[_Shelf | None] = ContextVar("shelf", default=None)
+
+
+@contextmanager
+def engines_kept() -> Iterator[None]:
+    """Keep engines of vLLM alive between commands; all are ended at the end."""
+    if _SHELF.get() is not None:
+        yield
+        return
+    shelf = _Shelf()
+    token = _SHELF.set(shelf)
+    try:
+        yield
+    finally:
+        _SHELF.reset(token)
+        shelf.clear()
+
+
+def keeping() -> bool:
+    """Whether engines that are closed now are kept."""
+    return _SHELF.get() is not None
+
+
+def take(frame: str) -> Living | None:
+    """A living engine of a frame, which is the caller's from now on; None where there is none."""
+    shelf = _SHELF.get()
+    return None if shelf is None else shelf.take(frame)
+
+
+def lay_aside(frame: str, living: Living) -> None:
+    """Keep an engine for the next that asks for its frame."""
+    shelf = _SHELF.get()
+    assert shelf is not None
+    shelf.put(frame, living)
+
+
+def frame_of(setting: Mapping[str, Any], python: str) -> str:
+    """A hash of all that an engine is started with, but for the values of its weights."""
+    place = Path(setting["model"])
+    rest = {name: value for name, value in setting.items() if name not in ("model", "weights", "adapter")}
+    return content_hash({"python": python, "shape": _shape(place), **rest})
+
+
+def _shape(place: Path) -> Any:
+    """What the weights in a folder are weights of; of a model of the hub, which one it is."""
+    if not place.is_dir():
+        return str(place)
+    config = json.loads((place / "config.json").read_bytes())
+    spelled = {name: (place / name).read_text() for name in _VOCABULARY if (place / name).is_file()}
+    return {name: value for name, value in config.items() if name not in _OWN}, spelled
