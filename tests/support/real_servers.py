@@ -29,7 +29,7 @@ class RealServer:
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self.spec = f"openai:{model}@{self.url}"
         self._command = [word.format(port=self.port) for word in command]
-        mine = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"} | dict(environment or {})
+        mine = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | dict(environment or {})
         self._environment = {name: v for name, v in os.environ.items() if name != "PYTHONPATH"} | mine
         self.start()
 

@@ -40,6 +40,7 @@ from train.models.four_bits import require_four_bits
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
 from train.rounds.config import engine_of
+from train.rounds.engines import through_rounds
 from train.rounds.evaluation import pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, read_measures, round_folder, write_measures
 
@@ -59,7 +60,7 @@ def game(config: GameConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         rehearse(config, commands, halves)
         return []
     budget = RoundsBudget(config.budget, folder)
-    with FolderLock(folder):
+    with FolderLock(folder), through_rounds(config.sample.policy, config.model):
         enter(folder, identity, "game", partial(record_today, config=config, now=identity))
         return _Game(config, folder, halves, commands, budget).play()
 

@@ -74,7 +74,7 @@ class Steps:
         """The language model after the round, measured by the verifier, which trains nothing."""
         config, model = self._config, self.model(self._number)
         use_cpu = config.train.use_cpu
-        return evaluating(config, config.sample.policy, model, prompts, self.here, use_cpu=use_cpu)
+        return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
 
     def answering(self, prompts: Path, out: str) -> SampleConfig:
         """Answers to prompts of either half, by the language model that the round begins with."""

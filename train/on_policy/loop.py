@@ -40,6 +40,7 @@ from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
+from train.rounds.engines import through_rounds
 from train.rounds.evaluation import pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
@@ -70,7 +71,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         rehearse(config, commands, training, held_out)
         return []
     budget = RoundsBudget(config.budget, folder)
-    with FolderLock(folder):
+    with FolderLock(folder), through_rounds(config.sample.policy, config.model):
         enter(folder, identity, "loop", partial(record_today, config=config))
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)

@@ -107,7 +107,7 @@ class Steps:
         """The model after the round, measured on the held-out prompts."""
         config, model = self._config, self.model(self._number)
         prompts, use_cpu = self._folder / "eval_prompts.jsonl", config.train.use_cpu
-        return evaluating(config, config.sample.policy, model, prompts, self.here, use_cpu=use_cpu)
+        return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
 
     def _sampling(self, number: int, prompts: str, out: str, **decided: Any) -> SampleConfig:
         """Answers of the model after a round to a file of prompts."""

@@ -58,6 +58,15 @@ class RoundsConfig(ReadingConfig):
                 raise UsageError(cls.where_moved(moved))
         return values
 
+    @model_validator(mode="after")
+    def _refuse_an_adapter(self) -> "RoundsConfig":
+        for name in ("sample", "eval"):
+            if getattr(getattr(self, name, None), "adapter", ""):
+                raise UsageError(
+                    f"--{name}.adapter: rounds sample from what they train; give it as --model"
+                )
+        return self
+
     @property
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes of the rounds; those of gates do, since it is trained on."""

@@ -7,8 +7,11 @@ from typing import Any
 from judge.evaluation.config import EvaluateConfig
 from judge.evaluation.measures import difference_of_runs, load_evaluation
 from judge.evaluation.stage import EvaluateStage
+from pairwright.engines import EngineOptions
+from pairwright.engines.asked import AskedOptions
 from pairwright.engines.pool import EnginePool
 from pairwright.figures.intervals import Interval
+from pairwright.stages.config import SampleSettings
 from train.rounds.config import RoundsConfig, engine_of, on_one_device
 from train.rounds.folder import round_folder
 from train.rounds.table import Measures
@@ -18,12 +21,19 @@ EVAL = "eval"
 
 
 def evaluating(
-    config: RoundsConfig, policy: str, model: str, prompts: Path, here: Path, *, use_cpu: bool
+    config: RoundsConfig, sample: SampleSettings, model: str, prompts: Path, here: Path, *, use_cpu: bool
 ) -> EvaluateConfig:
-    """The measuring of a model on held-out prompts, into the folder of its round."""
-    section = on_one_device(config.eval, use_cpu=use_cpu)
+    """The measuring of a model on held-out prompts, into the folder of its round.
+
+    It answers in the engine that it is sampled with, unless `eval` says otherwise: `sample` are that
+    one's settings.
+    """
+    said = config.eval.model_fields_set
+    working = EngineOptions.model_fields.keys() - AskedOptions.model_fields.keys() - said
+    as_sampled = {name: getattr(sample, name) for name in working}
+    section = on_one_device(config.eval.model_copy(update=as_sampled), use_cpu=use_cpu)
     return section.into(
-        EvaluateConfig, models=engine_of(policy, model), prompts=str(prompts), out=str(here / EVAL)
+        EvaluateConfig, models=engine_of(sample.policy, model), prompts=str(prompts), out=str(here / EVAL)
     )
 
 

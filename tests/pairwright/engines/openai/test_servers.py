@@ -30,7 +30,7 @@ from revise.config import ReviseConfig
 TRANSFORMERS = Path(os.environ.get("PAIRWRIGHT_SERVERS", ROOT / ".venv-servers"))
 LLAMA_CPP = Path(os.environ.get("PAIRWRIGHT_LLAMA_CPP", ROOT / ".venv-llama-cpp")) / "bin" / "python"
 ASKED: dict[str, Any] = {"max_concurrency": 2, "deadline": 300}
-PROMPTS = ["Name a fruit.", "Say hello."]
+PROMPTS = ["Name a fruit."]
 PAIRS = [
     {"prompt": "Name a fruit.", "response_a": "A pear.", "response_b": "no", "preference": 1},
     {"prompt": "Say hello.", "response_a": "My car is blue.", "response_b": "Hello!", "preference": 2},
@@ -47,7 +47,7 @@ def transformers_serve(log: Path) -> RealServer:
 
 def llama_cpp(log: Path) -> RealServer:
     command = [str(LLAMA_CPP), "-m", "llama_cpp.server", "--model", str(smollm2_gguf())]
-    command += ["--model_alias", "smollm2", "--n_ctx", "1024", "--n_threads", "2", "--logits_all", "true"]
+    command += ["--model_alias", "smollm2", "--n_ctx", "1024", "--n_threads", "1", "--logits_all", "true"]
     return RealServer([*command, "--host", "127.0.0.1", "--port", "{port}"], "smollm2", log)
 
 
@@ -75,19 +75,19 @@ def pairs(tmp_path: Path) -> str:
 
 
 def judging(server: RealServer, pairs: str, out: Path, protocol: str) -> JudgeConfig:
-    given: dict[str, Any] = {"reasoning_tokens": 8, "max_failed": 1.0, "min_label_mass": 0.0}
+    given: dict[str, Any] = {"reasoning_tokens": 4, "max_failed": 1.0, "min_label_mass": 0.0}
     return JudgeConfig(input=pairs, judge=server.spec, protocol=protocol, out=str(out), **given, **ASKED)
 
 
 def test_sample(server: RealServer, family: str, tmp_path: Path) -> None:
     prompts = write_jsonl(tmp_path / "prompts.jsonl", [{"prompt": p} for p in PROMPTS])
-    given: dict[str, Any] = {"policy": server.spec, "n": 2, "max_tokens": 8}
+    given: dict[str, Any] = {"policy": server.spec, "n": 2, "max_tokens": 4}
     sampled = sample(SampleConfig(input=str(prompts), out=str(tmp_path / "run"), **given, **ASKED))
     assert sampled is not None
     assert sampled.counts.keys() <= {"kept", "truncated"}
     assert sampled.dialects["policy"]["family"] == family
     rows = rows_of(tmp_path / "run")
-    assert len(rows) == 4
+    assert len(rows) == 2 * len(PROMPTS)
     assert all(row["completion"][0]["content"] for row in rows)
 
 
@@ -95,7 +95,7 @@ def test_revise(server: RealServer, tmp_path: Path) -> None:
     """The embedded model seldom keeps to the form; what it says is accounted for all the same."""
     rows = [{"prompt": p, "completion": "Banana is a fruit, and I like it."} for p in PROMPTS]
     path = write_jsonl(tmp_path / "answers.jsonl", rows)
-    given: dict[str, Any] = {"reviser": server.spec, "max_tokens": 24, "tries": 1, "max_failed": 1.0}
+    given: dict[str, Any] = {"reviser": server.spec, "max_tokens": 8, "tries": 1}
     revised = revise(ReviseConfig(input=str(path), out=str(tmp_path / "run"), **given, **ASKED))
     assert revised is not None
     assert sum(revised.counts.values()) == len(PROMPTS)
@@ -128,7 +128,7 @@ def test_judge_by_labels(
 
 
 def test_calibrate(server: RealServer, pairs: str, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"protocol": "text", "reasoning_tokens": 8}
+    given: dict[str, Any] = {"protocol": "text", "reasoning_tokens": 4}
     calibrate(CalibrateConfig(input=pairs, judge=server.spec, out=str(tmp_path / "run"), **given, **ASKED))
     measured = load_calibration(tmp_path / "run")
     assert measured.pairs == len(PAIRS)
@@ -137,8 +137,6 @@ def test_calibrate(server: RealServer, pairs: str, tmp_path: Path) -> None:
 def test_the_doctor_names_the_server(
     server: RealServer, family: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if family == "transformers serve":
-        pytest.skip("fifty answers of its take minutes")
     code, out, err = run(capfd, "doctor", server.spec)
     assert (code, err) == (0, ""), out
     assert family in out

@@ -1,0 +1,42 @@
+"""What is said of memory where vLLM lives through the rounds, and with which engine a round is measured."""
+
+from pathlib import Path
+
+import pytest
+from tiny_model import save_tiny_model
+
+from pairwright.engines.vllm.kept import keeping
+from pairwright.errors import UsageError
+from train.on_policy.config import LoopConfig
+from train.on_policy.steps import Steps
+from train.rounds.engines import through_rounds
+
+GIVEN = {"model": "smollm2", "prompts": "p.jsonl", "output_dir": "out", "judge": {"judge": "check:math"}}
+
+
+def test_memory_is_said_before_and_engines_are_kept_within(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = save_tiny_model(tmp_path / "m")
+    with through_rounds("hf", model):
+        assert not keeping()
+    assert capfd.readouterr().err == ""
+    with through_rounds("vllm", model):
+        assert keeping()
+        said = " ".join(capfd.readouterr().err.split())
+    assert not keeping()
+    assert "0.0 GiB of weights wait in main memory" in said
+
+
+def test_a_round_is_measured_in_the_engine_that_it_is_sampled_with() -> None:
+    sample = {"policy": "vllm", "engine": {"max_model_len": "512"}, "dtype": "float32", "deadline": 5}
+    config = LoopConfig(**GIVEN, sample=sample, eval={"verify": "check:math", "deadline": 7})
+    measured = Steps(config, Path("out"), 1).evaluating
+    assert measured.models == "vllm:out/round-1/model"
+    assert (measured.engine, measured.dtype) == ({"max_model_len": "512"}, "float32")
+    assert measured.deadline == 7
+
+
+def test_an_adapter_is_no_setting_of_a_round() -> None:
+    with pytest.raises(UsageError, match=r"--sample\.adapter: .* give it as --model"):
+        LoopConfig(**GIVEN, sample={"adapter": "a"})
