@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-servers test-ray test-deepspeed check bench docs clean
+.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-servers test-llama-cpp test-ray test-deepspeed check bench docs clean
 
 install: $(INSTALLED)
 
@@ -79,17 +79,20 @@ $(VLLM)/.installed: tests/support/install_vllm.py
 	$(VLLM)/bin/python tests/support/install_vllm.py
 	touch $@
 
-# Real servers of other makers. `transformers serve` runs in the environment of the tests, with what it wants
-# beside that in a folder of its own; llama.cpp has no wheel and is built, once, in about 20 minutes of a core.
+# `transformers serve`: what it wants beside what is here.
 SERVERS := .venv-servers
-LLAMA_CPP := .venv-llama-cpp
-test-servers: install $(SERVERS)/.installed $(LLAMA_CPP)/.installed
-	$(BIN)/pytest -m servers
+test-servers: install $(SERVERS)/.installed
+	PAIRWRIGHT_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
 
 $(SERVERS)/.installed:
 	$(BIN)/pip install --quiet --no-deps --target $(SERVERS) \
 		fastapi==0.165.0 openai==3.57.0 annotated-doc==0.0.7 distro==1.9.0 jiter==0.19.0 sniffio==1.3.1
 	touch $@
+
+# llama.cpp's server has no wheel; it is built once, in about 20 minutes of a core.
+LLAMA_CPP := .venv-llama-cpp
+test-llama-cpp: install $(LLAMA_CPP)/.installed
+	PAIRWRIGHT_LLAMA_CPP=$(LLAMA_CPP) $(BIN)/pytest -m llama_cpp
 
 $(LLAMA_CPP)/.installed:
 	$(PYTHON) -m venv $(LLAMA_CPP)

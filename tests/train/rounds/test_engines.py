@@ -18,6 +18,7 @@ def test_memory_is_said_before_and_engines_are_kept_within(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model = save_tiny_model(tmp_path / "m")
+    capfd.readouterr()
     with through_rounds("hf", model):
         assert not keeping()
     assert capfd.readouterr().err == ""

@@ -1,7 +1,8 @@
 """Real servers of other makers: every command that asks an engine, against each.
 
-`make test-servers` makes their environments and runs this. The embedded model is served: its 4 bits by
-llama.cpp as they come, its float32 by transformers.
+`make test-servers` runs those of `transformers serve`, `make test-llama-cpp` those of llama.cpp's server,
+each with an environment for it. The embedded model is served: its 4 bits by llama.cpp as they come, its
+float32 by transformers.
 """
 
 import os
@@ -35,7 +36,7 @@ PAIRS = [
     {"prompt": "Name a fruit.", "response_a": "A pear.", "response_b": "no", "preference": 1},
     {"prompt": "Say hello.", "response_a": "My car is blue.", "response_b": "Hello!", "preference": 2},
 ]
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def transformers_serve(log: Path) -> RealServer:
@@ -57,7 +58,12 @@ STARTED: dict[str, Callable[[Path], RealServer]] = {
 }
 
 
-@pytest.fixture(scope="module", params=STARTED)
+LLAMA = pytest.param("llama-cpp-python", marks=pytest.mark.llama_cpp)
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param("transformers serve", marks=pytest.mark.servers), LLAMA]
+)
 def family(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -134,9 +140,11 @@ def test_calibrate(server: RealServer, pairs: str, tmp_path: Path) -> None:
     assert measured.pairs == len(PAIRS)
 
 
+@pytest.mark.parametrize("family", [LLAMA], indirect=True)
 def test_the_doctor_names_the_server(
     server: RealServer, family: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """Fifty questions, of which each takes `transformers serve` some seconds."""
     code, out, err = run(capfd, "doctor", server.spec)
     assert (code, err) == (0, ""), out
     assert family in out
