@@ -1,4 +1,4 @@
-"""`benchmarks/gpu/run.sh`, dry-run on the CPU: every part runs, finds what it looks for, and is in the table."""
+"""`benchmarks/gpu/run.sh`, dry-run on the CPU: every part runs and finds what it looks for."""
 
 import json
 import os

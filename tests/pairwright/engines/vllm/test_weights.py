@@ -36,7 +36,7 @@ def trained(folder: Path, seed: int) -> tuple[str, str]:
     model = get_peft_model(base, LoraConfig(**settings, init_lora_weights=False))
     for name, weight in model.named_parameters():
         if "lora_" in name:
-            weight.data.mul_(0.2)
+            weight.data.mul_(0.7)
     model.save_pretrained(folder / "adapter")
     merged = model.merge_and_unload()
     merged.save_pretrained(folder / "merged")
@@ -84,6 +84,6 @@ def test_an_adapter_answers_as_the_merged_model_does_and_both_change_in_place(tm
         assert whole == second == third == fourth
     assert [text for text, _ in back] == [text for text, _ in by_one]
     assert [text for text, _ in base_again] == [text for text, _ in base]
-    assert distance(by_one, by_merged) < 0.05
-    assert distance(by_two, by_merged_two) < 0.05
-    assert min(distance(base, by_one), distance(base, by_two), distance(by_one, by_two)) > 0.1
+    apart = min(distance(base, by_one), distance(base, by_two), distance(by_one, by_two))
+    assert apart > 0.1
+    assert max(distance(by_one, by_merged), distance(by_two, by_merged_two)) < min(0.05, apart / 2)
