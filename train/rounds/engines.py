@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pairwright.engines.vllm.kept import engines_kept
 from pairwright.models.names import base_and_adapter
-from train.devices.processes import say
+from pairwright.terminal.text import say
 
 _BYTES_A_WEIGHT = 16
 """Held in a training of all weights: value, gradient and Adam's two moments, each in float32."""
