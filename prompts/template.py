@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,6 +119,7 @@ def load(name: str) -> Template:
     return parse(text, str(path))
 
 
+@lru_cache(maxsize=64)
 def parse(text: str, file: str) -> Template:
     """The template that a file holds. Raises `TemplateError` like `load`."""
     path = Path(file)

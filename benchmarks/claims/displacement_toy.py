@@ -17,7 +17,8 @@ from torch import Tensor
 
 from train.losses.anchored import apo_down
 from train.preference.config import TrainConfig
-from train.preference.objective import PairLogprobs, objective_of
+from train.preference.objective import objective_of
+from train.preference.pair_logprobs import PairLogprobs
 
 FEATURES = torch.tensor([[4.0, 0.0], [4.0, -1.0], [0.0, 2.85]], dtype=torch.float64)
 """Of the chosen answer, the rejected one and the third."""

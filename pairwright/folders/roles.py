@@ -1,5 +1,7 @@
 """Whose a column is: a run's own, or the user's, carried along under whatever name."""
 
+from functools import cache
+
 import pyarrow as pa
 
 from pairwright.schema import (
@@ -49,6 +51,11 @@ RESERVED = (
 them."""
 
 
+@cache
+def _columns_of_all() -> dict[pa.Schema, set[tuple[str, pa.DataType]]]:
+    return {kind: {(f.name, plain_type(f.type)) for f in kind} for kind in _ALL}
+
+
 def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
     """The columns of a run's rows that are the run's own, and not carried along from its input.
 
@@ -57,7 +64,7 @@ def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
     columns are all there, and the numbers that trainers read of anybody's rows.
     """
     there = {(f.name, plain_type(f.type)) for f in schema}
-    kinds = {kind: {(f.name, plain_type(f.type)) for f in kind} for kind in _ALL}
+    kinds = _columns_of_all()
     if stage in _STAGES:
         first, *others = _STAGES[stage]
         always = {*first.names, *(field.name for field in STATUS)}

@@ -1,6 +1,7 @@
 """Versions of everything that a result can depend on."""
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarrow", "vllm", "deepspeed")
@@ -8,6 +9,11 @@ _PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarr
 
 def versions() -> dict[str, str]:
     """Version by package, for those that are installed, and of Python."""
+    return dict(_looked_up())
+
+
+@cache
+def _looked_up() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -137,6 +137,8 @@ def application(
         f"/{name}": (folder / name).read_bytes()
         for name in (f"{page}.html", f"{page}.js", "page.js", "page.css")
     }
+    palette = files("pairwright.reports") / "palette.css"
+    found["/page.css"] = palette.read_bytes() + found["/page.css"]
     found["/"] = found.pop(f"/{page}.html")
 
     async def file(request: Request) -> Response:

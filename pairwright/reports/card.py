@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -13,6 +14,9 @@ from pairwright.folders.json_record import read_json
 from pairwright.folders.manifest import Manifest
 from pairwright.pairs.word_diff import word_diff
 from pairwright.terminal.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 STATS = "stats.json"
 CARD = "README.md"
@@ -59,7 +63,8 @@ def with_front_matter(body: str, front: Mapping[str, Any], *, of: Literal["model
     return f"---\n{data.to_yaml(original_order=list(front))}\n---\n\n{body.lstrip()}"
 
 
-def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
+@cache
+def _template() -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -68,6 +73,10 @@ def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
         trim_blocks=True,
         autoescape=False,  # this is Markdown
     )
+    return environment.get_template("card.md.j2")
+
+
+def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
     size = next((name for most, name in _SIZES.items() if rows.kept_rows < most), "n>1M")
     front = front_matter(folder / CARD) | {
         "configs": [
@@ -78,7 +87,7 @@ def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
     }
     example = _example(folder, manifest)
     fence = _fence(example["prompt"] + example["text"]) if example else ""
-    body = environment.get_template("card.md.j2").render(
+    body = _template().render(
         front=front,
         name=folder.absolute().name,
         rows=rows,
@@ -102,7 +111,7 @@ def _calibration(folder: Path, manifest: Manifest) -> dict[str, Any] | None:
 
 
 def _example(folder: Path, manifest: Manifest) -> dict[str, str] | None:
-    """The first pair in the order of ids, which is no choice of anybody's."""
+    """The first pair in the order of ids."""
     import polars as pl
 
     from pairwright.figures.rows import collect, columns_of, scan

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pairwright.figures import Figures
 from pairwright.figures.rows import RunRows
@@ -16,6 +17,9 @@ from pairwright.reports.sections import judging, measure_charts, round_charts, t
 from pairwright.reports.selections import selections
 from pairwright.terminal.text import printable
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _HERE = Path(__file__).parent
 _MOST_BYTES = 2_300_000
 """Of example rows, so that the whole page stays under three megabytes."""
@@ -25,20 +29,10 @@ _FEW = 3
 
 def render(figures: Sequence[Figures], examples: list[Shown]) -> str:
     """The page. Everything that came from data or models is escaped text in it, or inert JSON."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = readable
-    environment.filters["share"] = lambda value: "–" if value is None else f"{value:.1%}".replace("-", "−")
-    css, script = ((_HERE / f"report.{kind}").read_text() for kind in ("css", "js"))
+    css = "".join((_HERE / name).read_text() for name in ("palette.css", "report.css"))
+    script = (_HERE / "report.js").read_text()
     shown = fitted(examples, lambda some: len(inert(some).encode()), _MOST_BYTES)
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         policy=_policy(css, script),
         css=css,
         script=script,
@@ -55,6 +49,22 @@ def render(figures: Sequence[Figures], examples: list[Shown]) -> str:
         statuses=list(dict.fromkeys(row["status"] for row in shown)),
         rows_json=inert(shown),
     )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = readable
+    environment.filters["share"] = lambda value: "–" if value is None else f"{value:.1%}".replace("-", "−")
+    return environment.get_template("report.html.j2")
 
 
 def inert(value: Any) -> str:

@@ -43,6 +43,12 @@ def test_the_rooms_in_the_readme_are_up_to_date():
     assert text[begin:end] == room_reference.in_readme()
 
 
+def test_tests_that_pages_name_are_there():
+    for page in (ROOT / "docs").glob("*.md"):
+        for name in re.findall(r"`([a-z_/]*test_[a-z_]+\.py)`", page.read_text()):
+            assert list((ROOT / "tests").rglob(f"*{name.removeprefix('tests/')}")), f"{page.name}: {name}"
+
+
 def test_every_equation_is_where_the_page_says():
     text = (ROOT / "docs" / "equations.md").read_text()
     found = re.findall(r"\| `([a-z_/]+\.py)` `(\w+)` \|$", text, re.MULTILINE)

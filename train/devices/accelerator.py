@@ -48,7 +48,7 @@ def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> 
         atexit.unregister(_leave)
         atexit.register(_leave)
     _shard_on_cpu_too(accelerator)
-    _refuse_unsupported(accelerator, divided=by_deepspeed)
+    refuse_unsupported(accelerator, divided=by_deepspeed)
     try:
         yield accelerator
     except RuntimeError as error:
@@ -79,7 +79,7 @@ def _shard_on_cpu_too(accelerator: Accelerator) -> None:
         accelerator.state.distributed_type = DistributedType.FSDP
 
 
-def _refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> None:
+def refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> None:
     """Raise `UsageError` for a launch that would train something else than one process does."""
     launched = int(os.environ.get("WORLD_SIZE", 1))
     if divided and launched != accelerator.num_processes:

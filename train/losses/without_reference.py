@@ -7,7 +7,6 @@
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -80,17 +79,3 @@ def log_odds(logps: Tensor) -> Tensor:
     small = torch.log(-torch.expm1(torch.where(near, logps, -1.0)))
     large = torch.log1p(-torch.exp(torch.where(near, -1.0, logps)))
     return logps - torch.where(near, small, large)
-
-
-class Orders(NamedTuple):
-    """Every two answers to one prompt with different scores."""
-
-    better_O: Tensor
-    worse_O: Tensor
-    item_O: Tensor
-
-
-def rrhf(per_token_A: Tensor, orders: Orders, items: int) -> Tensor:
-    """Sum of max(0, p_worse - p_better) over the ordered pairs of each prompt, (B,)."""
-    hinges_O = (per_token_A[orders.worse_O] - per_token_A[orders.better_O]).relu()
-    return hinges_O.new_zeros(items).index_add(0, orders.item_O, hinges_O)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pairwright.errors import UsageError
 from train.data.pairs import Pair
 from train.forward.logprobs import answers_of
-from train.preference.objective import PairSet, beside_reference
+from train.preference.pair_logprobs import PairSet, beside_reference
 from train.preference.task import PreferenceTask
 from train.trainer.passes import values_of
 from train.trainer.task import Run

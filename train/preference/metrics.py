@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from train.preference.objective import Objective, PairLogprobs, PairLosses
+from train.preference.objective import Objective, PairLosses
+from train.preference.pair_logprobs import PairLogprobs
 
 _REWARDS = (
     "loss",

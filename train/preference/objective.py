@@ -3,51 +3,18 @@
 B  pairs in a batch
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pairwright.plugins import Wanted, load, takes
-from train.data.pairs import Pair
-from train.forward.answers import Answer
-from train.forward.logprobs import answer_logprobs, answers_of
 from train.losses.registry import LOSSES, PairLoss
 from train.losses.sft import SFT_REDUCTIONS
-from train.losses.wpo import wpo_weight
 from train.preference.config import TrainConfig
-
-
-class PairLogprobs(NamedTuple):
-    """Policy and reference on both answers of each pair: nats, summed over tokens, each (B,).
-
-    Where tokens have weights, the sums are weighted, and `tokens_w` and `tokens_l` are sums of weights.
-    """
-
-    policy_w: Tensor
-    policy_l: Tensor
-    ref_w: Tensor
-    ref_l: Tensor
-    tokens_w: Tensor
-    tokens_l: Tensor
-    weight: Tensor | float = 1.0
-    """How much each pair counts."""
-    on_policy: Tensor | float = 1.0
-    """What the preference loss is multiplied with, the SFT term not: WPO's weight."""
-    unweighted: "PairLogprobs | None" = None
-    """The same without the weights of tokens, where there are any."""
-
-    @property
-    def delta_w(self) -> Tensor:
-        """Log-ratio of the chosen answers."""
-        return self.policy_w - self.ref_w
-
-    @property
-    def delta_l(self) -> Tensor:
-        """Log-ratio of the rejected answers."""
-        return self.policy_l - self.ref_l
+from train.preference.pair_logprobs import PairLogprobs
 
 
 class PairLosses(NamedTuple):
@@ -124,60 +91,3 @@ def objective_of(config: TrainConfig) -> Objective:
         sft_weight=config.sft_weight * (config.beta if config.sft_times_beta else 1.0),
         options={name: getattr(config, name) for name in loss.options if name != "beta"},
     )
-
-
-class PairSet(NamedTuple):
-    """P pairs and what the reference thinks of them."""
-
-    items: Sequence[Pair]
-    ref_PK: Tensor
-    """Reference log-probabilities of chosen and rejected (P, 2): nats, float32, on the model's device;
-    where tokens have weights both weighted and then both unweighted (P, 4); zeros without a reference."""
-
-
-def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """Policy and reference on some of the pairs, in one forward pass, with gradients."""
-    asked = answers_of([data.items[index] for index in indices])
-    return beside_reference(logprobs_of(model, asked), data, indices)
-
-
-def logprobs_of(model: nn.Module, answers: Sequence[Answer], *, aligned: bool = False) -> Tensor:
-    """Log-probabilities of answers (A,), or of each of them several numbers (A, C).
-
-    Where tokens have weights, the weighted log-probability and the unweighted one; with `aligned` the
-    alignment last.
-    """
-    found = answer_logprobs(model, answers, aligned=aligned)
-    columns = [c for c in (found.weighted_A, found.sums_A, found.alignment_A) if c is not None]
-    return torch.stack(columns, 1) if len(columns) > 1 else found.sums_A
-
-
-def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """What the policy says of all chosen answers of some pairs, then of all rejected, and the reference.
-
-    `policy_A` is as `logprobs_of` gives it.
-    """
-    pairs = [data.items[index] for index in indices]
-    counts = [[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]]
-    weight_B = torch.tensor([pair.weight for pair in pairs]).to(policy_A.device, non_blocking=True)
-    ref_BK = data.ref_PK[list(indices)]
-    columns = policy_A[:, None].unbind(1) if policy_A.dim() == 1 else policy_A.unbind(1)
-    found = _sides(columns[0], ref_BK, counts)
-    forms = 1
-    if any(pair.token_weights is not None for pair in pairs):
-        # An answer whose tokens all weigh nothing has a sum of 0, and so a mean of 0.
-        sums = [[_sum_of(pair, side) or 1.0 for pair in pairs] for side in (0, 1)]
-        plain = _sides(columns[1], ref_BK[:, 2:], counts)
-        found, forms = _sides(columns[0], ref_BK, sums)._replace(unweighted=plain), 2
-    on_policy = wpo_weight(*columns[forms].chunk(2)) if len(columns) > forms else 1.0
-    return found._replace(weight=weight_B, on_policy=on_policy)
-
-
-def _sum_of(pair: Pair, side: int) -> float:
-    return 0.0 if pair.token_weights is None else float(pair.token_weights[side].sum())
-
-
-def _sides(policy_A: Tensor, ref_BK: Tensor, tokens: Sequence[Sequence[float]]) -> PairLogprobs:
-    policy_w, policy_l = policy_A.chunk(2)
-    tokens_w, tokens_l = torch.tensor(tokens).to(policy_A.device, non_blocking=True)
-    return PairLogprobs(policy_w, policy_l, ref_BK[:, 0], ref_BK[:, 1], tokens_w, tokens_l)

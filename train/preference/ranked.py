@@ -21,8 +21,8 @@ from train.data.ranked import Ranked, load_ranked
 from train.data.split import Split
 from train.forward.answers import Answer
 from train.forward.logprobs import AnswerLogprobs, answer_logprobs
+from train.losses.ranked import Orders, rrhf
 from train.losses.sft import SFT_REDUCTIONS
-from train.losses.without_reference import Orders, rrhf
 from train.models.language import load_model, merged
 from train.preference.config import TrainConfig
 from train.preference.reference import reference_identity

@@ -14,7 +14,7 @@ from train.forward.logprobs import answers_of
 from train.forward.support import tree_support
 from train.models.language import as_reference, model_identity
 from train.preference.config import TrainConfig
-from train.preference.objective import PairSet, logprobs_of
+from train.preference.pair_logprobs import PairSet, logprobs_of
 from train.preference.reference_store import ReferenceStore
 from train.trainer.batches import deal
 from train.trainer.passes import by_answer

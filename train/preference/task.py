@@ -28,13 +28,12 @@ from train.models.language import (
 )
 from train.preference.config import TrainConfig
 from train.preference.metrics import metrics_of, pair_metrics
-from train.preference.objective import (
+from train.preference.objective import PairLosses, objective_of
+from train.preference.pair_logprobs import (
     PairLogprobs,
-    PairLosses,
     PairSet,
     beside_reference,
     logprobs_of,
-    objective_of,
     pair_logprobs,
 )
 from train.preference.reference import reference_identity, with_reference

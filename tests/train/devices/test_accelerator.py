@@ -17,7 +17,7 @@ from tiny_model import TinyRun
 
 from pairwright.errors import UsageError
 from train.devices import divided
-from train.devices.accelerator import _refuse_unsupported
+from train.devices.accelerator import refuse_unsupported
 
 KINDS = {
     "single_gpu.yaml": ("NO", 1, 1),
@@ -65,10 +65,10 @@ def test_sharding_that_would_train_something_else_is_refused(switch, sentence, m
     """As the launcher's own switch asks for it; without the switch the same launch is taken."""
     for key, value in launched_with("fsdp2.yaml").items():
         monkeypatch.setenv(key, value)
-    _refuse_unsupported(sharded_as_launched())
+    refuse_unsupported(sharded_as_launched())
     monkeypatch.setenv(switch, "true")
     with pytest.raises(UsageError, match=sentence):
-        _refuse_unsupported(sharded_as_launched())
+        refuse_unsupported(sharded_as_launched())
 
 
 def sharded_as_launched() -> SimpleNamespace:
@@ -174,9 +174,9 @@ def test_deepspeed_that_is_not_there_or_too_old_is_asked_for(found, tmp_path, mo
 def test_processes_without_a_gpu_do_not_train_each_for_itself_under_deepspeed(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     alone = SimpleNamespace(is_fsdp2=False, num_processes=1, distributed_type=DistributedType.NO)
-    _refuse_unsupported(alone)
+    refuse_unsupported(alone)
     with pytest.raises(UsageError, match=r"no GPU was found for 2 processes: give --use_cpu"):
-        _refuse_unsupported(alone, divided=True)
+        refuse_unsupported(alone, divided=True)
 
 
 @pytest.mark.parametrize("device", [[], ["--use_cpu"]], ids=["", "use_cpu"])

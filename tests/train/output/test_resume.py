@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from checkpoints import rewind_to
 from places import SUPPORT
 from tiny_model import TinyRun, read_metrics
@@ -15,6 +16,7 @@ from tiny_model import TinyRun, read_metrics
 from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
 from pairwright.terminal.interrupt import Interrupted
+from train.preference.task import PreferenceTask
 from train.training import train
 
 UPDATES = 11
@@ -87,21 +89,18 @@ def test_without_a_checkpoint_a_run_begins_again(golden):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_after_the_update_and_resumes_exactly(golden, number, monkeypatch):
+def test_a_signal_saves_after_the_update_and_resumes_exactly(golden, number):
     config = golden.config(f"signal-{number}", save_steps=100)
-    from train.trainer import trainer
+    begun = []
 
-    evaluate = trainer._evaluate
+    class Signalled(PreferenceTask):
+        def look_ahead(self, *args):
+            begun.extend([args] if torch.is_grad_enabled() else [])  # not where it is measured
+            if len(begun) == 5:
+                os.kill(os.getpid(), number)
 
-    def interrupted(run, update):
-        evaluate(run, update)
-        if update == 4:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(trainer, "_evaluate", interrupted)
     with pytest.raises(Interrupted, match="stopped after update 5 of 11"):
-        train(config)
-    monkeypatch.undo()
+        train(config, Signalled(config))
     again = golden.folder / f"signal-{number}"
     assert [path.name for path in again.glob("checkpoint-*")] == ["checkpoint-5"]
     train(config)

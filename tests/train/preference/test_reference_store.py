@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from pairwright.errors import PairwrightError, UsageError
 from train.preference import reference
-from train.trainer import trainer
+from train.preference.task import PreferenceTask
 from train.training import train
 
 
@@ -117,19 +117,17 @@ def test_a_reference_of_its_own_is_known_by_its_own_weights(tiny, asked):
     assert first != read_metrics(tiny.folder / "itself")
 
 
-def test_a_reference_of_its_own_is_not_in_memory_while_the_model_is_trained(tiny, monkeypatch):
+def test_a_reference_of_its_own_is_not_in_memory_while_the_model_is_trained(tiny):
     alive: list[int] = []
-    updates = trainer._updates
 
-    def watched(*args):
-        gc.collect()
-        models = [o for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
-        alive.extend(model.config.num_hidden_layers for model in models)
-        updates(*args)
+    class Watched(PreferenceTask):
+        def look_ahead(self, *args):
+            gc.collect()
+            models = [o for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
+            alive.extend(model.config.num_hidden_layers for model in models)
 
-    monkeypatch.setattr(trainer, "_updates", watched)
-    older = save_tiny_model(tiny.folder / "older", num_hidden_layers=7)
-    train(tiny.config("out", ref_model=older))
+    config = tiny.config("out", ref_model=save_tiny_model(tiny.folder / "older", num_hidden_layers=7))
+    train(config, Watched(config))
     assert alive
     assert 7 not in alive
 

@@ -14,7 +14,7 @@ from train.losses.facts import TRL_NAMES
 from train.models.language import switch_randomness_off
 from train.output.metrics import MetricSums
 from train.preference.metrics import METRICS
-from train.preference.objective import pair_logprobs
+from train.preference.pair_logprobs import pair_logprobs
 from train.preference.reference import with_reference
 from train.preference.task import PreferenceTask
 from train.trainer.gradient import add_gradient

@@ -17,7 +17,7 @@ from train.forward import layout
 from train.forward.support import TreeSupport
 from train.losses.registry import LOSSES
 from train.preference.config import TrainConfig
-from train.preference.objective import pair_logprobs
+from train.preference.pair_logprobs import pair_logprobs
 from train.preference.reference import with_reference
 from train.preference.reference_store import ReferenceStore
 from train.preference.task import PreferenceTask

@@ -14,7 +14,7 @@ from train.data.pairs import Pair
 from train.forward import layout, logprobs
 from train.forward.support import TreeSupport
 from train.losses.wpo import wpo_weight
-from train.preference.objective import beside_reference, logprobs_of
+from train.preference.pair_logprobs import beside_reference, logprobs_of
 from train.preference.task import PreferenceTask
 from train.training import train
 

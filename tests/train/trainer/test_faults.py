@@ -1,5 +1,6 @@
 """Faults on the way: what is not finite, what does not fit into memory, what is damaged."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from tiny_model import (
 
 from pairwright.errors import PairwrightError
 from train.models.language import trained
-from train.preference.objective import PairSet
+from train.preference.pair_logprobs import PairSet
 from train.preference.task import PreferenceTask
+from train.trainer.task import Measured
 from train.training import train
 
 
@@ -23,27 +25,26 @@ def tiny(tmp_path_factory) -> TinyRun:
 
 
 @pytest.mark.parametrize("where", ["logps", "weights"])
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, monkeypatch, where):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, where):
     own = TinyRun(tmp_path)
     config = own.config(max_steps=6, save_steps=1, eval_share=0.0, loss="apo_zero", micro_batch_tokens=90)
     calls = []
 
-    def spoilt(task: PreferenceTask, policy: Any, data: PairSet, indices: list[int]) -> Any:
-        calls.append(indices)
-        if len(calls) < 7:  # two an update
-            return measure(task, policy, data, indices)
-        if where == "weights":
-            with torch.no_grad():
-                next(iter(trained(policy).values())).fill_(torch.nan)
-            return measure(task, policy, data, indices)
-        values = task.values(policy, task.answers([data.items[index] for index in indices]))
-        infinity = torch.tensor([-torch.inf] + [0.0] * (len(values) - 1))
-        return task.measured(values + infinity, data, indices)  # bounded losses hide it
+    class Spoilt(PreferenceTask):
+        def measure(self, policy: Any, data: PairSet, indices: Sequence[int]) -> Measured:
+            calls.append(indices)
+            if len(calls) < 7:  # two an update
+                return super().measure(policy, data, indices)
+            if where == "weights":
+                with torch.no_grad():
+                    next(iter(trained(policy).values())).fill_(torch.nan)
+                return super().measure(policy, data, indices)
+            values = self.values(policy, self.answers([data.items[index] for index in indices]))
+            infinity = torch.tensor([-torch.inf] + [0.0] * (len(values) - 1))
+            return self.measured(values + infinity, data, indices)  # bounded losses hide it
 
-    measure = PreferenceTask.measure
-    monkeypatch.setattr(PreferenceTask, "measure", spoilt)
     with pytest.raises(PairwrightError, match="not finite; the update was not made") as stopped:
-        train(config)
+        train(config, Spoilt(config))
     rows = [f"row{i}" for i in (calls[6] if where == "weights" else calls[6][:1])]
     assert all(row in str(stopped.value) for row in rows)
     checkpoint = max((tmp_path / "out").glob("checkpoint-*"), key=lambda p: p.name)
@@ -51,49 +52,51 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_rows(tmp_path, mo
     for path in checkpoint.glob("*.safetensors"):
         assert all(torch.isfinite(t).all() for t in load_file(path).values() if t.is_floating_point())
     assert [r["step"] for r in read_metrics(config.output_dir)] == [1, 2, 3]
-    monkeypatch.undo()
     assert train(config).status == "trained"
 
 
 @pytest.mark.parametrize("room", [100, 60])
-def test_where_memory_runs_out_forward_passes_are_halved(tiny, monkeypatch, room):
+def test_where_memory_runs_out_forward_passes_are_halved(tiny, room):
     """Memory holds `room` tokens; the gradient, the metrics and the weights are those of plenty."""
     settings: dict[str, Any] = {"eval_share": 0.0, "max_steps": 3, "loss": "dpo"}
     plenty = tiny.config(f"plenty-{room}", **settings)
     train(plenty)
-    measure = PreferenceTask.measure
 
-    def cramped(self: PreferenceTask, policy: Any, data: PairSet, indices: list[int]) -> Any:
-        measured = measure(self, policy, data, indices)
-        tokens = sum(
-            len(p.prompt_tokens) + sum(map(len, p.sides.values()))
-            for p in map(data.items.__getitem__, indices)
-        )
-        if torch.is_grad_enabled() and tokens > room:
-            measured.losses_B.sum().backward()  # it runs out half-way through the backward pass
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return measured
+    class Cramped(PreferenceTask):
+        def measure(self, policy: Any, data: PairSet, indices: Sequence[int]) -> Measured:
+            measured = super().measure(policy, data, indices)
+            tokens = sum(
+                len(p.prompt_tokens) + sum(map(len, p.sides.values()))
+                for p in map(data.items.__getitem__, indices)
+            )
+            if torch.is_grad_enabled() and tokens > room:
+                measured.losses_B.sum().backward()  # it runs out half-way through the backward pass
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return measured
 
-    monkeypatch.setattr(PreferenceTask, "measure", cramped)
     little = tiny.config(f"little-{room}", **settings)
-    train(little)
+    train(little, Cramped(little))
     for record, expected in zip(
         read_metrics(little.output_dir), read_metrics(plenty.output_dir), strict=True
     ):
         assert record == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_row_too_large_for_memory_is_named(tiny, monkeypatch):
-    def none(self: PreferenceTask, *args: Any) -> Any:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+def test_a_row_too_large_for_memory_is_named(tiny):
+    class Crammed(PreferenceTask):
+        def measure(self, *args: Any) -> Measured:
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
+            )
 
-    monkeypatch.setattr(PreferenceTask, "measure", none)
-    monkeypatch.setattr(PreferenceTask, "check_start", lambda *args: None)
+        def check_start(self, *args: Any) -> None:
+            """There is no memory to look at it either."""
+
     config = tiny.config("none", eval_share=0.0, max_steps=1)
     with pytest.raises(
         PairwrightError, match=r"memory ran out on row row\d+ alone \(\d+ tokens\): train adapters"
     ):
-        train(config)
+        train(config, Crammed(config))
 
 
 def test_weights_that_run_away_are_noticed_and_not_saved(tmp_path):

@@ -18,8 +18,10 @@ from tiny_model import (
 from pairwright.errors import PairwrightError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
-from train.preference.objective import PairSet, objective_of
-from train.preference.reference import with_reference
+from train.preference.config import TrainConfig
+from train.preference.objective import objective_of
+from train.preference.pair_logprobs import PairSet
+from train.preference.task import PreferenceTask
 from train.trainer.batches import deal
 from train.training import train
 
@@ -90,24 +92,28 @@ def test_the_start_is_the_reference_on_every_architecture(tiny, name):
     assert result.metrics["eval_loss"] < start["eval_loss"]
 
 
-def test_a_random_forward_pass_is_noticed(tiny, monkeypatch):
-    def shifted(*args: Any, **kwargs: Any) -> PairSet:
-        data = with_reference(*args, **kwargs)
-        return data._replace(ref_PK=data.ref_PK - 100)
+class Shifted(PreferenceTask):
+    """Its reference thinks less of every answer than the policy does, by so many nats."""
 
-    monkeypatch.setattr("train.preference.task.with_reference", shifted)
+    def __init__(self, config: TrainConfig, nats: float) -> None:
+        super().__init__(config)
+        self._nats = nats
+
+    def prepare(self, *args: Any) -> PairSet:
+        data = super().prepare(*args)
+        return data._replace(ref_PK=data.ref_PK - self._nats)
+
+
+def test_a_random_forward_pass_is_noticed(tiny):
+    config = tiny.config("random")
     with pytest.raises(PairwrightError, match=r"mean \|reward\| is 10 and must be 0"):
-        train(tiny.config("random"))
+        train(config, Shifted(config, 100))
     assert not list((tiny.folder / "random").glob("checkpoint-*"))
 
 
-def test_a_coarse_reference_is_warned_of(tiny, monkeypatch, caplog):
-    def shifted(*args: Any, **kwargs: Any) -> PairSet:
-        data = with_reference(*args, **kwargs)
-        return data._replace(ref_PK=data.ref_PK - 1)
-
-    monkeypatch.setattr("train.preference.task.with_reference", shifted)
-    train(tiny.config("coarse", max_steps=1))
+def test_a_coarse_reference_is_warned_of(tiny, caplog):
+    config = tiny.config("coarse", max_steps=1)
+    train(config, Shifted(config, 1))
     assert "mean |reward| is 0.1 and should be 0" in caplog.text
 
 

@@ -20,7 +20,8 @@ from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.preference.metrics import METRICS, pair_metrics
-from train.preference.objective import PairLogprobs, PairLosses, objective_of
+from train.preference.objective import PairLosses, objective_of
+from train.preference.pair_logprobs import PairLogprobs
 from train.preference.reference import with_reference
 from train.training import train
 
