@@ -76,7 +76,8 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     """Nucleus of the reviser."""
     mirror: str | None = Field(default=None, json_schema_extra=GATE | ADDED)
     """Column of each row's other prompt, which does not ask for what is mended: a kept pair brings a second
-    one, of the same answers under that prompt, with chosen and rejected swapped."""
+    one, of the same answers under that prompt, with chosen and rejected swapped. Several, with commas
+    between them, bring one each."""
     retry: bool = True
     """Ask once more, with feedback, when a gate or a verifier drops a revision."""
     tries: PositiveInt = Field(default=2, json_schema_extra=GATE | ADDED)

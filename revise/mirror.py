@@ -1,7 +1,8 @@
 """The same two answers under the prompt that does not ask for what was mended, their sides swapped.
 
 A pair whose chosen answer has a form, and whose rejected one has not, teaches the form. Beside its
-mirror it teaches when: under a prompt that asks for it, and not under one that does not.
+mirror it teaches when: under a prompt that asks for it, and not under one that does not. Of several
+other prompts of a row (without any request, with another one) each makes a mirror of its own.
 """
 
 from typing import Any
@@ -12,6 +13,14 @@ from pairwright.pairs.minimality import measure
 from pairwright.records import Message, conversation, prompt_hash
 
 _SWAPPED = ("", "_model", "_template")
+
+
+def mirrors_of(columns: str) -> tuple["Mirror", ...]:
+    """The mirrors in columns with commas between their names. Raises `UsageError` for a name given twice."""
+    names = [name.strip() for name in columns.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise UsageError(f"--mirror {columns}: names of different columns, with commas between them")
+    return tuple(map(Mirror, names))
 
 
 class Mirror:

@@ -16,7 +16,7 @@ from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
 from revise.gates import Revision, check, own_gates
-from revise.mirror import Mirror
+from revise.mirror import mirrors_of
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
 
@@ -47,7 +47,7 @@ class ReviseStage:
         self._revisers = revisers_of(config)
         self._own_gates = own_gates(config)
         self._verification = None
-        self._mirror = None if config.mirror is None else Mirror(config.mirror)
+        self._mirrors = () if config.mirror is None else mirrors_of(config.mirror)
         self._marks = read_marks(config.thinking_tags)
         self.schema = schema_of(self._revisers)
         policy = {} if config.policy is None else {"policy": config.policy}
@@ -71,18 +71,18 @@ class ReviseStage:
             )
         if self._verification is not None:
             self._verification.verifiers.check(rows)
-        if self._mirror is not None:
-            self._mirror.check(rows)
+        for mirror in self._mirrors:
+            mirror.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
         """Sample an answer if there is none, and let it be revised until a revision makes a pair."""
         meter = Meter("reviser")
         outcome = yield from meter.counting(self._paired(row))
         columns = outcome.columns | meter.columns
-        mirrored = None
-        if self._mirror is not None and outcome.status == KEPT:
-            mirrored = self._mirror.pair(row, columns)
-        further = () if mirrored is None else (mirrored,)
+        further: tuple[dict[str, Any], ...] = ()
+        if outcome.status == KEPT:
+            pairs = (mirror.pair(row, columns) for mirror in self._mirrors)
+            further = tuple(pair for pair in pairs if pair is not None)
         return outcome.model_copy(update={"columns": columns, "further": further})
 
     def _paired(self, row: Row) -> Work:

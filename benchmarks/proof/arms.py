@@ -4,72 +4,92 @@ from typing import NamedTuple
 
 _LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.02 --max_length_ratio 3"
 """A verified repair may change much: capitals change every word."""
-_REPAIRED = f"revise {{answers}} --reviser python:{{repairs}}:repair --verify check:ifeval {_LOOSE}"
+_REPAIRED = (
+    f"revise {{bare}} --prompt_column input_prompt --reviser python:{{repair}} --verify {{verify}} {_LOOSE}"
+)
 _ASKED = f"--template revise_small --reply bare --max_tokens {{max_tokens}} --temperature 0.5 {_LOOSE}"
 
 PAIRS = {
     "verified": _REPAIRED,
-    "mirrored_plain": f"{_REPAIRED} --mirror plain",
-    "mirrored": f"{_REPAIRED} --mirror mirror",
-    "unverified": f"revise {{answers}} --reviser {{policy}} {_ASKED}",
-    "on_policy": "judge {answers} --judge check:ifeval",
-    "off_policy": "judge {other_answers} --judge check:ifeval",
-    "stronger": "judge {answers} --stronger {other}",
+    "mirrored_plain": f"{_REPAIRED} --mirror prompt",
+    "mirrored_another": f"{_REPAIRED} --mirror another",
+    "mirrored_both": f"{_REPAIRED} --mirror prompt,another",
+    "unverified": f"revise {{bare}} --prompt_column input_prompt --reviser {{policy}} {_ASKED}",
+    "on_policy": "judge {asked} --judge {verify}",
+    "off_policy": "judge {other_asked} --judge {verify}",
+    "stronger": "judge {asked} --stronger {other}",
 }
-"""The command that makes each kind of pairs. `mirrored`: under the bare task, or under another request."""
+"""The command that makes each kind of pairs. An answer to the bare question is repaired so that it follows
+its row's request; `mirrored`: and the sides swapped under the bare question, another request, or both."""
 
 NEEDS_OTHER = ("off_policy", "stronger")
 """Kinds of pairs for which another model is wanted."""
 
-_STEPS = "--learning_rate 5e-5 --num_train_epochs 2 --pairs_per_update 8 --eval_share 0.1 --save_steps 0"
 LOSSES = {
     "apo_zero": "--loss apo_zero",
     "apo_zero_sft_0.1": "--loss apo_zero --sft_weight 0.1",
     "apo_zero_sft_0.3": "--loss apo_zero --sft_weight 0.3",
     "apo_zero_sft_1": "--loss apo_zero --sft_weight 1",
+    "apo_zero_sft_1_changed": "--loss apo_zero --sft_weight 1 --token_weight changed:4",
     "apo_down": "--loss apo_down",
     "dpo": "--loss dpo",
+    "dpo_sft_1": "--loss dpo --sft_weight 1",
     "rpo_sum": "--preset rpo_sum",
     "rpo_mean": "--preset rpo_mean",
     "sft": "--loss rejection_sampling",
 }
 """`sft` trains on the chosen answers alone: the control."""
-_DEFAULT = "apo_zero_sft_0.3"
+_DEFAULT = "apo_zero_sft_1"
 
 
 class Arm(NamedTuple):
-    """Pairs, of one or several kinds, and a loss."""
+    """Pairs, of one or several kinds, those of them that are trained on, and a loss."""
 
     pairs: tuple[str, ...]
-    loss: str
+    loss: str = _DEFAULT
+    chosen_by: str = ""
+    """Settings of `select` that leave some of the pairs; without, the first ones."""
+
+    @property
+    def data(self) -> str:
+        """What it trains on, as its row says it."""
+        return " + ".join(self.pairs) + (f", {_WAYS[self.chosen_by]}" if self.chosen_by else "")
 
     @property
     def name(self) -> str:
-        """Name of its folder and row."""
-        return f"{'+'.join(self.pairs)}-{self.loss}"
-
-    @property
-    def training(self) -> str:
-        """The settings of `train` that make it what it is."""
-        return f"{LOSSES[self.loss]} {_STEPS}"
+        """Name of its folder and its point in a plot."""
+        way = f"-{_WAYS[self.chosen_by].replace(' ', '_')}" if self.chosen_by else ""
+        return f"{'+'.join(self.pairs)}{way}-{self.loss}"
 
 
-def _of_pairs(*kinds: str) -> Arm:
-    return Arm(kinds, _DEFAULT)
-
+_WAYS = {
+    "--order_by edit_distance": "least changed",
+    "--order_by edit_distance:desc": "most changed",
+    "--order_by ches_normalized": "least CHES",
+    "--order_by ches_normalized:desc": "most CHES",
+    "--order_by implicit_margin": "least margin",
+    "--order_by implicit_margin:desc": "most margin",
+}
 
 TABLES = {
-    "which_pairs": (
-        *(_of_pairs(kind) for kind in ("verified", "unverified", "on_policy", "off_policy", "stronger")),
+    "which_pairs": (*(Arm((kind,)) for kind in ("verified", "unverified", "on_policy", *NEEDS_OTHER)),),
+    "which_loss": (
+        *(Arm(("mirrored_plain",), loss) for loss in LOSSES if loss != "apo_zero_sft_1_changed"),
+        Arm(("on_policy",), "sft"),
     ),
-    "which_loss": (*(Arm(("mirrored",), loss) for loss in LOSSES), Arm(("on_policy",), "sft")),
     "contrast": (
-        _of_pairs("verified"),
-        _of_pairs("mirrored_plain"),
-        _of_pairs("mirrored"),
-        _of_pairs("on_policy"),
-        _of_pairs("verified", "on_policy"),
-        _of_pairs("mirrored", "on_policy"),
+        Arm(("mirrored_plain",)),
+        Arm(("verified",)),
+        Arm(("mirrored_another",)),
+        Arm(("mirrored_both",)),
+        Arm(("on_policy",)),
+        Arm(("verified", "on_policy")),
+        Arm(("mirrored_plain", "on_policy")),
+    ),
+    "recipe": (Arm(("mirrored_plain",)), Arm(("mirrored_plain",), "sft")),
+    "minimality": (
+        *(Arm(("mirrored_plain",), loss, way) for way in _WAYS for loss in ("apo_zero", "dpo")),
+        Arm(("mirrored_plain",), "apo_zero_sft_1_changed"),
     ),
 }
 """`which_loss` ends with rejection sampling: SFT on the best of the model's own answers."""

@@ -8,82 +8,95 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from arms import PAIRS, Arm
+from arms import LOSSES, PAIRS, Arm
+from grounds import Evaluation, Ground
 from instructions import prompts
 
 from pairwright.cli import run_command
 from pairwright.folders.shards import read_tables
 
-HERE = Path(__file__).resolve().parent
-
 
 class Bench:
-    """The folder of all tables, and the steps that fill it."""
+    """The folder of all tables of one ground, and the steps that fill it."""
 
-    def __init__(self, given: argparse.Namespace) -> None:
-        self._given = given
+    def __init__(self, given: argparse.Namespace, ground: Ground) -> None:
+        self._given, self._ground = given, ground
         self._runs: Path = given.runs.resolve()
-        self._work = f"--dtype {given.dtype}"
+        self._work = f"--dtype {given.dtype} {given.settings}"
         self._policy = f"{given.engine}:{given.model}"
 
-    def pairs(self, kind: str) -> Path:
-        """The folder of one kind of pairs, made where it is not there."""
-        given, folder = self._given, self._runs / "pairs" / kind
-        source, engine = (
-            ("other_answers", given.other) if kind == "off_policy" else ("answers", self._policy)
-        )
-        command = PAIRS[kind].format(
-            answers=shlex.quote(str(self._answers(source, engine))),
-            repairs=shlex.quote(str(HERE / "instructions" / "repairs.py")),
+    def pairs(self, kind: str, chosen_by: str = "") -> Path:
+        """The folder of one kind of pairs, made where it is not there; `chosen_by`: in that order."""
+        given, ground, folder = self._given, self._ground, self._runs / "pairs" / kind
+        command = PAIRS[kind]
+        answers = {name: self._answers(name) for name in _ANSWERS if f"{{{name}}}" in command}
+        command = command.format(
+            **{name: shlex.quote(str(path)) for name, path in answers.items()},
+            repair=shlex.quote(ground.repair),
+            verify=shlex.quote(ground.verify),
             policy=self._policy,
             other=given.other,
-            max_tokens=given.max_tokens,
+            max_tokens=given.max_tokens or 64,
         )
         self._run(f"{command} {self._work}", "--out", folder)
-        return folder
+        if not chosen_by:
+            return folder
+        ordered = folder.with_name(f"{kind}-{chosen_by.removeprefix('--order_by ').replace(':', '-')}")
+        self._run(f"select {folder} --model {shlex.quote(given.model)} {chosen_by} --out {ordered}")
+        return ordered
 
     def trained(self, arm: Arm, count: int, seed: int) -> Path:
         """The folder of an arm under one seed: its model, and its evaluations."""
         given, folder = self._given, self._runs / "arms" / f"{arm.name}-{count}" / f"seed-{seed}"
+        if all((folder / e.name / "evaluation.json").is_file() for e in self._ground.evaluations):
+            return folder  # its weights may be gone
         data = ",".join(str(part) for part in self._parts(arm, count))
         self._run(
-            f"train --model {shlex.quote(given.model)} {arm.training} --seed {seed}",
+            f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]} {self._ground.training}"
+            f" {given.training} --seed {seed}",
             *("--data", data, "--output_dir", folder / "model"),
         )
-        held_out = self._prompts() / "held_out.jsonl"
-        for name, source in (("ifeval", given.ifeval.resolve()), ("held_out", held_out)):
-            self._evaluate(f"{given.engine}:{folder / 'model'}", source, folder / name)
+        for evaluation in self._ground.evaluations:
+            self._evaluate(f"{given.engine}:{folder / 'model'}", evaluation, folder / evaluation.name)
+        if not given.keep_models:
+            for weights in (folder / "model").glob("*.safetensors"):
+                weights.unlink()
         return folder
 
     def _parts(self, arm: Arm, count: int) -> Iterator[Path]:
         """`count` pairs in all, equally many of each kind."""
         for kind in arm.pairs:
-            part = self._runs / "parts" / f"{kind}-{count // len(arm.pairs)}.parquet"
+            pairs = self.pairs(kind, arm.chosen_by)
+            part = self._runs / "parts" / f"{pairs.name}-{count // len(arm.pairs)}.parquet"
             if not part.is_file():
-                write_first(self.pairs(kind), count // len(arm.pairs), part)
+                write_first(pairs, count // len(arm.pairs), part)
             yield part
 
-    def _prompts(self) -> Path:
-        folder = self._runs / "prompts"
-        if not (folder / "held_out.jsonl").is_file():
-            prompts.write(folder)
-        return folder
+    def _file(self, name: str) -> str:
+        """A file of the ground, with the prompts that are made for it."""
+        made = self._runs / "prompts"
+        if "{prompts}" in name and not (made / "held_out.jsonl").is_file():
+            prompts.write(made)
+        return name.format(prompts=made, ifeval=self._given.ifeval and self._given.ifeval.resolve())
 
-    def _answers(self, name: str, engine: str) -> Path:
+    def _answers(self, name: str) -> Path:
         given = self._given
         limit = f"--limit {given.limit}" if given.limit else ""
+        engine = given.other if name == "other_asked" else self._policy
         self._run(
-            f"sample --policy {engine} --n {given.n} --temperature 0.7 --max_tokens {given.max_tokens}"
+            f"sample --policy {engine} {_ANSWERS[name].format(n=given.n)} {self._ground.sampling}"
             f" {limit} {self._work}",
-            *("--input", self._prompts() / "train.jsonl", "--out", self._runs / name),
+            *("--input", self._file(self._ground.train), "--out", self._runs / name),
         )
         return self._runs / name
 
-    def _evaluate(self, model: str, source: Path, folder: Path) -> None:
+    def _evaluate(self, model: str, evaluation: Evaluation, folder: Path) -> None:
         """Measure a model beside the untrained one, whose greedy answers a journal brings."""
         first = self._runs / f"untrained_{folder.name}"
+        settings = evaluation.settings.format(eval_tokens=self._given.eval_tokens)
         limit = f"--limit {self._given.limit}" if self._given.limit else ""
-        command = f"eval --verify check:ifeval --max_tokens {self._given.eval_tokens} {limit} {self._work}"
+        command = f"eval --verify {shlex.quote(evaluation.verify)} {settings} {limit} {self._work}"
+        source = self._file(evaluation.prompts)
         self._run(f"{command} {self._policy}", "--prompts", source, "--out", first)
         journal = first / "journal.sqlite"
         if journal.is_file() and not folder.exists():
@@ -95,6 +108,14 @@ class Bench:
         words = [*shlex.split(command), *map(str, more)]
         print("$ pairwright", shlex.join(words), flush=True)
         run_command(words)
+
+
+_ANSWERS = {
+    "bare": "--prompt_column plain --n 1 --temperature 0.7",
+    "asked": "--n {n} --temperature 0.7",
+    "other_asked": "--n {n} --temperature 0.7",
+}
+"""How answers are sampled: one to the task without its request, or several to the whole prompt."""
 
 
 def write_first(folder: Path, count: int, part: Path) -> None:

@@ -1,9 +1,13 @@
 """Forms that an answer may have though nobody asked, each with the instruction that asks for it."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_FORMS: dict[str, tuple[str, Callable[[str], bool]]] = {
+Forms = Mapping[str, tuple[str, Callable[[str], bool]]]
+ANY = "any of them"
+_BY_CHANCE = "no comma"
+
+INSTRUCTED: Forms = {
     "quotation marks": ("startend:quotation", lambda a: len(a) > 1 and a[0] == a[-1] == '"'),
     "opening quotation mark": ("startend:quotation", lambda a: a.startswith('"')),
     "small letters": ("change_case:english_lowercase", lambda a: a.islower()),
@@ -42,13 +46,19 @@ _FORMS: dict[str, tuple[str, Callable[[str], bool]]] = {
 }
 
 
-def leak(answers: Iterable[tuple[str, Sequence[str]]]) -> dict[str, float]:
-    """For each form the share of answers that have it, of those whose instructions do not ask for it."""
+def leak(answers: Iterable[tuple[str, Sequence[str]]], forms: Forms) -> dict[str, float]:
+    """For each form the share of answers that have it, of those whose instructions do not ask for it.
+
+    `ANY`: the share of all answers that have some form which was not asked for; to have no comma is not
+    counted there, since short answers have none by chance.
+    """
     listed = list(answers)
-    shares = {}
-    for form, (instruction, has) in _FORMS.items():
-        unasked = [
-            has(answer.strip()) for answer, instructions in listed if instruction not in instructions
-        ]
+    shares, stray = {}, [False] * len(listed)
+    for form, (instruction, has) in forms.items():
+        unasked = []
+        for place, (answer, instructions) in enumerate(listed):
+            if instruction not in instructions:
+                unasked.append(has(answer.strip()))
+                stray[place] |= unasked[-1] and form != _BY_CHANCE
         shares[form] = sum(unasked) / len(unasked) if unasked else 0.0
-    return shares
+    return shares | {ANY: sum(stray) / len(stray)}

@@ -133,7 +133,7 @@ def prompts(
 ) -> list[dict[str, str]]:
     """`each` prompts to every question, with different requests: all first ones, then all second ones …
 
-    There are as many of each request.
+    There are as many of each request. `another` is the question with its next request.
     """
     rounds: list[list[dict[str, str]]] = [[] for _ in range(each)]
     forms = list(wordings.requests)
@@ -147,6 +147,8 @@ def prompts(
             request = rng.choice(wordings.requests[form]).format(value)
             prompt = f"{plain} {request}" if rng.random() < 0.7 else f"{request} {plain}"
             rounds[turn].append({"prompt": prompt, "form": form, "value": value, "plain": plain})
+        for turn in range(each):
+            rounds[turn][-1]["another"] = rounds[(turn + 1) % each][-1]["prompt"]
     return [row for turn in rounds for row in turn]
 
 

@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from forms import leak
+from forms import ANY, Forms, leak
 from numpy.typing import NDArray
 
 from pairwright.folders.shards import read_tables
@@ -17,51 +17,86 @@ SAMPLES = 10_000
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-class Measured(NamedTuple):
-    """Means over seeds. Intervals are 95 %, over prompts and seeds."""
+class Gain(NamedTuple):
+    """How often one model passes, and how much oftener another. Interval: 95 %."""
 
-    seeds: int
     before: float
     after: float
     gain: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"**{100 * self.gain:+.1f}** ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
+
+
+class Measured(NamedTuple):
+    """Means over seeds. Intervals are over prompts and seeds."""
+
+    gain: Gain
+    by_seed: tuple[Gain, ...]
+    """Intervals over prompts alone."""
+    instructions: Gain | None
+    """The same of single instructions, where a prompt may have several."""
+    stray: tuple[float, float]
+    """Share of answers with a form that was not asked for, before and after."""
     worst_leak: float
     """Largest rise of a form's share among the answers that were not asked for it."""
     leaked: str
     words: float
     """Words of an answer after training, beside one before."""
-    ended: float
+    ended: tuple[float, float]
     said: tuple[float, float]
     """Share of answers that say something, before and after: see `_says_something`."""
     distinct: float
     """Different pairs of neighbouring words among all, after training, beside before."""
 
 
-def measured(folders: Sequence[Path]) -> Measured:
+def measured(folders: Sequence[Path], forms: Forms, asked: Callable[[Mapping[str, Any]], list[str]]) -> Measured:
     """Of the evaluations of one arm, one folder a seed, each of two models: untrained and trained."""
     both = [_by_model(folder) for folder in folders]
-    prompts = sorted(both[0][0])
-    passed = np.array([[[bool(m[p]["passed"]) for p in prompts] for m in pair] for pair in both], float)
-    differences_SP = passed[:, 1] - passed[:, 0]
-    low, high = _interval(differences_SP)
-    leaks = [[leak(_answers(model)) for model in pair] for pair in both]
-    rises = {form: np.mean([after[form] - before[form] for before, after in leaks]) for form in leaks[0][0]}
+    listed = [[[(_text(row), asked(row)) for row in rows.values()] for rows in pair] for pair in both]
+    leaks = [[leak(answers, forms) for answers in pair] for pair in listed]
+    rises = {form: np.mean([after[form] - before[form] for before, after in leaks]) for form in forms}
     leaked = max(rises, key=lambda form: rises[form])
+    has_several = "instruction_id_list" in next(iter(both[0][0].values()))
     return Measured(
-        seeds=len(folders),
-        before=float(passed[:, 0].mean()),
-        after=float(passed[:, 1].mean()),
-        gain=float(differences_SP.mean()),
-        low=low,
-        high=high,
+        gain=_gain(both, _passed),
+        by_seed=tuple(_gain([pair], _passed) for pair in both),
+        instructions=_gain(both, _followed) if has_several else None,
+        stray=_sides(leaks, lambda shares: shares[ANY]),
         worst_leak=float(rises[leaked]),
         leaked=leaked,
         words=_mean_ratio(both, _words),
-        ended=float(np.mean([r["finish_reason"] == "stop" for _, after in both for r in after.values()])),
-        said=(_said(model[0] for model in both), _said(model[1] for model in both)),
+        ended=_sides(both, lambda rows: _mean(r["finish_reason"] == "stop" for r in rows.values())),
+        said=_sides(both, lambda rows: _mean(map(_says_something, rows.values()))),
         distinct=_mean_ratio(both, _distinct),
     )
+
+
+def compared(folders: Sequence[Path], control: Sequence[Path]) -> Gain:
+    """How much oftener an arm passes than another of the same seeds."""
+    pairs = zip(folders, control, strict=True)
+    return _gain([(_by_model(theirs)[1], _by_model(ours)[1]) for ours, theirs in pairs], _passed)
+
+
+def _gain(both: Sequence[tuple[Rows, Rows]], counted: Callable[[Mapping[str, Any]], tuple[float, int]]) -> Gain:
+    """Of what is counted in each row, and of how many, over the prompts that both models answered."""
+    prompts = sorted(set.intersection(*(set(rows) for pair in both for rows in pair)))
+    hits = np.array([[[counted(m[p])[0] for p in prompts] for m in pair] for pair in both], float)
+    weights_P = np.array([counted(both[0][0][p])[1] for p in prompts], float)
+    before, after = (float(hits[:, side].mean(axis=0).sum() / weights_P.sum()) for side in (0, 1))
+    low, high = _interval(hits[:, 1] - hits[:, 0], weights_P)
+    return Gain(before, after, after - before, low, high)
+
+
+def _passed(row: Mapping[str, Any]) -> tuple[float, int]:
+    return float(row["passed"]), 1
+
+
+def _followed(row: Mapping[str, Any]) -> tuple[float, int]:
+    count = len(row["instruction_id_list"])
+    return row["score"] * count, count
 
 
 def _by_model(folder: Path) -> tuple[Rows, Rows]:
@@ -74,24 +109,30 @@ def _by_model(folder: Path) -> tuple[Rows, Rows]:
     return first, second
 
 
-def _interval(differences_SP: NDArray[np.float64]) -> tuple[float, float]:
+def _interval(differences_SP: NDArray[np.float64], weights_P: NDArray[np.float64]) -> tuple[float, float]:
     """Quantiles over bootstrap samples of seeds and of prompts: both were drawn."""
     draw = np.random.default_rng(0)
     seeds, prompts = differences_SP.shape
-    means = [
-        differences_SP[draw.integers(0, seeds, seeds)][:, draw.integers(0, prompts, prompts)].mean()
-        for _ in range(SAMPLES)
-    ]
+    chosen_BS = draw.integers(0, seeds, (SAMPLES, seeds))
+    counts_BP = draw.multinomial(prompts, np.full(prompts, 1 / prompts), SAMPLES).astype(float)
+    sums_BS = counts_BP @ differences_SP.T
+    means = np.take_along_axis(sums_BS, chosen_BS, axis=1).mean(axis=1) / (counts_BP @ weights_P)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
-def _answers(rows: Rows) -> list[tuple[str, Sequence[str]]]:
-    return [(row["completion"][0]["content"], row["instruction_id_list"]) for row in rows.values()]
+def _text(row: Mapping[str, Any]) -> str:
+    return str(row["completion"][0]["content"])
 
 
-def _said(models: Iterable[Rows]) -> float:
-    return float(np.mean([_says_something(row) for rows in models for row in rows.values()]))
+def _mean(values: Iterable[bool]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _sides(both: Sequence[Sequence[Any]], share: Callable[[Any], float]) -> tuple[float, float]:
+    """Mean over seeds of something before, and after."""
+    before, after = (float(np.mean([share(pair[side]) for pair in both])) for side in (0, 1))
+    return before, after
 
 
 def _says_something(row: Mapping[str, Any]) -> bool:
@@ -103,7 +144,7 @@ def _says_something(row: Mapping[str, Any]) -> bool:
 
 
 def _mean_ratio(both: Sequence[tuple[Rows, Rows]], size: Any) -> float:
-    texts = [[[answer for answer, _ in _answers(rows)] for rows in pair] for pair in both]
+    texts = [[[_text(row) for row in rows.values()] for rows in pair] for pair in both]
     return float(np.mean([size(after) / max(size(before), 1e-9) for before, after in texts]))
 
 

@@ -1,12 +1,14 @@
 """A table of the proof as people read it: Markdown, and gain against leak as a plot."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from arms import Arm
-from measures import Measured
+from measures import Gain, Measured
 
 
 class Line(NamedTuple):
@@ -15,51 +17,80 @@ class Line(NamedTuple):
     arm: Arm
     count: int
     """Pairs that it trained on."""
-    ifeval: Measured
-    held_out: Measured
+    first: Measured
+    second: Measured
+    over_control: Gain | None
+    """Beside the first arm of the table."""
+    sides: tuple[float, float]
+    """Log-ratio of chosen and of rejected answers that were left out of training, in nats."""
 
 
-def as_markdown(lines: Sequence[Line]) -> str:
-    """The table, an arm a line."""
-    text = [
-        "| pairs | loss | trained on | seeds | IFEval before → after | gain (95 %) | held out, gain (95 %) "
-        "| worst leak | says something | words | ended | distinct |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for arm, count, m, held_out in lines:
+def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> str:
+    """The table, an arm a line; `names` of the two evaluations."""
+    first, second = names
+    titles = (
+        *("pairs", "loss", "trained on", f"{first}, before → after", "gain (95 %)", "by seed"),
+        *(("single instructions",) if lines[0].first.instructions else ()),
+        *(f"beside {control}", "unasked form", "worst leak", f"{second}, gain", "unasked form there"),
+        *("says something", "words", "ended", "distinct", "chosen, rejected"),
+    )
+    text = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
+    for line in lines:
+        m, there = line.first, line.second
         cells = (
-            " + ".join(arm.pairs),
-            arm.loss,
-            f"{count:,}",
-            f"{m.seeds}",
-            f"{m.before:.1%} → {m.after:.1%}",
-            _gain(m),
-            _gain(held_out),
+            line.arm.data,
+            line.arm.loss,
+            f"{line.count:,}",
+            f"{m.gain.before:.1%} → {m.gain.after:.1%}",
+            f"{m.gain}",
+            ", ".join(f"{100 * gain.gain:+.1f}" for gain in m.by_seed),
+            *((f"{m.instructions}",) if m.instructions else ()),
+            f"{line.over_control}" if line.over_control else "–",
+            _sides(m.stray),
             f"{100 * m.worst_leak:+.1f} ({m.leaked})",
-            " → ".join(f"{share:.0%}" for share in m.said),
+            f"{there.gain}",
+            _sides(there.stray),
+            _sides(m.said),
             f"×{m.words:.2f}",
-            f"{m.ended:.0%}",
+            _sides(m.ended),
             f"×{m.distinct:.2f}",
+            ", ".join(f"{value:+.1f}" for value in line.sides),
         )
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text) + "\n"
 
 
-def _gain(m: Measured) -> str:
-    return f"**{100 * m.gain:+.1f}** ({100 * m.low:+.1f} to {100 * m.high:+.1f})"
+def _sides(both: tuple[float, float]) -> str:
+    return " → ".join(f"{share:.0%}" for share in both)
 
 
-def plot(lines: Sequence[Line], file: Path) -> None:
-    """Gain against leak: what is good stands to the right and low."""
+def sides(folders: Sequence[Path]) -> tuple[float, float]:
+    """Log-ratios of held-out chosen and rejected answers after training, mean over seeds."""
+    last = []
+    for folder in folders:
+        lines = map(json.loads, (folder / "model" / "metrics.jsonl").read_text().splitlines())
+        last.append([row for row in lines if "eval_logratios/chosen" in row][-1:])
+    chosen, rejected = (
+        float(np.mean([row[f"eval_logratios/{side}"] for rows in last for row in rows] or [np.nan]))
+        for side in ("chosen", "rejected")
+    )
+    return chosen, rejected
+
+
+def plot(lines: Sequence[Line], names: tuple[str, str], file: Path) -> None:
+    """Gain against unasked forms: what is good stands to the right and low."""
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5))
-    for arm, _, m, _ in lines:
-        x, y = 100 * m.gain, 100 * m.worst_leak
-        axes.errorbar(x, y, xerr=[[x - 100 * m.low], [100 * m.high - x]], fmt="o", capsize=3)
-        axes.annotate(arm.name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-    axes.set(xlabel="gain on IFEval, points (95 %)", ylabel="largest leak of a form, points")
+    for line in lines:
+        gain, y = line.first.gain, 100 * line.first.stray[1]
+        x = 100 * gain.gain
+        axes.errorbar(x, y, xerr=[[x - 100 * gain.low], [100 * gain.high - x]], fmt="o", capsize=3)
+        axes.annotate(line.arm.name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
+    axes.axhline(100 * lines[0].first.stray[0], color="grey", lw=0.8, ls="--", label="untrained")
+    axes.set(xlabel=f"gain, {names[0]}, points (95 %)", ylabel="answers with a form not asked for, %")
+    axes.legend()
     figure.tight_layout()
     figure.savefig(file, dpi=150)
     plt.close(figure)

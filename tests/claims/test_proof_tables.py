@@ -27,7 +27,7 @@ UNMENDABLE = ("length_constraints:number_words", "length_constraints:number_sent
 def proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """A module of the proof, by name: the scripts import each other as scripts do."""
     monkeypatch.syspath_prepend(str(PROOF))
-    for name in ("arms", "bench", "forms", "measures", "run_table", "table", "instructions"):
+    for name in ("arms", "bench", "forms", "grounds", "measures", "run_table", "table", "instructions"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return importlib.import_module
 
@@ -41,7 +41,7 @@ def test_held_out_prompts_share_no_task_and_no_wording(proof):
     assert {name for row in train for name in row["instruction_id_list"]} == set(INSTRUCTIONS) - {
         "language:response_language"
     }
-    assert all(row["prompt"] != row["mirror"] for row in train)
+    assert all(row["prompt"] not in (row["mirror"], row["another"]) for row in train)
 
 
 def test_single_requests_are_mended(proof):
@@ -58,43 +58,68 @@ def test_single_requests_are_mended(proof):
 
 
 def test_leak_is_the_share_among_answers_that_were_not_asked(proof):
-    found = proof("forms").leak(
+    forms = proof("forms")
+    found = forms.leak(
         [
             ('"Quoted, unasked."', []),
             ('"Quoted, asked."', ["startend:quotation"]),
             ("<<Title>>\nplain, *marked* text", ["detectable_format:number_highlighted_sections"]),
             ("* one, a point", []),
-        ]
+        ],
+        forms.INSTRUCTED,
     )
     assert (found["quotation marks"], found["title"]) == (1 / 3, 1 / 4)
     assert (found["highlights"], found["bullets"], found["no comma"]) == (0, 1 / 4, 0)
+    assert found[forms.ANY] == 3 / 4  # all but the one that was asked
 
 
-def test_gain_and_leak_of_an_arm_by_hand(proof, monkeypatch: pytest.MonkeyPatch):
-    measures = proof("measures")
-    said = {
-        "untrained": [("a, b", False), ("a, c", False), ('"d"', True), ("e", True)],
-        "trained": [('"a b"', True), ("a c", True), ('"d"', True), ('"e"', False)],
-    }
-    rows = [
+SAID = {
+    "untrained": [("Ab, be", False), ("Ab, ce", False), ('"De"', True), ("Ef", True)],
+    "trained": [('"Ab be"', True), ("Ab ce", True), ('"De"', True), ('"Ef"', False)],
+    "control": [("Ab, be", False), ("Ab ce", True), ('"De"', True), ("Ef", True)],
+}
+
+
+def _rows(model: str) -> list[dict[str, object]]:
+    return [
         {
             "completion_model": model,
             "prompt_id": f"{number}",
             "completion": [{"role": "assistant", "content": answer}],
             "prompt": [{"role": "user", "content": "say a"}],
             "passed": passed,
+            "score": (1.0 if passed else 0.5) if number == 0 else float(passed),
             "finish_reason": "stop",
-            "instruction_id_list": ["startend:quotation" if number == 2 else "punctuation:no_comma"],
+            "instruction_id_list": ["startend:quotation" if number == 2 else "punctuation:no_comma"]
+            * (2 if number == 0 else 1),
         }
-        for model, answers in said.items()
-        for number, (answer, passed) in enumerate(answers)
+        for number, (answer, passed) in enumerate(SAID[model])
     ]
-    monkeypatch.setattr(measures, "read_tables", lambda folder: [pa.Table.from_pylist(rows)])
-    found = measures.measured([Path("one"), Path("another")])
-    assert (found.before, found.after, found.gain, found.ended) == (0.5, 0.75, 0.25, 1)
-    assert found.low < 0 < found.high
+
+
+def test_gain_and_leak_of_an_arm_by_hand(proof, monkeypatch: pytest.MonkeyPatch):
+    measures = proof("measures")
+    monkeypatch.setattr(
+        measures, "read_tables",
+        lambda folder: [pa.Table.from_pylist(_rows("untrained") + _rows(folder.name))],
+    )  # fmt: skip
+    forms = proof("forms").INSTRUCTED
+    folders = [Path("trained"), Path("trained")]
+    found = measures.measured(folders, forms, lambda row: row["instruction_id_list"])
+    assert found.gain[:3] == (0.5, 0.75, 0.25)
+    assert found.gain.low < 0 < found.gain.high
+    assert [seed[:3] for seed in found.by_seed] == [found.gain[:3]] * 2
+    assert found.instructions[:2] == (3 / 5, 4 / 5)  # of five: one of the first prompt's two held before
     assert (found.leaked, found.worst_leak) == ("quotation marks", 2 / 3)  # two of the three unasked
-    assert (found.words, found.distinct, found.said) == (1, 1, (0, 0))
+    assert found.stray == (0, 2 / 4)
+    assert (found.words, found.distinct, found.said, found.ended) == (1, 1, (0, 0), (1, 1))
+    assert measures.compared(folders, [Path("control")] * 2)[:3] == (0.75, 0.75, 0)
+
+
+def test_an_interval_of_a_certain_difference_is_a_point(proof):
+    numpy = proof("numpy")
+    low, high = proof("measures")._interval(numpy.ones((3, 7)), numpy.full(7, 2.0))
+    assert (low, high) == (0.5, 0.5)
 
 
 def test_a_form_around_nothing_says_nothing(proof):
@@ -111,19 +136,18 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     ifeval = tmp_path / "ifeval.jsonl"
     rows = [
         {"prompt": f"Say {n}. No commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
-        for n in range(4)
+        for n in range(2)
     ]
     ifeval.write_text("\n".join(map(json.dumps, rows)))
     model = save_tiny_model(tmp_path / "model", max_position_embeddings=512)
     runs = tmp_path / "runs"
     argv = (
-        f"run_table.py contrast --ifeval {ifeval} --runs {runs} --model {model} --dtype float32 "
-        "--n 1 --seeds 2 --limit 12 --max_tokens 24 --eval_tokens 8 "
-        "--arms mirrored-apo_zero_sft_0.3"
+        f"run_table.py recipe --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --dtype float32 "
+        "--seeds 1 --limit 8 --eval_tokens 4 --arms mirrored_plain-apo_zero_sft_1"
     )
     monkeypatch.setattr(sys, "argv", argv.split())
     proof("run_table").main()
-    lines = (runs / "contrast.md").read_text().splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| mirrored"]
-    assert lines[2].split(" | ")[3:5] == ["2", "100.0% → 100.0%"]  # what it writes has no commas
-    assert (runs / "contrast.png").stat().st_size > 1000
+    lines = (runs / "recipe.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| mirrored_plain"]
+    assert lines[2].split(" | ")[3] == "100.0% → 100.0%"  # what it writes has no commas
+    assert (runs / "recipe.png").stat().st_size > 1000

@@ -63,9 +63,24 @@ def test_a_text_takes_the_place_of_the_last_message_and_messages_that_of_all(tmp
     assert second[1]["prompt"] == plain
 
 
+def test_each_of_several_columns_brings_a_mirror(tmp_path: Path) -> None:
+    another = "Say hello to Ann, in capitals."
+    rows = [
+        {"prompt": ASKS, "response": ANSWER, "plain": ASKS_NOT, "another": another},
+        {"prompt": ASKS, "response": ANSWER + "!", "plain": "", "another": another},
+    ]
+    kept = run(tmp_path, *rows, mirror="plain, another")
+    asked = [pair["prompt"][0]["content"] for pair in kept]
+    assert asked == [ASKS, ASKS_NOT, another, ASKS, another]
+    assert [pair["chosen"][0]["content"] for pair in kept[:3]] == [REVISION, ANSWER, ANSWER]
+    assert len({pair["row_id"] for pair in kept}) == len(kept)
+
+
 @pytest.mark.parametrize(
     ("plain", "settings", "sentence"),
     [
+        ("x", {"mirror": "plain,plain"}, "names of different columns"),
+        ("x", {"mirror": "plain,"}, "names of different columns"),
         ("x", {"mirror": "other"}, "no column `other` (--mirror); there are `plain`"),
         ("", {}, "`plain` (--mirror) is empty in every row"),
         (7, {}, "`plain` (--mirror) is neither text nor a list of messages"),

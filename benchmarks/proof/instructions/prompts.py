@@ -2,8 +2,9 @@
 
     python benchmarks/proof/instructions/prompts.py FOLDER
 
-A row has the instructions' names and arguments as IFEval has them, for `check:ifeval`, and in
-`plain` the task alone and in `mirror` a prompt that asks for something else or for nothing.
+A row has the instructions' names and arguments as IFEval has them, for `check:ifeval`. `plain` is the
+task alone, `another` asks for something else, of which an answer to the prompt is no likelier to have it,
+and `mirror` is one of these two.
 Held-out rows are of other kinds of task, and ask in other words.
 """
 
@@ -131,14 +132,14 @@ def _row(
 ) -> dict[str, Any]:
     first = draw.random() < 0.2 and all(a.name != "combination:repeat_prompt" for a in asked)
     names = [a.name for a in asked]
-    other = [k for k in requests if _name(k) not in names and not requests[k].get("yes_or_no")]
-    mirror = [
-        _asked(k, requests[k], part, task, draw) for k in draw.sample(other, 1) if draw.random() < 0.5
-    ]
+    fitting = [k for k in requests if _goes_with(k, names) and not requests[k].get("yes_or_no")]
+    kind = draw.choice(fitting)
+    another = _joined(task, [_asked(kind, requests[kind], part, task, draw)], first)
     return {
         "prompt": _joined(task, asked, first),
         "plain": task.text,
-        "mirror": _joined(task, mirror, first=False),
+        "another": another,
+        "mirror": draw.choice((task.text, another)),
         "topic": task.topic,
         "instruction": names[0] if len(names) == 1 else "several",
         "instruction_id_list": names,

@@ -124,9 +124,16 @@ def _without(text: str, given: Mapping[str, Any], row: Mapping[str, Any]) -> str
     return text
 
 
-def _shorter(limit: str, size: Callable[[str], int]) -> Callable[..., str | None]:
+def _to_length(limit: str, size: Callable[[str], int]) -> Callable[..., str | None]:
+    """Shorter: its first sentences. Longer: as it went on, where the row has that in `rest`."""
+
     def mended(text: str, given: Mapping[str, Any], row: Mapping[str, Any]) -> str | None:
         if given["relation"] != "less than":
+            longer = text
+            for match in re.finditer(r"\s*\S.*?(?:[.!?](?=\s|$)|\n|$)", row.get("rest") or ""):
+                longer += match[0]
+                if size(longer) >= given[limit]:
+                    return longer.rstrip()
             return None
         kept = ""
         for match in re.finditer(r"\S.*?(?:[.!?](?=\s|$)|\n|$)", text):
@@ -156,8 +163,8 @@ def _json(text: str, given: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 _MENDED: dict[str, Callable[..., str | None]] = {
     "detectable_format:constrained_response": _chosen,
-    "length_constraints:number_words": _shorter("num_words", lambda text: len(re.findall(r"\w+", text))),
-    "length_constraints:number_sentences": _shorter("num_sentences", lambda text: len(_sentences(text))),
+    "length_constraints:number_words": _to_length("num_words", lambda text: len(re.findall(r"\w+", text))),
+    "length_constraints:number_sentences": _to_length("num_sentences", lambda text: len(_sentences(text))),
     "keywords:forbidden_words": _without,
     "keywords:existence": _with_keywords,
     "keywords:frequency": _oftener,
