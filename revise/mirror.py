@@ -16,7 +16,7 @@ _SWAPPED = ("", "_model", "_template")
 
 
 def mirrors_of(columns: str) -> tuple["Mirror", ...]:
-    """The mirrors in columns with commas between their names. Raises `UsageError` for a name given twice."""
+    """The mirrors in columns with commas between their names. Raises `UsageError` for one named twice."""
     names = [name.strip() for name in columns.split(",")]
     if not all(names) or len(set(names)) < len(names):
         raise UsageError(f"--mirror {columns}: names of different columns, with commas between them")

@@ -2,25 +2,27 @@
 
 from typing import NamedTuple
 
-_LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.02 --max_length_ratio 3"
+_LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.02 --max_length_ratio 4"
 """A verified repair may change much: capitals change every word."""
-_REPAIRED = (
-    f"revise {{bare}} --prompt_column input_prompt --reviser python:{{repair}} --verify {{verify}} {_LOOSE}"
-)
+_REPAIRED = f"revise {{bare}} --reviser python:{{repair}} --verify {{verify}} {_LOOSE}"
 _ASKED = f"--template revise_small --reply bare --max_tokens {{max_tokens}} --temperature 0.5 {_LOOSE}"
 
 PAIRS = {
     "verified": _REPAIRED,
-    "mirrored_plain": f"{_REPAIRED} --mirror prompt",
+    "mirrored_plain": f"{_REPAIRED} --mirror {{plain}}",
     "mirrored_another": f"{_REPAIRED} --mirror another",
-    "mirrored_both": f"{_REPAIRED} --mirror prompt,another",
-    "unverified": f"revise {{bare}} --prompt_column input_prompt --reviser {{policy}} {_ASKED}",
+    "mirrored_either": f"{_REPAIRED} --mirror mirror",
+    "mirrored_both": f"{_REPAIRED} --mirror {{plain}},another",
+    "crossed": _REPAIRED,
+    "unverified": f"revise {{bare}} --reviser {{policy}} {_ASKED}",
     "on_policy": "judge {asked} --judge {verify}",
     "off_policy": "judge {other_asked} --judge {verify}",
     "stronger": "judge {asked} --stronger {other}",
 }
 """The command that makes each kind of pairs. An answer to the bare question is repaired so that it follows
-its row's request; `mirrored`: and the sides swapped under the bare question, another request, or both."""
+its row's request; `mirrored`: and the sides swapped under the bare question, another request, both, or now
+the one and now the other. `crossed`: those of `verified`, paired with repairs for another request by
+`crossing.py`."""
 
 NEEDS_OTHER = ("off_policy", "stronger")
 """Kinds of pairs for which another model is wanted."""
@@ -82,11 +84,12 @@ TABLES = {
         Arm(("verified",)),
         Arm(("mirrored_another",)),
         Arm(("mirrored_both",)),
+        Arm(("crossed",)),
         Arm(("on_policy",)),
         Arm(("verified", "on_policy")),
         Arm(("mirrored_plain", "on_policy")),
     ),
-    "recipe": (Arm(("mirrored_plain",)), Arm(("mirrored_plain",), "sft")),
+    "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",))),
     "minimality": (
         *(Arm(("mirrored_plain",), loss, way) for way in _WAYS for loss in ("apo_zero", "dpo")),
         Arm(("mirrored_plain",), "apo_zero_sft_1_changed"),

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import crossing
 import pyarrow as pa
 import pyarrow.parquet as pq
 from arms import LOSSES, PAIRS, Arm
 from grounds import Evaluation, Ground
-from instructions import prompts
+from instructions import prompts, shorten
 
 from pairwright.cli import run_command
 from pairwright.folders.shards import read_tables
@@ -31,19 +32,27 @@ class Bench:
         command = PAIRS[kind]
         answers = {name: self._answers(name) for name in _ANSWERS if f"{{{name}}}" in command}
         command = command.format(
-            **{name: shlex.quote(str(path)) for name, path in answers.items()},
+            **answers,
+            plain="plain" if ground.short else "prompt",
             repair=shlex.quote(ground.repair),
             verify=shlex.quote(ground.verify),
             policy=self._policy,
             other=given.other,
             max_tokens=given.max_tokens or 64,
         )
+        if kind == "crossed":
+            return self._crossed(self.pairs("verified"), folder.with_suffix(".parquet"))
         self._run(f"{command} {self._work}", "--out", folder)
         if not chosen_by:
             return folder
         ordered = folder.with_name(f"{kind}-{chosen_by.removeprefix('--order_by ').replace(':', '-')}")
         self._run(f"select {folder} --model {shlex.quote(given.model)} {chosen_by} --out {ordered}")
         return ordered
+
+    def _crossed(self, verified: Path, file: Path) -> Path:
+        if not file.is_file():
+            crossing.write(verified, file, *self._ground.functions())
+        return file
 
     def trained(self, arm: Arm, count: int, seed: int) -> Path:
         """The folder of an arm under one seed: its model, and its evaluations."""
@@ -69,7 +78,7 @@ class Bench:
             pairs = self.pairs(kind, arm.chosen_by)
             part = self._runs / "parts" / f"{pairs.name}-{count // len(arm.pairs)}.parquet"
             if not part.is_file():
-                write_first(pairs, count // len(arm.pairs), part)
+                write_first(read(pairs), count // len(arm.pairs), part)
             yield part
 
     def _file(self, name: str) -> str:
@@ -79,16 +88,25 @@ class Bench:
             prompts.write(made)
         return name.format(prompts=made, ifeval=self._given.ifeval and self._given.ifeval.resolve())
 
-    def _answers(self, name: str) -> Path:
-        given = self._given
+    def _answers(self, name: str) -> str:
+        """Sampled answers, as a command names them."""
+        given, folder = self._given, self._runs / name
         limit = f"--limit {given.limit}" if given.limit else ""
         engine = given.other if name == "other_asked" else self._policy
+        source = self._file(self._ground.once if name == "bare" else self._ground.train)
         self._run(
             f"sample --policy {engine} {_ANSWERS[name].format(n=given.n)} {self._ground.sampling}"
             f" {limit} {self._work}",
-            *("--input", self._file(self._ground.train), "--out", self._runs / name),
+            *("--input", source, "--out", folder),
         )
-        return self._runs / name
+        if name != "bare":
+            return shlex.quote(str(folder))
+        if not self._ground.short:
+            return f"{shlex.quote(str(folder))} --prompt_column input_prompt"
+        file = folder.with_name("bare_short.jsonl")
+        if not file.is_file():
+            shorten.write(Path(self._file(self._ground.train)), folder, file)
+        return shlex.quote(str(file))
 
     def _evaluate(self, model: str, evaluation: Evaluation, folder: Path) -> None:
         """Measure a model beside the untrained one, whose greedy answers a journal brings."""
@@ -118,13 +136,19 @@ _ANSWERS = {
 """How answers are sampled: one to the task without its request, or several to the whole prompt."""
 
 
-def write_first(folder: Path, count: int, part: Path) -> None:
-    """Write the first pairs of a run as Parquet."""
-    table = pa.concat_tables(t.replace_schema_metadata() for t in read_tables(folder))
+def read(pairs: Path) -> pa.Table:
+    """Pairs of a run, or of a file."""
+    if pairs.is_file():
+        return pq.read_table(pairs)
+    return pa.concat_tables(t.replace_schema_metadata() for t in read_tables(pairs))
+
+
+def write_first(table: pa.Table, count: int, part: Path) -> None:
+    """Write the first pairs as Parquet."""
     part.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.select(["prompt", "chosen", "rejected"]).slice(0, count), part)
 
 
-def kept(folder: Path) -> int:
-    """Pairs of a run, mirrored ones included."""
-    return sum(table.num_rows for table in read_tables(folder))
+def kept(pairs: Path) -> int:
+    """Pairs of a run, mirrored ones included, or of a file."""
+    return read(pairs).num_rows

@@ -1,15 +1,20 @@
 """Where arms are compared: prompts, who mends and verifies, how much is asked and trained."""
 
+import json
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from crossing import Passes, Repair
 from forms import INSTRUCTED, Forms
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples"
-_LORA = "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --bf16"
+_LORA = (
+    "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --bf16 --pairs_per_update 8 "
+    "--learning_rate 1e-3"
+)
 
 
 class Evaluation(NamedTuple):
@@ -27,8 +32,14 @@ class Ground(NamedTuple):
 
     train: str
     """Prompts to train on; their columns `plain` and `another` ask for nothing and for something else."""
+    once: str
+    """Those of them whose bare task is answered, to be repaired."""
+    short: bool
+    """Whether these answers are cut at a sentence: see `instructions/shorten.py`."""
     repair: str
     verify: str
+    functions: Callable[[], tuple[Repair, Passes]]
+    """The same as Python functions."""
     sampling: str
     training: str
     evaluations: tuple[Evaluation, Evaluation]
@@ -48,13 +59,34 @@ def _demo_forms() -> Forms:
 
 
 _CHECKS = EXAMPLES / "checks.py"
+
+
+def _demo_functions() -> tuple[Repair, Passes]:
+    found = runpy.run_path(str(_CHECKS))
+    return found["repair"], lambda prompt, answer, row: bool(found["passes"](prompt, answer, row)[0])
+
+
+def _instructed_functions() -> tuple[Repair, Passes]:
+    from instructions import repairs
+
+    from pairwright.verifiers.ifeval.check import follows
+
+    def passes(prompt: str, answer: str, row: Mapping[str, Any]) -> bool:
+        return all(follows(answer, row["instruction_id_list"], json.loads(row["kwargs"])))
+
+    return repairs.repair, passes
+
+
 GROUNDS = {
     "demo": Ground(
         train=str(EXAMPLES / "demo_prompts.jsonl"),
+        once=str(EXAMPLES / "demo_prompts.jsonl"),
+        short=False,
         repair=f"{_CHECKS}:repair",
         verify=f"{_CHECKS}:passes",
+        functions=_demo_functions,
         sampling="--top_p 0.95 --max_tokens 64",
-        training=f"{_LORA} --learning_rate 1e-3 --max_steps 32 --pairs_per_update 8 --eval_share 0.05",
+        training=f"{_LORA} --max_steps 32 --eval_share 0.05",
         evaluations=(
             Evaluation(
                 "asked", str(EXAMPLES / "demo_held_out.jsonl"), f"{_CHECKS}:passes", "--max_tokens 64"
@@ -71,15 +103,16 @@ GROUNDS = {
     ),
     "ifeval": Ground(
         train="{prompts}/train.jsonl",
+        once="{prompts}/once.jsonl",
+        short=True,
         repair=f"{HERE / 'instructions' / 'repairs.py'}:repair",
         verify="check:ifeval",
+        functions=_instructed_functions,
         sampling="--top_p 0.95 --max_tokens 192",
-        training=f"{_LORA} --learning_rate 1e-3 --num_train_epochs 1 --pairs_per_update 8 --eval_share 0.03",
+        training=f"{_LORA} --num_train_epochs 1 --eval_share 0.02",
         evaluations=(
             Evaluation("ifeval", "{ifeval}", "check:ifeval", "--max_tokens {eval_tokens}"),
-            Evaluation(
-                "held_out", "{prompts}/held_out.jsonl", "check:ifeval", "--max_tokens {eval_tokens}"
-            ),
+            Evaluation("held_out", "{prompts}/held_out.jsonl", "check:ifeval", "--max_tokens 256"),
         ),
         forms=lambda: INSTRUCTED,
         asked=lambda row: list(row["instruction_id_list"]),

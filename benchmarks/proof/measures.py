@@ -52,7 +52,9 @@ class Measured(NamedTuple):
     """Different pairs of neighbouring words among all, after training, beside before."""
 
 
-def measured(folders: Sequence[Path], forms: Forms, asked: Callable[[Mapping[str, Any]], list[str]]) -> Measured:
+def measured(
+    folders: Sequence[Path], forms: Forms, asked: Callable[[Mapping[str, Any]], list[str]]
+) -> Measured:
     """Of the evaluations of one arm, one folder a seed, each of two models: untrained and trained."""
     both = [_by_model(folder) for folder in folders]
     listed = [[[(_text(row), asked(row)) for row in rows.values()] for rows in pair] for pair in both]
@@ -80,7 +82,9 @@ def compared(folders: Sequence[Path], control: Sequence[Path]) -> Gain:
     return _gain([(_by_model(theirs)[1], _by_model(ours)[1]) for ours, theirs in pairs], _passed)
 
 
-def _gain(both: Sequence[tuple[Rows, Rows]], counted: Callable[[Mapping[str, Any]], tuple[float, int]]) -> Gain:
+def _gain(
+    both: Sequence[tuple[Rows, Rows]], counted: Callable[[Mapping[str, Any]], tuple[float, int]]
+) -> Gain:
     """Of what is counted in each row, and of how many, over the prompts that both models answered."""
     prompts = sorted(set.intersection(*(set(rows) for pair in both for rows in pair)))
     hits = np.array([[[counted(m[p])[0] for p in prompts] for m in pair] for pair in both], float)

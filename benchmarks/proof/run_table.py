@@ -4,8 +4,8 @@
     python benchmarks/proof/run_table.py recipe --ground ifeval --ifeval ifeval.jsonl --runs runs/ifeval
 
 Tables: see `arms.py`; grounds: see `grounds.py`. All arms of a table train on equally many pairs. What is
-finished in the folder is not done again, and what tables of a ground share is done once. Writes TABLE.md and
-TABLE.png there. `--ifeval` is a file of IFEval's prompts as published, which nothing is trained on.
+finished in the folder is not done again, and what tables of a ground share is done once. Writes TABLE.md
+and TABLE.png there. `--ifeval` is a file of IFEval's prompts as published, which nothing is trained on.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--limit", type=int, help="first prompts only, of each file")
     parser.add_argument("--max_tokens", type=int, help="most tokens of the model's own revisions")
-    parser.add_argument("--eval_tokens", type=int, default=512, help="most tokens of IFEval's answers")
+    parser.add_argument("--eval_tokens", type=int, default=1024, help="most tokens of IFEval's answers")
     parser.add_argument("--dtype", default="bfloat16", help="in which models answer")
     parser.add_argument("--settings", default="--batch_size 96", help="more settings of what answers")
     parser.add_argument("--training", default="", help="more settings of every training")
@@ -54,7 +54,9 @@ def main() -> None:
     bench, lines = Bench(given, ground), list[Line]()
     arms = [arm for arm in TABLES[given.table] if given.other or not set(arm.pairs) & set(NEEDS_OTHER)]
     arms = [arm for arm in arms if not given.arms or arm.name in given.arms]
-    counts = {kind: kept(bench.pairs(kind)) for kind in sorted({kind for arm in arms for kind in arm.pairs})}
+    counts = {
+        kind: kept(bench.pairs(kind)) for kind in sorted({kind for arm in arms for kind in arm.pairs})
+    }
     for kind in [kind for kind, count in counts.items() if not count]:
         print(f"no pairs of kind {kind}: arms with them are left out")
         arms = [arm for arm in arms if kind not in arm.pairs]

@@ -73,6 +73,20 @@ def test_leak_is_the_share_among_answers_that_were_not_asked(proof):
     assert found[forms.ANY] == 3 / 4  # all but the one that was asked
 
 
+def test_an_answer_is_cut_at_a_sentence_and_goes_on_when_it_is_asked_to_be_longer(proof):
+    shorten, repairs = proof("instructions.shorten"), proof("instructions.repairs")
+    said = "Rivers begin in the hills and run for many miles, through towns, to the sea. "
+    answer, rest = shorten.shortened(said * 5 + "And the")
+    assert (answer, rest) == ((said * 3).strip(), " " + (said * 2).strip())
+    assert shorten.shortened("Too short. " + "word " * 80) is None
+    row = {
+        "instruction_id_list": ["length_constraints:number_sentences"],
+        "kwargs": json.dumps([{"relation": "at least", "num_sentences": 4}]),
+    }
+    assert repairs.repair("", answer, row | {"rest": rest}) == (said * 4).strip()
+    assert repairs.repair("", answer, row) is None
+
+
 SAID = {
     "untrained": [("Ab, be", False), ("Ab, ce", False), ('"De"', True), ("Ef", True)],
     "trained": [('"Ab be"', True), ("Ab ce", True), ('"De"', True), ('"Ef"', False)],
@@ -142,12 +156,20 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     model = save_tiny_model(tmp_path / "model", max_position_embeddings=512)
     runs = tmp_path / "runs"
     argv = (
-        f"run_table.py recipe --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --dtype float32 "
-        "--seeds 1 --limit 8 --eval_tokens 4 --arms mirrored_plain-apo_zero_sft_1"
+        f"run_table.py recipe --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --seeds 1 "
+        "--dtype float32 --limit 2 --eval_tokens 4 --arms mirrored_either-apo_zero_sft_1 "
+        "--settings=--function_processes=1"
     )
+    grounds = proof("grounds").GROUNDS
+    small = grounds["ifeval"]._replace(training="--max_steps 1 --pairs_per_update 2 --save_steps 0")
+    monkeypatch.setitem(grounds, "ifeval", small)
+    runs.mkdir()
+    asked = list(proof("instructions.prompts").rows("train", 1, 1))[:12]
+    said = [json.dumps(row | {"response": ANSWER}) for row in asked]  # a tiny model says no sentences
+    (runs / "bare_short.jsonl").write_text("\n".join(said))
     monkeypatch.setattr(sys, "argv", argv.split())
     proof("run_table").main()
     lines = (runs / "recipe.md").read_text().splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| mirrored_plain"]
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| mirrored_either"]
     assert lines[2].split(" | ")[3] == "100.0% → 100.0%"  # what it writes has no commas
     assert (runs / "recipe.png").stat().st_size > 1000

@@ -1,11 +1,12 @@
-"""Prompts with checkable requests: to train on in train.jsonl, and held_out.jsonl.
+"""Prompts with checkable requests: to train on in train.jsonl, held_out.jsonl, and once.jsonl.
 
     python benchmarks/proof/instructions/prompts.py FOLDER
 
 A row has the instructions' names and arguments as IFEval has them, for `check:ifeval`. `plain` is the
 task alone, `another` asks for something else, of which an answer to the prompt is no likelier to have it,
 and `mirror` is one of these two.
-Held-out rows are of other kinds of task, and ask in other words.
+Held-out rows are of other kinds of task, and ask in other words. once.jsonl has one row of train.jsonl for
+each `plain`.
 """
 
 import json
@@ -157,9 +158,17 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for part, each, seed in (("train", 5, 1), ("held_out", 3, 2)):
         found = list({row["prompt"]: row for row in rows(part, each, seed)}.values())
-        lines = [json.dumps(row) for row in random.Random(seed).sample(found, len(found))]
-        (folder / f"{part}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print(f"{folder / part}.jsonl: {len(lines):,} prompts")
+        mixed = random.Random(seed).sample(found, len(found))
+        _write(folder / f"{part}.jsonl", mixed)
+        if part == "train":
+            _write(
+                folder / "once.jsonl", list({row["plain"]: row for row in reversed(mixed)}.values())[::-1]
+            )
+
+
+def _write(file: Path, found: list[dict[str, Any]]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+    print(f"{file}: {len(found):,} prompts")
 
 
 if __name__ == "__main__":

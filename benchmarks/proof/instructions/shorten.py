@@ -1,23 +1,21 @@
 """Answers of a run of `sample`, each cut at the end of a sentence. For pairs that are cheap to train on.
 
-    python benchmarks/proof/instructions/shorten.py RUN ANSWERS.jsonl
+    python benchmarks/proof/instructions/shorten.py PROMPTS.jsonl RUN ANSWERS.jsonl
 
-What comes after the cut stands in the column `rest`: an answer that is asked to be longer goes on with it.
-Answers that were cut off at `max_tokens` serve too.
+PROMPTS are those with requests: all that share a bare task get its answer. What comes after the cut stands in
+the column `rest`: an answer that is asked to be longer goes on with it. Answers that were cut off at
+`max_tokens` serve too.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 MOST_WORDS, FEWEST_WORDS = 55, 12
 _END = re.compile(r"""(?<!\d)[.!?]["')\]]*(?=\s|$)""")
-_CARRIED = ("plain", "another", "mirror", "topic", "instruction", "instruction_id_list", "kwargs")
 
 
 def shortened(answer: str) -> tuple[str, str] | None:
@@ -29,30 +27,26 @@ def shortened(answer: str) -> tuple[str, str] | None:
     return answer[: fitting[-1]].strip(), answer[fitting[-1] : ends[-1]].rstrip()
 
 
-def rows(run: Path) -> Iterator[dict[str, Any]]:
-    """Rows to revise: the prompt with its request, the short answer to the bare task, the rest."""
+def answers(run: Path) -> dict[str, dict[str, str]]:
+    """The short answer to each bare task, and the rest of it."""
+    found = {}
     for part in ("data", "dropped"):
         for file in sorted((run / part).glob("*.parquet")):
-            for row in pq.read_table(file).to_pylist():
-                found = shortened(_answer(row))
-                if found is not None:
-                    answer, rest = found
-                    bare = {"plain": row["prompt"][-1]["content"]}
-                    carried = {name: row[name] for name in _CARRIED if name in row}
-                    yield {"prompt": row["input_prompt"], "response": answer, "rest": rest, **bare, **carried}
+            for row in pq.read_table(file, columns=["prompt", "completion"]).to_pylist():
+                cut = shortened(row["completion"][0]["content"]) if row["completion"] else None
+                if cut is not None:
+                    found[row["prompt"][-1]["content"]] = {"response": cut[0], "rest": cut[1]}
+    return found
 
 
-def _answer(row: Mapping[str, Any]) -> str:
-    completion = row.get("completion")
-    return str(completion[0]["content"]) if completion else ""
-
-
-def write(run: Path, file: Path) -> None:
-    """Write the rows as JSONL."""
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows(run)]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{file}: {len(lines):,} answers")
+def write(prompts: Path, run: Path, file: Path) -> None:
+    """Write the prompts whose bare task has an answer, with it, as JSONL."""
+    said = answers(run)
+    rows = map(json.loads, prompts.read_text(encoding="utf-8").splitlines())
+    lines = [json.dumps(row | said[row["plain"]]) for row in rows if row["plain"] in said]
+    file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    print(f"{file}: {len(lines):,} prompts with a short answer to their bare task")
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), Path(sys.argv[2]))
+    write(*map(Path, sys.argv[1:]))

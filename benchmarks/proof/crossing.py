@@ -1,0 +1,61 @@
+"""Pairs in which both answers have a form, and only one the form that is asked for.
+
+A verified repair is chosen under its prompt; rejected is the same answer, repaired for another request on
+the same task. So every chosen answer does what it was asked, and no form is better than another but by the
+prompt. Of every few pairs one has a mirror under the task alone: there the answer as it was is chosen.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairwright.folders.shards import read_tables
+
+BARE_EVERY = 3
+"""One in so many crossed pairs brings a mirror under the bare task."""
+
+Row = Mapping[str, Any]
+Repair = Callable[[str, str, Row], str | None]
+Passes = Callable[[str, str, Row], bool]
+
+
+def crossed(rows: Sequence[Row], repair: Repair, passes: Passes) -> Iterator[dict[str, Any]]:
+    """Pairs of the verified repairs `rows`, of which those on one task have the same `plain`."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["plain"]].append(row)
+    count = 0
+    for row in rows:
+        others = groups[row["plain"]]
+        turn = others.index(row)
+        for other in [*others[turn + 1 :], *others[:turn]]:
+            rejected = repair(_text(other["prompt"]), _text(row["rejected"]), other)
+            if rejected and not passes(_text(row["prompt"]), rejected, row):
+                yield _pair(row["prompt"], row["chosen"], _said("assistant", rejected))
+                if count % BARE_EVERY == 0:
+                    yield _pair(_said("user", row["plain"]), row["rejected"], row["chosen"])
+                count += 1
+                break
+
+
+def write(folder: Path, file: Path, repair: Repair, passes: Passes) -> None:
+    """Cross the pairs of a run of `revise`."""
+    rows = [row for table in read_tables(folder) for row in table.to_pylist()]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(crossed(rows, repair, passes))), file)
+
+
+def _pair(prompt: Any, chosen: Any, rejected: Any) -> dict[str, Any]:
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _said(role: str, content: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}]
+
+
+def _text(messages: Any) -> str:
+    return str(messages[-1]["content"])
