@@ -27,7 +27,17 @@ UNMENDABLE = ("length_constraints:number_words", "length_constraints:number_sent
 def proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """A module of the proof, by name: the scripts import each other as scripts do."""
     monkeypatch.syspath_prepend(str(PROOF))
-    for name in ("arms", "bench", "forms", "grounds", "measures", "run_table", "table", "instructions"):
+    for name in (
+        "arms",
+        "bench",
+        "crossing",
+        "forms",
+        "grounds",
+        "measures",
+        "run_table",
+        "table",
+        "instructions",
+    ):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return importlib.import_module
 
@@ -85,6 +95,35 @@ def test_an_answer_is_cut_at_a_sentence_and_goes_on_when_it_is_asked_to_be_longe
     }
     assert repairs.repair("", answer, row | {"rest": rest}) == (said * 4).strip()
     assert repairs.repair("", answer, row) is None
+
+
+def test_crossed_pairs_have_a_form_each_and_one_the_form_asked_for(proof):
+    asked = [("upper", str.upper), ("lower", str.lower), ("title", str.title)]
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": f"Say it in {name}."}],
+            "plain": "Say it.",
+            "form": name,
+            "chosen": [{"role": "assistant", "content": change("Hi you")}],
+            "rejected": [{"role": "assistant", "content": "Hi you"}],
+        }
+        for name, change in asked
+    ]
+    mend = dict(asked)
+
+    def passes(prompt, answer, row):
+        return answer == mend[row["form"]](answer)
+
+    found = list(
+        proof("crossing").crossed(rows, lambda prompt, answer, row: mend[row["form"]](answer), passes)
+    )
+    texts = [[pair[side][0]["content"] for side in ("prompt", "chosen", "rejected")] for pair in found]
+    assert texts == [
+        ["Say it in upper.", "HI YOU", "hi you"],
+        ["Say it.", "Hi you", "HI YOU"],  # the first of every three has a mirror
+        ["Say it in lower.", "hi you", "Hi You"],
+        ["Say it in title.", "Hi You", "HI YOU"],
+    ]
 
 
 SAID = {
@@ -157,19 +196,19 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     runs = tmp_path / "runs"
     argv = (
         f"run_table.py recipe --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --seeds 1 "
-        "--dtype float32 --limit 2 --eval_tokens 4 --arms mirrored_either-apo_zero_sft_1 "
+        "--dtype float32 --limit 2 --eval_tokens 4 --arms crossed-apo_zero_sft_1 "
         "--settings=--function_processes=1"
     )
     grounds = proof("grounds").GROUNDS
     small = grounds["ifeval"]._replace(training="--max_steps 1 --pairs_per_update 2 --save_steps 0")
     monkeypatch.setitem(grounds, "ifeval", small)
     runs.mkdir()
-    asked = list(proof("instructions.prompts").rows("train", 1, 1))[:12]
+    asked = list(proof("instructions.prompts").rows("train", 2, 1))[:12]
     said = [json.dumps(row | {"response": ANSWER}) for row in asked]  # a tiny model says no sentences
     (runs / "bare_short.jsonl").write_text("\n".join(said))
     monkeypatch.setattr(sys, "argv", argv.split())
     proof("run_table").main()
     lines = (runs / "recipe.md").read_text().splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| mirrored_either"]
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| crossed"]
     assert lines[2].split(" | ")[3] == "100.0% → 100.0%"  # what it writes has no commas
     assert (runs / "recipe.png").stat().st_size > 1000

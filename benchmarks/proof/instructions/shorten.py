@@ -2,8 +2,8 @@
 
     python benchmarks/proof/instructions/shorten.py PROMPTS.jsonl RUN ANSWERS.jsonl
 
-PROMPTS are those with requests: all that share a bare task get its answer. What comes after the cut stands in
-the column `rest`: an answer that is asked to be longer goes on with it. Answers that were cut off at
+PROMPTS are those with requests: all that share a bare task get its answer. What comes after the cut stands
+in the column `rest`: an answer that is asked to be longer goes on with it. Answers that were cut off at
 `max_tokens` serve too.
 """
 
