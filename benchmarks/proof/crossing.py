@@ -24,20 +24,20 @@ Passes = Callable[[str, str, Row], bool]
 
 
 def crossed(rows: Sequence[Row], repair: Repair, passes: Passes) -> Iterator[dict[str, Any]]:
-    """Pairs of the verified repairs `rows`, of which those on one task have the same `plain`."""
+    """Pairs of the verified repairs `rows`, by the task that they have in common."""
     groups = defaultdict(list)
     for row in rows:
-        groups[row["plain"]].append(row)
+        groups[_task(row)].append(row)
     count = 0
     for row in rows:
-        others = groups[row["plain"]]
+        others = groups[_task(row)]
         turn = others.index(row)
         for other in [*others[turn + 1 :], *others[:turn]]:
             rejected = repair(_text(other["prompt"]), _text(row["rejected"]), other)
             if rejected and not passes(_text(row["prompt"]), rejected, row):
                 yield _pair(row["prompt"], row["chosen"], _said("assistant", rejected))
                 if count % BARE_EVERY == 0:
-                    yield _pair(_said("user", row["plain"]), row["rejected"], row["chosen"])
+                    yield _pair(_said("user", _task(row)), row["rejected"], row["chosen"])
                 count += 1
                 break
 
@@ -47,6 +47,11 @@ def write(folder: Path, file: Path, repair: Repair, passes: Passes) -> None:
     rows = [row for table in read_tables(folder) for row in table.to_pylist()]
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(crossed(rows, repair, passes))), file)
+
+
+def _task(row: Row) -> str:
+    """The prompt without its request: a column, or what was asked when the answer was sampled."""
+    return row["plain"] if "plain" in row else _text(row["input_prompt"])
 
 
 def _pair(prompt: Any, chosen: Any, rejected: Any) -> dict[str, Any]:

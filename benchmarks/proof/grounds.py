@@ -69,7 +69,7 @@ def _demo_functions() -> tuple[Repair, Passes]:
 def _instructed_functions() -> tuple[Repair, Passes]:
     from instructions import repairs
 
-    from pairwright.verifiers.ifeval.check import follows
+    from pairwright.engines.verifiers.ifeval.check import follows
 
     def passes(prompt: str, answer: str, row: Mapping[str, Any]) -> bool:
         return all(follows(answer, row["instruction_id_list"], json.loads(row["kwargs"])))
