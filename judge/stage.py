@@ -36,7 +36,7 @@ class JudgeStage:
         self._sampled = SampledAnswers(config)
         self._jury = Jury(config)
         self._gate = PairGate(config, allow_code=config.allow_code)
-        self.schema = self._gate.widened(JUDGED_PAIR)
+        self.schema = self._gate.widened(self._jury.widened(JUDGED_PAIR))
         self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles, **self._gate.roles}
         self.templates: Mapping[str, str] = {**self._jury.templates, **self._gate.templates}
         if len(self._sampled.roles) * self._sampled.n == 1 and config.columns is None:
@@ -67,20 +67,22 @@ class JudgeStage:
             return Outcome(status=status, reason=reason, columns={"source": source} | meter.columns)
         found = [found[i] for i in shuffled(len(found), row.row_id)]
         case = Case.of(row, [c.text for c in found])
+        case = yield from meter.counting(self._jury.prepared(case))
         ranking = yield from meter.counting(
             rank(len(found), lambda pairs: self._jury.decide(case, pairs), everybody=self._jury.pointwise)
         )
-        return self._outcome(ranking, found, source, meter)
+        return self._outcome(ranking, found, {"source": source} | self._jury.columns(case), meter)
 
-    def _outcome(self, ranking: Ranking, found: Sequence[Candidate], source: str, meter: Meter) -> Outcome:
+    def _outcome(
+        self, ranking: Ranking, found: Sequence[Candidate], shared: dict[str, Any], meter: Meter
+    ) -> Outcome:
         """The pairs that were told apart; when there are none, how best and worst compared."""
         ends: Match = (min(ranking.best, ranking.worst), max(ranking.best, ranking.worst))
         wanted = list(ranking.met) if self._config.pairs == "all" else [ends]
         kept = [pair for pair in wanted if ranking.met[pair].status == KEPT]
         shown = kept or [ends]
         rows = [
-            judged_columns(ranking.met[pair], found[pair[0]], found[pair[1]]) | {"source": source}
-            for pair in shown
+            judged_columns(ranking.met[pair], found[pair[0]], found[pair[1]]) | shared for pair in shown
         ]
         decision = ranking.met[shown[0]]
         return Outcome(

@@ -1,7 +1,8 @@
 """Load a template and render it into chat messages."""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +23,31 @@ class _Given(str):
         return self
 
 
+def _shown(value: Any) -> Any:
+    """A value as it stands in a message: nothing is no text, and lists and objects are JSON."""
+    if isinstance(value, dict | list | tuple):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return _Given(value or "") if isinstance(value, str | None) else value
+
+
+class Columns:
+    """The columns of a row, as `{{ row.NAME }}` shows them; nothing where the row has none of the name."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values.get(name)
+
+
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
     autoescape=False,
-    finalize=lambda value: _Given(value) if isinstance(value, str) else value,
+    finalize=_shown,
 )
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _OTHER_FILES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
@@ -47,6 +67,8 @@ class Template(NamedTuple):
     compiled: jinja2.Template
     hash: str
     """Identity of the text: 16 hex digits of its SHA-256."""
+    columns: tuple[str, ...] = ()
+    """Columns of the row that it shows: `reference` for `{{ row.reference }}`."""
 
     def messages(self, **variables: Any) -> list[dict[str, str]]:
         """The chat messages, `{role, content}`, of every block in order. Single pass.
@@ -134,7 +156,20 @@ def parse(text: str, file: str) -> Template:
     compiled = _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, dict(_ENVIRONMENT.globals))
     variables = meta.find_undeclared_variables(tree) - _ENVIRONMENT.globals.keys()
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Template(path.stem, text, frozenset(variables), compiled, digest)
+    return Template(path.stem, text, frozenset(variables), compiled, digest, _columns(tree))
+
+
+def _columns(tree: nodes.Template) -> tuple[str, ...]:
+    """What is looked up in `row`, by a name that stands there."""
+    found: dict[str, None] = {}
+    for node in tree.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "row":
+            found[node.attr] = None
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.node, nodes.Name) and item.node.name == "row":
+            name = item.arg.value if isinstance(item.arg, nodes.Const) else None
+            found |= {name: None} if isinstance(name, str) else {}
+    return tuple(found)
 
 
 def _check(tree: nodes.Template, path: Path) -> None:

@@ -187,6 +187,8 @@ def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dic
     protocols = {f"{judge.role} protocol": judge.protocol for judge in jury.judges}
     templates = {f"{name} template": content_hash(text)[:16] for name, text in jury.templates.items()}
     rules = {"agree": config.agree} | ({"aspects": config.aspects} if jury.pointwise else {})
+    if config.rubric is not None:
+        rules["rubric"] = config.rubric
     return {**models, **protocols, **templates, **rules}
 
 

@@ -26,11 +26,11 @@ class CalibrateStage:
     """One item is one labelled pair."""
 
     name = "calibrate"
-    schema = CALIBRATED
     samples = 1
 
     def __init__(self, config: CalibrateConfig) -> None:
         self.jury = Jury(config)
+        self.schema = self.jury.widened(CALIBRATED)
         self.roles: Mapping[str, str] = self.jury.roles
         self.templates: Mapping[str, str] = self.jury.templates
         self._marks = read_marks(config.thinking_tags)
@@ -65,7 +65,7 @@ class CalibrateStage:
         if same(chosen.text, rejected.text):
             reason = f"both answers are the same{aside(chosen.text, rejected.text)}"
             return Outcome(status=IDENTICAL, reason=reason, columns=sides(chosen, rejected))
-        case = Case.of(row, [chosen.text, rejected.text])
+        case = yield from meter.counting(self.jury.prepared(Case.of(row, [chosen.text, rejected.text])))
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         right = decision.preference is not None and side(decision.preference) > 0
         attacks = (yield from meter.counting(self._attack(case, decision))) if right else []
@@ -75,6 +75,7 @@ class CalibrateStage:
             "margin": decision.margin,
             "decision": decision.status,
             "attacks": attacks,
+            **self.jury.columns(case),
             **meter.columns,
         }
         if decision.preference is None:

@@ -31,13 +31,13 @@ class TournamentStage:
     """One item is one prompt; it becomes a row for every two models that meet on it."""
 
     name = "winrate"
-    schema = MET
     samples = 1
 
     def __init__(
         self, config: WinrateConfig, sides: Sequence[Side], sampling: Sampling, marks: Sequence[Marks]
     ) -> None:
         self.jury = Jury(config)
+        self.schema = self.jury.widened(MET)
         self._sides = sides
         self._sampling = sampling
         self._marks = marks
@@ -83,7 +83,7 @@ class TournamentStage:
     def _meetings(self, row: Row, answers: Mapping[int, Candidate], pairs: Sequence[Pair]) -> Any:
         """A row of every pair, decided at once."""
         place = {n: at for at, n in enumerate(answers)}
-        case = Case.of(row, [answers[n].text for n in answers])
+        case = yield from self.jury.prepared(Case.of(row, [answers[n].text for n in answers]))
         asked = [(a, b) for a, b in pairs if not same(answers[a].text, answers[b].text)]
         decisions = {}
         if asked:
@@ -92,6 +92,7 @@ class TournamentStage:
         rows = []
         for a, b in pairs:
             columns = told_columns(answers[a], answers[b])
+            columns |= self.jury.columns(case)
             columns |= {"side_a": self._sides[a].spec, "side_b": self._sides[b].spec}
             decision = decisions.get((a, b))
             if decision is None:

@@ -24,7 +24,6 @@ class WinrateStage:
     """One item is one prompt."""
 
     name = "winrate"
-    schema = COMPARED
     samples = 1
 
     def __init__(
@@ -35,6 +34,7 @@ class WinrateStage:
         marks: Sequence[Marks] = KNOWN,
     ) -> None:
         self.jury = Jury(config)
+        self.schema = self.jury.widened(COMPARED)
         self._sides = sides
         self._marks = marks
         self._sampling = sampling
@@ -64,10 +64,10 @@ class WinrateStage:
         if same(a.text, b.text):
             even = {"points": 0.5, "decision": IDENTICAL, **meter.columns}
             return Outcome(status=KEPT, columns=columns | even)
-        case = Case.of(row, [a.text, b.text])
+        case = yield from meter.counting(self.jury.prepared(Case.of(row, [a.text, b.text])))
         [decision] = yield from meter.counting(self.jury.decide(case, [(0, 1)]))
         columns |= {"verdict": decision.verdict(a_chosen=True), "decision": decision.status}
-        columns |= meter.columns
+        columns |= meter.columns | self.jury.columns(case)
         if decision.status == "unparsed":
             return Outcome(status=UNPARSED, reason=decision.reason, columns=columns)
         return Outcome(status=KEPT, columns=columns | {"points": points(decision)})

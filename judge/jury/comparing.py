@@ -12,7 +12,7 @@ from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Message
 from pairwright.stages.asking import Asking, together
 
-VARIABLES = ("prompt", "first", "second", "nonce", "labels", "protocol")
+VARIABLES = ("prompt", "first", "second", "nonce", "labels", "protocol", "rubric", "row")
 """What a template is given."""
 MOST_DOUBT = 0.01
 """Most by which a label that was not reported may be able to move a probability."""
@@ -25,7 +25,9 @@ class Comparing:
 
     def __init__(self, config: JuryConfig, judges: Sequence[Judge]) -> None:
         self._config = config
-        self._template = loaded(config.judge_template or "judge", VARIABLES)
+        ours = "judge_by_rubric" if config.rubric else "judge"
+        self._template = loaded(config.judge_template or ours, VARIABLES, rubric=bool(config.rubric))
+        self.columns = self._template.columns
         self._choose = loaded("judge_choose", ("labels",))
         chooses = any(judge.protocol == "choice" for judge in judges)
         used = (self._template, self._choose) if chooses else (self._template,)
@@ -47,7 +49,7 @@ class Comparing:
         """One judge's vote on a pair (a, b) in one order."""
         first, second = texts if a_first else texts[::-1]
         labels = draw_labels(case.row_id, judge.role, *sorted(texts))
-        shown = {"prompt": case.prompt, "first": first, "second": second, "nonce": nonce}
+        shown = {**case.shown, "first": first, "second": second, "nonce": nonce}
         messages = rendered(self._template, **shown, labels=labels, protocol=judge.protocol)
         vote = Vote(judge.spec, a_first, "", None)
         if judge.protocol == "logprob":

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 from pydantic import Field, PositiveInt, field_validator
 
 from judge.jury.verdict import Agree
-from pairwright.config import GATE, OPERATIONAL, PLUGINS, Config
+from pairwright.config import ADDED, GATE, OPERATIONAL, PLUGINS, Config
 from pairwright.engines.kinds import check_spec, reports_logprobs
 from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 from pairwright.errors import UsageError
@@ -56,7 +56,11 @@ class JuryConfig(Config):
     aspects: str = "correctness:2,helpfulness:2,clarity:1"
     """What `score` rates, with weights."""
     judge_template: str | None = None
-    """Prompt template for the judge: a name in `prompts/` or a .j2 file."""
+    """Prompt template for the judge: a name in `prompts/` or a .j2 file. It can show any column of the row:
+    `{{ row.reference }}`."""
+    rubric: str | None = Field(default=None, json_schema_extra=ADDED)
+    """What each prompt is judged by: a column with a rubric or a list of criteria, or `write`: the first
+    judge writes a checklist for every prompt before it sees an answer, and it is kept (`rubric`)."""
     reasoning_tokens: PositiveInt = 512
     """Most tokens of a judge's reasoning, in `choice` and `text`."""
 

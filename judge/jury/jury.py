@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from judge.jury.comparing import Comparing
 from judge.jury.config import SCORING, Judge, JuryConfig, judges_of
 from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
+from judge.jury.rubrics import Rubrics, require_column
 from judge.jury.verdict import Decision, decide
 from pairwright.engines.verifiers.lookup import look_up
 from pairwright.inputs.rows import Input
 from pairwright.plugins import Wanted, load
+from pairwright.records import UNPARSED
 from pairwright.stages.asking import Asking, together
 from pairwright.stages.verifying import require_columns
 
@@ -38,18 +42,43 @@ class Jury:
             alike.setdefault(_protocol_of(judge.protocol), []).append(judge)
         made = [(kind(config, judges), judges) for kind, judges in alike.items()]
         self._asked = [(judge, protocol) for protocol, judges in made for judge in judges]
+        self._rubrics = None if config.rubric is None else Rubrics(config.rubric, self.judges)
+        if self._rubrics is not None:
+            self.roles |= self._rubrics.roles
         self.pointwise = all(protocol.pointwise for protocol, _ in made)
         self.templates = {name: text for protocol, _ in made for name, text in protocol.templates.items()}
+        self.templates |= {} if self._rubrics is None else self._rubrics.templates
 
     def check(self, rows: Input) -> None:
-        """Raise `UsageError` when a function is of another form, or wants a column that the rows lack."""
+        """Raise `UsageError` when a function or a template wants a column that the rows lack."""
+        for _, protocol in self._asked:
+            for name in getattr(protocol, "columns", ()):
+                require_column(rows, name, f"{self._config.judge_template}: shows {{{{ row.{name} }}}}")
+        if self._rubrics is not None:
+            self._rubrics.check(rows)
         allow_code = getattr(self._config, "allow_code", False)
         for judge in self.judges:
             if judge.protocol == "function":
                 require_columns(judge.spec, look_up(judge.spec, "score", allow_code=allow_code).wants, rows)
 
+    def widened(self, schema: pa.Schema) -> pa.Schema:
+        """The columns of a stage's rows, and the rubric where one is written for each."""
+        return schema if self._rubrics is None else self._rubrics.widened(schema)
+
+    def prepared(self, case: Case) -> Asking[Case]:
+        """The case with what its prompt is judged by; it is written now where that is wanted."""
+        return case if self._rubrics is None else (yield from self._rubrics.of(case))
+
+    def columns(self, case: Case) -> dict[str, str | None]:
+        """What of a case is kept in its row: the rubric that was written for it."""
+        return {} if self._rubrics is None else self._rubrics.columns(case)
+
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
         """What the jury decides about pairs of candidates, given by their numbers."""
+        if case.rubric == "":
+            return [Decision(UNPARSED, "no rubric was written for the prompt", None, False, ())] * len(
+                pairs
+            )
         found = yield from together([p.votes(judge, case, pairs) for judge, p in self._asked])
         votes = [[vote for part in parts for vote in part] for parts in zip(*found, strict=True)]
         return [decide(v, self._config.agree, self._config.min_margin) for v in votes]

@@ -12,7 +12,7 @@ from pairwright.inputs.rows import Row
 from pairwright.records import Message, Request, Sampling, conversation, transcript
 from pairwright.stages.asking import Asking
 from prompts import Template, load
-from prompts.template import TemplateError
+from prompts.template import Columns, TemplateError
 
 
 class Case(NamedTuple):
@@ -25,7 +25,9 @@ class Case(NamedTuple):
     messages: tuple[Message, ...] = ()
     """The prompt as a conversation, for judges that are not asked in words."""
     columns: Mapping[str, Any] = MappingProxyType({})
-    """The row's other columns, for functions."""
+    """The row's other columns, for functions and templates."""
+    rubric: str | None = None
+    """What this prompt is judged by, where there is something of the kind; empty when none was written."""
 
     @classmethod
     def of(cls, row: Row, texts: Sequence[str]) -> "Case":
@@ -36,7 +38,13 @@ class Case(NamedTuple):
     @property
     def nonce(self) -> str:
         """A code between which texts are shown, and which none of them holds."""
-        return draw_nonce(self.row_id, [self.prompt, *self.texts])
+        rubric = () if self.rubric is None else (self.rubric,)
+        return draw_nonce(self.row_id, [self.prompt, *self.texts, *rubric])
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What every template is given of it."""
+        return {"prompt": self.prompt, "rubric": self.rubric, "row": Columns(self.columns)}
 
 
 class JudgeProtocol(Protocol):
@@ -45,7 +53,7 @@ class JudgeProtocol(Protocol):
     pointwise: bool
     """Whether each answer is judged by itself: then all pairs of answers cost no more than some."""
     templates: Mapping[str, str]
-    """The text of its templates, by name."""
+    """The text of its templates, by name. Where they show columns, `columns` has the names of these."""
 
     def __init__(self, config: JuryConfig, judges: Sequence[Judge]) -> None:
         """Read the templates. Raises `UsageError` for one that cannot be used."""
@@ -55,13 +63,20 @@ class JudgeProtocol(Protocol):
         ...
 
 
-def loaded(name: str, variables: Sequence[str]) -> Template:
-    """A template that wants no others than these variables. Raises `UsageError`."""
+def loaded(name: str, variables: Sequence[str], *, rubric: bool = False) -> Template:
+    """A template that wants no others than these variables, and that shows a `rubric` where there is one.
+
+    Raises `UsageError`.
+    """
     try:
         template = load(name)
         template.require(*variables)
     except TemplateError as error:
         raise UsageError(str(error)) from None
+    if rubric and "rubric" not in template.variables:
+        raise UsageError(
+            f"{name}: shows no {{{{ rubric }}}}, and --rubric is given; write it in, or leave it"
+        )
     return template
 
 

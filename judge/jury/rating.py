@@ -11,7 +11,7 @@ from pairwright.errors import UsageError
 from pairwright.records import Completion, Request
 from pairwright.stages.asking import Asking
 
-VARIABLES = ("prompt", "response", "nonce", "aspect")
+VARIABLES = ("prompt", "response", "nonce", "aspect", "rubric", "row")
 """What a template is given."""
 
 
@@ -24,7 +24,9 @@ class Rating:
         self._aspects = parse_aspects(config.aspects)
         self._least_mass = config.min_label_mass
         self._reasoning = config.reasoning_tokens
-        self._template = loaded(config.judge_template or "judge_score", VARIABLES)
+        ours = "judge_score_by_rubric" if config.rubric else "judge_score"
+        self._template = loaded(config.judge_template or ours, VARIABLES, rubric=bool(config.rubric))
+        self.columns = self._template.columns
         self.templates: Mapping[str, str] = {self._template.name: self._template.text}
 
     def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
@@ -51,7 +53,7 @@ class Rating:
     def _request(
         self, judge: Judge, case: Case, text: str, aspect: str, nonce: str, reasoning: int = 0
     ) -> Request:
-        messages = rendered(self._template, prompt=case.prompt, response=text, aspect=aspect, nonce=nonce)
+        messages = rendered(self._template, **case.shown, response=text, aspect=aspect, nonce=nonce)
         tokens, choices = (1, ()) if judge.logprobs and not reasoning else (4, SCORES)
         tokens += reasoning
         return request(judge, case, messages, tokens, judge.logprobs, choices, template=self._template.hash)

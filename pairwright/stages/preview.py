@@ -27,6 +27,11 @@ def show_preview(stage: Stage, rows: Input) -> None:
     console = Console()
     if not stage.roles:
         console.print(f"{stage.name}: nothing is asked of any engine; {rows.info.rows:,} rows are read")
+    if stage.templates and rows.columns:
+        names = ", ".join(rows.columns)
+        console.print(
+            Text(f"columns that a template of a judge can show as {{{{ row.NAME }}}}: {names}", style="dim")
+        )
     for row in islice((row for row in rows if row.problem is None), PREVIEW_ROWS):
         for request in _first_asked(stage, row):
             console.rule(Text(f"{row.row_id} → {request.role}: {stage.roles[request.role]}"))

@@ -1,0 +1,144 @@
+"""What a prompt is judged by: columns of the row in templates, rubrics of columns, written ones."""
+
+import json
+import sqlite3
+
+import pytest
+from planted_judge import choosing, seed
+from runs_on_disk import rows_of, write_jsonl
+
+from judge.config import JudgeConfig
+from judge.jury.rubrics import as_text
+from judge.stage import JudgeStage
+from pairwright.cli import run_command
+from pairwright.errors import UsageError
+from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.columns import Columns
+from pairwright.records import Completion
+from prompts.template import TemplateError, parse
+
+TEMPLATE = """{% block user %}
+{{ prompt }} {{ nonce }} {{ first }} {{ second }} {{ protocol }}
+Right is: {{ row.reference }}.{% if row.hints %} Hints: {{ row.hints }}{% endif %}
+
+{{ labels[0] }}. The first response
+{{ labels[1] }}. The second response
+{% endblock %}
+"""
+
+
+CRITERIA = [{"criterion": "Is right", "weight": 2}, {"criterion": "Is short"}]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.j2").write_text(TEMPLATE)
+    seed(tmp_path / "judge.jsonl")
+    write_jsonl(
+        tmp_path / "rows.jsonl",
+        [
+            {"prompt": f"{n} + {n}?", "response_a": "x", "response_b": "y", "reference": str(2 * n),
+             "hints": ["count", "é"] if n else None, "rubric": CRITERIA}
+            for n in range(2)
+        ],
+    )  # fmt: skip
+    return tmp_path
+
+
+def asked(place, **settings) -> list[str]:
+    """What the first judge is asked about each row, with a checklist where it is to write one."""
+    stage = JudgeStage(JudgeConfig(input="rows.jsonl", out="out", judge="canned:judge.jsonl", **settings))
+    rows = Candidates("rows.jsonl", Columns(), None)
+    stage.check(rows)
+    texts = []
+    for row in rows:
+        work = stage.work(row, 0)
+        requests = next(work)
+        if requests[0].role == "rubric":
+            texts.append(requests[0].messages[-1].content)
+            requests = work.send([Completion(text="- It names the sum.\n")])
+        texts.append(requests[0].messages[-1].content)
+    return texts
+
+
+def test_any_column_stands_in_a_template(place) -> None:
+    first, second = asked(place, judge_template="own.j2")
+    assert "Right is: 0." in first
+    assert "Hints" not in first
+    assert 'Right is: 2. Hints: ["count", "é"]' in second
+
+
+def test_a_column_that_is_not_there_is_one_sentence_with_those_that_are(place) -> None:
+    (place / "own.j2").write_text(TEMPLATE.replace("row.reference", "row['refrence']"))
+    with pytest.raises(
+        UsageError, match=r"no column `refrence`, and own\.j2: shows .*`reference`, `hints`"
+    ):
+        run_command(["judge", "rows.jsonl", "--judge", "canned:judge.jsonl", "--judge_template", "own.j2",
+                     "--out", "out"])  # fmt: skip
+    with pytest.raises(UsageError, match=r"no column `marks`, and --rubric marks; there are: `reference`"):
+        asked(place, rubric="marks")
+
+
+def test_a_row_is_no_way_into_python() -> None:
+    template = parse("{% block user %}{{ row._values }}{% endblock %}", "own.j2")
+    from prompts.template import Columns as Shown
+
+    with pytest.raises(TemplateError):
+        template.messages(row=Shown({"a": 1}))
+
+
+def test_the_preview_names_the_columns(place, capsys) -> None:
+    run_command(["judge", "rows.jsonl", "--judge", "canned:judge.jsonl", "--out", "out", "--preview"])
+    assert "{{ row.NAME }}: reference, hints, rubric" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_rubric_of_a_column_is_shown_criterion_by_criterion(place) -> None:
+    first, _ = asked(place, rubric="rubric")
+    assert "\n- Is right (weight 2)\n- Is short\n</rubric" in first
+    assert as_text(["a", None, {"title": "b"}]) == "- a\n- b"
+    assert as_text(None) == as_text([]) == ""
+
+
+def test_an_empty_rubric_is_refused_with_its_row(place) -> None:
+    write_jsonl(place / "rows.jsonl", [{"prompt": "P", "response_a": "x", "response_b": "y", "marks": " "}])
+    with pytest.raises(UsageError, match=r"rows\.jsonl row 1: `marks` is empty"):
+        asked(place, rubric="marks")
+
+
+def test_a_judge_writes_a_checklist_before_it_sees_an_answer(place) -> None:
+    wrote, then, *_ = asked(place, rubric="write")
+    assert "checklist" in wrote
+    assert "0 + 0?" in wrote
+    assert "response" not in wrote
+    assert "\n- It names the sum.\n</rubric" in then
+
+
+def test_a_written_rubric_is_kept_and_asked_for_once(place) -> None:
+    rows = [{"prompt": "Same?", "response_a": f"x{n}", "response_b": f"y{n}"} for n in range(3)]
+    write_jsonl(place / "rows.jsonl", rows)
+    stage = JudgeStage(JudgeConfig(input="rows.jsonl", out="o", judge="canned:judge.jsonl", rubric="write"))
+    lines = {}
+    for row in Candidates("rows.jsonl", Columns(), None):
+        work = stage.work(row, 0)
+        [request] = next(work)
+        lines[request.messages[-1].content] = {"text": "- Is right."}
+        for question in work.send([Completion(text="- Is right.")]):
+            lines[question.messages[-1].content] = choosing(lambda q: q.first.startswith("x"))(question)
+    file = place / "judge.jsonl"
+    file.write_text("".join(json.dumps({"match": m} | said) + "\n" for m, said in lines.items()))
+    run_command(
+        ["judge", "rows.jsonl", "--judge", "canned:judge.jsonl", "--rubric", "write", "--out", "out"]
+    )
+    assert [row["rubric"] for row in rows_of(place / "out")] == ["- Is right."] * 3
+    with sqlite3.connect(place / "out" / "journal.sqlite") as journal:
+        [table] = [n for (n,) in journal.execute("select name from sqlite_master where type = 'table'")][:1]
+        assert journal.execute(f"select count(*) from {table}").fetchone() == (7,)
+
+
+def test_a_template_without_the_rubric_and_a_judge_without_words_are_refused(place) -> None:
+    with pytest.raises(UsageError, match=r"own\.j2: shows no \{\{ rubric \}\}"):
+        asked(place, rubric="rubric", judge_template="own.j2")
+    (place / "own.py").write_text("def f(prompt, answer, row):\n    return 1.0\n")
+    with pytest.raises(UsageError, match="not asked in words"):
+        JudgeStage(JudgeConfig(input="rows.jsonl", out="out", judge="own.py:f", rubric="rubric"))
