@@ -5,8 +5,9 @@ from pathlib import Path
 from pydantic import Field
 
 from pairwright.config import OPERATIONAL
+from pairwright.people.agreement import in_words
 from pairwright.people.serving import PageConfig, require_ui, serve
-from pairwright.terminal.text import say
+from pairwright.terminal.text import printable, say
 
 LABELS = "labels.jsonl"
 
@@ -14,6 +15,7 @@ LABELS = "labels.jsonl"
 class LabelConfig(PageConfig):
     """Compare the kept pairs of a run blind in the browser: better, worse, tie, both bad, skip.
 
+    Several people label one run, each `--by` a name of their own; how far they agree is said at the end.
     Labels are appended to `RUN/review.sqlite`, and written as a file that `pairwright calibrate` takes.
 
     Example: pairwright label runs/judged --reveal 50
@@ -27,14 +29,16 @@ class LabelConfig(PageConfig):
     """Show after N labels how often they agree with the run, with an interval, and how steady they are."""
     repeat_every: int = Field(default=10, ge=0, json_schema_extra=OPERATIONAL)
     """One pair comes back, turned round, for every N that are new; 0 for none."""
+    shared: float = Field(default=0.3, ge=0, le=1, json_schema_extra=OPERATIONAL)
+    """Share of the pairs that everybody labels, so that people can be compared; each of the others is for
+    one person. 1: all pairs are for everybody."""
     seed: int = Field(default=0, json_schema_extra=OPERATIONAL)
     """Another number takes the pairs in another order."""
 
 
 def label(config: LabelConfig) -> None:
     """Serve the page until Ctrl-C, and write the labels."""
-    if not config.export:
-        require_ui()
+    require_ui()
     from pairwright.people.labelling import Labelling
 
     labelling = Labelling(
@@ -43,6 +47,7 @@ def label(config: LabelConfig) -> None:
         seed=config.seed,
         repeat_every=config.repeat_every,
         reveal=config.reveal,
+        shared=config.shared,
     )
     path = config.labels or config.run / LABELS
     try:
@@ -50,7 +55,10 @@ def label(config: LabelConfig) -> None:
             serve("label", labelling.answers, config)
     finally:
         count = labelling.export(path)
+        people = labelling.between()
         labelling.decisions.close()
+    for line in in_words(people):
+        say(printable(line))
     say(
         f"{path}: {count:,} labels; `pairwright calibrate {path} --judge ENGINE --out RUN` measures a judge"
     )

@@ -1,16 +1,22 @@
 """Blind labels: which pair comes next and which way round, what is measured of them, and their file."""
 
 import json
+import math
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Rate, wilson
 from pairwright.folders.durable import write_durably
+from pairwright.people.agreement import Between, between, in_words, labels_of
 from pairwright.people.decisions import Decision, Decisions, Place
-from pairwright.people.queue import Rows, Wanted
+from pairwright.people.queue import Rows
 from pairwright.people.serving import Answer
+from pairwright.people.wanted import Wanted
 from pairwright.records import content_hash
 from pairwright.terminal.text import printable
 
@@ -26,8 +32,16 @@ class Labelling:
     """
 
     def __init__(
-        self, folder: Path, who: str, *, seed: int = 0, repeat_every: int = 0, reveal: int | None = None
+        self,
+        folder: Path,
+        who: str,
+        *,
+        seed: int = 0,
+        repeat_every: int = 0,
+        reveal: int | None = None,
+        shared: float = 1.0,
     ) -> None:
+        """`shared` is the share of the pairs that everybody labels; each of the rest is one person's."""
         self.rows = Rows(folder, seed)
         self.decisions = Decisions(folder, self.rows.manifest)
         self._who = who
@@ -37,6 +51,9 @@ class Labelling:
         self._order = self.rows.view(Wanted(), "random", dict)
         if not len(self._order):
             raise UsageError(f"{folder}: no pair was kept; there is nothing to label")
+        self._share = shared
+        self._shared, own = np.split(self._order, [math.ceil(shared * len(self._order))])
+        self._own = np.random.default_rng(int(content_hash([seed, who])[:8], 16)).permutation(own)
 
     @property
     def answers(self) -> dict[str, Answer]:
@@ -135,6 +152,10 @@ class Labelling:
         both = [(first[d.place], d) for d in mine if d.turned and d.place in first and d.kind != "skip"]
         return wilson(sum(_same(a, b) for a, b in both), len(both))
 
+    def between(self) -> Between:
+        """How far all who labelled this run agree."""
+        return between(labels_of(self.decisions.standing("label")))
+
     def _mine(self) -> list[Decision]:
         return [d for d in self.decisions.standing("label") if d.who == self._who]
 
@@ -150,10 +171,24 @@ class Labelling:
         return None if place is None else (place, True)
 
     def _new(self, mine: list[Decision]) -> tuple[Place, bool] | None:
-        """The next pair that this person has not seen."""
+        """The next pair that this person has not seen: one that all see, or one that nobody else has.
+
+        All see the shared pairs in one order, so that few labels are enough to compare people; each goes
+        through the others in an order of their own.
+        """
         seen = {self.rows.number(d.place) for d in mine}
-        number = next((int(n) for n in self._order if int(n) not in seen), None)
+        shared = next((int(n) for n in self._shared if int(n) not in seen), None)
+        taken = seen | {self.rows.number(d.place) for d in self.decisions.standing("label")}
+        own = next((int(n) for n in self._own if int(n) not in taken), None)
+        done = len([n for n in seen if n in self._of_all])
+        first, then = (shared, own) if done <= self._share * len(seen) else (own, shared)
+        number = first if first is not None else then
         return None if number is None else (self.rows.place(number), False)
+
+    @cached_property
+    def _of_all(self) -> frozenset[int]:
+        """Numbers of the shared pairs."""
+        return frozenset(self._shared.tolist())
 
     def _chosen_first(self, place: Place) -> bool:
         """Which way round a pair stands when it comes for the first time: by chance, the same each time."""
@@ -172,6 +207,7 @@ class Labelling:
             "agreement": agreement._asdict(),
             "consistency": consistency._asdict(),
             "ties": sum(d.kind in ("tie", "both_bad") for d in done),
+            "between": [printable(line) for line in in_words(self.between())],
         }
 
 

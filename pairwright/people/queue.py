@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,29 +20,16 @@ from pairwright.figures.rows import collect, columns_of, scan
 from pairwright.folders.manifest import Manifest, load_manifest
 from pairwright.folders.shards import shard_file
 from pairwright.people.decisions import Place
+from pairwright.people.wanted import MEASURES, NEAR, Wanted, chosen_of, split_votes
 from pairwright.records import KEPT
 
 if TYPE_CHECKING:
     import polars as pl
 
 Order = Literal["uncertain", "random", "file"]
-NEAR = 0.1
-"""A row is uncertain when one of its numbers is so near to what decided about it."""
 _GROUPS = 16
 """Row groups that are in memory together, the ones that were read last."""
 _VIEWS = 32
-
-
-class Wanted(NamedTuple):
-    """Which rows to show."""
-
-    status: str = KEPT
-    """A status; `""` for all rows, `dropped` for all that were not kept."""
-    source: str = ""
-    state: str = ""
-    """`open` for rows that nobody decided of, or a kind of decision."""
-    phrase: str = ""
-    """Text that the prompt or an answer holds, in any case."""
 
 
 class Rows:
@@ -56,37 +43,43 @@ class Rows:
         self._groups: OrderedDict[tuple[str, int, int], tuple[int, pa.Table]] = OrderedDict()
         self._files: OrderedDict[tuple[str, int], pq.ParquetFile] = OrderedDict()
         self._views: OrderedDict[Hashable, np.ndarray] = OrderedDict()
-        self._index = self._read_index()
+        self.index = self._read_index()
         if not len(self):
             raise UsageError(f"{folder}: has no rows yet; run its command first")
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.index)
 
     @cached_property
     def statuses(self) -> dict[str, int]:
         """Rows by status, kept first."""
-        counts = dict(self._index["status"].value_counts(sort=True).iter_rows())
+        counts = dict(self.index["status"].value_counts(sort=True).iter_rows())
         return dict(sorted(counts.items(), key=lambda c: (c[0] != KEPT, -c[1], c[0])))
 
     @cached_property
     def sources(self) -> list[str]:
         """The sources that rows have."""
-        return sorted(self._index["source"].drop_nulls().unique().to_list())
+        return sorted(self.index["source"].drop_nulls().unique().to_list())
 
     @cached_property
-    def _places(self) -> dict[str, np.ndarray]:
-        return {name: self._index[name].to_numpy() for name in ("part", "shard", "row")}
+    def measured(self) -> list[str]:
+        """The numbers that rows have and can be asked for."""
+        return [name for name in (*MEASURES, "preference") if self.index[name].null_count() < len(self)]
+
+    @cached_property
+    def places(self) -> dict[str, np.ndarray]:
+        """Where each row stands: its `part` (0 is `data`), `shard` and `row`, each (R,)."""
+        return {name: self.index[name].to_numpy() for name in ("part", "shard", "row")}
 
     @cached_property
     def _first(self) -> dict[tuple[str, int], int]:
         """The number of each file's first row."""
-        starts = np.flatnonzero(self._places["row"] == 0)
+        starts = np.flatnonzero(self.places["row"] == 0)
         return {(place.part, place.shard): int(n) for n in starts for place in [self.place(int(n))]}
 
     def place(self, number: int) -> Place:
         """Where a row stands."""
-        found = self._places
+        found = self.places
         part = "data" if found["part"][number] == 0 else "dropped"
         return Place(part, int(found["shard"][number]), int(found["row"][number]))
 
@@ -107,7 +100,7 @@ class Rows:
 
     def status(self, place: Place) -> str:
         """How the row ended."""
-        return str(self._index["status"][self.number(place)])
+        return str(self.index["status"][self.number(place)])
 
     def view(self, wanted: Wanted, order: Order, decided: Callable[[], dict[Place, str]]) -> np.ndarray:
         """Numbers of the rows that are wanted, in order (n,).
@@ -118,7 +111,7 @@ class Rows:
         with self._lock:
             found = self._views.get(key)
         if found is None:
-            chosen = self._chosen(wanted)
+            chosen = chosen_of(self, wanted)
             found = self.order(order)
             found = found[chosen[found]]
             with self._lock:
@@ -132,6 +125,11 @@ class Rows:
             return found[~np.isin(found, np.fromiter(kinds, np.int64, len(kinds)))]
         some = [n for n, kind in kinds.items() if kind == wanted.state]
         return found[np.isin(found, np.array(some, np.int64))]
+
+    @cached_property
+    def split(self) -> np.ndarray:
+        """Of which rows judges said different things (R,)."""
+        return split_votes(self)
 
     def order(self, order: Order) -> np.ndarray:
         """Numbers of all rows (R,): as in the files, shuffled, or uncertain ones first, others shuffled."""
@@ -159,46 +157,8 @@ class Rows:
             if isinstance(value, int | float):
                 found.append((pl.col(name) - value).abs())
         nearest = pl.min_horizontal(*found).fill_null(np.inf).fill_nan(np.inf)
-        values: np.ndarray = self._index.select(nearest.alias("nearest"))["nearest"].to_numpy()
+        values: np.ndarray = self.index.select(nearest.alias("nearest"))["nearest"].to_numpy()
         return values
-
-    def _chosen(self, wanted: Wanted) -> np.ndarray:
-        """Which rows are wanted (R,), whatever was decided of them."""
-        chosen = np.ones(len(self), bool)
-        if wanted.status == "dropped":
-            chosen &= self._places["part"] == 1
-        elif wanted.status:
-            chosen &= (self._index["status"] == wanted.status).to_numpy()
-        if wanted.source:
-            chosen &= (self._index["source"] == wanted.source).fill_null(False).to_numpy()
-        if wanted.phrase:
-            chosen &= self._holding(wanted.phrase)
-        return chosen
-
-    def _holding(self, phrase: str) -> np.ndarray:
-        """Which rows hold a phrase (R,): one pass over their texts, in a stream."""
-        import polars as pl
-
-        found = np.zeros(len(self), bool)
-        start = 0
-        for part in ("data", "dropped"):
-            frame = scan(self.folder, self.manifest, part)
-            if frame is None:
-                continue
-            texts = [
-                pl.col(name)
-                .list.eval(pl.element().struct.field("content"))
-                .list.join("\n", ignore_nulls=True)
-                for name in ("prompt", "chosen", "rejected")
-            ]
-            text = pl.concat_str(texts, separator="\n", ignore_nulls=True).str.to_lowercase()
-            mask = frame.select(
-                text.str.contains(phrase.lower(), literal=True).fill_null(False).alias("is")
-            )
-            values = collect(mask, self.folder)["is"].to_numpy()
-            found[start : start + len(values)] = values
-            start += len(values)
-        return found
 
     def _read_index(self) -> "pl.DataFrame":
         import polars as pl
@@ -219,7 +179,7 @@ class Rows:
                 pl.col("verdict").struct.field("preference") if "verdict" in names else pl.lit(None)
             )
             columns = [status.alias("status"), preference.cast(pl.Float64).alias("preference")]
-            for name in ("margin", "kept_share", "edit_distance", "length_ratio"):
+            for name in MEASURES:
                 value = pl.col(name) if name in names else pl.lit(None)
                 columns.append(value.cast(pl.Float64).alias(name))
             source = pl.col("source") if "source" in names else pl.lit(None)

@@ -9,8 +9,9 @@ from pairwright.errors import UsageError
 from pairwright.pairs.minimality import measure
 from pairwright.pairs.word_diff import pieces
 from pairwright.people.decisions import Decision, Decisions, Place, summary
-from pairwright.people.queue import NEAR, Order, Rows, Wanted
+from pairwright.people.queue import Order, Rows
 from pairwright.people.serving import Answer
+from pairwright.people.wanted import NEAR, Wanted
 from pairwright.records import KEPT
 from pairwright.reports.examples import shown
 from pairwright.terminal.text import printable
@@ -53,6 +54,7 @@ class Reviewing:
             "statuses": self.rows.statuses,
             "sources": [[source, printable(source)] for source in self.rows.sources],
             "uncertain": int((self.rows.distances < NEAR).sum()),
+            "measures": self.rows.measured,
             "strangers": self.decisions.strangers,
             "progress": self._progress(),
         }
@@ -85,7 +87,10 @@ class Reviewing:
         return _compared(_text(asked, "text"), _said(record.get("rejected")) or "")
 
     def decide(self, asked: Mapping[str, Any]) -> Any:
-        """Append a decision. Raises `UsageError` for what cannot be decided of this row."""
+        """Append a decision, and give the row that is asked for `next`.
+
+        Raises `UsageError` for what cannot be decided of this row.
+        """
         place, kind = _place(asked["place"]), asked["kind"]
         if kind not in KINDS:
             raise UsageError(f"{kind!r} is no decision: {', '.join(KINDS)}")
@@ -110,6 +115,8 @@ class Reviewing:
             self._who, "review", place, str(record["row_id"]), kind, reason=reason, text=text
         )
         self._mine += 1
+        if isinstance(following := asked.get("next"), dict):  # one answer for both, so that a key costs one
+            return self.pair(following)
         return {"row": self._shown(place), "progress": self._progress()}
 
     def undo(self, _: Mapping[str, Any]) -> Any:

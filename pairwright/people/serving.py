@@ -78,10 +78,12 @@ class PageConfig(Config):
 def require_ui() -> None:
     """Raise `UsageError` when the libraries of the page are not installed."""
     try:
+        import krippendorff  # noqa: F401
+        import sklearn  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
-    except ImportError:
-        raise UsageError("the page needs starlette and uvicorn: pip install 'pairwright[ui]'") from None
+    except ImportError as error:
+        raise UsageError(f"people need {error.name}: pip install 'pairwright[ui]'") from None
 
 
 def serve(page: str, answers: Mapping[str, Answer], config: PageConfig) -> None:

@@ -2,14 +2,18 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from runs_on_disk import revise_config
+from planted_judge import candidates, choosing, plant, seed
+from runs_on_disk import revise_config, write_jsonl
 
+from judge.command import judge
+from judge.config import JudgeConfig
+from judge.stage import JudgeStage
 from pairwright.people.serving import Answer, application, hosts_of
 from revise import revise
 
@@ -20,6 +24,22 @@ def revised(folder: Path, rows: int = 40) -> Path:
     """A run with kept rows and with dropped ones of several endings."""
     revise(revise_config(folder, rows))
     return folder / "run"
+
+
+def judged(folder: Path, chooses: Callable[[Any], bool] = lambda asked: asked.first > asked.second) -> Path:
+    """A run of six pairs by a judge that takes the answer of the higher grade, or as it is said."""
+    rows = [{"prompt": f"Q{n}?", "a": f"grade 1 of {n}", "b": f"grade 2 of {n}"} for n in range(6)]
+    config = JudgeConfig(
+        input=str(write_jsonl(folder / "rows.jsonl", rows)),
+        columns="a,b",
+        judge=f"canned:{seed(folder / 'judge.jsonl')}",
+        out=str(folder / "judged"),
+        max_failed=1.0,
+    )
+    given = candidates(folder / "rows.jsonl", "a", "b")
+    plant(folder / "judge.jsonl", JudgeStage(config), given, choosing(chooses))
+    judge(config)
+    return folder / "judged"
 
 
 @contextmanager

@@ -15,6 +15,7 @@
     box.replaceChildren(
       rate("You prefer what the run chose", p.agreement),
       rate("You say the same when a pair comes turned round", p.consistency),
+      ...(p.between.length ? [make("div", "tile people", make("span", "", "Between people"), ...p.between.map((line) => make("p", "", line)))] : []),
       make("p", "soft", `Intervals of 95 % (Wilson). ${number(p.ties)} ties are left out of the first.`),
     );
   };

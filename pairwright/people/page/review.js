@@ -3,7 +3,8 @@
   const { $, make, say, ask, during, number, progress, turns, keys } = page;
   const WORDS = { accept: "accepted", reject: "rejected", swap: "swapped", edit: "edited" };
   const REASONS = ["wrong", "no better", "says other things", "unsafe", "badly written", "prompt is broken"];
-  let wanted = { view: 0, phrase: "", status: "kept", source: "", state: "" };
+  const FILTERS = ["phrase", "status", "source", "state", "doubt", "measure", "low", "high"];
+  let wanted = { view: 0, status: "kept" };
   let at = null;
   let row = null;
   let total = 0;
@@ -95,7 +96,8 @@
 
   const filtered = () => {
     wanted = { view: Date.now() };
-    for (const name of ["phrase", "status", "source", "state"]) wanted[name] = $(name).value;
+    for (const name of FILTERS) wanted[name] = $(name).value;
+    $("low").disabled = $("high").disabled = !wanted.measure;
     return load({});
   };
 
@@ -103,8 +105,9 @@
     if (!row || deciding) return;
     deciding = true;
     try {
-      await ask("decide", { place: row.place, kind, ...fields });
-      await load({ at: Math.min(at + 1, total - 1) });
+      const next = { ...wanted, at: Math.min(at + 1, total - 1) };
+      take(await ask("decide", { place: row.place, kind, ...fields, next }));
+      scrollTo(0, 0);
     } finally {
       deciding = false;
     }
@@ -182,7 +185,10 @@
   $("phrase").addEventListener("keydown", (event) => {
     if (event.key === "Escape") { $("phrase").value = ""; $("phrase").blur(); during(filtered); }
   });
-  for (const name of ["status", "source", "state"]) {
+  for (const name of ["low", "high"]) {
+    $(name).addEventListener("keydown", (event) => { if (event.key === "Escape") $(name).blur(); });
+  }
+  for (const name of ["status", "source", "state", "doubt", "measure", "low", "high"]) {
     $(name).addEventListener("change", () => { $(name).blur(); during(filtered); });
   }
 
@@ -207,6 +213,8 @@
     $("status").append(option("dropped", "all that were dropped"), option("", "all rows"));
     if (!("kept" in found.statuses)) wanted.status = $("status").value;
     $("source").append(option("", "every source"), ...found.sources.map(([value, text]) => option(value, text)));
+    $("measure").append(...found.measures.map((name) => option(name, name.replaceAll("_", " "))));
+    $("between").hidden = !found.measures.length;
     $("source").hidden = found.sources.length < 2;
     if (found.strangers) say(`${number(found.strangers)} decisions are about rows that this run no longer has.`);
     await load({});

@@ -6,13 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from in_process import run
-from people_toy import revised
-from planted_judge import candidates, choosing, plant, seed
-from runs_on_disk import rows_of, write_jsonl
+from people_toy import judged, revised
+from runs_on_disk import rows_of
 
-from judge.command import judge
-from judge.config import JudgeConfig
-from judge.stage import JudgeStage
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.pairs.minimality import measure
@@ -119,36 +115,19 @@ def test_only_reviewed_rows(folder, tmp_path):
     assert [row["status"] for row in kept["reviewed"].to_pylist()] == ["accepted"] * 2
 
 
-@pytest.fixture
-def judged(tmp_path):
-    """A run of six pairs by a judge that takes the answer of the higher grade."""
-    rows = [{"prompt": f"Q{n}?", "a": f"grade 1 of {n}", "b": f"grade 2 of {n}"} for n in range(6)]
-    config = JudgeConfig(
-        input=str(write_jsonl(tmp_path / "rows.jsonl", rows)),
-        columns="a,b",
-        judge=f"canned:{seed(tmp_path / 'judge.jsonl')}",
-        out=str(tmp_path / "judged"),
-    )
-    reply = choosing(lambda asked: asked.first > asked.second)
-    plant(
-        tmp_path / "judge.jsonl", JudgeStage(config), candidates(tmp_path / "rows.jsonl", "a", "b"), reply
-    )
-    judge(config)
-    return tmp_path / "judged"
-
-
-def test_a_verdict_goes_with_what_was_judged(judged, tmp_path, capfd):
-    assert load_manifest(judged).counts == {"kept": 6}
-    old = by_id(judged)
-    decided(judged, ["swap"])
-    apply(ApplyConfig(run=judged, out=str(tmp_path / "swapped")))
+def test_a_verdict_goes_with_what_was_judged(tmp_path, capfd):
+    folder = judged(tmp_path)
+    assert load_manifest(folder).counts == {"kept": 6}
+    old = by_id(folder)
+    decided(folder, ["swap"])
+    apply(ApplyConfig(run=folder, out=str(tmp_path / "swapped")))
     [swapped] = [r for r in rows_of(tmp_path / "swapped") if r["reviewed"]]
     before = old[swapped["row_id"]]
     assert swapped["margin"] == -before["margin"]
     assert swapped["verdict"]["preference"] == pytest.approx(1 - before["verdict"]["preference"])
     assert swapped["verdict"]["votes"][0]["chosen_first"] != before["verdict"]["votes"][0]["chosen_first"]
-    decided(judged, ["edit"])
-    apply(ApplyConfig(run=judged, out=str(tmp_path / "edited")))
+    decided(folder, ["edit"])
+    apply(ApplyConfig(run=folder, out=str(tmp_path / "edited")))
     [edited] = [r for r in rows_of(tmp_path / "edited") if r["reviewed"]]
     assert edited["verdict"] is None
     assert "margin" not in edited

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from people_toy import revised
+from people_toy import judged, revised
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.people.decisions import Place
-from pairwright.people.queue import NEAR, Rows, Wanted
+from pairwright.people.queue import Rows
+from pairwright.people.wanted import NEAR, Wanted
 from pairwright.stages.sample import SampleConfig, sample
 
 
@@ -67,6 +68,39 @@ def test_filters(rows):
     assert found(phrase="nobody says this [") == []
     assert len(found(source="clair")) == 28
     assert found(source="other") == []
+
+
+def test_a_measure_lies_between_two_numbers(rows):
+    def found(**wanted):
+        return {rows.place(int(n)) for n in rows.view(Wanted(status="", **wanted), "file", dict)}
+
+    everything = [(rows.place(n), rows.record(rows.place(n))["edit_distance"]) for n in range(40)]
+    middle = sorted(d for _, d in everything if d is not None)[10]
+    for low, high in ((str(middle), ""), ("", str(middle)), ("0", "0"), (str(middle), str(middle))):
+        wanted = {
+            place
+            for place, d in everything
+            if d is not None and float(low or "-inf") <= d <= float(high or "inf")
+        }
+        assert found(measure="edit_distance", low=low, high=high) == wanted
+    assert found(doubt="near") == {p for n, (p, _) in enumerate(everything) if rows.distances[n] < NEAR}
+    assert found(doubt="split") == set()
+    assert rows.measured == ["kept_share", "edit_distance", "length_ratio"]
+    for measure, low, said in (("colour", "", "no measure"), ("margin", "much", "between two numbers")):
+        with pytest.raises(UsageError, match=said):
+            found(measure=measure, low=low)
+
+
+def test_rows_of_which_judges_say_different_things(tmp_path):
+    """Here in one order the first answer and in the other the first again, but for two prompts."""
+
+    def chooses(asked):
+        return asked.first > asked.second if asked.first[-1] in "03" else True
+
+    rows = Rows(judged(tmp_path, chooses))
+    found = [rows.record(rows.place(int(n))) for n in rows.view(Wanted("", doubt="split"), "file", dict)]
+    assert sorted(row["prompt"][0]["content"] for row in found) == ["Q1?", "Q2?", "Q4?", "Q5?"]
+    assert {row["verdict"]["consistent"] for row in found} == {False}
 
 
 def test_runs_without_pairs_and_damaged_ones_are_one_sentence(tmp_path):

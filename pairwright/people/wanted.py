@@ -1,0 +1,126 @@
+"""Which rows of a run somebody asks to see: by status, source, words, measures, and what judges said."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from pairwright.errors import UsageError
+from pairwright.figures.rows import collect, columns_of, scan
+from pairwright.folders.manifest import Manifest
+from pairwright.records import KEPT
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NEAR = 0.1
+"""A row is uncertain when one of its numbers is so near to what decided about it."""
+MEASURES = ("margin", "kept_share", "edit_distance", "length_ratio")
+"""Numbers of a row that can be asked for, beside the `preference` of judges."""
+
+
+class Indexed(Protocol):
+    """What is known of a run's rows (R of them) without their texts."""
+
+    folder: Path
+    manifest: Manifest
+    index: "pl.DataFrame"
+
+    def __len__(self) -> int: ...
+
+    @property
+    def places(self) -> dict[str, np.ndarray]: ...
+
+    @property
+    def distances(self) -> np.ndarray: ...
+
+    @property
+    def split(self) -> np.ndarray: ...
+
+
+class Wanted(NamedTuple):
+    """Which rows to show; all of it as text, as the page sends it."""
+
+    status: str = KEPT
+    """A status; `""` for all rows, `dropped` for all that were not kept."""
+    source: str = ""
+    state: str = ""
+    """`open` for rows that nobody decided of, or a kind of decision."""
+    phrase: str = ""
+    """Text that the prompt or an answer holds, in any case."""
+    doubt: str = ""
+    """`near` for rows near the threshold of a gate or hardly preferred, `split` for those of which judges,
+    or the two orders of one, said different things."""
+    measure: str = ""
+    """A measure, or `preference`, that lies between `low` and `high`, both included."""
+    low: str = ""
+    high: str = ""
+
+
+def chosen_of(rows: Indexed, wanted: Wanted) -> np.ndarray:
+    """Which rows are wanted (R,), whatever was decided of them. Raises `UsageError`."""
+    chosen = np.ones(len(rows), bool)
+    if wanted.status == "dropped":
+        chosen &= rows.places["part"] == 1
+    elif wanted.status:
+        chosen &= (rows.index["status"] == wanted.status).to_numpy()
+    if wanted.source:
+        chosen &= (rows.index["source"] == wanted.source).fill_null(False).to_numpy()
+    if wanted.doubt == "near":
+        chosen &= rows.distances < NEAR
+    elif wanted.doubt == "split":
+        chosen &= rows.split
+    if wanted.measure:
+        chosen &= _between(rows, wanted)
+    if wanted.phrase:
+        chosen &= _holding(rows, wanted.phrase)
+    return chosen
+
+
+def _between(rows: Indexed, wanted: Wanted) -> np.ndarray:
+    """Which rows have a measure between two numbers (R,)."""
+    if wanted.measure not in (*MEASURES, "preference"):
+        raise UsageError(f"{wanted.measure!r} is no measure: {', '.join((*MEASURES, 'preference'))}")
+    try:
+        low, high = float(wanted.low or "-inf"), float(wanted.high or "inf")
+    except ValueError:
+        raise UsageError("a measure lies between two numbers, such as 0.2 and 0.5") from None
+    values = rows.index[wanted.measure]
+    found: np.ndarray = values.is_between(low, high).fill_null(False).to_numpy()
+    return found
+
+
+def _holding(rows: Indexed, phrase: str) -> np.ndarray:
+    """Which rows hold a phrase (R,): one pass over their texts, in a stream."""
+    import polars as pl
+
+    texts = [
+        pl.col(name).list.eval(pl.element().struct.field("content")).list.join("\n", ignore_nulls=True)
+        for name in ("prompt", "chosen", "rejected")
+    ]
+    text = pl.concat_str(texts, separator="\n", ignore_nulls=True).str.to_lowercase()
+    return where(rows, text.str.contains(phrase.lower(), literal=True))
+
+
+def split_votes(rows: Indexed) -> np.ndarray:
+    """Of which rows the votes of judges fall on both sides of one half (R,)."""
+    import polars as pl
+
+    votes = pl.col("verdict").struct.field("votes").list.eval(pl.element().struct.field("probability"))
+    return where(rows, (votes.list.min() < 0.5) & (votes.list.max() > 0.5), needs="verdict")
+
+
+def where(rows: Indexed, condition: "pl.Expr", needs: str = "prompt") -> np.ndarray:
+    """Where a condition of polars holds (R,), read from the files; nowhere without a column it `needs`."""
+    found = np.zeros(len(rows), bool)
+    start = 0
+    for number, part in enumerate(("data", "dropped")):
+        frame = scan(rows.folder, rows.manifest, part)
+        if frame is None:
+            continue
+        count = int((rows.places["part"] == number).sum())
+        if needs in columns_of(frame, rows.folder):
+            mask = frame.select(condition.fill_null(False).alias("is"))
+            found[start : start + count] = collect(mask, rows.folder)["is"].to_numpy()
+        start += count
+    return found
