@@ -27,11 +27,20 @@ test: install
 test-slow: install
 	$(BIN)/pytest -m slow
 
-# Debian's Chromium, unless there is one. Playwright's own download is not needed.
-test-browser: install
+# Debian's Chromium and npm, unless they are there (Playwright's own download is not needed), and axe-core,
+# which examines pages for people who do not see them or have no mouse.
+BROWSER := .browser
+test-browser: install $(BROWSER)/axe.min.js
 	command -v chromium || command -v chromium-browser || command -v google-chrome || \
 		(apt-get update --quiet && apt-get install --yes --quiet chromium)
-	$(BIN)/pytest -m browser
+	PAIRWRIGHT_AXE=$(BROWSER)/axe.min.js $(BIN)/pytest -m browser
+
+$(BROWSER)/axe.min.js:
+	command -v npm || (apt-get update --quiet && apt-get install --yes --quiet npm)
+	mkdir -p $(BROWSER)
+	npm pack --silent --pack-destination $(BROWSER) axe-core@4.14.1
+	tar -xzf $(BROWSER)/axe-core-4.14.1.tgz -C $(BROWSER) --strip-components=1 package/axe.min.js
+	touch $@
 
 # The loaders of other trainers, without what they stand on.
 CONSUMERS := .venv-consumers
@@ -114,4 +123,4 @@ check: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-vllm .venv-servers .venv-llama-cpp .venv-consumers .venv-deepspeed .venv-lm-eval demo build dist site
+	rm -rf $(VENV) .venv-vllm .venv-servers .venv-llama-cpp .venv-consumers .venv-deepspeed .venv-lm-eval .browser demo build dist site

@@ -940,6 +940,7 @@ def label(
     export: bool = ...,
     reveal: int | None = ...,
     repeat_every: int = ...,
+    shared: float = ...,
     seed: int = ...,
 ) -> Result:
     """Compare pairs blind in the browser."""

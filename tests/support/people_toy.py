@@ -42,6 +42,15 @@ def judged(folder: Path, chooses: Callable[[Any], bool] = lambda asked: asked.fi
     return folder / "judged"
 
 
+def labelled(labelling: Any, count: int, answer: str = "tie") -> list[str]:
+    """The places of the next pairs that a person gets, each of which gets that answer."""
+    places: list[str] = []
+    while len(places) < count and (pair := labelling.next({})["pair"]) is not None:
+        labelling.label({"place": pair["place"], "turned": pair["turned"], "answer": answer})
+        places.append(pair["place"])
+    return places
+
+
 @contextmanager
 def served(page: str, answers: Mapping[str, Answer]) -> Iterator[str]:
     """The page at an address of this machine."""

@@ -29,7 +29,7 @@
     return found;
   };
 
-  const part = (title, ...body) => make("section", "", make("h3", "", title), ...body);
+  const part = (title, ...body) => make("section", "", make("h2", "", title), ...body);
   const prose = (text) => make("p", "prose", text);
   const list = (items) => make("ul", "", ...items.map((text) => make("li", "", text)));
 

@@ -2,7 +2,7 @@
 
 import pytest
 from in_process import run
-from people_toy import revised
+from people_toy import labelled, revised
 
 from pairwright.people.agreement import between, in_words
 from pairwright.people.decisions import Place
@@ -50,33 +50,21 @@ def test_what_says_nothing_is_not_a_number():
     assert "undefined" in in_words(found)[0]
 
 
-def label(labelling, count):
-    """The places of the pairs that one gets, each called a tie."""
-    places = []
-    for _ in range(count):
-        pair = labelling.next({})["pair"]
-        if pair is None:
-            break
-        labelling.label({"place": pair["place"], "turned": False, "answer": "tie"})
-        places.append(pair["place"])
-    return places
-
-
 def test_everybody_gets_shared_pairs_and_pairs_of_their_own(tmp_path):
     folder = revised(tmp_path)
     people = {who: Labelling(folder, who, shared=0.25) for who in ("ana", "ben", "eva")}
-    got = {who: label(labelling, 8) for who, labelling in people.items()}
+    got = {who: labelled(labelling, 8) for who, labelling in people.items()}
     for one in got:
         for other in got:
             if one < other:
                 assert len(set(got[one]) & set(got[other])) == 2, "a quarter of eight"
-    rest = {who: label(labelling, 28) for who, labelling in people.items()}
+    rest = {who: labelled(labelling, 28) for who, labelling in people.items()}
     everything = [place for who in got for place in got[who] + rest[who]]
     assert len(set(everything)) == 28, "no pair is left out"
     assert len(everything) == 28 + 2 * 7, "the seven shared ones are labelled by all three"
     (tmp_path / "alone").mkdir()
     alone = Labelling(revised(tmp_path / "alone"), "ana", shared=0.25)
-    assert len(label(alone, 40)) == 28
+    assert len(labelled(alone, 40)) == 28
 
 
 def test_what_people_agree_on_is_said_at_the_end(tmp_path, capfd):

@@ -5,14 +5,14 @@ temporary one.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import hostile_run
-from people_toy import TOKEN, revised, served
+from people_toy import TOKEN, judged, labelled, revised, served
+from visits import Visit, chromium
 
 from pairwright.people.labelling import Labelling
 from pairwright.people.reviewing import Reviewing
@@ -22,14 +22,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    where = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert where is not None, "no Chromium on this machine; make test-browser installs one"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture
@@ -37,32 +31,6 @@ def screenshots(tmp_path: Path) -> Path:
     folder = Path(os.environ.get("PAIRWRIGHT_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-class Visit:
-    """A page that was opened, where it asked, and what it complained of."""
-
-    def __init__(self, browser: Any, address: str, width: int = 1280) -> None:
-        self.page = browser.new_page(viewport={"width": width, "height": 800})
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        self.page.goto(f"{address}/?token={TOKEN}")
-        self.settled()
-
-    def settled(self) -> None:
-        self.page.locator("body[aria-busy=false]").wait_for(state="attached")
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
-            self.settled()
-
-    def text(self, where: str) -> str:
-        return self.page.locator(where).inner_text()
 
 
 def test_hostile_rows_run_nothing_and_no_request_leaves(browser, tmp_path):
@@ -139,3 +107,72 @@ def test_the_pages_fit_the_screen(browser, tmp_path, screenshots):
                 picture = screenshots / f"people-{name}-{width}.png"
                 visit.page.screenshot(path=picture)
                 assert picture.stat().st_size > 10_000
+
+
+def test_nothing_keeps_anybody_out(browser, tmp_path):
+    """By the rules of axe-core, in every state of the pages, light and dark, wide and narrow."""
+    folder = revised(tmp_path)
+    labelled(Labelling(folder, "ben"), 6, "first")
+    pages = {"review": Reviewing(folder, "ana"), "label": Labelling(folder, "ana", reveal=2)}
+    for name, answering in pages.items():
+        with served(name, answering.answers) as address:
+            for width, scheme in ((1280, "light"), (390, "dark")):
+                visit = Visit(browser, address, width, color_scheme=scheme)
+                assert visit.barriers() == []
+                for keys in (
+                    (["e"], ["Escape", "r"], ["1"], ["s", "a"]) if name == "review" else (["1"] * 3, ["t"])
+                ):
+                    visit.press(*keys)
+                    assert visit.barriers() == [], keys
+
+
+def test_everything_is_reached_without_a_mouse(browser, tmp_path):
+    """By Tab alone: every control comes into focus, is seen to have it, and has a name."""
+    folder = revised(tmp_path)
+    with served("review", Reviewing(folder, "ana").answers) as address:
+        visit = Visit(browser, address)
+        wanted = visit.page.evaluate(
+            "[...document.querySelectorAll('button, input, select, textarea')]"
+            ".filter(e => e.checkVisibility() && !e.disabled).length"
+        )
+        met = []
+        for _ in range(wanted):
+            visit.page.keyboard.press("Tab")
+            met.append(visit.page.evaluate(FOCUSED))
+        assert len({tuple(one) for one in met}) == wanted, met
+        assert all(name for name, _ in met)
+        visit.page.locator("#doubt").focus()
+        visit.page.keyboard.press("ArrowDown")
+        visit.settled()
+        assert "No row is like that" in visit.text("#row")
+
+
+FOCUSED = """(() => {
+    const e = document.activeElement, style = getComputedStyle(e);
+    const label = document.querySelector(`label[for=${e.id || "none"}]`);
+    const name = e.getAttribute("aria-label") || e.textContent.trim() || label?.textContent;
+    return [name, style.outlineStyle === "none" ? "no outline" : `${e.id}${e.dataset.key || ""}`];
+})()"""
+
+
+def test_filters_and_rows_that_are_taken_back(browser, tmp_path):
+    reviewing = Reviewing(judged(tmp_path, lambda asked: asked.first[-1] in "03" or True), "ana")
+    with served("review", reviewing.answers) as address:
+        visit = Visit(browser, address)
+        visit.page.select_option("#doubt", "split")
+        visit.settled()
+        assert "1 of 6" in visit.text("#row .push")
+        assert "inconsistent" in visit.text("#row .badge >> nth=0")
+        visit.page.select_option("#doubt", "")
+        visit.page.select_option("#measure", "preference")
+        visit.settled()
+        visit.page.fill("#low", "0.9")
+        visit.press("Enter")
+        assert "No row is like that" in visit.text("#row")
+        visit.page.fill("#low", "0.5")
+        visit.press("Enter")
+        visit.page.locator("#low").press("Escape")
+        visit.press("a")
+        assert "restored" in visit.text("#row") or "accepted" in visit.text("#progress")
+        questions = [url.rsplit("/", 1)[1] for url in visit.requests if "/api/" in url]
+        assert questions[-1] == "decide", "one question for the decision and the next row"
