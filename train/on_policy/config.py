@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from judge.comparison.config import WinrateSettings
 from judge.config import JudgeSettings
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.plugins import NamedEngine
 from pairwright.stages.config import SampleSettings
@@ -118,6 +118,12 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
     """`judge`: better against worse of the answers to a prompt. `revise`: an answer and its revision."""
     reference: Literal["initial", "previous"] = "previous"
     """Model that log-ratios are taken against: the start of the whole loop, or of the round."""
+    prompts_per_round: PositiveInt | None = Field(default=None, json_schema_extra=ADDED)
+    """Prompts of a round: the next so many, from the first again where they are used up; default all."""
+    sync_every: PositiveInt = Field(default=1, json_schema_extra=ADDED)
+    """Rounds that are sampled from one model before the newest takes its place; 1: each from the newest."""
+    replay_share: float = Field(default=0.0, ge=0, lt=1, json_schema_extra=ADDED)
+    """Share of a round's pairs that come from the rounds before it, as far as there are enough."""
     sample: LoopSampleConfig = Field(default_factory=LoopSampleConfig)
     """How the round's model answers the prompts: settings of `pairwright sample`."""
     judge: JudgeSettings = Field(default_factory=JudgeSettings)

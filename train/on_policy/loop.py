@@ -25,6 +25,7 @@ from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import Manifest, load_manifest
+from pairwright.inputs.rows import Row
 from pairwright.records import KEPT
 from pairwright.stages.sample import SampleConfig
 from revise.config import ReviseConfig
@@ -35,6 +36,7 @@ from train.models.four_bits import require_four_bits
 from train.on_policy.answers import split_prompts, write_answers
 from train.on_policy.config import LoopConfig, record_today
 from train.on_policy.preview import rehearse
+from train.on_policy.slices import prompts_of_round, replay
 from train.on_policy.steps import ANSWERS, COMMANDS, Commands, Steps
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
@@ -75,7 +77,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         enter(folder, identity, "loop", partial(record_today, config=config))
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)
-        return _Loop(config, folder, commands, budget).go()
+        return _Loop(config, folder, commands, budget, training).go()
 
 
 def _models(config: LoopConfig) -> dict[str, str]:
@@ -114,11 +116,19 @@ def _apart(section: str, roles: Mapping[str, str]) -> dict[str, str]:
 class _Loop:
     """The steps of all rounds, each a command of its own that does nothing when it is done."""
 
-    def __init__(self, config: LoopConfig, folder: Path, commands: Commands, budget: RoundsBudget) -> None:
+    def __init__(
+        self,
+        config: LoopConfig,
+        folder: Path,
+        commands: Commands,
+        budget: RoundsBudget,
+        training: Sequence[Row],
+    ) -> None:
         self._config = config
         self._folder = folder
         self._commands = commands
         self._budget = budget
+        self._training = training
 
     def go(self) -> list[dict[str, Any]]:
         """The start, then round after round, until there are enough or a measure says stop."""
@@ -143,13 +153,15 @@ class _Loop:
 
     def _round(self, number: int) -> dict[str, Any]:
         """Answers, pairs, training; returns what is measured of pairs and training."""
-        steps = Steps(self._config, self._folder, number)
+        config, steps = self._config, Steps(self._config, self._folder, number)
+        steps.here.mkdir(exist_ok=True)
+        write_prompts(steps.prompts, prompts_of_round(self._training, number, config.prompts_per_round))
         self._run(self._commands.sample, steps.answering)
         made: dict[str, Manifest] = {}
-        if self._config.judges:
+        if config.judges:
             self._run(self._commands.judge, steps.judging)
             made["judged"] = load_manifest(steps.here / "judged")
-        if self._config.revises:
+        if config.revises:
             self._run(self._commands.revise, steps.revising)
             made["revised"] = load_manifest(steps.here / "revised")
         data = tuple(str(steps.here / name) for name, run in made.items() if run.counts.get(KEPT))
@@ -158,9 +170,14 @@ class _Loop:
                 f"round {number}: no pair was kept; the reasons are in "
                 f"{steps.here}/{next(iter(made))}/dropped"
             )
+        measures = _of_pairs(made)
+        if config.replay_share:
+            share, own = config.replay_share, measures["pairs"]
+            again, measures["replayed"] = replay(self._folder, number, list(made), own, share)
+            data += () if again is None else (str(again),)
         trained = self._commands.train(steps.training(data))
         release_memory()
-        return _of_pairs(made) | _of_training(trained.metrics)
+        return measures | _of_training(trained.metrics)
 
     def _measure(self, number: int, before: Sequence[Measures]) -> dict[str, Any]:
         """The model on held-out prompts: how often it is right, and how often it beats the start."""

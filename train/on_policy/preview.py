@@ -7,6 +7,7 @@ from pathlib import Path
 from pairwright.inputs.rows import Row
 from train.devices.processes import say
 from train.on_policy.config import LoopConfig
+from train.on_policy.slices import prompts_of_round
 from train.on_policy.steps import Commands, Steps
 from train.rounds.preview import Filler
 
@@ -20,7 +21,9 @@ def rehearse(
         steps, n = Steps(config, filler.folder, 1), config.sample.n
         start = {"policy": Steps(config, filler.folder, 0).looking.policy}
         filler.step("sample: answers to the prompts")
-        filler.prompts("prompts.jsonl", training)
+        training = prompts_of_round(training, 1, config.prompts_per_round)
+        steps.here.mkdir()
+        filler.prompts(str(steps.prompts.relative_to(filler.folder)), training)
         commands.sample(steps.answering.model_copy(update=filler.look))
         answers = {"input": filler.answers("answers.jsonl", training, n)}
         if config.judges:

@@ -15,6 +15,7 @@ from pairwright.stages.sample import SampleConfig, sample
 from revise.command import revise
 from revise.config import ReviseConfig
 from train.on_policy.config import LoopConfig
+from train.on_policy.slices import sampled_from
 from train.output.record import TrainResult
 from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
@@ -55,9 +56,15 @@ class Steps:
         return str(round_folder(self._folder, number) / "model") if number else self._config.model
 
     @property
+    def prompts(self) -> Path:
+        """The file of the prompts that the round samples from."""
+        return (self._folder if self._config.prompts_per_round is None else self.here) / "prompts.jsonl"
+
+    @property
     def answering(self) -> SampleConfig:
-        """Answers to the prompts, by the model that the round begins with."""
-        return self._sampling(self._number - 1, "prompts.jsonl", "answers")
+        """Answers to the prompts, by the model that the round begins with or the last that was synced."""
+        number = sampled_from(self._number, self._config.sync_every)
+        return self._sampling(number, self.prompts, "answers")
 
     @property
     def judging(self) -> JudgeConfig:
@@ -89,7 +96,7 @@ class Steps:
     def looking(self) -> SampleConfig:
         """Answers to the held-out prompts, by the model after the round."""
         alone: dict[str, Any] = {"n": 1, "temperature": self._config.eval_temperature, "top_p": 1.0}
-        return self._sampling(self._number, "eval_prompts.jsonl", "samples", **alone)
+        return self._sampling(self._number, self._folder / "eval_prompts.jsonl", "samples", **alone)
 
     @property
     def comparing(self) -> WinrateConfig:
@@ -109,11 +116,11 @@ class Steps:
         prompts, use_cpu = self._folder / "eval_prompts.jsonl", config.train.use_cpu
         return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
 
-    def _sampling(self, number: int, prompts: str, out: str, **decided: Any) -> SampleConfig:
+    def _sampling(self, number: int, prompts: Path, out: str, **decided: Any) -> SampleConfig:
         """Answers of the model after a round to a file of prompts."""
         return self._placed(self._config.sample).into(
             SampleConfig,
-            input=str(self._folder / prompts),
+            input=str(prompts),
             out=self._at(out),
             policy=engine_of(self._config.sample.policy, self.model(number)),
             **decided,

@@ -1,0 +1,71 @@
+"""Rounds of a part of the prompts: which these are, and which pairs of earlier rounds come again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pairwright.folders.durable import write_durably
+from pairwright.folders.shards import read_tables
+from train.rounds.folder import round_folder
+
+T = TypeVar("T")
+REPLAYED = "replayed.jsonl"
+"""Pairs of earlier rounds that a round is trained on beside its own."""
+
+_READ = (
+    "row_id",
+    "prompt",
+    "chosen",
+    "rejected",
+    "margin",
+    "weight",
+    "chosen_reasoning",
+    "rejected_reasoning",
+)
+
+
+def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T]:
+    """The next `size` of the rows after those of the rounds before, from the first again at the end."""
+    if size is None or size >= len(rows):
+        return list(rows)
+    begin = (number - 1) * size
+    return [rows[at % len(rows)] for at in range(begin, begin + size)]
+
+
+def sampled_from(number: int, every: int) -> int:
+    """Which round's model answers in round `number`, where the newest does `every` so many rounds."""
+    return (number - 1) // every * every
+
+
+def replay(
+    folder: Path, number: int, kinds: Sequence[str], own: int, share: float
+) -> tuple[Path | None, int]:
+    """Write pairs of the rounds before, so many that they are `share` of all beside `own` pairs.
+
+    `kinds` are the runs of a round that hold pairs. Which pairs come is decided by a hash of their ids and
+    the round's number; all, where there are too few. Returns the file, None without any, and how many.
+    """
+    here = round_folder(folder, number)
+    new = {row["row_id"] for row in _pairs(here, kinds)}
+    old = {
+        row["row_id"]: row
+        for before in range(1, number)
+        for row in _pairs(round_folder(folder, before), kinds)
+        if row["row_id"] not in new
+    }
+    wanted = round(own * share / (1 - share))
+    drawn = sorted(old, key=lambda row_id: hashlib.sha256(f"{number}:{row_id}".encode()).digest())[:wanted]
+    if not drawn:
+        return None, 0
+    lines = (json.dumps(old[row_id], ensure_ascii=False, default=str) + "\n" for row_id in drawn)
+    path = here / REPLAYED
+    write_durably(path, "".join(lines).encode("utf-8", "replace"))
+    return path, len(drawn)
+
+
+def _pairs(here: Path, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """The kept pairs of a round, as far as a training reads them."""
+    rows = (row for kind in kinds for t in read_tables(here / kind) for row in t.to_pylist())
+    return [{name: row[name] for name in _READ if name in row} for row in rows]
