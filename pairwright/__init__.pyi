@@ -324,6 +324,8 @@ def calibrate(
     reasoning_tokens: int = ...,
     columns: _Named | None = ...,
     attacks: int = ...,
+    perturb: _Named | None = ...,
+    suite: Literal["llmbar"] | None = ...,
     by: _Named | None = ...,
 ) -> Result:
     """Measure a judge on labels."""

@@ -11,6 +11,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from judge.calibration.agreement import kappa, plain_verdict, point
+from judge.calibration.perturbations import COLUMN as PERTURBATIONS
+from judge.calibration.perturbations import turned
+from judge.calibration.suites import ADVERSARIAL
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.verdict import side
@@ -18,7 +21,7 @@ from pairwright.engines import EngineOptions
 from pairwright.engines.asked import ASKED
 from pairwright.engines.kinds import engine_identity
 from pairwright.errors import UsageError
-from pairwright.figures.intervals import Rate, share, wilson
+from pairwright.figures.intervals import Rate, mean_interval, share, wilson
 from pairwright.figures.verdicts import CONFIDENCE_BINS, added_up, calibration_error, verdict_expressions
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
@@ -80,6 +83,8 @@ class Calibration(Record):
     """`attack_success` of each attack."""
     by_value: dict[str, "Beside"] = Field(default_factory=dict)
     """Of each value of the column that is measured apart (`--by`)."""
+    by_perturbation: dict[str, "Effect"] = Field(default_factory=dict)
+    """Of each change that must not matter (`--perturb`)."""
 
 
 class Beside(Record):
@@ -87,6 +92,18 @@ class Beside(Record):
 
     agreement: Rate
     longest: Rate
+
+
+class Effect(Record):
+    """How much a change that must not matter does."""
+
+    turned: Rate
+    """Share of pairs where the judge favours another side than before, or none any more."""
+    shift: tuple[float, float, float]
+    """Mean change of the probability of the answer that people prefer, and its 95 % interval. Of `order`:
+    from standing in front to standing behind."""
+    agreement: Rate
+    """With the labels, on what was asked then."""
 
 
 def measured(
@@ -131,6 +148,7 @@ def measured(
         longest=share(by_length),
         calibration_error=calibration_error(total),
         by_value={} if by is None else _by_value(marked, by),
+        by_perturbation=_by_perturbation(read),
         **_attacked(read),
     )
 
@@ -140,11 +158,30 @@ def _by_value(marked: Sequence[tuple[dict[str, Any], float]], column: str) -> di
     for row, p in marked:
         value = row.get(column, row.get(f"input_{column}"))  # as one with a name of ours is carried
         of.setdefault(str(value), []).append((row, p))
+    parts = [value for value in of if value.startswith(f"{ADVERSARIAL}: ")]
+    if len(parts) > 1:
+        of[ADVERSARIAL] = [pair for value in parts for pair in of[value]]
     return {
         value: Beside(
             agreement=share(p for _, p in some), longest=share(longest_point(row) for row, _ in some)
         )
         for value, some in sorted(of.items())
+    }
+
+
+def _by_perturbation(rows: Sequence[Mapping[str, Any]]) -> dict[str, Effect]:
+    of: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        for change in row.get(PERTURBATIONS.name) or ():
+            if change["after"] is not None:
+                of.setdefault(change["name"], []).append((change["before"], change["after"]))
+    return {
+        name: Effect(
+            turned=share(float(turned(before, after)) for before, after in found),
+            shift=mean_interval([after - before for before, after in found]),
+            agreement=share(point(after) for _, after in found),
+        )
+        for name, found in of.items()
     }
 
 

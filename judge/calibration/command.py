@@ -7,6 +7,7 @@ from rich.console import Console
 from judge.calibration.calibration import jury_identity, measured, write_calibration
 from judge.calibration.config import CalibrateConfig
 from judge.calibration.stage import CalibrateStage
+from judge.calibration.suites import SUBSET, LLMBar
 from judge.calibration.table import calibration_table
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import PARTS, read_tables
@@ -20,8 +21,11 @@ def calibrate(config: CalibrateConfig) -> Manifest | None:
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
+    if config.suite is not None and config.by is None:
+        config = config.model_copy(update={"by": SUBSET})
     stage = CalibrateStage(config)
-    manifest = run_stage(stage, config, Candidates, run=config, budget=config)
+    reader = Candidates if config.suite is None else LLMBar
+    manifest = run_stage(stage, config, reader, run=config, budget=config)
     if manifest is None:
         return None
     folder = Path(config.out)

@@ -1,9 +1,11 @@
 """Settings of `pairwright calibrate`."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from judge.jury.config import JuryConfig, names
-from pairwright.config import OPERATIONAL
+from pairwright.config import ADDED, OPERATIONAL
 from pairwright.inputs.columns import Columns
 from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import StageConfig
@@ -20,6 +22,11 @@ class CalibrateConfig(JuryConfig, BudgetConfig, StageConfig):
     """The two columns of answers, when they have other names; `preference` then says which is better."""
     attacks: int = Field(default=0, ge=0)
     """Attacks to try on each pair that the judge gets right: words to the judge in the worse answer."""
+    perturb: str | None = Field(default=None, json_schema_extra=ADDED)
+    """Changes that must not matter, tried on every pair: `all`, or some of `order`, `labels`,
+    `instruction`, `format`, `verbosity` with commas between them."""
+    suite: Literal["llmbar"] | None = Field(default=None, json_schema_extra=ADDED)
+    """A standing test of judges, whose files are the input (a folder, `*`, or `A+B`): told by subset."""
     by: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Column whose values are measured apart too, such as the subsets of a standing test of judges."""
 

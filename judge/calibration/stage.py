@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from judge.calibration.attacks import drawn_attacks, load_attacks
 from judge.calibration.config import CalibrateConfig
+from judge.calibration.perturbations import COLUMN as PERTURBATIONS
+from judge.calibration.perturbations import Perturbations
 from judge.comparable import aside, same
 from judge.jury.jury import Jury
 from judge.jury.protocol import Case
@@ -33,6 +35,10 @@ class CalibrateStage:
         self.schema = self.jury.widened(CALIBRATED)
         self.roles: Mapping[str, str] = self.jury.roles
         self.templates: Mapping[str, str] = self.jury.templates
+        self._perturbations = None if config.perturb is None else Perturbations(config, self.jury)
+        if self._perturbations is not None:
+            self.schema = self.schema.append(PERTURBATIONS)
+            self.templates = {**self.templates, **self._perturbations.templates}
         self._marks = read_marks(config.thinking_tags)
         self._wanted = config.attacks
         self._by = config.by
@@ -78,6 +84,9 @@ class CalibrateStage:
             **self.jury.columns(case),
             **meter.columns,
         }
+        if self._perturbations is not None and decision.preference is not None:
+            moved = yield from meter.counting(self._perturbations.of(case, decision))
+            columns |= {PERTURBATIONS.name: [change._asdict() for change in moved], **meter.columns}
         if decision.preference is None:
             return Outcome(status=UNPARSED, reason=decision.reason, columns=columns)
         return Outcome(status=KEPT, columns=columns)

@@ -17,6 +17,10 @@ def calibration_table(calibration: Calibration) -> Table:
     for subset, beside in calibration.by_value.items():
         table.add_row(f"agreement, {subset}", *_cells(beside.agreement))
         table.add_row("… of taking the longer answer", *_cells(beside.longest))
+    for change, effect in calibration.by_perturbation.items():
+        mean, low, high = effect.shift
+        table.add_row(f"verdicts that {change} turns", *_cells(effect.turned))
+        table.add_row("… mean change of the probability", f"{mean:+.3f}", f"{low:+.3f} – {high:+.3f}", "")
     if calibration.kappa is not None:
         value, low, high = calibration.kappa
         table.add_row("Cohen's kappa", f"{value:.2f}", f"{low:.2f} – {high:.2f}", "")

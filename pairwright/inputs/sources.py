@@ -88,6 +88,15 @@ def is_here(name: str) -> bool:
     return path.parent.is_dir() and path.name in splits_of(path.parent)
 
 
+def files_of(name: str, pattern: str) -> list[Path]:
+    """The files that a name is: itself, those of a folder that match a pattern, `*`, or `A+B`."""
+    path = Path(name)
+    found = sorted(path.rglob(pattern)) if path.is_dir() else _matches(name) or _together(name)
+    if not found and not path.is_file():
+        raise UsageError(f"{name}: no such file, and no folder with files {pattern} in it")
+    return found or [path]
+
+
 def records(name: str, limit: int | None = None) -> Iterator[Record]:
     """The records of any source, at most `limit`."""
     return (record for _, record in islice(open_source(name), limit))

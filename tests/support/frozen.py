@@ -18,7 +18,7 @@ _DIFFER = {
 }
 """Fields that differ from run to run and from machine to machine."""
 _ADDED = {
-    "calibration.json": ("points", "min_margin", "by_value"),
+    "calibration.json": ("points", "min_margin", "by_value", "by_perturbation"),
     "winrate.json": ("corrected", "agreement"),
 }
 """Fields that came later, of which those who made the goldens knew nothing."""
