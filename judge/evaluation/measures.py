@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -137,16 +137,24 @@ def load_evaluation(folder: Path) -> Evaluation:
     return found
 
 
-def difference_of_runs(first: Path, other: Path) -> Interval:
-    """How much more of the second run passes than of the first, on the prompts that both have.
+class RunsCompared(NamedTuple):
+    """Two runs that measured a model each, prompt by prompt."""
 
-    Each run measured one model. With a 95 % interval over prompts.
-    """
+    difference: Interval
+    """How much more of the second passes than of the first, with its 95 % interval over prompts."""
+    won: int
+    """Prompts on which more answers of the second pass."""
+    lost: int
+
+
+def compare_runs(first: Path, other: Path) -> RunsCompared:
+    """Compare two runs on the prompts that both have."""
     sides = [_passed_in(folder) for folder in (first, other)]
     common = sorted(sides[0].keys() & sides[1].keys())
     first_P, other_P = (np.array([side[key] for key in common]) for side in sides)
     defaults = EvaluateSettings()
-    return difference(first_P, other_P, defaults.bootstrap_samples, defaults.seed)
+    found = difference(first_P, other_P, defaults.bootstrap_samples, defaults.seed)
+    return RunsCompared(found, int((other_P > first_P).sum()), int((other_P < first_P).sum()))
 
 
 def _passed_in(folder: Path) -> dict[str, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.evaluation.config import EvaluateConfig
-from judge.evaluation.measures import difference_of_runs, load_evaluation
+from judge.evaluation.measures import compare_runs, load_evaluation
 from judge.evaluation.stage import EvaluateStage
 from pairwright.engines import EngineOptions
 from pairwright.engines.asked import AskedOptions
@@ -47,9 +47,10 @@ def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
 
 
 def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[str, Any]:
-    """How often a round's model passes, and how much more often than the start and the best round.
+    """How often a round's model passes, and how much more often than each of the rounds `before`.
 
-    Differences are taken prompt by prompt, each with its 95 % interval; `before` are the rounds before.
+    Differences are taken prompt by prompt, each with its 95 % interval. Those to the start and to the best
+    round so far have names of their own; `against` has all.
     """
     [found] = load_evaluation(round_folder(folder, number) / EVAL).models
     measures = _named("pass_rate", found.pass_rate)
@@ -57,9 +58,16 @@ def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[st
         return measures
     best = max(before, key=lambda row: float(row["pass_rate"]))
     here = round_folder(folder, number) / EVAL
+    compared = {
+        row["round"]: compare_runs(round_folder(folder, row["round"]) / EVAL, here) for row in before
+    }
     for name, other in (("gain", 0), ("from_best", best["round"])):
-        measures |= _named(name, difference_of_runs(round_folder(folder, other) / EVAL, here))
-    return measures
+        measures |= _named(name, compared[other].difference)
+    against = [
+        {"round": other, **_named("difference", found.difference), "won": found.won, "lost": found.lost}
+        for other, found in compared.items()
+    ]
+    return measures | {"against": against}
 
 
 def _named(name: str, interval: Interval) -> dict[str, float]:

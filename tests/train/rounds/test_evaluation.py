@@ -7,7 +7,7 @@ from in_process import run
 from loop_toy import LoopToy
 from tiny_model import write_jsonl
 
-from judge.evaluation.measures import difference_of_runs, load_evaluation
+from judge.evaluation.measures import compare_runs, load_evaluation
 from pairwright.errors import UsageError
 from train.on_policy.config import LoopLookConfig
 from train.on_policy.loop import loop
@@ -48,8 +48,10 @@ def test_a_loop_says_how_often_its_rounds_pass(toy: LoopToy, capfd: pytest.Captu
     assert "gain" not in table[0]
     for row in table[1:]:
         assert row["gain"] == pytest.approx(row["pass_rate"] - table[0]["pass_rate"])
-        own = difference_of_runs(folder / "round-0" / "eval", folder / f"round-{row['round']}" / "eval")
-        assert (row["gain_low"], row["gain_high"]) == (own.low, own.high)
+        own = compare_runs(folder / "round-0" / "eval", folder / f"round-{row['round']}" / "eval")
+        assert (row["gain_low"], row["gain_high"]) == (own.difference.low, own.difference.high)
+        assert [other["round"] for other in row["against"]] == list(range(row["round"]))
+        assert (row["against"][0]["won"], row["against"][0]["lost"]) == (own.won, own.lost)
     best = max(table, key=lambda row: row["pass_rate"])
     assert (folder / "best").resolve() == (folder / f"round-{best['round']}" / "model").resolve()
     assert "gain, 95 %" in (folder / "table.md").read_text()
@@ -57,6 +59,11 @@ def test_a_loop_says_how_often_its_rounds_pass(toy: LoopToy, capfd: pytest.Captu
     code, said, _ = run(capfd, "stats", str(folder))
     assert code == 0
     assert "pass_rate" in said
+    page = toy.folder / "report.html"
+    assert run(capfd, "report", str(folder), "--out", str(page))[0] == 0
+    last = table[2]["against"][1]
+    assert f"{last['won']} : {last['lost']}</td>" in page.read_text()
+    assert f"{100 * last['difference']:+.1f} ({100 * last['difference_low']:+.1f} to" in page.read_text()
 
 
 def test_what_a_verifier_misses_is_told_before_anything_is_asked(toy: LoopToy) -> None:
