@@ -14,13 +14,58 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _unused(value: Any) -> bool:
+    """Whether a field is left out of a record's JSON: keys of records without it stay as they were."""
+    return value is None or value == ()
+
+
+class Function(Record):
+    """What a tool call calls."""
+
+    name: str
+    arguments: str = "{}"
+    """JSON text of an object."""
+
+
+class ToolCall(Record):
+    """A call of a tool, in the form of OpenAI's messages."""
+
+    id: str | None = Field(default=None, exclude_if=_unused)
+    type: str = "function"
+    function: Function
+
+
+class Beside(Record):
+    """What a chat template shows beside the messages, each as JSON text."""
+
+    tools: str | None = Field(default=None, exclude_if=_unused)
+    documents: str | None = Field(default=None, exclude_if=_unused)
+    chat_template_kwargs: str | None = Field(default=None, exclude_if=_unused)
+    """Variables for the template."""
+
+
 class Message(Record):
     """One turn of a conversation. `content` is text, never template source."""
 
     role: str
     content: str
-    reasoning: str | None = Field(default=None, exclude_if=lambda thought: thought is None)
+    reasoning: str | None = Field(default=None, exclude_if=_unused)
     """What the assistant thought before it, which a template writes in its own form."""
+    tool_calls: tuple[ToolCall, ...] = Field(default=(), exclude_if=_unused)
+    """Tools that the assistant calls."""
+    tool_call_id: str | None = Field(default=None, exclude_if=_unused)
+    """Of a tool's answer: which call it answers."""
+    name: str | None = Field(default=None, exclude_if=_unused)
+    """Of a tool's answer: the tool."""
+    beside: Beside | None = Field(default=None, exclude_if=_unused)
+    """In a conversation's first message: what is shown beside all of them."""
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """What it says beside role, content and thought, as JSON; mostly nothing."""
+        if self.tool_calls or self.tool_call_id or self.name or self.beside:
+            return self.model_dump(exclude={"role", "content", "reasoning"})
+        return {}
 
 
 class Sampling(Record):
@@ -98,6 +143,8 @@ class Completion(Record):
     """Those of the completion's tokens that the thought took; None where nobody says."""
     top_logprobs: tuple[dict[str, float], ...] = ()
     """At each position, the likeliest tokens and their natural-log probabilities."""
+    tool_calls: tuple[ToolCall, ...] = Field(default=(), exclude_if=_unused)
+    """Tools that it calls, where the request showed some."""
     model: str = ""
     """The model as the engine itself reports it."""
     failure: str | None = None
@@ -156,7 +203,7 @@ def content_hash(value: Any) -> str:
 
 def prompt_hash(prompt: Iterable[Message], *, whole: bool = False) -> str:
     """Identity of a prompt, the same wherever it stands: 16 hex digits of a hash of its messages, or 32."""
-    found = content_hash([{"role": m.role, "content": m.content} for m in prompt])
+    found = content_hash([{"role": m.role, "content": m.content} | m.further for m in prompt])
     return found if whole else found[:16]
 
 
@@ -164,14 +211,35 @@ def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -
     """Messages from what data files hold: a plain string becomes one message of `role`."""
     if isinstance(value, str):
         return (Message(role=role, content=value),)
-    return tuple(Message(role=m["role"], content=m["content"]) for m in value)
+    said = ("tool_calls", "tool_call_id", "name")
+    return tuple(
+        Message(role=m["role"], content=m["content"], **{name: m[name] for name in said if m.get(name)})
+        for m in value
+    )
+
+
+def stored(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Messages as rows hold them; what is beside them has columns of its own."""
+    return [m.model_dump(mode="json", exclude={"reasoning", "beside"}) for m in messages]
 
 
 def transcript(messages: Sequence[Message]) -> str:
-    """A conversation as text: a lone message as it is, several with their speakers."""
-    if len(messages) == 1:
+    """A conversation as text: a lone message as it is, several with their speakers, tools first."""
+    beside = next((m.beside for m in messages if m.beside), None) or Beside()
+    before = [
+        f"{name}: {value}"
+        for name, value in (("Tools", beside.tools), ("Documents", beside.documents))
+        if value
+    ]
+    if len(messages) == 1 and not before:
         return messages[0].content
-    return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in messages)
+    return "\n\n".join([*before, *(f"{m.role.capitalize()}: {spoken(m)}" for m in messages)])
+
+
+def spoken(message: Message) -> str:
+    """What a message says, and the tools it calls."""
+    calls = [f"calls {call.function.name} with {call.function.arguments}" for call in message.tool_calls]
+    return "\n".join([message.content, *calls] if message.content else calls)
 
 
 class Finished(NamedTuple):

@@ -10,6 +10,23 @@ import pyarrow as pa
 
 CONVERSATION = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
+_CALL = pa.struct([("name", pa.string()), ("arguments", pa.string())])
+CALLING = pa.list_(
+    pa.struct(
+        [
+            ("role", pa.string()),
+            ("content", pa.string()),
+            (
+                "tool_calls",
+                pa.list_(pa.struct([("id", pa.string()), ("type", pa.string()), ("function", _CALL)])),
+            ),
+            ("tool_call_id", pa.string()),
+            ("name", pa.string()),
+        ]
+    )
+)
+"""A conversation in which tools may be called; `arguments` are JSON text."""
+
 THOUGHTS = [("reasoning", pa.string()), ("reasoning_tokens", pa.int32())]
 """What the model thought that the run asked (policy, reviser or judges), and how many of the completion's
 tokens that took; null where it did not, or where nobody says."""
@@ -233,6 +250,11 @@ LATER = frozenset(
 """Columns that runs of earlier versions do not have; a run that began without them goes on without them."""
 
 STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
+
+
+def calling(schema: pa.Schema) -> pa.Schema:
+    """A schema whose columns of messages have room for calls of tools."""
+    return pa.schema([f.with_type(CALLING) if f.type == CONVERSATION else f for f in schema])
 
 
 def with_carried(schema: pa.Schema, carried: Iterable[pa.Field]) -> pa.Schema:

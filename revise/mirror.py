@@ -8,9 +8,10 @@ other prompts of a row (without any request, with another one) each makes a mirr
 from typing import Any
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import with_beside
 from pairwright.inputs.rows import Input, Row
 from pairwright.pairs.minimality import measure
-from pairwright.records import Message, conversation, prompt_hash
+from pairwright.records import Message, conversation, prompt_hash, stored
 
 _SWAPPED = ("", "_model", "_template")
 
@@ -47,9 +48,9 @@ class Mirror:
         if not value or (isinstance(value, str) and not value.strip()):
             return None
         if isinstance(value, str):
-            return (*row.prompt[:-1], Message(role="user", content=value))
+            return (*row.prompt[:-1], Message(role="user", content=value, beside=row.prompt[-1].beside))
         try:
-            return conversation(value)
+            return with_beside(conversation(value), row.prompt[0].beside)
         except (TypeError, KeyError, ValueError):
             raise UsageError(
                 f"row {row.row_id}: `{self._column}` (--mirror) is neither text nor a list of messages"
@@ -68,7 +69,7 @@ class Mirror:
         chosen, rejected = (swapped[side][0]["content"] for side in ("chosen", "rejected"))
         return {
             "prompt_id": prompt_hash(prompt),
-            "prompt": [message.model_dump() for message in prompt],
+            "prompt": stored(prompt),
             **swapped,
             **measure(chosen, rejected, original=rejected)._asdict(),
             "source": f"{columns['source']}_mirrored",

@@ -18,15 +18,18 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit, json_line
 from pairwright.folders.claim import refuse_foreign
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
+from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.config import SourceConfig
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
 from pairwright.models.hub import reachable
+from pairwright.records import stored
 from pairwright.reports.card import CARD, front_matter, with_front_matter
-from pairwright.schema import CONVERSATION
+from pairwright.schema import CONVERSATION, calling
 
 RECORD = "export.json"
+_TOOLS = pa.field("tools", pa.string())
 _SCHEMAS = {
     "trl": pa.schema([(name, CONVERSATION) for name in ("prompt", "chosen", "rejected")]),
     "kto": pa.schema([("prompt", CONVERSATION), ("completion", CONVERSATION), ("label", pa.bool_())]),
@@ -73,7 +76,13 @@ def export(config: ExportConfig) -> None:
     left_out: dict[str, int] = {}
     pairs = _records(config) if config.to == "jsonl" else _pairs(config)
     with _aside(config.out / chosen.file) as temporary:
-        written = _write(pairs, chosen, _SCHEMAS.get(config.to), temporary, left_out)
+        schema = _SCHEMAS.get(config.to)
+        try:
+            written = _write(pairs, chosen, schema, temporary, left_out)
+        except _CallsTools:
+            left_out.clear()
+            wider = calling(schema).append(_TOOLS)
+            written = _write(_pairs(config), chosen, wider, temporary, left_out)
         if not written:
             raise PairwrightError(f"{config.run}: nothing to write for {config.to}: {_said(left_out)}")
         record = {"from": config.run, "to": config.to, "rows": written, "left_out": left_out}
@@ -95,14 +104,11 @@ def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
     for pair in read_pairs([config.source], skip=config.skip_bad_rows):
         if pair.problem is not None:
             yield Unfit(f"a bad row: {pair.problem}")
-        elif not pair.chosen.content or not pair.rejected.content:
+        elif not all(answer.content or answer.tool_calls for answer in (pair.chosen, pair.rejected)):
             yield Unfit("one of the answers is empty")
         else:
-            yield {
-                "prompt": [message.model_dump() for message in pair.prompt],
-                "chosen": [pair.chosen.model_dump()],
-                "rejected": [pair.rejected.model_dump()],
-            }
+            row = {"prompt": pair.prompt, "chosen": [pair.chosen], "rejected": [pair.rejected]}
+            yield {name: stored(value) for name, value in row.items()} | columns_beside(pair.prompt)
 
 
 def _records(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
@@ -137,9 +143,20 @@ def _write(
                 left_out[str(reason)] = left_out.get(str(reason), 0) + 1
                 continue
             for row in rows:
+                if schema is not None and _TOOLS.name not in schema.names and _calls_tools(row):
+                    raise _CallsTools
                 write(row)
             written += len(rows)
     return written
+
+
+class _CallsTools(Exception):
+    """A row for which the columns that were begun with have no room."""
+
+
+def _calls_tools(row: Mapping[str, Any]) -> bool:
+    lists = (value for value in row.values() if isinstance(value, list))
+    return "tools" in row or any(len(message) > 2 for messages in lists for message in messages)
 
 
 @contextmanager

@@ -42,24 +42,48 @@ class Format(NamedTuple):
 
 
 def _paired(row: Row) -> list[dict[str, Any]]:
+    _refuse_tools(row)
     return [{name: row[name] for name in ("prompt", "chosen", "rejected")}]
 
 
+def _trl(row: Row) -> list[dict[str, Any]]:
+    _refuse(row, "documents", "chat_template_kwargs")
+    return [{name: row[name] for name in ("prompt", "chosen", "rejected", "tools") if name in row}]
+
+
 def _unpaired(row: Row) -> list[dict[str, Any]]:
+    _refuse(row, "documents", "chat_template_kwargs")
+    beside = {"tools": row["tools"]} if "tools" in row else {}
     return [
-        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"} | beside
         for side in ("chosen", "rejected")
     ]
 
 
+def _refuse(row: Row, *names: str) -> None:
+    """Leave out a row with what this form has no place for."""
+    for name in names:
+        if row.get(name):
+            raise Unfit(f"this form has no place for its `{name}`")
+
+
+def _refuse_tools(row: Row) -> None:
+    _refuse(row, "tools", "documents", "chat_template_kwargs")
+    if any(len(message) > 2 for name in ("prompt", "chosen", "rejected") for message in row[name]):
+        raise Unfit("this form has no place for its calls of tools")
+
+
 def _axolotl(row: Row) -> list[dict[str, Any]]:
+    _refuse_tools(row)
     return [{"messages": row["prompt"], "chosen": row["chosen"][-1], "rejected": row["rejected"][-1]}]
 
 
 def _openai(row: Row) -> list[dict[str, Any]]:
+    _refuse(row, "documents", "chat_template_kwargs")
+    tools = json.loads(row.get("tools") or "[]")
     return [
         {
-            "input": {"messages": row["prompt"], "tools": [], "parallel_tool_calls": True},
+            "input": {"messages": row["prompt"], "tools": tools, "parallel_tool_calls": True},
             "preferred_output": row["chosen"],
             "non_preferred_output": row["rejected"],
         }
@@ -68,6 +92,7 @@ def _openai(row: Row) -> list[dict[str, Any]]:
 
 def _sharegpt(row: Row) -> list[dict[str, Any]]:
     """Turns must take turns, beginning and ending with the user: LLaMA-Factory skips what does not."""
+    _refuse_tools(row)
     prompt: Messages = row["prompt"]
     system = prompt[:1] if prompt[0]["role"] == "system" else []
     turns = prompt[len(system) :]
@@ -103,7 +128,7 @@ FORMATS: Mapping[FormatName, Format] = MappingProxyType(
     {
         "trl": Format(
             "data/train.parquet",
-            _paired,
+            _trl,
             'DPOTrainer(…, train_dataset=datasets.load_dataset("DIR", split="train"))',
         ),
         "kto": Format(

@@ -1,6 +1,6 @@
-"""Types of the columns that JSON rows carry through, found before any work starts."""
+"""Names and types of the columns that rows carry through, found before any work starts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +20,26 @@ _JSON_WORDS = {
     dict: "an object",
 }
 _MISFIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+
+READ_BY_NAME = frozenset({"chosen", "rejected", "completion", "verdict", "margin", "score", "rank"})
+"""Columns of a run that mean something to whoever reads rows, and belong to that run alone."""
+
+
+def free_names(
+    names: list[str], reserved: set[str], ours: Collection[str], keep: Collection[str]
+) -> dict[str, str]:
+    """The name each column is carried under: `input_` goes before one that we write ourselves."""
+    taken = reserved | {name for name in ours if name not in keep}
+    found = {name: name for name in names if name not in taken}
+    used = taken | found.keys()
+    for name in names:
+        if name not in found:
+            new = f"input_{name}"
+            while new in used:
+                new = f"input_{new}"
+            used.add(new)
+            found[name] = new
+    return {name: found[name] for name in names}
 
 
 class CarriedTypes:

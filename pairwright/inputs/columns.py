@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import SHOWN
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "conversations", "conversation")
 PairsName = Literal["best_worst", "all", "adjacent", "mean_minus_2sd"]
@@ -15,10 +16,7 @@ LISTS = ("completions", "responses", "generations", "answers", "outputs", "candi
 """Columns that hold all answers to a prompt in one list."""
 SYSTEMS = ("system", "system_prompt", "system_message")
 HISTORIES = ("history", "chat_history")
-UNSHOWN = (
-    *("tools", "functions", "tool_calls", "documents", "images", "image", "videos", "audio"),
-    "chat_template_kwargs",
-)
+UNSHOWN = ("functions", "tool_calls", "images", "image", "videos", "audio")
 """Columns that a chat template would render beside the messages, and models are not shown here."""
 _ADDED = {"instruction": ("input", "context"), "question": ("context",)}
 """Columns whose text belongs behind that of the prompt's column."""
@@ -47,8 +45,14 @@ class Columns(NamedTuple):
     """Column of the turns before the prompt."""
     unshown: tuple[str, ...] = ()
     """Columns that would be part of the prompt and cannot be shown: a row that fills one is refused."""
+    shown: tuple[tuple[str, str], ...] = ()
+    """What a chat template shows beside the messages (`SHOWN`), and in which columns it stands."""
     thoughts: bool = False
     """Whether the assistant's messages may hold thoughts; else a row with one is refused."""
+    calls: bool = False
+    """Whether answers may call tools; else a row with one that does is refused."""
+    padded: bool = False
+    """Whether objects have nulls for the keys of others, as Arrow keeps them."""
     carry_only: tuple[str, ...] | None = None
     """Columns that are no part of the prompt whatever they are called; None where none can be named."""
 
@@ -96,9 +100,8 @@ def find_columns(
     if prompt is not None and (prompt == wanted.answer or prompt in wanted.answers):
         flag = "--answer_column" if prompt == wanted.answer else "--columns"
         raise UsageError(f"{source}: `{prompt}` cannot be both --prompt_column and {flag}")
-    found = Columns(
-        prompt, answers=wanted.answers, list=wanted.list, within=within, thoughts=wanted.thoughts
-    )
+    found = wanted._replace(prompt=prompt, answer=None, within=within, system=None)
+    found = found._replace(calls=wanted.calls or not answers, shown=_shown(names, wanted, own))
     if answers and not found.answers and not found.list:
         found = found._replace(answer=wanted.answer or _first(ANSWERS, known, but=(prompt,)))
     return _with_beside(found, names, wanted) if own is None else found
@@ -126,6 +129,15 @@ def _with_beside(found: Columns, names: Sequence[str], wanted: Columns) -> Colum
         unshown=tuple(there for name in UNSHOWN if (there := _spelt((name,), free))),
         carry_only=wanted.carry_only,
     )
+
+
+def _shown(
+    names: Sequence[str], wanted: Columns, own: Collection[str] | None
+) -> tuple[tuple[str, str], ...]:
+    """The columns that are shown beside the messages; a run of ours has them under these very names."""
+    free = [name for name in names if name not in (wanted.carry_only or ())]
+    found = ((name, name if own is not None else _spelt((name,), free)) for name in SHOWN)
+    return tuple((name, column) for name, column in found if column in free)
 
 
 def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:

@@ -46,6 +46,8 @@ def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -
         messages = messages_of(item, place, "assistant")
         if len(messages) != 1 or messages[0].role != "assistant":
             raise UsageError(f"{place} is {len(messages)} messages; give one message of the assistant")
+        if messages[0].tool_calls:
+            raise UsageError(f"{place} calls a tool, and only texts are compared here; remove it")
         found.append(Listed(messages[0].content, model))
     return found
 

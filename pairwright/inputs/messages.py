@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import FUNCTION_CALL, calls_of
 from pairwright.inputs.transcripts import turns_of
 from pairwright.records import ROLES, Message
 
@@ -25,10 +26,10 @@ _SHAREGPT = {
     "observation": "tool",
 }
 _SHOWN_BY_TEMPLATES = {
-    "tool_calls": "tool calls",
-    "tool_call_id": "tool calls",
-    "function_call": "tool calls",
-    "tools": "tools",
+    "tool_calls": "tool calls of others than the assistant",
+    "tool_call_id": "tool calls of others than a tool",
+    "function_call": "tool calls but under `tool_calls`",
+    "tools": "tools but in a column `tools`",
     "name": "names of speakers",
     "reasoning_content": "thoughts",
     "reasoning": "thoughts",
@@ -40,17 +41,22 @@ _SHOWN_BY_TEMPLATES = {
     "documents": "documents",
     "prefix": "prefixes",
 }
-"""Keys of a message that a chat template may render, and what they hold; models are shown none of it."""
+"""Keys of a message that a chat template may render, and what they hold; models are shown none of it but
+the calls of assistants and whose answer a tool's is."""
+_CALLS = {"assistant": ("tool_calls",), "tool": ("tool_call_id", "name")}
 
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Keys of a message under which it is stored what the assistant thought before it."""
 
 
-def messages_of(value: Any, where: str, role: str, *, thoughts: bool = False) -> tuple[Message, ...]:
+def messages_of(
+    value: Any, where: str, role: str, *, thoughts: bool = False, padded: bool = False
+) -> tuple[Message, ...]:
     """The messages of a value: text (of `role`, or a transcript), one message, or a list of them.
 
-    `thoughts` are read where they are wanted; a message that holds one is refused elsewhere.
+    `thoughts` are read where they are wanted; a message that holds one is refused elsewhere. `padded` is
+    as for `calls_of`.
     Raises `UsageError` that begins with `where`, which names the row and the column.
     """
     if value is None or value == [] or (isinstance(value, str) and not value.strip()):
@@ -63,12 +69,17 @@ def messages_of(value: Any, where: str, role: str, *, thoughts: bool = False) ->
         raise UsageError(f"{where} is {kind_of(value)}; it must be text or a list of messages")
     if all(isinstance(item, str) for item in value):
         raise UsageError(f"{where} is a list of texts; a conversation is a list of messages")
-    return tuple(_message(item, where, thoughts) for item in value)
+    return tuple(_message(item, where, thoughts, padded) for item in value)
+
+
+def last_of(value: Any) -> Any:
+    """The last message of a value as it is stored."""
+    return value[-1] if isinstance(value, list) and value else value
 
 
 def thought_of(value: Any, where: str) -> str | None:
     """The thought in a value's last message, if any. Raises `UsageError` for one that is no text."""
-    last = value[-1] if isinstance(value, list) and value else value
+    last = last_of(value)
     if not isinstance(last, Mapping):
         return None
     found = next((last[key] for key in THOUGHTS if last.get(key)), None)
@@ -77,27 +88,44 @@ def thought_of(value: Any, where: str) -> str | None:
     return found
 
 
-def _message(value: Any, where: str, thoughts: bool) -> Message:
-    if isinstance(value, Mapping) and "from" in value and "role" not in value:
+def _message(value: Any, where: str, thoughts: bool, padded: bool) -> Message:
+    if not isinstance(value, Mapping):
+        raise UsageError(_no_message(where))
+    calls = calls_of(value, where, padded=padded)
+    if "from" in value and "role" not in value:
         role, content = _SHAREGPT.get(str(value["from"])), value.get("value")
+        if value["from"] == FUNCTION_CALL:
+            role, content = "assistant", ""
         if role is None:
-            known = ", ".join(_SHAREGPT)
+            known = ", ".join((*_SHAREGPT, FUNCTION_CALL))
             raise UsageError(f"{where} holds a turn from {value['from']!r}; turns are from {known}")
     else:
-        role, content = (
-            (value.get("role"), value.get("content")) if isinstance(value, Mapping) else (None, None)
-        )
-    if isinstance(value, Mapping):
-        told = thoughts and value.get("role", value.get("from")) in ("assistant", "gpt", "model")
-        _refuse_unshown(value, where, but=THOUGHTS if told else ())
+        role, content = value.get("role"), value.get("content")
+    read = _CALLS.get(str(role), ())
+    told = thoughts and role == "assistant"
+    _refuse_unshown(value, where, but=(*read, *(THOUGHTS if told else ())))
     if isinstance(content, list):
         content = _joined(content, where)
+    if content is None and calls:
+        content = ""
     if not isinstance(role, str) or not isinstance(content, str):
-        raise UsageError(f'{where} holds a message that is not {{"role": …, "content": "text"}}')
+        raise UsageError(_no_message(where))
     if role not in ROLES:
         raise UsageError(f"{where} holds a message of {role!r}; roles are {', '.join(sorted(ROLES))}")
-    thought = thought_of(value, where) if thoughts and role == "assistant" else None
-    return Message(role=role, content=content, reasoning=thought)
+    thought = thought_of(value, where) if told else None
+    further = {name: _label(value.get(name), name, where) for name in read if name != "tool_calls"}
+    return Message(role=role, content=content, reasoning=thought, tool_calls=calls, **further)
+
+
+def _no_message(where: str) -> str:
+    return f'{where} holds a message that is not {{"role": …, "content": "text"}}'
+
+
+def _label(value: Any, name: str, where: str) -> str | None:
+    """The name of a tool or the id of a call."""
+    if value is None or isinstance(value, str):
+        return value or None
+    raise UsageError(f"{where} holds a message whose `{name}` is {kind_of(value)}; it must be text")
 
 
 def _refuse_unshown(message: Mapping[str, Any], where: str, but: tuple[str, ...] = ()) -> None:

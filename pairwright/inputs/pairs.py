@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import calls_of
 from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed
-from pairwright.inputs.messages import thought_of
+from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
 from pairwright.inputs.source import Record
@@ -92,7 +93,8 @@ def _pairs_of(name: str, pairs: PairsName, margins: bool, thoughts: bool) -> Ite
                 yield from pairs_of_row(row, pairs)
             break
         try:
-            yield parse_pair(record, where, source.own, margins=margins, thoughts=thoughts)
+            padded = source.schema is not None
+            yield parse_pair(record, where, source.own, margins=margins, thoughts=thoughts, padded=padded)
         except UsageError as error:
             yield error
     if not found:
@@ -136,24 +138,27 @@ def parse_pair(
     *,
     margins: bool = True,
     thoughts: bool = False,
+    padded: bool = False,
 ) -> PairRow:
     """One row. Raises `UsageError` that begins with `where` and names the column.
 
     A blank answer is "": whoever trains on pairs leaves such a row out. `own` are the columns of a run
-    of ours that are the run's.
+    of ours that are the run's; `padded` is as for `pairwright.inputs.beside.calls_of`.
     """
     for name in PAIR:
         if record.get(name) in (None, [], {}) or (own is not None and name not in own):
             raise UsageError(f"{where}: no `{name}`; the columns are {listed(list(record))}")
-    columns = columns_of(where, list(record), Columns(answers=PAIR, thoughts=thoughts), own)
+    wanted = Columns(answers=PAIR, thoughts=thoughts, calls=True, padded=padded)
+    columns = columns_of(where, list(record), wanted, own)
     prompt, said = parse_answers(record, columns, PAIR, where)
     why = {name: _thought(record, name, where) if thoughts else None for name in PAIR}
+    calls = {name: calls_of(last_of(record[name]), f"{where}: `{name}`", padded=padded) for name in PAIR}
     chosen, rejected = (
-        Message(role="assistant", content=said[name] or "", reasoning=why[name]) for name in PAIR
+        Message(role="assistant", content=said[name] or "", reasoning=why[name], tool_calls=calls[name])
+        for name in PAIR
     )
-    row_id = record.get("row_id") or content_hash(
-        [[m.model_dump() for m in prompt], chosen.content, rejected.content]
-    )
+    answers = [m.further if m.tool_calls else m.content for m in (chosen, rejected)]
+    row_id = record.get("row_id") or content_hash([[m.model_dump() for m in prompt], *answers])
     margin = record.get("margin") if margins and (own is None or "margin" in own) else None
     weight = record.get("weight") if own is None or "weight" in own else None
     return PairRow(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import beside_of, with_beside
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.messages import kind_of, messages_of
 from pairwright.inputs.transcripts import turns_of
@@ -26,6 +27,7 @@ def parse_row(record: Mapping[str, Any], columns: Columns, where: str) -> tuple[
     names = (columns.answer,) if columns.answer else ()
     prompt, said = _read(record, columns, names, where)
     if not names and prompt[-1].role == "assistant":
+        _refuse_calls(prompt[-1], columns, f"{where}: `{columns.prompt}`")
         answer = _said(prompt[-1].content)
         return checked(prompt[:-1], columns, where), answer
     return checked(prompt, columns, where), said.get(columns.answer or "")
@@ -48,7 +50,8 @@ def checked(prompt: Prompt, columns: Columns, where: str) -> Prompt:
         raise UsageError(f"{where}: `{name}` ends with an assistant message; end it with the user's")
     if not any(_said(m.content) for m in prompt):
         raise UsageError(f"{where}: `{name}` is empty; fill it or remove the row")
-    blank = next((m.role for m in prompt if m.role in ("assistant", "user") and not _said(m.content)), None)
+    spoken = (m for m in prompt if m.role in ("assistant", "user") and not m.tool_calls)
+    blank = next((m.role for m in spoken if not _said(m.content)), None)
     if blank:
         who = "the assistant" if blank == "assistant" else "the user"
         raise UsageError(f"{where}: `{name}` has an empty turn of {who}; fill it or remove the row")
@@ -67,12 +70,12 @@ def _read(
             )
     own = _own(record, columns, where)
     found = {
-        n: _conversation(record.get(n), n, where, columns.thoughts)
-        for n in dict.fromkeys((*names, *columns.within))
+        n: _conversation(record.get(n), n, where, columns) for n in dict.fromkeys((*names, *columns.within))
     }
     prompt = _prompt(own, {n: m for n, m in found.items() if m}, where)
     said = {n: _said(found[n][-1].content) if found[n] else None for n in names}
-    return _with_beside(prompt, record, columns, where), said
+    beside = beside_of(record, dict(columns.shown), where, padded=columns.padded)
+    return with_beside(_with_turns(prompt, record, columns, where), beside), said
 
 
 def _own(record: Mapping[str, Any], columns: Columns, where: str) -> Prompt:
@@ -87,18 +90,28 @@ def _own(record: Mapping[str, Any], columns: Columns, where: str) -> Prompt:
         elif more is not None and not isinstance(more, str):
             beside = f"beside `{columns.prompt}` it must be text"
             raise UsageError(f"{where}: `{name}` is {kind_of(more)}; {beside}")
-    return messages_of(value, f"{where}: `{columns.prompt}`", "user", thoughts=columns.thoughts)
+    where = f"{where}: `{columns.prompt}`"
+    return messages_of(value, where, "user", thoughts=columns.thoughts, padded=columns.padded)
 
 
-def _conversation(value: Any, name: str, where: str, thoughts: bool) -> Prompt:
+def _conversation(value: Any, name: str, where: str, columns: Columns) -> Prompt:
     """An answer, alone or at the end of its conversation; nothing for none."""
     if value is None or value == [] or (isinstance(value, str) and not _said(value)):
         return ()
     where = f"{where}: `{name}`"
-    messages = messages_of(value, where, "assistant", thoughts=thoughts)
+    messages = messages_of(value, where, "assistant", thoughts=columns.thoughts, padded=columns.padded)
     if messages[-1].role != "assistant":
         raise UsageError(f"{where} is a message of {messages[-1].role!r}; an answer is of 'assistant'")
+    _refuse_calls(messages[-1], columns, where)
     return messages
+
+
+def _refuse_calls(answer: Message, columns: Columns, where: str) -> None:
+    if answer.tool_calls and not columns.calls:
+        raise UsageError(
+            f"{where} is an answer that calls a tool (`{answer.tool_calls[0].function.name}`), and only "
+            "texts are compared or revised here; remove the row, or let it be trained on as it is"
+        )
 
 
 def _prompt(own: Prompt, answers: Mapping[str, Prompt], where: str) -> Prompt:
@@ -124,7 +137,7 @@ def _prompt(own: Prompt, answers: Mapping[str, Prompt], where: str) -> Prompt:
     return next(iter(before), own)
 
 
-def _with_beside(prompt: Prompt, record: Mapping[str, Any], columns: Columns, where: str) -> Prompt:
+def _with_turns(prompt: Prompt, record: Mapping[str, Any], columns: Columns, where: str) -> Prompt:
     """The prompt with the turns before it and the system message, where these have columns of their own."""
     if columns.history and (history := _history(record.get(columns.history), columns.history, where)):
         if len([m for m in prompt if m.role not in ("system", "developer")]) > 1:

@@ -12,7 +12,8 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
 from pairwright.folders.roles import RESERVED
-from pairwright.inputs.carried import CarriedTypes
+from pairwright.inputs.beside import SHOWN, text_of
+from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
 from pairwright.inputs.columns import Columns, find_columns
 from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.reading import parse_row
@@ -80,7 +81,7 @@ class Parsed(NamedTuple):
         """What makes it the same as another: prompt and answers."""
         if self.problem is not None:
             return (self.problem,)
-        said = (text for message in self.prompt for text in (message.role, message.content))
+        said = (text for m in self.prompt for text in (m.role, m.content, *map(repr, m.further.values())))
         return (*said, self.answer, *(candidate.text for candidate in self.candidates))
 
 
@@ -104,6 +105,8 @@ class Input:
     """Where the first row without an answer stands; None when all have one."""
     bad: list[str]
     """What is wrong with the rows that are passed over."""
+    calls_tools: bool = False
+    """Whether messages may call tools, so that columns of messages have room for it."""
 
     def __init__(
         self,
@@ -121,8 +124,12 @@ class Input:
         self._limit = limit
         self._skip = skip
         names = self._column_names()
+        columns = columns._replace(padded=self._source.schema is not None)
         self._columns, rest = self._chosen(names, columns, answers)
-        self._names = _free_names(rest, {*reserved, *(f.name for f in STATUS)}, self._ours(), keep)
+        shown = {column: name for name, column in self._columns.shown}
+        taken = {*reserved, *(f.name for f in STATUS), *SHOWN}
+        rest = [name for name in rest if name not in shown]
+        self._names = shown | free_names(rest, taken, self._ours(), keep)
         foreign = self._source.own is None
         self.renamed = {old: new for old, new in self._names.items() if old != new and foreign}
         self._given_names = {new: old for old, new in self._names.items() if old != new}
@@ -224,7 +231,7 @@ class Input:
 
     def _ours(self) -> frozenset[str]:
         """Names under which nothing of the source is carried, whatever the stage."""
-        return RESERVED if self._source.own is None else _READ_BY_NAME
+        return RESERVED if self._source.own is None else READ_BY_NAME
 
     def _read_as(self) -> dict[str, Any]:
         """What is read as part of the prompt beside its column, and once was carried along only."""
@@ -241,6 +248,9 @@ class Input:
     def _rest(self, record: Record) -> dict[str, Any]:
         """The other columns of a record."""
         carried = {self._names[n]: value for n, value in record.items() if n in self._names}
+        for name, column in self._columns.shown:
+            if name in _AS_TEXT:
+                carried[name] = text_of(record.get(column), name, column, self._columns.padded)
         for name in self._as_text & carried.keys():
             carried[name] = None if carried[name] is None else canonical_json(carried[name])
         return carried
@@ -252,6 +262,7 @@ class Input:
             count += len(chunk)
             for row in chunk:
                 self._occurrences.survey(row.content)
+                self.calls_tools |= any(m.tool_calls or m.role == "tool" for m in row.prompt)
             if self.unanswered is None:
                 without = (row.where for row in chunk if row.answer is None and row.problem is None)
                 self.unanswered = next(without, None)
@@ -264,7 +275,11 @@ class Input:
         if schema is None:
             self.carried, self._as_text = types.fields(), types.as_text()
         else:
-            self.carried = [pa.field(new, schema.field(n).type) for n, new in self._names.items()]
+            self.carried = [
+                pa.field(new, pa.string() if new in _AS_TEXT else schema.field(n).type)
+                for n, new in self._names.items()
+            ]
+        self.calls_tools |= any(name == "tools" for name, _ in self._columns.shown)
         return count
 
 
@@ -273,25 +288,8 @@ def input_sha256(source: Source, limit: int | None) -> str:
     return hashlib.sha256(json.dumps([source.sha256(), limit]).encode()).hexdigest()
 
 
-_READ_BY_NAME = frozenset({"chosen", "rejected", "completion", "verdict", "margin", "score", "rank"})
-"""Columns of a run that mean something to whoever reads rows, and belong to that run alone."""
-
-
-def _free_names(
-    names: list[str], reserved: set[str], ours: Collection[str], keep: Collection[str]
-) -> dict[str, str]:
-    """The name each column is carried under: `input_` goes before one that we write ourselves."""
-    taken = reserved | {name for name in ours if name not in keep}
-    found = {name: name for name in names if name not in taken}
-    used = taken | found.keys()
-    for name in names:
-        if name not in found:
-            new = f"input_{name}"
-            while new in used:
-                new = f"input_{new}"
-            used.add(new)
-            found[name] = new
-    return {name: found[name] for name in names}
+_AS_TEXT = ("tools", "documents")
+"""Columns that are carried as JSON text, of which Arrow adds no nulls."""
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary, proxy
 from pairwright.errors import UsageError
 from pairwright.models.controls import SECRET_NAME, RenamedTokenizer, control_ids, literal_ids
 from pairwright.models.dated import template_of
+from pairwright.models.shown import Shown, changed, folded, kinds_in, shown, texts_of, without
 from pairwright.records import ROLES, Message
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class _Chat:
         self._encoders: dict[frozenset[str], RenamedTokenizer] = {}
         self._controls = control_ids(tokenizer)
         self._literals: dict[str, int] = {}
+        self._known_to_show: set[str] = set()
         scaffold = self._probe()
         try:
             told = self._probe(_THOUGHT)
@@ -121,22 +123,31 @@ class _Chat:
     def prompt_ids(
         self, messages: Sequence[Message], variables: Mapping[str, Any] = MappingProxyType({})
     ) -> list[int]:
-        encoder = self.renamed([text for m in messages for text in _texts(m)])
+        encoder = self.renamed(texts_of(shown(messages)))
         return encoder.encode(self._render(encoder, messages, invite=True, variables=variables))
 
     def answer_ids(self, prompt: Sequence[Message], answer: Message) -> EncodedAnswer:
-        encoder = self.renamed([text for m in (*prompt, answer) for text in _texts(m)])
+        encoder = self.renamed(texts_of(shown((*prompt, answer))))
         before = self._render(encoder, prompt, invite=True)
         whole = self._render(encoder, (*prompt, answer), invite=False)
         if whole.startswith(before) and (self._shows_thoughts or not answer.reasoning):
             turn = self._cut(encoder, whole.removeprefix(before))
         else:  # the invitation says more than a finished turn does, such as an opened <think>
             turn = self._thought(encoder, before, answer.reasoning or "")
-            turn += _well_formed(answer.content) + encoder.name(self.end)
+            turn += self._said(encoder, prompt, answer) + encoder.name(self.end)
         prompt_ids, ids = self.prompt_ids(prompt), encoder.encode(before + turn)
         if ids[: len(prompt_ids)] == prompt_ids:
             return EncodedAnswer(prompt_ids, ids[len(prompt_ids) :])
         return EncodedAnswer(prompt_ids, encoder.encode_after(turn))
+
+    def _said(self, encoder: RenamedTokenizer, prompt: Sequence[Message], answer: Message) -> str:
+        """The text of an answer and the tools it calls, as the template writes them."""
+        if not answer.tool_calls:
+            return _well_formed(answer.content)
+        marked = answer.model_copy(update={"content": _ANSWER + answer.content, "reasoning": None})
+        turn = self._render(encoder, (*prompt, marked), invite=False).rpartition(_ANSWER)[2]
+        said = self._cut(encoder, turn).removesuffix(encoder.name(self.end))
+        return said if answer.content else said.lstrip("\n")
 
     def _thought(self, encoder: RenamedTokenizer, before: str, thought: str) -> str:
         """A thought in the marks that the template speaks of; an opened one is ended, be it empty."""
@@ -174,7 +185,7 @@ class _Chat:
         turns = {"system": "Abc", "user": "Abc", "assistant": _ANSWER}
         thoughts = {"assistant": thought}
         messages = [Message(role=r, content=c, reasoning=thoughts.get(r)) for r, c in turns.items()]
-        return self._apply(messages, invite=False)
+        return self._apply(shown(messages), invite=False) or ""
 
     def _render(
         self,
@@ -184,58 +195,51 @@ class _Chat:
         variables: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         """The conversation as text whose control tokens, all the template's, are renamed."""
-        contents = [_well_formed(text) for m in messages for text in _texts(m)]
-        swap = _stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, contents)
-        masked = [
-            Message(
-                role=m.role,
-                content=_well_formed(m.content).translate(swap),
-                reasoning=m.reasoning and _well_formed(m.reasoning).translate(swap),
-            )
-            for m in messages
-        ]
+        given = changed(shown(messages, variables), _well_formed)
+        swap = _stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, texts_of(given))
+        masked = changed(given, lambda text: text if encoder.is_name(text) else text.translate(swap))
         back = {ord(stand_in): chr(char) for char, stand_in in swap.items()}
-        return encoder.rename(self._apply(masked, invite, variables)).translate(back)
+        text = self._apply(masked, invite) or ""
+        for kind in kinds_in(masked) - self._known_to_show:
+            if self._apply(without(masked, kind), invite, lenient=True) == text:
+                raise UsageError(
+                    f"The chat template of {self._tokenizer.name_or_path} shows no {kind}, which this "
+                    "conversation has; take a model whose template does, or remove the row"
+                )
+            self._known_to_show.add(kind)
+        return encoder.rename(text).translate(back)
 
-    def _apply(
-        self,
-        messages: Sequence[Message],
-        invite: bool,
-        variables: Mapping[str, Any] = MappingProxyType({}),
-    ) -> str:
-        """Run the template; one that takes no system message finds it in the first user turn."""
+    def _apply(self, given: Shown, invite: bool, *, lenient: bool = False) -> str | None:
+        """Run the template; one that takes no system message finds it in the first user turn.
+
+        None, where that is `lenient`, for what the template refuses.
+        """
         import jinja2
 
-        if unknown := {m.role for m in messages} - ROLES:
+        if unknown := {turn["role"] for turn in given.turns} - ROLES:
             raise UsageError(f"No message can have the role {min(unknown)!r}.")
         try:
-            return self._run(messages, invite, variables)
+            return self._run(given, invite)
         except (jinja2.TemplateError, TypeError, ValueError) as error:
-            if [m.role for m in messages[:2]] == ["system", "user"]:
-                return self._apply(_folded(messages), invite, variables)
+            if [turn["role"] for turn in given.turns[:2]] == ["system", "user"]:
+                return self._apply(folded(given), invite, lenient=lenient)
+            if lenient:
+                return None
             raise UsageError(
                 f"The chat template of {self._tokenizer.name_or_path} refuses this conversation: {error}"
             ) from error
 
-    def _run(self, messages: Sequence[Message], invite: bool, variables: Mapping[str, Any]) -> str:
-        turns = [
-            {"role": m.role, "content": m.content}
-            | ({"reasoning_content": m.reasoning, "thinking": m.reasoning} if m.reasoning else {})
-            for m in messages
-        ]
+    def _run(self, given: Shown, invite: bool) -> str:
         text: str = self._tokenizer.apply_chat_template(
-            turns,
+            given.turns,
+            tools=given.tools,
+            documents=given.documents,
             chat_template=template_of(self._tokenizer),
             tokenize=False,
             add_generation_prompt=invite,
-            **variables,
+            **given.variables,
         )
         return text
-
-
-def _texts(message: Message) -> tuple[str, ...]:
-    """All that a message says in the words of data."""
-    return (message.content, message.reasoning) if message.reasoning else (message.content,)
 
 
 def _marks_of(template: str) -> tuple[str, str] | None:
@@ -246,11 +250,6 @@ def _marks_of(template: str) -> tuple[str, str] | None:
     begin, name, end = found[0].group(1, 2, 3)
     breaks = max(found, key=lambda match: len(match[4]))[4].replace("\\n", "\n")
     return f"{begin}{name}{end}", f"{begin}/{name}{end}{breaks or _BREAKS}"
-
-
-def _folded(messages: Sequence[Message]) -> list[Message]:
-    system, user, *rest = messages
-    return [Message(role="user", content=f"{system.content}\n\n{user.content}"), *rest]
 
 
 def _well_formed(text: str) -> str:

@@ -41,6 +41,10 @@ class RenamedTokenizer:
         """The text with every control token in it, as it is spelled, under its secret name."""
         return self._spelled.sub(lambda match: self._names[match[0]], scaffold)
 
+    def is_name(self, text: str) -> bool:
+        """Whether a text is a plain name, such as a tool's parts have, and holds no control token."""
+        return text.isidentifier() and not self._spelled.search(text)
+
     def name(self, token: str) -> str:
         """The secret name of a control token."""
         return self._names[token]

@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
+from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.columns import PairsName
 from pairwright.inputs.pairs import places_of_pairs
 from pairwright.inputs.rows import input_sha256
 from pairwright.inputs.scored import RankedRow, is_scored, read_ranked
 from pairwright.inputs.sources import open_source
-from pairwright.records import prompt_hash
-from pairwright.schema import CONVERSATION
+from pairwright.records import prompt_hash, stored
+from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.whole import Joined, WholeRow
 
 
@@ -54,7 +55,15 @@ class ScoredRows:
         """`limit` is the most pairs in all. Raises `UsageError`, naming it, for a row without a score."""
         self._sources, self._pairs, self._limit = tuple(sources), pairs, limit
         joined = Joined([open_source(name) for name in sources])
-        count = sum(1 for _ in self.whole())
+        count, beside, calls = 0, set[str](), False
+        for row in self.whole():
+            count += 1
+            beside |= row.columns.keys() - set(self.schema.names)
+            calls |= any(len(message) > 2 for message in row.columns["prompt"])
+        if calls or beside:
+            self.schema = pa.schema(
+                [*calling(self.schema), *((name, pa.string()) for name in sorted(beside))]
+            )
         self.info = InputInfo(path=", ".join(sources), sha256=input_sha256(joined, limit), rows=count)
 
     def whole(self) -> Iterator[WholeRow]:
@@ -70,7 +79,8 @@ class ScoredRows:
             columns: dict[str, Any] = {
                 "row_id": row_id,
                 "prompt_id": prompt_hash(row.prompt),
-                "prompt": [message.model_dump() for message in row.prompt],
+                "prompt": stored(row.prompt),
+                **columns_beside(row.prompt),
                 "chosen": [{"role": "assistant", "content": row.answers[better]}],
                 "rejected": [{"role": "assistant", "content": row.answers[worse]}],
                 "chosen_score": high,

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import Columns, columns_of, find_columns
+from pairwright.inputs.messages import last_of
 from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.rows import Input, Parsed
 from pairwright.inputs.source import Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.records import content_hash, prompt_hash
-from pairwright.schema import CONVERSATION
+from pairwright.records import Message, content_hash, prompt_hash, stored
+from pairwright.schema import CONVERSATION, calling
 
 IDS = ("row_id", "prompt_id")
 ANSWERS = ("chosen", "rejected", "completion")
@@ -54,10 +56,9 @@ class WholeRows(Input):
             raise UsageError(f"{twice}: named twice; its rows would stand beside themselves")
         super().__init__(", ".join(sources), Columns(), limit, ("prompt",), answers=False, skip=skip)
         answers = [pa.field(name, CONVERSATION) for name in ANSWERS if name in self._answers]
-        self.schema = pa.schema(
-            [*((name, pa.string()) for name in IDS), ("prompt", CONVERSATION), *answers]
-            + [f for f in self.carried if f.name not in (*ANSWERS, *IDS)]
-        )
+        own = pa.schema([*((name, pa.string()) for name in IDS), ("prompt", CONVERSATION), *answers])
+        own = calling(own) if self.calls_tools else own
+        self.schema = pa.schema([*own, *(f for f in self.carried if f.name not in (*ANSWERS, *IDS))])
 
     def whole(self) -> Iterator[WholeRow]:
         """Every row, in order. Rows that differ never have the same id, whatever their sources say."""
@@ -67,8 +68,10 @@ class WholeRows(Input):
                 row_id = content_hash(row.problem)[:16]
                 yield WholeRow(row.where, {"row_id": row_id, "prompt_id": "", "prompt": []}, row.problem)
                 continue
-            columns = {"prompt": [m.model_dump() for m in row.prompt], **row.carried}
-            content = content_hash([columns["prompt"], *(columns.get(name) for name in ANSWERS)])[:16]
+            columns = {"prompt": stored(row.prompt), **row.carried}
+            said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
+            beside = columns_beside(row.prompt)
+            content = content_hash([*said, beside] if beside else said)[:16]
             row_id = str(columns.pop("row_id", None) or content)
             if known.setdefault(row_id, content) != content:
                 row_id = content_hash([row_id, content])[:16]
@@ -95,13 +98,25 @@ class WholeRows(Input):
     def _one(self, where: str, record: Record) -> Parsed:
         """A row with its answers, of whichever source: each has columns of its own."""
         names = tuple(name for name in self._answers if record.get(name) is not None)
-        columns = columns_of(where, list(record), Columns(answers=names), self._source.own_now())
+        wanted = Columns(answers=names, calls=True, padded=self._source.schema is not None)
+        columns = columns_of(where, list(record), wanted, self._source.own_now())
         prompt, said = parse_answers(record, columns, names, where)
-        found = {name: text and [{"role": "assistant", "content": text}] for name, text in said.items()}
+        found = {name: self._answer(record, name, text, where) for name, text in said.items()}
         ids = {name: record.get(name) for name in IDS if name in record}
         return Parsed(
             where, prompt, None, {**self._rest(record), **dict.fromkeys(self._answers), **found, **ids}
         )
+
+    def _answer(
+        self, record: Record, name: str, text: str | None, where: str
+    ) -> list[dict[str, Any]] | None:
+        """An answer as rows hold it; None for an empty one."""
+        padded = self._source.schema is not None
+        calls = calls_of(last_of(record[name]), f"{where}: `{name}`", padded=padded)
+        self.calls_tools |= bool(calls)
+        if not text and not calls:
+            return None
+        return stored([Message(role="assistant", content=text or "", tool_calls=calls)])
 
 
 class Joined(Source):

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pairwright.engines.kinds import check_spec
+from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.rows import Input, Row
-from pairwright.records import Completion, Request
+from pairwright.records import Completion, Request, spoken
 from pairwright.stages.stage import Stage
 from pairwright.terminal.text import printable
 
@@ -37,7 +38,9 @@ def show_preview(stage: Stage, rows: Input) -> None:
             console.rule(Text(f"{row.row_id} → {request.role}: {stage.roles[request.role]}"))
             for message in request.messages:
                 console.print(Text(message.role, style="bold"))
-                console.print(Text(printable(message.content)), soft_wrap=True)
+                for name, shown in columns_beside((message,)).items():
+                    console.print(Text(printable(f"{name}: {shown}"), style="italic"), soft_wrap=True)
+                console.print(Text(printable(spoken(message))), soft_wrap=True)
             settings = request.sampling.model_dump(exclude={"stop", "logprobs"}).items()
             console.print(Text(" · ".join(f"{n} {v}" for n, v in settings), style="dim"))
 

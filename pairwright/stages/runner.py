@@ -24,8 +24,9 @@ from pairwright.records import (
     Outcome,
     Request,
     content_hash,
+    stored,
 )
-from pairwright.schema import with_carried
+from pairwright.schema import calling, with_carried
 from pairwright.stages.budget import Budget
 from pairwright.stages.stage import InRounds, Stage, Work
 from pairwright.stages.workers import Share
@@ -96,7 +97,8 @@ class Runner:
         self._journal = journal
         self._folder = folder
         whole = [folder, folder.parents[1]] if share.of > 1 else [folder]
-        self._schema: pa.Schema = as_begun(with_carried(stage.schema, rows.carried), whole)
+        own = calling(stage.schema) if rows.calls_tools else stage.schema
+        self._schema: pa.Schema = as_begun(with_carried(own, rows.carried), whole)
         self._items = self._open_items()
         self._held: Flight | None = None
         self._round: int | None = None
@@ -231,7 +233,7 @@ class Runner:
             {
                 "row_id": content_hash([flight.row_id, number])[:16] if number else flight.row_id,
                 "prompt_id": flight.row.prompt_id,
-                "prompt": [{"role": m.role, "content": m.content} for m in flight.row.prompt],
+                "prompt": stored(flight.row.prompt),
                 **flight.row.carried,
                 **columns,
             }

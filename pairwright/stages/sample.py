@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
+from pairwright.engines.calls import with_calls
 from pairwright.engines.thoughts import used_up
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
@@ -15,9 +16,11 @@ from pairwright.records import (
     TRUNCATED,
     Completion,
     Ending,
+    Message,
     Outcome,
     Request,
     Sampling,
+    stored,
 )
 from pairwright.schema import ANSWER
 from pairwright.stages.config import SampleSettings, SharedStageConfig
@@ -62,12 +65,15 @@ class SampleStage:
         """Ask once; keep what ends by itself and says something."""
         index = row.occurrence * self.samples + sample
         [completion] = yield [answer_request(row, self._sampling, index)]
-        status, reason = answer_status(completion)
+        if row.prompt[0].beside is not None and row.prompt[0].beside.tools:
+            completion = with_calls(completion)
+        called = completion.tool_calls and completion.finish_reason == "stop"
+        status, reason = Ending(KEPT) if called else answer_status(completion)
         return Outcome(
             status=status,
             reason=reason,
             columns={
-                "completion": [{"role": "assistant", "content": completion.text}],
+                "completion": stored([answer_of(completion)]),
                 "source": "sample",
                 "completion_model": completion.model or self.roles["policy"],
                 "sample_index": index,
@@ -89,12 +95,21 @@ def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
     return Request(role="policy", messages=row.prompt, sampling=sampling, sample_index=index)
 
 
+def answer_of(completion: Completion) -> Message:
+    """The message that a completion is."""
+    return Message(role="assistant", content=completion.text, tool_calls=completion.tool_calls)
+
+
 def answer_status(completion: Completion) -> Ending:
     """Whether a policy's completion is an answer that pairs can be made of, and if not, why."""
     if completion.finish_reason == "length":
         return Ending(TRUNCATED, cut_off(completion))
     if completion.finish_reason == "content_filter":
         return Ending(REFUSED, "withheld by the server's content filter")
+    if completion.tool_calls:
+        return Ending(
+            EMPTY, f"calls `{completion.tool_calls[0].function.name}`, and only texts are compared"
+        )
     if not completion.text.strip():
         said = "the model thought, and gave no answer" if used_up(completion) else "the model said nothing"
         return Ending(EMPTY, said)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
+from pairwright.inputs.beside import stored_prompt
 from pairwright.models.chat import encode_answer
 from pairwright.models.loading import load_for_scoring, load_tokenizer
 from pairwright.records import KEPT, conversation
@@ -98,7 +99,7 @@ def kl_from_start(samples: Path, model: str, start: str, *, size: int, use_cpu: 
     tokenizer = load_tokenizer(start)
     answers = []
     for row in finished + cut_off:
-        ids = encode_answer(tokenizer, conversation(row["prompt"]), conversation(row["completion"]))
+        ids = encode_answer(tokenizer, stored_prompt(row, str(samples)), conversation(row["completion"]))
         said = ids.answer_ids[:-1] if "status" in row else ids.answer_ids
         if said:
             answers.append(Answer(*(np.array(part, dtype=np.int32) for part in (ids.prompt_ids, said))))

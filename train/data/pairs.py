@@ -141,7 +141,7 @@ def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
 
 def drop_reason(row: PairRow, pair: Pair, max_length: int) -> str | None:
     """The reason to leave a pair out, or None."""
-    answered = row.chosen.content.strip() and row.rejected.content.strip()
+    answered = all(m.content.strip() or m.tool_calls for m in (row.chosen, row.rejected))
     if not answered or not len(pair.prompt_tokens):
         return EMPTY
     if row.tied:

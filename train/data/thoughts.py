@@ -47,4 +47,4 @@ def parted(message: Message, marks: Iterable[Marks]) -> Message:
     found = part(message.content, tuple(marks))
     if found.thought is None:
         return message
-    return Message(role=message.role, content=found.answer, reasoning=found.thought)
+    return message.model_copy(update={"content": found.answer, "reasoning": found.thought})

@@ -26,7 +26,7 @@ from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
-from pairwright.records import Record, content_hash
+from pairwright.records import Record, content_hash, stored
 from pairwright.schema import JUDGED_PAIR
 from train.devices.processes import is_first, say
 from train.models.language import model_identity
@@ -122,7 +122,7 @@ def _by_judge(config: TrainConfig, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         {n: value for n, value in row.columns.items() if n not in JUDGED_PAIR.names}
-        | {"prompt": [m.model_dump() for m in row.prompt], "chosen": row.chosen.content}
+        | {"prompt": stored(row.prompt), "chosen": row.chosen.content}
         for row in _slice(config)
     ]
     prompts = folder / "prompts.jsonl"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pairwright.inputs.rows import Row
+from pairwright.records import stored
 from pairwright.stages.preview import CHARACTERS_A_TOKEN, PREVIEW_ROWS
 from train.rounds.config import RoundsConfig
 from train.rounds.prompts import write_prompts
@@ -51,7 +52,7 @@ class Filler:
 
     def _answers(self, rows: Iterable[Row], n: int, *, scored: bool) -> Iterator[dict[str, Any]]:
         for row in self._some(rows):
-            prompt = [message.model_dump() for message in row.prompt]
+            prompt = stored(row.prompt)
             golden = {} if row.answer is None else {"golden": row.answer}
             for number in range(1, n + 1):
                 score = {"score": float(-number)} if scored else {}
@@ -59,7 +60,7 @@ class Filler:
 
     def _pairs(self, rows: Iterable[Row], n: int) -> Iterator[dict[str, Any]]:
         for row in self._some(rows):
-            prompt = [message.model_dump() for message in row.prompt]
+            prompt = stored(row.prompt)
             for number in range(1, n + 1):
                 sides = {"chosen": self._text(2 * number), "rejected": self._text(2 * number - 1)}
                 yield {"prompt": prompt, **sides}

@@ -8,6 +8,7 @@ from typing import Any
 
 from pairwright.folders.durable import write_durably
 from pairwright.inputs.rows import Input, Row
+from pairwright.records import stored
 from pairwright.stages.config import ReadingConfig
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def write_prompts(path: Path, rows: Iterable[Row]) -> None:
 
 def _record(row: Row) -> dict[str, Any]:
     golden = {} if row.answer is None else {"golden": row.answer}
-    return {"prompt": [message.model_dump() for message in row.prompt], **row.carried, **golden}
+    return {"prompt": stored(row.prompt), **row.carried, **golden}
 
 
 def _asked(record: dict[str, Any]) -> tuple[Any, Any]:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pairwright.errors import UsageError
+from pairwright.inputs.beside import stored_prompt
 from pairwright.inputs.columns import listed
 from pairwright.inputs.pairs import PairRow
 from pairwright.models.loading import load_tokenizer
-from pairwright.records import BAD_ROW, Message
+from pairwright.records import BAD_ROW, conversation
 from pairwright.sift.whole import WholeRow
 from train.data.pairs import IDENTICAL, TIED, Pair, drop_reason, encode_pair
 from train.data.split import EMPTY, TOO_LONG
@@ -134,8 +135,8 @@ def _pair_row(row: WholeRow) -> PairRow:
             raise UsageError(
                 f"{row.where}: no `{side}`, so it is no pair; make pairs first (pairwright judge, revise)"
             )
-        said[side] = Message(**messages[-1])
-    prompt = tuple(Message(**message) for message in row.columns["prompt"])
+        said[side] = conversation(messages)[-1]
+    prompt = stored_prompt(row.columns, row.where)
     scores = [row.columns.get(f"{side}_score") for side in SIDES]
     tied = None not in scores and scores[0] == scores[1]
     return PairRow(row.columns["row_id"], prompt, said["chosen"], said["rejected"], tied=tied)
@@ -143,11 +144,11 @@ def _pair_row(row: WholeRow) -> PairRow:
 
 def _unfit(row: PairRow) -> str | None:
     """Why a pair cannot be trained on, as far as text says so."""
-    if not row.chosen.content.strip() or not row.rejected.content.strip():
+    if not all(m.content.strip() or m.tool_calls for m in (row.chosen, row.rejected)):
         return EMPTY
     if row.tied:
         return TIED
-    return IDENTICAL if row.chosen.content == row.rejected.content else None
+    return IDENTICAL if row.chosen == row.rejected else None
 
 
 def _there(table: PairTable, column: str) -> bool:

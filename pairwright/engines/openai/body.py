@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from typing import Any, NamedTuple
 
 import httpx
@@ -10,8 +9,9 @@ import httpx
 from pairwright.engines.constraint import broken_constraint
 from pairwright.engines.openai.constraints import as_message, unwrapped
 from pairwright.engines.openai.faults import printable
+from pairwright.engines.openai.tools import beside_in, calls_in, sent, whole
 from pairwright.engines.thoughts import part
-from pairwright.records import Completion, FinishReason, Job, Request
+from pairwright.records import Completion, FinishReason, Job, Request, ToolCall
 
 FINISH: dict[str, FinishReason] = {
     "stop": "stop",
@@ -26,12 +26,13 @@ FINISH: dict[str, FinishReason] = {
     "safety": "content_filter",
     "refusal": "content_filter",
 }
-"""Finish reasons as servers call them. Any other (a tool call, an abort) ends no answer."""
+"""Finish reasons as servers call them. Any other (an abort) ends no answer."""
+CALLED = ("tool_calls", "function_call", "tool_use")
+"""Finish reasons of an answer that calls tools; where none were shown, it is none."""
 
 IGNORED = "the server ignores the constraint on the answer"
 """How the reason begins when an answer is none of those that were allowed."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_TOKENS = 2**31
 _ROOT_CHARACTERS = 200
 """Most of a model's root that is kept."""
@@ -52,7 +53,7 @@ def request_body(job: Job, model: str) -> dict[str, Any]:
     request, sampling = job.request, job.request.sampling
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": m.role, "content": whole(m.content)} for m in request.messages],
+        "messages": [sent(m) for m in request.messages],
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -61,6 +62,8 @@ def request_body(job: Job, model: str) -> dict[str, Any]:
     }
     if sampling.logprobs:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
+    if (beside := beside_in(request)) and beside.tools:
+        body["tools"] = json.loads(beside.tools)
     return body
 
 
@@ -87,11 +90,6 @@ def parse_body(body: bytes, request: Request, *, logprobs: bool = True) -> Compl
         return Invalid(str(error))
 
 
-def whole(text: str) -> str:
-    """The text with U+FFFD for halves of characters, which neither UTF-8 nor Parquet can hold."""
-    return _SURROGATE.sub("\ufffd", text)
-
-
 def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     body = _dict(value, "the body")
     if body.get("error"):
@@ -99,7 +97,9 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     choice = as_message(_first(body.get("choices")))
     message = _dict(choice.get("message"), "`message`")
     thought = _thought(message)
-    text, finish = _text(message, choice.get("finish_reason"))
+    shown = beside_in(request)
+    calls = _called(message) if shown and shown.tools else ()
+    text, finish = _text(message, choice.get("finish_reason"), calls)
     found = part(text)
     if request.choices or request.json_schema is not None or request.sampling.logprobs:
         text, thought = found.answer, thought or found.thought  # what is asked for is an answer's form
@@ -123,6 +123,7 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
         reasoning=thought,
         reasoning_tokens=_reasoning_tokens(usage),
         top_logprobs=tops,
+        tool_calls=calls,
         model=whole(model)[:200] if isinstance(model, str) else "",
     )
 
@@ -140,9 +141,20 @@ def _first(choices: Any) -> dict[str, Any]:
     raise _UnusableError("no choice has index 0")
 
 
-def _text(message: dict[str, Any], reason: Any) -> tuple[str, FinishReason]:
+def _called(message: dict[str, Any]) -> tuple[ToolCall, ...]:
+    calls = calls_in(message.get("tool_calls"))
+    if calls is None:
+        raise _UnusableError("a tool call has no name, or arguments that are no text")
+    return calls
+
+
+def _text(
+    message: dict[str, Any], reason: Any, calls: tuple[ToolCall, ...] = ()
+) -> tuple[str, FinishReason]:
     content, refusal = message.get("content"), message.get("refusal")
     finish = FINISH.get(reason.lower()) if isinstance(reason, str) else None
+    if calls and (finish is not None or str(reason).lower() in CALLED):
+        finish, content = finish or "stop", content or ""
     if isinstance(refusal, str) and refusal and not content:
         return whole(refusal), "content_filter"
     if finish is None:

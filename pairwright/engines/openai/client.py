@@ -154,6 +154,8 @@ class OpenAIClient:
 
     async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask until there is a completion or no further attempt makes sense."""
+        if (useless := self.manner.cannot_show(job.request)) is not None:
+            self._stop(useless.why)
         async with self._scouts.turn(self.manner.body(job)) as heard:
             while True:
                 outcome = await self._attempt(job, attempts)

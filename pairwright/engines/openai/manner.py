@@ -1,5 +1,6 @@
 """How one server is asked: as its family is, as it has refused to be, and as the user wants it."""
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from pairwright.engines.openai.constraints import as_sent, constrained, ways_for
 from pairwright.engines.openai.dialect import Dialect, adapted
 from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_at, family_listed
 from pairwright.engines.openai.faults import Known
+from pairwright.engines.openai.tools import beside_in
 from pairwright.engines.probe import Kind, constraint_kind
 from pairwright.engines.thoughts import apart, used_up
 from pairwright.records import Completion, Job, Request
@@ -107,7 +109,23 @@ class Manner:
             body["reasoning_effort"] = self._asked.reasoning_effort
         if self._asked.template:
             body = _merged(body, {"chat_template_kwargs": self._asked.template})
+        if (beside := beside_in(job.request)) is not None:
+            further = {"documents": beside.documents, "chat_template_kwargs": beside.chat_template_kwargs}
+            body = _merged(body, {name: json.loads(text) for name, text in further.items() if text})
         return _merged(body, self._asked.body)
+
+    def cannot_show(self, request: Request) -> Useless | None:
+        """Why what is beside a request's messages would not reach the model, if it would not."""
+        beside = beside_in(request)
+        if beside is None or self.family.thinking == "template":
+            return None
+        fields = [name for name in ("documents", "chat_template_kwargs") if getattr(beside, name)]
+        if not fields:
+            return None
+        return Useless(
+            f"is asked as {self.family.name} is, which shows no `{fields[0]}` of a row to its model: write "
+            f"it into the messages, or keep it apart with --carry_only {fields[0]}"
+        )
 
     def learn(self, dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> bool:
         """Whether a refusal of a request, said in `dialect`, says how it has to be said instead."""

@@ -69,8 +69,10 @@ def test_all_of_a_prompt_is_shown(
 
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"messages": [ASKED, CALL, ASKED]}, "a message with `tool_calls`, and tool calls are not shown"),
-    ({"messages": [ASKED, {"role": "tool", "content": "7", "tool_call_id": "1"}]}, "`tool_call_id`"),
+    ({"messages": [ASKED, CALL | {"tool_calls": [{"function": {}}]}, ASKED]}, "a tool call that is not"),
+    ({"messages": [ASKED, CALL | {"tool_calls": "f(1)"}, ASKED]}, "`tool_calls` is text that is no JSON"),
+    ({"messages": [ASKED | {"tool_calls": CALL["tool_calls"]}]}, "a message with `tool_calls`"),
+    ({"messages": [ASKED | {"tool_call_id": "1"}]}, "a message with `tool_call_id`"),
     ({"messages": [ASKED | {"name": "Ada"}]}, "a message with `name`"),
     ({"messages": [ASKED, TOLD | {"reasoning_content": "Hm."}, ASKED]}, "and thoughts are not shown"),
     (
@@ -79,12 +81,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"messages": [ASKED, {"role": "assistant", "content": " "}, ASKED]}, "an empty turn of the assistant"),
     ({"messages": [ASKED, TOLD, {"role": "user", "content": ""}]}, "an empty turn of the user"),
-    ({"prompt": "Q?", "tools": [{"type": "function"}]}, "`tools` would be part of the prompt"),
-    ({"prompt": "Q?", "documents": ["d"]}, "`documents` would be part of the prompt"),
+    ({"prompt": "Q?", "tools": [{"type": "function"}]}, "`tools` must be a list of tools"),
+    ({"prompt": "Q?", "tools": "hammer"}, "`tools` is text that is no JSON"),
+    ({"prompt": "Q?", "documents": ["d"]}, "`documents` must be a list of objects"),
+    ({"prompt": "Q?", "functions": [{"name": "f"}]}, "`functions` would be part of the prompt"),
     ({"prompt": "Q?", "images": ["x.png"]}, "`images` would be part of the prompt"),
     (
-        {"prompt": "Q?", "chat_template_kwargs": {"enable_thinking": False}},
-        "`chat_template_kwargs` would be",
+        {"prompt": "Q?", "chat_template_kwargs": {"messages": []}},
+        "`chat_template_kwargs` cannot set `messages`",
     ),
     (
         {"prompt": [{"role": "system", "content": "Be long."}, ASKED], "system": "Be brief."},
@@ -112,7 +116,7 @@ def test_columns_can_be_named_or_kept_apart(tmp_path: Path) -> None:
     path = written(tmp_path, row)
     [read] = Input(path, Columns(system="persona", carry_only=("system", "tools")), None)
     assert [(m.role, m.content) for m in read.prompt] == [SYSTEM, ("user", "Q?")]
-    assert read.carried == {"system": "linux", "tools": ["hammer"]}
+    assert read.carried == {"system": "linux", "input_tools": ["hammer"]}
     with pytest.raises(UsageError, match=r"no column `person` \(--system_column\)"):
         Input(path, Columns(system="person", carry_only=()), None)
     with pytest.raises(UsageError, match=r"no column `tool` \(--carry_only\)"):
