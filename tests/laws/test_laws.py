@@ -17,18 +17,20 @@ from pathlib import Path
 import pytest
 import recorded
 from any_rows import case
+from chat_styles import tooled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from in_process import quietly
-from lawful import accounted_for, content_of, messages_of, said, same, whole
-from tiny_model import tiny_tokenizer
+from lawful import accounted_for, content_of, messages_of, said, same, shown, whole
 
 from pairwright.engines import kinds
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.versions import versions
+from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.pairs import read_pairs
 from pairwright.models.chat import encode_prompt
+from pairwright.records import stored
 from train.data.pairs import encode_pairs
 
 FEW, MANY = 300, 20_000
@@ -55,13 +57,13 @@ def sampled(number: int, folder: Path) -> None:
     accounted_for(folder / "run")
     answers = {completion.text for _, completion in recorded.LOG}
     assert {said(row, "completion") for row in rows} <= answers | {None}
-    shown = Counter(tuple((m.role, m.content) for m in job.request.messages) for job, _ in recorded.LOG)
-    assert shown == Counter({tuple(p): 2 * n for p, n in Counter(map(tuple, found.prompts)).items()})
-    assert Counter(tuple(messages_of(row)) for row in rows) == shown
-    tokenizer = tiny_tokenizer()
+    asked = Counter(shown(job.request.messages) for job, _ in recorded.LOG)
+    assert asked == Counter({tuple(p): 2 * n for p, n in Counter(map(tuple, found.prompts)).items()})
+    assert Counter(tuple(messages_of(row)) for row in rows) == asked
+    tokenizer = tooled()
     request = recorded.LOG[0][0].request
-    prompt = [m.model_dump() for m in request.messages]
-    pair = {"prompt": prompt, "chosen": "a b", "rejected": "b a"}
+    pair = {"prompt": stored(request.messages), "chosen": "a b", "rejected": "b a"}
+    pair |= columns_beside(request.messages)
     (folder / "one.jsonl").write_text(json.dumps(pair))
     kept, _ = encode_pairs(read_pairs([f"{folder}/one.jsonl"]), tokenizer, 100_000)
     assert kept[0].prompt_tokens.tolist() == encode_prompt(tokenizer, request.messages)
@@ -158,10 +160,7 @@ def sifted(number: int, folder: Path) -> None:
     ):
         return
     parts = [
-        {
-            tuple((m.role, m.content) for m in pair.prompt)
-            for pair in read_pairs([f"{folder}/parted:{part}"])
-        }
+        {shown(pair.prompt) for pair in read_pairs([f"{folder}/parted:{part}"])}
         for part in ("train", "test")
     ]
     assert not parts[0] & parts[1]
@@ -172,7 +171,7 @@ def sifted(number: int, folder: Path) -> None:
 
 def exported(number: int, folder: Path) -> None:
     """What another trainer is given is what ours reads: whole prompts, answers letter for letter."""
-    found = case(number, ("pair", "parts", "whole")[number % 3])
+    found = case(number, ("pair", "parts", "whole")[number % 3], tools=False)
     source = str(found.write(folder))
     quietly("export", source, "--to", "jsonl", "--out", str(folder / "all"))
     lines = (folder / "all/train.jsonl").read_text().splitlines()
@@ -208,7 +207,7 @@ def chained(number: int, folder: Path) -> None:
         return
     pairs = list(read_pairs([str(folder / "run")]))
     assert [pair.row_id for pair in pairs] == [row["row_id"] for row in kept]
-    tokenizer = tiny_tokenizer()
+    tokenizer = tooled()
     encoded, dropped = encode_pairs(pairs, tokenizer, 100_000)
     assert len(encoded) + sum(map(len, dropped.values())) == len(kept)
     for pair, ids in zip(pairs, encoded, strict=False) if not dropped else ():
@@ -264,9 +263,7 @@ def laid_out(number: int, folder: Path) -> None:
         quietly(*command.split(), "--out", str(folder / "out"), codes=(2,))
     if number % 5 < 3:
         for part, name in ((train, "train"), (test, "test")):
-            read = Counter(
-                tuple((m.role, m.content) for m in p.prompt) for p in read_pairs([f"{place}:{name}"])
-            )
+            read = Counter(shown(pair.prompt) for pair in read_pairs([f"{place}:{name}"]))
             assert read == Counter(map(tuple, part.prompts))
 
 

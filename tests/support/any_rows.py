@@ -27,6 +27,10 @@ SAID = (
     "悉尼是澳大利亚的首都，位于东海岸，人口超过五百万，是该国最大的城市。",
     "Yes.",
 )
+_WHAT = {"type": "object", "properties": {"what": {"type": "string"}}}
+TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": _WHAT}} for name in ("look_up", "forget")
+]
 COLUMNS = (
     "score",
     "margin",
@@ -69,18 +73,22 @@ def messages(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"role": role, "content": content} for role, content in turns]
 
 
-def case(number: int, answers: str) -> Case:
+def called(name: str, arguments: dict[str, Any]) -> str:
+    """A call of a tool as the words of a turn, as laws compare them."""
+    return f"calls {name} {json.dumps(arguments)}"
+
+
+def case(number: int, answers: str, *, tools: bool = True) -> Case:
     """The case of that number. `answers` says how answers stand: none, one, two, list, rows or pair."""
     draw = random.Random(number)
-    prompt_form = draw.choice(
-        ("text", "messages", "question", "alpaca", "system", "history", "sharegpt", "turns")
-    )
+    forms = ["text", "messages", "question", "alpaca", "system", "history", "sharegpt", "turns"]
+    form = draw.choice([*forms, *(["tools", "tools as text"] if tools else [])])
     count = draw.randint(1, 6)
     beside = {name: draw.choice(VALUES) for name in draw.sample(COLUMNS, draw.randint(0, 4))}
     kind = draw.choice(("jsonl", "json", "parquet"))
     rows, prompts, texts = [], [], []
     for _ in range(count):
-        said, turns = _prompt(draw, "whole" if answers == "whole" else prompt_form)
+        said, turns = _prompt(draw, "whole" if answers == "whole" else form)
         if answers == "whole" and number % 2:
             said = {}  # then the conversations alone hold the prompt
         many = [draw.choice(SAID) for _ in range({"one": 1, "none": 0, "rows": 1}.get(answers, 2))]
@@ -99,6 +107,15 @@ def _prompt(draw: random.Random, form: str) -> tuple[dict[str, Any], list[tuple[
     match form:
         case "messages":
             return {"messages": messages([*before, user])}, [*before, user]
+        case "tools" | "tools as text":
+            as_text, asked = form == "tools as text", {"what": other}
+            function = {"name": "look_up", "arguments": json.dumps(asked) if as_text else asked}
+            call = {"id": "c1", "type": "function", "function": function}
+            turns = [*before, user, ("assistant", called("look_up", asked)), ("tool", "Four."), user]
+            said: list[dict[str, Any]] = [*messages(turns)]
+            said[3] |= {"content": "", "tool_calls": [call]}
+            said[4]["tool_call_id"] = "c1"
+            return {"messages": said, "tools": json.dumps(TOOLS) if as_text else TOOLS}, turns
         case "question":
             return {"question": text}, [user]
         case "alpaca":

@@ -45,6 +45,19 @@ OPENED = """{% for m in messages %}\
 {{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"""
 
+TOOLS = """{%- if tools %}{{- '<|im_start|>system\n# Tools\n<tools>' }}\
+{%- for tool in tools %}{{- '\n' + (tool | tojson) }}{%- endfor %}\
+{{- '\n</tools><|im_end|>\n' }}{%- endif %}\
+{%- for d in documents or [] %}{{- '<|im_start|>document\n' + d.text + '<|im_end|>\n' }}{%- endfor %}\
+{%- for m in messages %}{{- '<|im_start|>' + m.role + '\n' + (m.content or '') }}\
+{%- for c in m.tool_calls or [] %}{%- set f = c.function %}\
+{{- ('\n' if m.content or not loop.first else '') + '<tool_call>\n{"name": "' + f.name }}\
+{{- '", "arguments": ' + (f.arguments if f.arguments is string else f.arguments | tojson) }}\
+{{- '}\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}{%- endfor %}\
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}\
+{%- if enable_thinking is defined and not enable_thinking %}{{- '<think>\n\n</think>\n\n' }}\
+{%- endif %}{%- endif %}"""
+
 _TEXT = [
     "The quick brown fox jumps over the lazy dog while the user asks the assistant a question.",
     "You are a careful assistant. system user assistant model\n\nHello there, how are you today?",
@@ -91,6 +104,12 @@ def thinking_style(template: str) -> PreTrainedTokenizerFast:
     tokenizer = _wrapped(_byte_level(marks), template, None, end)
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in ("<think>", "</think>")])
     return tokenizer
+
+
+@cache
+def tooled() -> PreTrainedTokenizerFast:
+    """A template that shows tools, their calls and documents, in the form of Hermes and Qwen."""
+    return thinking_style(TOOLS)
 
 
 @cache

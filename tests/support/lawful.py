@@ -3,27 +3,42 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import recorded
-from any_rows import Case
+from any_rows import TOOLS, Case, called
 from in_process import quietly
 from runs_on_disk import rows_of
 
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import load_manifest
+from pairwright.records import Message, stored
 
 PROMPT = {"prompt", "question", "instruction", "messages", "conversations"}
 
 
 def messages_of(row: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(m["role"], m["content"]) for m in row["prompt"] or []]
+    return [worded(message) for message in row["prompt"] or []]
+
+
+def worded(message: dict[str, Any]) -> tuple[str, str]:
+    """Who speaks, and the words; a call of a tool is words too."""
+    functions = [call["function"] for call in message.get("tool_calls") or ()]
+    calls = [called(function["name"], json.loads(function["arguments"])) for function in functions]
+    return message["role"], "\n".join(filter(None, (message["content"], *calls)))
 
 
 def said(row: dict[str, Any], column: str) -> str | None:
     return row[column][0]["content"] if row.get(column) else None
+
+
+def shown(messages: Iterable[Message]) -> tuple[tuple[str, str], ...]:
+    """What models are shown, in the words of a case; a row has all tools or none."""
+    for message in messages:
+        assert message.beside is None or json.loads(message.beside.tools or "") == TOOLS
+    return tuple(worded(message) for message in stored(messages))
 
 
 def whole(folder: Path, items: int) -> list[dict[str, Any]]:
@@ -33,6 +48,8 @@ def whole(folder: Path, items: int) -> list[dict[str, Any]]:
     assert manifest.items == items == sum(manifest.counts.values())
     rows = rows_of(folder)
     assert len(rows) == manifest.items + manifest.kept_rows - manifest.counts.get("kept", 0)
+    calling = [row for row in rows if any(m.get("tool_calls") for m in row["prompt"] or ())]
+    assert all(json.loads(row["tools"]) == TOOLS for row in calling)
     return rows
 
 
