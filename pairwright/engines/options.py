@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL
 from pairwright.engines.asked import AskedOptions
+from pairwright.engines.openai.keys import moves
 from pairwright.engines.thoughts import read_marks
 
 
@@ -33,12 +34,21 @@ class EngineOptions(AskedOptions):
     api_key_env: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Environment variable that holds the key of the `openai:` server; of several servers,
     `HOST=NAME,HOST=NAME`, and `HOST=-` for one that needs none."""
+    server_moved: str = Field(default="", json_schema_extra=OPERATIONAL)
+    """Where a server is now that was somewhere else when its answers were made: `OLD=NEW`, two URLs; several
+    with commas. Specs keep the old one, and nothing is asked again."""
     thinking_tags: str = Field(default="auto", json_schema_extra=GATE | ADDED)
     """Tags around a model's thoughts, `OPENING,CLOSING`, beside those that are known; `none`: thoughts are
     left in the answers."""
     engine: dict[str, str] = Field(default={}, json_schema_extra=OPERATIONAL)
     """Any argument of vLLM for a `vllm:` engine, by its name: `--engine.max_model_len 4096`,
     `--engine.tensor_parallel_size 2` …; and `--engine.python`, the Python that has vLLM."""
+
+    @field_validator("server_moved")
+    @classmethod
+    def _are_moves(cls, given: str) -> str:
+        moves(given)
+        return given
 
     @field_validator("thinking_tags")
     @classmethod

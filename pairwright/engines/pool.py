@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, kind_of, open_engine
-from pairwright.engines.openai.keys import host_of, key_variables
+from pairwright.engines.openai.keys import host_of, key_variables, present_url
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
@@ -31,7 +31,7 @@ class EnginePool:
     def __init__(self, roles: Mapping[str, str], options: EngineOptions) -> None:
         self._roles = dict(roles)
         self._options = options
-        urls = [spec.partition("@")[2] for spec in self._roles.values() if spec.startswith("openai:")]
+        urls = [self._url(spec) for spec in self._roles.values() if spec.startswith("openai:")]
         self._keys = key_variables(urls, options.api_key_env) if urls else {}
         self.found_keys = {} if options.api_key_env else self._keys
         """Variables of keys by host, where nobody said which."""
@@ -65,6 +65,10 @@ class EnginePool:
             self._recognise(role, self._open[name].identity)
         return self._open[name]
 
+    def _url(self, spec: str) -> str:
+        """Where the server of an engine is."""
+        return present_url(spec.partition("@")[2], self._options.server_moved)
+
     def _engine_of(self, role: str) -> tuple[str, str]:
         """What roles that share an engine have in common: its spec and all that is asked of it."""
         return self._roles[role], repr(self._asked[role].asked)
@@ -74,7 +78,7 @@ class EnginePool:
         options, spec = self._asked[role], self._roles[role]
         if len(self._keys) < 2 or not spec.startswith("openai:"):
             return options
-        host = host_of(spec.partition("@")[2])
+        host = host_of(self._url(spec))
         return options.model_copy(update={"api_key_env": f"{host}={self._keys[host]}"})
 
     def go_on(self, recorded: Mapping[str, str], settings: str) -> None:

@@ -35,6 +35,11 @@ def refuse_other(
     folder: Path, found: Mapping[str, Any], planned: Mapping[str, Any], advice: str, *, what: str = "run"
 ) -> None:
     """Raise `UsageError`, naming what differs, when a folder was begun under other settings."""
+    if moved := _moved(found, planned):
+        advice = (
+            f"{advice}; if it is the same server at another address, leave the setting as it was and add "
+            f"--server_moved {moved}"
+        )
     if difference := changed_field(found, planned):
         raise UsageError(f"{folder}: belongs to a {what} with other settings: {difference}; {advice}")
 
@@ -45,6 +50,14 @@ def changed_field(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | No
         if before.get(name) != now.get(name):
             return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"
     return None
+
+
+def _moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """`OLD=NEW` where the first setting that differs names one model at two servers."""
+    name = next((name for name in before if before[name] != now.get(name)), "")
+    specs = [str(settings.get(name, "")).partition("@http") for settings in (before, now)]
+    (model, at, old), (other, _, new) = specs
+    return f"http{old}=http{new}" if at and new and model == other and model.startswith("openai:") else None
 
 
 def _holds(path: Path) -> bool:

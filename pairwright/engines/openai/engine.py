@@ -10,7 +10,7 @@ from typing import Any
 from pairwright.engines.openai.access import server_access
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.faults import printable
-from pairwright.engines.openai.keys import normalised
+from pairwright.engines.openai.keys import normalised, present_url
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
@@ -36,8 +36,9 @@ class OpenAIEngine:
         backoff: Backoff | None = None,
         patience: float = 5.0,
     ) -> None:
-        access = server_access(url, variable=options.api_key_env, further=options.asked)
-        self.spec = spec if url == access.shown else f"openai:{model}@{access.shown}"
+        there = present_url(url, options.server_moved)
+        access = server_access(there, variable=options.api_key_env, further=options.asked)
+        self.spec = spec if there == access.shown else f"openai:{model}@{access.shown}"
         self.identity = f"openai:{model}@{normalised(url)}{options.asked.mark}"
         self.capacity = 2 * options.max_concurrency
         self._client = OpenAIClient(model, access, options, backoff or Backoff())

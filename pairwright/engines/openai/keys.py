@@ -82,6 +82,24 @@ def normalised(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
 
+def moves(text: str) -> dict[str, str]:
+    """The new address of each server that moved, by its old one. Raises `ValueError` for what is no move."""
+    found = {}
+    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+        old, _, new = piece.partition("=http")
+        if not (old.startswith(("http://", "https://")) and urlsplit(f"http{new}").netloc):
+            raise ValueError(
+                f"{piece!r}: write OLD=NEW, two URLs such as http://a:8000/v1=http://b:8000/v1"
+            )
+        found[normalised(old)] = f"http{new}"
+    return found
+
+
+def present_url(url: str, moved: str) -> str:
+    """Where a server is now."""
+    return moves(moved).get(normalised(url), url)
+
+
 def _named(named: str, hosts: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for piece in filter(None, (piece.strip() for piece in named.split(","))):

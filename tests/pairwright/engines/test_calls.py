@@ -51,7 +51,9 @@ def test_answers_that_call_tools_are_not_revised_or_compared(
     source = written(
         tmp_path, prompt="Is it warm?", completion=[{"role": "assistant", "tool_calls": [OSLO]}]
     )
-    code, _, said = run(capfd, "revise", source, "--reviser", "canned:none", "--out", f"{tmp_path}/run")
+    code, _, said = run(
+        capfd, "revise", source, "--reviser", f"canned:{source}", "--out", f"{tmp_path}/run"
+    )
     assert code == 2
     assert "rows.jsonl line 1: `completion` is an answer that calls a tool (`weather`)" in said
 

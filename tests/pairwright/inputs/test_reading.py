@@ -177,7 +177,7 @@ def test_a_system_column_is_shown_however_it_is_spelt(tmp_path: Path, name: str)
     assert [(m.role, m.content) for m in pair.prompt] == [("system", "Be brief."), ("user", "Q?")]
 
 
-@pytest.mark.parametrize("name", ["Tools", "toolCalls", "Functions", "Images"])
+@pytest.mark.parametrize("name", ["toolCalls", "Functions", "Images"])
 def test_what_cannot_be_shown_is_refused_however_it_is_spelt(tmp_path: Path, name: str) -> None:
     source = written(tmp_path, {"prompt": "Q?", name: [{"name": "f"}], "chosen": "A.", "rejected": "B."})
     with pytest.raises(UsageError, match=f"`{name}` would be part of the prompt"):
