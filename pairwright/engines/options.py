@@ -35,7 +35,7 @@ class EngineOptions(AskedOptions):
     """Environment variable that holds the key of the `openai:` server; of several servers,
     `HOST=NAME,HOST=NAME`, and `HOST=-` for one that needs none."""
     server_moved: str = Field(default="", json_schema_extra=OPERATIONAL)
-    """Where a server is now that was somewhere else when its answers were made: `OLD=NEW`, two URLs; several
+    """Where a server is now that was elsewhere when its answers were made: `OLD=NEW`, two URLs; several
     with commas. Specs keep the old one, and nothing is asked again."""
     thinking_tags: str = Field(default="auto", json_schema_extra=GATE | ADDED)
     """Tags around a model's thoughts, `OPENING,CLOSING`, beside those that are known; `none`: thoughts are

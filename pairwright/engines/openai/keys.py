@@ -83,7 +83,7 @@ def normalised(url: str) -> str:
 
 
 def moves(text: str) -> dict[str, str]:
-    """The new address of each server that moved, by its old one. Raises `ValueError` for what is no move."""
+    """New addresses of servers that moved, by the old ones. Raises `ValueError` for what is no move."""
     found = {}
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         old, _, new = piece.partition("=http")
