@@ -5,8 +5,8 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL
+from pairwright.engines.addresses import moves
 from pairwright.engines.asked import AskedOptions
-from pairwright.engines.openai.keys import moves
 from pairwright.engines.thoughts import read_marks
 
 

@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from pairwright.engines.addresses import host_of, present_url
 from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, kind_of, open_engine
-from pairwright.engines.openai.keys import host_of, key_variables, present_url
+from pairwright.engines.openai.keys import key_variables
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError

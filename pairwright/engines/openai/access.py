@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import httpx
 
+from pairwright.engines.addresses import host_of
 from pairwright.engines.asked import PLAIN, Asked
 from pairwright.engines.openai.families import family_at
-from pairwright.engines.openai.keys import NO_KEY, host_of, key_variables
+from pairwright.engines.openai.keys import NO_KEY, key_variables
 from pairwright.errors import UsageError
 
 

@@ -7,10 +7,10 @@ import threading
 import time
 from typing import Any
 
+from pairwright.engines.addresses import normalised, present_url
 from pairwright.engines.openai.access import server_access
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.faults import printable
-from pairwright.engines.openai.keys import normalised, present_url
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError

@@ -3,9 +3,9 @@
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from pairwright.engines.addresses import normalised
 from pairwright.engines.asked import ASKED
 from pairwright.engines.base import Engine, EngineKind
-from pairwright.engines.openai.keys import normalised
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 

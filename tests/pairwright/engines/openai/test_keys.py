@@ -7,7 +7,8 @@ import pytest
 from faultserver import FaultServer
 from runs_on_disk import rows_of, write_jsonl
 
-from pairwright.engines.openai.keys import NO_KEY, key_variables, normalised, refuse_shared
+from pairwright.engines.addresses import normalised
+from pairwright.engines.openai.keys import NO_KEY, key_variables, refuse_shared
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.stages.sample import SampleConfig, sample
