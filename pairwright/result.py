@@ -87,7 +87,9 @@ class Result(os.PathLike[str]):
         return f"<{self._folder or 'nothing written'}{': ' if counts else ''}{counts}>"
 
     def _repr_html_(self) -> str:
-        """A table for notebooks: how the rows ended, and the first of those that were kept."""
+        """A table for notebooks: how the rows ended, and the first of those that were kept; or a page."""
+        if (page := getattr(self._value, "_repr_html_", None)) is not None:
+            return str(page())
         if self._folder is None or not self._folder.exists():
             return f"<pre>{escape(self.text)}</pre>"
         head = f"<p><code>{escape(str(self._folder))}</code></p>"

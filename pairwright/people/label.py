@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pairwright.config import OPERATIONAL
 from pairwright.people.agreement import in_words
+from pairwright.people.notebook import Framed
 from pairwright.people.serving import PageConfig, require_ui, serve
 from pairwright.terminal.text import printable, say
 
@@ -36,8 +37,8 @@ class LabelConfig(PageConfig):
     """Another number takes the pairs in another order."""
 
 
-def label(config: LabelConfig) -> None:
-    """Serve the page until Ctrl-C, and write the labels."""
+def label(config: LabelConfig) -> Framed | None:
+    """Serve the page until Ctrl-C, and write the labels; in a notebook show it there."""
     require_ui()
     from pairwright.people.labelling import Labelling
 
@@ -50,15 +51,20 @@ def label(config: LabelConfig) -> None:
         shared=config.shared,
     )
     path = config.labels or config.run / LABELS
-    try:
-        if not config.export:
-            serve("label", labelling.answers, config)
-    finally:
+
+    def done() -> None:
         count = labelling.export(path)
         people = labelling.between()
         labelling.decisions.close()
-    for line in in_words(people):
-        say(printable(line))
-    say(
-        f"{path}: {count:,} labels; `pairwright calibrate {path} --judge ENGINE --out RUN` measures a judge"
-    )
+        for line in in_words(people):
+            say(printable(line))
+        say(
+            f"{path}: {count:,} labels; `pairwright calibrate {path} --judge ENGINE --out RUN` measures a "
+            "judge"
+        )
+
+    if config.export:
+        done()
+        return None
+    framed = serve("label", labelling.answers, config, done)
+    return framed and framed.replaces(f"label {config.run.resolve()}")

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from pairwright.config import OPERATIONAL
+from pairwright.people.notebook import Framed
 from pairwright.people.queue import Order
 from pairwright.people.serving import PageConfig, require_ui, serve
 from pairwright.terminal.text import say
@@ -22,16 +23,19 @@ class ReviewConfig(PageConfig):
     """Another number shuffles in another way."""
 
 
-def review(config: ReviewConfig) -> None:
-    """Serve the page until Ctrl-C, and say how many decisions there are."""
+def review(config: ReviewConfig) -> Framed | None:
+    """Serve the page until Ctrl-C, and say how many decisions there are; in a notebook show it there."""
     require_ui()
     from pairwright.people.reviewing import Reviewing
 
     reviewing = Reviewing(config.run, config.who, config.order, config.seed)
-    try:
-        serve("review", reviewing.answers, config)
-    finally:
+
+    def done() -> None:
         decided = len(reviewing.decisions.reviewed())
         path = reviewing.decisions.path
         reviewing.decisions.close()
-    say(f"{path}: {decided:,} rows decided; `pairwright apply {config.run} --out RUN2` makes a run of it")
+        apply = f"`pairwright apply {config.run} --out RUN2`"
+        say(f"{path}: {decided:,} rows decided; {apply} makes a run of it")
+
+    framed = serve("review", reviewing.answers, config, done)
+    return framed and framed.replaces(f"review {config.run.resolve()}")

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.people.notebook import FRAMES, Framed, in_a_notebook
 from pairwright.terminal.text import printable, say
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+FRAMED_HEADERS = {
+    name: value.replace("frame-ancestors 'none'", f"frame-ancestors {FRAMES}")
+    for name, value in _HEADERS.items()
+    if name not in ("X-Frame-Options", "Cross-Origin-Resource-Policy")
+}
+"""The same for a page that a notebook of this machine may hold in a frame."""
 _KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -86,35 +93,50 @@ def require_ui() -> None:
         raise UsageError(f"people need {error.name}: pip install 'pairwright[ui]'") from None
 
 
-def serve(page: str, answers: Mapping[str, Answer], config: PageConfig) -> None:
-    """Serve the page until Ctrl-C. Raises `PairwrightError` when the port cannot be had."""
+def serve(
+    page: str, answers: Mapping[str, Answer], config: PageConfig, done: Callable[[], None]
+) -> "Framed | None":
+    """Serve the page until Ctrl-C, and call `done`; in a notebook at once give back what shows it there.
+
+    Raises `PairwrightError` when the port cannot be had.
+    """
     import uvicorn
 
-    try:
-        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        listener = socket.create_server((config.host, config.port), family=family)
-    except OSError as error:
-        raise PairwrightError(
-            f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}); another --port "
-            "or --host may do"
-        ) from None
+    listener = _listening(config)
     port = listener.getsockname()[1]
     token = secrets.token_urlsafe(24)
+    framed = in_a_notebook()
+    app = application(page, answers, token=token, hosts=hosts_of(config.host, port), framed=framed)
+    settings = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", server_header=False)
+    server = uvicorn.Server(settings)
     shown = f"[{config.host}]" if ":" in config.host else config.host
+    if framed:
+        return Framed(f"http://{shown}:{port}/{token}/", server, listener, done)
     address = f"http://{shown}:{port}/?token={token}"
     if config.host not in _LOOPBACK:
         say(f"warning: {config.host} may be reached from other machines; the address below lets anybody in")
     say(f"{address}\nThe page is open for {printable(config.who)}; every decision is kept. Ctrl-C ends it.")
     if config.browser:
         webbrowser.open(address)
-    app = application(page, answers, token=token, hosts=hosts_of(config.host, port))
-    settings = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", server_header=False)
     try:
-        uvicorn.Server(settings).run(sockets=[listener])
+        server.run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn has closed its connections and hands the signal on
         pass
     finally:
         listener.close()
+        done()
+    return None
+
+
+def _listening(config: PageConfig) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        return socket.create_server((config.host, config.port), family=family)
+    except OSError as error:
+        raise PairwrightError(
+            f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}); another --port "
+            "or --host may do"
+        ) from None
 
 
 def hosts_of(host: str, port: int) -> tuple[str, ...]:
@@ -124,9 +146,12 @@ def hosts_of(host: str, port: int) -> tuple[str, ...]:
 
 
 def application(
-    page: str, answers: Mapping[str, Answer], *, token: str, hosts: Sequence[str]
+    page: str, answers: Mapping[str, Answer], *, token: str, hosts: Sequence[str], framed: bool = False
 ) -> "Starlette":
-    """The page `NAME.html` with its files, and `POST /api/QUESTION` for each of `answers`."""
+    """The page `NAME.html` with its files, and `POST /api/QUESTION` for each of `answers`.
+
+    `framed`, all of it stands below `/TOKEN/`, since a frame of a notebook is sent no cookies.
+    """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
@@ -169,14 +194,16 @@ def application(
     routes = [Route(path, file) for path in found]
     routes.append(Route("/favicon.ico", icon))
     routes.append(Route("/api/{question}", answer, methods=["POST"]))
-    return Starlette(routes=routes, middleware=[Middleware(Guard, token=token, hosts=hosts)])
+    return Starlette(routes=routes, middleware=[Middleware(Guard, token=token, hosts=hosts, framed=framed)])
 
 
 class Guard:
     """Lets through what is meant for this server, comes from its own page, and carries the token."""
 
-    def __init__(self, app: "ASGIApp", token: str, hosts: Sequence[str]) -> None:
+    def __init__(self, app: "ASGIApp", token: str, hosts: Sequence[str], *, framed: bool = False) -> None:
         self._app = app
+        self._framed = framed
+        self._headers = FRAMED_HEADERS if framed else _HEADERS
         self._token = token
         self._hosts = hosts
         self._cookie = f"pairwright_{hosts[0].rpartition(':')[2]}"  # cookies are shared by all ports
@@ -190,11 +217,16 @@ class Guard:
 
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] += [(n.lower().encode(), v.encode()) for n, v in _HEADERS.items()]
+                message["headers"] += [(n.lower().encode(), v.encode()) for n, v in self._headers.items()]
             await send(message)
 
+        inside = self._framed and hmac.compare_digest(
+            scope["path"].split("/")[1].encode(), self._token.encode()
+        )
+        if inside:
+            scope = {**scope, "path": "/" + scope["path"].partition("/")[2].partition("/")[2]}
         request = Request(scope, receive)
-        problem = self._problem(request)
+        problem = self._problem(request, inside=inside)
         if problem is not None:
             await PlainTextResponse(problem[1], problem[0])(scope, receive, guarded)
         elif request.method == "GET" and "token" in request.query_params:
@@ -204,7 +236,7 @@ class Guard:
         else:
             await self._app(scope, receive, guarded)
 
-    def _problem(self, request: Any) -> tuple[int, str] | None:
+    def _problem(self, request: Any, *, inside: bool) -> tuple[int, str] | None:
         """Why a request is turned away: a status and a sentence; None when it is not."""
         headers = request.headers
         if headers.getlist("host") not in [[host] for host in self._hosts]:
@@ -219,7 +251,7 @@ class Guard:
         given = request.query_params.get("token") if request.method == "GET" else None
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         given = given or bearer or request.cookies.get(self._cookie, "")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        if not inside and not hmac.compare_digest(given.encode(), self._token.encode()):
             return 403, "open the page by the whole address that was printed, with its token"
         if request.method == "POST":
             if headers.get("content-type", "").partition(";")[0] != "application/json":

@@ -52,12 +52,12 @@ def labelled(labelling: Any, count: int, answer: str = "tie") -> list[str]:
 
 
 @contextmanager
-def served(page: str, answers: Mapping[str, Answer]) -> Iterator[str]:
+def served(page: str, answers: Mapping[str, Answer], *, framed: bool = False) -> Iterator[str]:
     """The page at an address of this machine."""
     config = uvicorn.Config(None, port=0, log_level="error", lifespan="off")  # type: ignore[arg-type]
     listener = config.bind_socket()
     port = listener.getsockname()[1]
-    config.app = application(page, answers, token=TOKEN, hosts=hosts_of("127.0.0.1", port))
+    config.app = application(page, answers, token=TOKEN, hosts=hosts_of("127.0.0.1", port), framed=framed)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -44,7 +44,7 @@ const page = (() => {
     const answer = last.then(async () => {
       let reply;
       try {
-        reply = await fetch(`/api/${question}`, {
+        reply = await fetch(`api/${question}`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
           body: JSON.stringify(fields),

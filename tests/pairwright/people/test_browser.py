@@ -147,6 +147,28 @@ def test_everything_is_reached_without_a_mouse(browser, tmp_path):
         assert "No row is like that" in visit.text("#row")
 
 
+def test_the_page_works_in_the_frame_of_a_notebook(browser, tmp_path):
+    """Held by a page under another name and port, as Jupyter is: no cookie goes with what it asks."""
+    reviewing = Reviewing(revised(tmp_path), "ana", order="file")
+    with served("review", reviewing.answers, framed=True) as address:
+        page = browser.new_page()
+        frame = f"<iframe src='{address}/{TOKEN}/' width=900 height=700></iframe>"
+        page.route(
+            "http://localhost:8888/**", lambda route: route.fulfill(body=frame, content_type="text/html")
+        )
+        page.goto("http://localhost:8888/lab")
+        inner = page.frame_locator("iframe")
+        inner.locator("#row .push", has_text="1 of 28").wait_for()
+        inner.locator("button[data-key=a]").click()
+        inner.locator("#row .push", has_text="2 of 28").wait_for()
+        assert [d.kind for d in reviewing.decisions.standing("review")] == ["accept"]
+        page.route(
+            "http://evil.example/**", lambda route: route.fulfill(body=frame, content_type="text/html")
+        )
+        page.goto("http://evil.example/")
+        assert page.frames[1].locator("#row").count() == 0
+
+
 FOCUSED = """(() => {
     const e = document.activeElement, style = getComputedStyle(e);
     const label = document.querySelector(`label[for=${e.id || "none"}]`);
