@@ -5,7 +5,10 @@ temporary one.
 """
 
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -147,26 +150,44 @@ def test_everything_is_reached_without_a_mouse(browser, tmp_path):
         assert "No row is like that" in visit.text("#row")
 
 
+@contextmanager
+def held(frame: str, host: str) -> Iterator[str]:
+    """A page of another server of this machine that holds a frame."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<iframe src='{frame}' width=900 height=700></iframe>".encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer((host, 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{'localhost' if host == '127.0.0.1' else host}:{server.server_address[1]}/"
+        server.shutdown()
+
+
 def test_the_page_works_in_the_frame_of_a_notebook(browser, tmp_path):
     """Held by a page under another name and port, as Jupyter is: no cookie goes with what it asks."""
     reviewing = Reviewing(revised(tmp_path), "ana", order="file")
     with served("review", reviewing.answers, framed=True) as address:
         page = browser.new_page()
-        frame = f"<iframe src='{address}/{TOKEN}/' width=900 height=700></iframe>"
-        page.route(
-            "http://localhost:8888/**", lambda route: route.fulfill(body=frame, content_type="text/html")
-        )
-        page.goto("http://localhost:8888/lab")
-        inner = page.frame_locator("iframe")
-        inner.locator("#row .push", has_text="1 of 28").wait_for()
-        inner.locator("button[data-key=a]").click()
-        inner.locator("#row .push", has_text="2 of 28").wait_for()
-        assert [d.kind for d in reviewing.decisions.standing("review")] == ["accept"]
-        page.route(
-            "http://evil.example/**", lambda route: route.fulfill(body=frame, content_type="text/html")
-        )
-        page.goto("http://evil.example/")
-        assert page.frames[1].locator("#row").count() == 0
+        with held(f"{address}/{TOKEN}/", "127.0.0.1") as notebook:
+            page.goto(notebook)
+            inner = page.frame_locator("iframe")
+            inner.locator("#row .push", has_text="1 of 28").wait_for()
+            inner.locator("button[data-key=a]").click()
+            inner.locator("#row .push", has_text="2 of 28").wait_for()
+            assert [d.kind for d in reviewing.decisions.standing("review")] == ["accept"]
+        with held(f"{address}/{TOKEN}/", "127.0.0.2") as stranger:
+            refused: list[str] = []
+            page.on("console", lambda message: refused.append(message.text))
+            page.goto(stranger)
+            assert page.frames[1].locator("#row").count() == 0
+            assert "frame-ancestors" in " ".join(refused)
 
 
 FOCUSED = """(() => {
