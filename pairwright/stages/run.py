@@ -240,13 +240,16 @@ def _work(
 def _few_collections() -> Iterator[None]:
     """Garbage in cycles is looked for seldom: rows make none, and looking took a tenth of the time."""
     thresholds = gc.get_threshold()
-    gc.freeze()
+    ours = gc.get_freeze_count() == 0  # what the process has put aside itself stays there
+    if ours:
+        gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
+        if ours:
+            gc.unfreeze()
 
 
 def _plan(

@@ -1,5 +1,7 @@
 """Kills a small game again and again, then lets it finish. Prints how many kills it survived.
 
+Its commands are given settings of their own, and all of them a budget.
+
 python kill_game.py FOLDER KILLS     makes FOLDER/golden (never killed) and FOLDER/killed
 """
 
@@ -19,8 +21,16 @@ from train.adversarial.game import game
 def main(folder: Path, kills: int) -> None:
     toy = Toy(folder)
     once = {"num_train_epochs": 1, "save_steps": 1}
-    shorter = {"rounds": 2, "limit": 8, "eval_n": 1, "sample": {"n": 2}, "reward": once, "train": once}
-    toy.settings = changed(toy.settings, shorter)
+    composed = {
+        "rounds": 2,
+        "limit": 8,
+        "eval_n": 1,
+        "sample": {"n": 2, "temperature": 0.9, "top_p": 0.95},
+        "reward": {**once, "apo_coeff": 1.5},
+        "train": {**once, "sft_weight": 0.9},
+        "budget": {"max_tokens_total": 1_000_000},
+    }
+    toy.settings = changed(toy.settings, composed)
 
     def play(name: str) -> None:
         game(toy.config(name))

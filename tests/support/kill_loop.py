@@ -1,5 +1,7 @@
 """Kills a small loop again and again, then lets it finish. Prints how many kills it survived.
 
+Its commands are given settings of their own, and all of them a budget.
+
 python kill_loop.py FOLDER KILLS     makes FOLDER/golden (never killed) and FOLDER/killed
 """
 
@@ -18,8 +20,20 @@ from train.on_policy.loop import loop
 
 def main(folder: Path, kills: int) -> None:
     toy = LoopToy(folder)
-    shorter = {"sample": {"n": 2}, "train": {"num_train_epochs": 1, "save_steps": 1}}
-    toy.settings = changed(toy.settings, {"limit": 14, **shorter})
+    composed = {
+        "pairs": "both",
+        "sample": {"n": 2, "temperature": 0.9, "top_p": 0.95},
+        "judge": {"min_margin": 0.01, "agree": "all"},
+        "revise": {
+            "reviser": f"canned:{toy.reviser}",
+            "reply": "bare",
+            "min_kept_share": 0,
+            "max_edit_distance": 1,
+        },
+        "train": {"num_train_epochs": 1, "save_steps": 1, "beta": 0.2},
+        "budget": {"max_tokens_total": 1_000_000},
+    }
+    toy.settings = changed(toy.settings, {"limit": 14, **composed})
     toy.settings["rounds"] = 2 if kills > 5 else 1
 
     def go(name: str) -> None:

@@ -48,7 +48,9 @@ class LoopToy:
         )
         self._common = common
         self.taste = self._reward("taste", "a")
-        self.reviser = write_jsonl(folder / "reviser.jsonl", [{"text": "aabbaab"}, {"text": "abababa"}])
+        used = {"prompt_tokens": 9, "completion_tokens": 7}
+        replies = [{"text": text, **used} for text in ("aabbaab", "abababa")]
+        self.reviser = write_jsonl(folder / "reviser.jsonl", replies)
         self.settings: dict[str, Any] = {
             "model": str(folder / "model"),
             "prompts": write_jsonl(folder / "p.jsonl", [{"prompt": f"p{n}"} for n in range(36)]),

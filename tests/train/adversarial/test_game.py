@@ -1,6 +1,5 @@
 """The game: known answers, every ablation as a setting, resuming."""
 
-import gc
 import json
 import logging
 from collections.abc import Callable
@@ -10,10 +9,11 @@ from typing import Any
 import planted_judge
 import pytest
 import torch
+from alive import models_in_memory
 from game_toy import Toy
 from in_sections import changed
 from tiny_model import write_jsonl
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from judge.comparison.matching import Answers, Matched, Side
 from judge.comparison.stage import WinrateStage
@@ -125,11 +125,10 @@ def test_a_game_that_is_over_says_its_table_and_goes_on_with_more_rounds(toy):
 def test_no_model_is_in_memory_when_a_step_begins(toy):
     """Neither an engine's when training begins, nor a trainer's when sampling does."""
     alive: list[tuple[str, int]] = []
-    others = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
+    others = {id(model) for model in models_in_memory()}  # of other tests
 
     def look(name: str) -> None:
-        gc.collect()
-        models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+        models = {id(model) for model in models_in_memory()}
         alive.append((name, len(models - others)))
 
     game(toy.config("watched"), watched(look))

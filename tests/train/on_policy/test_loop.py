@@ -1,6 +1,5 @@
 """The loop: rounds as folders of ordinary runs, what ends it, resuming, references."""
 
-import gc
 import json
 import subprocess
 import sys
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alive import models_in_memory
 from in_process import run
 from loop_toy import LoopToy
 from places import SUPPORT
-from transformers import PreTrainedModel
 
 from judge.comparison.command import load_winrate
 from pairwright.errors import PairwrightError
@@ -130,11 +129,10 @@ def watched(before: Callable[[str], None]) -> Commands:
 
 def test_no_model_is_in_memory_when_a_step_begins(toy):
     alive: list[tuple[str, int]] = []
-    others = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}  # of other tests
+    others = {id(model) for model in models_in_memory()}  # of other tests
 
     def look(name: str) -> None:
-        gc.collect()
-        models = {id(o) for o in gc.get_objects() if isinstance(o, PreTrainedModel)}
+        models = {id(model) for model in models_in_memory()}
         alive.append((name, len(models - others)))
 
     loop(toy.config("watched", rounds=1), watched(look))
@@ -188,6 +186,7 @@ def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills):
     assert int(done.stdout.splitlines()[-1]) == kills
     tables = [(tmp_path / name / "table.jsonl").read_text() for name in ("golden", "killed")]
     assert tables[0] == tables[1]
+    assert tokens_of(tmp_path / "killed") == tokens_of(tmp_path / "golden")
 
 
 def test_it_stops_when_the_win_rate_falls_and_says_so_again(toy, capfd):

@@ -1,13 +1,13 @@
 """Reference log-probabilities that runs share: found again where they are the same, and never elsewhere."""
 
-import gc
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from alive import models_in_memory
 from tiny_model import TinyRun, read_metrics, save_tiny_model
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
 from train.preference import reference
@@ -122,9 +122,7 @@ def test_a_reference_of_its_own_is_not_in_memory_while_the_model_is_trained(tiny
 
     class Watched(PreferenceTask):
         def look_ahead(self, *args):
-            gc.collect()
-            models = [o for o in gc.get_objects() if isinstance(o, PreTrainedModel)]
-            alive.extend(model.config.num_hidden_layers for model in models)
+            alive.extend(model.config.num_hidden_layers for model in models_in_memory())
 
     config = tiny.config("out", ref_model=save_tiny_model(tiny.folder / "older", num_hidden_layers=7))
     train(config, Watched(config))
