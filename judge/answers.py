@@ -6,7 +6,8 @@ from typing import NamedTuple
 from judge.config import AnswersConfig
 from judge.jury.config import names
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.records import KEPT, Sampling
 from pairwright.stages.asking import Asking
 from pairwright.stages.sample import answer_request, answer_status

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pairwright.inputs.rows import Candidate
+from pairwright.inputs.row import Candidate
 from pairwright.records import IDENTICAL, TOO_FEW, Ending
 
 

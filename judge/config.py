@@ -12,7 +12,7 @@ from pairwright.engines.kinds import is_engine
 from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import NamedEngine
-from pairwright.stages.config import RayConfig, SharedStageConfig
+from pairwright.stages.config import RayConfig, SharedStageConfig, TurnConfig
 
 if TYPE_CHECKING:
     from pairwright.inputs.rows import Input
@@ -50,7 +50,7 @@ class JudgeSettings(VerifyConfig, JuryConfig, RayConfig, EngineOptions):
     """Folder that `pairwright calibrate` wrote for these judges; wanted by `min_agreement`."""
 
 
-class JudgeConfig(JudgeSettings, AnswersConfig, SharedStageConfig):
+class JudgeConfig(JudgeSettings, AnswersConfig, TurnConfig, SharedStageConfig):
     """Compare the answers to each prompt and keep a better and a worse one as a preference pair.
 
     Example: pairwright judge runs/answers --judge hf:smollm2 --out runs/pairs

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from pairwright.engines.verifiers.config import VerifyConfig
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import KEPT, UNVERIFIED, Outcome
 from pairwright.schema import GATED, THOUGHTS
 from pairwright.stages.asking import Meter

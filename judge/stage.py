@@ -15,7 +15,8 @@ from judge.ranking import Match, Ranking, rank
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.pairs.columns import pair_columns
 from pairwright.records import KEPT, Outcome
 from pairwright.schema import JUDGED_PAIR

@@ -9,7 +9,8 @@ from judge.gate import PairGate
 from judge.jury.config import names
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.pairs.columns import pair_columns
 from pairwright.records import IDENTICAL, KEPT, TOO_FEW, Ending, Outcome, Sampling
 from pairwright.schema import PAIR

@@ -11,7 +11,7 @@ from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import Named, NamedEngine
-from pairwright.stages.config import RayConfig, SharedStageConfig
+from pairwright.stages.config import RayConfig, SharedStageConfig, TurnConfig
 
 
 class GateConfig(Config):
@@ -84,7 +84,7 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     """Most tries of each reviser for an answer, the first included; with `--no_retry` there is one."""
 
 
-class ReviseConfig(ReviseSettings, SharedStageConfig):  # type: ignore[misc]  # a fault of the plugin
+class ReviseConfig(ReviseSettings, TurnConfig, SharedStageConfig):
     """Revise answers minimally and keep each with its revision as a preference pair.
 
     Example: pairwright revise answers.jsonl --reviser hf:smollm2 --out runs/pairs

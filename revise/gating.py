@@ -6,7 +6,8 @@ import pyarrow as pa
 
 from pairwright.engines.thoughts import read_marks
 from pairwright.inputs.candidates import without_thought
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import open_source
 from pairwright.pairs.columns import sides
 from pairwright.pairs.minimality import measure

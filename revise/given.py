@@ -4,7 +4,7 @@ from pairwright.errors import UsageError
 from pairwright.folders.roles import RESERVED
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.columns import Columns, listed
-from pairwright.inputs.rows import Candidate, Parsed
+from pairwright.inputs.row import Candidate, Parsed
 from pairwright.inputs.source import Record
 from pairwright.schema import MEASURES, VERIFIED
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import with_beside
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import measure
 from pairwright.records import Message, conversation, prompt_hash, stored
 

@@ -8,7 +8,7 @@ from pairwright.engines.verifiers.engine import REVISION_SCHEMA
 from pairwright.engines.verifiers.lookup import look_up
 from pairwright.engines.verifiers.spec import PYTHON, split_specs
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import (
     NO_CHANGE,
     REFUSED,

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from pairwright.engines.thoughts import part, read_marks
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import Minimality, measure
 from pairwright.records import BLANK_LINES, EMPTY, KEPT, NO_CHANGE, Completion, Ending, Outcome, Sampling
 from pairwright.schema import PAIR, VERIFIED
@@ -192,5 +193,5 @@ def _assistant(text: str) -> list[dict[str, str]]:
 
 def _model_of(row: Row) -> str | None:
     """The model that gave a row's answer, when the input says so."""
-    model = row.carried.get("completion_model")
+    model = row.candidates[0].model if row.candidates else row.carried.get("completion_model")
     return model if isinstance(model, str) else None

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from pairwright.engines.verifiers.config import VerifyConfig
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import KEPT, UNVERIFIED, Ending
 from pairwright.stages.asking import Asking
 from pairwright.stages.verifying import EVEN, Verifiers, drop_reason

@@ -13,7 +13,8 @@ from judge.jury.verdict import Decision, Vote, side
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.pairs.columns import sides
 from pairwright.records import IDENTICAL, KEPT, TIE, UNPARSED, Outcome
 from pairwright.schema import CALIBRATED

@@ -15,7 +15,8 @@ from judge.jury.jury import Jury
 from judge.jury.protocol import Case
 from pairwright.engines.thoughts import Marks
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
 from pairwright.schema import MET
 from pairwright.stages.asking import Meter

@@ -12,7 +12,8 @@ from judge.jury.verdict import Decision, side
 from pairwright.engines.thoughts import KNOWN, Marks
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
 from pairwright.schema import COMPARED
 from pairwright.stages.asking import Asking, Meter

@@ -8,7 +8,8 @@ from judge.evaluation.config import EvaluateSettings
 from pairwright.engines.kinds import is_engine
 from pairwright.engines.verifiers.spec import CHECK, PYTHON, split_specs
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import KEPT, Completion, Outcome, Sampling
 from pairwright.schema import EVALUATED
 from pairwright.stages.asking import Meter

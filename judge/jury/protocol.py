@@ -8,7 +8,7 @@ from judge.jury.config import Judge, JuryConfig
 from judge.jury.labels import draw_nonce
 from judge.jury.verdict import Vote
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import Message, Request, Sampling, conversation, transcript
 from pairwright.stages.asking import Asking
 from prompts import Template, load

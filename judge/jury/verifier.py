@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.protocol import Case
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import KEPT, UNPARSED, Completion, Request
 from pairwright.stages.asking import Asking, T
 from pairwright.stages.verifying import Said

@@ -6,11 +6,12 @@ from typing import Any
 
 from pairwright.engines.thoughts import Marks, part
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import LISTS, Columns, sibling_columns
+from pairwright.inputs.columns import Columns, sibling_columns
 from pairwright.inputs.groups import Groups, Member, Spill
-from pairwright.inputs.lists import answers_in
+from pairwright.inputs.lists import answers_in, list_among
 from pairwright.inputs.reading import parse_answers, parse_row
-from pairwright.inputs.rows import Candidate, Input, Parsed, Row
+from pairwright.inputs.row import Candidate, Parsed, Row
+from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record
 from pairwright.records import content_hash, prompt_hash
 from pairwright.schema import ANSWER
@@ -40,25 +41,12 @@ class Candidates(Input):
         if not wanted.answers and wanted.answer is None:
             wanted = wanted._replace(answers=sibling_columns(known))
             if not wanted.answers:
-                wanted = wanted._replace(list=self._list_among(known))
-        elif len(wanted.answers) == 1 and self._list_among(wanted.answers):
+                wanted = wanted._replace(list=list_among(self._source, known))
+        elif len(wanted.answers) == 1 and list_among(self._source, wanted.answers):
             wanted = wanted._replace(answers=(), list=wanted.answers[0])
         columns, rest = super()._chosen(names, wanted, answers)
         beside = columns.answers or columns.list
         return columns, rest if beside else [n for n in rest if n not in ANSWER.names]
-
-    def _list_among(self, names: list[str] | tuple[str, ...]) -> str | None:
-        """The column that holds lists of answers: by convention, or of the one that is named."""
-        named = len(names) == 1
-        record: Any
-        for _, record in self._source.readable():
-            if isinstance(record, UsageError):
-                continue
-            for name in names if named else (n for n in LISTS if n in names):
-                if isinstance(value := record.get(name), list) and not _is_conversation(value):
-                    return name
-            break
-        return None
 
     def _row(self, parsed: Parsed, occurrence: int) -> Row:
         prompt_id = prompt_hash(parsed.prompt)
@@ -66,6 +54,8 @@ class Candidates(Input):
         return Row(row_id, prompt_id, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
+        if self._turn is not None and self.side_by_side:
+            raise UsageError(f"{self._path}: --turn goes with rows of one answer; these hold several")
         read = self._tried(self._records(), self._listed if self._columns.list else self._wide)
         return islice(read if self.side_by_side else self._grouped(), self._limit)
 
@@ -99,10 +89,11 @@ class Candidates(Input):
         """Every row with its one answer."""
         return self._tried(self._records(), self._with_model)
 
-    def _with_model(self, where: str, record: Record) -> Parsed:
-        prompt, answer = parse_row(record, self._columns, where)
-        given = () if answer is None else (Candidate(answer, _text(record.get("completion_model"))),)
-        return Parsed(where, prompt, None, self._rest(record), given)
+    def _with_model(self, where: str, record: Record) -> list[Parsed]:
+        model = _text(record.get("completion_model"))
+        found = self._one(where, record)
+        given = [() if row.answer is None else (Candidate(row.answer, model),) for row in found]
+        return [row._replace(answer=None, candidates=some) for row, some in zip(found, given, strict=True)]
 
     def _neighbours(self) -> Iterator[Parsed]:
         for _, group in groupby(self._ungrouped(), key=_group_of):
@@ -141,12 +132,6 @@ def _member(row: Parsed) -> Member:
 def _key_at(spill: Spill, first: int) -> str:
     """The key of the first member of a group."""
     return next(spill.members(first)).key
-
-
-def _is_conversation(value: list[Any]) -> bool:
-    """Whether a list is of messages of several speakers, or of one message."""
-    roles = [item.get("role", item.get("from")) for item in value if isinstance(item, dict)]
-    return len(roles) == len(value) and None not in roles and (len(set(roles)) > 1 or len(roles) == 1)
 
 
 def _model_behind(column: str, record: Record) -> str | None:

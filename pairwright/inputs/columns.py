@@ -53,6 +53,8 @@ class Columns(NamedTuple):
     """Whether answers may call tools; else a row with one that does is refused."""
     padded: bool = False
     """Whether objects have nulls for the keys of others, as Arrow keeps them."""
+    turn: str | None = None
+    """Which turns of a conversation are rows: `all`, or the number of one; None for its end alone."""
     carry_only: tuple[str, ...] | None = None
     """Columns that are no part of the prompt whatever they are called; None where none can be named."""
 

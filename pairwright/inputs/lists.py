@@ -1,10 +1,12 @@
 """All answers to a prompt in one column: a list of texts, or of objects that say whose each answer is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
+from pairwright.inputs.columns import LISTS
 from pairwright.inputs.messages import kind_of, messages_of
+from pairwright.inputs.source import Source
 
 _TEXTS = ("response", "text", "answer", "completion", "output", "generation", "content", "value")
 _MODELS = ("model", "generator", "model_name")
@@ -69,3 +71,18 @@ def _score(item: Mapping[str, Any]) -> float | None:
             return float(value)
     rank = item.get("rank")
     return -float(rank) if isinstance(rank, int | float) and not isinstance(rank, bool) else None
+
+
+def list_among(source: Source, names: Sequence[str]) -> str | None:
+    """The column that holds lists of answers: by convention, or of the one that is named."""
+    found = next((record for _, record in source.readable() if not isinstance(record, UsageError)), {})
+    for name in names if len(names) == 1 else (n for n in LISTS if n in names):
+        if isinstance(value := found.get(name), list) and not _is_conversation(value):
+            return name
+    return None
+
+
+def _is_conversation(value: list[Any]) -> bool:
+    """Whether a list is of messages of several speakers, or of one message."""
+    roles = [item.get("role", item.get("from")) for item in value if isinstance(item, dict)]
+    return len(roles) == len(value) and None not in roles and (len(set(roles)) > 1 or len(roles) == 1)

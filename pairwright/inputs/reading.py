@@ -115,7 +115,13 @@ def _refuse_calls(answer: Message, columns: Columns, where: str) -> None:
 
 
 def _prompt(own: Prompt, answers: Mapping[str, Prompt], where: str) -> Prompt:
-    """The prompt that all answers are to: its own column's, or what their conversations say before them."""
+    """The prompt that all answers are to: its own column's, or what their conversations say before them.
+
+    Of an answer of several messages the last is the answer, and those before it belong to the prompt.
+    """
+    if own:
+        several = {n for n, m in answers.items() if len(m) > 1 and m[0].role == "assistant"}
+        answers = {n: (*own, *m) if n in several else m for n, m in answers.items()}
     for name, messages in answers.items():
         if len(messages) > 1 and messages[: len(own)] != own:
             raise UsageError(

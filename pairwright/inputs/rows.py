@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
@@ -14,75 +13,19 @@ from pairwright.folders.manifest import InputInfo
 from pairwright.folders.roles import RESERVED
 from pairwright.inputs.beside import SHOWN, text_of
 from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
-from pairwright.inputs.columns import Columns, find_columns
+from pairwright.inputs.columns import ANSWERS, Columns, find_columns
 from pairwright.inputs.groups import Occurrences
+from pairwright.inputs.lists import answers_in, list_among
 from pairwright.inputs.reading import parse_row
+from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
-from pairwright.records import Message, canonical_json, content_hash, prompt_hash
+from pairwright.inputs.turns import each_turn
+from pairwright.records import canonical_json, content_hash, prompt_hash
 from pairwright.schema import STATUS
 
 T = TypeVar("T")
-
-
-class Candidate(NamedTuple):
-    """One of several answers to a prompt."""
-
-    text: str
-    model: str | None = None
-    """The model that gave it, where that is known."""
-    column: str | None = None
-    """The column it stands in, where answers stand side by side."""
-    reasoning: str | None = None
-    """What its model thought before it."""
-
-
-class Row(NamedTuple):
-    """One row of work."""
-
-    row_id: str
-    """Hash of prompt, answer and occurrence: the same row has the same id wherever it stands."""
-    prompt_id: str
-    """Hash of the prompt alone."""
-    occurrence: int
-    """How many equal rows came before it."""
-    prompt: tuple[Message, ...]
-    answer: str | None
-    carried: dict[str, Any]
-    """The input's other columns."""
-    candidates: tuple[Candidate, ...] = ()
-    """All answers to the prompt, where the input was read for that (`pairwright.inputs.candidates`)."""
-    problem: str | None = None
-    """What is wrong with it, where a bad row is passed over; then the rest is empty."""
-    reasoning: str | None = None
-    """What was thought before the answer."""
-    given: Mapping[str, str] = MappingProxyType({})
-    """The input's own names of carried columns that have others here."""
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """The input's other columns under the names that the input has for them."""
-        return {self.given.get(name, name): value for name, value in self.carried.items()}
-
-
-class Parsed(NamedTuple):
-    """What a record says, and where it stands."""
-
-    where: str
-    prompt: tuple[Message, ...]
-    answer: str | None
-    carried: dict[str, Any]
-    candidates: tuple[Candidate, ...] = ()
-    problem: str | None = None
-
-    @property
-    def content(self) -> tuple[str | None, ...]:
-        """What makes it the same as another: prompt and answers."""
-        if self.problem is not None:
-            return (self.problem,)
-        said = (text for m in self.prompt for text in (m.role, m.content, *map(repr, m.further.values())))
-        return (*said, self.answer, *(candidate.text for candidate in self.candidates))
 
 
 class Input:
@@ -123,6 +66,7 @@ class Input:
         self._source = self._open(source)
         self._limit = limit
         self._skip = skip
+        self._turn, self._asked = columns.turn, not answers
         names = self._column_names()
         columns = columns._replace(padded=self._source.schema is not None)
         self._columns, rest = self._chosen(names, columns, answers)
@@ -173,21 +117,39 @@ class Input:
         """A row with its identities; `occurrence` equal ones came before."""
         prompt_id = prompt_hash(parsed.prompt, whole=True)
         row_id = content_hash([prompt_id, parsed.answer, occurrence])
-        return Row(row_id[:16], prompt_id[:16], occurrence, parsed.prompt, parsed.answer, parsed.carried)
+        identity = (row_id[:16], prompt_id[:16], occurrence)
+        return Row(*identity, parsed.prompt, parsed.answer, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
-        return self._tried(self._records(), self._one)
+        return self._tried(self._records(), self._each if self._columns.list else self._one)
 
     def _records(self) -> Iterator[tuple[str, Record | UsageError]]:
         """The records that are read, and what is wrong with those that cannot be."""
         return islice(self._source.readable(), self._limit if self.limit_counts_rows else None)
 
-    def _one(self, where: str, record: Record) -> Parsed:
+    def _one(self, where: str, record: Record) -> list[Parsed]:
+        """A row with its answer, or one for each turn that is asked for."""
         prompt, answer = parse_row(record, self._columns, where)
-        return Parsed(where, prompt, answer, self._rest(record))
+        rest = self._rest(record)
+        turns = each_turn(where, prompt, answer, self._turn, asked=self._asked)
+        return [Parsed(place, said, given, rest) for place, said, given in turns]
+
+    def _each(self, where: str, record: Record) -> list[Parsed]:
+        """A row for each answer of a list."""
+        column = self._columns.list or ""
+        prompt, _ = parse_row(record, self._columns, where)
+        rest = self._rest(record)
+        found = [
+            Parsed(f"{where} answer {n}", prompt, one.text, rest, (Candidate(one.text, one.model),))
+            for n, one in enumerate(answers_in(record.get(column), record, column, where), start=1)
+            if one is not None
+        ]
+        return found or [Parsed(where, prompt, None, rest)]
 
     def _tried(
-        self, records: Iterable[tuple[str, Record | UsageError]], read: Callable[[str, Record], Parsed]
+        self,
+        records: Iterable[tuple[str, Record | UsageError]],
+        read: Callable[[str, Record], Parsed | list[Parsed]],
     ) -> Iterator[Parsed]:
         """Every record read; one that cannot be raises, or becomes a row with a problem."""
         bad = 0
@@ -195,12 +157,12 @@ class Input:
             try:
                 if isinstance(record, UsageError):
                     raise record
-                parsed = read(where, record)
+                found = read(where, record)
             except UsageError as error:
                 bad += 1
                 self._refuse_more_than_allowed(bad, error)
-                parsed = Parsed(where, (), None, {}, problem=str(error))
-            yield parsed
+                found = Parsed(where, (), None, {}, problem=str(error))
+            yield from found if isinstance(found, list) else (found,)
 
     def _refuse_more_than_allowed(self, bad: int, error: UsageError) -> None:
         """Raise the error of the first bad row that is one too many."""
@@ -225,7 +187,10 @@ class Input:
         return list(found)
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
-        """The columns to read, and those to carry through."""
+        """The columns to read, and those to carry through. Answers may stand in one list."""
+        if answers and not (wanted.answer or wanted.answers or wanted.list or set(ANSWERS) & set(names)):
+            known = [n for n in names if self._source.own is None or n in self._source.own]
+            wanted = wanted._replace(list=list_among(self._source, known))
         columns = find_columns(self._path, names, wanted, answers=answers, own=self._source.own)
         return columns, [n for n in names if n not in columns.used]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pairwright.inputs.rows import Candidate
+from pairwright.inputs.row import Candidate
 from pairwright.pairs.minimality import measure
 
 

@@ -13,7 +13,8 @@ from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import Columns, columns_of, find_columns
 from pairwright.inputs.messages import last_of
 from pairwright.inputs.reading import parse_answers
-from pairwright.inputs.rows import Input, Parsed
+from pairwright.inputs.row import Parsed
+from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash, prompt_hash, stored
@@ -95,7 +96,7 @@ class WholeRows(Input):
     def _parsed(self) -> Iterator[Parsed]:
         return islice(self._tried(self._source.readable(), self._one), self._limit)
 
-    def _one(self, where: str, record: Record) -> Parsed:
+    def _one(self, where: str, record: Record) -> list[Parsed]:
         """A row with its answers, of whichever source: each has columns of its own."""
         names = tuple(name for name in self._answers if record.get(name) is not None)
         wanted = Columns(answers=names, calls=True, padded=self._source.schema is not None)
@@ -103,9 +104,8 @@ class WholeRows(Input):
         prompt, said = parse_answers(record, columns, names, where)
         found = {name: self._answer(record, name, text, where) for name, text in said.items()}
         ids = {name: record.get(name) for name in IDS if name in record}
-        return Parsed(
-            where, prompt, None, {**self._rest(record), **dict.fromkeys(self._answers), **found, **ids}
-        )
+        carried = {**self._rest(record), **dict.fromkeys(self._answers), **found, **ids}
+        return [Parsed(where, prompt, None, carried)]
 
     def _answer(
         self, record: Record, name: str, text: str | None, where: str

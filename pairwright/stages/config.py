@@ -79,6 +79,21 @@ class RunConfig(ReadingConfig, PlaceConfig):
         return self.split_of(self.input)
 
 
+class TurnConfig(RunConfig):
+    """Which turns of conversations are worked on."""
+
+    group: ClassVar[str] = "Rows and folder"
+
+    turn: str | None = Field(default=None, pattern=r"^(all|-?[1-9][0-9]*)$", json_schema_extra=ADDED)
+    """Turn of the assistant that is the row's answer, with what was said before it as the prompt: 1 is the
+    first, -1 the last, `all` makes a row of each. By default the end of the conversation."""
+
+    @property
+    def wanted_columns(self) -> Columns:
+        """The columns to read, and which turns."""
+        return super().wanted_columns._replace(turn=self.turn)
+
+
 class StageConfig(EngineOptions, RunConfig):
     """What every stage needs to know."""
 

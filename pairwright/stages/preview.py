@@ -10,7 +10,8 @@ from rich.text import Text
 
 from pairwright.engines.kinds import check_spec
 from pairwright.inputs.beside import columns_beside
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import Completion, Request, spoken
 from pairwright.stages.stage import Stage
 from pairwright.terminal.text import printable

@@ -13,7 +13,8 @@ from pairwright.errors import PairwrightError
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import as_begun, commit_shard, read_tables
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import (
     BAD_ROW,
     FAILED,

@@ -8,7 +8,8 @@ from pairwright.engines.calls import with_calls
 from pairwright.engines.thoughts import used_up
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import (
     EMPTY,
     KEPT,
@@ -23,12 +24,12 @@ from pairwright.records import (
     stored,
 )
 from pairwright.schema import ANSWER
-from pairwright.stages.config import SampleSettings, SharedStageConfig
+from pairwright.stages.config import SampleSettings, SharedStageConfig, TurnConfig
 from pairwright.stages.run import run_stage
 from pairwright.stages.stage import Work
 
 
-class SampleConfig(SampleSettings, SharedStageConfig):
+class SampleConfig(SampleSettings, TurnConfig, SharedStageConfig):
     """Sample answers to prompts.
 
     Example: pairwright sample prompts.jsonl --policy hf:smollm2 --out runs/answers

@@ -8,7 +8,8 @@ from pairwright.records import Completion, Outcome, Request
 if TYPE_CHECKING:  # help pages need the settings, and should not wait for Arrow
     import pyarrow as pa
 
-    from pairwright.inputs.rows import Input, Row
+    from pairwright.inputs.row import Row
+    from pairwright.inputs.rows import Input
 
 
 Work = Generator[list[Request], list[Completion], Outcome]

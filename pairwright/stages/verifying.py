@@ -11,7 +11,8 @@ from pairwright.engines.verifiers.function import require_columns as require_nam
 from pairwright.engines.verifiers.lookup import look_up
 from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
 from pairwright.errors import UsageError
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.plugins import Wanted, load
 from pairwright.records import Completion, Message, Request, Sampling
 from pairwright.stages.asking import Asking, together

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import Completion, Message, Outcome, Request
 from revise import ReviseConfig
 from revise.stage import ReviseStage

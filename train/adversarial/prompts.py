@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import records
 from train.adversarial.config import GameConfig
 from train.rounds.prompts import rows_of, sound, write_prompts

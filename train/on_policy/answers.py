@@ -8,7 +8,7 @@ from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import KEPT
 from train.on_policy.config import LoopConfig
 from train.rounds.prompts import rows_of

@@ -25,7 +25,7 @@ from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import Manifest, load_manifest
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import KEPT
 from pairwright.stages.sample import SampleConfig
 from revise.config import ReviseConfig

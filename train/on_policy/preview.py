@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from train.devices.processes import say
 from train.on_policy.config import LoopConfig
 from train.on_policy.slices import prompts_of_round

@@ -12,7 +12,8 @@ from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.candidates import Candidates, without_thought
-from pairwright.inputs.rows import Candidate, Input, Row
+from pairwright.inputs.row import Candidate, Row
+from pairwright.inputs.rows import Input
 from pairwright.models.chat import encode_answer
 from pairwright.models.loading import load_for_scoring, load_tokenizer, require_reward_model
 from pairwright.models.names import find_model

@@ -7,7 +7,8 @@ from pairwright.engines.thoughts import read_marks
 from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.plugins import is_there
 from pairwright.records import KEPT, Outcome
 from pairwright.schema import SCORED

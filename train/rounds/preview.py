@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import stored
 from pairwright.stages.preview import CHARACTERS_A_TOKEN, PREVIEW_ROWS
 from train.rounds.config import RoundsConfig

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.folders.durable import write_durably
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import stored
 from pairwright.stages.config import ReadingConfig
 

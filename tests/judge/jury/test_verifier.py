@@ -10,7 +10,7 @@ from reward_toy import save_reward_model
 from runs_on_disk import write_jsonl
 
 from judge.jury.verifier import JudgeVerifier
-from pairwright.inputs.rows import Row
+from pairwright.inputs.row import Row
 from pairwright.records import Completion, Message, Request
 from pairwright.stages.verifying import Said
 from revise import ReviseConfig, revise

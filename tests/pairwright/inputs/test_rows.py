@@ -14,7 +14,8 @@ from runs_on_disk import write_jsonl
 from pairwright.errors import PairwrightError
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.groups import Occurrences
-from pairwright.inputs.rows import Input, Row
+from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 
 USER = {"role": "user", "content": "Q"}
 BY_CONVENTION = Columns()

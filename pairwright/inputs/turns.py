@@ -1,0 +1,48 @@
+"""The turns of a conversation as rows of their own: an answer, and all that was said before it."""
+
+from collections.abc import Iterator
+
+from pairwright.errors import UsageError
+from pairwright.records import Message
+
+Turn = tuple[str, tuple[Message, ...], str | None]
+"""Where it stands, the prompt, and the answer; None where it is still to be given."""
+
+
+def each_turn(
+    where: str, prompt: tuple[Message, ...], answer: str | None, wanted: str | None, *, asked: bool
+) -> Iterator[Turn]:
+    """The turns of the assistant that are wanted: `all`, or the number of one, 1 the first, -1 the last.
+
+    A turn that calls a tool, or that nobody asked for anything before, is part of what comes after it.
+    The end of a conversation is a turn where it is answered, where answers are `asked` for, and where no
+    other turn is. Raises `UsageError` for a number that a conversation does not have.
+    """
+    if wanted is None:
+        yield where, prompt, answer
+        return
+    found = [
+        (prompt[:place], message.content)
+        for place, message in enumerate(prompt)
+        if message.role == "assistant" and not message.tool_calls and _asks(prompt[:place])
+    ]
+    turns: list[tuple[tuple[Message, ...], str | None]] = [*found]
+    if answer is not None or asked or not found:
+        turns.append((prompt, None if asked else answer))
+    if wanted == "all":
+        chosen = range(len(turns))
+    else:
+        number = int(wanted)
+        place = number - 1 if number > 0 else len(turns) + number
+        if not 0 <= place < len(turns):
+            many = "one turn" if len(turns) == 1 else f"{len(turns)} turns"
+            raise UsageError(f"{where}: the conversation has {many} of the assistant, and no turn {number}")
+        chosen = range(place, place + 1)
+    for place in chosen:
+        said, given = turns[place]
+        yield f"{where} turn {place + 1}", said, None if asked else given
+
+
+def _asks(prompt: tuple[Message, ...]) -> bool:
+    """Whether messages are a prompt: the user, or a tool, has the last word."""
+    return bool(prompt) and prompt[-1].role in ("user", "tool")
