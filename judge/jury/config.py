@@ -12,7 +12,7 @@ from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_s
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
 
-Protocol = Literal["logprob", "choice", "text", "score"]
+Protocol = Literal["logprob", "choice", "text", "score", "rank"]
 TOP = 20
 """How many of the likeliest first tokens are looked at; no server gives more."""
 
@@ -33,8 +33,8 @@ class JuryConfig(Config):
     protocol: Protocol | Named | None = Field(default=None, json_schema_extra=PLUGINS)
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.
-    `FILE.py:NAME`: a protocol of your own. Default: `logprob` where the engine gives
-    log-probabilities, else `choice`."""
+    `rank`: all answers in one question. `FILE.py:NAME`: a protocol of your own. Default: `logprob`
+    where the engine gives log-probabilities, else `choice`."""
 
     @field_validator("protocol")
     @classmethod

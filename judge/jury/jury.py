@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from judge.jury.comparing import Comparing
 from judge.jury.config import SCORING, Judge, JuryConfig, judges_of
+from judge.jury.listing import Listing
 from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
@@ -23,6 +24,7 @@ PROTOCOLS: dict[str, type[JudgeProtocol]] = {
     "choice": Comparing,
     "text": Comparing,
     "score": Rating,
+    "rank": Listing,
     "reward": Rewarding,
     "function": Rewarding,
 }

@@ -24,6 +24,11 @@ def draw_labels(*identity: Any) -> tuple[str, str]:
     return LETTERS[first], LETTERS[(first + step) % len(LETTERS)]
 
 
+def draw_letters(count: int, *identity: Any) -> list[str]:
+    """So many different letters, of the responses that stand at these places."""
+    return sorted(LETTERS, key=lambda letter: content_hash(["letters", *identity, letter]))[:count]
+
+
 def draw_nonce(row_id: str, texts: Iterable[str]) -> str:
     """A code of 12 hex digits that occurs in none of the texts."""
     texts = list(texts)

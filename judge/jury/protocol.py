@@ -51,7 +51,7 @@ class JudgeProtocol(Protocol):
     """A way to ask a judge. It is made once for all the judges of a jury that are asked in this way."""
 
     pointwise: bool
-    """Whether each answer is judged by itself: then all pairs of answers cost no more than some."""
+    """Whether all pairs of answers cost no more than some: each is judged by itself, or all at once."""
     templates: Mapping[str, str]
     """The text of its templates, by name. Where they show columns, `columns` has the names of these."""
 

@@ -10,7 +10,7 @@ from pairwright.records import Completion
 SCORES = ("1", "2", "3", "4", "5")
 
 _VERDICT = re.compile(r"(?i:verdict)[\s*_]*:[\s*_\[(]*([A-Z])[\s*_\])]*\.?")
-_MARKUP = " \t\r\v\f*_#>`-"
+MARKUP = " \t\r\v\f*_#>`-"
 
 
 class Reading(NamedTuple):
@@ -87,8 +87,8 @@ def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[
     """
     if completion.finish_reason != "stop":
         return None
-    echoes = {line.strip(_MARKUP) for text in quoted for line in text.splitlines()}
-    lines = (line.strip(_MARKUP) for line in completion.text.splitlines())
+    echoes = {line.strip(MARKUP) for text in quoted for line in text.splitlines()}
+    lines = (line.strip(MARKUP) for line in completion.text.splitlines())
     found = [_VERDICT.fullmatch(line) for line in lines if line not in echoes]
     letters = [match[1] for match in found if match]
     if not letters or letters[-1] not in labels:

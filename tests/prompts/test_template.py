@@ -13,6 +13,8 @@ from prompts.template import TemplateError
 
 SHIPPED = sorted(p.stem for p in Path(prompts.__file__).parent.glob("*.j2"))
 VALUES = {
+    "responses": ([("C", "2 and 9."), ("D", "2 and 3.")],),
+    "reads_logprobs": (True, False),
     "prompt": ("Name two primes.\nBriefly.",),
     "answer": ("2 and 9.",),
     "reason": ("the revision keeps 20% of the answer's words; at least 50% is wanted",),
@@ -56,7 +58,7 @@ def test_shipped_templates_say_what_they_said(name: str) -> None:
     for variables in values(template):
         given = "".join(
             f" with {n} {variables[n]}"
-            for n in ("status", "protocol", "direction", "unit")
+            for n in ("status", "protocol", "direction", "unit", "reads_logprobs")
             if n in variables
         )
         for message in template.messages(**variables):
