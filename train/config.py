@@ -8,7 +8,10 @@ from pairwright.config import ADDED, OPERATIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import PairsName
 from pairwright.inputs.config import SourceConfig
+from pairwright.models.names import is_adapter
 
+OptimizerName = Literal["adamw_torch", "adamw_8bit"]
+SaveDtype = Literal["float32", "bfloat16", "float16", "auto"]
 SchedulerName = Literal["cosine", "linear", "constant"]
 
 
@@ -19,6 +22,8 @@ class UpdateConfig(Config):
 
     learning_rate: float = Field(default=1e-6, gt=0)
     """Peak step size of AdamW."""
+    optim: OptimizerName = Field(default="adamw_torch", json_schema_extra=ADDED)
+    """`adamw_8bit` keeps AdamW's moments in eight bits (bitsandbytes): a quarter of their memory."""
     num_train_epochs: float = Field(default=1.0, gt=0)
     """Passes over the pairs."""
     max_steps: int = Field(default=0, ge=0)
@@ -64,9 +69,19 @@ class AdapterConfig(Config):
         for name in ("use_rslora", "use_dora"):
             if getattr(self, name) and not self.lora_r:
                 raise UsageError(f"--{name} is of adapters: give --lora_r 16 too")
-        if self.load_in_4bit and not self.lora_r:
+        whole = not self.lora_r and not is_adapter(getattr(self, "model", None) or "")
+        if self.load_in_4bit and whole:
             raise UsageError("--load_in_4bit leaves nothing to train: give --lora_r 16 for adapters on top")
         return self
+
+
+class CodeConfig(Config):
+    """What of a model is used."""
+
+    group: ClassVar[str] = "Model"
+
+    trust_remote_code: bool = Field(default=False, json_schema_extra=ADDED)
+    """Run the Python code that comes with a model, where it has its own."""
 
 
 class PairsConfig(Config):
@@ -109,7 +124,7 @@ class WorkConfig(Config):
     """Trackers that get the metrics too: `tensorboard`, `wandb`, `trackio`."""
 
 
-class TrainingSettings(PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
+class TrainingSettings(CodeConfig, PairsConfig, UpdateConfig, AdapterConfig, WorkConfig):
     """How weights are trained on pairs: of every training, alone or as a step of something larger."""
 
     @model_validator(mode="before")
@@ -155,7 +170,8 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     """What every kind of training needs to know."""
 
     model: str = Field(json_schema_extra=OPERATIONAL)
-    """What to train: a folder, a model of the hub, or `smollm2`, the embedded one."""
+    """What to train: a folder, a model of the hub, an adapter of `peft` in a folder, or `smollm2`, the
+    embedded one."""
     data: tuple[str, ...] = Field(min_length=1, json_schema_extra=OPERATIONAL)
     """Pairs, or scored or ranked answers, which make `pairs`: run folders, Parquet or JSON files,
     data sets on disk or of the hub; several with commas."""
@@ -167,6 +183,10 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     """Count pairs, tokens and updates and estimate the time; train nothing, write nothing."""
     fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Start over, throwing away what an earlier run left in the output folder."""
+
+    save_dtype: SaveDtype = Field(default="float32", json_schema_extra=ADDED)
+    """Number format of the weights that are written; `auto` is that of `model`. Training is in float32,
+    and so are checkpoints."""
 
     @property
     def sources(self) -> tuple[str, ...]:

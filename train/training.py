@@ -1,12 +1,16 @@
 """Train a model or a reward model: the task that the settings name, run by the trainer."""
 
 from pairwright.errors import UsageError
+from pairwright.inputs.labelled import are_labelled
+from pairwright.models.remote_code import trusting
 from train.config import TrainingConfig
+from train.devices.processes import say
 from train.output.record import TrainResult
 from train.preference.config import RANKED_LOSSES, TrainConfig
 from train.preference.kto import KtoTask
 from train.preference.ranked import RankedTask
 from train.preference.task import PreferenceTask
+from train.preference.unpaired import UNPAIRED, unpaired_task
 from train.reward_model.config import RewardConfig
 from train.reward_model.task import RewardTask
 from train.trainer import trainer
@@ -20,11 +24,12 @@ def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
     `UsageError` for what cannot be used as given, before anything is written, and `PairwrightError`
     for what went wrong; the same settings then go on from the last checkpoint.
     """
-    if isinstance(config, TrainConfig) and config.loss == "auto":
-        from train.preference.auto import with_loss
+    with trusting(config.trust_remote_code):
+        if isinstance(config, TrainConfig) and config.loss == "auto":
+            from train.preference.auto import with_loss
 
-        config = with_loss(config)
-    return trainer.train(config, task or task_of(config))
+            config = with_loss(config)
+        return trainer.train(config, task or task_of(config))
 
 
 def task_of(config: TrainingConfig) -> Task:
@@ -34,6 +39,13 @@ def task_of(config: TrainingConfig) -> Task:
     assert isinstance(config, TrainConfig)
     if config.loss == "auto":
         raise UsageError("loss auto must come to a loss first: train.preference.auto.with_loss finds it")
+    if are_labelled((*config.sources, *config.eval_data)):
+        if config.loss in UNPAIRED:
+            return unpaired_task(config)
+        say(
+            f"{config.loss} has no form for single answers: those with a `label` are paired by prompt, "
+            f"desirable over undesirable; {', '.join(UNPAIRED)} take each by itself"
+        )
     if config.loss == "kto":
         return KtoTask(config)
     return RankedTask(config) if config.loss in RANKED_LOSSES else PreferenceTask(config)

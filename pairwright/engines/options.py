@@ -23,6 +23,8 @@ class EngineOptions(AskedOptions):
     """Seconds a request may take in all, its retries and waits included."""
     dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16)$")
     """Number format of a local model: `auto` (as it was saved), `float32`, `bfloat16`, `float16`."""
+    trust_remote_code: bool = Field(default=False, json_schema_extra=ADDED)
+    """Run the Python code that comes with a model of `hf:`, `vllm:` or `reward:`, where it has its own."""
     device: str = Field(default="auto", json_schema_extra=OPERATIONAL)
     """Where a model of `hf:` runs: `auto` (a GPU when there is one), `cpu`, `cuda`, `cuda:1` …"""
     function_timeout: float = Field(default=30.0, gt=0, json_schema_extra=OPERATIONAL)

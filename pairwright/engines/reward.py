@@ -8,6 +8,7 @@ from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.models.chat import encode_answer
 from pairwright.models.names import model_identity
+from pairwright.models.remote_code import trusting
 from pairwright.records import Completion, Finished, Job
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class RewardEngine:
         self.identity = model_identity(model, options.dtype)
         self.capacity = 8 * options.batch_size
         self._batch_size = options.batch_size
-        self._loaded: Any = load_for_scoring(model, options.dtype, options.device)
+        with trusting(options.trust_remote_code):
+            self._loaded: Any = load_for_scoring(model, options.dtype, options.device)
         self._waiting: list[tuple[Job, list[int]]] = []
         self._finished: list[Finished] = []
 

@@ -17,7 +17,7 @@ _TEXTS = (
 
 
 def fingerprint(folder: Path) -> str:
-    """Hash of a model folder: 12 hex digits over its weights, configuration and tokenizer.
+    """Hash of a model folder: 12 hex digits over its weights, configuration, tokenizer and code.
 
     Of each weights file it reads the size, both ends and 256 places between, so a fine-tune of any
     one matrix shows and 100 GB take a second. The folder's own name and place do not count.
@@ -27,7 +27,7 @@ def fingerprint(folder: Path) -> str:
         digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
         for block in _blocks(path):
             digest.update(block)
-    for path in (folder / name for name in _TEXTS):
+    for path in (*(folder / name for name in _TEXTS), *sorted(folder.glob("*.py"))):
         if path.is_file():
             digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())

@@ -10,6 +10,7 @@ from pairwright.errors import UsageError
 from pairwright.models.names import base_and_adapter, base_of, find_model, is_adapter, resolve_model
 from pairwright.models.positions import positions_of
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error, read_adapter, read_model
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     with as_usage_error(name), quiet():
         if is_adapter(place) and not any((Path(place) / file).is_file() for file in _TOKENIZERS):
             place = base_of(place)
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, **own_code())
     return tokenizer
 
 
@@ -94,7 +95,7 @@ def require_reward_model(place: str, name: str) -> None:
     if is_adapter(place):
         raise UsageError(f"{name} is an adapter; merge it into its base to score with it")
     with as_usage_error(name), quiet():
-        config = AutoConfig.from_pretrained(place)
+        config = AutoConfig.from_pretrained(place, **own_code())
     kind = next(iter(config.architectures or ()), "a model of no name")
     if not kind.endswith(CLASSIFIER):
         raise UsageError(

@@ -15,6 +15,7 @@ from torch import nn
 from pairwright.errors import UsageError
 from pairwright.models.names import base_of, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error
 
 if TYPE_CHECKING:
@@ -36,13 +37,17 @@ def learned_positions(name: str) -> int | None:
 
 @lru_cache(maxsize=8)
 def _learned(place: str) -> int | None:
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
     with as_usage_error(place), quiet():
-        config = AutoConfig.from_pretrained(place).get_text_config()
+        config = AutoConfig.from_pretrained(place, **own_code()).get_text_config()
     try:
         with torch.device("meta"), quiet():
-            model = AutoModel.from_config(config)
+            # A model of its own code is under the name of its task; looked for under another, transformers
+            # would import every model that it has.
+            kind = AutoModel if config.model_type in MODEL_MAPPING_NAMES else AutoModelForCausalLM
+            model = kind.from_config(config, **own_code())
     except (UsageError, ValueError, TypeError, NotImplementedError, RuntimeError, ImportError):
         return None  # whoever loads it says why
     return positions_of(model)

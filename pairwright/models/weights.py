@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from pairwright.errors import UsageError
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import own_code, refused_sentence
 
 ADAPTER_CONFIG = "adapter_config.json"
 _SHOWN = 3
@@ -33,7 +34,7 @@ def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any)
     weight would be random or has no place in the model.
     """
     with as_usage_error(name), quiet():
-        model, found = kind.from_pretrained(place, output_loading_info=True, **how)
+        model, found = kind.from_pretrained(place, output_loading_info=True, **own_code(), **how)
     made = f"{fresh}." if fresh else None
     missing = {key for key in found["missing_keys"] if made is None or not key.startswith(made)}
     unread = {key for key in found["unexpected_keys"] if not _BUFFERS.search(key)}
@@ -45,8 +46,8 @@ def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any)
     return model
 
 
-def read_adapter(base: Any, place: str, name: str) -> Any:
-    """The base with the adapter of a folder on it, as `peft` has it, gradients off.
+def read_adapter(base: Any, place: str, name: str, *, trained: bool = False) -> Any:
+    """The base with the adapter of a folder on it, as `peft` has it; gradients off, unless it is trained.
 
     A vocabulary that grew with the adapter grows in the base. Raises `UsageError`, naming weights, if the
     folder lacks any of the adapter's or has others.
@@ -59,7 +60,7 @@ def read_adapter(base: Any, place: str, name: str) -> Any:
         rows = max((len(held[key]) for key in held if key.endswith(_WHOLE)), default=0)
         if rows > base.get_input_embeddings().weight.shape[0]:
             base.resize_token_embeddings(rows)
-        model = PeftModel.from_pretrained(base, place)
+        model = PeftModel.from_pretrained(base, place, is_trainable=trained)
         wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     whole = {key for key in held if key.endswith(_WHOLE)}
     if missing := wanted - set(held):
@@ -86,6 +87,8 @@ def as_usage_error(name: str) -> Iterator[None]:
     except UsageError:
         raise
     except (OSError, ValueError, ImportError, SafetensorError) as error:
+        if (sentence := refused_sentence(name, error)) is not None:
+            raise UsageError(sentence) from None
         raise UsageError(f"{name}: cannot be loaded as a model ({first_line(error)})") from error
     except RuntimeError as error:
         if "size mismatch" not in str(error) and "mismatched" not in str(error):

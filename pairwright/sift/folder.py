@@ -101,10 +101,12 @@ def write_run(
     also: Mapping[str, str] = MappingProxyType({}),
     schema: pa.Schema | None = None,
     started: float | None = None,
+    models: Mapping[str, str] = MappingProxyType({}),
 ) -> Manifest:
     """Write outcomes, `items` of them, as the run folder of a stage that asks no engine.
 
     They have the columns of `rows`, or those of `schema`. Of a folder that is finished none is asked for.
+    `models` are those that looked at the rows: name and revision by role.
     The work began when `time.monotonic()` was `started`; with the writing, if that is not given.
     """
     started = time.monotonic() if started is None else started
@@ -114,7 +116,7 @@ def write_run(
         config=config.model_dump(mode="json"),
         semantic=config.of_kind("semantic") | {"input": rows.info.sha256, **also},
         gate=config.of_kind("gate"),
-        engines={},
+        engines=dict(models),
         input=InputInfo(path=rows.info.path, sha256=rows.info.sha256, rows=rows.info.rows),
         items=items,
         shard_size=config.shard_size,

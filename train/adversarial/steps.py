@@ -12,6 +12,7 @@ from judge.evaluation.config import EvaluateConfig
 from judge.stronger import StrongerStage
 from pairwright.engines import EngineOptions
 from pairwright.folders.manifest import Manifest
+from pairwright.models.names import is_adapter
 from pairwright.stages.run import run_stage
 from pairwright.stages.sample import SampleConfig, sample
 from train.adversarial.config import GameConfig
@@ -142,6 +143,7 @@ class Steps:
             output_dir=self._at("llm"),
             learning_rate=rates[min(self._number, len(rates)) - 1],
             merge_adapter=bool(section.lora_r),
+            merge_first=is_adapter(self.model(self._number - 1)),
             reference_store=NONE,  # every round has a reference of its own
         )
 

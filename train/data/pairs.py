@@ -14,6 +14,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.models.chat import encode_answer
 from pairwright.records import BAD_ROW, prompt_hash
+from train.data.spelled import looked_at
 from train.data.split import (
     EMPTY,
     TOO_LONG,
@@ -52,6 +53,8 @@ class Pair(NamedTuple):
     """How much it counts."""
     token_weights: tuple[Weights, Weights] | None = None
     """What each token of chosen and of rejected counts, where that is not the same."""
+    label: bool | None = None
+    """Of a single answer, which then stands on both sides: whether it is desirable."""
 
     @property
     def longest(self) -> int:
@@ -71,6 +74,8 @@ class Pair(NamedTuple):
     def digest(self) -> bytes:
         """All that training sees of it."""
         digest = ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
+        if self.label is not None:
+            digest += b"desirable" if self.label else b"undesirable"
         if self.weight != 1:
             digest += struct.pack("<d", self.weight)
         return digest + b"".join(weights.tobytes() for weights in self.token_weights or ())
@@ -115,7 +120,7 @@ def encode_pairs(
     """
     kept: list[Pair] = []
     dropped: dict[str, list[str]] = {}
-    for row in rows:
+    for row in looked_at(rows, tokenizer):
         if row.problem is not None:
             dropped.setdefault(BAD_ROW, []).append(row.problem)
             continue

@@ -11,6 +11,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
 from pairwright.records import Message, prompt_hash
+from train.data.spelled import Spelled
 from train.data.split import (
     EMPTY,
     TOO_LONG,
@@ -71,13 +72,15 @@ def load_ranked(
     most = most_tokens(config)
 
     def encoded(sources: Sequence[str], limit: int | None = None) -> list[Ranked]:
-        kept = []
+        kept, spelled = [], Spelled(tokenizer)
         for row in read_ranked(sources, limit):
+            spelled.look(row.row_id, row.answers)
             item = encode_ranked(row, tokenizer, best_only=best_only, reasoning=config.reasoning)
             if reason := _why_not(item, most, best_only=best_only):
                 dropped.setdefault(reason, []).append(row.row_id)
             else:
                 kept.append(item)
+        spelled.warn()
         return kept
 
     kept = encoded(config.sources, config.limit)

@@ -17,6 +17,7 @@ from torch import nn
 from pairwright.errors import UsageError
 from pairwright.models.names import base_of, is_adapter
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error, read_model
 from train.config import TrainingConfig
 
@@ -47,7 +48,7 @@ def require_whole_weights(place: str, name: str) -> None:
     if is_adapter(place):
         place = base_of(place)
     with as_usage_error(name), quiet():
-        found = getattr(AutoConfig.from_pretrained(place), "quantization_config", None)
+        found = getattr(AutoConfig.from_pretrained(place, **own_code()), "quantization_config", None)
     if found is not None:
         method = found.get("quant_method") if isinstance(found, dict) else found.quant_method
         raise UsageError(

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from transformers import AutoConfig
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pairwright.errors import UsageError
 from pairwright.models.fingerprint import fingerprint
 from pairwright.models.names import base_of, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
-from pairwright.models.weights import as_usage_error, first_line, read_adapter, read_model
+from pairwright.models.remote_code import own_code
+from pairwright.models.weights import as_usage_error, read_adapter, read_model
 from train.config import TrainingConfig
 from train.devices.sharded import reshard
+from train.models.adapters import began_anew, goes_on, is_adapted, with_adapter_of, with_new_adapters
 from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
-from train.models.towers import auto_class, freeze_towers, without_towers
+from train.models.towers import auto_class, freeze_towers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,21 +33,25 @@ _RANDOM = ("drop", "jitter")
 
 
 def model_identity(name: str) -> str:
-    """What a model is, wherever it lies: a hash of its folder, or its commit on the hub."""
-    from transformers import AutoConfig
-
+    """What a model is, wherever it lies: a hash of its folder, or its commit on the hub; an adapter's
+    and its base's."""
     place = resolve_model(name)
+    if is_adapter(place):
+        return f"{fingerprint(Path(place))}+{model_identity(base_of(place))}"
     if Path(place).is_dir():
         return fingerprint(Path(place))
     with as_usage_error(name):
-        return str(AutoConfig.from_pretrained(place)._commit_hash)
+        return str(AutoConfig.from_pretrained(place, **own_code())._commit_hash)
 
 
 def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
     """The language model to train, with adapters if asked, as `made_trainable` describes."""
+    trained_on = goes_on(config)
 
     def load(place: str, how: dict[str, Any]) -> Any:
-        return _load_base(place, how, config.model, adapted=bool(config.lora_r))
+        if trained_on:
+            return with_adapter_of(place, _read(base_of(place), how, config.model), config.model)
+        return _load_base(place, how, config.model)
 
     return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
 
@@ -59,15 +66,18 @@ def made_trainable(
     alone are loaded as they are computed with, or in four bits. The model is on the CPU, unless these are.
     """
     torch.manual_seed(config.seed)
-    frozen = torch.bfloat16 if bf16 and config.lora_r else torch.float32
-    how: dict[str, Any] = {"dtype": frozen}
     place = resolve_model(config.model)
+    trained_on = goes_on(config)
+    # What is merged first stands in no folder, from which it could be read again with all its bits.
+    adapted = trained_on or (config.lora_r and not is_adapter(place))
+    frozen = torch.bfloat16 if bf16 and adapted else torch.float32
+    how: dict[str, Any] = {"dtype": frozen}
     require_whole_weights(place, config.model)
     if config.load_in_4bit:
         how |= in_four_bits(config, frozen)
     model = load(place, how)
     if config.lora_r:
-        model = _with_adapters(model, config, task_type)
+        model = with_new_adapters(model, config, task_type)
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if unlike := {p.dtype for p in trained(model).values()} - {torch.float32}:
@@ -122,14 +132,9 @@ def trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 @contextmanager
 def as_reference(model: Any) -> Iterator[None]:
-    """Within it, an adapted model is its base. Other models are their reference before update 1."""
-    with model.disable_adapter() if is_adapted(model) else nullcontext():
+    """Within it, a model under new adapters is its base. Others are their reference before update 1."""
+    with model.disable_adapter() if began_anew(model) else nullcontext():
         yield
-
-
-def is_adapted(model: Any) -> bool:
-    """Whether it is adapters that are trained."""
-    return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")
 
 
 def merged(model: Any) -> Any:
@@ -172,6 +177,23 @@ def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card
 
 
+def in_dtype(model: Any, dtype: str, name: str) -> Any:
+    """The model with its weights in a number format; `auto` is the one that `name` is stored in.
+
+    What is rounded is the model itself, so it is to be trained no more.
+    """
+    if dtype == "auto":
+        place = resolve_model(name)
+        place = base_of(place) if is_adapter(place) else place
+        with as_usage_error(name), quiet():
+            stored = AutoConfig.from_pretrained(place, **own_code()).get_text_config().dtype
+        dtype = str(stored or torch.float32).removeprefix("torch.")
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(getattr(torch, dtype))
+    return model
+
+
 def load_weights(model: Any, folder: Path) -> None:
     """Put the trained weights that `save_model` wrote into a model of the same kind, bit for bit."""
     if is_adapted(model):
@@ -205,45 +227,21 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
 
 def load_base(name: str) -> Any:
     """A causal language model in float32, adapters merged, with gradients off."""
-    how = {"dtype": torch.float32}
-    return _load_base(resolve_model(name), how, name, adapted=False).requires_grad_(False)
+    return _load_base(resolve_model(name), {"dtype": torch.float32}, name).requires_grad_(False)
 
 
-def _load_base(place: str, how: dict[str, Any], name: str, *, adapted: bool) -> Any:
-    def read(folder: str) -> Any:
-        model = read_model(auto_class(folder, name), folder, name, use_safetensors=True, **how)
-        freeze_towers(model)
-        return model
-
+def _load_base(place: str, how: dict[str, Any], name: str) -> Any:
     if not is_adapter(place):
-        return read(place)
-    if adapted:
-        raise UsageError(
-            f"{place} is an adapter; merge it into its base to put another on top, or train all "
-            "weights with --lora_r 0"
-        )
-    model = merge(read_adapter(read(base_of(place)), place, name))
+        return _read(place, how, name)
+    model = merge(read_adapter(_read(base_of(place), how, name), place, name))
     freeze_towers(model)
     return model
 
 
-def _with_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    lora = LoraConfig(
-        r=config.lora_r,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=0.0,
-        use_rslora=config.use_rslora,
-        use_dora=config.use_dora,
-        target_modules=list(config.lora_target_modules) or "all-linear",
-        exclude_modules=without_towers(model),
-        task_type=task_type,
-    )
-    try:
-        return get_peft_model(model, lora)
-    except ValueError as error:
-        raise UsageError(f"lora_target_modules: {first_line(error)}") from None
+def _read(folder: str, how: dict[str, Any], name: str) -> Any:
+    model = read_model(auto_class(folder, name), folder, name, use_safetensors=True, **how)
+    freeze_towers(model)
+    return model
 
 
 def to_device(model: Any, use_cpu: bool) -> Any:

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from pairwright.errors import UsageError
 from pairwright.models.chat import end_of_turn
 from pairwright.models.loading import CLASSIFIER, require_head
-from pairwright.models.names import is_adapter
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error, read_model
 from train.config import TrainingConfig
-from train.models.language import is_adapted, made_trainable
+from train.models.adapters import is_adapted
+from train.models.language import made_trainable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,10 +66,8 @@ def head_of(model: Any) -> nn.Linear:
 def _load(place: str, how: dict[str, Any], name: str) -> Any:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    if is_adapter(place):
-        raise UsageError(f"{place} is an adapter; merge it into its base to make a reward model of it")
     with as_usage_error(name), quiet():
-        kinds = AutoConfig.from_pretrained(place).architectures or ()
+        kinds = AutoConfig.from_pretrained(place, **own_code()).architectures or ()
     goes_on = any(kind.endswith(CLASSIFIER) for kind in kinds)
     model = read_model(
         AutoModelForSequenceClassification,

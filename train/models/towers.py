@@ -10,6 +10,7 @@ from torch import nn
 
 from pairwright.models.names import ADAPTER_CONFIG, base_of, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error
 
 _PROCESSOR = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
@@ -22,7 +23,7 @@ def auto_class(place: str, name: str) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
     with as_usage_error(name), quiet():
-        config = AutoConfig.from_pretrained(place)
+        config = AutoConfig.from_pretrained(place, **own_code())
     sees = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.model_type)
     return AutoModelForImageTextToText if sees in (config.architectures or ()) else AutoModelForCausalLM
 

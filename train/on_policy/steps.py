@@ -11,6 +11,7 @@ from judge.config import JudgeConfig
 from judge.evaluation.command import evaluate
 from judge.evaluation.config import EvaluateConfig
 from pairwright.engines import EngineOptions
+from pairwright.models.names import is_adapter
 from pairwright.stages.sample import SampleConfig, sample
 from revise.command import revise
 from revise.config import ReviseConfig
@@ -89,6 +90,7 @@ class Steps:
             output_dir=self._at("model"),
             ref_model=config.model if initial else None,
             merge_adapter=bool(config.train.lora_r),
+            merge_first=is_adapter(self.model(self._number - 1)),
             reference_store=NONE,  # the pairs of a round are asked about once
         )
 

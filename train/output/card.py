@@ -6,6 +6,7 @@ from typing import Any
 from pairwright.figures.training import Curve, TrainingFigures, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.durable import write_durably
+from pairwright.models.names import ADAPTER_CONFIG
 from pairwright.reports.card import CARD, with_front_matter
 from train.losses.facts import FACTS
 from train.output.record import RunRecord
@@ -30,13 +31,13 @@ _SETTINGS = ("model", "data", "output_dir", "preview", "dry_run", "fresh")
 
 def write_model_card(aside: Path, output: Path, record: RunRecord) -> None:
     """Write the card of the run in `output` beside its model in `aside`."""
-    figures = training_of(output)
-    write_durably(aside / CARD, _card(output.absolute().name, record, figures).encode("utf-8", "replace"))
+    adapter = (aside / ADAPTER_CONFIG).is_file()
+    text = _card(output.absolute().name, record, training_of(output), adapter=adapter)
+    write_durably(aside / CARD, text.encode("utf-8", "replace"))
 
 
-def _card(name: str, record: RunRecord, figures: TrainingFigures) -> str:
+def _card(name: str, record: RunRecord, figures: TrainingFigures, *, adapter: bool) -> str:
     config = record.config
-    adapter = bool(config.get("lora_r"))
     front: dict[str, Any] = {
         "library_name": "peft" if adapter else "transformers",
         "tags": ["preference", str(config.get("loss", "reward-model")), "pairwright"],
@@ -56,7 +57,7 @@ def _card(name: str, record: RunRecord, figures: TrainingFigures) -> str:
     words = in_words(figures)
     body = f"""# {name}
 
-{"A LoRA adapter of " if adapter else ""}`{config["model"]}`, trained on preference pairs
+{"An adapter of " if adapter else ""}`{config["model"]}`, trained on preference pairs
 {how}. {words}
 
 The licence is yours to name in the front matter: it follows from the model that was trained and the data.

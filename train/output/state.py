@@ -22,6 +22,9 @@ STATE = "training.json"
 OPTIMIZER = "optimizer.safetensors"
 EXTRAS = "training.safetensors"
 
+_SHARED = 256
+"""Most numbers of the tables that 8-bit optimizers share among weights."""
+
 
 class TrainState(NamedTuple):
     """What changes in training, and is saved."""
@@ -39,7 +42,7 @@ class TrainState(NamedTuple):
         """Bring the state of all processes together; all take part."""
         keep = accelerator.is_main_process
         optimizer = {
-            f"{key}:{name}": whole_on_first(value, keep=keep)
+            f"{key}:{name}": whole_on_first(_alone(value), keep=keep)
             for name, parameter in trained(self.model).items()
             for key, value in self.optimizer.state[parameter].items()
         }
@@ -132,14 +135,22 @@ def _restore_optimizer(state: TrainState, tensors: dict[str, Tensor]) -> None:
     parameters = trained(state.model)
     names = {id(parameter): name for name, parameter in parameters.items()}
     ordered = [names[id(p)] for group in state.optimizer.param_groups for p in group["params"]]
-    by_name: dict[str, dict[str, Tensor]] = {name: {} for name in ordered}
+    by_name: dict[str, dict[str, Tensor | int]] = {name: {} for name in ordered}
     for key, tensor in tensors.items():
         moment, _, name = key.partition(":")
-        # A step count has no dimensions and is nowhere in parts.
-        by_name[name][moment] = cut_like(tensor, parameters[name]) if tensor.dim() else tensor
+        # A step count has no dimensions and is nowhere in parts; some optimizers count in plain numbers.
+        plain = not tensor.dim() and not tensor.is_floating_point()
+        found = cut_like(tensor, parameters[name]) if tensor.dim() else tensor
+        by_name[name][moment] = int(tensor) if plain else found
     groups = state.optimizer.state_dict()["param_groups"]
     numbered = {number: by_name[name] for number, name in enumerate(ordered)}
     state.optimizer.load_state_dict({"state": numbered, "param_groups": groups})
+
+
+def _alone(value: Tensor | int) -> Tensor:
+    """What an optimizer keeps of a weight, as a tensor that shares its memory with no other weight's."""
+    found = torch.as_tensor(value)
+    return found.clone() if found.numel() <= _SHARED else found
 
 
 def _extras(window: MetricSums) -> dict[str, Tensor]:

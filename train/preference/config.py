@@ -208,6 +208,9 @@ class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
 
     merge_adapter: bool = False
     """Write the whole model, adapters merged into it."""
+    merge_first: bool = Field(default=False, json_schema_extra=ADDED)
+    """Where `model` is an adapter: merge it into its base, and train all weights or, with `lora_r`, a new
+    adapter. Unless given, the adapter itself is trained on, and as it is it is the reference."""
     ref_model: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Reference of the log-ratios, when it is not the model at its start."""
     reference_store: str = Field(default="", json_schema_extra=OPERATIONAL)

@@ -33,6 +33,7 @@ class KtoSet(NamedTuple):
     items: Sequence[Pair]
     ref_PK: Tensor
     mismatched: PairSet
+    shares: tuple[float, float] = (1.0, 1.0)
 
 
 class KtoTask(PreferenceTask):
@@ -43,7 +44,7 @@ class KtoTask(PreferenceTask):
     ) -> KtoSet:
         """Ask the reference about every pair, and about every prompt with the answers of another."""
         own = super().prepare(accelerator, policy, items)
-        return KtoSet(*own, super().prepare(accelerator, policy, mismatched(items)))
+        return KtoSet(own.items, own.ref_PK, super().prepare(accelerator, policy, mismatched(items)))
 
     @torch.no_grad()
     def look_ahead(self, run: Run, data: KtoSet, indices: Sequence[int]) -> None:  # type: ignore[override]

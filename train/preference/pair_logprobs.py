@@ -52,6 +52,8 @@ class PairSet(NamedTuple):
     ref_PK: Tensor
     """Reference log-probabilities of chosen and rejected (P, 2): nats, float32, on the model's device;
     where tokens have weights both weighted and then both unweighted (P, 4); zeros without a reference."""
+    shares: tuple[float, float] = (1.0, 1.0)
+    """Of single answers: all of them for each desirable one, and for each that is not."""
 
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:

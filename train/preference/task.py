@@ -63,15 +63,23 @@ class PreferenceTask:
         self.metrics = metrics_of(self.objective)
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
-        """Pairs as token ids. Raises `UsageError` for a reference that reads them as other tokens."""
+        """Pairs as token ids."""
+        self.require_vocabulary(tokenizer)
+        weights = self._config.token_weight
+        return load_pairs(self._config, tokenizer, TokenWeights.parse(weights) if weights else None)
+
+    def at_reference(self) -> float:
+        """The preference loss where policy and reference agree."""
+        return self.objective.at_reference
+
+    def require_vocabulary(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Raise `UsageError` for a reference that reads text as other tokens."""
         other = self._config.ref_model
         if other is not None and load_tokenizer(other).get_vocab() != tokenizer.get_vocab():
             raise UsageError(
                 f"ref_model {other}: its tokens are not those of {self._config.model}; a reference has the "
                 "vocabulary of the model"
             )
-        weights = self._config.token_weight
-        return load_pairs(self._config, tokenizer, TokenWeights.parse(weights) if weights else None)
 
     def identity(self) -> dict[str, str]:
         """The reference, where it is a model of its own."""
@@ -130,7 +138,7 @@ class PreferenceTask:
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs."""
         asked = self.answers([data.items[index] for index in indices])
-        return self._measured(beside_reference(self.values(policy, asked), data, indices))
+        return self.measured(self.values(policy, asked), data, indices)
 
     def answers(self, items: Sequence[Pair]) -> list[Answer]:
         """All chosen answers, then all rejected ones."""
@@ -142,12 +150,10 @@ class PreferenceTask:
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
         """Losses and metrics of some pairs, from the log-probabilities of their answers."""
-        return self._measured(beside_reference(values_A, data, indices))
-
-    def _measured(self, logps: PairLogprobs) -> Measured:
+        logps = beside_reference(values_A, data, indices)
         losses = self.objective(logps)
         values_KB = pair_metrics(logps, losses, self.objective)
-        return Measured(losses.total_B, values_KB, _finite(logps, losses))
+        return Measured(losses.total_B, values_KB, finite(logps, losses))
 
     def check_start(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
         """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
@@ -160,7 +166,7 @@ class PreferenceTask:
             return
         say(
             f"before the first update mean |reward| is {reward:.1e}; {self._config.loss} is "
-            f"{self.objective.at_reference:.4f} at 0"
+            f"{self.at_reference():.4f} at 0"
         )
         if not reward <= STOP_REWARD:
             raise PairwrightError(
@@ -213,7 +219,7 @@ class PreferenceTask:
         return merged(model) if self._config.merge_adapter else model
 
 
-def _finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
+def finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
     """Which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
     values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
     return torch.isfinite(values.detach()).all(0)

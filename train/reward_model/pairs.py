@@ -9,6 +9,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.pairs import read_pairs
 from pairwright.records import BAD_ROW
 from train.data.pairs import Pair, drop_reason, encode_pair
+from train.data.spelled import looked_at
 from train.data.split import (
     TRAINED_ON,
     Split,
@@ -123,7 +124,7 @@ def encode_reward_pairs(
     found = Encoded([], {})
     skip = config.skip_bad_rows
     rows = read_pairs(sources, limit, config.pairs, skip, margins=True, thoughts=True)
-    for row in with_thoughts(rows, tokenizer, config.reasoning):
+    for row in looked_at(with_thoughts(rows, tokenizer, config.reasoning), tokenizer):
         if row.problem is not None:
             found.dropped.setdefault(BAD_ROW, []).append(row.problem)
             continue

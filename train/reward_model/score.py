@@ -18,6 +18,7 @@ from pairwright.models.chat import encode_answer
 from pairwright.models.loading import load_for_scoring, load_tokenizer, require_reward_model
 from pairwright.models.names import find_model
 from pairwright.models.positions import learned_positions
+from pairwright.models.remote_code import trusting
 from pairwright.records import KEPT, Message, Outcome
 from pairwright.schema import SCORED
 from pairwright.stages.run import run_stage
@@ -172,6 +173,11 @@ def score(config: ScoreConfig) -> Manifest | None:
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
     the reward model is none, and `PairwrightError` for scores that are not finite.
     """
+    with trusting(config.trust_remote_code):
+        return _score(config)
+
+
+def _score(config: ScoreConfig) -> Manifest | None:
     if by_verifier(config):
         return run_stage(VerifierScoreStage(config), config, Candidates, run=config, budget=config)
     require_reward_model(find_model(config.reward_model), config.reward_model)

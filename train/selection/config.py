@@ -7,10 +7,10 @@ from pydantic import Field, field_validator, model_validator
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.sift.folder import SiftConfig
-from train.config import ScoredPairsConfig, split_commas
+from train.config import CodeConfig, ScoredPairsConfig, split_commas
 
 
-class MeasuresConfig(Config):
+class MeasuresConfig(CodeConfig):
     """What is measured of pairs, and under which model."""
 
     group: ClassVar[str] = "Measures"

@@ -13,6 +13,8 @@ from pairwright.folders.manifest import MANIFEST, Manifest, load_manifest
 from pairwright.folders.shards import check_run_folder
 from pairwright.inputs.columns import listed
 from pairwright.models.loading import load_tokenizer
+from pairwright.models.names import model_identity as named_identity
+from pairwright.models.remote_code import trusting
 from pairwright.records import KEPT, Outcome, content_hash
 from pairwright.sift.folder import write_run
 from pairwright.sift.scored import ScoredRows, are_scored
@@ -128,6 +130,11 @@ def select(config: SelectConfig) -> Manifest | None:
     Raises `UsageError`, before anything is written, for rules that go by what is not there, or that
     leave nothing.
     """
+    with trusting(config.trust_remote_code):
+        return _select(config)
+
+
+def _select(config: SelectConfig) -> Manifest | None:
     if config.explain:
         print(explained(config))
         return None
@@ -151,6 +158,7 @@ def select(config: SelectConfig) -> Manifest | None:
         _also(config),
         selection.schema(),
         started,
+        _models(config),
     )
 
 
@@ -174,6 +182,13 @@ def _also(config: SelectConfig) -> dict[str, str]:
         tokenizer = load_tokenizer(name)
         found["tokenizer"] = content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)])
     return found
+
+
+def _models(config: SelectConfig) -> dict[str, str]:
+    """The models that pairs are measured under, by role, as the records of other runs name them."""
+    asked = {"model": config.model, "reference": config.ref_model}
+    dtype = "bfloat16" if config.bf16 else "float32"
+    return {role: named_identity(name, dtype) for role, name in asked.items() if name is not None}
 
 
 def _finished(folder: Path) -> bool:

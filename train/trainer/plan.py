@@ -13,9 +13,11 @@ from train.config import TrainingConfig
 from train.data.split import Split, pairs_hash
 from train.devices import divided
 from train.devices.accelerator import uses_bf16
+from train.models.adapters import goes_on
 from train.models.four_bits import require_four_bits
 from train.models.language import model_identity
 from train.output.record import RunRecord
+from train.trainer.optimizers import require_optimizer
 from train.trainer.schedule import Schedule, schedule_of
 from train.trainer.task import Task
 
@@ -37,6 +39,7 @@ class Plan(NamedTuple):
 
 def plan(config: TrainingConfig, task: Task) -> Plan:
     """Read the items, and say what the run will do. Raises `UsageError` for what cannot be used."""
+    goes_on(config)  # or says why it cannot
     tokenizer = load_tokenizer(config.model)
     split = task.read(tokenizer)
     schedule = schedule_of(config, split.training)
@@ -87,6 +90,7 @@ def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
 
 
 def require_what_trains(accelerator: Accelerator, config: TrainingConfig) -> None:
-    """Raise `UsageError` where four bits are asked for and this launch, or this machine, has none."""
+    """Raise `UsageError` where few bits are asked for and this launch, or this machine, has none."""
+    require_optimizer(config, sharded=accelerator.is_fsdp2)
     if config.load_in_4bit:
         require_four_bits(sharded=accelerator.is_fsdp2, divided=divided.asked() is not None)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from accelerate import Accelerator
 
 from train.config import TrainingConfig
@@ -18,9 +17,10 @@ from train.models.language import require_vocabulary
 from train.output.folder import METRICS_FILE
 from train.output.metrics import MetricLog, MetricSums
 from train.output.record import RunRecord
-from train.output.state import TrainState, load_training, parameter_groups
+from train.output.state import TrainState, load_training
 from train.output.trackers import Reporter
 from train.trainer.batches import beyond, count_prompts, require_room
+from train.trainer.optimizers import optimizer_for
 from train.trainer.plan import Plan
 from train.trainer.schedule import Schedule
 from train.trainer.task import Dataset, Run
@@ -85,11 +85,7 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
     _say_what_is_padded(tree_support(strategy.policy), pairs.training)
     training = task.prepare(accelerator, strategy.policy, pairs.training)
     held_out = task.prepare(accelerator, strategy.policy, pairs.held_out)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay),
-        lr=config.learning_rate,
-        fused=accelerator.device.type in ("cpu", "cuda"),
-    )
+    optimizer = optimizer_for(model, config, accelerator.device)
     made = strategy.optimize(optimizer, config.max_grad_norm)
     run = Run(strategy, task, config.micro_batch_tokens)
     window = MetricSums(accelerator.device, task.metrics)

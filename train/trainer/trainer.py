@@ -19,7 +19,7 @@ from train.config import TrainingConfig
 from train.devices.accelerator import accelerator_for
 from train.devices.memory import freed_memory_kept, peak_memory_gib
 from train.devices.processes import agreed, on_first, say
-from train.models.language import save_model, trained
+from train.models.language import in_dtype, save_model, trained
 from train.models.towers import copy_processor
 from train.output.card import write_model_card
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
@@ -161,8 +161,10 @@ def _conclude(prepared: Prepared) -> Path:
 
 def _publish(prepared: Prepared, model: Any, aside: Path, seconds: float) -> RunRecord:
     """Put the trained model into the output folder and finish its record."""
-    save_model(prepared.run.task.publishable(model), prepared.state.tokenizer, aside)
-    copy_processor(prepared.config.model, aside)
+    config = prepared.config
+    published = in_dtype(prepared.run.task.publishable(model), config.save_dtype, config.model)
+    save_model(published, prepared.state.tokenizer, aside)
+    copy_processor(config.model, aside)
     start, last = prepared.log.ends()
     record = prepared.record.model_copy(
         update={

@@ -12,6 +12,7 @@ from pairwright.engines.prompting import Prompting
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.chat import encode_text, end_of_turn
 from pairwright.models.names import model_identity
+from pairwright.models.remote_code import trusting
 from pairwright.records import Completion, Finished, Job
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class HFEngine:
         self.identity = model_identity(model, options.dtype) + options.asked.mark
         self.capacity = 8 * options.batch_size
         self._batch_size = options.batch_size
-        loaded = load_for_generation(model, options.dtype, options.device, adapter=options.asked.adapter)
+        with trusting(options.trust_remote_code):
+            loaded = load_for_generation(
+                model, options.dtype, options.device, adapter=options.asked.adapter
+            )
         self._tokenizer, self._context = loaded.tokenizer, loaded.context
         self._prompting = Prompting(loaded.tokenizer, options.asked, spec)
         self._end = end_of_turn(loaded.tokenizer)

@@ -23,6 +23,7 @@ from pairwright.engines.vllm.settings import (
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.names import base_and_adapter, model_identity
 from pairwright.models.quiet import quiet
+from pairwright.models.remote_code import TRUST, own_code, trusting
 from pairwright.records import Completion, Finished, Job
 from pairwright.terminal.text import one_line
 
@@ -64,7 +65,8 @@ class VLLMEngine:
             "further": sorted(options.asked.body),
             "rank": rank_for(adapter) if adapter else 0,
             "kept": keeping(),
-            "arguments": {name: value for name, value in options.engine.items() if name != PYTHON},
+            "arguments": {name: value for name, value in options.engine.items() if name != PYTHON}
+            | ({TRUST: "true"} if options.trust_remote_code else {}),
         }
         self._frame = frame_of(self._setting, self._python)
         self._patience = options.deadline
@@ -238,8 +240,10 @@ def _tokenizer(source: str, options: EngineOptions) -> Any:
 
     named = options.engine.get("tokenizer", source)
     revision = options.engine.get("tokenizer_revision", options.engine.get("revision"))
+    trusted = options.trust_remote_code or options.engine.get(TRUST, "").lower() == "true"
     try:
-        with quiet():
-            return AutoTokenizer.from_pretrained(named, **({"revision": revision} if revision else {}))
+        with quiet(), trusting(trusted):
+            told = own_code() | ({"revision": revision} if revision else {})
+            return AutoTokenizer.from_pretrained(named, **told)
     except (OSError, ValueError, ImportError) as error:
         raise UsageError(f"{named} has no tokenizer to load: {one_line(str(error))[:300]}") from error

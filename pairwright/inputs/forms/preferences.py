@@ -81,7 +81,8 @@ def _helpsteer(response: Any, helpfulness: Any, correctness: Any) -> Read:
 def _kto(prompt: Any, completion: Any, label: Any) -> Read:
     if not _is_label(label):
         raise Wrong(f"`label` must be true or false, and is {label!r}")
-    return {"prompt": prompt, "completion": completion, "score": float(_TRUTH.get(label, label))}
+    good = bool(_TRUTH.get(label, label))
+    return {"prompt": prompt, "completion": completion, "score": float(good), "label": good}
 
 
 _TRUTH = {"true": True, "True": True, "false": False, "False": False}
@@ -178,7 +179,7 @@ PREFERENCES = (
         "kto",
         ("prompt", "completion", "label"),
         "trl-lib/kto-mix-14k, and `export --to kto`",
-        "an answer with the score 1 where `label` is true, else 0",
+        "an answer with the score 1 where `label` is true, else 0; by itself in `train --loss kto`",
         _kto,
         tells=_has_label,
     ),

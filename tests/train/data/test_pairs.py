@@ -66,8 +66,14 @@ def test_every_form_of_a_pair_is_the_same_pair(columns):
         ({"prompt": [None], "chosen": "a", "rejected": "b"}, ["`prompt` holds a message that is not"]),
         ({"chosen": [USER, GOOD, USER, GOOD], "rejected": [USER, BAD]}, ["part before their last message"]),
         ({"prompt": "Q", "chosen": [USER, GOOD, USER, GOOD], "rejected": "bad"}, ["part before"]),
-        ({"prompt": "Q", "chosen": [GOOD | {"tool_calls": [{}]}], "rejected": "b"}, ["`tool_calls`"]),
-        ({"prompt": "Q", "chosen": "a", "rejected": "b", "tools": [{}]}, ["`tools` would be part"]),
+        (
+            {"prompt": "Q", "chosen": [GOOD | {"tool_calls": [{}]}], "rejected": "b"},
+            ["a tool call that is not"],
+        ),
+        (
+            {"prompt": "Q", "chosen": "a", "rejected": "b", "tools": [{}]},
+            ["`tools` must be a list of tools"],
+        ),
     ],
 )
 def test_what_is_no_pair_is_refused_in_a_sentence(columns, words):

@@ -16,7 +16,6 @@ from tiny_model import (
 )
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
 from train.preference.metrics import METRICS, pair_metrics
@@ -140,7 +139,7 @@ def test_adapters_are_saved_as_peft_reads_them_and_the_base_is_the_reference(tin
     assert before["eval_logps/chosen"] != pytest.approx(after["eval_logps/chosen"], abs=1e-3)
 
 
-def test_training_can_start_from_an_adapter_which_is_merged_first(tiny):
+def test_training_can_start_from_an_adapter(tiny):
     first = tiny.config("round-1", lora_r=2, num_train_epochs=2)
     train(first)
     second = tiny.config("round-2", model=first.output_dir, max_steps=1)
@@ -148,8 +147,9 @@ def test_training_can_start_from_an_adapter_which_is_merged_first(tiny):
     ended = read_metrics(first.output_dir)[-1]["eval_logps/chosen"]
     began = read_metrics(second.output_dir)[0]["eval_logps/chosen"]
     assert began == pytest.approx(ended, abs=1e-4)
-    with pytest.raises(UsageError, match="is an adapter; merge it"):
-        train(tiny.config("refused", model=first.output_dir, lora_r=2))
+    third = tiny.config("round-3", model=first.output_dir, max_steps=1, merge_first=True)
+    train(third)
+    assert read_metrics(third.output_dir)[0]["eval_logps/chosen"] == pytest.approx(ended, abs=1e-4)
 
 
 def test_bfloat16_keeps_float32_weights(tiny):

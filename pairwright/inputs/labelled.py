@@ -1,0 +1,94 @@
+"""Single answers that are labelled as desirable or not: unpaired preferences, as TRL's KTO has them.
+
+A row has `prompt`, `completion` and `label` (true: desirable); the whole conversation may stand in
+`completion` too.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from pairwright.errors import UsageError
+from pairwright.inputs.beside import calls_of
+from pairwright.inputs.columns import PAIR, Columns, columns_of
+from pairwright.inputs.messages import last_of, thought_of
+from pairwright.inputs.pairs import weight_of
+from pairwright.inputs.reading import parse_answers
+from pairwright.inputs.source import Record
+from pairwright.inputs.sources import open_source
+from pairwright.records import Message, content_hash
+
+ANSWER, LABEL = "completion", "label"
+
+
+class LabelledRow(NamedTuple):
+    """A prompt and one answer to it."""
+
+    row_id: str
+    prompt: tuple[Message, ...]
+    answer: Message
+    label: bool
+    """Whether the answer is desirable."""
+    weight: float = 1.0
+    """How much it counts."""
+
+
+def are_labelled(sources: Iterable[str]) -> bool:
+    """Whether the first row of any source is a single labelled answer, and no pair."""
+    return any(_is_labelled(record) for source in sources for record in islice(_records(source), 1))
+
+
+def read_labelled(sources: Iterable[str], limit: int | None = None) -> Iterator[LabelledRow]:
+    """The labelled answers of runs, files and data sets, one source after the other; `limit` at most.
+
+    Raises `UsageError`, naming the row, for one that has no label, or is none of these.
+    """
+    rows = (
+        parse_labelled(record, where, source.own, padded=source.schema is not None)
+        for source in map(open_source, sources)
+        for where, record in source
+    )
+    return islice(rows, limit)
+
+
+def parse_labelled(
+    record: Record, where: str, own: frozenset[str] | None = None, *, padded: bool = False
+) -> LabelledRow:
+    """One row. Raises `UsageError` that begins with `where` and names the column.
+
+    `own` are the columns of a run of ours that are the run's; `padded` is as for `calls_of`.
+    """
+    if not _is_labelled(record):
+        missing = ANSWER if record.get(ANSWER) is None else LABEL
+        raise UsageError(
+            f"{where}: no `{missing}`; an unpaired row has `prompt`, `{ANSWER}` and `{LABEL}`, and pairs "
+            "stand in files of their own"
+        )
+    wanted = Columns(answers=(ANSWER,), thoughts=True, calls=True, padded=padded)
+    columns = columns_of(where, list(record), wanted, own)
+    prompt, said = parse_answers(record, columns, (ANSWER,), where)
+    thought = thought_of(record[ANSWER], f"{where}: `{ANSWER}`")
+    calls = calls_of(last_of(record[ANSWER]), f"{where}: `{ANSWER}`", padded=padded)
+    answer = Message(role="assistant", content=said[ANSWER] or "", reasoning=thought, tool_calls=calls)
+    label = _label(record[LABEL], where)
+    row_id = record.get("row_id") or content_hash(
+        [[m.model_dump() for m in prompt], answer.further if calls else answer.content, label]
+    )
+    weight = record.get("weight")
+    return LabelledRow(
+        str(row_id), prompt, answer, label, 1.0 if weight is None else weight_of(weight, "weight", where)
+    )
+
+
+def _is_labelled(record: Record) -> bool:
+    return all(record.get(name) is not None for name in (ANSWER, LABEL)) and not set(PAIR) & set(record)
+
+
+def _label(value: object, where: str) -> bool:
+    if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
+        return bool(value)
+    raise UsageError(f"{where}: `{LABEL}` must be true or false, and is {value!r}")
+
+
+def _records(name: str) -> Iterator[Record]:
+    return (record for _, record in open_source(name).readable() if not isinstance(record, UsageError))

@@ -1,0 +1,69 @@
+"""Labelled answers as token ids: each is a pair with itself, of which one side counts."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pairwright.engines.thoughts import marks_in
+from pairwright.errors import UsageError
+from pairwright.inputs.labelled import read_labelled
+from pairwright.models.chat import encode_answer
+from pairwright.records import prompt_hash
+from train.data.pairs import Pair
+from train.data.spelled import Spelled
+from train.data.split import (
+    EMPTY,
+    TOO_LONG,
+    TRAINED_ON,
+    Split,
+    describe_dropped,
+    hold_out,
+    most_tokens,
+    without_prompts_of,
+)
+from train.data.thoughts import parted
+from train.devices.processes import say
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from train.config import TrainingConfig
+
+
+def load_labelled(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
+    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    dropped: dict[str, list[str]] = {}
+    most, marks = most_tokens(config), marks_in(str(tokenizer.chat_template))
+
+    def encoded(sources: Sequence[str], limit: int | None = None) -> list[Pair]:
+        kept, spelled = [], Spelled(tokenizer)
+        for row in read_labelled(sources, limit):
+            spelled.look(row.row_id, (row.answer.content,))
+            answer = parted(row.answer, marks)
+            if config.reasoning == "drop":
+                answer = answer.model_copy(update={"reasoning": None})
+            prompt, ids = (np.array(p, np.int32) for p in encode_answer(tokenizer, row.prompt, [answer]))
+            pair = Pair(row.row_id, prompt_hash(row.prompt), prompt, ids, ids, row.weight, label=row.label)
+            if not (answer.content.strip() or answer.tool_calls) or not len(prompt):
+                dropped.setdefault(EMPTY, []).append(row.row_id)
+            elif pair.longest > most:
+                dropped.setdefault(TOO_LONG, []).append(row.row_id)
+            else:
+                kept.append(pair)
+        spelled.warn()
+        return kept
+
+    training = encoded(config.sources, config.limit)
+    if config.eval_data:
+        held_out, seen = without_prompts_of(training, encoded(config.eval_data))
+        dropped |= {TRAINED_ON: seen} if seen else {}
+    else:
+        training, held_out = hold_out(training, config.eval_share)
+    if not training:
+        raise UsageError(
+            f"{', '.join(config.data)}: no answer is left to train on ({describe_dropped(dropped)})"
+        )
+    desirable = sum(bool(pair.label) for pair in training)
+    say(f"unpaired answers: {desirable} desirable, {len(training) - desirable} undesirable")
+    return Split(training, held_out, dropped)

@@ -1,0 +1,89 @@
+"""Adapters of `peft` on a model that is trained: new ones, or those of a folder, which are trained on."""
+
+from typing import Any
+from weakref import WeakSet
+
+from torch import nn
+
+from pairwright.errors import UsageError
+from pairwright.models.names import is_adapter, resolve_model
+from pairwright.models.weights import first_line, read_adapter
+from train.config import TrainingConfig
+from train.models.towers import without_towers
+
+_READ: "WeakSet[nn.Module]" = WeakSet()
+"""Models whose adapters had learnt something before training began."""
+
+
+def goes_on(config: TrainingConfig) -> bool:
+    """Whether it is the adapter that `model` names which is trained.
+
+    Raises `UsageError` where that, and another beside it, is asked for.
+    """
+    if not is_adapter(resolve_model(config.model)):
+        return False
+    merge_first = getattr(config, "merge_first", None)
+    if merge_first is None:  # of a reward model
+        raise UsageError(
+            f"{config.model} is an adapter; merge it into its base to make a reward model of it"
+        )
+    if merge_first:
+        if config.lora_r and not getattr(config, "merge_adapter", False):
+            raise UsageError(
+                f"{config.model} is merged first, so an adapter on top has no base in any folder: give "
+                "--merge_adapter too, which writes the whole model"
+            )
+        if config.load_in_4bit:
+            raise UsageError("--merge_first needs whole weights: leave --load_in_4bit away")
+        return False
+    if config.lora_r:
+        raise UsageError(
+            f"{config.model} is an adapter, and is trained as it is: leave --lora_r away, or put another "
+            "on top of it with --merge_first --merge_adapter"
+        )
+    return True
+
+
+def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
+    """The model under LoRA adapters as the settings say, which change nothing yet."""
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=0.0,
+        use_rslora=config.use_rslora,
+        use_dora=config.use_dora,
+        target_modules=list(config.lora_target_modules) or "all-linear",
+        exclude_modules=without_towers(model),
+        task_type=task_type,
+    )
+    try:
+        return get_peft_model(model, lora)
+    except ValueError as error:
+        raise UsageError(f"lora_target_modules: {first_line(error)}") from None
+
+
+def with_adapter_of(place: str, base: Any, name: str) -> Any:
+    """The base under the adapter of a folder, whose weights are trained from where they are."""
+    model = read_adapter(base.requires_grad_(False), place, name, trained=True)
+    if model.active_peft_config.is_prompt_learning:
+        kind = model.active_peft_config.peft_type.value
+        raise UsageError(
+            f"{name}: an adapter of tokens ({kind}) cannot be trained here; LoRA and its kin can"
+        )
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    _READ.add(model)
+    return model
+
+
+def began_anew(model: Any) -> bool:
+    """Whether a model is adapted, and said at the start what its base says."""
+    return is_adapted(model) and model not in _READ
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether it is adapters that are trained."""
+    return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")
