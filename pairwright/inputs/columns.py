@@ -18,6 +18,18 @@ SYSTEMS = ("system", "system_prompt", "system_message")
 HISTORIES = ("history", "chat_history")
 UNSHOWN = ("functions", "tool_calls", "images", "image", "videos", "audio")
 """Columns that a chat template would render beside the messages, and models are not shown here."""
+_OFTEN_SHOWN = (
+    "context",
+    "input",
+    "passage",
+    "background",
+    "article",
+    "document",
+    "choices",
+    "options",
+    "persona",
+)
+"""Columns that belong to the prompt in many data sets; where they are not read as such, that is said."""
 _ADDED = {"instruction": ("input", "context"), "question": ("context",)}
 """Columns whose text belongs behind that of the prompt's column."""
 _SIBLINGS = re.compile(r"(?:completion|response|output|answer)(?:_[a-z0-9]|[0-9])")
@@ -140,6 +152,12 @@ def _shown(
     free = [name for name in names if name not in (wanted.carry_only or ())]
     found = ((name, name if own is not None else _spelt((name,), free)) for name in SHOWN)
     return tuple((name, column) for name, column in found if column in free)
+
+
+def perhaps_meant(columns: Columns, carried: Collection[str]) -> tuple[str, ...]:
+    """Columns that are carried along and may have been meant as part of the prompt."""
+    apart = columns.carry_only
+    return () if apart is None else tuple(n for n in _OFTEN_SHOWN if n in carried and n not in apart)
 
 
 def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:

@@ -1,5 +1,6 @@
 """JSON as people keep rows in it: an object a line, or one array of objects; and what is neither."""
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +13,18 @@ from pairwright.inputs.source import Record, Source
 from pairwright.inputs.unpacked import beginning, lines_of
 
 _KEY = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
+
+
+class _TwiceError(Exception):
+    """An object with one key twice: readers of JSON keep the last without a word."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 class _JsonFile(Source):
@@ -31,7 +44,7 @@ class JsonLines(_JsonFile):
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
         """Every line: a record, or what is wrong with it."""
         for number, line in enumerate(lines_of(self._path), start=1):
-            if text := line.rstrip():
+            if text := line.removeprefix(codecs.BOM_UTF8).rstrip():  # one a file, where several were joined
                 where = f"{self._path} line {number}"
                 try:
                     yield where, _record(text, where)
@@ -42,6 +55,10 @@ class JsonLines(_JsonFile):
 def _record(line: bytes, where: str) -> Record:
     try:
         record = json.loads(line.decode())
+        if isinstance(record, dict) and any(line.count(f'"{name}"'.encode()) > 1 for name in record):
+            json.loads(line, object_pairs_hook=_each_once)
+    except _TwiceError as error:
+        raise UsageError(f"{where}: has the key `{error}` twice, and one would be lost; keep one") from None
     except UnicodeDecodeError as error:
         wrong = f"byte {error.start + 1} of it is 0x{line[error.start]:02x}"
         raise UsageError(f"{where}: is not UTF-8 text ({wrong})") from None
@@ -73,7 +90,11 @@ class JsonArray(_JsonFile):
 
     def _items(self, raw: bytes) -> list[Any]:
         try:
-            found: list[Any] = json.loads(raw.decode())
+            found: list[Any] = json.loads(raw.decode(), object_pairs_hook=_each_once)
+        except _TwiceError as error:
+            raise UsageError(
+                f"{self._path}: an object has the key `{error}` twice, and one would be lost; keep one"
+            ) from None
         except UnicodeDecodeError:
             raise UsageError(f"{self._path}: is not UTF-8 text") from None
         except json.JSONDecodeError as error:

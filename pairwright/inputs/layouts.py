@@ -17,6 +17,11 @@ from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST
 
 _DATA = (".parquet", ".jsonl")
+_OTHER_DATA = re.compile(
+    r".*\.(?:(?:jsonl|ndjson|json|csv|tsv|parquet)\.(?:gz|bz2|xz|zst|lz4)|csv|tsv|ndjson|arrow|feather)",
+    re.IGNORECASE,
+)
+"""Names of data that a folder is not read from: beside what is read, rows would be left out."""
 _SPLITS = {
     "train": "train",
     "training": "train",
@@ -54,9 +59,9 @@ def what_it_holds(folder: Path) -> str:
     if runs:
         return f"it holds {_count(runs, 'run')}: {_some(runs)}; name one of them"
     for record, what in (("train.json", "a training"), ("config.json", "a model")):
-        if (folder / record).is_file():
+        if (folder / record).is_file() and (folder / record).read_bytes().lstrip()[:1] == b"{":
             return f"it is {what}, which has no rows of its own; name the run or file that it was made from"
-    files = [str(p.relative_to(folder)) for ending in _DATA for p in _below(folder, f"*{ending}")]
+    files = [str(p.relative_to(folder)) for p in _below(folder, "*") if p.suffix in _DATA or _is_other(p)]
     if files:
         return f"it holds {_count(files, 'file')}: {_some(files)}; name one, or the folder of one split"
     others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
@@ -105,7 +110,7 @@ def _by_names(place: Path) -> dict[str, list[Path]]:
     files = _files(place)
     inner = {p: _files(p) for p in sorted(place.iterdir()) if p.is_dir() and p.name in _SPLITS}
     inner = {p: some for p, some in inner.items() if some and not (p / MANIFEST).is_file()}
-    if bool(files) == bool(inner):
+    if bool(files) == bool(inner) or any(map(_is_other, [p for f in (place, *inner) for p in f.iterdir()])):
         return {}
     found: dict[str, list[Path]] = {}
     for folder, some in inner.items():
@@ -128,6 +133,12 @@ def _files(folder: Path) -> list[Path]:
     """Data files in a folder; names that begin with `.` or `_` are somebody's bookkeeping."""
     found = sorted(p for p in folder.iterdir() if p.suffix in _DATA and p.is_file())
     return [p for p in found if not p.name.startswith((".", "_")) and p.name != "metrics.jsonl"]
+
+
+def _is_other(path: Path) -> bool:
+    """Whether a file holds rows in a form that is read by its own name alone."""
+    named_split = path.suffix == ".json" and bool(_split_in(path.stem))
+    return (named_split or bool(_OTHER_DATA.fullmatch(path.name))) and path.name[0] not in "._"
 
 
 def _split_in(stem: str) -> str:

@@ -13,7 +13,7 @@ from pairwright.folders.manifest import InputInfo
 from pairwright.folders.roles import RESERVED
 from pairwright.inputs.beside import SHOWN, text_of
 from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
-from pairwright.inputs.columns import ANSWERS, Columns, find_columns
+from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant
 from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.lists import answers_in, list_among
 from pairwright.inputs.reading import parse_row
@@ -48,6 +48,8 @@ class Input:
     """Where the first row without an answer stands; None when all have one."""
     bad: list[str]
     """What is wrong with the rows that are passed over."""
+    perhaps_meant: tuple[str, ...]
+    """Columns that are carried along and may have been meant as part of the prompt."""
     calls_tools: bool = False
     """Whether messages may call tools, so that columns of messages have room for it."""
 
@@ -67,15 +69,15 @@ class Input:
         self._limit = limit
         self._skip = skip
         self._turn, self._asked = columns.turn, not answers
-        names = self._column_names()
         columns = columns._replace(padded=self._source.schema is not None)
-        self._columns, rest = self._chosen(names, columns, answers)
+        self._columns, rest = self._chosen(self._column_names(), columns, answers)
         shown = {column: name for name, column in self._columns.shown}
         taken = {*reserved, *(f.name for f in STATUS), *SHOWN}
         rest = [name for name in rest if name not in shown]
         self._names = shown | free_names(rest, taken, self._ours(), keep)
         foreign = self._source.own is None
         self.renamed = {old: new for old, new in self._names.items() if old != new and foreign}
+        self.perhaps_meant = perhaps_meant(self._columns, rest) if foreign else ()
         self._given_names = {new: old for old, new in self._names.items() if old != new}
         self.reading = self._read_as()
         self._as_text: frozenset[str] = frozenset()

@@ -1,10 +1,13 @@
 """Conversations that stand in one text, with their speakers before each turn, split into turns."""
 
+import logging
 import re
 from typing import NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.records import Message
+
+log = logging.getLogger(__name__)
 
 _SPEAKERS = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
 
@@ -25,8 +28,34 @@ _FORMS = (
 )
 _RENDERED = re.compile(
     r"\s*(?:<\|im_start\|>|<\|begin_of_text\|>|<\|start_header_id\|>|<s>\s*\[INST\]|\[INST\]|<start_of_turn>"
-    r"|<bos><start_of_turn>|<\|(?:user|system)\|>\n|<\|start\|>(?:system|developer|user)<\|message\|>)"
+    r"|<bos><start_of_turn>|<\|(?:user|system|prompter)\|>"
+    r"|<\|start\|>(?:system|developer|user)<\|message\|>|<<SYS>>|<｜begin▁of▁sentence｜>|<｜User｜>|<BOS_TOKEN>|<\|START_OF_TURN_TOKEN\|>|<\|startoftext\|>)"
 )
+_INVITES = re.compile(
+    r"(?:<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>model"
+    r"|<｜Assistant｜>|\[/INST\]|<\|assistant\|>|<\|CHATBOT_TOKEN\|>)\s*\Z"
+)
+"""What a chat template ends with, so that an assistant answers."""
+_OF_BASE_MODELS = re.compile(r"(?:^###\s?(?:Response|Assistant|Answer)|\bASSISTANT):\s*\Z", re.MULTILINE)
+"""The same in the forms of Alpaca and Vicuna, which are words."""
+
+
+_TAIL = 100
+
+
+def _say_once(where: str, mark: str) -> None:
+    """Say it of the first row alone."""
+    if mark not in _SAID:
+        _SAID.add(mark)
+        log.warning(
+            "%s ends with `%s`, which chat models are shown as words; give instruction and input columns "
+            "of their own, or messages",
+            where,
+            mark,
+        )
+
+
+_SAID: set[str] = set()
 
 
 def is_transcript(text: str) -> bool:
@@ -44,13 +73,15 @@ def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
     A last turn of nobody's words, which only invites an answer, is left out. Raises `UsageError` for
     a text that a chat template has rendered: its marks would be shown as words.
     """
-    if mark := _RENDERED.match(text):
+    if mark := _RENDERED.match(text) or _INVITES.search(text[-_TAIL:]):
         raise UsageError(
             f"{where} is a conversation that a chat template has rendered already (`{mark[0].strip()}`); "
             "give its messages, each with `role` and `content`"
         )
     form = _form_of(text)
     if form is None:
+        if mark := _OF_BASE_MODELS.search(text[-_TAIL:]):
+            _say_once(where, mark[0].strip())
         return None
     marks = list(form.turn.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)]

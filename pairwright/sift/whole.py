@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -52,8 +53,7 @@ class WholeRows(Input):
 
     def __init__(self, sources: Sequence[str], limit: int | None, skip: int = 0) -> None:
         self._sources = tuple(sources)
-        twice = next((name for name in sources if sources.count(name) > 1), None)
-        if twice is not None:
+        if twice := _named_twice(sources):
             raise UsageError(f"{twice}: named twice; its rows would stand beside themselves")
         super().__init__(", ".join(sources), Columns(), limit, ("prompt",), answers=False, skip=skip)
         answers = [pa.field(name, CONVERSATION) for name in ANSWERS if name in self._answers]
@@ -117,6 +117,15 @@ class WholeRows(Input):
         if not text and not calls:
             return None
         return stored([Message(role="assistant", content=text or "", tool_calls=calls)])
+
+
+def _named_twice(sources: Sequence[str]) -> str | None:
+    """A source that is another one, or lies in it, by whatever name."""
+    places = [Path(name).resolve() for name in sources]
+    for number, (name, place) in enumerate(zip(sources, places, strict=True)):
+        if any(place.is_relative_to(other) for n, other in enumerate(places) if n != number):
+            return name
+    return None
 
 
 class Joined(Source):

@@ -122,6 +122,14 @@ def _say_what_was_read(rows: Input, folder: Path) -> None:
     if rows.renamed and not (folder / MANIFEST).exists():
         names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
         log.warning("%s: columns with names of ours are carried under others: %s", rows.info.path, names)
+    if rows.perhaps_meant and not (folder / MANIFEST).exists():
+        names = ", ".join(f"`{name}`" for name in rows.perhaps_meant)
+        log.warning(
+            "%s: no model is shown %s; write it into the prompt, or say --carry_only %s",
+            rows.info.path,
+            names,
+            ",".join(rows.perhaps_meant),
+        )
     if rows.bad:
         log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])
 

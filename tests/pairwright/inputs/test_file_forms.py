@@ -162,3 +162,26 @@ def test_rows_are_piped_into_a_command(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert pq.read_table(tmp_path / "out" / "data").num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.jsonl", '{"prompt": "a", "n": 1}\n{"prompt": "b", "n": 1, "prompt": "c"}\n'),
+        ("rows.json", '[{"prompt": "b", "n": {"x": 1, "x": 2}}]'),
+    ],
+)
+def test_a_key_that_stands_twice_loses_nothing_silently(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"has the key `(prompt|x)` twice, and one would be lost"):
+        list(open_source(str(path)))
+    path.write_text('{"prompt": "a", "inner": {"prompt": "\\"prompt\\": b"}}\n')
+    assert len(open_source(str(path)).sha256()) == 64
+    assert [record["prompt"] for _, record in open_source(str(path))] == ["a"]
+
+
+def test_marks_of_byte_order_where_files_were_joined(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\n' * 3)
+    assert [record["prompt"] for _, record in open_source(str(path))] == ["a"] * 3

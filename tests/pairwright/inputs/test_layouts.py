@@ -117,6 +117,19 @@ def test_a_folder_above_others_is_refused_with_what_it_holds(tmp_path: Path) -> 
     assert "a pointer of Git LFS" in refusal(tmp_path / "lfs")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("test.jsonl", "train.jsonl.gz"), ("train.jsonl", "test.csv"), ("test.jsonl", "train.json")],
+)
+def test_files_that_are_not_read_with_a_folder_are_named(tmp_path: Path, one: str, other: str) -> None:
+    (tmp_path / one).write_text('{"prompt": "Q?"}\n')
+    (tmp_path / other).write_text("[]")
+    with pytest.raises(UsageError, match="it holds 2 files: ") as refused:
+        open_source(str(tmp_path))
+    assert one in str(refused.value)
+    assert other in str(refused.value)
+
+
 def test_rows_that_a_run_dropped_are_never_trained_on(tmp_path: Path) -> None:
     revise(revise_config(tmp_path, rows=20))
     run = tmp_path / "run"

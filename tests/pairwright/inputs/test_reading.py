@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pairwright.errors import UsageError
+from pairwright.inputs import transcripts
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.rows import Input
@@ -100,6 +101,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prompt": "Q?", "history": "He said hello."}, "`history`"),
     ({"prompt": "<|im_start|>user\nQ?<|im_end|>"}, "a chat template has rendered already"),
     ({"prompt": "[INST] Q? [/INST]"}, "a chat template has rendered already"),
+    ({"prompt": "<<SYS>>\nBe brief.\n<</SYS>>\n\n[INST] Q? [/INST]"}, "has rendered already (`<<SYS>>`)"),
+    ({"prompt": "<｜begin▁of▁sentence｜><｜User｜>Q?<｜Assistant｜>"}, "has rendered already"),
+    ({"prompt": "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Q?"}, "has rendered already"),
+    ({"prompt": "<|user|>Q?"}, "has rendered already (`<|user|>`)"),
+    (
+        {"prompt": "Q?<end_of_turn>\n<start_of_turn>model\n"},
+        "has rendered already (`<start_of_turn>model`)",
+    ),
     ({"instruction": "Q?", "context": 3}, "`context` is a number; beside `instruction` it must be text"),
 ]
 
@@ -182,3 +191,23 @@ def test_what_cannot_be_shown_is_refused_however_it_is_spelt(tmp_path: Path, nam
     source = written(tmp_path, {"prompt": "Q?", name: [{"name": "f"}], "chosen": "A.", "rejected": "B."})
     with pytest.raises(UsageError, match=f"`{name}` would be part of the prompt"):
         list(read_pairs([source]))
+
+
+@pytest.mark.parametrize("name", ["context", "input", "passage", "choices"])
+def test_what_may_have_been_meant_as_part_of_the_prompt_is_named(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, {"prompt": "Who?", name: "Ada was there.", "url": "u"})
+    assert Input(path, Columns(carry_only=()), None).perhaps_meant == (name,)
+    assert Input(path, Columns(carry_only=(name,)), None).perhaps_meant == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["### Instruction:\nName it.\n\n### Response:\n", "USER: Name it. ASSISTANT:"]
+)
+def test_forms_of_base_models_are_said_once(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"{n} {text}"}) + "\n" for n in range(3)))
+    transcripts._SAID.clear()
+    list(Input(str(path), Columns(), None))
+    assert [record.getMessage().count("shown as words") for record in caplog.records] == [1]
