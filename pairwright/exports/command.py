@@ -101,7 +101,7 @@ def export(config: ExportConfig) -> None:
 
 def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
     """Pairs as messages, or why one is left out. Raises `UsageError` for a row that is not a pair."""
-    for pair in read_pairs([config.source], skip=config.skip_bad_rows):
+    for pair in read_pairs([config.source], skip=config.skip_bad_rows, weights=False):
         if pair.problem is not None:
             yield Unfit(f"a bad row: {pair.problem}")
         elif not all(answer.content or answer.tool_calls for answer in (pair.chosen, pair.rejected)):

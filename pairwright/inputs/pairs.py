@@ -50,16 +50,18 @@ def read_pairs(
     skip: int = 0,
     *,
     margins: bool = False,
+    weights: bool = True,
     thoughts: bool = False,
 ) -> Iterator[PairRow]:
     """The pairs of runs, files and data sets, one source after the other.
 
     `limit` is the most pairs in all, `pairs` which of them scored answers make. Up to `skip` rows that
     are no pairs are passed over, as rows with a problem; one more raises `UsageError` naming it, as do
-    rows that a run did not keep. The column `margin` is read where `margins` are wanted, and what was
-    thought before answers where `thoughts` are; elsewhere a message that holds a thought is refused.
+    rows that a run did not keep. The columns `margin` and `weight` are read where they are wanted, and so
+    is what was thought before answers; elsewhere a message that holds a thought is refused.
     """
-    rows = (row for source in sources for row in _pairs_of(source, pairs, margins, thoughts))
+    wanted = {"margins": margins, "weights": weights, "thoughts": thoughts}
+    rows = (row for source in sources for row in _pairs_of(source, pairs, wanted))
     return islice(_tolerated(rows, skip), limit)
 
 
@@ -78,7 +80,7 @@ def _tolerated(rows: Iterable[PairRow | UsageError], skip: int) -> Iterator[Pair
         yield PairRow(f"bad row {bad}", (), nobody, nobody, problem=str(row))
 
 
-def _pairs_of(name: str, pairs: PairsName, margins: bool, thoughts: bool) -> Iterator[PairRow | UsageError]:
+def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterator[PairRow | UsageError]:
     source = open_source(name)
     if source.dropped:
         raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
@@ -94,7 +96,7 @@ def _pairs_of(name: str, pairs: PairsName, margins: bool, thoughts: bool) -> Ite
             break
         try:
             padded = source.schema is not None
-            yield parse_pair(record, where, source.own, margins=margins, thoughts=thoughts, padded=padded)
+            yield parse_pair(record, where, source.own, padded=padded, **wanted)
         except UsageError as error:
             yield error
     if not found:
@@ -137,6 +139,7 @@ def parse_pair(
     own: frozenset[str] | None = None,
     *,
     margins: bool = True,
+    weights: bool = True,
     thoughts: bool = False,
     padded: bool = False,
 ) -> PairRow:
@@ -160,7 +163,7 @@ def parse_pair(
     answers = [m.further if m.tool_calls else m.content for m in (chosen, rejected)]
     row_id = record.get("row_id") or content_hash([[m.model_dump() for m in prompt], *answers])
     margin = record.get("margin") if margins and (own is None or "margin" in own) else None
-    weight = record.get("weight") if own is None or "weight" in own else None
+    weight = record.get("weight") if weights and (own is None or "weight" in own) else None
     return PairRow(
         str(row_id),
         prompt,
