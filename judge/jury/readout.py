@@ -10,6 +10,12 @@ from pairwright.records import Completion
 SCORES = ("1", "2", "3", "4", "5")
 
 _VERDICT = re.compile(r"(?i:verdict)[\s*_]*:[\s*_\[(]*([A-Z])[\s*_\])]*\.?")
+_ASIDE = re.compile(
+    r"<(think|thinking|thought|reasoning|analysis|scratchpad|reflection|deliberation|internal_\w+"
+    r"|inner_\w+|monologue|draft|plan)>.*?(?:</\1>|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What a judge says to itself, wherever it stands: no verdict in it is one."""
 MARKUP = " \t\r\v\f*_#>`-"
 
 
@@ -88,7 +94,7 @@ def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[
     if completion.finish_reason != "stop":
         return None
     echoes = {line.strip(MARKUP) for text in quoted for line in text.splitlines()}
-    lines = (line.strip(MARKUP) for line in completion.text.splitlines())
+    lines = (line.strip(MARKUP) for line in _ASIDE.sub("\n", completion.text).splitlines())
     found = [_VERDICT.fullmatch(line) for line in lines if line not in echoes]
     letters = [match[1] for match in found if match]
     if not letters or letters[-1] not in labels:
