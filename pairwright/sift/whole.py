@@ -120,12 +120,9 @@ class WholeRows(Input):
 
 
 def _named_twice(sources: Sequence[str]) -> str | None:
-    """A source that is another one, or lies in it, by whatever name."""
-    places = [Path(name).resolve() for name in sources]
-    for number, (name, place) in enumerate(zip(sources, places, strict=True)):
-        if any(place.is_relative_to(other) for n, other in enumerate(places) if n != number):
-            return name
-    return None
+    """A source that another one is too, by whatever name."""
+    places = [str(Path(name).resolve()) for name in sources]
+    return next((n for n, place in zip(sources, places, strict=True) if places.count(place) > 1), None)
 
 
 class Joined(Source):

@@ -70,6 +70,13 @@ def test_nearly_all_of_what_was_written_after_the_lists_is_found() -> None:
     assert sum(found(text) is not None for text in texts) >= 37
 
 
+def test_a_second_set_is_nearly_all_told_apart() -> None:
+    later = tomllib.loads((HERE / "languages_later.toml").read_text())
+    known = [found(text) for said in later.values() for kind in ("refused", "meta") for text in said[kind]]
+    assert (len(known), sum(kind is not None for kind in known)) == (69, 66)
+    assert not [text for said in later.values() for text in said["innocent"] if found(text)]
+
+
 OTHER = " ".join(f"word{chr(97 + n)}" for n in range(26))
 OPEN = GateConfig(min_kept_share=0, max_edit_distance=1, min_length_ratio=0, max_length_ratio=1e9)
 

@@ -33,7 +33,7 @@ def _helpsteer3(context: Any, one: Any, two: Any, preference: Any) -> Read:
 
 
 def _shp(history: Any, a: Any, b: Any, label: Any) -> Read:
-    return _compared(history, [a, b], {1: 0, 0: 1}.get(label))
+    return _compared(history, [a, b], {"1": 0, "0": 1}.get(str(label)))
 
 
 def _webgpt(question: Any, a: Any, b: Any, score_a: Any, score_b: Any) -> Read:
@@ -90,7 +90,7 @@ _TRUTH = {"true": True, "True": True, "false": False, "False": False}
 
 
 def _is_label(value: Any) -> bool:
-    return isinstance(value, bool) or value in _TRUTH
+    return isinstance(value, bool) or (isinstance(value, str) and value in _TRUTH)
 
 
 def _has_label(record: Record) -> bool:
