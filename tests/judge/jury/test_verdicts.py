@@ -97,7 +97,6 @@ def test_a_choice_is_a_label_and_nothing_else():
         ("", None),
         ("<analysis>Both are fine.\nVerdict: Q\n</analysis>\nVerdict: T", "T"),
         ("Verdict: T\n<think>\nOr is it?\nVerdict: Q\n</think>", "T"),
-        ("<scratchpad>\nVerdict: Q\n</scratchpad>", None),
         ("<inner_monologue>\nVerdict: Q", None),
     ],
 )
