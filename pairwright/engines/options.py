@@ -39,6 +39,11 @@ class EngineOptions(AskedOptions):
     server_moved: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Where a server is now that was elsewhere when its answers were made: `OLD=NEW`, two URLs; several
     with commas. Specs keep the old one, and nothing is asked again."""
+    batch: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Let a server answer by batch jobs: at a lower price, within a day. A command that was stopped
+    finds its jobs again."""
+    cancel: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Cancel the batch jobs of a run that was stopped, and keep what they had answered."""
     thinking_tags: str = Field(default="auto", json_schema_extra=GATE | ADDED)
     """Tags around a model's thoughts, `OPENING,CLOSING`, beside those that are known; `none`: thoughts are
     left in the answers."""
@@ -51,6 +56,11 @@ class EngineOptions(AskedOptions):
     def _are_moves(cls, given: str) -> str:
         moves(given)
         return given
+
+    @property
+    def sends_batches(self) -> bool:
+        """Whether batch jobs are sent, or sought."""
+        return self.batch or self.cancel
 
     @field_validator("thinking_tags")
     @classmethod

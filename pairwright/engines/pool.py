@@ -3,19 +3,41 @@
 import contextlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pairwright.engines.addresses import host_of, present_url
 from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, kind_of, open_engine
+from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.engines.openai.keys import key_variables
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.journal import Journal
+from pairwright.records import Finished
+from pairwright.terminal.interrupt import Cancelled
 
 UNOPENED_CAPACITY = 256
 """Rows kept in the air while no engine is open, so that a journal can answer them all."""
+
+
+@runtime_checkable
+class _SendsBatches(Protocol):
+    """An engine that may answer by batch jobs."""
+
+    spec: str
+    no_batches: str
+
+    def send_batches(self, run: Path) -> None: ...
+
+    @property
+    def waits(self) -> str: ...
+
+    def cancel_batches(self) -> list[Finished]: ...
+
+    def forget_batches(self) -> None: ...
 
 
 @runtime_checkable
@@ -44,6 +66,8 @@ class EnginePool:
             raise UsageError(
                 f"--engine.{min(options.engine)}: settings of vLLM, and no engine here is vllm:MODEL"
             )
+        if options.sends_batches and not urls:
+            raise UsageError("--batch: for openai:MODEL@URL, and no engine here is one")
         heeds = {role: kind_of(spec).heeds for role, spec in self._roles.items()}
         check_asked(options, heeds)
         self._asked = {role: options.of_role(role, heeds[role]) for role in self._roles}
@@ -117,9 +141,65 @@ class EnginePool:
             )
 
     def open_all(self) -> None:
-        """Open every engine now, to find out what does not work before anything is written."""
+        """Open every engine now, to find out what does not work before anything is written.
+
+        Raises `UsageError` where a server that is to answer by batch jobs has none.
+        """
         for role in self._roles:
             self[role]
+        for engine in self._batching if self._options.sends_batches else ():
+            if engine.no_batches:
+                raise UsageError(
+                    f"--batch: {engine.spec} has no batch jobs ({engine.no_batches}); run without --batch"
+                )
+
+    def begin_batches(self, run: Path, journal: Journal) -> None:
+        """Let servers answer by batch jobs, put down in a run's folder, if that is wanted.
+
+        Raises `UsageError` where jobs are out and nobody wants their answers, or the reverse; `Cancelled`
+        where they were to be cancelled, once they are over and their answers kept.
+        """
+        out = BatchBook(run).all()
+        if self._options.cancel and not out:
+            raise UsageError(f"--cancel: no batch jobs of {run} are out")
+        if out and not self._options.sends_batches:
+            requests = sum(batch.requests for batch in out)
+            raise UsageError(
+                f"{run}: {_jobs(len(out))} with {requests:,} requests are out: run the same command with "
+                "--batch to have their answers, or with --cancel to cancel them"
+            )
+        if self._options.sends_batches:
+            self.open_all()
+            for engine in self._batching:
+                engine.send_batches(run)
+        if self._options.cancel:
+            before = len(journal)
+            for engine in self._batching:
+                journal.add(engine.cancel_batches())
+            self.forget_batches()
+            raise Cancelled(
+                f"{run}: {_jobs(len(out))} cancelled, and {len(journal) - before:,} answers of them kept; "
+                "run the same command with --batch, or without, to go on"
+            )
+
+    def forget_batches(self) -> None:
+        """Forget the batch jobs that are over: all their answers are kept."""
+        for engine in self._batching:
+            engine.forget_batches()
+
+    @property
+    def waits(self) -> str:
+        """Which batch jobs are out, and how they stand; empty where there are none."""
+        return "; ".join(engine.waits for engine in self._batching if engine.waits)
+
+    def sends_batches(self, role: str) -> bool:
+        """Whether requests of a role go in batch jobs."""
+        return self._options.sends_batches and self._roles[role].startswith("openai:")
+
+    @property
+    def _batching(self) -> list[_SendsBatches]:
+        opened: list[object] = list(self._open.values())
+        return [engine for engine in opened if isinstance(engine, _SendsBatches)]
 
     @property
     def dialects(self) -> dict[str, dict[str, Any]]:
@@ -135,3 +215,7 @@ class EnginePool:
     def capacity(self) -> int:
         """Jobs that keep every open engine busy."""
         return sum(e.capacity for e in self._open.values()) or UNOPENED_CAPACITY
+
+
+def _jobs(number: int) -> str:
+    return "1 batch job" if number == 1 else f"{number} batch jobs"

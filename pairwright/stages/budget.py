@@ -10,8 +10,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pairwright.config import ADDED, OPERATIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.records import Completion, Record
+from pairwright.records import Completion, Record, Request
 from pairwright.stages.streak import Streak
+
+_CHARACTERS_A_TOKEN = 4
 
 
 class BudgetConfig(Config):
@@ -24,7 +26,8 @@ class BudgetConfig(Config):
     max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False, json_schema_extra=OPERATIONAL)
     """Stop when the folder's completions have cost this much, by the prices in --price_file."""
     price_file: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """YAML with prices of a million tokens by model: `gpt-x: {prompt: 2.5, completion: 10}`."""
+    """YAML with prices of a million tokens by model: `gpt-x: {prompt: 2.5, completion: 10}`; with
+    `batch_prompt` and `batch_completion`, those of batch jobs."""
     max_consecutive_failures: int = Field(default=10, ge=0, json_schema_extra=OPERATIONAL | ADDED)
     """Stop when this many rows in a row end alike without an answer; 0 never does."""
 
@@ -40,6 +43,16 @@ class Price(Record):
 
     prompt: float = Field(ge=0, allow_inf_nan=False)
     completion: float = Field(ge=0, allow_inf_nan=False)
+    batch_prompt: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    batch_completion: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+    def of(self, prompt: int, generated: int, *, batch: bool) -> float:
+        """What so many tokens cost; of a batch job at its own price, where there is one."""
+        asked, given = self.prompt, self.completion
+        if batch:
+            asked = asked if self.batch_prompt is None else self.batch_prompt
+            given = given if self.batch_completion is None else self.batch_completion
+        return (prompt * asked + generated * given) / 1e6
 
 
 class Budget:
@@ -55,6 +68,9 @@ class Budget:
         self.failures = Streak(config.max_consecutive_failures)
         self.tokens = 0
         self.cost = 0.0
+        self._promised: dict[str, tuple[int, float]] = {}
+        self._promised_tokens = 0
+        self._promised_cost = 0.0
 
     @property
     def is_set(self) -> bool:
@@ -74,7 +90,33 @@ class Budget:
         self.tokens += prompt + generated
         if self._prices:
             price = self._price(completion.model)
-            self.cost += (prompt * price.prompt + generated * price.completion) / 1e6
+            self.cost += price.of(prompt, generated, batch=completion.batch)
+
+    def promise(self, key: str, request: Request, model: str) -> None:
+        """Count what a request that is sent long before it is answered may come to at most."""
+        if not self.is_set:
+            return
+        prompt = sum(len(message.content) for message in request.messages) // _CHARACTERS_A_TOKEN
+        most, cost = request.sampling.max_tokens, 0.0
+        if self._prices:
+            cost = self._price(_model_of(model)).of(prompt, most, batch=True)
+        self._promised[key] = (prompt + most, cost)
+        self._promised_tokens += prompt + most
+        self._promised_cost += cost
+
+    def settle(self, key: str) -> None:
+        """Take note that a request has come back."""
+        tokens, cost = self._promised.pop(key, (0, 0.0))
+        self._promised_tokens -= tokens
+        self._promised_cost -= cost
+
+    @property
+    def all_promised(self) -> bool:
+        """Whether what is under way may use up all that is left."""
+        return (
+            self.tokens + self._promised_tokens >= self._most_tokens
+            or self.cost + self._promised_cost >= self._most_cost
+        )
 
     @property
     def spent(self) -> str | None:
@@ -101,6 +143,11 @@ class Budget:
                 "completions are safe: run the same command again"
             )
         return self._prices[name]
+
+
+def _model_of(identity: str) -> str:
+    """The model's name in an engine's identity, such as `openai:MODEL@URL`."""
+    return identity.partition(":")[2].rpartition("@http")[0] or identity
 
 
 def read_prices(path: str) -> Mapping[str, Price]:

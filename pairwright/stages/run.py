@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pairwright.engines import EngineOptions, check_spec
+from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import require_space, write_durably
@@ -98,9 +99,11 @@ def run_stage(
         return run_on_ray(partial(_as_worker, again), workers, run.out)
     with EnginePool(stage.roles, config) as engines:
         begun = (folder / MANIFEST).exists()
+        if config.cancel and not begun:
+            raise UsageError(f"--cancel: {folder} holds no run whose batch jobs could be cancelled")
         if begun and not run.fresh:
             engines.go_on(*_begun_with(load_manifest(folder)))
-        else:
+        if not begun or run.fresh or config.sends_batches:
             engines.open_all()
         planned = _plan(stage, config, run, rows.info, {**engines.identities, **models}, rows.reading)
         if not begun:
@@ -217,6 +220,7 @@ def _work(
     manifest = manifest.model_copy(update={"shards": open_again})
     done, items = sum(manifest.counts.values()), share.items(manifest)
     if done < items:
+        engines.begin_batches(folder, journal)
         for completion in journal.completions() if budget.is_set else ():
             budget.add(completion)
         with stop_requested() as stopping, progress(stage.name, items, done) as meter, _few_collections():
@@ -224,7 +228,7 @@ def _work(
             try:
                 manifest = runner.run(stopping, meter)
             except PairwrightError:
-                if not runner.manifest.shards and not len(journal):
+                if not (runner.manifest.shards or len(journal) or BatchBook(folder).all()):
                     shutil.rmtree(folder)  # a folder in which nothing was ever done is in the way
                 raise
     complete = sum(manifest.counts.values()) == items
@@ -233,14 +237,17 @@ def _work(
     changes = {"complete": complete, "seconds": round(seconds, 3), "dialects": found}
     manifest = manifest.model_copy(update=changes)
     manifest.save(folder)
-    if not complete:
+    if complete:
+        engines.forget_batches()
+    else:
         stopped = (
             f"{folder}: stopped with {sum(manifest.counts.values()):,} of {items:,} rows written and every "
             "finished completion kept"
         )
+        out = f"; {waits}, and they go on (--cancel cancels them)" if (waits := engines.waits) else ""
         if budget.spent is not None:
-            raise BudgetSpent(f"{stopped}: {budget.spent}")
-        raise Interrupted(f"{stopped}; run the same command again to go on")
+            raise BudgetSpent(f"{stopped}{out}: {budget.spent}")
+        raise Interrupted(f"{stopped}{out}; run the same command again to go on")
     return manifest
 
 

@@ -121,7 +121,7 @@ class Runner:
             if not self._in_air:
                 return self.manifest
             self._collect()
-            meter(self._finished, self._kept, self._tokens)
+            meter(self._finished, self._kept, self._tokens, self._engines.waits)
         for engine in self._asked:
             self._keep(engine.drain())
         if self._alike is not None:
@@ -156,7 +156,7 @@ class Runner:
 
     def _admit(self) -> None:
         """Start items until the engines have their hands full."""
-        while self._in_air < self._engines.capacity:
+        while self._in_air < self._engines.capacity and not (self._in_air and self._budget.all_promised):
             flight = self._next()
             if flight is None:
                 return
@@ -205,6 +205,8 @@ class Runner:
         else:
             self._waiting[key] = [flight]
             engine = self._engines[request.role]
+            if self._engines.sends_batches(request.role):
+                self._budget.promise(key, request, self._engines.identities[request.role])
             engine.submit(Job(key=key, request=request))
             self._asked[engine] += 1
 
@@ -225,7 +227,8 @@ class Runner:
     def _keep(self, finished: list[Finished]) -> None:
         """Put completions into the journal and count them."""
         self._journal.add(finished)
-        for _, completion in finished:
+        for key, completion in finished:
+            self._budget.settle(key)
             self._budget.add(completion)
 
     def _land(self, flight: Flight, outcome: Outcome) -> None:

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import sync_folder
 from pairwright.folders.journal import JOURNAL, Journal
@@ -130,13 +131,16 @@ def _take_over(run: Path, parts: Mapping[Path, Manifest | None]) -> Manifest:
     """Journals first, then the list of shards, then their files: a kill in between loses nothing."""
     for folder in parts:
         _merge_journal(run, folder)
+        BatchBook(run).take_in(BatchBook(folder))
     whole = load_manifest(run)
-    shards, seconds = dict(whole.shards), whole.seconds
+    shards, seconds, dialects = dict(whole.shards), whole.seconds, dict(whole.dialects)
     sound = {f: p for f, p in parts.items() if p is not None and p.fingerprint == whole.fingerprint}
     for part in sound.values():
         shards |= part.shards
         seconds = max(seconds, part.seconds)
-    whole = whole.model_copy(update={"shards": dict(sorted(shards.items())), "seconds": seconds})
+        dialects |= part.dialects
+    changes = {"shards": dict(sorted(shards.items())), "seconds": seconds, "dialects": dialects}
+    whole = whole.model_copy(update=changes)
     whole.save(run)
     for name in PARTS:
         (run / name).mkdir(exist_ok=True)

@@ -15,6 +15,12 @@ class Interrupted(PairwrightError):
     exit_code = 130
 
 
+class Cancelled(PairwrightError):
+    """What a run had under way elsewhere is given up, as the user wished. Exit code 0."""
+
+    exit_code = 0
+
+
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """Yields a function that says whether a first signal has come. A second one interrupts."""

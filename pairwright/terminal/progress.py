@@ -13,13 +13,18 @@ from pairwright.terminal.text import is_spoken_to_log, say
 
 PLAIN_SECONDS = 10.0
 """How often a plain line is printed where there is no terminal."""
+WAITING_SECONDS = 600.0
+"""How often one that says the same, while others work."""
 
 
 class Meter(Protocol):
     """Is told what has been done so far."""
 
-    def __call__(self, done: int, kept: int, tokens: int) -> None:
-        """`done` rows finished, `kept` of them kept, `tokens` generated in this process."""
+    def __call__(self, done: int, kept: int, tokens: int, waits: str = "") -> None:
+        """`done` rows finished, `kept` of them kept, `tokens` generated in this process.
+
+        `waits` says what is waited for, if it is somebody else's work.
+        """
         ...
 
 
@@ -46,21 +51,21 @@ def progress(title: str, total: int, already: int = 0) -> Iterator[Meter]:
             transient=True,
         ) as bar:
             task = bar.add_task(title, total=total, completed=already, rates="")
-            yield lambda done, kept, tokens: bar.update(
-                task, completed=done, rates=rates(done, kept, tokens)
+            yield lambda done, kept, tokens, waits="": bar.update(
+                task, completed=done, rates=waits or rates(done, kept, tokens)
             )
         return
 
-    last = started
+    last, told = started, ""
 
-    def line(done: int, kept: int, tokens: int) -> None:
-        nonlocal last
+    def line(done: int, kept: int, tokens: int, waits: str = "") -> None:
+        nonlocal last, told
         now = time.monotonic()
-        if now - last < PLAIN_SECONDS:
+        if now - last < (WAITING_SECONDS if waits and waits == told else PLAIN_SECONDS):
             return
-        last = now
+        last, told = now, waits
         speed = (done - already) / (now - started)
         left = f"{(total - done) / speed:,.0f} s left" if speed > 0 else "time left unknown"
-        say(f"{title}: {done:,}/{total:,} · {rates(done, kept, tokens)} · {left}")
+        say(f"{title}: {done:,}/{total:,} · {waits or f'{rates(done, kept, tokens)} · {left}'}")
 
     yield line

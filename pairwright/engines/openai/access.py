@@ -15,6 +15,8 @@ from pairwright.engines.openai.families import family_at
 from pairwright.engines.openai.keys import NO_KEY, key_variables
 from pairwright.errors import UsageError
 
+_CHAT = "/chat/completions"
+
 
 @dataclass(frozen=True)
 class Access:
@@ -30,6 +32,12 @@ class Access:
     """The environment variable that its key is from; empty where there is none."""
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    key: str = field(default="", repr=False)
+
+    @property
+    def base(self) -> httpx.URL:
+        """The address to which paths such as `/chat/completions` are added."""
+        return self.chat.copy_with(path=self.chat.path.removesuffix(_CHAT))
 
     @property
     def loopback(self) -> bool:
@@ -68,12 +76,13 @@ def server_access(
     opens = {header: f"Bearer {key}" if header == "Authorization" else key} if key else {}
     given = {name.lower() for name in own}
     return Access(
-        chat=url.copy_with(path=f"{path}/chat/completions"),
+        chat=url.copy_with(path=f"{path}{_CHAT}"),
         models=url.copy_with(path=f"{path}/models"),
         shown=str(url.copy_with(path=path or "/", query=None)),
         variable=name if key else "",
         headers={**{name: value for name, value in opens.items() if name.lower() not in given}, **own},
         secrets=_spellings([key, *secrets]),
+        key=key,
     )
 
 

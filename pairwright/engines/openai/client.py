@@ -4,35 +4,36 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn
+from functools import partial
+from typing import Any, NoReturn, TypeAlias
 
 import httpx
 
 from pairwright.engines.openai.access import Access
 from pairwright.engines.openai.allowance import Allowance
-from pairwright.engines.openai.body import Invalid, body_limit, model_root, parse_body, read_at_most
+from pairwright.engines.openai.batch.book import Answer
+from pairwright.engines.openai.batch.post import BatchPost
+from pairwright.engines.openai.body import model_root, read_at_most
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.faults import (
     INVALID,
     UNREACHABLE,
-    connection_fault,
     cool_down,
-    invalid,
     not_held,
     printable,
-    status_fault,
     timed_out,
 )
 from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
 from pairwright.engines.openai.scouts import Scouts
+from pairwright.engines.openai.wire import Refusal, Wire
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.errors import PairwrightError
-from pairwright.records import Completion, Job, Request
+from pairwright.records import Completion, Finished, Job, Request
 
 log = logging.getLogger(__name__)
 
@@ -40,21 +41,13 @@ MOST_IN_A_ROW = 20
 """Requests that may begin and fail for reasons of the server, with no answer to any since."""
 OUTAGE = 30.0
 """Seconds of silence after which a server that cannot be connected to counts as gone."""
-ERROR_BODY = 65536
-"""Bytes that are read of a reply that says what is wrong."""
 
-_ABOUT_FIELDS = (400, 403, 422)
-_CONNECT_SECONDS = 10.0
+Sending: TypeAlias = Callable[[Mapping[str, Any], Request], Awaitable[Completion | Fault | Refusal]]
+"""How a request goes out and what comes back."""
+
 _MODELS_BYTES = 2**20
 """Most of a list of models that is read."""
 _AGAIN = "finished work is kept; run the same command again"
-
-
-class Refusal(NamedTuple):
-    """A reply that may say how the request has to be said instead."""
-
-    fault: Fault
-    body: bytes
 
 
 class OpenAIClient:
@@ -66,30 +59,20 @@ class OpenAIClient:
     def __init__(self, model: str, access: Access, options: EngineOptions, backoff: Backoff):
         self.access = access
         self.limit = AdaptiveLimit(options.max_concurrency, time.monotonic)
-        self._model = model
+        self.model = model
         self._deadline = options.deadline
         self._backoff = backoff
         self._draining = False
         self._proofs: dict[Kind, asyncio.Task[None]] = {}
         self._open: set[asyncio.Task[None] | None] = set()
-        self._last_reply = time.monotonic()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
         self._scouts = Scouts()
         self.manner = Manner(model, access, options.asked)
         self._allowance = Allowance()
-        self._gives_logprobs = False
-        self._http = httpx.AsyncClient(
-            headers={
-                **access.headers,
-                "Content-Type": "application/json",
-                "Accept-Encoding": "identity",
-            },
-            timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            # Hosted servers may lie behind a company's proxy; one on this machine never does.
-            trust_env=not access.loopback,
-        )
+        self._wire = Wire(access, self._allowance)
+        self.post: BatchPost | None = None
+        """Where requests go that may wait."""
 
     async def check(self, patience: float) -> str:
         """What the server says to hold under the model's name, if it says so: vLLM's `root`.
@@ -100,10 +83,11 @@ class OpenAIClient:
         while True:
             try:
                 timeout = httpx.Timeout(patience)
-                async with self._http.stream("GET", self.access.models, timeout=timeout) as reply:
+                async with self._wire.http.stream("GET", self.access.models, timeout=timeout) as reply:
                     listed = await read_at_most(reply, _MODELS_BYTES)
                     self.manner.meet(listed, reply.headers.get("server", ""))
-                    return model_root(listed, self._model)
+                    self._wire.known = self.manner.known
+                    return model_root(listed, self.model)
             except httpx.ReadTimeout:
                 return ""  # connected: it is there, only slow
             except httpx.TransportError as error:
@@ -121,7 +105,8 @@ class OpenAIClient:
         Raises `PairwrightError` when the server is of no use to any job, or ignores what this one
         relies on.
         """
-        if kind := constraint_kind(job.request):
+        known = self.post is not None and self.post.knows(job.key)
+        if not known and (kind := constraint_kind(job.request)):
             await self._prove(kind)
         attempts = Attempts(self._deadline, self._backoff)
         outcome = await self._insist(job, attempts)
@@ -156,7 +141,7 @@ class OpenAIClient:
         """Ask until there is a completion or no further attempt makes sense."""
         if (useless := self.manner.cannot_show(job.request)) is not None:
             self._stop(useless.why)
-        async with self._scouts.turn(self.manner.body(job)) as heard:
+        async with self._scouts.turn(self.manner.body(job), alone=self._post_for(job) is None) as heard:
             while True:
                 outcome = await self._attempt(job, attempts)
                 heard(outcome)
@@ -172,6 +157,20 @@ class OpenAIClient:
                     raise asyncio.CancelledError  # given up, like those that had no request open
                 await asyncio.sleep(wait)
 
+    def by_batch(self, post: BatchPost) -> None:
+        """Send requests in batch jobs from now on, but for the first of every form."""
+        self.post = post
+        self._scouts.held = self._deadline
+
+    async def cancel_batches(self) -> list[Finished]:
+        """Cancel all batch jobs, and return what they had answered."""
+        found = []
+        for asked, answer in await self.post.cancel() if self.post is not None else ():
+            outcome = self._read(answer, asked.job.request)
+            if isinstance(outcome, Completion):
+                found.append(Finished(asked.job.key, outcome))
+        return found
+
     def drain(self, tasks: set[asyncio.Task[None]]) -> None:
         """Send nothing more: those of `tasks` that have no request open are given up."""
         self._draining = True
@@ -180,10 +179,12 @@ class OpenAIClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._wire.http.aclose()
 
     async def _attempt(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Wait for a turn and the end of a cool-down, then ask once; all within the deadline."""
+        if (post := self._post_for(job)) is not None:
+            return await self._exchange(job, partial(self._by_post, post, job))
         again = attempts.last is not None
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
@@ -210,7 +211,7 @@ class OpenAIClient:
         self._allowance.begin(job.request)
         try:
             async with asyncio.timeout_at(attempts.ends):
-                outcome = await self._exchange(job)
+                outcome = await self._exchange(job, self._wire.send)
         except TimeoutError:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
@@ -223,16 +224,16 @@ class OpenAIClient:
             self.limit.overloaded(sent_at)
         if outcome.wait is not None:
             self.limit.cool(outcome.wait)
-        return replace(outcome, text=printable(self.access.redact(outcome.text)))
+        return outcome
 
-    async def _exchange(self, job: Job) -> Completion | Fault:
+    async def _exchange(self, job: Job, send: Sending) -> Completion | Fault:
         """Send a request; once more for each thing that a reply teaches of how it has to be said."""
         while True:
             dialect, quiet = self.manner.dialect, self.manner.quiet
             sent = dialect.spoken(self.manner.body(job))
-            outcome = await self._send(sent, self.manner.sent(job.request))
+            outcome = await send(sent, self.manner.sent(job.request))
             if isinstance(outcome, Fault):
-                return outcome
+                return self._redacted(outcome)
             if isinstance(outcome, Completion):
                 will_do = self.manner.heard(job.request, outcome, quiet=quiet)
                 if isinstance(will_do, Useless):
@@ -243,7 +244,10 @@ class OpenAIClient:
             if not self.manner.learn(dialect, sent, outcome.body):
                 if job.request.role != PROBE:
                     self._give_up_field(job, sent, outcome)
-                return outcome.fault
+                return self._redacted(outcome.fault)
+
+    def _redacted(self, fault: Fault) -> Fault:
+        return replace(fault, text=printable(self.access.redact(fault.text)))
 
     def _give_up_field(self, job: Job, sent: Mapping[str, Any], refusal: Refusal) -> None:
         """Stop where a request is refused for what no request can do without."""
@@ -255,36 +259,32 @@ class OpenAIClient:
                 why = printable(self.access.redact(str(refusal.fault)))
                 self._stop(f"{useless.why} ({why})")
 
-    async def _send(self, said: Mapping[str, Any], request: Request) -> Completion | Fault | Refusal:
-        try:
-            payload = json.dumps(said).encode()
-            async with self._http.stream("POST", self.access.chat, content=payload) as reply:
-                self._last_reply = time.monotonic()
-                self._allowance.note(reply.headers, request, self._last_reply, time.time())
-                if not reply.is_success:
-                    body = await read_at_most(reply, ERROR_BODY)
-                    known = self.manner.known
-                    fault = status_fault(reply.status_code, reply.headers, body, time.time(), known)
-                    return Refusal(fault, body) if reply.status_code in _ABOUT_FIELDS else fault
-                if reply.headers.get("content-encoding", "identity") != "identity":
-                    return invalid("the body is compressed, which was not asked for")
-                most = body_limit(request)
-                body = await read_at_most(reply, most + 1)
-        except httpx.HTTPError as error:
-            return connection_fault(error)
-        if len(body) > most:
-            return invalid(f"the body is larger than {most} bytes")
-        answer = parse_body(body, request, logprobs=self._gives_logprobs)
-        if isinstance(answer, Invalid):
-            return invalid(answer.reason)
-        self._gives_logprobs |= bool(answer.top_logprobs)
-        return answer
+    async def _by_post(
+        self, post: BatchPost, job: Job, said: Mapping[str, Any], request: Request
+    ) -> Completion | Fault | Refusal:
+        """Send a request in a batch job, and read what that brings for it as if it had come at once."""
+        answer = await post.ask(job, said)
+        return answer if isinstance(answer, Fault) else self._read(answer, request)
+
+    def _read(self, answer: Answer, request: Request) -> Completion | Fault | Refusal:
+        body = json.dumps(answer.body).encode()
+        if not 200 <= answer.status < 300:
+            return self._wire.refused(answer.status, {}, body)
+        found = self._wire.read(body, request)
+        return found.model_copy(update={"batch": True}) if isinstance(found, Completion) else found
+
+    def _post_for(self, job: Job) -> BatchPost | None:
+        """Where a job goes that is not sent at once: all but the first of each form."""
+        if self.post is None or job.request.role == PROBE:
+            return None
+        sure = self.post.knows(job.key) or self._scouts.have_taken(self.manner.body(job))
+        return self.post if sure else None
 
     def _give_up(self, fault: Fault, attempts: Attempts) -> Completion:
         """The failure of one request, unless the fault is everybody's."""
         if fault.action == "stop" or (fault.action == "stop_unproven" and not self._scouts.answers):
             self._stop(fault.text)
-        silence = time.monotonic() - self._last_reply
+        silence = time.monotonic() - self._wire.last_reply
         if fault.code == UNREACHABLE and silence >= min(OUTAGE, self._deadline / 2):
             self._stop(f"stopped answering; {_AGAIN} when it is back")
         verdict = attempts.verdict(fault)

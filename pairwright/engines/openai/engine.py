@@ -5,18 +5,35 @@ import contextlib
 import queue
 import threading
 import time
-from typing import Any
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pairwright.engines.addresses import normalised, present_url
 from pairwright.engines.openai.access import server_access
+from pairwright.engines.openai.batch.anthropic import AnthropicBatches
+from pairwright.engines.openai.batch.book import BatchBook
+from pairwright.engines.openai.batch.courier import Courier
+from pairwright.engines.openai.batch.endpoint import Endpoint, NoEndpointError, TroubleError
+from pairwright.engines.openai.batch.gemini import GeminiBatches
+from pairwright.engines.openai.batch.openai import OpenAIBatches
+from pairwright.engines.openai.batch.post import BatchPost
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.faults import printable
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Finished, Job
+from pairwright.terminal.text import say
 
+T = TypeVar("T")
+
+UNDER_WAY = 50_000
+"""Requests in hand at once where they wait for batch jobs."""
 _CLOSE_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+"""Longest wait for an answer of a batch job, so that whoever waits can be stopped."""
+_ENDPOINTS: tuple[type[Endpoint], ...] = (OpenAIBatches, AnthropicBatches, GeminiBatches)
 
 
 class OpenAIEngine:
@@ -41,21 +58,49 @@ class OpenAIEngine:
         self.spec = spec if there == access.shown else f"openai:{model}@{access.shown}"
         self.identity = f"openai:{model}@{normalised(url)}{options.asked.mark}"
         self.capacity = 2 * options.max_concurrency
-        self._client = OpenAIClient(model, access, options, backoff or Backoff())
+        self._backoff = backoff or Backoff()
+        self._client = OpenAIClient(model, access, options, self._backoff)
+        self._endpoint: Endpoint | None = None
+        self.no_batches = ""
+        """Why there are no batch jobs, where they were asked for."""
         self._done: queue.SimpleQueue[Finished | PairwrightError] = queue.SimpleQueue()
         self._in_hand = 0
+        self._handed_out: list[str] = []
         self._error: PairwrightError | None = None
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name=self.identity, daemon=True)
         self._thread.start()
-        self._check(patience)
+        self._check(patience, endpoint=options.sends_batches)
 
     @property
     def dialect(self) -> dict[str, Any]:
         """How the server is asked, as far as it is known by now."""
-        return self._client.manner.dialect_found
+        found = self._client.manner.dialect_found
+        return found | ({"batch jobs": self._endpoint.name} if self._endpoint is not None else {})
+
+    def send_batches(self, run: Path) -> None:
+        """Answer by batch jobs from now on, put down in a run's folder; those that stand there go on."""
+        if self._endpoint is None:
+            return
+        courier = Courier(self._endpoint, BatchBook(run), self._client.access.shown, self._backoff)
+        self._client.by_batch(BatchPost(courier, self.identity.partition("#")[0], lambda: len(self._tasks)))
+        self.capacity = UNDER_WAY
+
+    @property
+    def waits(self) -> str:
+        """The batch jobs that are out, in a few words; empty where there are none."""
+        return "" if self._client.post is None else self._client.post.waits
+
+    def cancel_batches(self) -> list[Finished]:
+        """Cancel all batch jobs, wait until they are over, and return what they had answered."""
+        return self._on_loop(self._client.cancel_batches())
+
+    def forget_batches(self) -> None:
+        """Forget the batch jobs that are over: all their answers are kept."""
+        if self._client.post is not None:
+            self._client.post.forget()
 
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once."""
@@ -65,21 +110,39 @@ class OpenAIEngine:
     def poll(self, timeout: float | None = None) -> list[Finished]:
         """Wait for at least one completion and return all there are; none if none is in hand.
 
+        Of batch jobs none may come for hours: it returns now and then all the same.
         Raises `PairwrightError` once the server is of no use, after all that was finished before.
         """
         found: list[Finished] = []
+        if self._client.post is not None:
+            timeout = self._tell_the_post(self._client.post, timeout)
         ends = None if timeout is None else time.monotonic() + timeout
         with contextlib.suppress(queue.Empty):
             while self._error is None and len(found) < self._in_hand:
                 found.append(self._next(ends, wait=not found))
         self._in_hand -= len(found)
+        self._handed_out += [key for key, _ in found]
         if self._error is not None and not found:
             raise self._error
         return found
 
+    def _tell_the_post(self, post: BatchPost, timeout: float | None) -> float:
+        """Say that earlier answers are kept, and, without a timeout, that no requests will come."""
+        kept, self._handed_out = self._handed_out, []
+        alone = timeout is None
+
+        def told() -> None:
+            post.kept(kept)
+            post.alone = alone
+
+        self._loop.call_soon_threadsafe(told)
+        while post.courier.news:
+            say(post.courier.news.popleft())
+        return _POLL_SECONDS if timeout is None else timeout
+
     def drain(self) -> list[Finished]:
         """Send nothing more, wait for the requests that are open, and return all completions."""
-        asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result()
+        self._on_loop(self._drain())
         found: list[Finished] = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -103,14 +166,34 @@ class OpenAIEngine:
             raise queue.Empty
         return item
 
-    def _check(self, patience: float) -> None:
-        checked = asyncio.run_coroutine_threadsafe(self._client.check(patience), self._loop)
+    def _check(self, patience: float, *, endpoint: bool) -> None:
         try:
-            if root := checked.result():
+            if root := self._on_loop(self._client.check(patience)):
                 self.identity = f"{self.identity}#{root}"
+            if endpoint:
+                self._on_loop(self._find_endpoint())
         except BaseException:
             self.close()
             raise
+
+    async def _find_endpoint(self) -> None:
+        """Which provider's batch jobs the server has, and whether they are there."""
+        family, access = self._client.manner.family, self._client.access
+        kind = next(kind for kind in _ENDPOINTS if kind.name == family.batch)
+        endpoint = kind(access, self._client.model)
+        try:
+            await endpoint.check()
+        except NoEndpointError as error:
+            self.no_batches = str(error)
+            await endpoint.close()
+        except TroubleError as error:
+            await endpoint.close()
+            raise PairwrightError(f"the server at {access.shown} {error.fault.text}") from None
+        else:
+            self._endpoint = endpoint
+
+    def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _serve(self) -> None:
         """The thread: run until told to stop, then leave nothing open."""
@@ -126,10 +209,14 @@ class OpenAIEngine:
             task.cancel()
         await asyncio.gather(*everything, return_exceptions=True)
         await self._client.close()
+        if self._endpoint is not None:
+            await self._endpoint.close()
 
     def _begin(self, job: Job) -> None:
         if self._stopped:
             return
+        if self._client.post is not None:
+            self._client.post.alone = False
         task = self._loop.create_task(self._run(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -138,6 +225,8 @@ class OpenAIEngine:
         self._stopped = True
         self._client.drain(self._tasks)
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client.post is not None:
+            await self._client.post.settle()
 
     async def _run(self, job: Job) -> None:
         """Answer one job, whatever happens; only a useless server ends the others too."""

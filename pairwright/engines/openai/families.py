@@ -43,6 +43,8 @@ class Family(NamedTuple):
     """Ways to hold an answer to choices or a schema, in the order in which they are tried."""
     most_logprobs: int = 20
     key_header: str = "Authorization"
+    batch: str = "openai"
+    """Whose batch jobs it has; whether it has them is asked (`batch/`)."""
 
 
 _NEW = {"max_tokens": "max_completion_tokens"}
@@ -52,8 +54,17 @@ FAMILIES = (
     # name, hosts, owner, renamed, without, thinking, ways, most log-probabilities, header of the key
     Family("OpenAI", "api.openai.com", "", _NEW, "", "effort", "schema tool"),
     Family("Azure", ".azure.com", "", _NEW, "", "effort", "schema tool", 20, "api-key"),
-    Family("Anthropic", "api.anthropic.com", "", {}, "seed n", "budget", "tool"),
-    Family("Gemini", "generativelanguage.googleapis.com", "", {}, "seed", "effort", "schema tool"),
+    Family("Anthropic", "api.anthropic.com", "", {}, "seed n", "budget", "tool", batch="anthropic"),
+    Family(
+        "Gemini",
+        "generativelanguage.googleapis.com",
+        "",
+        {},
+        "seed",
+        "effort",
+        "schema tool",
+        batch="gemini",
+    ),
     Family("Mistral", "api.mistral.ai", "", _SEED, "", "effort", "schema tool"),
     Family("Together", "api.together.xyz api.together.ai", "", {}, "", "reasoning", "schema tool"),
     Family("Fireworks", "api.fireworks.ai", "", {}, "", "effort", "schema tool", 5),

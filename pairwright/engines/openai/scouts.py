@@ -34,6 +34,7 @@ class Scouts:
     """
 
     def __init__(self) -> None:
+        self.held = HELD
         self.answers: set[Form] = set()
         """The forms of requests that were answered."""
         self._taken: set[Form] = set()
@@ -43,13 +44,26 @@ class Scouts:
         """Whether a request of this form was ever answered."""
         return form_of(body) in self.answers
 
+    def have_taken(self, body: Mapping[str, Any]) -> bool:
+        """Whether requests of this form no longer wait for one ahead."""
+        return form_of(body) in self._taken
+
+    def _proven(self, form: Form) -> None:
+        self.answers.add(form)
+        self._taken.add(form)
+
     @asynccontextmanager
-    async def turn(self, body: Mapping[str, Any]) -> AsyncIterator[Callable[[Completion | Fault], None]]:
-        """Wait while another request of this form is ahead.
+    async def turn(
+        self, body: Mapping[str, Any], *, alone: bool = True
+    ) -> AsyncIterator[Callable[[Completion | Fault], None]]:
+        """Wait while another request of this form is ahead; not `alone`, go at once and let nobody wait.
 
         Yields what is to be told how every attempt ended.
         """
         form = form_of(body)
+        if not alone:
+            yield lambda outcome: self._proven(form) if isinstance(outcome, Completion) else None
+            return
         while form not in self._taken and form in self._ahead:
             await self._ahead[form].wait()
         back = asyncio.Event()
@@ -70,7 +84,7 @@ class Scouts:
             yield heard
             return
         self._ahead[form] = back
-        patience = asyncio.get_running_loop().call_later(HELD, taken)
+        patience = asyncio.get_running_loop().call_later(self.held, taken)
         try:
             yield heard
         finally:

@@ -1,0 +1,128 @@
+"""The batch jobs of a run, on disk before anything of them leaves and until their answers are kept.
+
+`RUN/batches/` holds for every job its record (`MARK.json`), its requests and, once it is over, its
+answers. A job is found again at the provider by its mark, so that one whose creation was cut off is never
+made twice.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pairwright.folders.durable import write_durably
+from pairwright.records import Job, Record
+
+BATCHES = "batches"
+"""The folder of a run's batch jobs."""
+
+
+class Batch(Record):
+    """One job at a provider."""
+
+    mark: str
+    """Our own name of it, which the provider is given too."""
+    number: int
+    """Later ones have larger numbers."""
+    engine: str
+    """Identity of the engine whose requests it holds."""
+    requests: int
+    planned: float
+    """Seconds since 1970, as are the other times."""
+    file: str = ""
+    """The provider's name of the uploaded requests."""
+    asked: float = 0.0
+    """When its creation was asked for last; 0 before that."""
+    id: str = ""
+    """The provider's name of it."""
+    over: bool = False
+    """Whether its answers are on this disk."""
+
+
+class Asked(NamedTuple):
+    """A request of a job, with the body that was sent for it."""
+
+    job: Job
+    """Without its messages, which the body has."""
+    body: dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a job holds for one request: a reply as the chat protocol has it."""
+
+    key: str
+    status: int
+    """Of HTTP; 0 where the request was never worked on."""
+    body: dict[str, Any]
+
+
+class BatchBook:
+    """The jobs in one folder. Only for the holder of the run's lock."""
+
+    def __init__(self, run: Path) -> None:
+        self.folder = run / BATCHES
+
+    def all(self) -> list[Batch]:
+        """Every job that is not done with, the earliest first."""
+        found = [Batch.model_validate_json(path.read_bytes()) for path in self.folder.glob("*.json")]
+        return sorted(found, key=lambda batch: batch.number)
+
+    def plan(self, engine: str, asked: Iterable[Asked]) -> Batch:
+        """Put down a job that is about to be sent."""
+        mark, lines = f"pairwright-{secrets.token_hex(8)}", []
+        for job, body in asked:
+            bare = job.model_copy(update={"request": job.request.model_copy(update={"messages": ()})})
+            lines.append(json.dumps({"job": bare.model_dump(mode="json"), "body": body}))
+        write_durably(self._file(mark, "requests.jsonl"), "".join(f"{line}\n" for line in lines).encode())
+        number = max((batch.number for batch in self.all()), default=0) + 1
+        batch = Batch(mark=mark, number=number, engine=engine, requests=len(lines), planned=time.time())
+        self._save(batch)
+        return batch
+
+    def note(self, batch: Batch, **changes: Any) -> Batch:
+        """Put down what became of a job, and return it so."""
+        batch = batch.model_copy(update=changes)
+        self._save(batch)
+        return batch
+
+    def requests(self, batch: Batch) -> list[Asked]:
+        """What a job asks, in order."""
+        return [
+            Asked(Job.model_validate(line["job"]), line["body"])
+            for line in self._lines(batch, "requests.jsonl")
+        ]
+
+    def keep(self, batch: Batch, answers: Iterable[Answer]) -> Batch:
+        """Put down the answers of a job that is over."""
+        lines = "".join(f"{json.dumps(list(answer))}\n" for answer in answers)
+        write_durably(self._file(batch.mark, "answers.jsonl"), lines.encode())
+        return self.note(batch, over=True)
+
+    def answers(self, batch: Batch) -> Iterator[Answer]:
+        """The answers of a job that is over."""
+        return (Answer(*line) for line in self._lines(batch, "answers.jsonl"))
+
+    def forget(self, batch: Batch) -> None:
+        """Remove a job whose answers are all kept elsewhere."""
+        for name in ("json", "requests.jsonl", "answers.jsonl"):
+            self._file(batch.mark, name).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def take_in(self, other: "BatchBook") -> None:
+        """Make the jobs of another book this one's; records last, so that each has its requests."""
+        for path in sorted(other.folder.glob("*"), key=lambda path: path.suffix == ".json"):
+            self.folder.mkdir(exist_ok=True)
+            path.replace(self.folder / path.name)
+
+    def _save(self, batch: Batch) -> None:
+        write_durably(self._file(batch.mark, "json"), batch.model_dump_json(indent=1).encode())
+
+    def _file(self, mark: str, name: str) -> Path:
+        return self.folder / f"{mark}.{name}"
+
+    def _lines(self, batch: Batch, name: str) -> Iterator[Any]:
+        with self._file(batch.mark, name).open(encoding="utf-8") as file:
+            yield from map(json.loads, file)

@@ -1,0 +1,135 @@
+"""One batch job's way to a provider and back: created once, looked at, fetched, cancelled."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from pairwright.engines.openai.batch.book import Answer, Batch, BatchBook
+from pairwright.engines.openai.batch.endpoint import Endpoint, Seen, TroubleError
+from pairwright.engines.openai.faults import INVALID, INVALID_TRIES
+from pairwright.engines.openai.retry import Backoff, Fault
+from pairwright.errors import PairwrightError
+
+T = TypeVar("T")
+
+SETTLE = 15.0
+"""Seconds until a job whose creation was cut off, and which is on no list, counts as never created."""
+_SAID_AFTER = 10
+_GONE = "http_404"
+_AGAIN = "finished work is kept; run the same command again"
+
+
+class Courier:
+    """Puts down every step before and after it is taken. `shown` is the provider's address for people."""
+
+    def __init__(self, endpoint: Endpoint, book: BatchBook, shown: str, backoff: Backoff) -> None:
+        self.endpoint = endpoint
+        self.book = book
+        self.shown = shown
+        self.backoff = backoff
+        self.news: deque[str] = deque()
+        """Lines for people."""
+
+    async def send(self, batch: Batch) -> Batch:
+        """Create a job at the provider, or find that it is there.
+
+        Raises `PairwrightError` where it is refused, and forgets it then.
+        """
+        batch = await self.found_again(batch)
+        asked = () if batch.id else self.book.requests(batch)
+        lines = [self.endpoint.line(batch.mark, one) for one in asked]
+        while not batch.id:
+            batch = await self._created(batch, lines)
+        return batch
+
+    async def found_again(self, batch: Batch) -> Batch:
+        """A job with the provider's name, if its creation came so far; waits until that is sure."""
+        while batch.asked and not batch.id:
+            if found := await self._insist(partial(self.endpoint.find, batch)):
+                return self.book.note(batch, id=found)
+            if time.time() - batch.asked > SETTLE:
+                return self.book.note(batch, asked=0.0)
+            await asyncio.sleep(min(1.0, SETTLE / 4))
+        return batch
+
+    async def look(self, batch: Batch, *, given_up: bool = False) -> Seen:
+        """How a job stands; one that is `given_up` and is no longer there is over."""
+        try:
+            return await self._insist(partial(self.endpoint.look, batch), gone=True)
+        except TroubleError:
+            if given_up:
+                return Seen(over=True, status="gone")
+            raise PairwrightError(
+                f"the server at {self.shown} has no batch job {batch.id}: use the key that it was made by, "
+                f"or give its {batch.requests:,} requests up with --cancel"
+            ) from None
+
+    async def fetch(self, batch: Batch, status: str) -> Batch:
+        """Bring the answers of a job that is over to this disk; what it left out has status 0."""
+
+        async def fetched() -> list[Answer]:
+            return [answer async for answer in self.endpoint.answers(batch)]
+
+        try:
+            found = await self._insist(fetched, gone=True)
+        except TroubleError:
+            found = []
+        keys = {asked.job.key for asked in self.book.requests(batch)}
+        found = [answer for answer in found if answer.key in keys]
+        nothing = {"error": {"message": f"it is {status}"}}
+        missing = [Answer(key, 0, nothing) for key in sorted(keys - {answer.key for answer in found})]
+        return self.book.keep(batch, [*found, *missing])
+
+    async def cancel(self, batch: Batch) -> Batch | None:
+        """Let no further request of a job be worked on. None, and forgotten, if it never came to be."""
+        batch = await self.found_again(batch)
+        if not batch.id:
+            self.book.forget(batch)
+            return None
+        with suppress(TroubleError):
+            await self._insist(partial(self.endpoint.cancel, batch), gone=True)
+        return batch
+
+    async def _created(self, batch: Batch, lines: list[bytes]) -> Batch:
+        if not batch.file:
+            file = await self._insist(partial(self.endpoint.upload, batch, lines))
+            batch = self.book.note(batch, file=file) if file else batch
+        batch = self.book.note(batch, asked=time.time())
+        try:
+            return self.book.note(batch, id=await self.endpoint.create(batch, lines))
+        except TroubleError as error:
+            if error.fault.action != "retry":
+                self.book.forget(batch)
+                raise self.useless(error.fault) from None
+            if error.fault.code == "http_429":  # it says itself that it made none
+                batch = self.book.note(batch, asked=0.0)
+            await asyncio.sleep(error.fault.wait or self.backoff.wait(1))
+        return await self.found_again(batch)
+
+    async def _insist(self, call: Callable[[], Awaitable[T]], *, gone: bool = False) -> T:
+        """Call until it works: over a night, servers are away now and then.
+
+        With `gone`, raises `TroubleError` where what is asked for is not there.
+        """
+        failures, unreadable = 0, 0
+        while True:
+            try:
+                return await call()
+            except TroubleError as error:
+                if gone and error.fault.code == _GONE:
+                    raise
+                failures += 1
+                unreadable += error.fault.code == INVALID
+                if error.fault.action != "retry" or unreadable >= INVALID_TRIES:
+                    raise self.useless(error.fault) from None
+                if failures == _SAID_AFTER:
+                    self.news.append(f"{self.shown}: {error.fault}; its jobs go on, and it is asked again")
+                await asyncio.sleep(error.fault.wait or self.backoff.wait(failures))
+
+    def useless(self, fault: Fault) -> PairwrightError:
+        """The end of a run for what a server says."""
+        return PairwrightError(f"the server at {self.shown} {fault.text}; {_AGAIN}")

@@ -1,0 +1,145 @@
+"""What every provider's batch endpoint can be asked, and how it is asked over HTTP."""
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, NamedTuple
+
+import httpx
+
+from pairwright.engines.openai.access import Access
+from pairwright.engines.openai.batch.book import Answer, Asked, Batch
+from pairwright.engines.openai.faults import Known, connection_fault, invalid, printable, status_fault
+from pairwright.engines.openai.retry import Fault
+from pairwright.errors import PairwrightError
+
+MIB = 2**20
+_TIMEOUT = httpx.Timeout(300.0, connect=10.0)
+_AN_HOUR = 3600.0
+
+
+class TroubleError(Exception):
+    """A call that came to nothing."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+class NoEndpointError(PairwrightError):
+    """There are no batch jobs at this server."""
+
+
+class Seen(NamedTuple):
+    """How a job stands."""
+
+    over: bool
+    status: str
+    answered: int = 0
+    refusal: str = ""
+    """Why the whole of it was refused."""
+    full: bool = False
+    """Whether that is since too much is in the provider's queue."""
+
+
+class Endpoint(ABC):
+    """A provider's batch jobs. Calls raise `TroubleError`."""
+
+    name: ClassVar[str]
+    most_requests: ClassVar[int]
+    most_bytes: ClassVar[int]
+
+    def __init__(self, access: Access, model: str) -> None:
+        self._access = access
+        self._model = model
+        self._http = httpx.AsyncClient(
+            headers=self.headers(access), timeout=_TIMEOUT, trust_env=not access.loopback
+        )
+
+    def headers(self, access: Access) -> dict[str, str]:
+        """What lets us in."""
+        return dict(access.headers)
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Raise `NoEndpointError` where there are no batch jobs."""
+
+    @abstractmethod
+    def line(self, mark: str, asked: Asked) -> bytes:
+        """A request as a job has it."""
+
+    @abstractmethod
+    async def upload(self, batch: Batch, lines: list[bytes]) -> str:
+        """Bring the requests there and return the provider's name of them; empty if `create` does."""
+
+    @abstractmethod
+    async def create(self, batch: Batch, lines: list[bytes]) -> str:
+        """Create a job and return its name."""
+
+    @abstractmethod
+    async def find(self, batch: Batch) -> str:
+        """The name of the job that was created under a mark; empty where there is none."""
+
+    @abstractmethod
+    async def look(self, batch: Batch) -> Seen:
+        """How a job stands."""
+
+    @abstractmethod
+    def answers(self, batch: Batch) -> AsyncIterator[Answer]:
+        """The answers of a job that is over; what was not worked on may be missing, or has status 0."""
+
+    @abstractmethod
+    async def cancel(self, batch: Batch) -> None:
+        """Let no further request of a job be worked on."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def call(self, method: str, url: httpx.URL | str, **sent: Any) -> httpx.Response:
+        """A reply with status 200."""
+        try:
+            reply = await self._http.request(method, url, **sent)
+        except httpx.HTTPError as error:
+            raise TroubleError(self._shown(connection_fault(error))) from None
+        if not reply.is_success:
+            raise TroubleError(self._shown(self._fault(reply)))
+        return reply
+
+    async def json(self, method: str, url: httpx.URL | str, **sent: Any) -> dict[str, Any]:
+        """The JSON object that such a reply holds."""
+        reply = await self.call(method, url, **sent)
+        try:
+            value = json.loads(reply.content)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise TroubleError(invalid(f"no JSON object came back of {method} {reply.url.path}"))
+        return value
+
+    def _fault(self, reply: httpx.Response) -> Fault:
+        known = Known(self._model, variable=self._access.variable)
+        return status_fault(reply.status_code, reply.headers, reply.content, time.time(), known)
+
+    def _shown(self, fault: Fault) -> Fault:
+        text = printable(self._access.redact(fault.text))
+        return Fault(**{**vars(fault), "text": text})
+
+
+def may_be(batch: Batch, created: float) -> bool:
+    """Whether a job that was created at a time may be this one, by clocks that differ."""
+    return created > batch.planned - _AN_HOUR
+
+
+def lines_of(content: bytes) -> list[dict[str, Any]]:
+    """The JSON objects in a file of lines; a line that is none is left out."""
+    found = []
+    for line in content.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
