@@ -59,18 +59,14 @@ def _create(server: Jobs, said: Json) -> Said:
         why = "invalid_request: duplicate custom_id, or url is not the endpoint"
     if why:
         code, _, message = why.partition(": ")
-        work.status, work.errors = (
-            "failed",
-            {"object": "list", "data": [{"code": code, "message": message}]},
-        )
+        errors = [{"code": code, "message": message}]
+        work.status, work.errors = "failed", {"object": "list", "data": errors}
     return 200, _job(work)
 
 
 def _do(server: Jobs, work: Work, line: Json, fate: str) -> None:
-    name, found = (
-        line["custom_id"],
-        {"id": f"batch_req_{len(work.answers)}", "custom_id": line["custom_id"]},
-    )
+    name = line["custom_id"]
+    found = {"id": f"batch_req_{len(work.answers)}", "custom_id": name}
     if fate == "ok":
         answer = {"status_code": 200, "request_id": "r", "body": server.completion(line["body"])}
         work.answers[name] = found | {"response": answer, "error": None}

@@ -1,4 +1,4 @@
-"""A server of batch jobs, from the public descriptions of three providers' APIs: OpenAI's, Anthropic's, Gemini's.
+"""A server of batch jobs, as OpenAI, Anthropic and Gemini have them.
 
 It answers chat completions at once too. What became of every request is kept, to be counted: `worked` has
 the number of times that each was worked on in a job, by the content of its last message.

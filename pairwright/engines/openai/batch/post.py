@@ -160,8 +160,8 @@ class BatchPost:
                 for batch in self.out:
                     if not batch.id and time.monotonic() >= self._not_before.get(batch.mark, 0.0):
                         await self._send(batch)
-                if self._is_time():
-                    self._cut()
+                if ripe := self._ripe():
+                    self._cut(ripe)
                 elif self.out and time.monotonic() >= self._look_at:
                     await self._look()
                 await asyncio.sleep(TICK)
@@ -170,20 +170,21 @@ class BatchPost:
                 if not waiting.done():
                     waiting.set_exception(error)
 
-    def _is_time(self) -> bool:
-        """Whether to wait no longer for further requests."""
+    def _ripe(self) -> int:
+        """How many of the requests at hand wait no longer for others: whole files of them, or all."""
         if not self._pending:
-            return False
-        now = time.monotonic()
-        if len(self._pending) >= self.courier.endpoint.most_requests or now - self._first > LONGEST:
-            return True
-        all_here = self._in_hand() <= len(self._pending) + len(self._waiting)
-        return all_here and (self.alone or now - self._arrived > QUIET)
+            return 0
+        now, many = time.monotonic(), len(self._pending)
+        all_here = self._in_hand() <= many + len(self._waiting)
+        if now - self._first > LONGEST or (all_here and (self.alone or now - self._arrived > QUIET)):
+            return many
+        return many - many % self.courier.endpoint.most_requests
 
-    def _cut(self) -> None:
-        """Make jobs of what is at hand, each within the endpoint's limits."""
+    def _cut(self, many: int) -> None:
+        """Make jobs of the first requests at hand, each within the endpoint's limits."""
         endpoint = self.courier.endpoint
-        taken, self._pending = list(self._pending.values()), {}
+        taken = [self._pending.pop(key) for key in list(self._pending)[:many]]
+        self._first = time.monotonic()
         while taken:
             size, many = 0, 0
             for asked, _ in taken[: endpoint.most_requests]:
