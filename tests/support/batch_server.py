@@ -6,6 +6,7 @@ the number of times that each was worked on in a job, by the content of its last
 
 import json
 import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -97,7 +98,8 @@ class BatchServer:
         if self.slow and method == "POST" and "batch" in path.lower():
             time.sleep(self.slow)
         if self.dies(method, short, times):
-            handler.connection.close()
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            handler.close_connection = True
             return
         payload = said if isinstance(said, bytes) else json.dumps(said).encode()
         try:

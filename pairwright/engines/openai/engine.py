@@ -66,6 +66,8 @@ class OpenAIEngine:
         self._done: queue.SimpleQueue[Finished | PairwrightError] = queue.SimpleQueue()
         self._in_hand = 0
         self._handed_out: list[str] = []
+        self._nobody_else = False
+        """Whether somebody waits for answers who has nothing else to wait for."""
         self._error: PairwrightError | None = None
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +87,11 @@ class OpenAIEngine:
         if self._endpoint is None:
             return
         courier = Courier(self._endpoint, BatchBook(run), self._client.access.shown, self._backoff)
-        self._client.by_batch(BatchPost(courier, self.identity.partition("#")[0], lambda: len(self._tasks)))
+        self._client.by_batch(
+            BatchPost(
+                courier, self.identity.partition("#")[0], lambda: self._in_hand, lambda: self._nobody_else
+            )
+        )
         self.capacity = UNDER_WAY
 
     @property
@@ -120,6 +126,7 @@ class OpenAIEngine:
         with contextlib.suppress(queue.Empty):
             while self._error is None and len(found) < self._in_hand:
                 found.append(self._next(ends, wait=not found))
+        self._nobody_else = False  # what is handed out now may lead to further requests
         self._in_hand -= len(found)
         self._handed_out += [key for key, _ in found]
         if self._error is not None and not found:
@@ -129,13 +136,8 @@ class OpenAIEngine:
     def _tell_the_post(self, post: BatchPost, timeout: float | None) -> float:
         """Say that earlier answers are kept, and, without a timeout, that no requests will come."""
         kept, self._handed_out = self._handed_out, []
-        alone = timeout is None
-
-        def told() -> None:
-            post.kept(kept)
-            post.alone = alone
-
-        self._loop.call_soon_threadsafe(told)
+        self._loop.call_soon_threadsafe(post.kept, kept)
+        self._nobody_else = timeout is None
         while post.courier.news:
             say(post.courier.news.popleft())
         return _POLL_SECONDS if timeout is None else timeout
@@ -215,8 +217,6 @@ class OpenAIEngine:
     def _begin(self, job: Job) -> None:
         if self._stopped:
             return
-        if self._client.post is not None:
-            self._client.post.alone = False
         task = self._loop.create_task(self._run(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

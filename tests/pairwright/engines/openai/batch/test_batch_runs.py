@@ -165,7 +165,7 @@ def test_a_full_queue_is_waited_for(
     server.refuses = lambda job: "token_limit_exceeded: Enqueued" if len(server.works) == 1 else None
     sampled(tmp_path, server)
     assert said(tmp_path) == ALL
-    assert "its queue is full, and a job of 19 requests waits for room" in capsys.readouterr().err
+    assert "its queue is full; a job of 19 requests waits" in capsys.readouterr().err
 
 
 def test_a_job_that_is_refused_ends_the_run_in_a_sentence(tmp_path: Path, server: BatchServer) -> None:
@@ -227,12 +227,12 @@ def test_max_cost_counts_batch_prices_and_sends_no_more_than_it_may(
     )
     # at most 1 and 16 tokens each; really 5 and 2, the one ahead 7 at the full price
     settings = {"price_file": str(prices), "max_tokens": 16}
-    with pytest.raises(BudgetSpent, match=r"is spent of --max_cost 30"):
-        sampled(tmp_path, server, max_cost=30, **settings)
-    assert max(sent(server)) <= 3
+    with pytest.raises(BudgetSpent, match=r"is spent of --max_cost 10"):
+        sampled(tmp_path, server, max_cost=10, **settings)
+    assert max(sent(server)) == 1
     with Journal(tmp_path / "run" / JOURNAL) as journal:
         cost = sum(1.0 + 5e-6 if c.batch else 7.0 for c in journal.completions())
-    assert 30 <= cost <= 30 + 3
+    assert cost == pytest.approx(10, abs=0.01)
     sampled(tmp_path, server, max_cost=1000, **settings)
     assert load_manifest(tmp_path / "run").complete
     assert max(server.worked.values()) == 1
