@@ -100,7 +100,10 @@ def test_second_tries_of_a_gate_are_a_second_wave(tmp_path: Path, server: BatchS
     manifest = revise(revise_config(tmp_path, 20, reviser=f"openai:m@{server.url}", batch=True, deadline=5))
     assert manifest is not None
     assert manifest.counts == {"kept": 16, "length_drift": 4}
-    assert sorted(sent(server)) == [4, 19]
+    first, *later = sent(server)
+    assert first == 19
+    assert sum(later) == 4
+    assert len(later) <= 2  # the first row, which is asked directly, may be tried again before the others
 
 
 def test_ctrl_c_leaves_jobs_running_and_the_next_command_finds_them(
