@@ -1,5 +1,6 @@
-"""Look before paying: the messages that would be sent, and how much there is to send."""
+"""Look before paying: what was read, the messages that would be sent, and how much there is to send."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -12,9 +13,11 @@ from pairwright.engines.kinds import check_spec
 from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
-from pairwright.records import Completion, Request, spoken
+from pairwright.records import BAD_ROW, Completion, Request, spoken
 from pairwright.stages.stage import Stage
 from pairwright.terminal.text import printable
+
+log = logging.getLogger(__name__)
 
 PREVIEW_ROWS = 3
 CHARACTERS_A_TOKEN = 4
@@ -105,3 +108,20 @@ def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
 def _filler(request: Request) -> Completion:
     words = "word " * (request.sampling.max_tokens * CHARACTERS_A_TOKEN // 5)
     return Completion(text=f"{request.role} {request.sample_index}: {words}")
+
+
+def say_what_was_read(rows: Input, *, begun: bool) -> None:
+    """Say once, before anything is asked, which columns got other names and which rows are passed over."""
+    if rows.renamed and not begun:
+        names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
+        log.warning("%s: columns with names of ours are carried under others: %s", rows.info.path, names)
+    if rows.perhaps_meant and not begun:
+        names = ", ".join(f"`{name}`" for name in rows.perhaps_meant)
+        log.warning(
+            "%s: no model is shown %s; write it into the prompt, or say --carry_only %s",
+            rows.info.path,
+            names,
+            ",".join(rows.perhaps_meant),
+        )
+    if rows.bad:
+        log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,19 +24,17 @@ from pairwright.folders.shards import check_run_folder, columns_there, continue_
 from pairwright.folders.versions import versions
 from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
-from pairwright.records import BAD_ROW, FAILED, content_hash
+from pairwright.records import FAILED, content_hash
 from pairwright.reports.card import write_card
 from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
 from pairwright.stages.config import RunConfig, WorkersConfig
 from pairwright.stages.on_ray import run_on_ray
-from pairwright.stages.preview import show_dry_run, show_preview
+from pairwright.stages.preview import say_what_was_read, show_dry_run, show_preview
 from pairwright.stages.runner import Runner
 from pairwright.stages.stage import Stage
 from pairwright.stages.workers import ALONE, WORKERS, Share, arrive, begin, gather, gather_strays
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from pairwright.terminal.progress import progress
-
-log = logging.getLogger(__name__)
 
 _BYTES_AN_ITEM = 4096
 _BYTES_A_RUN = 16 * 2**20
@@ -87,7 +84,7 @@ def run_stage(
         keep=() if run.fresh else columns_there(folder) - set(stage.schema.names),
     )
     stage.check(rows)
-    _say_what_was_read(rows, folder)
+    say_what_was_read(rows, begun=(folder / MANIFEST).exists())
     if run.preview:
         show_preview(stage, rows)
         return None
@@ -118,23 +115,6 @@ def run_stage(
                 manifest = _work(stage, rows, engines, limits, journal, folder, manifest, ALONE)
             write_card(folder, manifest)
             return manifest
-
-
-def _say_what_was_read(rows: Input, folder: Path) -> None:
-    """Say once, before anything is asked, which columns got other names and which rows are passed over."""
-    if rows.renamed and not (folder / MANIFEST).exists():
-        names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
-        log.warning("%s: columns with names of ours are carried under others: %s", rows.info.path, names)
-    if rows.perhaps_meant and not (folder / MANIFEST).exists():
-        names = ", ".join(f"`{name}`" for name in rows.perhaps_meant)
-        log.warning(
-            "%s: no model is shown %s; write it into the prompt, or say --carry_only %s",
-            rows.info.path,
-            names,
-            ",".join(rows.perhaps_meant),
-        )
-    if rows.bad:
-        log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])
 
 
 def _begun_with(found: Manifest) -> tuple[dict[str, str], str]:
