@@ -1,9 +1,10 @@
 """Which columns hold the prompt, what belongs to it, and the answers."""
 
+import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import SHOWN
@@ -203,3 +204,16 @@ def listed(names: Sequence[str]) -> str:
     """Column names for a sentence."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
+
+
+def row_weight(record: Mapping[str, Any], where: str, own: Collection[str] | None) -> float:
+    """How much a row counts by its column `weight`; 1 where it has none. `own` are the columns of a run."""
+    value = record.get("weight") if own is None or "weight" in own else None
+    return 1.0 if value is None else weight_of(value, "weight", where)
+
+
+def weight_of(value: Any, column: str, where: str) -> float:
+    """A weight that was read. Raises `UsageError` for one that is no number, not finite, or below 0."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    raise UsageError(f"{where}: `{column}` must be a finite number, 0 or more, and is {value!r}")

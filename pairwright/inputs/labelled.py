@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
-from pairwright.inputs.columns import PAIR, Columns, columns_of
+from pairwright.inputs.columns import PAIR, Columns, columns_of, row_weight
 from pairwright.inputs.messages import last_of, thought_of
-from pairwright.inputs.pairs import weight_of
 from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
@@ -74,10 +73,7 @@ def parse_labelled(
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], answer.further if calls else answer.content, label]
     )
-    weight = record.get("weight")
-    return LabelledRow(
-        str(row_id), prompt, answer, label, 1.0 if weight is None else weight_of(weight, "weight", where)
-    )
+    return LabelledRow(str(row_id), prompt, answer, label, row_weight(record, where, own))
 
 
 def _is_labelled(record: Record) -> bool:

@@ -4,7 +4,6 @@
 Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, pairwise
 from statistics import fmean, pstdev
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
-from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed
+from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed, row_weight
 from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.reading import parse_answers
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
@@ -91,7 +90,7 @@ def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterat
             yield record
             continue
         if is_scored(record, source.own):
-            for row in ranked_of(name):
+            for row in ranked_of(name, weights=wanted["weights"]):
                 yield from pairs_of_row(row, pairs)
             break
         try:
@@ -125,12 +124,13 @@ def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int
 
 
 def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
-    """The pairs that scored answers make (`places_of_pairs`)."""
+    """The pairs that scored answers make (`places_of_pairs`); each counts as its better answer does."""
     several = pairs in ("all", "adjacent")
     for better, worse in places_of_pairs(row.scores, pairs):
         name = f"{row.row_id} {better + 1}>{worse + 1}" if several else row.row_id
         best, worst = (Message(role="assistant", content=row.answers[place]) for place in (better, worse))
-        yield PairRow(name, row.prompt, best, worst, tied=row.scores[better] == row.scores[worse])
+        tied, weight = row.scores[better] == row.scores[worse], row.weights[better]
+        yield PairRow(name, row.prompt, best, worst, tied=tied, weight=weight)
 
 
 def parse_pair(
@@ -163,24 +163,16 @@ def parse_pair(
     answers = [m.further if m.tool_calls else m.content for m in (chosen, rejected)]
     row_id = record.get("row_id") or content_hash([[m.model_dump() for m in prompt], *answers])
     margin = record.get("margin") if margins and (own is None or "margin" in own) else None
-    weight = record.get("weight") if weights and (own is None or "weight" in own) else None
     return PairRow(
         str(row_id),
         prompt,
         chosen,
         rejected,
         _margin(margin, where),
-        weight=1.0 if weight is None else weight_of(weight, "weight", where),
+        weight=row_weight(record, where, own) if weights else 1.0,
         columns=record,
         where=where,
     )
-
-
-def weight_of(value: Any, column: str, where: str) -> float:
-    """A weight that was read. Raises `UsageError` for one that is no number, not finite, or below 0."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
-        return float(value)
-    raise UsageError(f"{where}: `{column}` must be a finite number, 0 or more, and is {value!r}")
 
 
 def _thought(record: Record, name: str, where: str) -> str | None:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import Columns, columns_of, listed
+from pairwright.inputs.columns import Columns, columns_of, listed, row_weight
 from pairwright.inputs.lists import answers_in
 from pairwright.inputs.reading import parse_row
 from pairwright.inputs.source import Record
@@ -30,6 +30,13 @@ class RankedRow(NamedTuple):
     answers: tuple[str, ...]
     scores: tuple[float, ...]
     """Greater is better: a rank is its negative."""
+    weights: tuple[float, ...]
+    """How much the row of each answer counts."""
+
+    @property
+    def weight(self) -> float:
+        """How much the prompt counts: as its best answer does."""
+        return self.weights[0]
 
 
 def is_scored(record: Record, own: frozenset[str] | None = None) -> bool:
@@ -49,9 +56,12 @@ def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[Ra
     return islice((row for source in sources for row in ranked_of(source)), limit)
 
 
-def ranked_of(source: str) -> Iterator[RankedRow]:
-    """The prompts of one source, all of whose rows say in the same way what is better."""
-    prompts: dict[tuple[Message, ...], list[tuple[float, str, str]]] = {}
+def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
+    """The prompts of one source, all of whose rows say in the same way what is better.
+
+    The column `weight` is read where `weights` are wanted; else all count 1.
+    """
+    prompts: dict[tuple[Message, ...], list[tuple[float, str, str, float]]] = {}
     way: str | None = None
     opened = open_source(source)
     if opened.dropped:
@@ -59,16 +69,17 @@ def ranked_of(source: str) -> Iterator[RankedRow]:
     for where, record in opened:
         way = way or _way(record)
         row_id = str(record.get("row_id") or where)
+        weight = row_weight(record, where, opened.own) if weights else 1.0
         for score, answer in _answers(record, way, where):
             one = {name: value for name, value in record.items() if name != LIST} | {"completion": answer}
             columns = columns_of(where, list(one), Columns(answer="completion"), opened.own)
             prompt, text = parse_row(one, columns, where)
             if text is not None:
-                prompts.setdefault(prompt, []).append((score, text, row_id))
+                prompts.setdefault(prompt, []).append((score, text, row_id, weight))
     for prompt, found in prompts.items():
         best_first = sorted(found, key=lambda answer: -answer[0])
-        scores, answers, row_ids = zip(*best_first, strict=True)
-        yield RankedRow(row_ids[0], prompt, answers, scores)
+        scores, answers, row_ids, counts = zip(*best_first, strict=True)
+        yield RankedRow(row_ids[0], prompt, answers, scores, counts)
 
 
 def _way(record: Record) -> str:

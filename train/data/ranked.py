@@ -42,6 +42,8 @@ class Ranked(NamedTuple):
     prompt_tokens: TokenIds
     answers: tuple[TokenIds, ...]
     scores: tuple[float, ...]
+    weight: float = 1.0
+    """How much it counts."""
 
     @property
     def sides(self) -> dict[str, TokenIds]:
@@ -61,7 +63,8 @@ class Ranked(NamedTuple):
     def digest(self) -> bytes:
         """All that training sees of it."""
         scores = struct.pack(f"<{len(self.scores)}d", *self.scores)
-        return ids_digest(self.row_id, (self.prompt_tokens, *self.answers)) + scores
+        weight = struct.pack("<d", self.weight) if self.weight != 1 else b""
+        return ids_digest(self.row_id, (self.prompt_tokens, *self.answers)) + scores + weight
 
 
 def load_ranked(
@@ -113,6 +116,7 @@ def encode_ranked(
         np.array(pairs[0].prompt_ids, dtype=np.int32),
         tuple(np.array(pair.answer_ids, dtype=np.int32) for pair in pairs),
         row.scores[: len(answers)],
+        row.weight,
     )
 
 

@@ -8,7 +8,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.pairs import PairRow, weight_of
+from pairwright.inputs.columns import weight_of
+from pairwright.inputs.pairs import PairRow
 
 if TYPE_CHECKING:
     import numpy as np

@@ -117,6 +117,7 @@ class RankedTask:
                 "ranking/accuracies": right_O.new_zeros(len(items)).index_add(0, orders.item_O, right_O)
                 / number_B,
             }
+        losses_B = losses_B * losses_B.new_tensor([item.weight for item in items])
         values["loss"] = losses_B
         metrics_KB = torch.stack([values[name].detach() for name in self.metrics])
         return Measured(losses_B, metrics_KB, torch.isfinite(metrics_KB).all(0))

@@ -141,7 +141,9 @@ def test_a_template_without_thoughts_refuses_to_keep_them():
 
 def test_scored_answers_are_told_apart_too():
     tokenizer = thinking_style(QWEN3)
-    row = RankedRow("r", (Message(**PROMPT[0]),), (FORMS["text"]["chosen"], "A mat."), (2.0, 1.0))
+    row = RankedRow(
+        "r", (Message(**PROMPT[0]),), (FORMS["text"]["chosen"], "A mat."), (2.0, 1.0), (1.0, 1.0)
+    )
     for reasoning in ("keep", "drop"):
         item = encode_ranked(row, tokenizer, best_only=False, reasoning=reasoning)
         assert tokenizer.decode(item.answers[0]) == TRAINED["qwen3"][reasoning]

@@ -196,3 +196,23 @@ def test_a_merged_adapter_is_a_whole_model_that_can_be_adapted_again(tiny):
     again = tiny.config("again", model=config.output_dir, loss="rejection_sampling", lora_r=2, max_steps=1)
     train(again)
     assert read_metrics(again.output_dir)[0]["eval_logps/chosen"] == pytest.approx(ended, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["rejection_sampling", "rrhf"])
+def test_a_prompt_counts_as_the_row_of_its_best_answer_does(tiny, loss):
+    rows = [
+        row | {"weight": {2.0: 0.5 * int(row["prompt"][-1])}.get(row["score"], 7.0)} for row in scored(3)
+    ]
+    data = write_jsonl(tiny.folder / "weighted.jsonl", rows)
+    model = load_model(tiny.config(), bf16=False)
+    found = []
+    for source in (data, tiny.settings["data"]):
+        task = RankedTask(tiny.config(loss=loss, data=source, limit=3, eval_share=0.0))
+        items = task.read(load_tokenizer(tiny.settings["model"])).training
+        found.append(task.measure(model, RankedSet(items), range(3)).losses_B)
+    weighted, plain = found
+    assert torch.allclose(weighted, plain * torch.tensor([0.0, 0.5, 1.0]))
+    assert [pair.weight for pair in read_pairs([data])] == [0.0, 0.5, 1.0]
+    bad = write_jsonl(tiny.folder / "negative.jsonl", [scored(1)[0] | {"weight": -1}])
+    with pytest.raises(UsageError, match=r"`weight` must be a finite number, 0 or more, and is -1"):
+        train(tiny.config("never", loss=loss, data=bad))
