@@ -70,6 +70,11 @@ COMMANDS = {
         "train.training:train",
         "Train a model on preference pairs.",
     ),
+    "sweep": Command(
+        "train.selection.sweep.config:SweepConfig",
+        "train.selection.sweep.sweep:sweep",
+        "Train over a grid of settings.",
+    ),
     "reward": Command(
         "train.reward_model.config:RewardConfig",
         "train.training:train",

@@ -30,7 +30,13 @@ FLOORS = {
 """Rooms from the top floor down: one imports from its own and from lower floors only."""
 APART = {("revise", "judge"), ("judge", "revise"), ("pairwright", "prompts"), ("prompts", "pairwright")}
 """Rooms of one floor that never import each other."""
-CALLS_STAGES = ("train/on_policy/", "train/adversarial/", "train/rounds/", "train/preference/auto.py")
+CALLS_STAGES = (
+    "train/selection/sweep/",
+    "train/on_policy/",
+    "train/adversarial/",
+    "train/rounds/",
+    "train/preference/auto.py",
+)
 """The only places of `train` that call stages of `revise` and `judge`."""
 NAME_MODULES = ("commands.py", "plugins/loading.py", "engines/kinds.py")
 """The files that import by a name that they are given."""

@@ -1,1 +1,1 @@
-"""Which pairs to train on: what a model makes of each, and rules that go by it."""
+"""What to train with: pairs by what a model makes of each, and settings by what comes of them."""
