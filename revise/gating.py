@@ -45,6 +45,7 @@ class GateStage:
             self.schema = pa.schema([*self.schema, *VERIFIED])
             self.roles = self._verification.verifiers.roles
             self.templates = self._verification.verifiers.templates
+        self._names = frozenset(self.schema.names)
 
     def check(self, rows: Input) -> None:
         """Raise `UsageError` when the rows lack a column that a verifier wants."""
@@ -56,7 +57,7 @@ class GateStage:
         meter = Meter("verifier")
         outcome = yield from meter.counting(self._gated(row))
         columns = {**outcome.columns, **meter.columns}
-        there = {name: value for name, value in columns.items() if name in self.schema.names}
+        there = {name: value for name, value in columns.items() if name in self._names}
         return outcome.model_copy(update={"columns": there})
 
     def _gated(self, row: Row) -> Work:

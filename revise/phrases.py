@@ -54,8 +54,11 @@ def _first(text: str, patterns: list[tuple[tuple[str, ...], re.Pattern[str]]]) -
     text = unicodedata.normalize("NFC", text)
     small = f" {text.casefold()} "
     for stems, pattern in patterns:
-        if any(stem in small for stem in stems) and (found := pattern.search(text)):
-            return found[1]
+        for stem in stems:  # no `any`: a generator here takes twice as long, and every row comes by
+            if stem in small:
+                if found := pattern.search(text):
+                    return found[1]
+                break
     return None
 
 

@@ -168,8 +168,10 @@ def _closing_alone(text: str, marks: Sequence[Marks]) -> tuple[int, int] | None:
     found = []
     for mark in marks:
         start = text.find(mark.closes)
-        before, after = text[: max(start, 0)], text[start + len(mark.closes) :]
-        if start >= 0 and mark.opens not in before and _ends_a_thought(before, after):
+        if start < 0:
+            continue
+        before, after = text[:start], text[start + len(mark.closes) :]
+        if mark.opens not in before and _ends_a_thought(before, after):
             found.append((start, start + len(mark.closes)))
     return min(found, default=None)
 

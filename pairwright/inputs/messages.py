@@ -46,6 +46,8 @@ the calls of assistants and whose answer a tool's is."""
 _CALLS = {"assistant": ("tool_calls",), "tool": ("tool_call_id", "name")}
 
 
+_PLAIN = {"role", "content"}
+_SPEAKERS = ("system", "user", "assistant")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Keys of a message under which it is stored what the assistant thought before it."""
 
@@ -89,6 +91,10 @@ def thought_of(value: Any, where: str) -> str | None:
 
 
 def _message(value: Any, where: str, thoughts: bool, padded: bool) -> Message:
+    if type(value) is dict and value.keys() == _PLAIN:  # as nearly all are, and nothing more to look for
+        role, content = value["role"], value["content"]
+        if type(content) is str and type(role) is str and role in _SPEAKERS:
+            return Message(role=role, content=content)
     if not isinstance(value, Mapping):
         raise UsageError(_no_message(where))
     calls = calls_of(value, where, padded=padded)
