@@ -46,7 +46,7 @@ def rank(count: int, meet: Meet, *, everybody: bool) -> Asking[Ranking]:
 
 
 def standing(count: int, met: Mapping[Match, Decision]) -> list[int]:
-    """Candidates from best to worst by the mean probability of being better in what they met.
+    """Return candidates from best to worst by the mean probability of being better in what they met.
 
     Meetings without a verdict do not count; who has none stands at 1/2; equals keep their order.
     """
@@ -60,7 +60,7 @@ def standing(count: int, met: Mapping[Match, Decision]) -> list[int]:
 
 
 def swiss_pairs(order: Sequence[int], met: Mapping[Match, Decision]) -> list[Match]:
-    """Each candidate with the next one in the standing whom it has not met; who finds none rests."""
+    """Return each candidate with the next one in the standing whom it has not met; who finds none rests."""
     waiting = list(order)
     pairs = []
     while waiting:

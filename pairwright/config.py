@@ -46,7 +46,7 @@ class Config(BaseModel):
 
     @classmethod
     def where_moved(cls, names: Iterable[str], flag: str = "") -> str:
-        """Where settings of versions before stand now, in words; with `--` as `flag` for flags."""
+        """Return where settings of versions before stand now, in words; with `--` as `flag` for flags."""
         said = []
         for name in names:
             *first, last = (f"{flag}{place}" for place in cls.moved[name])
@@ -54,7 +54,9 @@ class Config(BaseModel):
         return "; ".join(said)
 
     def of_kind(self, kind: Kind) -> dict[str, Any]:
-        """The settings of one kind, as JSON values by name; `section.name` for those of a section."""
+        """Return the settings of one kind, as JSON values by name; `section.name` for those of a
+        section.
+        """
         values = self.model_dump(mode="json")
         found: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
@@ -66,18 +68,18 @@ class Config(BaseModel):
         return found
 
     def into(self, command: type[C], **decided: Any) -> C:
-        """The settings of a command: these, and what is decided for them."""
+        """Return the settings of a command: these, and what is decided for them."""
         return command(**self.model_dump() | decided)
 
 
 def sections_of(config: type[Config]) -> dict[str, type[Config]]:
-    """The fields that hold settings of their own, with the classes of these."""
+    """Return the fields that hold settings of their own, with the classes of these."""
     fields = {name: field.annotation for name, field in config.model_fields.items()}
     return {n: kind for n, kind in fields.items() if isinstance(kind, type) and issubclass(kind, Config)}
 
 
 def settings_of(config: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
-    """All settings by the names of their flags: `beta`, and `train.beta` in a section."""
+    """Yield all settings by the names of their flags: `beta`, and `train.beta` in a section."""
     sections = sections_of(config)
     for name, field in config.model_fields.items():
         if name in sections:
@@ -87,12 +89,14 @@ def settings_of(config: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def takes_names(field: FieldInfo) -> bool:
-    """Whether a setting holds values by names of the user's: `--engine.NAME VALUE`."""
+    """Return whether a setting holds values by names of the user's: `--engine.NAME VALUE`."""
     return field.annotation == dict[str, str]
 
 
 def setting_named(config: type[Config], name: str) -> FieldInfo | None:
-    """The setting behind a name such as `train.beta` or `sample.engine.dtype`; None if there is none."""
+    """Return the setting behind a name such as `train.beta` or `sample.engine.dtype`; None if there is
+    none.
+    """
     known = dict(settings_of(config))
     if name in known:
         return known[name]
@@ -101,7 +105,7 @@ def setting_named(config: type[Config], name: str) -> FieldInfo | None:
 
 
 def unknown_setting(config: type[Config], name: str, see: str = "--help lists them", flag: str = "") -> str:
-    """What is said of a name that is no setting; with `--` as `flag`, as the command line has it.
+    """Return what is said of a name that is no setting; with `--` as `flag`, as the command line has it.
 
     `see` says where all of them are.
     """
@@ -124,7 +128,7 @@ def unknown_setting(config: type[Config], name: str, see: str = "--help lists th
 
 
 def kind_of(field: FieldInfo) -> Kind:
-    """What a change of this field means for a folder that is already there."""
+    """Return what a change of this field means for a folder that is already there."""
     extra = field.json_schema_extra
     kind = extra.get("kind", "semantic") if isinstance(extra, dict) else "semantic"
     return kind if kind in ("gate", "operational") else "semantic"  # type: ignore[return-value]
@@ -148,17 +152,17 @@ def _identified(value: Any) -> Any:
 
 
 def is_positional(field: FieldInfo) -> bool:
-    """Whether the command line takes this field without its flag."""
+    """Return whether the command line takes this field without its flag."""
     return isinstance(field.json_schema_extra, dict) and "positional" in field.json_schema_extra
 
 
 def heading_of(config: type[Config], field: str) -> str:
-    """Heading of the class that declares a field."""
+    """Return heading of the class that declares a field."""
     owner = next(c for c in reversed(config.__mro__) if field in inspect.get_annotations(c))
     return str(owner.__dict__.get("group", Config.group))
 
 
 def headings(config: type[Config]) -> list[str]:
-    """All headings of a command's fields: its own first, then those of its bases."""
+    """Return all headings of a command's fields: its own first, then those of its bases."""
     found = [str(c.__dict__["group"]) for c in config.__mro__ if "group" in c.__dict__]
     return list(dict.fromkeys([Config.group, *found]))

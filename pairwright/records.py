@@ -186,6 +186,8 @@ IDENTICAL, TOO_FEW, DUPLICATE = "identical", "too_few", "duplicate"
 """Answers that are the same, or fewer than two; a row that is there already."""
 TIE, INCONSISTENT = "tie", "inconsistent"
 """No side preferred; another side preferred in the other order."""
+TOO_LONG, UNSCORED, MISSING = "too_long", "unscored", "missing"
+"""More tokens than are taken; no verifier that applies; an answer that is not there."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

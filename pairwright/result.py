@@ -54,18 +54,22 @@ class Result(os.PathLike[str]):
         return figures_of(self.folder)
 
     def frame(self) -> "pl.DataFrame":
-        """Kept rows. Raises `UsageError` for a folder without rows, `PairwrightError` for a damaged one."""
+        """Return kept rows. Raises `UsageError` for a folder without rows, `PairwrightError` for a
+        damaged one.
+        """
         return self._rows("data")
 
     def dropped(self) -> "pl.DataFrame":
-        """The other rows, each with its `status` and `reason`."""
+        """Return the other rows, each with its `status` and `reason`."""
         import polars as pl
 
         rows = self._rows("dropped")
         return rows if rows.width else rows.with_columns(status=pl.lit(""), reason=pl.lit("")).clear()
 
     def dataset(self) -> "datasets.Dataset":
-        """Kept rows as a data set of the library `datasets`, read from disk as they are asked for."""
+        """Return kept rows as a data set of the library `datasets`, read from disk as they are asked
+        for.
+        """
         import datasets
 
         files = sorted(map(str, (self.folder / "data").glob("*.parquet")))

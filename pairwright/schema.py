@@ -253,22 +253,22 @@ STATUS = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
 
 
 def calling(schema: pa.Schema) -> pa.Schema:
-    """A schema whose columns of messages have room for calls of tools."""
+    """Return a schema whose columns of messages have room for calls of tools."""
     return pa.schema([f.with_type(CALLING) if f.type == CONVERSATION else f for f in schema])
 
 
 def with_carried(schema: pa.Schema, carried: Iterable[pa.Field]) -> pa.Schema:
-    """A stage's schema followed by the input columns that it carries through unchanged."""
+    """Return a stage's schema followed by the input columns that it carries through unchanged."""
     return pa.schema([*schema, *carried])
 
 
 def dropped(schema: pa.Schema) -> pa.Schema:
-    """The schema of rows that were not kept: the same columns, and why."""
+    """Return the schema of rows that were not kept: the same columns, and why."""
     return pa.schema([*STATUS, *schema])
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The same type without `null`, `large_*` and views, which readers disagree about."""
+    """Return the same type without `null`, `large_*` and views, which readers disagree about."""
     if pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):

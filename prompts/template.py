@@ -71,7 +71,7 @@ class Template(NamedTuple):
     """Columns of the row that it shows: `reference` for `{{ row.reference }}`."""
 
     def messages(self, **variables: Any) -> list[dict[str, str]]:
-        """The chat messages, `{role, content}`, of every block in order. Single pass.
+        """Return the chat messages, `{role, content}`, of every block in order. Single pass.
 
         White space of the template's own at either end of a block is left out; that of a text which
         it was given stays.
@@ -125,7 +125,7 @@ def _trimmed(pieces: list[str]) -> str:
 
 
 def load(name: str) -> Template:
-    """A template by name (`revise`: ours) or by path (`my/revise.j2`: the user's).
+    """Return a template by name (`revise`: ours) or by path (`my/revise.j2`: the user's).
 
     Raises `TemplateError` when there is no such template, when it is broken, or when it holds
     anything besides messages.
@@ -143,7 +143,7 @@ def load(name: str) -> Template:
 
 @lru_cache(maxsize=64)
 def parse(text: str, file: str) -> Template:
-    """The template that a file holds. Raises `TemplateError` like `load`."""
+    """Return the template that a file holds. Raises `TemplateError` like `load`."""
     path = Path(file)
     try:
         tree = _ENVIRONMENT.parse(text, filename=file)

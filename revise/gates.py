@@ -31,7 +31,7 @@ _OWN = function("a gate", "def NAME(revision, config) -> Ending | None", "revisi
 
 
 def own_gates(config: GateConfig) -> tuple[Gate, ...]:
-    """The user's own gates. Raises `UsageError` for what is none."""
+    """Return the user's own gates. Raises `UsageError` for what is none."""
     return tuple(load(name, _OWN).value for name in config.gates)
 
 
@@ -45,7 +45,7 @@ def check(revision: Revision, config: GateConfig, own: Sequence[Gate] = ()) -> E
 
 
 def no_change(revision: Revision, config: GateConfig) -> Ending | None:
-    """The same text, character for character: case and white space are changes."""
+    """Drop the same text, character for character: case and white space are changes."""
     if revision.original == revision.text:
         return Ending(NO_CHANGE, "the revision says exactly what the answer says")
     return None
@@ -55,7 +55,7 @@ _AROUND = re.compile(r"\A(?:[^\S\r\n]*[\r\n])+|\s+\Z")
 
 
 def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
-    """The same text but for blank lines before it or white space behind it: nothing to be learnt."""
+    """Drop the same text but for blank lines before it or white space behind it: nothing to be learnt."""
     before, after = (_AROUND.sub("", text) for text in (revision.original, revision.text))
     if before == after:
         return Ending(BLANK_LINES, "the revision differs from the answer in the blank lines around it only")
@@ -63,7 +63,7 @@ def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
-    """A revision that speaks of being one: its reader never saw another answer."""
+    """Drop a revision that speaks of being one: its reader never saw another answer."""
     found = speaks_of_itself(revision.text)
     if found and not speaks_of_itself(revision.original):
         return Ending("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
@@ -71,7 +71,7 @@ def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def refused(revision: Revision, config: GateConfig) -> Ending | None:
-    """A refusal where the original answered."""
+    """Drop a refusal where the original answered."""
     found = declines(revision.text)
     if found and not declines(revision.original):
         return Ending(REFUSED, f"the revision declines to answer: “{_quoted(found)}”")
@@ -79,7 +79,7 @@ def refused(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def model_talk(revision: Revision, config: GateConfig) -> Ending | None:
-    """A revision whose speaker says that it is a model, where the original's did not."""
+    """Drop a revision whose speaker says that it is a model, where the original's did not."""
     found = speaks_as_model(revision.text)
     if found and not speaks_as_model(revision.original):
         return Ending("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
@@ -92,7 +92,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def lost_content(revision: Revision, config: GateConfig) -> Ending | None:
-    """Code blocks or links that are gone, or most of the numbers."""
+    """Drop a revision without the answer's code blocks or links, or most of its numbers."""
     before, after = revision.original, revision.text
     fenced = "```" in before or "~~~" in before
     if fenced and len(_FENCE.findall(after)) < len(_FENCE.findall(before)):
@@ -109,7 +109,7 @@ def lost_content(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def length_drift(revision: Revision, config: GateConfig) -> Ending | None:
-    """Much longer or much shorter than the original."""
+    """Drop a revision much longer or much shorter than the original."""
     before, after = len(words(revision.original)), len(words(revision.text))
     ratio = after / max(before, 1)
     inside = config.min_length_ratio <= ratio <= config.max_length_ratio
@@ -123,7 +123,7 @@ def length_drift(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def rewritten(revision: Revision, config: GateConfig) -> Ending | None:
-    """More a new answer than a correction of the old one."""
+    """Drop what is more a new answer than a correction of the old one."""
     kept, distance = revision.measures.kept_share, revision.measures.edit_distance
     if kept < config.min_kept_share:
         return Ending(

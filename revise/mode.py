@@ -24,15 +24,15 @@ class Mode(Protocol):
     """For the second try: what was wrong with the first."""
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """What the first template is given."""
+        """Return what the first template is given."""
         ...
 
     def json_schema(self, answer: str) -> dict[str, Any] | None:
-        """What the completion is held to."""
+        """Return what the completion is held to."""
         ...
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:
-        """The revision in a completion, or why there is none."""
+        """Return the revision in a completion, or why there is none."""
         ...
 
 

@@ -31,17 +31,17 @@ class Phrases(NamedTuple):
 
 
 def speaks_of_itself(text: str) -> str | None:
-    """The words by which a text speaks of being a revision; None where there are none."""
+    """Return the words by which a text speaks of being a revision; None where there are none."""
     return _first(text, [(p.stems, p.meta) for p in _languages().values()])
 
 
 def speaks_as_model(text: str) -> str | None:
-    """The words by which a text's speaker introduces itself as a model."""
+    """Return the words by which a text's speaker introduces itself as a model."""
     return _first(text, [(p.names, p.model) for p in _languages().values()])
 
 
 def declines(text: str) -> str | None:
-    """The first words of a text that declines to answer."""
+    """Return the first words of a text that declines to answer."""
     start = _WORD.search(text)
     if start is None:
         return None

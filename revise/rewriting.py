@@ -31,14 +31,14 @@ class Rewriting:
         self.again = load("revise_retry")
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """What the first template is given."""
+        """Return what the first template is given."""
         return {"prompt": prompt, "answer": answer}
 
     def json_schema(self, answer: str) -> None:
-        """Free text."""
+        """Return None: a whole answer is free text."""
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:
-        """The revision between its markers, or the whole reply."""
+        """Return the revision between its markers, or the whole reply."""
         if completion.finish_reason == "length" and (self._bare or not is_closed(completion.text)):
             return truncated(completion)
         revision = (bare_revision if self._bare else parse_revision)(completion.text, answer)
@@ -83,7 +83,7 @@ _AFTER_HEADING = re.compile(r"\A[ \t]*(?:(?:\r\n|\n|\r)[ \t]*(?=[\r\n]))*(?:\r\n
 
 
 def parse_revision(text: str, original: str = "") -> Revision | None:
-    """The revision in a completion, or None when no marker of one is found.
+    """Return the revision in a completion, or None when no marker of one is found.
 
     Markers are tried from strict to tolerant: a `<revision>` element after the rationale's, one that
     is not closed, one within the rationale, and a heading line such as `Corrected answer:` (the last
@@ -106,13 +106,13 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
 
 
 def bare_revision(text: str, original: str = "") -> Revision | None:
-    """The whole completion as the revision, for revisers that are asked for nothing else."""
+    """Return the whole completion as the revision, for revisers that are asked for nothing else."""
     revision = _unfenced(text, original)
     return Revision("", revision) if revision.strip() else None
 
 
 def is_closed(text: str) -> bool:
-    """Whether a revision is whole although its completion was cut off: it went on after the end."""
+    """Return whether a revision is whole although its completion was cut off: it went on after the end."""
     return bool(_CLOSE.search(text)) and parse_revision(text) is not None
 
 

@@ -111,7 +111,7 @@ class ReviseStage:
         for reviser in self._revisers:
             tried = yield from self._tried(reviser, row, answer, scores.get("feedback", ""))
             attempts += tried.attempts
-            if ended is None or tried.ending.status != "no_change":
+            if ended is None or tried.ending.status != NO_CHANGE:
                 ended = tried  # what was tried in vain tells more than that another had nothing to try
             if tried.ending.status == KEPT:
                 break

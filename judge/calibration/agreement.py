@@ -11,7 +11,8 @@ from pairwright.figures.intervals import Rate, mean_interval, share
 
 
 def kappa(agreement: Rate) -> tuple[float, float, float] | None:
-    """Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e), here with p_e = 1/2.
+    """Return Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e), here with p_e
+    = 1/2.
 
     Every pair is asked about in both orders, so each label comes first equally often for the people
     and for the judge, and chance agrees on half.
@@ -23,12 +24,14 @@ def kappa(agreement: Rate) -> tuple[float, float, float] | None:
 
 
 def point(probability: float) -> float:
-    """1 for the right side, 0 for the wrong one, 1/2 for neither."""
+    """Return 1 for the right side, 0 for the wrong one, 1/2 for neither."""
     return 0.5 + side(probability) / 2
 
 
 def plain_verdict(judge: Sequence[float], length: Sequence[float]) -> str:
-    """What the numbers come to, in words: points of the judge and of the longer answer, pair by pair."""
+    """Return what the numbers come to, in words: points of the judge and of the longer answer, pair by
+    pair.
+    """
     if not judge:
         return "no verdict could be read"
     rate = share(judge)

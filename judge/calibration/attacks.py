@@ -22,7 +22,7 @@ class Attack(Record):
     text: str
 
     def applied(self, answer: str) -> str:
-        """The answer with the attack in it."""
+        """Return the answer with the attack in it."""
         if self.place == "instead":
             return self.text
         parts = (answer, self.text) if self.place == "after" else (self.text, answer)
@@ -30,12 +30,14 @@ class Attack(Record):
 
 
 def load_attacks() -> list[Attack]:
-    """All attacks, in the order of the file."""
+    """Return all attacks, in the order of the file."""
     lines = _FILE.read_text(encoding="utf-8").splitlines()
     return [Attack.model_validate(json.loads(line)) for line in lines if line.strip()]
 
 
 def drawn_attacks(attacks: Sequence[Attack], count: int, row_id: str) -> list[Attack]:
-    """`count` neighbours of the list from a place drawn from the row's hash: all come equally often."""
+    """Return `count` neighbours of the list from a place drawn from the row's hash: all come equally
+    often.
+    """
     start = int(content_hash(["attacks", row_id]), 16)
     return [attacks[(start + i) % len(attacks)] for i in range(min(count, len(attacks)))]

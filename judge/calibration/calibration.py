@@ -109,7 +109,9 @@ class Effect(Record):
 def measured(
     tables: Iterable[pa.Table], judges: dict[str, str], min_margin: float, by: str | None = None
 ) -> Calibration:
-    """The calibration that the rows of a calibration run come to; failed rows and ties are no part."""
+    """Return the calibration that the rows of a calibration run come to; failed rows and ties are no
+    part.
+    """
     import polars as pl
 
     rows: list[dict[str, Any]] = []
@@ -186,7 +188,7 @@ def _by_perturbation(rows: Sequence[Mapping[str, Any]]) -> dict[str, Effect]:
 
 
 def longest_point(row: Mapping[str, Any]) -> float:
-    """What taking the longer answer earns on a labelled pair, in characters."""
+    """Return what taking the longer answer earns on a labelled pair, in characters."""
     chosen, rejected = (len(row[side][0]["content"]) for side in ("chosen", "rejected"))
     return 0.5 if chosen == rejected else float(chosen > rejected)
 
@@ -218,7 +220,7 @@ def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dict[str, str]:
-    """Everything that a judge's quality follows from, by name."""
+    """Return everything that a judge's quality follows from, by name."""
     asked = {judge.role: options.of_role(judge.role, ASKED) for judge in jury.judges}
     models = {judge.role: engine_identity(judge.spec, asked[judge.role]) for judge in jury.judges}
     protocols = {f"{judge.role} protocol": judge.protocol for judge in jury.judges}
@@ -235,7 +237,9 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """What `calibrate` wrote into a folder. Raises `UsageError` when there is nothing of the kind."""
+    """Return what `calibrate` wrote into a folder. Raises `UsageError` when there is nothing of the
+    kind.
+    """
     again = f"make one with pairwright calibrate … --out {folder}"
     found = read_record(folder / CALIBRATION, Calibration, again)
     if found is None:
@@ -278,7 +282,7 @@ def _is_the_same(folder: Path, old: str | None, new: str | None, options: Engine
 
 
 def calibration_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Calibration:
-    """The calibration in a folder. Raises `UsageError` unless it is one of these judges."""
+    """Return the calibration in a folder. Raises `UsageError` unless it is one of these judges."""
     found = load_calibration(folder)
     wanted = jury_identity(Jury(config), config, options)
     for name in {**wanted, **found.judges}:

@@ -78,7 +78,7 @@ class Perturbations:
             self.templates = self._reworded.templates
 
     def of(self, case: Case, clean: Decision) -> Asking[list[Moved]]:
-        """The probability for the first answer, before and after each of the changes."""
+        """Find the probability for the first answer, before and after each of the changes."""
         found = list(self._by_order(clean)) if ORDER in self._wanted else []
         for name, change in _CHANGES.items():
             jury = self._reworded if name == INSTRUCTION else self._jury
@@ -99,5 +99,5 @@ class Perturbations:
 
 
 def turned(before: float, after: float) -> bool:
-    """Whether the judge favours another side than before, or none any more."""
+    """Return whether the judge favours another side than before, or none any more."""
     return side(before) != side(after)

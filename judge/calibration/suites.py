@@ -50,7 +50,7 @@ class _Subsets(Source):
 
 
 def subset_of(path: Path) -> str:
-    """The subset that a file is, by its name and those of its folders. Raises `UsageError`."""
+    """Return the subset that a file is, by its name and those of its folders. Raises `UsageError`."""
     for part in (path.stem, *(folder.name for folder in path.parents)):
         name = part.lower()
         for way in _ADVERSARIAL:

@@ -7,7 +7,7 @@ from pairwright.figures.intervals import Rate
 
 
 def calibration_table(calibration: Calibration) -> Table:
-    """Every number with its interval, the baseline beside the judge, and the verdict below."""
+    """Return every number with its interval, the baseline beside the judge, and the verdict below."""
     table = Table(
         "measure", "value", "95 % interval", "of", title="calibration", caption=calibration.verdict
     )

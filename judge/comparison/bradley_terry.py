@@ -28,7 +28,7 @@ class Strengths(NamedTuple):
     """δ, the log-weight of a tie between equals."""
 
     def expected_BKK(self) -> Array:
-        """Points that each model (row) takes from each other one (column); 1/2 from itself."""
+        """Return points that each model (row) takes from each other one (column); 1/2 from itself."""
         d_BKK = self.theta_BK[:, :, None] - self.theta_BK[:, None, :]
         win, tie = _win_and_tie(d_BKK, self.tie_B[:, None, None])
         return win + tie / 2
@@ -44,17 +44,19 @@ class Cycle(NamedTuple):
 
 
 def all_pairs(models: int) -> list[Pair]:
-    """Every two of the models."""
+    """Return every two of the models."""
     return list(combinations(range(models), 2))
 
 
 def counts_of(points_PM: Array) -> Array:
-    """Wins, losses and ties of the first of each pair, prompt by prompt: (P, M, 3); no points are none."""
+    """Return wins, losses and ties of the first of each pair, prompt by prompt: (P, M, 3); no points
+    are none.
+    """
     return np.stack([points_PM == 1, points_PM == 0, points_PM == 0.5], axis=-1).astype(np.float64)
 
 
 def fit(counts_BM3: Array, pairs: Sequence[Pair], models: int) -> Strengths:
-    """The maximum of the likelihood of every sample, with a small ridge.
+    """Return the maximum of the likelihood of every sample, with a small ridge.
 
     Davidson 1970 (doi 10.1080/01621459.1970.10481082), who gives ties a weight of their own in Bradley and
     Terry 1952 (doi 10.1093/biomet/39.3-4.324). The samples' likelihoods have no parameter in common, so
@@ -91,7 +93,7 @@ def fit(counts_BM3: Array, pairs: Sequence[Pair], models: int) -> Strengths:
 
 
 def resampled(counts_PM3: Array, samples: int, seed: int) -> Array:
-    """The counts of all prompts (B, M, 3) in each of the bootstrap samples of the prompts."""
+    """Return the counts of all prompts (B, M, 3) in each of the bootstrap samples of the prompts."""
     P = len(counts_PM3)
     draw = np.random.default_rng(seed)
     weights_BP = draw.multinomial(P, np.full(P, 1 / P), size=samples)
@@ -100,20 +102,22 @@ def resampled(counts_PM3: Array, samples: int, seed: int) -> Array:
 
 
 def intervals(value_N: Array, sampled_BN: Array) -> list[Interval]:
-    """Numbers with their 95 % percentile intervals."""
+    """Return numbers with their 95 % percentile intervals."""
     low_N, high_N = np.quantile(sampled_BN, [0.025, 0.975], axis=0)
     return [Interval(*map(float, ends)) for ends in zip(value_N, low_N, high_N, strict=True)]
 
 
 def field_points(found: Strengths) -> Array:
-    """What each model takes on average from the others, (B, K)."""
+    """Return what each model takes on average from the others, (B, K)."""
     expected_BKK = found.expected_BKK()
     points_BK: Array = (expected_BKK.sum(axis=2) - 0.5) / (expected_BKK.shape[1] - 1)
     return points_BK
 
 
 def cycles(counts_M3: Array, sampled_BM3: Array, pairs: Sequence[Pair], models: int) -> list[Cycle]:
-    """Models that are preferred in a circle, the most surprising first; among pairs that were compared."""
+    """Return models that are preferred in a circle, the most surprising first; among pairs that were
+    compared.
+    """
     logit_M, logit_BM = _logits(counts_M3), _logits(sampled_BM3)
     met = {pair: n for n, pair in enumerate(pairs) if counts_M3[n].sum() > 0}
     found = []
@@ -131,7 +135,7 @@ def cycles(counts_M3: Array, sampled_BM3: Array, pairs: Sequence[Pair], models: 
 
 
 def surprising(found: Sequence[Cycle], models: int) -> list[Cycle]:
-    """The circles that are not luck, at 5 % over all triples of models (Bonferroni)."""
+    """Return the circles that are not luck, at 5 % over all triples of models (Bonferroni)."""
     from scipy.stats import norm
 
     triples = max(1, models * (models - 1) * (models - 2) // 6)

@@ -101,7 +101,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
 def measured(
     config: WinrateConfig, manifest: Manifest, mismatch: Mismatch, agreement: Rate | None = None
 ) -> Winrate:
-    """The numbers that a finished comparison comes to."""
+    """Return the numbers that a finished comparison comes to."""
     rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
     if not rows:
         raise PairwrightError(
@@ -142,7 +142,7 @@ def measured(
 
 
 def load_winrate(folder: Path) -> Winrate:
-    """What `winrate` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
+    """Return what `winrate` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
     found = read_record(folder / WINRATE, Winrate, _AGAIN)
     if found is None:
         raise PairwrightError(f"{folder}: no {WINRATE} here; {_AGAIN}")
@@ -150,7 +150,7 @@ def load_winrate(folder: Path) -> Winrate:
 
 
 def winrate_table(found: Winrate) -> Table:
-    """The comparison as people read it."""
+    """Return the comparison as people read it."""
     table = Table("measure", "value", "95 % interval", title="win rate of a", caption=found.verdict)
     rates = {"raw": found.win_rate, "length-controlled": found.length_controlled}
     if found.corrected is not None:

@@ -11,7 +11,7 @@ from pairwright.figures.intervals import Interval, Rate, Z
 
 
 def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Rate:
-    """The points that these judges give to what people prefer, by the rules of a comparison.
+    """Return the points that these judges give to what people prefer, by the rules of a comparison.
 
     Raises `UsageError` for a calibration of other judges, of other rules, or without these points.
     """
@@ -30,7 +30,7 @@ def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Ra
 
 
 def corrected(win_rate: Rate, agreement: Rate) -> Interval | None:
-    """The win rate that people would find, from a judge's and from its agreement with people.
+    """Return the win rate that people would find, from a judge's and from its agreement with people.
 
     A judge that sides with people with probability α in every pair finds q = θα + (1 - θ)(1 - α) where
     people find θ, so θ = (q + α - 1) / (2α - 1) (Rogan and Gladen 1978, doi

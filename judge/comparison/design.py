@@ -13,7 +13,7 @@ from judge.comparison.bradley_terry import Pair, all_pairs
 
 
 def log_evidence(wins: int, losses: int) -> float:
-    """Log-capital of a wager against "neither of two is better", after these wins and losses.
+    """Return log-capital of a wager against "neither of two is better", after these wins and losses.
 
     Each comparison multiplies it by 2p where the first wins, by 2(1 - p) where it loses, and by 1 at a tie;
     p is spread evenly over 0 to 1, so that the capital is 2^n B(wins + 1, losses + 1) (Robbins 1970, doi
@@ -43,7 +43,7 @@ class Standing:
         self._claims: dict[Pair, int] = {}
 
     def add(self, points: Mapping[Pair, Sequence[float]]) -> None:
-        """The points of one more round, of the first of each pair; then look who is told apart."""
+        """Add the points of one more round, of the first of each pair; then look who is told apart."""
         for pair, found in points.items():
             self._met[pair] += len(found)
             self.wins[pair] += sum(p == 1 for p in found)
@@ -55,11 +55,12 @@ class Standing:
                 self._claims[pair] = 1 if wins > losses else -1
 
     def evidence(self, pair: Pair) -> float:
-        """The capital against "neither is better", as a number above 0."""
+        """Return the capital against "neither is better", as a number above 0."""
         return exp(min(700.0, log_evidence(self.wins[pair], self.losses[pair])))
 
     def better(self, *, direct: bool = False) -> dict[Pair, int]:
-        """1 where the first of a pair is the better one, -1 where the second is; others are not told apart.
+        """Return 1 where the first of a pair is the better one, -1 where the second is; others are not
+        told apart.
 
         Whoever is better than a third that is better than a fourth is better than that one: what follows
         is no claim of its own, and costs no error. With `direct`, only what the pair itself has shown.
@@ -81,7 +82,9 @@ class Standing:
         return self._claims.get((a, b)) == 1 or self._claims.get((b, a)) == -1
 
     def to_ask(self, prompts_left: int, *, sparse: bool) -> list[Pair]:
-        """The pairs of the next round: those not told apart; of a sparse design, those that may yet be."""
+        """Return the pairs of the next round: those not told apart; of a sparse design, those that may
+        yet be.
+        """
         told = self.better(direct=not sparse)
         pairs = [pair for pair in self.wins if pair not in told]
         return [pair for pair in pairs if not (sparse and self._is_hopeless(pair, prompts_left))]
@@ -104,7 +107,7 @@ class Standing:
 
 
 def groups(order: Sequence[int], better: Mapping[Pair, int]) -> list[list[int]]:
-    """The order cut where everybody above is told apart from everybody below."""
+    """Return the order cut where everybody above is told apart from everybody below."""
     cuts = [
         place
         for place in range(1, len(order))

@@ -17,7 +17,7 @@ from pairwright.engines.thoughts import Marks
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Candidate, Row
 from pairwright.inputs.rows import Input
-from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
+from pairwright.records import IDENTICAL, KEPT, MISSING, UNPARSED, Outcome, Sampling
 from pairwright.schema import MET
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
@@ -68,7 +68,7 @@ class TournamentStage:
         there = [s.engine or s.name in given for s in self._sides]
         pairs = [pair for pair in self.pairs if there[pair[0]] and there[pair[1]]]
         if not pairs:
-            return Outcome(status="missing", reason="no two of those who are to meet have an answer")
+            return Outcome(status=MISSING, reason="no two of those who are to meet have an answer")
         numbers = sorted({n for pair in pairs for n in pair})
         wanted = [self._sides[n] for n in numbers]
         found = yield from meter.counting(answers_of(row, wanted, self._sampling, self._marks))

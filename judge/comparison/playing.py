@@ -58,7 +58,7 @@ def tournament(config: WinrateConfig, agreement: Rate | None) -> Manifest | None
 
 
 def sides_of(config: WinrateConfig) -> list[Side]:
-    """Those who meet, named `a`, `b` and so on. Raises `UsageError`."""
+    """Return those who meet, named `a`, `b` and so on. Raises `UsageError`."""
     specs = [config.a, config.b, *config.others]
     twice = next((spec for spec in specs if specs.count(spec) > 1), None)
     if twice is not None:
@@ -69,7 +69,7 @@ def sides_of(config: WinrateConfig) -> list[Side]:
 
 
 def answers_and_run(config: WinrateConfig, sides: Sequence[Side]) -> tuple[dict[str, Answers], RunConfig]:
-    """The answers that are there, by side, and the prompts with the folder to write."""
+    """Return the answers that are there, by side, and the prompts with the folder to write."""
     given = {s.name: Answers(s, config.prompts, config.prompt_column) for s in sides if not s.engine}
     prompts = config.prompts or next((answers.path for answers in given.values()), None)
     if prompts is None:
@@ -87,7 +87,7 @@ def answers_and_run(config: WinrateConfig, sides: Sequence[Side]) -> tuple[dict[
 
 
 def tournament_tables(found: Tournament) -> list[Table]:
-    """The order, and every pair, as people read them."""
+    """Return the order, and every pair, as people read them."""
     places = Table(
         *("model", "strength", "95 % interval", "points", "95 % interval", "characters"),
         title=f"{found.used:,} of {found.prompts:,} prompts, "

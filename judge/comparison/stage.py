@@ -14,7 +14,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.row import Candidate, Row
 from pairwright.inputs.rows import Input
-from pairwright.records import IDENTICAL, KEPT, UNPARSED, Outcome, Sampling
+from pairwright.records import IDENTICAL, KEPT, MISSING, UNPARSED, Outcome, Sampling
 from pairwright.schema import COMPARED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request
@@ -59,7 +59,7 @@ class WinrateStage:
         meter = Meter("judge")
         answers = yield from meter.counting(answers_of(row, self._sides, self._sampling, self._marks))
         if missing := [s.spec for s in self._sides if s.name not in answers]:
-            return Outcome(status="missing", reason=f"no answer of {' and of '.join(missing)}")
+            return Outcome(status=MISSING, reason=f"no answer of {' and of '.join(missing)}")
         a, b = answers["a"], answers["b"]
         columns = told_columns(a, b)
         if same(a.text, b.text):

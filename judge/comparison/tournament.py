@@ -120,7 +120,7 @@ class Tournament(Record):
 
 
 def load_tournament(folder: Path) -> Tournament:
-    """What a tournament wrote into a folder. Raises `PairwrightError` when it cannot be read."""
+    """Return what a tournament wrote into a folder. Raises `PairwrightError` when it cannot be read."""
     found = read_record(folder / TOURNAMENT, Tournament, _AGAIN)
     if found is None:
         raise PairwrightError(f"{folder}: no {TOURNAMENT} here; {_AGAIN}")
@@ -136,7 +136,7 @@ def tournament_of(
     mismatch: Mapping[str, int],
     agreement: Rate | None,
 ) -> Tournament:
-    """The numbers that the rows of a finished tournament come to."""
+    """Return the numbers that the rows of a finished tournament come to."""
     if not rows:
         raise PairwrightError(
             f"{config.out}: no prompt came to a verdict; the reasons are in {config.out}/dropped"
@@ -192,7 +192,7 @@ def tournament_of(
 
 
 def in_words(told: Sequence[Sequence[str]], circles: Sequence[Sequence[str]]) -> str:
-    """The order as a line, and whether it is one at all."""
+    """Return the order as a line, and whether it is one at all."""
     line = " > ".join(" ~ ".join(group) for group in told)
     line += "; ~: not told apart" if any(len(group) > 1 for group in told) else ""
     if circles:

@@ -95,7 +95,9 @@ def measured(
     counts: Mapping[str, int],
     trained_on: Mapping[str, int],
 ) -> Evaluation:
-    """The numbers that finished answers come to. Raises `PairwrightError` when nothing was scored."""
+    """Return the numbers that finished answers come to. Raises `PairwrightError` when nothing was
+    scored.
+    """
     prompts: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         prompts[f"{row['prompt_id']} {row['sample_index'] // config.n}"].append(row)
@@ -118,7 +120,7 @@ def measured(
 
 
 def in_words(models: Sequence[ModelMeasures]) -> str:
-    """Which models are shown to be better or worse than the first."""
+    """Return which models are shown to be better or worse than the first."""
     said = []
     for model in models[1:]:
         assert model.difference is not None
@@ -130,7 +132,7 @@ def in_words(models: Sequence[ModelMeasures]) -> str:
 
 
 def load_evaluation(folder: Path) -> Evaluation:
-    """What `eval` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
+    """Return what `eval` wrote into a folder. Raises `PairwrightError` when it cannot be read."""
     found = read_record(folder / EVALUATION, Evaluation, _AGAIN)
     if found is None:
         raise PairwrightError(f"{folder}: no {EVALUATION} here; {_AGAIN}")

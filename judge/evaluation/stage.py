@@ -10,7 +10,7 @@ from pairwright.engines.verifiers.spec import CHECK, PYTHON, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
-from pairwright.records import KEPT, Completion, Outcome, Sampling
+from pairwright.records import KEPT, UNSCORED, Completion, Outcome, Sampling
 from pairwright.schema import EVALUATED
 from pairwright.stages.asking import Meter
 from pairwright.stages.sample import answer_request
@@ -71,7 +71,7 @@ class EvaluateStage:
         for name in ("prompt_tokens", "completion_tokens"):
             rows[0][name] += meter.columns[name]
         if all(said.score is None for said in found):
-            return Outcome(status="unscored", reason="no verifier applies to this prompt", columns=rows[0])
+            return Outcome(status=UNSCORED, reason="no verifier applies to this prompt", columns=rows[0])
         return Outcome(status=KEPT, columns=rows[0], further=tuple(rows[1:]))
 
     def _columns(self, role: str, index: int, completion: Completion, found: Found) -> dict[str, Any]:

@@ -14,7 +14,7 @@ Vector = NDArray[np.float64]
 
 
 def rate(passed_P: Vector, samples: int, seed: int) -> Interval:
-    """The mean over prompts of the share of answers that pass, with its 95 % interval.
+    """Return the mean over prompts of the share of answers that pass, with its 95 % interval.
 
     Wilson's score interval where every prompt has one answer, else quantiles over bootstrap samples of
     the prompts: answers to one prompt are no independent draws.
@@ -26,12 +26,15 @@ def rate(passed_P: Vector, samples: int, seed: int) -> Interval:
 
 
 def difference(first_P: Vector, other_P: Vector, samples: int, seed: int) -> Interval:
-    """How much more of the other passes than of the first on the same prompts, with its 95 % interval."""
+    """Return how much more of the other passes than of the first on the same prompts, with its 95 %
+    interval.
+    """
     return _bootstrapped(other_P - first_P, samples, seed)
 
 
 def pass_at(k: int, passed: Sequence[int], n: int) -> float:
-    """pass@k from n answers to each prompt, of which so many pass: the mean of 1 - C(n-c, k) / C(n, k).
+    """Return pass@k from n answers to each prompt, of which so many pass: the mean of 1 - C(n-c, k) /
+    C(n, k).
 
     Chen et al. 2021, eq. 1, https://arxiv.org/abs/2107.03374: unbiased, as 1 - (1 - c/n)^k is not.
     """

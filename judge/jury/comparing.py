@@ -35,7 +35,7 @@ class Comparing:
         self._request = partial(request, template=self._template.hash)
 
     def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
-        """Two votes on each pair, one for each order."""
+        """Find two votes on each pair, one for each order."""
         nonce = case.nonce
         shown = [(case.texts[a], case.texts[b], a_first) for a, b in pairs for a_first in (True, False)]
         votes = yield from together(

@@ -30,7 +30,7 @@ class Rating:
         self.templates: Mapping[str, str] = {self._template.name: self._template.text}
 
     def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
-        """A vote on each pair and aspect, from the ratings of both answers."""
+        """Find a vote on each pair and aspect, from the ratings of both answers."""
         nonce = case.nonce
         numbers = sorted({n for pair in pairs for n in pair})
         wanted = [(number, aspect) for number in numbers for aspect in self._aspects]
@@ -77,7 +77,7 @@ class Rating:
 
 
 def parse_aspects(text: str) -> dict[str, float]:
-    """Weights by aspect, from `correctness:2,clarity` (no weight is 1). Raises `UsageError`."""
+    """Return weights by aspect, from `correctness:2,clarity` (no weight is 1). Raises `UsageError`."""
     aspects: dict[str, float] = {}
     for part in text.split(","):
         name, _, weight = (piece.strip() for piece in part.partition(":"))

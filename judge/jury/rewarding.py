@@ -21,7 +21,7 @@ class Rewarding:
         """Nothing is asked in words."""
 
     def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
-        """One vote on each pair."""
+        """Find one vote on each pair."""
         numbers = sorted({number for pair in pairs for number in pair})
         if judge.protocol == "function":
             requests = [

@@ -52,15 +52,17 @@ class Rubrics:
                 )
 
     def widened(self, schema: pa.Schema) -> pa.Schema:
-        """The columns with one more, where rubrics are written."""
+        """Return the columns with one more, where rubrics are written."""
         return schema if self._column else schema.append(COLUMN)
 
     def columns(self, case: Case) -> dict[str, str | None]:
-        """The written rubric as a column; one of the row's own is carried along as it is."""
+        """Return the written rubric as a column; one of the row's own is carried along as it is."""
         return {} if self._column else {COLUMN.name: case.rubric}
 
     def of(self, case: Case) -> Asking[Case]:
-        """The case with its rubric. The same prompt is given the same one, and it is asked for once."""
+        """Find the case with its rubric. The same prompt is given the same one, and it is asked for
+        once.
+        """
         if self._column:
             return case._replace(rubric=as_text(case.columns.get(self._column)))
         request = Request(
@@ -74,7 +76,7 @@ class Rubrics:
 
 
 def as_text(value: Any) -> str:
-    """A rubric as text: as it stands, or one line for each criterion of a list, with its weight."""
+    """Return a rubric as text: as it stands, or one line for each criterion of a list, with its weight."""
     if value is None:
         return ""
     if not isinstance(value, list | tuple):

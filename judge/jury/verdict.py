@@ -10,7 +10,7 @@ Agree = Literal["majority", "all", "mean"]
 
 
 def side(probability: float) -> int:
-    """1 for the answer whose probability it is, -1 for the other one, 0 for neither."""
+    """Return 1 for the answer whose probability it is, -1 for the other one, 0 for neither."""
     return 0 if abs(probability - 0.5) < EVEN else (1 if probability > 0.5 else -1)
 
 
@@ -64,7 +64,7 @@ class Decision(NamedTuple):
         return 0.0 if self.preference is None else abs(2 * self.preference - 1)
 
     def verdict(self, *, a_chosen: bool) -> dict[str, Any]:
-        """The `verdict` column, told from the side of the chosen answer."""
+        """Return the `verdict` column, told from the side of the chosen answer."""
         p = self.preference
         return {
             "preference": p if p is None or a_chosen else 1 - p,
@@ -74,7 +74,9 @@ class Decision(NamedTuple):
 
 
 def opinion(votes: Sequence[Vote]) -> Opinion:
-    """The weighted mean of one judge's votes; consistent when no two orders favour different sides."""
+    """Return the weighted mean of one judge's votes; consistent when no two orders favour different
+    sides.
+    """
     if any(v.probability is None for v in votes) or not votes:
         return Opinion(None, False)
     total = sum(v.weight for v in votes)
@@ -84,7 +86,7 @@ def opinion(votes: Sequence[Vote]) -> Opinion:
 
 
 def decide(votes: Sequence[Vote], agree: Agree, min_margin: float) -> Decision:
-    """Whether the judges prefer one of two answers clearly enough for a pair.
+    """Return whether the judges prefer one of two answers clearly enough for a pair.
 
     `mean` takes the jury for one judge, whose vote in an order is the mean of theirs; `all` and
     `majority` count the judges who favour the same side in both orders.

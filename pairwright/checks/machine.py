@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 
 def machine_findings(options: EngineOptions) -> Iterator[Finding]:
-    """Everything about this machine that work here depends on."""
+    """Yield everything about this machine that work here depends on."""
     found = versions()
     yield Finding("versions", True, " · ".join(f"{name} {version}" for name, version in found.items()))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -61,7 +61,8 @@ def run_command(argv: Sequence[str]) -> None:
 
 
 def read_command(argv: Sequence[str]) -> tuple[str, Config] | None:
-    """A command and its settings, read from a command line; None where help or the version was shown.
+    """Return a command and its settings, read from a command line; None where help or the version was
+    shown.
 
     Raises `UsageError` that names what cannot be used.
     """

@@ -69,7 +69,7 @@ def demo(config: DemoConfig) -> None:
 
 
 def commands_of(config: DemoConfig) -> list[list[str]]:
-    """The command lines of the demo, without `pairwright`."""
+    """Return the command lines of the demo, without `pairwright`."""
 
     def quoted(path: Path | str) -> str:
         return shlex.quote(str(path))

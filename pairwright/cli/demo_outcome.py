@@ -36,7 +36,7 @@ def show_outcome(console: Console, out: Path, seconds: float) -> None:
 
 
 def gain_in_words(asked: Mapping[str, Any], unasked: Mapping[str, Any]) -> str:
-    """The outcome in two sentences, from both evaluations."""
+    """Return the outcome in two sentences, from both evaluations."""
     (before, after), (clean_before, clean_after) = asked["models"], unasked["models"]
     gain, low, high = after["difference"]
     return (

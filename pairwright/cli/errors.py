@@ -27,7 +27,7 @@ def usage_sentence(
     argv: Sequence[str],
     settings: Settings | None,
 ) -> str:
-    """The sentence for an error of command `name`, which was given a settings file or none."""
+    """Return the sentence for an error of command `name`, which was given a settings file or none."""
     see = f"see pairwright {name} --help" if name else "see pairwright --help"
     fields = config.model_fields if config is not None else {}
     in_file = settings.lines if settings is not None else {}

@@ -50,7 +50,7 @@ class Settings(NamedTuple):
                 raise UsageError(f"{where}: {unknown_setting(config, name)}")
 
     def members(self, config: type[Config], argv: Sequence[str]) -> list[str]:
-        """Values by names of the user's, as flags, so that they join those of the command line."""
+        """Return values by names of the user's, as flags, so that they join those of the command line."""
         given = {argument.partition("=")[0] for argument in argv}
         flags = []
         for name in list(self.lines):
@@ -78,7 +78,7 @@ class Settings(NamedTuple):
 
 
 def load_settings(argv: Sequence[str]) -> tuple[list[str], Settings | None]:
-    """Arguments without `--config FILE`, and the file's settings when there is one."""
+    """Return arguments without `--config FILE`, and the file's settings when there is one."""
     rest: list[str] = []
     names: list[str] = []
     arguments = iter(argv)

@@ -4,19 +4,23 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def host_of(url: str) -> str:
-    """Host and port of a server, lower case, as people write them."""
+    """Return host and port of a server, lower case, as people write them."""
     return urlsplit(url).netloc.lower()
 
 
 def normalised(url: str) -> str:
-    """A server's address as one text: no query, no fragment, no user, no port that goes without saying."""
+    """Return a server's address as one text: no query, no fragment, no user, no port that goes without
+    saying.
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2].lower().removesuffix(":80" if parts.scheme == "http" else ":443")
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
 
 
 def moves(text: str) -> dict[str, str]:
-    """New addresses of servers that moved, by the old ones. Raises `ValueError` for what is no move."""
+    """Return new addresses of servers that moved, by the old ones. Raises `ValueError` for what is no
+    move.
+    """
     found = {}
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         old, _, new = piece.partition("=http")
@@ -29,5 +33,5 @@ def moves(text: str) -> dict[str, str]:
 
 
 def present_url(url: str, moved: str) -> str:
-    """Where a server is now."""
+    """Return where a server is now."""
     return moves(moved).get(normalised(url), url)

@@ -107,7 +107,9 @@ class AskedOptions(Config):
         return given
 
     def of_role(self: A, role: str, heeded: Iterable[str]) -> A:
-        """These settings as they are for an engine of one role, of a kind that heeds some of them."""
+        """Return these settings as they are for an engine of one role, of a kind that heeds some of
+        them.
+        """
         changes = {name: _for_role(_given(self, name), role) if name in heeded else "" for name in ASKED}
         changes["thinking"] = changes["thinking"] or "auto"
         return self.model_copy(update=changes)
@@ -157,7 +159,7 @@ class Asked(NamedTuple):
         return "".join(f"+{part}" for part in said)
 
     def filled_headers(self, environ: Mapping[str, str] = os.environ) -> tuple[dict[str, str], list[str]]:
-        """The headers with values from the environment, and those values: they are secrets.
+        """Return the headers with values from the environment, and those values: they are secrets.
 
         Raises `UsageError` where a variable is not set.
         """

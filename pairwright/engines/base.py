@@ -64,5 +64,5 @@ class EngineKind(ABC):
         """Return model and revision, as request keys hold them."""
 
     def reports_logprobs(self, name: str) -> bool:
-        """Whether completions can carry `top_logprobs`."""
+        """Return whether completions can carry `top_logprobs`."""
         return False

@@ -43,7 +43,7 @@ class Reply(Record):
         return self
 
     def completion(self) -> Completion:
-        """The reply as an engine gives it."""
+        """Return the reply as an engine gives it."""
         if self.failure is not None:
             return Completion(failure=self.failure, model="canned")
         return Completion(
@@ -76,7 +76,7 @@ class CannedKind(EngineKind):
         return canned_identity(Path(name))
 
     def reports_logprobs(self, name: str) -> bool:
-        """Whether some reply has any."""
+        """Return whether some reply has any."""
         return any(reply.top_logprobs for reply in read_replies(Path(name)))
 
 
@@ -145,12 +145,12 @@ class CannedEngine:
 
 
 def canned_identity(path: Path) -> str:
-    """The identity of replies is their content, wherever the file lies."""
+    """Return the identity of replies is their content, wherever the file lies."""
     return f"canned:{hashlib.sha256(_bytes(path)).hexdigest()[:16]}"
 
 
 def read_replies(path: Path) -> list[Reply]:
-    """The replies in a file. Raises `UsageError` naming line and field of what is wrong."""
+    """Return the replies in a file. Raises `UsageError` naming line and field of what is wrong."""
     replies = []
     for number, line in enumerate(_bytes(path).split(b"\n"), start=1):
         if not line.strip():

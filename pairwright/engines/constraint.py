@@ -16,7 +16,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def broken_constraint(text: str, request: Request) -> str | None:
-    """How `text` breaks the request's constraint, or None.
+    """Return how `text` breaks the request's constraint, or None.
 
     Of a JSON schema only the outermost type and the required keys are checked: this is to notice
     an engine that ignores schemas, not to validate what it says.

@@ -25,14 +25,14 @@ _OURS = {
 
 
 def check_spec(spec: str) -> tuple[str, str]:
-    """Kind and name in an engine spec. Raises `UsageError` listing the kinds there are."""
+    """Return kind and name in an engine spec. Raises `UsageError` listing the kinds there are."""
     kind, name = _parts(spec)
     kind_of(spec).check(name)
     return kind, name
 
 
 def kind_of(spec: str) -> EngineKind:
-    """The kind of engine that a spec names. Raises `UsageError` listing the kinds there are."""
+    """Return the kind of engine that a spec names. Raises `UsageError` listing the kinds there are."""
     kind, name = _parts(spec)
     if not name or not _is_kind(kind):
         raise UsageError(f"{spec!r}: unknown engine; engines are {kinds_listed()}")
@@ -40,25 +40,29 @@ def kind_of(spec: str) -> EngineKind:
 
 
 def kinds_listed() -> str:
-    """All kinds of engines there are, a few words on each."""
+    """Return all kinds of engines there are, a few words on each."""
     return ", ".join(_kind(known).help for known in (*_OURS, *_theirs()))
 
 
 def is_engine(text: str) -> bool:
-    """Whether a setting that takes an engine or something else, such as a column, names an engine."""
+    """Return whether a setting that takes an engine or something else, such as a column, names an
+    engine.
+    """
     kind, colon, _ = text.partition(":")
     return bool(colon) and _is_kind(kind)
 
 
 def open_engine(spec: str, options: EngineOptions) -> Engine:
-    """The engine that a spec names, ready for work. Heavy imports happen here, not before."""
+    """Return the engine that a spec names, ready for work. Heavy imports happen here, not before."""
     _, name = check_spec(spec)
     kind = kind_of(spec)
     return kind.open(name, options.of_role("", kind.heeds), spec)
 
 
 def engine_identity(spec: str, options: EngineOptions) -> str:
-    """Model, revision and what is asked of it, as request keys hold them, without loading a model."""
+    """Return model, revision and what is asked of it, as request keys hold them, without loading a
+    model.
+    """
     _, name = check_spec(spec)
     kind = kind_of(spec)
     own = options.of_role("", kind.heeds)
@@ -66,13 +70,13 @@ def engine_identity(spec: str, options: EngineOptions) -> str:
 
 
 def reports_logprobs(spec: str) -> bool:
-    """Whether the engine behind a spec gives log-probabilities, without loading a model."""
+    """Return whether the engine behind a spec gives log-probabilities, without loading a model."""
     _, name = check_spec(spec)
     return kind_of(spec).reports_logprobs(name)
 
 
 def holds_schemas(spec: str) -> bool:
-    """Whether the engine behind a spec can hold an answer to a JSON schema."""
+    """Return whether the engine behind a spec can hold an answer to a JSON schema."""
     return kind_of(spec).holds_schemas
 
 

@@ -21,14 +21,14 @@ _NAMES: dict[Kind, str] = {"choice": "choices", "schema": "JSON schemas"}
 
 
 def constraint_kind(request: Request) -> Kind | None:
-    """Which constraint a request relies on, if any."""
+    """Return which constraint a request relies on, if any."""
     if request.choices:
         return "choice"
     return "schema" if request.json_schema is not None else None
 
 
 def constraint_probe(kind: Kind) -> Job:
-    """A question whose natural answer breaks the constraint that comes with it."""
+    """Return a question whose natural answer breaks the constraint that comes with it."""
     request = Request(
         role=PROBE,
         messages=conversation("What is the capital of France? Answer in one word."),
@@ -40,7 +40,7 @@ def constraint_probe(kind: Kind) -> Job:
 
 
 def ignored(kind: Kind, completion: Completion) -> str | None:
-    """The sentence about an engine whose answer to the probe shows that it ignores constraints.
+    """Return the sentence about an engine whose answer to the probe shows that it ignores constraints.
 
     An answer that was cut off before it said anything shows nothing: the model may think first.
     """
@@ -54,7 +54,7 @@ def ignored(kind: Kind, completion: Completion) -> str | None:
 
 
 def ignores(kind: Kind, how: str) -> str:
-    """What to do about an engine that ignores a constraint."""
+    """Return what to do about an engine that ignores a constraint."""
     instead = "use an engine that obeys them, such as vllm:MODEL"
     if kind == "choice":
         instead += ", or a way to judge that needs none (--protocol logprob or text)"

@@ -40,7 +40,7 @@ class Prompting:
         self._check()
 
     def prompt(self, request: Request) -> Prompt:
-        """The prompt of a request.
+        """Return the prompt of a request.
 
         An answer that must keep to a form, or whose first token is read, leaves no room for a thought:
         thinking is switched off for it. Raises `PairwrightError` where that cannot be done.

@@ -98,23 +98,25 @@ def apart(completion: Completion, marks: Sequence[Marks] = KNOWN) -> Completion:
 
 
 def used_up(completion: Completion) -> bool:
-    """Whether a model thought and came to no answer."""
+    """Return whether a model thought and came to no answer."""
     return completion.reasoning is not None and not completion.text.strip()
 
 
 def opened_by(prompt: str, marks: Sequence[Marks] = KNOWN) -> Marks | None:
-    """The marks whose opening one a rendered prompt ends with, so that the model begins by thinking."""
+    """Return the marks whose opening one a rendered prompt ends with, so that the model begins by
+    thinking.
+    """
     tail = prompt.rstrip()
     return next((mark for mark in marks if tail.endswith(mark.opens)), None)
 
 
 def marks_in(template: str, marks: Sequence[Marks] = KNOWN) -> tuple[Marks, ...]:
-    """The marks that a chat template speaks of: its model thinks, or can."""
+    """Return the marks that a chat template speaks of: its model thinks, or can."""
     return tuple(mark for mark in marks if mark.closes in template)
 
 
 def read_marks(text: str) -> tuple[Marks, ...]:
-    """The marks in `OPENING,CLOSING`, before the known ones; none at all for `none`.
+    """Return the marks in `OPENING,CLOSING`, before the known ones; none at all for `none`.
 
     Raises `ValueError` for anything else.
     """

@@ -169,7 +169,7 @@ FORMATS: Mapping[FormatName, Format] = MappingProxyType(
 
 
 def json_line(row: Mapping[str, Any]) -> str:
-    """One row as one line that every reader of JSON takes.
+    """Return one row as one line that every reader of JSON takes.
 
     Numbers that are none (NaN, infinite ones) become null, bytes Base64, times ISO 8601, durations
     seconds, and other values that JSON has no form for their text.

@@ -39,7 +39,7 @@ class Figures(Record):
 
 
 def figures_of(folder: Path, prices: Prices | None = None) -> Figures:
-    """All figures of a run folder, a training folder, a game or a loop.
+    """Return all figures of a run folder, a training folder, a game or a loop.
 
     Raises `UsageError` when the folder is none of these.
     """

@@ -32,7 +32,8 @@ class Interval(NamedTuple):
 
 
 def wilson(points: float, n: int) -> Rate:
-    """Share of `points` in `n` and its score interval (Wilson 1927, doi 10.1080/01621459.1927.10502953):
+    """Return share of `points` in `n` and its score interval (Wilson 1927, doi
+    10.1080/01621459.1927.10502953):
 
     (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n).
 
@@ -49,13 +50,13 @@ def wilson(points: float, n: int) -> Rate:
 
 
 def share(points: Iterable[float]) -> Rate:
-    """The mean of points between 0 and 1, as a rate."""
+    """Return the mean of points between 0 and 1, as a rate."""
     found = list(points)
     return wilson(sum(found), len(found))
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and its 95 % interval by the normal approximation; the whole line for fewer than two."""
+    """Return mean and its 95 % interval by the normal approximation; the whole line for fewer than two."""
     n = len(values)
     if n < 2:
         return (values[0] if values else 0.0), -math.inf, math.inf
@@ -68,7 +69,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def bootstrap(
     data: Sequence[Any], statistic: Callable[..., Any], samples: int, seed: int
 ) -> list[Interval]:
-    """Intervals of numbers that are computed from paired observations, by resampling the pairs.
+    """Return intervals of numbers that are computed from paired observations, by resampling the pairs.
 
     `data` are vectors (P,). `statistic(*data, axis=-1)` takes them, or arrays (B, P), and returns the
     numbers along its first axis, (numbers, B).
@@ -97,7 +98,9 @@ def bootstrap(
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact probability of so uneven a count, were either side as likely to win; no ties."""
+    """Return two-sided exact probability of so uneven a count, were either side as likely to win; no
+    ties.
+    """
     from scipy.stats import binomtest
 
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0

@@ -43,12 +43,12 @@ class RoundFigures(Record):
 
 
 def has_rounds(folder: Path) -> bool:
-    """Whether a folder holds rounds."""
+    """Return whether a folder holds rounds."""
     return (folder / ROUNDS_FILE).is_file()
 
 
 def rounds_of(folder: Path) -> RoundFigures:
-    """The rounds of a folder. Raises `PairwrightError` for a line that is not an object."""
+    """Return the rounds of a folder. Raises `PairwrightError` for a line that is not an object."""
     path = folder / ROUNDS_FILE
     records: list[dict[str, Any]] = []
     compared: list[list[Against]] = []
@@ -86,7 +86,7 @@ def _matrix(compared: Sequence[Sequence[Against]]) -> tuple[tuple[Against | None
 
 
 def flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of an object, those of objects inside it under joined names."""
+    """Yield the fields of an object, those of objects inside it under joined names."""
     for name, value in record.items():
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{name}/")

@@ -69,7 +69,7 @@ class RunRows(Record):
 
 
 def rows_of_run(folder: Path, manifest: Manifest, prices: Prices | None = None) -> RunRows:
-    """Figures of a run folder, finished or not; files are not checked against their hashes.
+    """Return figures of a run folder, finished or not; files are not checked against their hashes.
 
     Raises `PairwrightError` naming a file that is missing or damaged.
     """
@@ -93,7 +93,7 @@ def rows_of_run(folder: Path, manifest: Manifest, prices: Prices | None = None) 
 
 
 def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
-    """The rows of one part of a run's committed shards, lazily; None where there are none.
+    """Return the rows of one part of a run's committed shards, lazily; None where there are none.
 
     They have the run's own columns only: what it carries along from its input is the user's, whatever
     it is called.
@@ -116,13 +116,13 @@ def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
 
 
 def collect(frame: "pl.LazyFrame", folder: Path) -> "pl.DataFrame":
-    """The frame's rows. Raises `PairwrightError` for a file that cannot be read."""
+    """Return the frame's rows. Raises `PairwrightError` for a file that cannot be read."""
     with _readable(folder):
         return frame.collect(engine="streaming")
 
 
 def columns_of(frame: "pl.LazyFrame", folder: Path) -> list[str]:
-    """The frame's columns. Raises `PairwrightError` for a file that cannot be read."""
+    """Return the frame's columns. Raises `PairwrightError` for a file that cannot be read."""
     with _readable(folder):
         return frame.collect_schema().names()
 
@@ -142,7 +142,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def cost_of(manifest: Manifest, prices: Prices | None) -> Cost:
-    """Tokens, time and money, in all and for each kept row."""
+    """Return tokens, time and money, in all and for each kept row."""
     shards = manifest.shards.values()
     prompt, completion = (
         sum(getattr(s, name) for s in shards) for name in ("prompt_tokens", "completion_tokens")

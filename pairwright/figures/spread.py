@@ -59,12 +59,14 @@ class Spread(Record):
 
 
 def spread_of(name: str, values: "np.ndarray") -> Spread | None:
-    """The spread of a column's numbers, (N,) and none of them null; None when there are none."""
+    """Return the spread of a column's numbers, (N,) and none of them null; None when there are none."""
     return spread_over(BINS[name], values)
 
 
 def bins_for(values: "np.ndarray") -> Bins:
-    """Bins over all but the last hundredth at either end of numbers (N,) whose size nobody knows before."""
+    """Return bins over all but the last hundredth at either end of numbers (N,) whose size nobody knows
+    before.
+    """
     import numpy as np
 
     low, high = (float(q) for q in np.quantile(values, (0.01, 0.99)))
@@ -72,7 +74,7 @@ def bins_for(values: "np.ndarray") -> Bins:
 
 
 def spread_over(bins: Bins, values: "np.ndarray") -> Spread | None:
-    """The spread of numbers, (N,) and none of them null, over bins; None when there are none."""
+    """Return the spread of numbers, (N,) and none of them null, over bins; None when there are none."""
     import numpy as np
 
     if not len(values):
@@ -93,6 +95,6 @@ def spread_over(bins: Bins, values: "np.ndarray") -> Spread | None:
 
 
 def shares(bins: Sequence[int]) -> list[float]:
-    """Each bin as a share of all, so that runs of different size compare."""
+    """Return each bin as a share of all, so that runs of different size compare."""
     total = sum(bins)
     return [n / total if total else 0.0 for n in bins]

@@ -50,12 +50,12 @@ class TrainingFigures(Record):
 
 
 def is_training(folder: Path) -> bool:
-    """Whether a folder holds the metrics of a training run."""
+    """Return whether a folder holds the metrics of a training run."""
     return (folder / METRICS_FILE).is_file()
 
 
 def training_of(folder: Path) -> TrainingFigures:
-    """Figures of a training folder, finished or not. Raises `PairwrightError` for a broken file."""
+    """Return figures of a training folder, finished or not. Raises `PairwrightError` for a broken file."""
     record = read_json(folder / TRAINING_RECORD, "restore it or train again") or {}
     curves = _curves(folder / METRICS_FILE)
     return TrainingFigures(
@@ -87,7 +87,7 @@ def _curves(path: Path) -> dict[str, Curve]:
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether it can be drawn: JSON as Python reads it has NaN and infinities too."""
+    """Return whether it can be drawn: JSON as Python reads it has NaN and infinities too."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

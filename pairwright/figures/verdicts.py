@@ -51,7 +51,7 @@ class Verdicts(Record):
 
 
 def verdict_expressions() -> list["pl.Expr"]:
-    """Sums over rows, which `added_up` adds up over the parts of a run."""
+    """Return sums over rows, which `added_up` adds up over the parts of a run."""
     import polars as pl
 
     p = pl.col("verdict").struct.field("preference")
@@ -82,7 +82,7 @@ def verdict_expressions() -> list["pl.Expr"]:
 
 
 def added_up(parts: Iterable[Mapping[str, float | None]]) -> dict[str, float]:
-    """The sums of all parts of a run, by name; 0 for names that no part has."""
+    """Return the sums of all parts of a run, by name; 0 for names that no part has."""
     total: dict[str, float] = defaultdict(float)
     for part in parts:
         for name, value in part.items():
@@ -91,7 +91,7 @@ def added_up(parts: Iterable[Mapping[str, float | None]]) -> dict[str, float]:
 
 
 def verdicts_of(total: Mapping[str, float]) -> Verdicts | None:
-    """What sums over rows come to; None when nothing was judged."""
+    """Return what sums over rows come to; None when nothing was judged."""
     if not total["rows"] + total["unparsed"]:
         return None
     bins = tuple(_bin(total, i) for i in range(CONFIDENCE_BINS))
@@ -109,7 +109,7 @@ def verdicts_of(total: Mapping[str, float]) -> Verdicts | None:
 
 
 def calibration_error(total: Mapping[str, float]) -> float | None:
-    """Expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq. 3).
+    """Return expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq. 3).
 
     Confidence max(p, 1 - p) lies in [1/2, 1], cut into bins of equal width; ECE = sum over bins of
     (n_b / n) |accuracy_b - mean confidence_b|.

@@ -45,7 +45,7 @@ def refuse_other(
 
 
 def changed_field(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Name of a setting that differs, with both values, or None."""
+    """Return name of a setting that differs, with both values, or None."""
     for name in [*before, *(n for n in now if n not in before)]:
         if before.get(name) != now.get(name):
             return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"

@@ -72,7 +72,7 @@ class Journal:
         self.close()
 
     def get(self, key: str) -> Completion | None:
-        """The finished completion of a request, or None. A damaged entry is as good as none."""
+        """Return the finished completion of a request, or None. A damaged entry is as good as none."""
         try:
             found = self._db.execute(_FIND, (key,)).fetchone()
         except _DAMAGE as error:
@@ -133,12 +133,12 @@ class Journal:
         return int(self._db.execute("SELECT count(*) FROM completions").fetchone()[0])
 
     def completions(self) -> Iterator[Completion]:
-        """Everything that is finished, in no particular order."""
+        """Yield everything that is finished, in no particular order."""
         for _, body, _ in self._sound():
             yield Completion.model_validate_json(body)
 
     def keys(self) -> Iterator[str]:
-        """Keys of everything that is finished."""
+        """Yield keys of everything that is finished."""
         for key, _, _ in self._sound():
             yield key.decode()
 

@@ -12,7 +12,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def read_json(path: Path, advice: str) -> dict[str, Any] | None:
-    """The object in a file, or None when there is no file.
+    """Return the object in a file, or None when there is no file.
 
     Raises `PairwrightError` with the `advice` what to do when the file holds anything else.
     """
@@ -28,13 +28,15 @@ def read_json(path: Path, advice: str) -> dict[str, Any] | None:
 
 
 def read_record(path: Path, kind: type[R], advice: str) -> R | None:
-    """The record in a file, or None when there is no file. Raises `PairwrightError` as `read_json` does."""
+    """Return the record in a file, or None when there is no file. Raises `PairwrightError` as
+    `read_json` does.
+    """
     values = read_json(path, advice)
     return None if values is None else parsed(path, values, kind, advice)
 
 
 def parsed(path: Path, values: dict[str, Any], kind: type[R], advice: str) -> R:
-    """The record that the object in a file is. Raises `PairwrightError` as `read_json` does."""
+    """Return the record that the object in a file is. Raises `PairwrightError` as `read_json` does."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:

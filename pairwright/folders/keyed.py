@@ -25,7 +25,7 @@ KEY = pa.field("key", pa.binary(16))
 
 
 def shared_folder(place: str, name: str) -> Path:
-    """The folder that the user names, or `name` in the user's cache where `place` is empty."""
+    """Return the folder that the user names, or `name` in the user's cache where `place` is empty."""
     return Path(place).expanduser() if place else cache_folder() / name
 
 
@@ -39,7 +39,7 @@ class KeyedNumbers:
         self._schema = pa.schema([KEY, *numbers])
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, tuple[float, ...]]:
-        """The numbers of each key that is known.
+        """Return the numbers of each key that is known.
 
         Raises `PairwrightError`, naming the file, for one that is damaged.
         """

@@ -91,7 +91,7 @@ class Manifest(Record):
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """The manifest of a run folder. Raises `UsageError` when there is none or it cannot be read."""
+    """Return the manifest of a run folder. Raises `UsageError` when there is none or it cannot be read."""
     path = folder / MANIFEST
     values = read_json(path, _MENDING)
     if values is None:

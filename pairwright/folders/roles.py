@@ -57,7 +57,7 @@ def _columns_of_all() -> dict[pa.Schema, set[tuple[str, pa.DataType]]]:
 
 
 def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
-    """The columns of a run's rows that are the run's own, and not carried along from its input.
+    """Return the columns of a run's rows that are the run's own, and not carried along from its input.
 
     They have names of the stage's schema; those that only some of its runs have, such as `margin`, have
     its types too. Stages that make no rows of their own (`merge` …) keep those of the stages whose

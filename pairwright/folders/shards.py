@@ -32,7 +32,7 @@ _ANOTHER = "choose another --out, or start this one over with --fresh (finished 
 
 
 def shard_file(folder: Path, part: str, index: int) -> Path:
-    """Where the kept (`data`) or other (`dropped`) rows of a shard are."""
+    """Return where the kept (`data`) or other (`dropped`) rows of a shard are."""
     return folder / part / f"train-{index:05d}.parquet"
 
 
@@ -42,7 +42,7 @@ def check_run_folder(folder: Path) -> None:
 
 
 def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
-    """The manifest to work under: the folder's own when it has one, else the planned one.
+    """Return the manifest to work under: the folder's own when it has one, else the planned one.
 
     Raises `UsageError` when the folder belongs to something else, naming what differs. Changed gates
     keep the journal and drop the shards. Only for the holder of the folder's lock.
@@ -72,7 +72,9 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
 
 
 def as_begun(schema: pa.Schema, folders: Sequence[Path]) -> pa.Schema:
-    """The schema without the columns that came later, where shards that stand there already lack them."""
+    """Return the schema without the columns that came later, where shards that stand there already lack
+    them.
+    """
     there = next(filter(None, map(columns_there, folders)), None)
     if there is None:
         return schema
@@ -111,7 +113,7 @@ def _total(name: str, schema: pa.Schema, outcomes: Sequence[Outcome]) -> int:
 
 
 def read_tables(folder: Path, part: str = "data", *, before: int | None = None) -> Iterator[pa.Table]:
-    """The finished shards of a run in order, each checked against its recorded hash.
+    """Yield the finished shards of a run in order, each checked against its recorded hash.
 
     `part` is `data` (kept rows) or `dropped`; with `before`, only shards of smaller numbers. Raises
     `PairwrightError` naming a damaged file.
@@ -136,7 +138,7 @@ def read_tables(folder: Path, part: str = "data", *, before: int | None = None) 
 
 
 def columns_there(folder: Path) -> frozenset[str]:
-    """The columns of the rows that a folder holds already; none where it holds none."""
+    """Return the columns of the rows that a folder holds already; none where it holds none."""
     files = (path for part in PARTS for path in sorted((folder / part).glob("*.parquet")))
     first = next(files, None)
     try:
@@ -146,7 +148,7 @@ def columns_there(folder: Path) -> frozenset[str]:
 
 
 def read_parquet(source: Path | pa.NativeFile) -> pa.Table:
-    """A whole Parquet file, its checksums verified, read by this thread alone.
+    """Return a whole Parquet file, its checksums verified, read by this thread alone.
 
     `pyarrow.parquet.read_table` leaves threads behind that now and then abort a process which ends
     soon after (https://github.com/apache/arrow/issues/34314). Raises as pyarrow does.

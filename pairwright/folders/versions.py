@@ -8,7 +8,7 @@ _PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarr
 
 
 def versions() -> dict[str, str]:
-    """Version by package, for those that are installed, and of Python."""
+    """Return version by package, for those that are installed, and of Python."""
     return dict(_looked_up())
 
 

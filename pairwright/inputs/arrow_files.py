@@ -13,7 +13,7 @@ _FILE, _STREAM = b"ARROW1", b"\xff\xff\xff\xff"
 
 
 def is_arrow(path: Path) -> bool:
-    """Whether a file is an Arrow file or stream, by its first bytes."""
+    """Return whether a file is an Arrow file or stream, by its first bytes."""
     with path.open("rb") as file:
         begins = file.read(8)
     return begins.startswith(_FILE) or (
@@ -33,11 +33,11 @@ class ArrowFile(Source):
             raise UsageError(f"{path}: cannot be read as Arrow ({reason})") from None
 
     def sha256(self) -> str:
-        """Hash of the file's bytes."""
+        """Return hash of the file's bytes."""
         return sha256_file(self._path)
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every row: a file is read whole or not at all."""
+        """Yield every row: a file is read whole or not at all."""
         number, batches = 0, self._read()
         next(batches)
         try:

@@ -27,7 +27,7 @@ _OURS = ("messages", "tools", "documents", "add_generation_prompt", "continue_fi
 def beside_of(
     record: Mapping[str, Any], shown: Mapping[str, str], where: str, *, padded: bool
 ) -> Beside | None:
-    """What the columns in `shown`, by name, hold; None for nothing. Raises `UsageError`.
+    """Return what the columns in `shown`, by name, hold; None for nothing. Raises `UsageError`.
 
     `padded` says that objects have a null for every key that other objects of the column have, as Arrow
     keeps them.
@@ -37,7 +37,7 @@ def beside_of(
 
 
 def text_of(value: Any, name: str, where: str, padded: bool) -> str | None:
-    """The value of such a column as JSON text; None for nothing. Raises `UsageError`."""
+    """Return the value of such a column as JSON text; None for nothing. Raises `UsageError`."""
     if isinstance(value, str) and value.strip():
         value, padded = _read(value, f"{where}: `{name}`"), False
     if value is None or value == [] or value == {} or isinstance(value, str):
@@ -51,7 +51,7 @@ def text_of(value: Any, name: str, where: str, padded: bool) -> str | None:
 
 
 def calls_of(message: Any, where: str, *, padded: bool) -> tuple[ToolCall, ...]:
-    """The tools that a message calls, as it is stored; mostly none. Raises `UsageError`."""
+    """Return the tools that a message calls, as it is stored; mostly none. Raises `UsageError`."""
     if not isinstance(message, Mapping):
         return ()
     if message.get("from") == FUNCTION_CALL and "role" not in message:
@@ -69,20 +69,20 @@ def calls_of(message: Any, where: str, *, padded: bool) -> tuple[ToolCall, ...]:
 
 
 def with_beside(prompt: tuple[Message, ...], beside: Beside | None) -> tuple[Message, ...]:
-    """The conversation with what is shown beside it."""
+    """Return the conversation with what is shown beside it."""
     if beside is None or not prompt:
         return prompt
     return (prompt[0].model_copy(update={"beside": beside}), *prompt[1:])
 
 
 def stored_prompt(row: Mapping[str, Any], where: str) -> tuple[Message, ...]:
-    """The prompt of a run's row, with what is shown beside it."""
+    """Return the prompt of a run's row, with what is shown beside it."""
     shown = {name: name for name in SHOWN if name in row}
     return with_beside(conversation(row["prompt"]), beside_of(row, shown, where, padded=True))
 
 
 def columns_beside(prompt: tuple[Message, ...]) -> dict[str, str]:
-    """What is shown beside a conversation, as columns of its row."""
+    """Return what is shown beside a conversation, as columns of its row."""
     beside = next((message.beside for message in prompt if message.beside), None)
     return beside.model_dump() if beside else {}
 

@@ -28,7 +28,7 @@ READ_BY_NAME = frozenset({"chosen", "rejected", "completion", "verdict", "margin
 def free_names(
     names: list[str], reserved: set[str], ours: Collection[str], keep: Collection[str]
 ) -> dict[str, str]:
-    """The name each column is carried under: `input_` goes before one that we write ourselves."""
+    """Return the name each column is carried under: `input_` goes before one that we write ourselves."""
     taken = reserved | {name for name in ours if name not in keep}
     found = {name: name for name in names if name not in taken}
     used = taken | found.keys()
@@ -70,14 +70,16 @@ class CarriedTypes:
                 raise self._culprit(name, kind, chunk, error) from None
 
     def fields(self) -> list[pa.Field]:
-        """The columns. Those with objects that never have a key are text: Parquet cannot hold them."""
+        """Return the columns. Those with objects that never have a key are text: Parquet cannot hold
+        them.
+        """
         return [
             pa.field(name, pa.string() if _has_empty_object(kind) else plain_type(kind))
             for name, kind in self._types.items()
         ]
 
     def as_text(self) -> frozenset[str]:
-        """Columns whose values are carried as JSON text."""
+        """Return columns whose values are carried as JSON text."""
         return frozenset(name for name, kind in self._types.items() if _has_empty_object(kind))
 
     def _culprit(

@@ -20,7 +20,9 @@ _MESSAGES = ({"role", "content"}, {"from", "value"})
 
 
 def delimiter_of(path: Path) -> str | None:
-    """What parts the fields of a file, by the endings of its name; None where it is no such table."""
+    """Return what parts the fields of a file, by the endings of its name; None where it is no such
+    table.
+    """
     return next((DELIMITERS[ending] for ending in path.suffixes if ending in DELIMITERS), None)
 
 
@@ -35,11 +37,11 @@ class DelimitedFile(Source):
         self._delimiter = delimiter
 
     def sha256(self) -> str:
-        """Hash of the file's bytes."""
+        """Return hash of the file's bytes."""
         return sha256_file(self._path)
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every row under the names; a row of more or fewer fields is a `UsageError`."""
+        """Yield every row under the names; a row of more or fewer fields is a `UsageError`."""
         csv.field_size_limit(sys.maxsize)
         rows = csv.reader(self._text(), delimiter=self._delimiter, strict=True)
         try:

@@ -29,7 +29,7 @@ class Groups:
         """Whether any two rows of a group have one of another between them."""
 
     def first(self, place: int) -> int:
-        """Where the first row of a row's group stands."""
+        """Return where the first row of a row's group stands."""
         return int(self._first[place])
 
 
@@ -56,7 +56,7 @@ class Spill:
         self._table.execute("CREATE INDEX by_first ON member (first)")
 
     def members(self, first: int) -> Iterator[Member]:
-        """The members of the group whose first row stands there, in the order of their rows."""
+        """Yield the members of the group whose first row stands there, in the order of their rows."""
         rows = self._table.execute(
             "SELECT key, text, model FROM member WHERE first = ? ORDER BY rowid", (first,)
         )
@@ -78,7 +78,9 @@ class Occurrences:
         self._seen.append(hash(content))
 
     def counter(self) -> Callable[[Hashable], int]:
-        """A function that is given row after row and says how many equal ones it was given before."""
+        """Return a function that is given row after row and says how many equal ones it was given
+        before.
+        """
         rows = np.sort(np.frombuffer(self._seen, np.int64)) if self._seen else np.empty(0, np.int64)
         twins = frozenset(rows[1:][rows[1:] == rows[:-1]].tolist())
         before: Counter[int] = Counter()

@@ -24,7 +24,7 @@ class DatasetRows(Source):
         self.schema = plain_schema(self._rows.data.schema)
 
     def sha256(self) -> str:
-        """Hash of the name, the revision and the size.
+        """Return hash of the name, the revision and the size.
 
         The cache keeps each revision in a folder of its own.
         """
@@ -33,7 +33,7 @@ class DatasetRows(Source):
         return hashlib.sha256(known.encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every row: Arrow is read whole or not at all."""
+        """Yield every row: Arrow is read whole or not at all."""
         number = 0
         for table in self._rows.iter(batch_size=CHUNK):
             for record in table.cast(self.schema).to_pylist():
@@ -42,7 +42,9 @@ class DatasetRows(Source):
 
 
 def from_hub(name: str, split: str) -> DatasetRows:
-    """A split of a data set of the hub, downloaded once. Raises `UsageError` if it is not to be had."""
+    """Return a split of a data set of the hub, downloaded once. Raises `UsageError` if it is not to be
+    had.
+    """
     go_offline_if_unreachable()
     import datasets
 
@@ -58,12 +60,12 @@ def from_hub(name: str, split: str) -> DatasetRows:
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether a folder is what `save_to_disk` of `datasets` writes."""
+    """Return whether a folder is what `save_to_disk` of `datasets` writes."""
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
 def saved(folder: Path, split: str | None) -> DatasetRows:
-    """A data set that was saved to disk. Raises `UsageError` where a split has to be named."""
+    """Return a data set that was saved to disk. Raises `UsageError` where a split has to be named."""
     import datasets
 
     if (folder / "dataset_dict.json").is_file():

@@ -42,7 +42,7 @@ class JsonLines(_JsonFile):
     """A file with one JSON object a line. Blank lines are skipped."""
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every line: a record, or what is wrong with it."""
+        """Yield every line: a record, or what is wrong with it."""
         for number, line in enumerate(lines_of(self._path), start=1):
             if text := line.removeprefix(codecs.BOM_UTF8).rstrip():  # one a file, where several were joined
                 where = f"{self._path} line {number}"
@@ -78,7 +78,7 @@ class JsonArray(_JsonFile):
     """A file that is one JSON array of objects."""
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every item of the array: a record, or what is wrong with it."""
+        """Yield every item of the array: a record, or what is wrong with it."""
         raw = b"".join(lines_of(self._path))
         halves = b"\\ud" in raw.lower()
         for number, item in enumerate(self._items(raw), start=1):
@@ -107,7 +107,7 @@ class JsonArray(_JsonFile):
 
 
 def json_file(path: Path) -> JsonLines | JsonArray:
-    """The rows of a JSON file. Raises `UsageError` for one object that is spread over lines."""
+    """Return the rows of a JSON file. Raises `UsageError` for one object that is spread over lines."""
     begins = beginning(path, 1 << 16).lstrip()
     first, _, more = begins.partition(b"\n")
     if begins.startswith(b"[") and not (more.strip() and _is_json(first)):

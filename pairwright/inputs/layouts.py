@@ -41,7 +41,7 @@ _DEPTH = 4
 
 
 def splits_of(folder: Path) -> dict[str, list[Path]]:
-    """The files of each split of a folder that is one data set; nothing when it is none.
+    """Return the files of each split of a folder that is one data set; nothing when it is none.
 
     The card's `configs` say so, or else the names of files in the folder, in its `data`, or in folders
     that are named for splits.
@@ -54,7 +54,7 @@ def splits_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def what_it_holds(folder: Path) -> str:
-    """What a folder might be that is no run and no data set: in words, to name one of it."""
+    """Return what a folder might be that is no run and no data set: in words, to name one of it."""
     runs = [str(path.parent.relative_to(folder)) for path in _below(folder, MANIFEST)]
     if runs:
         return f"it holds {_count(runs, 'run')}: {_some(runs)}; name one of them"
@@ -170,7 +170,9 @@ def _some(names: list[str]) -> str:
 
 
 def named_split(folder: Path, splits: Mapping[str, list[Path]], split: str | None) -> list[Path]:
-    """The files of a split; of the only one when none is named. Raises `UsageError` naming the splits."""
+    """Return the files of a split; of the only one when none is named. Raises `UsageError` naming the
+    splits.
+    """
     if split is None and len(splits) == 1:
         return next(iter(splits.values()))
     listed = ", ".join(

@@ -55,7 +55,7 @@ THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 def messages_of(
     value: Any, where: str, role: str, *, thoughts: bool = False, padded: bool = False
 ) -> tuple[Message, ...]:
-    """The messages of a value: text (of `role`, or a transcript), one message, or a list of them.
+    """Return the messages of a value: text (of `role`, or a transcript), one message, or a list of them.
 
     `thoughts` are read where they are wanted; a message that holds one is refused elsewhere. `padded` is
     as for `calls_of`.
@@ -75,12 +75,12 @@ def messages_of(
 
 
 def last_of(value: Any) -> Any:
-    """The last message of a value as it is stored."""
+    """Return the last message of a value as it is stored."""
     return value[-1] if isinstance(value, list) and value else value
 
 
 def thought_of(value: Any, where: str) -> str | None:
-    """The thought in a value's last message, if any. Raises `UsageError` for one that is no text."""
+    """Return the thought in a value's last message, if any. Raises `UsageError` for one that is no text."""
     last = last_of(value)
     if not isinstance(last, Mapping):
         return None
@@ -167,7 +167,7 @@ def _joined(parts: list[Any], where: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """Return what a JSON value is, in words."""
     return {dict: "an object", int: "a number", float: "a number", bool: "true or false"}.get(
         type(value), f"a {type(value).__name__}"
     )

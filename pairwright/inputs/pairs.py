@@ -52,7 +52,7 @@ def read_pairs(
     weights: bool = True,
     thoughts: bool = False,
 ) -> Iterator[PairRow]:
-    """The pairs of runs, files and data sets, one source after the other.
+    """Yield the pairs of runs, files and data sets, one source after the other.
 
     `limit` is the most pairs in all, `pairs` which of them scored answers make. Up to `skip` rows that
     are no pairs are passed over, as rows with a problem; one more raises `UsageError` naming it, as do
@@ -103,7 +103,8 @@ def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterat
 
 
 def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int, int]]:
-    """The pairs that scored answers make, as places among the scores, which fall: best over worst, every
+    """Return the pairs that scored answers make, as places among the scores, which fall: best over
+    worst, every
     better over every worse, each over the next, or best over the one nearest to μ − 2σ of the scores.
 
     The last is of Xiao et al. 2025 (https://arxiv.org/abs/2502.16825): the worst of many answers is so far
@@ -124,7 +125,7 @@ def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int
 
 
 def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
-    """The pairs that scored answers make (`places_of_pairs`); each counts as its better answer does."""
+    """Yield the pairs that scored answers make (`places_of_pairs`); each counts as its better answer does."""
     several = pairs in ("all", "adjacent")
     for better, worse in places_of_pairs(row.scores, pairs):
         name = f"{row.row_id} {better + 1}>{worse + 1}" if several else row.row_id
@@ -143,7 +144,7 @@ def parse_pair(
     thoughts: bool = False,
     padded: bool = False,
 ) -> PairRow:
-    """One row. Raises `UsageError` that begins with `where` and names the column.
+    """Return one row. Raises `UsageError` that begins with `where` and names the column.
 
     A blank answer is "": whoever trains on pairs leaves such a row out. `own` are the columns of a run
     of ours that are the run's; `padded` is as for `pairwright.inputs.beside.calls_of`.

@@ -36,11 +36,11 @@ class ParquetFiles(Source):
                 raise UsageError(f"{path}: not the same columns as the files before it ({error})") from None
 
     def sha256(self) -> str:
-        """Hash of the files' bytes, in order."""
+        """Return hash of the files' bytes, in order."""
         return hashlib.sha256("".join(map(sha256_file, self._paths)).encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every row: a file is read whole or not at all."""
+        """Yield every row: a file is read whole or not at all."""
         for path in self._paths:
             file = open_parquet(path)
             plain = plain_schema(file.schema_arrow)
@@ -56,13 +56,13 @@ class ParquetFiles(Source):
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its ending or its first bytes."""
+    """Return whether a file is Parquet, by its ending or its first bytes."""
     with path.open("rb") as file:
         return path.suffix == ".parquet" or file.read(4) == b"PAR1"
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
-    """The file, whose checksums are verified as it is read. Raises `UsageError` if it is none."""
+    """Return the file, whose checksums are verified as it is read. Raises `UsageError` if it is none."""
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:

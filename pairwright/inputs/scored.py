@@ -40,7 +40,7 @@ class RankedRow(NamedTuple):
 
 
 def is_scored(record: Record, own: frozenset[str] | None = None) -> bool:
-    """Whether a record is an answer with its score or rank, or a list of them, and no pair.
+    """Return whether a record is an answer with its score or rank, or a list of them, and no pair.
 
     `own` are the columns of a run of ours that are the run's.
     """
@@ -49,7 +49,8 @@ def is_scored(record: Record, own: frozenset[str] | None = None) -> bool:
 
 
 def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[RankedRow]:
-    """The prompts of some sources, in the order in which they first stand there; blank answers are none.
+    """Yield the prompts of some sources, in the order in which they first stand there; blank answers
+    are none.
 
     Raises `UsageError` for a row without a score, or with one that is not finite.
     """
@@ -57,7 +58,7 @@ def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[Ra
 
 
 def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
-    """The prompts of one source, all of whose rows say in the same way what is better.
+    """Yield the prompts of one source, all of whose rows say in the same way what is better.
 
     The column `weight` is read where `weights` are wanted; else all count 1.
     """

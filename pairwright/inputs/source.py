@@ -34,15 +34,15 @@ class Source(ABC):
 
     @abstractmethod
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """The same with what is wrong in the place of a record that cannot be read by itself."""
+        """Yield the same with what is wrong in the place of a record that cannot be read by itself."""
 
     @abstractmethod
     def sha256(self) -> str:
-        """Hash of what is read."""
+        """Return hash of what is read."""
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The same columns without metadata, and without types that readers disagree about."""
+    """Return the same columns without metadata, and without types that readers disagree about."""
     return pa.schema([pa.field(f.name, plain_type(_storage(f.type))) for f in schema])
 
 

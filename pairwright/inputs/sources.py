@@ -33,7 +33,8 @@ _FILES = frozenset(
 
 
 def open_source(name: str) -> Source:
-    """The source of that name: a file, a run folder, a folder that is one data set, or one of the hub.
+    """Return the source of that name: a file, a run folder, a folder that is one data set, or one of
+    the hub.
 
     `-` is standard input; a name with `*`, `?` or `[…]` is all files that match it, and `A+B` are two. A
     split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`, and a form of rows as
@@ -79,7 +80,7 @@ def _opened(name: str) -> Source:
 
 
 def is_here(name: str) -> bool:
-    """Whether a name is that of a file or folder on this machine, or of a split of a folder."""
+    """Return whether a name is that of a file or folder on this machine, or of a split of a folder."""
     path, (head, _, split) = Path(name), name.rpartition(":")
     if name in STANDARD_INPUT or _matches(name) or _together(name):
         return True
@@ -89,7 +90,7 @@ def is_here(name: str) -> bool:
 
 
 def files_of(name: str, pattern: str) -> list[Path]:
-    """The files that a name is: itself, those of a folder that match a pattern, `*`, or `A+B`."""
+    """Return the files that a name is: itself, those of a folder that match a pattern, `*`, or `A+B`."""
     path = Path(name)
     found = sorted(path.rglob(pattern)) if path.is_dir() else _matches(name) or _together(name)
     if not found and not path.is_file():
@@ -98,7 +99,7 @@ def files_of(name: str, pattern: str) -> list[Path]:
 
 
 def records(name: str, limit: int | None = None) -> Iterator[Record]:
-    """The records of any source, at most `limit`."""
+    """Yield the records of any source, at most `limit`."""
     return (record for _, record in islice(open_source(name), limit))
 
 
@@ -185,11 +186,11 @@ class Joined(Source):
         self._parts = parts
 
     def sha256(self) -> str:
-        """Hash of the files' hashes, in order."""
+        """Return hash of the files' hashes, in order."""
         return hashlib.sha256("".join(part.sha256() for part in self._parts).encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every record of every file, or what is wrong with it."""
+        """Yield every record of every file, or what is wrong with it."""
         for part in self._parts:
             yield from part.readable()
 
@@ -223,12 +224,12 @@ class RunFolder(Source):
         self.own = own_columns(self._manifest.stage, self.schema)
 
     def sha256(self) -> str:
-        """Hash of the recorded hashes of the shards, in order."""
+        """Return hash of the recorded hashes of the shards, in order."""
         shards = sorted(self._manifest.shards.items())
         return hashlib.sha256(json.dumps([s.sha256.get("data") for _, s in shards]).encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every row: a run's shards are read whole or not at all."""
+        """Yield every row: a run's shards are read whole or not at all."""
         number = 0
         for table in read_tables(self._folder):
             for batch in table.to_batches(max_chunksize=CHUNK):

@@ -59,7 +59,7 @@ _SAID: set[str] = set()
 
 
 def is_transcript(text: str) -> bool:
-    """Whether a text is a conversation with its speakers."""
+    """Return whether a text is a conversation with its speakers."""
     return _form_of(text) is not None
 
 
@@ -68,7 +68,7 @@ def _form_of(text: str) -> _Form | None:
 
 
 def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
-    """The turns of a text that is a conversation; None for any other text.
+    """Return the turns of a text that is a conversation; None for any other text.
 
     A last turn of nobody's words, which only invites an answer, is left out. Raises `UsageError` for
     a text that a chat template has rendered: its marks would be shown as words.

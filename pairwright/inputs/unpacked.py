@@ -45,7 +45,7 @@ def refuse_foreign_form(path: Path) -> None:
 
 
 def beginning(path: Path, size: int) -> bytes:
-    """The first bytes of a file's text. Raises `UsageError` where it cannot be unpacked."""
+    """Return the first bytes of a file's text. Raises `UsageError` where it cannot be unpacked."""
     try:
         with _opened(path) as file:
             return file.read(size)
@@ -54,7 +54,7 @@ def beginning(path: Path, size: int) -> bytes:
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a file as UTF-8, each with its end, without a mark of byte order.
+    """Yield the lines of a file as UTF-8, each with its end, without a mark of byte order.
 
     UTF-8 is not checked here. Raises `UsageError` naming the line behind which a file is damaged.
     """
@@ -123,7 +123,7 @@ def _damaged(path: Path, line: int, error: Exception) -> UsageError:
 
 @cache
 def standard_input() -> Path:
-    """A file with what is piped into this process, kept until it ends: rows are read more than once.
+    """Return a file with what is piped into this process, kept until it ends: rows are read more than once.
 
     Raises `UsageError` when nothing is piped.
     """

@@ -38,37 +38,39 @@ class RenamedTokenizer:
         self._backend, self._boundary_id = _renamed(tokenizer, self._names, self.ids)
 
     def rename(self, scaffold: str) -> str:
-        """The text with every control token in it, as it is spelled, under its secret name."""
+        """Return the text with every control token in it, as it is spelled, under its secret name."""
         return self._spelled.sub(lambda match: self._names[match[0]], scaffold)
 
     def is_name(self, text: str) -> bool:
-        """Whether a text is a plain name, such as a tool's parts have, and holds no control token."""
+        """Return whether a text is a plain name, such as a tool's parts have, and holds no control
+        token.
+        """
         return text.isidentifier() and not self._spelled.search(text)
 
     def name(self, token: str) -> str:
-        """The secret name of a control token."""
+        """Return the secret name of a control token."""
         return self._names[token]
 
     def id_of(self, name: str) -> int:
-        """The id behind a secret name."""
+        """Return the id behind a secret name."""
         return int(name[len(_NONCE) : -len("qz")])
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text that begins where the tokenizer begins; nothing is added to it."""
+        """Return ids of a text that begins where the tokenizer begins; nothing is added to it."""
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         if sum(i in self._token_ids for i in ids) > len(SECRET_NAME.findall(text)):
             raise PairwrightError("The tokenizer made a control token out of plain text.")
         return ids
 
     def encode_after(self, text: str) -> list[int]:
-        """Ids of a text that follows other tokens and merges with none of them."""
+        """Return ids of a text that follows other tokens and merges with none of them."""
         first, *ids = self.encode(_BOUNDARY + text)
         assert first == self._boundary_id
         return ids
 
 
 def control_ids(tokenizer: "PreTrainedTokenizerBase") -> dict[str, int]:
-    """The tokens that text from data must never become, and their ids.
+    """Return the tokens that text from data must never become, and their ids.
 
     All special tokens and all added ones, but for added whitespace and plain words: Gemma's blank
     line is an added token, and text without it would be unlike anything that the model has seen.
@@ -83,7 +85,7 @@ def control_ids(tokenizer: "PreTrainedTokenizerBase") -> dict[str, int]:
 def literal_ids(
     tokenizer: "PreTrainedTokenizerBase", controls: Iterable[str], scaffold: str
 ) -> dict[str, int]:
-    """Ordinary vocabulary that the scaffold uses as a mark, such as `[INST]`, and the ids."""
+    """Return ordinary vocabulary that the scaffold uses as a mark, such as `[INST]`, and the ids."""
     known = frozenset(controls)
     mark = re.compile(r"[<\[{|].*[A-Za-z].*[>\]}|]")
     return {

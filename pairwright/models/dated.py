@@ -29,7 +29,7 @@ _CODES = (
 
 
 def date_shown() -> date:
-    """The date that templates write. Raises `UsageError` for a `PAIRWRIGHT_DATE` that is none."""
+    """Return the date that templates write. Raises `UsageError` for a `PAIRWRIGHT_DATE` that is none."""
     said = os.environ.get(VARIABLE) or DATE
     try:
         return date.fromisoformat(said)
@@ -38,17 +38,17 @@ def date_shown() -> date:
 
 
 def other_date() -> str:
-    """`PAIRWRIGHT_DATE` as part of a model's identity; empty where nobody set it."""
+    """Return `PAIRWRIGHT_DATE` as part of a model's identity; empty where nobody set it."""
     return f":{date_shown()}" if os.environ.get(VARIABLE) else ""
 
 
 def writes_date(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether a tokenizer's chat template asks for the date."""
+    """Return whether a tokenizer's chat template asks for the date."""
     return _CLOCK in str(tokenizer.chat_template)
 
 
 def template_of(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """The chat template of a tokenizer, made to write `date_shown`, which is said once.
+    """Return the chat template of a tokenizer, made to write `date_shown`, which is said once.
 
     `transformers` hands no function on to templates, so the clock is a macro before the template.
     """

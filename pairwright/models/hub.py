@@ -21,7 +21,7 @@ def go_offline_if_unreachable() -> None:
 
 
 def reachable() -> bool:
-    """Whether the hub can be connected to. Behind a proxy only a request could tell, so: yes."""
+    """Return whether the hub can be connected to. Behind a proxy only a request could tell, so: yes."""
     address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
     if address.scheme in getproxies():
         return True

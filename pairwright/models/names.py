@@ -14,7 +14,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 
 def resolve_model(name: str) -> str:
-    """What transformers loads for `name`: `smollm2`, a local folder, or a hub id as it is.
+    """Return what transformers loads for `name`: `smollm2`, a local folder, or a hub id as it is.
 
     Raises `UsageError` for a folder that is not there or holds no model.
     """
@@ -32,7 +32,7 @@ def resolve_model(name: str) -> str:
 
 
 def find_model(name: str) -> str:
-    """What `resolve_model` gives; a hub id that is none is refused here, not after many tries."""
+    """Return what `resolve_model` gives; a hub id that is none is refused here, not after many tries."""
     place = resolve_model(name)
     if not Path(place).is_dir():
         _commit(name)
@@ -47,12 +47,12 @@ def _check(folder: Path) -> None:
 
 
 def is_adapter(place: str) -> bool:
-    """Whether a folder holds an adapter of `peft` in place of a model."""
+    """Return whether a folder holds an adapter of `peft` in place of a model."""
     return (Path(place) / ADAPTER_CONFIG).is_file()
 
 
 def adapter_mark(place: str) -> str:
-    """A short hash of the adapter in a folder. Raises `UsageError` where there is none."""
+    """Return a short hash of the adapter in a folder. Raises `UsageError` where there is none."""
     folder = Path(place).expanduser()
     if not is_adapter(str(folder)):
         raise UsageError(f"--adapter {place}: no folder of a peft adapter (there is no {ADAPTER_CONFIG})")
@@ -61,7 +61,7 @@ def adapter_mark(place: str) -> str:
 
 
 def base_of(place: str) -> str:
-    """What `resolve_model` gives for the model that the adapter in a folder was trained on.
+    """Return what `resolve_model` gives for the model that the adapter in a folder was trained on.
 
     Raises `UsageError` for an adapter that names none, or one that is not there.
     """
@@ -78,7 +78,8 @@ def base_of(place: str) -> str:
 
 
 def base_and_adapter(name: str, adapter: str = "") -> tuple[str, str]:
-    """Where a model lies that `resolve_model` takes, and where the adapter on it does, `""` for none.
+    """Return where a model lies that `resolve_model` takes, and where the adapter on it does, `""` for
+    none.
 
     `adapter` names one beside the model. Raises `UsageError` where the model is an adapter itself.
     """
@@ -91,7 +92,7 @@ def base_and_adapter(name: str, adapter: str = "") -> tuple[str, str]:
 
 
 def model_identity(name: str, dtype: str = "auto") -> str:
-    """Model and revision, as request keys hold them: `smollm2@8c2f01ab34de:auto`.
+    """Return model and revision, as request keys hold them: `smollm2@8c2f01ab34de:auto`.
 
     A folder counts by what is in it, wherever it lies; a hub id by its commit. Loads no model.
     Raises `UsageError` as `resolve_model` does, and when a hub id cannot be found.

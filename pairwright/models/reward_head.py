@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 @contextmanager
 def reading(head: nn.Linear, rows_A: Tensor, columns_A: Tensor) -> Iterator[Callable[[], Tensor]]:
-    """Within it, the head is listened to; its values at the given tokens are the rewards (A,), float32.
+    """Open a block in which the head is listened to; its values at the given tokens are the rewards
+    (A,), float32.
 
     Which token is an answer's last is told, not looked for: `transformers` looks for a padding id, and
     reads one token too early where that id also ends a turn. The model's own forward runs, through

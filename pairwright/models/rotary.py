@@ -15,7 +15,7 @@ Regime = Callable[[int], int]
 
 
 def regime_of(model: nn.Module) -> Regime:
-    """The regimes of a model's rotary embeddings; all lengths are of one where they do not look."""
+    """Return the regimes of a model's rotary embeddings; all lengths are of one where they do not look."""
     found = [(kind, most) for module in model.modules() for kind, most in _looking(module)]
     if not found:
         return lambda length: 0

@@ -80,7 +80,7 @@ class Minimality(NamedTuple):
 
 @lru_cache(maxsize=8)
 def words(text: str) -> tuple[str, ...]:
-    """The tokens of a text, `WORD.findall(text)`.
+    """Return the tokens of a text, `WORD.findall(text)`.
 
     White space is never part of a token, so tokens are found in each run of other characters by
     itself; and since language repeats itself, most runs have been met before.
@@ -128,7 +128,7 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
 
 
 def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
-    """The stretches that differ, on token borders, in order of position.
+    """Return the stretches that differ, on token borders, in order of position.
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """

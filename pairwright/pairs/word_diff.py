@@ -20,7 +20,9 @@ class Piece(NamedTuple):
 
 
 def pieces(rejected: str, chosen: str) -> Iterator[Piece]:
-    """The chosen answer in order, each change where it stands: what was there before, then what is."""
+    """Yield the chosen answer in order, each change where it stands: what was there before, then what
+    is.
+    """
     end = 0
     for span in changed_spans(chosen, rejected):
         found = (
@@ -35,7 +37,7 @@ def pieces(rejected: str, chosen: str) -> Iterator[Piece]:
 
 
 def word_diff(rejected: str, chosen: str, *, markers: bool = False) -> Text:
-    """The chosen answer with every change marked where it stands.
+    """Return the chosen answer with every change marked where it stands.
 
     Colours are for terminals; `markers` writes `[-old-]{+new+}`, as `git diff --word-diff` does.
     """

@@ -37,7 +37,9 @@ class Between(NamedTuple):
 
 
 def labels_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
-    """What each person said first of each pair; both bad is a tie, and what was skipped is left out."""
+    """Return what each person said first of each pair; both bad is a tie, and what was skipped is left
+    out.
+    """
     found: dict[str, dict[Place, str]] = {}
     for d in decisions:
         if not d.turned and d.kind != "skip":
@@ -46,7 +48,7 @@ def labels_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
 
 
 def between(labels: Labels) -> Between:
-    """The agreement of everybody with everybody."""
+    """Return the agreement of everybody with everybody."""
     people = sorted(labels)
     told: dict[Place, int] = {}
     for mine in labels.values():
@@ -87,7 +89,7 @@ def _alpha(labels: Labels, shared: list[Place]) -> float | None:
 
 
 def in_words(found: Between) -> list[str]:
-    """A line for every two, and one for all."""
+    """Return a line for every two, and one for all."""
     lines = [
         f"{two.one} and {two.other}: {_percent(two.same.value)} the same ({_percent(two.same.low)} to "
         f"{_percent(two.same.high)}, {two.same.n:,} pairs), Cohen's kappa {_number(two.kappa)}"

@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
     @classmethod
     def parsed(cls, text: str) -> "Place":
-        """A place from its text. Raises `ValueError` for anything else."""
+        """Return a place from its text. Raises `ValueError` for anything else."""
         part, shard, row = text.split("/")
         if part not in PARTS:
             raise ValueError(text)
@@ -163,22 +163,22 @@ class Decisions:
             return last
 
     def of_row(self, task: Task, place: Place) -> list[Decision]:
-        """Every decision about a row that stands, the oldest first."""
+        """Return every decision about a row that stands, the oldest first."""
         return [d for d in self._of_row.get((task, place), ()) if d.number not in self._undone]
 
     def last(self, place: Place) -> Decision | None:
-        """What is decided of a row in review: the last word, whoever said it."""
+        """Return what is decided of a row in review: the last word, whoever said it."""
         return next(iter(self.of_row("review", place)[-1:]), None)
 
     def standing(self, task: Task, *, newest_first: bool = False) -> Iterator[Decision]:
-        """All decisions of a task that were not undone."""
+        """Yield all decisions of a task that were not undone."""
         numbers: Iterable[int] = list(self._all)
         for number in reversed(list(numbers)) if newest_first else numbers:
             if number not in self._undone and self._all[number].task == task:
                 yield self._all[number]
 
     def reviewed(self) -> dict[Place, Decision]:
-        """The last word on every row that has one."""
+        """Return the last word on every row that has one."""
         return {decision.place: decision for decision in self.standing("review")}
 
     def _insert(
@@ -216,7 +216,7 @@ class Decisions:
 
 
 def summary(reviewed: Mapping[Place, Decision]) -> dict[str, int]:
-    """Rows by what was decided of them."""
+    """Return rows by what was decided of them."""
     counts: dict[str, int] = {}
     for decision in reviewed.values():
         counts[decision.kind] = counts.get(decision.kind, 0) + 1

@@ -61,7 +61,9 @@ class Labelling:
         return {"next": self.next, "label": self.label, "undo": self.undo}
 
     def next(self, _: Mapping[str, Any]) -> Any:
-        """The pair to label now: the prompt and two answers, and nothing that says which is which."""
+        """Return the pair to label now: the prompt and two answers, and nothing that says which is
+        which.
+        """
         self.decisions.refresh()
         mine = self._mine()
         found = self._again(mine) or self._new(mine)
@@ -104,7 +106,9 @@ class Labelling:
         return self.next({})
 
     def labels(self) -> list[dict[str, Any]]:
-        """Every person's labels as rows that `pairwright calibrate` takes; skipped pairs are left out."""
+        """Return every person's labels as rows that `pairwright calibrate` takes; skipped pairs are
+        left out.
+        """
         standing = list(self.decisions.standing("label"))
         repeats = {(d.who, d.place): d for d in standing if d.turned}
         found = []
@@ -141,19 +145,19 @@ class Labelling:
         return len(labels)
 
     def agreement(self) -> Rate:
-        """How often this person prefers what the run chose, where they prefer one at all."""
+        """Return how often this person prefers what the run chose, where they prefer one at all."""
         told = [d.kind for d in self._mine() if not d.turned and d.kind in _SIDES]
         return wilson(told.count("chosen"), len(told))
 
     def consistency(self) -> Rate:
-        """How often this person says the same of a pair that comes again, turned round."""
+        """Return how often this person says the same of a pair that comes again, turned round."""
         mine = self._mine()
         first = {d.place: d for d in mine if not d.turned}
         both = [(first[d.place], d) for d in mine if d.turned and d.place in first and d.kind != "skip"]
         return wilson(sum(_same(a, b) for a, b in both), len(both))
 
     def between(self) -> Between:
-        """How far all who labelled this run agree."""
+        """Return how far all who labelled this run agree."""
         return between(labels_of(self.decisions.standing("label")))
 
     def _mine(self) -> list[Decision]:

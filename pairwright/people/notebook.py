@@ -23,7 +23,7 @@ _open: "dict[str, Framed]" = {}
 
 
 def in_a_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     found = sys.modules.get("IPython")
     shell = found.get_ipython() if found is not None else None
     return type(shell).__name__ == "ZMQInteractiveShell"

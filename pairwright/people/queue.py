@@ -78,20 +78,22 @@ class Rows:
         return {(place.part, place.shard): int(n) for n in starts for place in [self.place(int(n))]}
 
     def place(self, number: int) -> Place:
-        """Where a row stands."""
+        """Return where a row stands."""
         found = self.places
         part = "data" if found["part"][number] == 0 else "dropped"
         return Place(part, int(found["shard"][number]), int(found["row"][number]))
 
     def number(self, place: Place) -> int:
-        """The row's number. Raises `UsageError` when the run has no such row."""
+        """Return the row's number. Raises `UsageError` when the run has no such row."""
         number = self._first.get((place.part, place.shard), -1) + place.row
         if not 0 <= number < len(self) or place.row < 0 or self.place(number) != place:
             raise UsageError(f"{self.folder}: has no row {place}")
         return number
 
     def record(self, place: Place) -> dict[str, Any]:
-        """The whole row. Raises `UsageError` when there is none, `PairwrightError` for a damaged file."""
+        """Return the whole row. Raises `UsageError` when there is none, `PairwrightError` for a damaged
+        file.
+        """
         self.number(place)
         with self._lock:
             start, table = self._group(place)
@@ -99,11 +101,11 @@ class Rows:
         return found
 
     def status(self, place: Place) -> str:
-        """How the row ended."""
+        """Return how the row ended."""
         return str(self.index["status"][self.number(place)])
 
     def view(self, wanted: Wanted, order: Order, decided: Callable[[], dict[Place, str]]) -> np.ndarray:
-        """Numbers of the rows that are wanted, in order (n,).
+        """Return numbers of the rows that are wanted, in order (n,).
 
         `decided` says what was decided so far, where `wanted.state` asks for it.
         """
@@ -132,7 +134,9 @@ class Rows:
         return split_votes(self)
 
     def order(self, order: Order) -> np.ndarray:
-        """Numbers of all rows (R,): as in the files, shuffled, or uncertain ones first, others shuffled."""
+        """Return numbers of all rows (R,): as in the files, shuffled, or uncertain ones first, others
+        shuffled.
+        """
         if order == "file":
             return np.arange(len(self))
         shuffled = np.random.default_rng(self._seed).permutation(len(self))

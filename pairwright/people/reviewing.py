@@ -46,7 +46,7 @@ class Reviewing:
         }
 
     def start(self, _: Mapping[str, Any]) -> Any:
-        """What the page needs once."""
+        """Return what the page needs once."""
         self.decisions.refresh()
         return {
             "run": printable(str(self.rows.folder)),
@@ -60,7 +60,7 @@ class Reviewing:
         }
 
     def pair(self, asked: Mapping[str, Any]) -> Any:
-        """One row of a view: number `at`, the row `place`, or the first that nobody decided of.
+        """Return one row of a view: number `at`, the row `place`, or the first that nobody decided of.
 
         A view is named by the page, and stays as it was when the page first asked for it, so that rows do
         not move under the person's hands.
@@ -82,7 +82,7 @@ class Reviewing:
         return {"total": total, "at": at, "row": self._shown(place), "progress": self._progress()}
 
     def measured(self, asked: Mapping[str, Any]) -> Any:
-        """The pair with another chosen answer: its diff and its measures."""
+        """Return the pair with another chosen answer: its diff and its measures."""
         record = self.rows.record(_place(asked["place"]))
         return _compared(_text(asked, "text"), _said(record.get("rejected")) or "")
 

@@ -12,7 +12,9 @@ _SIDES = ("", "_model", "_template", "_reasoning", "_score")
 
 
 def as_decided(row: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
-    """The columns of a decided row. What nobody measured or judged of new text is null, never old."""
+    """Return the columns of a decided row. What nobody measured or judged of new text is null, never
+    old.
+    """
     if decision.kind == "swap":
         return _swapped(row)
     if decision.kind == "edit" and decision.text is not None:

@@ -140,7 +140,7 @@ def _listening(config: PageConfig) -> socket.socket:
 
 
 def hosts_of(host: str, port: int) -> tuple[str, ...]:
-    """The values of `Host` that mean this server: no other name can be turned to it."""
+    """Return the values of `Host` that mean this server: no other name can be turned to it."""
     names = ("127.0.0.1", "localhost", "[::1]") if host in _LOOPBACK else (host, socket.gethostname())
     return tuple(f"{f'[{n}]' if ':' in n and '[' not in n else n}:{port}" for n in names)
 
@@ -148,7 +148,7 @@ def hosts_of(host: str, port: int) -> tuple[str, ...]:
 def application(
     page: str, answers: Mapping[str, Answer], *, token: str, hosts: Sequence[str], framed: bool = False
 ) -> "Starlette":
-    """The page `NAME.html` with its files, and `POST /api/QUESTION` for each of `answers`.
+    """Return the page `NAME.html` with its files, and `POST /api/QUESTION` for each of `answers`.
 
     `framed`, all of it stands below `/TOKEN/`, since a frame of a notebook is sent no cookies.
     """

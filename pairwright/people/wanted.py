@@ -58,7 +58,7 @@ class Wanted(NamedTuple):
 
 
 def chosen_of(rows: Indexed, wanted: Wanted) -> np.ndarray:
-    """Which rows are wanted (R,), whatever was decided of them. Raises `UsageError`."""
+    """Return which rows are wanted (R,), whatever was decided of them. Raises `UsageError`."""
     chosen = np.ones(len(rows), bool)
     if wanted.status == "dropped":
         chosen &= rows.places["part"] == 1
@@ -103,7 +103,7 @@ def _holding(rows: Indexed, phrase: str) -> np.ndarray:
 
 
 def split_votes(rows: Indexed) -> np.ndarray:
-    """Of which rows the votes of judges fall on both sides of one half (R,)."""
+    """Return, of which rows the votes of judges fall on both sides of one half (R,)."""
     import polars as pl
 
     votes = pl.col("verdict").struct.field("votes").list.eval(pl.element().struct.field("probability"))
@@ -111,7 +111,9 @@ def split_votes(rows: Indexed) -> np.ndarray:
 
 
 def where(rows: Indexed, condition: "pl.Expr", needs: str = "prompt") -> np.ndarray:
-    """Where a condition of polars holds (R,), read from the files; nowhere without a column it `needs`."""
+    """Return where a condition of polars holds (R,), read from the files; nowhere without a column it
+    `needs`.
+    """
     found = np.zeros(len(rows), bool)
     start = 0
     for number, part in enumerate(("data", "dropped")):

@@ -39,7 +39,7 @@ Named = Annotated[str, BeforeValidator(named)]
 
 
 def named_engine(value: Any) -> Any:
-    """The name of a function where engines are named: `python:` and what `named` calls it."""
+    """Return the name of a function where engines are named: `python:` and what `named` calls it."""
     if isinstance(value, list | tuple):
         return ",".join(str(named_engine(part)) for part in value)
     return f"python:{named(value)}" if callable(value) else value
@@ -50,7 +50,7 @@ NamedEngine = Annotated[str, BeforeValidator(named_engine)]
 
 
 def is_handed(name: str) -> bool:
-    """Whether a name stands for an object that was handed over from Python, in this process."""
+    """Return whether a name stands for an object that was handed over from Python, in this process."""
     return name.startswith(MARK) and name in HANDED
 
 

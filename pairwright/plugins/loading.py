@@ -36,12 +36,16 @@ class Plugin(NamedTuple):
 
 
 def is_plugin(name: str) -> bool:
-    """Whether a name has the form of a plugin's. `hf:smollm2` has it too: ask what else it may be first."""
+    """Return whether a name has the form of a plugin's. `hf:smollm2` has it too: ask what else it may
+    be first.
+    """
     return is_handed(name) or _NAME.fullmatch(name) is not None
 
 
 def is_there(name: str) -> bool:
-    """Whether a name can only be a plugin's: its file is a Python file, or its module can be imported."""
+    """Return whether a name can only be a plugin's: its file is a Python file, or its module can be
+    imported.
+    """
     if is_handed(name) or not is_plugin(name):
         return is_handed(name)
     place = _parts(name)[0]
@@ -71,7 +75,9 @@ def load(name: str, wanted: Wanted) -> Plugin:
 
 
 def identity_of(name: str) -> str:
-    """What a name in settings stands for: a plugin's identity, or the name itself when it is none."""
+    """Return what a name in settings stands for: a plugin's identity, or the name itself when it is
+    none.
+    """
     return load(name, _ANYTHING).identity if is_plugin(name) else name
 
 
@@ -135,7 +141,7 @@ def _running(name: str, place: str) -> Iterator[None]:
 
 
 def fault(error: BaseException, path: str | None = None) -> str:
-    """An exception in one line: its type, its message, and the place in the user's own file `path`.
+    """Return an exception in one line: its type, its message, and the place in the user's own file `path`.
 
     Without `path`, or where the exception never passed through it, the place is where it was raised.
     """

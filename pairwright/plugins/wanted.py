@@ -28,12 +28,14 @@ class Wanted(NamedTuple):
 
 
 def function(what: str, form: str, *arguments: str) -> Wanted:
-    """A function that is called with positional arguments of these names."""
+    """Return a function that is called with positional arguments of these names."""
     return Wanted(what, form, lambda value: callable(value) and takes(value, len(arguments)))
 
 
 def takes(value: Callable[..., Any], count: int, *keywords: str) -> bool:
-    """Whether a callable can be called with `count` positional arguments, these keywords and no others."""
+    """Return whether a callable can be called with `count` positional arguments, these keywords and no
+    others.
+    """
     signature = signature_of(value)
     if signature is None:
         return True  # some of those written in C do not tell
@@ -45,7 +47,7 @@ def takes(value: Callable[..., Any], count: int, *keywords: str) -> bool:
 
 
 def signature_of(value: Callable[..., Any]) -> inspect.Signature | None:
-    """The parameters of a callable; None when it does not tell."""
+    """Return the parameters of a callable; None when it does not tell."""
     try:
         return inspect.signature(value)
     except (TypeError, ValueError):
@@ -53,7 +55,7 @@ def signature_of(value: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def described(value: Any) -> str:
-    """An object in a few words: its parameters, or its type."""
+    """Return an object in a few words: its parameters, or its type."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if not callable(value):

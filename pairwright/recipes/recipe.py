@@ -66,7 +66,7 @@ class Command(Record):
     settings: dict[str, Any]
 
     def argv(self) -> list[str]:
-        """As it is typed, without `pairwright`."""
+        """Return it as it is typed, without `pairwright`."""
         flags = [self.command]
         for name, value in self.settings.items():
             match value:
@@ -83,12 +83,12 @@ class Command(Record):
 
 
 def names() -> list[str]:
-    """All recipes, in the order of the alphabet."""
+    """Return all recipes, in the order of the alphabet."""
     return sorted(path.stem for path in _HERE.glob("*.yaml"))
 
 
 def read_recipe(name: str) -> Recipe:
-    """The recipe of a name. Raises `UsageError` where there is none."""
+    """Return the recipe of a name. Raises `UsageError` where there is none."""
     if name not in names():
         raise UsageError(f"no recipe {name!r}; recipes are {', '.join(names())}")
     found = yaml.safe_load((_HERE / f"{name}.yaml").read_text())
@@ -102,7 +102,7 @@ def _setting(value: Any) -> dict[str, Any]:
 
 
 def filled(recipe: Recipe, given: Mapping[str, str], out: str, scale: float = 1.0) -> list[Command]:
-    """The commands of a recipe for what is given, with their folders under `out`.
+    """Return the commands of a recipe for what is given, with their folders under `out`.
 
     Raises `UsageError` for what is not given, or that the recipe does not take.
     """

@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 
 def histogram(edges: Sequence[float], shares: Sequence[float], *, top: float, median: float) -> str:
-    """Bars over fixed bins up to `top`, the same in every chart beside it, and where the median is."""
+    """Draw bars over fixed bins up to `top`, the same in every chart beside it, and where the median is."""
     with _figure(3.3, 1.5) as (axes, done):
         width = edges[1] - edges[0]
         axes.bar(edges[:-1], shares, width=width * 0.86, align="edge", color=_COLOURS["accent"])
@@ -58,7 +58,7 @@ def histogram(edges: Sequence[float], shares: Sequence[float], *, top: float, me
 
 
 def lines(found: Sequence[Line], *, limits: tuple[float, float], ends: tuple[float, float]) -> str:
-    """Lines over updates or rounds, within limits that charts beside it share."""
+    """Return lines over updates or rounds, within limits that charts beside it share."""
     with _figure(3.3, 1.7) as (axes, done):
         for line in found:
             steps, values = thinned(line.steps, line.values)
@@ -84,7 +84,9 @@ def lines(found: Sequence[Line], *, limits: tuple[float, float], ends: tuple[flo
 
 
 def reliability(points: Sequence[tuple[float, float, int]]) -> str:
-    """Accuracy over confidence: (confidence, accuracy, rows) a bin; the diagonal is a judge that knows."""
+    """Draw accuracy over confidence: (confidence, accuracy, rows) a bin; the diagonal is a judge that
+    knows.
+    """
     with _figure(3.3, 2.6) as (axes, done):
         axes.plot([0.5, 1], [0.5, 1], color=_COLOURS["faint"], linewidth=1)
         most = max(rows for _, _, rows in points)
@@ -111,7 +113,7 @@ def reliability(points: Sequence[tuple[float, float, int]]) -> str:
 def thinned(
     steps: Sequence[float], values: Sequence[float | None]
 ) -> tuple[Sequence[float], Sequence[float | None]]:
-    """At most `_MOST_POINTS` points: where there are more, means of neighbours."""
+    """Draw at most `_MOST_POINTS` points: where there are more, means of neighbours."""
     size = -(-len(steps) // _MOST_POINTS)
     if size <= 1:
         return steps, values

@@ -25,7 +25,7 @@ class Panel(NamedTuple):
 
 
 def by_model(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of an evaluation under the name of each model."""
+    """Return the numbers of an evaluation under the name of each model."""
     left_out = ("model", "prompts")
     return {"verdict": evaluation["verdict"], "prompts": evaluation["prompts"]} | {
         model["model"]: {n: v for n, v in model.items() if n not in left_out and v is not None}
@@ -34,7 +34,7 @@ def by_model(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def evaluations(figures: Sequence[Figures]) -> list[Panel]:
-    """The evaluations of the folders that have one."""
+    """Return the evaluations of the folders that have one."""
     return [_panel(run, f.evaluation) for run, f in enumerate(figures) if f.evaluation]
 
 

@@ -25,7 +25,7 @@ _LINEAGE = ("source", "chosen_model", "rejected_model", "completion_model")
 
 
 def examples_of(folder: Path, rows: RunRows, run: int, most: int) -> list[Shown]:
-    """At most `most` rows of a run, some of every status.
+    """Return at most `most` rows of a run, some of every status.
 
     A row's id is a hash of its content: the first ones in the order of ids are a fair sample, and
     the same one everywhere.
@@ -40,7 +40,9 @@ def examples_of(folder: Path, rows: RunRows, run: int, most: int) -> list[Shown]
 
 
 def quotas(counts: Mapping[str, int], most: int) -> dict[str, int]:
-    """How many rows of each status to show: an equal part of each, and what is left over of kept ones."""
+    """Return how many rows of each status to show: an equal part of each, and what is left over of kept
+    ones.
+    """
     counts = {status: n for status, n in counts.items() if n}
     if not counts:
         return {}
@@ -69,7 +71,7 @@ def _first_ids(frame: "pl.LazyFrame", number: int, folder: Path) -> list[str]:
 
 
 def shown(record: Mapping[str, Any], status: str, run: int) -> Shown:
-    """What the page says of a row."""
+    """Return what the page says of a row."""
     chosen, rejected, answer = (_said(record.get(n)) for n in ("chosen", "rejected", "completion"))
     if chosen is not None and rejected is not None:
         text = [[kind[0], printable(piece)] for kind, piece in pieces(rejected, chosen)]
@@ -123,7 +125,8 @@ def _rounded(value: Any) -> Any:
 
 
 def fitted(examples: list[Shown], size_of: Callable[[list[Shown]], int], most_bytes: int) -> list[Shown]:
-    """The examples with texts cut so short that together they fit; if that is not enough, every other one.
+    """Return the examples with texts cut so short that together they fit; if that is not enough, every
+    other one.
 
     `size_of` says how many bytes the page needs for a list of them.
     """
@@ -138,7 +141,7 @@ def fitted(examples: list[Shown], size_of: Callable[[list[Shown]], int], most_by
 
 
 def shortened(example: Shown, longest: int) -> Shown:
-    """The example with no text longer than so many characters; what is cut is said."""
+    """Return the example with no text longer than so many characters; what is cut is said."""
     texts = {name: _cut(example[name], longest) for name in ("reason", "rationale")}
     votes = [vote | {"reply": _cut(vote["reply"], longest // 4)} for vote in example["votes"]]
     edits = [{n: _cut(v, longest // 4) for n, v in edit.items()} for edit in example["edits"]]

@@ -28,7 +28,7 @@ _FEW = 3
 
 
 def render(figures: Sequence[Figures], examples: list[Shown]) -> str:
-    """The page. Everything that came from data or models is escaped text in it, or inert JSON."""
+    """Return the page. Everything that came from data or models is escaped text in it, or inert JSON."""
     css = "".join((_HERE / name).read_text() for name in ("palette.css", "report.css"))
     script = (_HERE / "report.js").read_text()
     shown = fitted(examples, lambda some: len(inert(some).encode()), _MOST_BYTES)
@@ -68,7 +68,7 @@ def _template() -> "Template":
 
 
 def inert(value: Any) -> str:
-    """JSON that no HTML parser can take for anything but text."""
+    """Return JSON that no HTML parser can take for anything but text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -76,7 +76,7 @@ def inert(value: Any) -> str:
 
 
 def readable(value: float | None) -> str:
-    """A number to be read: no digits that say nothing."""
+    """Return a number to be read: no digits that say nothing."""
     if value is None:
         return "–"
     if isinstance(value, int) or abs(value) >= 1000 or abs(value) < 1e-9:
@@ -94,7 +94,7 @@ def _policy(*sources: str) -> str:
 
 
 def short_names(folders: Sequence[str]) -> list[str]:
-    """The last two parts of each path, where they tell the folders apart; else the whole paths."""
+    """Return the last two parts of each path, where they tell the folders apart; else the whole paths."""
     short = [str(Path(*Path(folder).parts[-2:])) for folder in folders]
     return short if len(set(short)) == len(short) else list(folders)
 

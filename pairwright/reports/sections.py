@@ -98,7 +98,7 @@ class Chart(NamedTuple):
 
 
 def measure_charts(figures: Sequence[Figures]) -> list[Chart]:
-    """Each measure over all runs: the same bins and the same height."""
+    """Return each measure over all runs: the same bins and the same height."""
     measured = {run: f.rows.measures for run, f in enumerate(figures) if f.rows and f.rows.measures}
     found = []
     for name, (title, about) in MEASURES.items():
@@ -118,7 +118,7 @@ def measure_charts(figures: Sequence[Figures]) -> list[Chart]:
 
 
 def training_charts(figures: Sequence[Figures]) -> list[Chart]:
-    """Curves of training with held-out values beside them, on the same axes for every folder."""
+    """Return curves of training with held-out values beside them, on the same axes for every folder."""
     trainings = {run: f.training for run, f in enumerate(figures) if f.training}
     named = {name for t in trainings.values() for name in (*t.curves, *t.held_out)}
     others = sorted(named - {name for plot in _PLOTS for name, _ in plot.metrics} - _LEFT_OUT)
@@ -128,7 +128,7 @@ def training_charts(figures: Sequence[Figures]) -> list[Chart]:
 
 
 def round_charts(figures: Sequence[Figures]) -> list[Chart]:
-    """Every number of a round that ever changes as a line over rounds."""
+    """Return every number of a round that ever changes as a line over rounds."""
     rounds = {run: f.rounds for run, f in enumerate(figures) if f.rounds}
     charts = []
     for name in dict.fromkeys(name for r in rounds.values() for name in r.numbers):
@@ -183,7 +183,7 @@ class Judging(NamedTuple):
 
 
 def judging(figures: Sequence[Figures]) -> list[Judging]:
-    """Habits of judges, calibrations and win rates, of the folders that have some."""
+    """Return habits of judges, calibrations and win rates, of the folders that have some."""
     found = []
     for run, f in enumerate(figures):
         verdicts = f.rows.verdicts if f.rows else None

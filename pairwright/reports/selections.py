@@ -39,7 +39,7 @@ class Selected(NamedTuple):
 
 
 def in_numbers(selection: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of a selection as a table has room for: what each rule took, and medians."""
+    """Return the numbers of a selection as a table has room for: what each rule took, and medians."""
     medians = {
         f"median {name}/{which}": spread["median"]
         for name, spreads in selection["measures"].items()
@@ -51,7 +51,7 @@ def in_numbers(selection: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def selections(figures: Sequence[Figures]) -> list[Selected]:
-    """The selections of the folders that have one."""
+    """Return the selections of the folders that have one."""
     return [_selected(run, f.selection) for run, f in enumerate(figures) if f.selection]
 
 

@@ -93,7 +93,7 @@ def show_summary(folder: Path, manifest: Manifest) -> None:
 
 
 def status_table(folder: Path, manifest: Manifest) -> Table:
-    """Rows by status, with tokens and time."""
+    """Return rows by status, with tokens and time."""
     tokens = sum(s.completion_tokens for s in manifest.shards.values())
     caption = f"{tokens:,} tokens generated · {manifest.seconds:,.0f} s"
     return _statuses(
@@ -102,7 +102,7 @@ def status_table(folder: Path, manifest: Manifest) -> Table:
 
 
 def tables_of(figures: "Figures") -> list[Table]:
-    """The figures as people read them."""
+    """Return the figures as people read them."""
     from pairwright.reports.evaluations import by_model
     from pairwright.reports.selections import in_numbers
 

@@ -20,7 +20,9 @@ from pairwright.sift.whole import Joined, WholeRow
 
 
 def are_scored(names: Sequence[str]) -> bool:
-    """Whether sources hold answers with scores or ranks. Raises `UsageError` where some do, others not."""
+    """Return whether sources hold answers with scores or ranks. Raises `UsageError` where some do,
+    others not.
+    """
     found = {name: _is_scored(name) for name in names}
     if len(set(found.values())) > 1:
         scored, pairs = (next(n for n, is_one in found.items() if is_one == kind) for kind in (True, False))
@@ -67,7 +69,7 @@ class ScoredRows:
         self.info = InputInfo(path=", ".join(sources), sha256=input_sha256(joined, limit), rows=count)
 
     def whole(self) -> Iterator[WholeRow]:
-        """Every pair, prompts in the order in which they first stand. A prompt of one answer makes
+        """Yield every pair, prompts in the order in which they first stand. A prompt of one answer makes
         one of it and itself, whose margin is 0 like that of all ties."""
         found = (pair for row in read_ranked(self._sources) for pair in self._of(row))
         return islice(found, self._limit)

@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text without regard to case; marks do not count."""
+    """Return the words of a text without regard to case; marks do not count."""
     return [word for word in WORD.findall(text.casefold()) if word[0].isalnum()]
 
 
 def folded(text: str) -> str:
-    """A text without regard to case and white space."""
+    """Return a text without regard to case and white space."""
     return " ".join(text.casefold().split())
 
 
 def runs(words: list[str], length: int) -> Iterator[str]:
-    """Every `length` words in a row; a shorter text is one run."""
+    """Yield every `length` words in a row; a shorter text is one run."""
     for start in range(max(len(words) - length, 0) + 1):
         yield " ".join(words[start : start + length])
 
 
 def shingles(text: str, length: int) -> "np.ndarray":
-    """Hashes of a text's runs of words, uint64, (N,), sorted and each once."""
+    """Return hashes of a text's runs of words, uint64, (N,), sorted and each once."""
     import numpy as np
 
     hashes = {
@@ -38,7 +38,7 @@ def shingles(text: str, length: int) -> "np.ndarray":
 
 
 def jaccard(a: "np.ndarray", b: "np.ndarray") -> float:
-    """Shingles in both, as a share of those in either."""
+    """Return shingles in both, as a share of those in either."""
     import numpy as np
 
     common = len(np.intersect1d(a, b, assume_unique=True))

@@ -69,7 +69,7 @@ def split(config: SplitConfig) -> None:
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:
-    """The part of a row's prompt: a number in [0, 1) from its hash, below the share or not.
+    """Return the part of a row's prompt: a number in [0, 1) from its hash, below the share or not.
 
     Rows that cannot be read are counted with the larger part.
     """

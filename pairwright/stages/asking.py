@@ -34,7 +34,7 @@ class Meter:
         return dict.fromkeys(self._tokens, 0) | {"reasoning": None, "reasoning_tokens": None}
 
     def counting(self, asking: Asking[T]) -> Asking[T]:
-        """The same conversation, overheard."""
+        """Find the same conversation, overheard."""
         answers: list[Completion] | None = None
         while True:
             try:
@@ -55,7 +55,7 @@ class Meter:
 
 
 def together(askings: Sequence[Asking[T]]) -> Asking[list[T]]:
-    """All of them at once: what any of them asks goes out in one list. Results in their order."""
+    """Find all of them at once: what any of them asks goes out in one list. Results in their order."""
     results: dict[int, T] = {}
     answers: dict[int, list[Completion] | None] = dict.fromkeys(range(len(askings)))
     while answers:

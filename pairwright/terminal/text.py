@@ -1,4 +1,4 @@
-"""Text on its way to a terminal: lines of our own, and text of others made harmless."""
+"""Lines for a terminal: our own, and text of others made harmless."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def spoken_to_log() -> Iterator[None]:
-    """Within it nothing is printed on standard error: called from Python, not from a shell."""
+    """Open a block in which nothing is printed on standard error: called from Python, not from a shell."""
     before = _TO_LOG.set(True)
     try:
         yield
@@ -35,12 +35,12 @@ def spoken_to_log() -> Iterator[None]:
 
 
 def is_spoken_to_log() -> bool:
-    """Whether lines go to the logger."""
+    """Return whether lines go to the logger."""
     return _TO_LOG.get()
 
 
 def printable(text: str) -> str:
-    """The text with what could move the cursor or turn the reading order written out.
+    """Return the text with what could move the cursor or turn the reading order written out.
 
     Line feeds and tabs stay.
     """
@@ -48,5 +48,5 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text in one printable line."""
+    """Return the text in one printable line."""
     return printable(" ".join(text.split()))

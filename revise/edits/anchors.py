@@ -39,7 +39,7 @@ class Folded(NamedTuple):
     ends: list[int]
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
-        """The stretch behind `text[start:end]`; None where that would cut a stretch in two."""
+        """Return the stretch behind `text[start:end]`; None where that would cut a stretch in two."""
         if start and self.starts[start - 1] == self.starts[start]:
             return None
         if end < len(self.text) and self.starts[end] == self.starts[end - 1]:
@@ -48,7 +48,7 @@ class Folded(NamedTuple):
 
 
 def places(find: str, answer: str, min_ratio: float) -> list[Place]:
-    """Every place that a quotation may mean, from the strictest way of looking that finds any.
+    """Return every place that a quotation may mean, from the strictest way of looking that finds any.
 
     None: it is missing. More than one: it is ambiguous. `min_ratio` (0 to 1) is the least likeness
     of an approximate match, as `rapidfuzz.fuzz.ratio` has it.
@@ -64,7 +64,7 @@ def places(find: str, answer: str, min_ratio: float) -> list[Place]:
 
 
 def folded(text: str) -> Folded:
-    """The text as it is compared, and where each of its characters came from."""
+    """Return the text as it is compared, and where each of its characters came from."""
     out: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

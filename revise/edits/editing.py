@@ -40,18 +40,18 @@ class Editing:
         self._instructions = {unit: self._said(unit) for unit in get_args(Unit)}
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """What the first template is given."""
+        """Return what the first template is given."""
         unit = self._unit(answer)
         shown = numbered(answer) if unit == "sentence" else answer
         given = {"prompt": prompt, "answer": shown, "direction": self._config.direction, "unit": unit}
         return {name: given[name] for name in given if name in self.first.variables}
 
     def json_schema(self, answer: str) -> dict[str, Any] | None:
-        """The form of the list, for engines that can hold to it."""
+        """Return the form of the list, for engines that can hold to it."""
         return schema_of(self._unit(answer)) if self._constrained else None
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:
-        """The answer with all of the edits made in it."""
+        """Return the answer with all of the edits made in it."""
         cut_off = completion.finish_reason == "length"
         edits = parse_edits(completion.text, self._unit(answer), cut_off=cut_off)
         if edits is None:

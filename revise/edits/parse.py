@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def schema_of(unit: Unit) -> dict[str, Any]:
-    """The JSON schema of an answer. The list stands in an object because hosted servers, in their
+    """Return the JSON schema of an answer. The list stands in an object because hosted servers, in their
     strict mode, take no other root and want every key required and no others allowed."""
     where = {"find": {"type": "string"}} if unit == "text" else {"sentence": {"type": "integer"}}
     keys = where | {"replace": {"type": "string"}, "reason": {"type": "string"}}
@@ -33,7 +33,7 @@ def schema_of(unit: Unit) -> dict[str, Any]:
 
 
 def parse_edits(text: str, unit: Unit, *, cut_off: bool = False) -> list[Edit] | None:
-    """The edits in a completion, or None when there is no list of them or one of them is incomplete.
+    """Return the edits in a completion, or None when there is no list of them or one of them is incomplete.
 
     JSON is looked for anywhere in the text: `{"edits": [...]}`, a bare list, or single objects. The
     last list counts, since a reviser may think aloud before it. JSON with slips in it (trailing

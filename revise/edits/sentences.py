@@ -22,7 +22,7 @@ LABEL = "[S{}] "
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Spans of the sentences of a text, in order; only white space stands before, between and after.
+    """Return spans of the sentences of a text, in order; only white space stands before, between and after.
 
     A fenced code block is one sentence, and so is each list item, heading and table row without an
     end of a sentence in it.
@@ -37,7 +37,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 
 def numbered(text: str) -> str:
-    """The text with `[S1] `, `[S2] ` … before its sentences, and otherwise as it is."""
+    """Return the text with `[S1] `, `[S2] ` … before its sentences, and otherwise as it is."""
     parts, done = [], 0
     for number, (start, _) in enumerate(sentences(text), start=1):
         parts += [text[done:start], LABEL.format(number)]

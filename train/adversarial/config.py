@@ -229,7 +229,7 @@ class GameConfig(LookConfig, RoundsConfig):
 
 
 def record_today(found: dict[str, Any], config: GameConfig, now: dict[str, Any]) -> dict[str, Any]:
-    """The record of a game's folder with settings in sections, whoever wrote it.
+    """Return the record of a game's folder with settings in sections, whoever wrote it.
 
     Judges were recorded by name and not by what stands behind it; the same name is the same judge.
     """

@@ -27,7 +27,8 @@ _LOOKED_AT = 200
 
 
 def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
-    """Of a run of answers and a run of their scores: reward, how diverse and how long, how many ended.
+    """Return, of a run of answers and a run of their scores: reward, how diverse and how long, how many
+    ended.
 
     `distinct_n` is the number of different n-grams of words over the number of all (Li et al. 2016,
     https://arxiv.org/abs/1510.03055); it falls when answers repeat themselves or each other.
@@ -48,13 +49,14 @@ def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
 
 
 def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
-    """Different n-grams over all n-grams of some texts; 1 where there are none."""
+    """Return different n-grams over all n-grams of some texts; 1 where there are none."""
     grams = [tuple(words[i : i + n]) for words in texts for i in range(len(words) - n + 1)]
     return len(set(grams)) / len(grams) if grams else 1.0
 
 
 def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[str, Any]:
-    """Of a reward model trained under these settings: accuracy and calibration on human pairs held out,
+    """Return, of a reward model trained under these settings: accuracy and calibration on human pairs
+    held out,
     accuracy on those it was trained on, and on golden answers over samples of several rounds.
 
     `golden_runs` are runs of golden pairs by round. Prompts that it was trained on do not count.
@@ -86,7 +88,7 @@ def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[st
 
 
 def kl_from_start(samples: Path, model: str, start: str, *, size: int, use_cpu: bool) -> dict[str, float]:
-    """KL(model || start) on the model's own answers: mean log-ratio, in nats an answer and a token.
+    """Return KL(model || start) on the model's own answers: mean log-ratio, in nats an answer and a token.
 
     Unbiased for answers sampled at temperature 1. Those that were cut off count as far as they go:
     without them, a model that comes to an end less often would look nearer than it is, or below 0.

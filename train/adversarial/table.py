@@ -35,7 +35,7 @@ def write_table(folder: Path, rows: Sequence[Measures]) -> None:
 
 
 def as_rich(rows: Sequence[Measures]) -> "Table":
-    """The table for a terminal."""
+    """Return the table for a terminal."""
     return round_table.as_rich(_with_golden(rows), _COLUMNS)
 
 
@@ -47,7 +47,9 @@ def _with_golden(rows: Sequence[Measures]) -> list[dict[str, Any]]:
 
 
 def plot_game(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Reward of the separate evaluator, KL and length; accuracy and calibration of the reward model."""
+    """Plot the reward of the separate evaluator, KL and length; accuracy and calibration of the reward
+    model.
+    """
     rounds = [row["round"] for row in rows]
     with picture_of_rounds(path, rounds, left=0.06, wspace=0.15) as panels:
         reward, drift, accuracy, calibration = panels

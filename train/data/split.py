@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pairwright.models.positions import learned_positions
+from pairwright.records import EMPTY as EMPTY
+from pairwright.records import TOO_LONG as TOO_LONG
 from train.devices.processes import say
 
 if TYPE_CHECKING:
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
 
 TokenIds = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
-EMPTY = "empty"
-TOO_LONG = "too_long"
 TRAINED_ON = "prompt_in_training"
 
 
 def most_tokens(config: "TrainingConfig") -> int:
-    """Most tokens of a prompt with an answer: `max_length`, or fewer where a model has fewer positions."""
+    """Return most tokens of a prompt with an answer: `max_length`, or fewer where a model has fewer
+    positions.
+    """
     models = (config.model, getattr(config, "ref_model", None))
     tables = {name: learned_positions(name) for name in models if name is not None}
     least = min(((most, name) for name, most in tables.items() if most is not None), default=None)
@@ -65,7 +67,7 @@ class Split(NamedTuple, Generic[T]):
 
 
 def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
-    """Training and held-out pairs, no prompt in both, both in their given order.
+    """Return training and held-out pairs, no prompt in both, both in their given order.
 
     The prompts of smallest hash are held out, so the choice depends on no seed and no order; at
     least one is when `share` is above 0 and another is left to train on.
@@ -80,7 +82,7 @@ def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
 
 
 def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[list[T], list[str]]:
-    """Those of `others` whose prompt is not trained on, and the row ids of the rest."""
+    """Return those of `others` whose prompt is not trained on, and the row ids of the rest."""
     prompts = {pair.prompt_key for pair in training}
     return (
         [pair for pair in others if pair.prompt_key not in prompts],
@@ -89,7 +91,7 @@ def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[l
 
 
 def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
-    """One line for people: how many for which reason, with the first row ids."""
+    """Return one line for people: how many for which reason, with the first row ids."""
     parts = (
         f"{len(ids)} {reason}: {', '.join(ids[:3])}{' …' if len(ids) > 3 else ''}"
         for reason, ids in dropped.items()
@@ -99,7 +101,7 @@ def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
 
 
 def pairs_hash(pairs: Iterable[Item]) -> str:
-    """Hash of what training sees of pairs, in order: 32 hex digits."""
+    """Return hash of what training sees of pairs, in order: 32 hex digits."""
     digest = hashlib.sha256()
     for pair in pairs:
         digest.update(pair.digest())
@@ -107,6 +109,6 @@ def pairs_hash(pairs: Iterable[Item]) -> str:
 
 
 def ids_digest(row_id: str, parts: Iterable[TokenIds]) -> bytes:
-    """A row's name and token ids as bytes that no other row has."""
+    """Return a row's name and token ids as bytes that no other row has."""
     ids = b"".join(len(part).to_bytes(4, "little") + part.astype("<i4").tobytes() for part in parts)
     return f"{row_id}\0".encode("utf-8", "surrogatepass") + ids

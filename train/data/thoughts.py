@@ -21,7 +21,7 @@ Thoughts = Literal["drop", "keep"]
 def with_thoughts(
     rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase", reasoning: Thoughts
 ) -> Iterator[PairRow]:
-    """The rows with the thoughts of their answers apart from these, or without any.
+    """Yield the rows with the thoughts of their answers apart from these, or without any.
 
     What is left out is counted and said when all rows are read.
     """
@@ -41,7 +41,7 @@ def with_thoughts(
 
 
 def parted(message: Message, marks: Iterable[Marks]) -> Message:
-    """An answer with the thought in its text, if any, apart from it."""
+    """Return an answer with the thought in its text, if any, apart from it."""
     if message.role != "assistant" or message.reasoning:
         return message
     found = part(message.content, tuple(marks))

@@ -51,7 +51,9 @@ class TokenWeights(NamedTuple):
         return cls(changed, common)
 
     def of(self, row: PairRow, chosen: "TokenIds", rejected: "TokenIds") -> tuple["Weights", "Weights"]:
-        """The weight of every token of a row's answers. Raises `UsageError`, naming row and column."""
+        """Return the weight of every token of a row's answers. Raises `UsageError`, naming row and
+        column.
+        """
         import numpy as np
 
         weight = self._changed_of(row)
@@ -70,7 +72,9 @@ class TokenWeights(NamedTuple):
 
 
 def changed_tokens(chosen: "TokenIds", rejected: "TokenIds") -> tuple["Changed", "Changed"]:
-    """Which tokens of each answer the other has not, by a longest common subsequence: (L,) of each."""
+    """Return which tokens of each answer the other has not, by a longest common subsequence: (L,) of
+    each.
+    """
     import numpy as np
     from rapidfuzz.distance import LCSseq
 

@@ -29,7 +29,7 @@ _PEER_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken p
 
 @contextmanager
 def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> Iterator[Accelerator]:
-    """`accelerate` under these settings; several runs in one process may differ in them."""
+    """Return `accelerate` under these settings; several runs in one process may differ in them."""
     by_deepspeed = divided.asked() is not None  # or refused, before anything is made
     AcceleratorState._reset_state(reset_partial_state=True)
     # DeepSpeed is driven in train/devices/divided.py; `accelerate` does plain data parallelism.
@@ -100,7 +100,9 @@ def refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> No
 
 
 def uses_bf16(config: TrainingConfig) -> bool:
-    """Whether forward passes compute in bfloat16: as asked, else where the hardware multiplies it."""
+    """Return whether forward passes compute in bfloat16: as asked, else where the hardware multiplies
+    it.
+    """
     if config.bf16 is not None:
         return config.bf16
     if torch.cuda.is_available() and not config.use_cpu:

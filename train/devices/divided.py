@@ -46,7 +46,7 @@ _HERE = {
 
 
 def asked() -> dict[str, Any] | None:
-    """How a launch wants ZeRO, in DeepSpeed's words; None without `--use_deepspeed`.
+    """Return how a launch wants ZeRO, in DeepSpeed's words; None without `--use_deepspeed`.
 
     Raises `UsageError` for all of DeepSpeed that would train something else, or that is not built in.
     """
@@ -105,7 +105,7 @@ class Divided(Replicated):
         return self._optimizer
 
     def adding(self, *, last: bool) -> AbstractContextManager[Any]:
-        """DeepSpeed is told which pass is the last of an update."""
+        """Tell DeepSpeed which pass is the last of an update."""
         if not isinstance(self._optimizer, DividedAdamW):
             return super().adding(last=last)
         self.policy.set_gradient_accumulation_boundary(last)  # type: ignore[operator]
@@ -132,7 +132,9 @@ def divide(
     section: dict[str, Any],
     max_grad_norm: float,
 ) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """The same AdamW with its moments divided among processes; the policy becomes DeepSpeed's engine."""
+    """Return the same AdamW with its moments divided among processes; the policy becomes DeepSpeed's
+    engine.
+    """
     if accelerator.num_processes == 1:
         log.warning("one process has nobody to divide with: this is training without DeepSpeed")
         return policy, optimizer
@@ -199,7 +201,8 @@ class DividedAdamW(torch.optim.Optimizer):
         self._idle.pop(parameter, None)
 
     def norm(self) -> Tensor:
-        """The norm of the whole gradient, which is clipped where the step is made; infinite if not finite.
+        """Return the norm of the whole gradient, which is clipped where the step is made; infinite if
+        not finite.
 
         Raises `PairwrightError` for weights without a gradient, which one process would leave alone: here
         they lie in one piece with the others, and would decay.
@@ -219,7 +222,7 @@ class DividedAdamW(torch.optim.Optimizer):
         self._engine.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Gradients are gone with the step."""
+        """Do nothing: gradients are gone with the step."""
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 
 def peak_memory_gib() -> float:
-    """Most memory this process has held: of the GPU where there is one, else resident."""
+    """Return most memory this process has held: of the GPU where there is one, else resident."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**30
     unit = 1 if platform.system() == "Darwin" else 2**10
@@ -33,7 +33,9 @@ _USUAL_TRIM_THRESHOLD, _USUAL_MMAP_MAX = 2**17, 2**16
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Within it freed memory stays with the process; at the end it goes back. Nothing without glibc."""
+    """Open a block in which freed memory stays with the process; at the end it goes back. Nothing
+    without glibc.
+    """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
         yield

@@ -33,7 +33,7 @@ def on_first(accelerator: Accelerator, work: Callable[[], _Result]) -> _Result:
 
 
 def agreed(accelerator: Accelerator, flag: bool) -> bool:
-    """Whether any process says so."""
+    """Return whether any process says so."""
     if accelerator.num_processes == 1:
         return flag
     votes = torch.tensor(int(flag), device=accelerator.device)

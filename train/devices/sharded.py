@@ -28,7 +28,7 @@ class Sharded(Replicated):
         self.policy = shard(accelerator, model)
 
     def adding(self, *, last: bool) -> AbstractContextManager[Any]:
-        """There is no room for whole gradients, so parts are summed after every pass."""
+        """Return there is no room for whole gradients, so parts are summed after every pass."""
         return nullcontext()
 
     def clip(self, weights: list[nn.Parameter], most: float) -> Tensor:
@@ -58,19 +58,19 @@ def reshard(model: nn.Module) -> None:
 
 
 def outline(model: nn.Module) -> nn.Module:
-    """A copy of a model without its weights: what a whole one is made from once it is cut."""
+    """Return a copy of a model without its weights: what a whole one is made from once it is cut."""
     outlined: nn.Module = _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
     return outlined
 
 
 def blank(outlined: nn.Module) -> nn.Module:
-    """A whole model, on the CPU, whose weights are yet to be read."""
+    """Return a whole model, on the CPU, whose weights are yet to be read."""
     empty: nn.Module = _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
     return empty
 
 
 def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
-    """The whole model on the CPU of those who `keep` it; all processes take part."""
+    """Return the whole model on the CPU of those who `keep` it; all processes take part."""
     reshard(model)
     parts = list(model.parameters())
     pieces = [_kept(whole(part.detach()), keep) for part in parts]
@@ -82,7 +82,7 @@ def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor from its parts, on its device; all processes take part."""
+    """Return a tensor from its parts, on its device; all processes take part."""
     if not isinstance(tensor, DTensor):
         return tensor
     full: Tensor = tensor.full_tensor()
@@ -90,12 +90,12 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def whole_on_first(tensor: Tensor, *, keep: bool) -> Tensor:
-    """The same where it is kept, on the CPU if it was in parts; elsewhere nothing of it."""
+    """Return the same where it is kept, on the CPU if it was in parts; elsewhere nothing of it."""
     return _kept(whole(tensor), keep) if isinstance(tensor, DTensor) else tensor
 
 
 def cut_like(tensor: Tensor, model: Tensor) -> Tensor:
-    """This process's part of a whole tensor that every process has, cut as `model` is."""
+    """Return this process's part of a whole tensor that every process has, cut as `model` is."""
     if not isinstance(model, DTensor):
         return tensor
     device = model.device

@@ -30,7 +30,9 @@ class Strategy(Protocol):
         ...
 
     def adding(self, *, last: bool) -> AbstractContextManager[Any]:
-        """Within it a backward pass adds to the gradient; after the last it is that of all processes."""
+        """Open a block in which a backward pass adds to the gradient; after the last it is that of all
+        processes.
+        """
         ...
 
     def backward(self, loss: Tensor) -> None:
@@ -43,7 +45,7 @@ class Strategy(Protocol):
 
 
 def strategy_for(accelerator: Accelerator, model: nn.Module) -> Strategy:
-    """The strategy that a launch asks for, with the model where it is trained."""
+    """Return the strategy that a launch asks for, with the model where it is trained."""
     if accelerator.is_fsdp2:
         return Sharded(accelerator, model)
     if (section := divided.asked()) is not None:

@@ -24,14 +24,14 @@ class WeightedAnswer(Answer):
 
     @classmethod
     def of(cls, answer: Answer, weights: Weights) -> "WeightedAnswer":
-        """An answer with what the log-probability of each of its tokens counts."""
+        """Return an answer with what the log-probability of each of its tokens counts."""
         weighted = cls(*answer)
         weighted.weights = weights
         return weighted
 
 
 def weights_of(answer: Answer) -> Weights | None:
-    """What each of its tokens counts; None where all count 1."""
+    """Return what each of its tokens counts; None where all count 1."""
     return answer.weights if isinstance(answer, WeightedAnswer) else None
 
 
@@ -70,13 +70,17 @@ class Layout(Protocol):
         """Tokens of each answer."""
 
     def sums(self, logps_N: Tensor) -> Tensor:
-        """Sums (A,) over the tokens of each answer."""
+        """Return sums (A,) over the tokens of each answer."""
 
     def padded(self, logps_N: Tensor) -> Tensor:
-        """The values of each answer's tokens in order (A, T), of shared ones in each; 0 after its end."""
+        """Return the values of each answer's tokens in order (A, T), of shared ones in each; 0 after
+        its end.
+        """
 
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
-        """The values (L, ...) of each answer's L tokens, in order; of shared tokens in each answer's."""
+        """Return the values (L, ...) of each answer's L tokens, in order; of shared tokens in each
+        answer's.
+        """
 
 
 class Padded(NamedTuple):
@@ -111,21 +115,21 @@ class Padded(NamedTuple):
         return self.mask_AT.sum(1) - 1
 
     def sums(self, logps_N: Tensor) -> Tensor:
-        """Sums (A,); one row an answer, so that none depends on what else is in the batch."""
+        """Return sums (A,); one row an answer, so that none depends on what else is in the batch."""
         return self.padded(logps_N).sum(1)
 
     def padded(self, logps_N: Tensor) -> Tensor:
-        """The values of each answer's tokens in order (A, T); 0 after its end."""
+        """Return the values of each answer's tokens in order (A, T); 0 after its end."""
         padded_AT = logps_N.new_zeros(self.input_ids_AT.shape)
         return padded_AT.index_put((self.rows_N, self.offsets_N), logps_N)
 
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
-        """The values (L, ...) of each answer's L tokens, in order."""
+        """Return the values (L, ...) of each answer's L tokens, in order."""
         return list(torch.split(values_N, self.tokens_A.tolist()))
 
 
 def distinct(answers: Sequence[Answer]) -> tuple[list[Answer], list[int]]:
-    """The different ones among answers, and the place of each answer among them."""
+    """Return the different ones among answers, and the place of each answer among them."""
     numbers: dict[tuple[bytes, bytes], int] = {}
     places = [numbers.setdefault(_key(answer), len(numbers)) for answer in answers]
     firsts = {place: answer for answer, place in zip(reversed(answers), reversed(places), strict=True)}
@@ -137,13 +141,13 @@ def _key(answer: Answer) -> tuple[bytes, bytes]:
 
 
 def moved(laid: Any, device: torch.device) -> Any:
-    """Its tensors on a device."""
+    """Return the same with its tensors on a device."""
     parts = (p.to(device, non_blocking=True) if isinstance(p, Tensor) else p for p in laid)
     return type(laid)(*parts)
 
 
 def collate(answers: Sequence[Answer]) -> Padded:
-    """A batch of answers, on the CPU. Prompts and answers have at least one token each."""
+    """Return a batch of answers, on the CPU. Prompts and answers have at least one token each."""
     lengths_A = [len(a.prompt_tokens) + len(a.answer_ids) for a in answers]
     input_ids_AT = np.zeros((len(answers), max(lengths_A)), dtype=np.int64)
     mask_AT = np.zeros_like(input_ids_AT)

@@ -24,12 +24,12 @@ class LaidOut(NamedTuple):
     """The place of each asked answer among those laid out; None where it is its own."""
 
     def in_order(self, values_A: Tensor) -> Tensor:
-        """Values of laid answers, in the order in which answers were asked for."""
+        """Return values of laid answers, in the order in which answers were asked for."""
         return values_A if self.order_A is None else values_A[self.order_A]
 
 
 def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
-    """Answers as this model takes them best in one pass, on its device; equal ones once."""
+    """Return answers as this model takes them best in one pass, on its device; equal ones once."""
     device = next(model.parameters()).device
     support = tree_support(model)
     if support.trees:
@@ -42,12 +42,12 @@ def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
 
 
 def kind_of(support: TreeSupport, tokens: int) -> tuple[bool, Hashable]:
-    """Whether a sequence of so many tokens goes into a tree, and its regime; like goes with like."""
+    """Return whether a sequence of so many tokens goes into a tree, and its regime; like goes with like."""
     return support.trees and tokens <= support.reach, support.regime(tokens)
 
 
 def passes_of(model: nn.Module, answers: Sequence[Answer]) -> list[list[int]]:
-    """Places of the answers that may share a pass; mostly all of them."""
+    """Return places of the answers that may share a pass; mostly all of them."""
     support = tree_support(model)
     kinds: dict[Hashable, list[int]] = {}
     for place, answer in enumerate(answers):
@@ -56,7 +56,7 @@ def passes_of(model: nn.Module, answers: Sequence[Answer]) -> list[list[int]]:
 
 
 def joined(parts: Sequence[Tensor], places: Sequence[Sequence[int]]) -> Tensor:
-    """Values of several passes, each value at its place."""
+    """Return values of several passes, each value at its place."""
     if len(parts) == 1:
         return parts[0]
     order = torch.tensor([place for some in places for place in some], device=parts[0].device)
@@ -66,7 +66,9 @@ def joined(parts: Sequence[Tensor], places: Sequence[Sequence[int]]) -> Tensor:
 
 @contextmanager
 def only(base: nn.Module, laid: Layout) -> Iterator[None]:
-    """Within it, `base` gives out hidden states (1, N, width): those that predict answer tokens."""
+    """Open a block in which `base` gives out hidden states (1, N, width): those that predict answer
+    tokens.
+    """
 
     def cut(module: nn.Module, args: Any, output: Any) -> Any:
         if isinstance(output, ModelOutput) and "last_hidden_state" in output:

@@ -35,7 +35,7 @@ class AnswerLogprobs(NamedTuple):
 
 
 def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
-    """The chosen answers of all pairs, then the rejected ones, with the weights of their tokens."""
+    """Return the chosen answers of all pairs, then the rejected ones, with the weights of their tokens."""
     chosen = [Answer(pair.prompt_tokens, pair.chosen_ids) for pair in pairs]
     answers = chosen + [Answer(pair.prompt_tokens, pair.rejected_ids) for pair in pairs]
     weights = [pair.token_weights and pair.token_weights[side] for side in (0, 1) for pair in pairs]
@@ -48,7 +48,7 @@ def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
 def answer_logprobs(
     model: nn.Module, answers: Sequence[Answer], *, aligned: bool = False
 ) -> AnswerLogprobs:
-    """Log-probability of every answer given its prompt, in the order given, with gradients.
+    """Return log-probability of every answer given its prompt, in the order given, with gradients.
 
     Answers to one prompt share its computation where the model allows that.
     """
@@ -94,7 +94,7 @@ def _padded_weights(answers: Sequence[Answer], width: int) -> Tensor:
 
 
 def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:
-    """Log-probability of each answer token (N,).
+    """Return log-probability of each answer token (N,).
 
     The vocabulary is only projected to where an answer token is predicted, in chunks where the
     model's head is a plain projection; the softmax is float32 whatever the model computes in.
@@ -107,7 +107,9 @@ def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:
 
 
 def token_logprobs_and_squares(model: nn.Module, laid: Layout) -> tuple[Tensor, Tensor]:
-    """The same, and log sum p^2 over the vocabulary (N,) where each is predicted, without gradient."""
+    """Return the same, and log sum p^2 over the vocabulary (N,) where each is predicted, without
+    gradient.
+    """
     if chunked(model):
         with asked_for(model, laid, squares=True):
             found: Tensor = model(**laid.inputs, use_cache=False).logits[0]
@@ -117,7 +119,7 @@ def token_logprobs_and_squares(model: nn.Module, laid: Layout) -> tuple[Tensor, 
 
 
 def answer_logits(model: nn.Module, laid: Layout) -> Tensor:
-    """Logits (N, V) that predict each answer token.
+    """Return logits (N, V) that predict each answer token.
 
     The model's own forward makes them, with whatever it does to logits (soft caps, scales), from
     hidden states cut down to those positions. A model that will not have that gives all logits.

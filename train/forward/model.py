@@ -6,7 +6,7 @@ from torch import nn
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model of `transformers` under whatever wraps it: processes, adapters."""
+    """Return the model of `transformers` under whatever wraps it: processes, adapters."""
     inner: Any = getattr(model, "module", model)
     if hasattr(inner, "get_base_model"):
         inner = inner.get_base_model()
@@ -15,7 +15,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def backbone(model: nn.Module) -> nn.Module:
-    """The part of a model that makes hidden states.
+    """Return the part of a model that makes hidden states.
 
     A model may name a part that it has not got (Llama 4, for text alone); then it is the one below it
     that is a model by itself.

@@ -20,7 +20,7 @@ process does too, and that only keeps them in step."""
 
 
 def answer_scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
-    """The reward of each answer (A,), float32, in the order given, with gradients.
+    """Return the reward of each answer (A,), float32, in the order given, with gradients.
 
     It is read at the answer's last token, the one that ends the turn, wherever that was laid; no
     token id is compared with a padding id. Answers to one prompt share its computation where the
@@ -40,7 +40,9 @@ def _scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
 
 @torch.no_grad()
 def all_scores(model: nn.Module, answers: Sequence[Answer], batches: Iterable[Batch]) -> Tensor:
-    """The rewards of many answers (A,), float32, on the model's device; 0 where no batch has them."""
+    """Return the rewards of many answers (A,), float32, on the model's device; 0 where no batch has
+    them.
+    """
     scores_A = torch.zeros(len(answers), device=next(model.parameters()).device)
     for numbers, weight in batches:
         found = answer_scores(model, [answers[number] for number in numbers])

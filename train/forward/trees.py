@@ -52,7 +52,7 @@ class TreeSpan(NamedTuple):
     """One past the last token of each branch."""
 
     def branches(self) -> list[tuple[int, int]]:
-        """First and one past the last token of each branch."""
+        """Return first and one past the last token of each branch."""
         return list(zip((self.fork, *self.ends[:-1]), self.ends, strict=True))
 
 
@@ -68,13 +68,15 @@ class ForestMask:
         self._made: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives; made when it is first asked for, since every layer asks for the same."""
+        """Return what `make` gives; made when it is first asked for, since every layer asks for the
+        same.
+        """
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
 
     def segments(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """The tree of each token (T,), and its branch (T,): 0 in the trunk."""
+        """Return the tree of each token (T,), and its branch (T,): 0 in the trunk."""
         trees, branches = np.empty(self.tokens, np.int32), np.empty(self.tokens, np.int32)
         for number, span in enumerate(self.spans):
             trees[span.start : span.ends[-1]] = number
@@ -128,7 +130,7 @@ class Forest(NamedTuple):
         return torch.zeros_like(self.columns_A)
 
     def sums(self, logps_N: Tensor) -> Tensor:
-        """Sums (A,) over the tokens of each answer.
+        """Return sums (A,) over the tokens of each answer.
 
         Every segment is summed by itself, so a sum does not depend on what else is in the forest.
         """
@@ -137,7 +139,8 @@ class Forest(NamedTuple):
         return sums_S[self.trunks_A] + sums_S[self.branches_A]
 
     def padded(self, logps_N: Tensor) -> Tensor:
-        """The values of each answer's tokens in order (A, T), of shared ones in each; 0 after its end.
+        """Return the values of each answer's tokens in order (A, T), of shared ones in each; 0 after
+        its end.
 
         T is the most that a trunk and a branch could have together, so that the device need not be asked.
         """
@@ -152,7 +155,9 @@ class Forest(NamedTuple):
         return torch.where(places_T < self.tokens_A[:, None], values_AT, 0.0)
 
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
-        """The values (L, ...) of each answer's L tokens, in order; of shared tokens in each answer's."""
+        """Return the values (L, ...) of each answer's L tokens, in order; of shared tokens in each
+        answer's.
+        """
         sizes = torch.bincount(self.segments_N, minlength=self.shape[0]).tolist()
         parts = torch.split(values_N, sizes)
         segments = zip(self.trunks_A.tolist(), self.branches_A.tolist(), strict=True)
@@ -160,7 +165,7 @@ class Forest(NamedTuple):
 
 
 def trees_of(answers: Sequence[Answer]) -> tuple[list[Tree], list[int]]:
-    """The trees of answers, and the place of each answer among the answers of the trees.
+    """Return the trees of answers, and the place of each answer among the answers of the trees.
 
     Answers to one prompt are in one tree wherever they stand; equal ones are in it once.
     """
@@ -177,7 +182,7 @@ def trees_of(answers: Sequence[Answer]) -> tuple[list[Tree], list[int]]:
 
 
 def tree_of(prompt_tokens: TokenIds, answers: Sequence[TokenIds]) -> Tree:
-    """The tree of a prompt and its answers; none of them is empty."""
+    """Return the tree of a prompt and its answers; none of them is empty."""
     shared = min(len(answer) for answer in answers) - 1
     first = answers[0][:shared]
     for other in answers[1:]:

@@ -44,7 +44,9 @@ class TargetLogprobs(torch.autograd.Function):
         size: int,
         squares: bool,
     ) -> tuple[Tensor, Tensor]:
-        """`size` is the most hidden states of a chunk; `squares` whether log sum p^2 is wanted too."""
+        """Compute them in chunks: `size` is the most hidden states of one; `squares` whether log sum
+        p^2 is wanted too.
+        """
         weight, bias = weight_VW.to(hidden_NW.dtype), None if bias_V is None else bias_V.to(hidden_NW.dtype)
         logps, normalizers, found, kept = [], [], [], None
         for hidden_CW, targets_C in zip(
@@ -67,7 +69,7 @@ class TargetLogprobs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_N: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of hidden states, weight and bias."""
+        """Return gradients of hidden states, weight and bias."""
         hidden_NW, weight_VW, bias_V, targets_N, lse_N, kept = ctx.saved_tensors
         dtype, size = hidden_NW.dtype, ctx.size
         weight, bias = weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)
@@ -108,7 +110,7 @@ def _softmax_(logits_CV: Tensor, lse_C: Tensor) -> Tensor:
 def target_logprobs(
     hidden_NW: Tensor, weight_VW: Tensor, bias_V: Tensor | None, targets_N: Tensor, *, size: int = 0
 ) -> Tensor:
-    """Log-probability of each target given its hidden state, (N,) float32, with gradients.
+    """Return log-probability of each target given its hidden state, (N,) float32, with gradients.
 
     `size` is the most hidden states whose logits stand at once; by default as many as
     `CHUNK_BYTES` holds.
@@ -133,7 +135,7 @@ def _target_logprobs(
 
 
 def chunked(model: nn.Module) -> bool:
-    """Whether this model's logits are a plain projection of its hidden states; tried once."""
+    """Return whether this model's logits are a plain projection of its hidden states; tried once."""
     inner = unwrapped(model)
     if inner not in _PLAIN:
         _PLAIN[inner] = _is_plain(model)
@@ -142,7 +144,8 @@ def chunked(model: nn.Module) -> bool:
 
 @contextmanager
 def asked_for(model: nn.Module, laid: Layout, *, squares: bool = False) -> Iterator[None]:
-    """Within it, the head gives log-probabilities (1, N, 1) of answer tokens instead of all logits.
+    """Open a block in which the head gives log-probabilities (1, N, 1) of answer tokens instead of all
+    logits.
 
     With `squares` it gives (1, N, 2): beside each log sum p^2 over the vocabulary, without gradient.
 

@@ -15,7 +15,7 @@ def wgan(rewards_w: Tensor, rewards_l: Tensor) -> Tensor:
 
 
 def centring(rewards_w: Tensor, rewards_l: Tensor) -> Tensor:
-    """What holds rewards around 0: (r_w + r_l)^2, (B,).
+    """Return what holds rewards around 0: (r_w + r_l)^2, (B,).
 
     Eisenstein et al. 2023, eq. 2, https://arxiv.org/abs/2312.09244; TRL weighs it with 0.01. Preferences
     alone leave all rewards to one prompt free to move together.

@@ -37,7 +37,8 @@ def simpo(
 
 
 def alphapo_reward(logps: Tensor, alpha: float) -> Tensor:
-    """The reward of AlphaPO before beta: (1 - pi^(-alpha / |y|)) / alpha; its limit at 0 is log pi / |y|.
+    """Return the reward of AlphaPO before beta: (1 - pi^(-alpha / |y|)) / alpha; its limit at 0 is log
+    pi / |y|.
 
     Gupta et al. 2025, https://arxiv.org/abs/2501.03884, as in TRL. Above 0 it weighs unlikely answers more.
     """

@@ -195,7 +195,7 @@ def _as_judged(judge: dict[str, Any], winrate: dict[str, Any]) -> dict[str, Any]
 
 
 def record_today(found: dict[str, Any], config: LoopConfig) -> dict[str, Any]:
-    """The record of a loop's folder with settings in sections, whoever wrote it."""
+    """Return the record of a loop's folder with settings in sections, whoever wrote it."""
     if not is_flat(found, config):
         return found
     sections = sections_before(found, config)

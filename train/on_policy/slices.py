@@ -27,7 +27,9 @@ _READ = (
 
 
 def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T]:
-    """The next `size` of the rows after those of the rounds before, from the first again at the end."""
+    """Return the next `size` of the rows after those of the rounds before, from the first again at the
+    end.
+    """
     if size is None or size >= len(rows):
         return list(rows)
     begin = (number - 1) * size
@@ -35,7 +37,9 @@ def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T
 
 
 def sampled_from(number: int, every: int) -> int:
-    """Which round's model answers in round `number`, where the newest does `every` so many rounds."""
+    """Return which round's model answers in round `number`, where the newest does `every` so many
+    rounds.
+    """
     return (number - 1) // every * every
 
 

@@ -7,7 +7,9 @@ from train.rounds.table import Measures
 
 
 def reason_to_stop(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
-    """One sentence why no round should follow the last of these, `rows[0]` being the start; or None."""
+    """Return one sentence why no round should follow the last of these, `rows[0]` being the start; or
+    None.
+    """
     signs = (_pass_rate_fell, _win_rate_fell, _contradictions_rose)
     return next((reason for sign in signs if (reason := sign(rows, config))), None)
 

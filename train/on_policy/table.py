@@ -36,7 +36,7 @@ def write_table(folder: Path, rows: Sequence[Measures]) -> None:
 
 
 def as_rich(rows: Sequence[Measures]) -> "Table":
-    """The table for a terminal."""
+    """Return the table for a terminal."""
     return round_table.as_rich(_with_interval(rows), _COLUMNS)
 
 
@@ -56,7 +56,7 @@ def _intervals(row: Measures) -> dict[str, str]:
 
 
 def plot_loop(path: Path, rows: Sequence[Measures]) -> None:
-    """Win rate with its interval, kept pairs and contradictions, length, log-ratios; round by round."""
+    """Plot win rate with its interval, kept pairs and contradictions, length, log-ratios; by round."""
     with picture_of_rounds(path, [row["round"] for row in rows], left=0.07, wspace=0.18) as panels:
         wins, shares, length, ratios = panels
         for name, label in (("win_rate", "win rate against the start"), ("pass_rate", "pass rate")):

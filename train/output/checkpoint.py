@@ -29,12 +29,12 @@ class DamagedCheckpoint(PairwrightError):
 
 
 def checkpoint_folder(output: Path, update: int) -> Path:
-    """Where the checkpoint after an update is."""
+    """Return where the checkpoint after an update is."""
     return output / f"{PREFIX}{update}"
 
 
 def checkpoints(output: Path) -> list[Path]:
-    """Checkpoint folders, newest first, sound or not."""
+    """Return checkpoint folders, newest first, sound or not."""
     found = [p for p in output.glob(f"{PREFIX}*") if p.name.removeprefix(PREFIX).isdecimal()]
     return sorted(found, key=lambda p: -int(p.name.removeprefix(PREFIX)))
 
@@ -64,7 +64,7 @@ def write_checkpoint(target: Path, fill: Callable[[Path], None]) -> None:
 
 
 def sealed(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name of all files in a folder, each flushed to the disk."""
+    """Return SHA-256 by file name of all files in a folder, each flushed to the disk."""
     hashes = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb") as file:
@@ -99,7 +99,7 @@ def check_hashes(folder: Path, hashes: dict[str, str]) -> None:
 
 
 def newest_sound(output: Path) -> Path | None:
-    """The newest checkpoint that verifies, or None where there are no checkpoints.
+    """Return the newest checkpoint that verifies, or None where there are no checkpoints.
 
     Damaged ones that are newer are put aside and said so. Raises `PairwrightError` when there are
     checkpoints and all of them are damaged. Only for the holder of the folder's lock.

@@ -38,7 +38,7 @@ def check_folder(folder: Path) -> None:
 
 
 def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
-    """The record to work under: of the finished or unfinished run that is there, or the planned one.
+    """Return the record to work under: of the finished or unfinished run that is there, or the planned one.
 
     Raises `UsageError`, naming what differs, when the folder belongs to another run. Only for the
     holder of the folder's lock.
@@ -58,7 +58,7 @@ def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
 
 
 def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Path | None:
-    """The checkpoint to go on from, verified and of this very run; None to begin at the start."""
+    """Return the checkpoint to go on from, verified and of this very run; None to begin at the start."""
     newest = newest_sound(folder)
     if newest is not None:
         refuse_other(newest, read_state(newest)["identity"], identity, _ANOTHER)

@@ -37,7 +37,7 @@ class MetricSums:
             self.pairs += weight * values_KB.shape[1]
 
     def copy(self) -> "MetricSums":
-        """The same sums, which stay as they are."""
+        """Return the same sums, which stay as they are."""
         other = copy.copy(self)
         other.restore(self)
         return other
@@ -52,13 +52,13 @@ class MetricSums:
         self.pairs.zero_()
 
     def over_all(self, accelerator: "Accelerator") -> "MetricSums":
-        """The sums over all processes."""
+        """Return the sums over all processes."""
         total = MetricSums(self.sums_K.device, self.names)
         total.sums_K, total.pairs = accelerator.reduce((self.sums_K, self.pairs), reduction="sum")
         return total
 
     def means(self, accelerator: "Accelerator", *, prefix: str = "") -> dict[str, float]:
-        """Mean over the pairs of all processes by name: one host sync. No pairs give no metrics."""
+        """Return mean over the pairs of all processes by name: one host sync. No pairs give no metrics."""
         total = self.over_all(accelerator)
         *sums, pairs = torch.cat([total.sums_K, total.pairs[None]]).tolist()
         named = zip(self.names, sums, strict=True)
@@ -85,7 +85,7 @@ class MetricLog:
             os.fsync(file.fileno())
 
     def ends(self) -> tuple[dict[str, float], dict[str, float]]:
-        """The metrics of update 0, and the last value of every metric."""
+        """Return the metrics of update 0, and the last value of every metric."""
         start: dict[str, float] = {}
         last: dict[str, float] = {}
         for line in self._path.read_bytes().splitlines():

@@ -44,7 +44,7 @@ class RunRecord(Record):
 
 
 def record_of(folder: Path) -> RunRecord | None:
-    """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
+    """Return the record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
     return read_record(folder / RECORD, RunRecord, "restore it or choose another output_dir")
 
 
@@ -69,7 +69,7 @@ class TrainResult(Record):
 
 
 def result_of(config: TrainingConfig, record: RunRecord, status: str) -> TrainResult:
-    """The result that a run's record describes."""
+    """Return the result that a run's record describes."""
     return TrainResult(
         output_dir=config.output_dir,
         status=status,

@@ -60,7 +60,7 @@ class Reporter:
         )
 
     def report(self, update: int, epoch: float, metrics: Mapping[str, float]) -> None:
-        """One record: to `metrics.jsonl`, to the trackers, and a line for people.
+        """Write one record: to `metrics.jsonl`, to the trackers, and a line for people.
 
         Raises `PairwrightError` if a metric is not finite, as after a step that went too far.
         """

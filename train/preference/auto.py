@@ -76,7 +76,7 @@ class Choice(Record):
 
 
 def with_loss(config: TrainConfig) -> TrainConfig:
-    """The settings with a loss in the place of `auto`; who asks for it first, asks the judge.
+    """Return the settings with a loss in the place of `auto`; who asks for it first, asks the judge.
 
     A preview or dry run asks nobody: there it is `dpo`, which costs the same. Raises `UsageError` for
     scores that cannot be read, and whatever a comparison raises.
@@ -101,7 +101,7 @@ def with_loss(config: TrainConfig) -> TrainConfig:
 
 
 def choose(win_rate: Interval, p: float) -> Literal["apo_zero", "apo_down", "dpo"]:
-    """The loss for a win rate of chosen answers against the model's own."""
+    """Return the loss for a win rate of chosen answers against the model's own."""
     if p > SIGNIFICANT:
         return "dpo"
     if win_rate.low > 0.5:

@@ -64,7 +64,8 @@ class KtoTask(PreferenceTask):
 
 
 def mismatched(pairs: Sequence[Pair]) -> list[Pair]:
-    """Each prompt with the answers of the next pair that has another prompt, the first after the last.
+    """Return each prompt with the answers of the next pair that has another prompt, the first after the
+    last.
 
     Answers that would be longer beside the prompt than any pair is are passed over while there are others.
     Raises `UsageError` where all pairs have one prompt.

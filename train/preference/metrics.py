@@ -36,14 +36,14 @@ plain nats. The weight of a pair is in its loss alone."""
 
 
 def metrics_of(objective: Objective) -> tuple[str, ...]:
-    """What is measured under an objective: no log-ratios without a reference."""
+    """Return what is measured under an objective: no log-ratios without a reference."""
     logratios = _LOGRATIOS if objective.loss.reference else ()
     return (*_REWARDS, *logratios, *(("sft_loss",) if objective.sft_weight else ()))
 
 
 @torch.no_grad()
 def pair_metrics(logps: PairLogprobs, losses: PairLosses, objective: Objective) -> Tensor:
-    """Every metric of every pair (K, B), in the order of `metrics_of`."""
+    """Return every metric of every pair (K, B), in the order of `metrics_of`."""
     plain = logps.unweighted or logps
     delta_w, delta_l = plain.delta_w, plain.delta_l
     compared_w, compared_l = objective.compared(logps)

@@ -45,18 +45,20 @@ class Objective(NamedTuple):
         return PairLosses(total_B * logps.weight, sft_B)
 
     def compared(self, logps: PairLogprobs) -> tuple[Tensor, Tensor]:
-        """What the loss takes of chosen and rejected; without a reference these are log-probabilities."""
+        """Return what the loss takes of chosen and rejected; without a reference these are
+        log-probabilities.
+        """
         if self.loss.per_token:
             return logps.delta_w / logps.tokens_w, logps.delta_l / logps.tokens_l
         return logps.delta_w, logps.delta_l
 
     def preference(self, compared_w: Tensor, compared_l: Tensor) -> Tensor:
-        """The preference loss of each pair, without the SFT term."""
+        """Return the preference loss of each pair, without the SFT term."""
         beta = {"beta": self.beta} if "beta" in self.loss.options else {}
         return self.loss.formula(compared_w, compared_l, **beta, **self.options)
 
     def reward(self, compared: Tensor) -> Tensor:
-        """What the loss means by the reward of answers, of what it takes of them."""
+        """Return what the loss means by the reward of answers, of what it takes of them."""
         return self.loss.reward(compared, beta=self.beta, **self.options)
 
     @property
@@ -74,7 +76,7 @@ _OWN = Wanted(
 
 
 def loss_of(name: str) -> PairLoss:
-    """The loss of this name: ours, or the user's own, as a formula or as a `PairLoss`."""
+    """Return the loss of this name: ours, or the user's own, as a formula or as a `PairLoss`."""
     if name in LOSSES:
         return LOSSES[name]
     own = load(name, _OWN).value
@@ -82,7 +84,7 @@ def loss_of(name: str) -> PairLoss:
 
 
 def objective_of(config: TrainConfig) -> Objective:
-    """The objective that the settings describe."""
+    """Return the objective that the settings describe."""
     loss = loss_of(config.loss)
     return Objective(
         loss=loss,

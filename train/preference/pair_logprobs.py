@@ -57,13 +57,13 @@ class PairSet(NamedTuple):
 
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """Policy and reference on some of the pairs, in one forward pass, with gradients."""
+    """Return policy and reference on some of the pairs, in one forward pass, with gradients."""
     asked = answers_of([data.items[index] for index in indices])
     return beside_reference(logprobs_of(model, asked), data, indices)
 
 
 def logprobs_of(model: nn.Module, answers: Sequence[Answer], *, aligned: bool = False) -> Tensor:
-    """Log-probabilities of answers (A,), or of each of them several numbers (A, C).
+    """Return log-probabilities of answers (A,), or of each of them several numbers (A, C).
 
     Where tokens have weights, the weighted log-probability and the unweighted one; with `aligned` the
     alignment last.
@@ -74,7 +74,8 @@ def logprobs_of(model: nn.Module, answers: Sequence[Answer], *, aligned: bool = 
 
 
 def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """What the policy says of all chosen answers of some pairs, then of all rejected, and the reference.
+    """Return what the policy says of all chosen answers of some pairs, then of all rejected, and the
+    reference.
 
     `policy_A` is as `logprobs_of` gives it.
     """

@@ -54,40 +54,40 @@ class RankedTask:
         self.metrics: tuple[str, ...] = METRICS if self._best_only else RRHF_METRICS
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Ranked]:
-        """Prompts with their answers as token ids."""
+        """Return prompts with their answers as token ids."""
         return load_ranked(self._config, tokenizer, best_only=self._best_only)
 
     def identity(self) -> dict[str, str]:
-        """The reference, where it is a model of its own."""
+        """Return the reference, where it is a model of its own."""
         return reference_identity(self._config)
 
     def load_model(self, *, bf16: bool) -> Any:
-        """A causal language model."""
+        """Return a causal language model."""
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Ranked]) -> RankedSet:
-        """Nothing is to be known beforehand."""
+        """Return nothing is to be known beforehand."""
         return RankedSet(items)
 
     def look_ahead(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:
-        """The loss of each item is its own."""
+        """Do nothing: the loss of each item is its own."""
 
     def measure(self, policy: nn.Module, data: RankedSet, indices: Sequence[int]) -> Measured:
-        """The loss of each prompt, and how likely its answers are."""
+        """Return the loss of each prompt, and how likely its answers are."""
         asked = self.answers([data.items[index] for index in indices])
         return self._measured(answer_logprobs(policy, asked), data, indices)
 
     def answers(self, items: Sequence[Ranked]) -> list[Answer]:
-        """The answers to each prompt, best first."""
+        """Return the answers to each prompt, best first."""
         return [Answer(item.prompt_tokens, ids) for item in items for ids in item.answers]
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """Log-probabilities."""
+        """Return log-probabilities."""
         found: AnswerLogprobs = answer_logprobs(policy, answers)
         return found.sums_A
 
     def measured(self, values_A: Tensor, data: RankedSet, indices: Sequence[int]) -> Measured:
-        """The loss of each prompt, from the log-probabilities of its answers."""
+        """Return the loss of each prompt, from the log-probabilities of its answers."""
         lengths = [len(ids) for index in indices for ids in data.items[index].answers]
         logps = AnswerLogprobs(values_A, torch.tensor(lengths).to(values_A.device, non_blocking=True))
         return self._measured(logps, data, indices)
@@ -123,18 +123,18 @@ class RankedTask:
         return Measured(losses_B, metrics_KB, torch.isfinite(metrics_KB).all(0))
 
     def check_start(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:
-        """There is no reference that the model could differ from."""
+        """Do nothing: there is no reference that the model could differ from."""
 
     def conclude(self, run: Run, held_out: RankedSet, folder: Path) -> None:
-        """The metrics say everything."""
+        """Do nothing: the metrics say everything."""
 
     def publishable(self, model: Any) -> Any:
-        """The model as it is, its adapter, or that merged into it."""
+        """Return the model as it is, its adapter, or that merged into it."""
         return merged(model) if self._config.merge_adapter else model
 
 
 def orders_of(items: Sequence[Ranked], device: torch.device) -> Orders:
-    """Places, among all answers, of every two to one prompt that differ in score."""
+    """Return places, among all answers, of every two to one prompt that differ in score."""
     found, start = [], 0
     for number, item in enumerate(items):
         for better in range(len(item.scores)):

@@ -30,7 +30,7 @@ class ReferenceStore:
         self.folder = self._numbers.folder
 
     def known(self, answers: Sequence[Answer]) -> list[float | None]:
-        """The log-probability of each answer, where it is known.
+        """Return the log-probability of each answer, where it is known.
 
         Raises `PairwrightError`, naming the file, for one that is damaged.
         """
@@ -45,7 +45,7 @@ class ReferenceStore:
 
 
 def key_of(answer: Answer) -> bytes:
-    """Hash of the token ids of a prompt and an answer: 16 bytes."""
+    """Return hash of the token ids of a prompt and an answer: 16 bytes."""
     digest = hashlib.blake2b(len(answer.prompt_tokens).to_bytes(8, "little"), digest_size=16)
     for ids in answer:
         digest.update(ids.astype("<i4").tobytes())

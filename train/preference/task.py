@@ -63,13 +63,13 @@ class PreferenceTask:
         self.metrics = metrics_of(self.objective)
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
-        """Pairs as token ids."""
+        """Return pairs as token ids."""
         self.require_vocabulary(tokenizer)
         weights = self._config.token_weight
         return load_pairs(self._config, tokenizer, TokenWeights.parse(weights) if weights else None)
 
     def at_reference(self) -> float:
-        """The preference loss where policy and reference agree."""
+        """Return the preference loss where policy and reference agree."""
         return self.objective.at_reference
 
     def require_vocabulary(self, tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -82,11 +82,11 @@ class PreferenceTask:
             )
 
     def identity(self) -> dict[str, str]:
-        """The reference, where it is a model of its own."""
+        """Return the reference, where it is a model of its own."""
         return reference_identity(self._config)
 
     def load_model(self, *, bf16: bool) -> Any:
-        """A causal language model."""
+        """Return a causal language model."""
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
@@ -119,7 +119,7 @@ class PreferenceTask:
             accelerator._models.remove(model)  # it keeps whatever it prepares
 
     def store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
-        """Where this reference, run with these numerics, is known from earlier runs."""
+        """Return where this reference, run with these numerics, is known from earlier runs."""
         if self._config.reference_store == NONE:
             return None
         identity = {
@@ -133,23 +133,23 @@ class PreferenceTask:
         return ReferenceStore(self._config.reference_store, identity)
 
     def look_ahead(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
-        """The loss of each item is its own."""
+        """Do nothing: the loss of each item is its own."""
 
     def measure(self, policy: nn.Module, data: PairSet, indices: Sequence[int]) -> Measured:
-        """Losses and metrics of some pairs."""
+        """Return losses and metrics of some pairs."""
         asked = self.answers([data.items[index] for index in indices])
         return self.measured(self.values(policy, asked), data, indices)
 
     def answers(self, items: Sequence[Pair]) -> list[Answer]:
-        """All chosen answers, then all rejected ones."""
+        """Return all chosen answers, then all rejected ones."""
         return answers_of(items)
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """Log-probabilities."""
+        """Return log-probabilities."""
         return logprobs_of(policy, answers, aligned=self._config.use_weighting)
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
-        """Losses and metrics of some pairs, from the log-probabilities of their answers."""
+        """Return losses and metrics of some pairs, from the log-probabilities of their answers."""
         logps = beside_reference(values_A, data, indices)
         losses = self.objective(logps)
         values_KB = pair_metrics(logps, losses, self.objective)
@@ -212,10 +212,10 @@ class PreferenceTask:
         return mean
 
     def conclude(self, run: Run, held_out: PairSet, folder: Path) -> None:
-        """The metrics say everything."""
+        """Do nothing: the metrics say everything."""
 
     def publishable(self, model: Any) -> Any:
-        """The model as it is, its adapter, or that merged into it."""
+        """Return the model as it is, its adapter, or that merged into it."""
         return merged(model) if self._config.merge_adapter else model
 
 

@@ -17,7 +17,7 @@ _SIZE = 4.2
 
 
 def plot_reliability(path: Path, kinds: Mapping[str, Mapping[str, Any]]) -> None:
-    """Share of pairs that are right against the probability given to them, one panel a kind."""
+    """Plot the share of pairs that are right against the probability given to them, one panel a kind."""
     with _panels(path, len(kinds)) as panels:
         for axes, (name, values) in zip(panels, kinds.items(), strict=True):
             axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
@@ -32,7 +32,7 @@ def plot_reliability(path: Path, kinds: Mapping[str, Mapping[str, Any]]) -> None
 
 
 def plot_rewards(path: Path, kinds: Mapping[str, Mapping[str, Any]]) -> None:
-    """Histogram of the rewards of chosen and rejected answers, one panel a kind."""
+    """Plot a histogram of the rewards of chosen and rejected answers, one panel a kind."""
     with _panels(path, len(kinds)) as panels:
         for axes, (name, values) in zip(panels, kinds.items(), strict=True):
             histogram = values["histogram"]

@@ -38,7 +38,7 @@ class PairScores(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Sequence[RewardPair], rewards_P2: Tensor) -> "PairScores":
-        """Those of some pairs, from rewards (P, 2) on the CPU."""
+        """Return those of some pairs, from rewards (P, 2) on the CPU."""
         tokens = [[len(ids) for ids in pair.sides.values()] for pair in pairs]
         lengths = np.array(tokens, dtype=np.float64).reshape(-1, 2)
         return cls(*rewards_P2.double().numpy().T, *lengths.T)
@@ -58,7 +58,7 @@ class Calibration(NamedTuple):
 
 
 def calibration(chosen: Floats, rejected: Floats, bins: int) -> Calibration:
-    """Calibration of sigma(difference of rewards), each pair in both orders.
+    """Return calibration of sigma(difference of rewards), each pair in both orders.
 
     p = sigma(r_j - r_i), label = whether j is preferred; `bins` uniform bins over [0, 1], closed on
     the right. ECE = sum over bins |sum p - sum label| / N; ACE is the mean, over bins that are not
@@ -86,7 +86,7 @@ def calibration(chosen: Floats, rejected: Floats, bins: int) -> Calibration:
 
 
 def without_length(scores: PairScores) -> tuple[float, Floats]:
-    """Reward per token, and the margins that are left without it.
+    """Return reward per token, and the margins that are left without it.
 
     Least squares through the origin of reward differences on length differences, within pairs, so
     that neither the prompts nor which answer was chosen has a say in the slope.
@@ -98,7 +98,7 @@ def without_length(scores: PairScores) -> tuple[float, Floats]:
 
 
 def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
-    """All that is reported of some pairs; nothing but their number where there are none.
+    """Return all that is reported of some pairs; nothing but their number where there are none.
 
     Accuracy is strict: a tie of rewards counts as wrong, and `ties` says how many there were.
     """
@@ -145,7 +145,7 @@ def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -
 
 
 def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
-    """Rewards of both answers of some pairs, `budget` tokens at a time."""
+    """Return rewards of both answers of some pairs, `budget` tokens at a time."""
     if not pairs:
         return PairScores.of(pairs, torch.zeros(0, 2))
     micros = deal(range(len(pairs)), pairs, budget=budget, support=tree_support(model))

@@ -19,7 +19,7 @@ from pairwright.models.loading import load_for_scoring, load_tokenizer, require_
 from pairwright.models.names import find_model
 from pairwright.models.positions import learned_positions
 from pairwright.models.remote_code import trusting
-from pairwright.records import KEPT, Message, Outcome
+from pairwright.records import EMPTY, KEPT, TOO_LONG, Message, Outcome
 from pairwright.schema import SCORED
 from pairwright.stages.run import run_stage
 from pairwright.stages.stage import Work
@@ -140,8 +140,8 @@ class ScoreStage:
         if not scored.ranked:
             if row.candidates:
                 reason = f"all answers have more than {self._scorer.most_tokens} tokens with the prompt"
-                return Outcome(status="too_long", reason=reason)
-            return Outcome(status="empty", reason="there is no answer to the prompt")
+                return Outcome(status=TOO_LONG, reason=reason)
+            return Outcome(status=EMPTY, reason="there is no answer to the prompt")
         columns = [
             {
                 "completion": [{"role": "assistant", "content": candidate.text}],

@@ -58,42 +58,42 @@ class RewardTask:
         self._config = config
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[RewardPair]:
-        """Human and golden pairs as token ids."""
+        """Return human and golden pairs as token ids."""
         self._tokenizer = tokenizer
         return load_reward_pairs(self._config, tokenizer)
 
     def identity(self) -> dict[str, str]:
-        """Nothing more: there is no reference."""
+        """Return nothing more: there is no reference."""
         return {}
 
     def load_model(self, *, bf16: bool) -> Any:
-        """A sequence classifier with one output."""
+        """Return a sequence classifier with one output."""
         return load_for_reward_training(self._config, self._tokenizer, bf16=bf16)
 
     def prepare(
         self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[RewardPair]
     ) -> RewardSet:
-        """Nothing is to be known beforehand."""
+        """Return nothing is to be known beforehand."""
         return RewardSet(items)
 
     def look_ahead(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:
-        """The loss of each item is its own."""
+        """Do nothing: the loss of each item is its own."""
 
     def measure(self, policy: nn.Module, data: RewardSet, indices: Sequence[int]) -> Measured:
-        """The weighted loss of each pair, and its rewards."""
+        """Return the weighted loss of each pair, and its rewards."""
         asked = self.answers([data.items[index] for index in indices])
         return self.measured(self.values(policy, asked), data, indices)
 
     def answers(self, items: Sequence[RewardPair]) -> list[Answer]:
-        """All chosen answers, then all rejected ones."""
+        """Return all chosen answers, then all rejected ones."""
         return answers_of(pairs_of(items))
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """Rewards."""
+        """Return rewards."""
         return answer_scores(policy, answers)
 
     def measured(self, values_A: Tensor, data: RewardSet, indices: Sequence[int]) -> Measured:
-        """The weighted loss of each pair, and its rewards."""
+        """Return the weighted loss of each pair, and its rewards."""
         items = [data.items[index] for index in indices]
         rewards_w, rewards_l = values_A.chunk(2)
         losses_B = self.losses(rewards_w, rewards_l, items)
@@ -102,7 +102,7 @@ class RewardTask:
         )
 
     def losses(self, rewards_w: Tensor, rewards_l: Tensor, items: Sequence[RewardPair]) -> Tensor:
-        """rm_kl * ranking of human pairs, apo_coeff / apo_samples * the chosen loss of golden ones.
+        """Return rm_kl * ranking of human pairs, apo_coeff / apo_samples * the chosen loss of golden ones.
 
         The term that centres rewards, and the weight of its row, are in the loss of each.
         """
@@ -117,7 +117,7 @@ class RewardTask:
         return weight_B * losses_B
 
     def check_start(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:
-        """A new head gives small random rewards; there is nothing that they must be."""
+        """Do nothing: a new head gives small random rewards; there is nothing that they must be."""
 
     def conclude(self, run: Run, held_out: RewardSet, folder: Path) -> None:
         """Write how good the held-out rewards are, of human and of golden pairs apart."""
@@ -133,7 +133,7 @@ class RewardTask:
             write_report(folder, scores, bins=self._config.bins)
 
     def publishable(self, model: Any) -> Any:
-        """All weights, adapters merged, so that any reader of sequence classifiers can load it."""
+        """Return all weights, adapters merged, so that any reader of sequence classifiers can load it."""
         return merged(model)
 
 

@@ -10,7 +10,7 @@ from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.plugins import is_there
-from pairwright.records import KEPT, Outcome
+from pairwright.records import EMPTY, KEPT, UNSCORED, Outcome
 from pairwright.schema import SCORED
 from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Verifiers
@@ -40,12 +40,12 @@ class VerifierScoreStage:
     def work(self, row: Row, sample: int) -> Work:
         """Score every answer, and rank them; those that no verifier scores are left out."""
         if not row.candidates:
-            return Outcome(status="empty", reason="there is no answer to the prompt")
+            return Outcome(status=EMPTY, reason="there is no answer to the prompt")
         answers = [without_thought(candidate, self._marks) for candidate in row.candidates]
         found = yield from self._verifiers.alone(row, [answer.text for answer in answers])
         scored = [(f.score, a) for f, a in zip(found, answers, strict=True) if f.score is not None]
         if not scored:
-            return Outcome(status="unscored", reason="no verifier applies to any answer")
+            return Outcome(status=UNSCORED, reason="no verifier applies to any answer")
         scored.sort(key=lambda pair: -pair[0])
         columns = [
             {

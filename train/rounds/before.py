@@ -10,12 +10,12 @@ Identity = dict[str, Any]
 
 
 def is_flat(found: Mapping[str, Any], config: RoundsConfig) -> bool:
-    """Whether the record of a folder is from the time before there were sections."""
+    """Return whether the record of a folder is from the time before there were sections."""
     return any(name in config.moved for name in found)
 
 
 def sections_before(found: Mapping[str, Any], config: RoundsConfig) -> dict[str, dict[str, Any]]:
-    """The recorded settings by section; what was not recorded has its default."""
+    """Return the recorded settings by section; what was not recorded has its default."""
     sections: dict[str, dict[str, Any]] = {name: {} for name in sections_of(type(config))}
     for old, places in config.moved.items():
         for place in places if found.get(old) is not None else ():
@@ -27,7 +27,7 @@ def sections_before(found: Mapping[str, Any], config: RoundsConfig) -> dict[str,
 def identity_before(
     found: Mapping[str, Any], config: RoundsConfig, sections: dict[str, dict[str, Any]]
 ) -> Identity:
-    """What the record would be in sections; the rest of it, models and prompts, as it was."""
+    """Return what the record would be in sections; the rest of it, models and prompts, as it was."""
     own = {
         name: value
         for name, value in found.items()

@@ -11,7 +11,9 @@ _BY = ("pass_rate", "win_rate", "reward")
 
 
 def best_of(rows: Sequence[Measures]) -> Measures | None:
-    """The round that is best by what all were measured by, the first of equal ones; None without any."""
+    """Return the round that is best by what all were measured by, the first of equal ones; None without
+    any.
+    """
     by = next((name for name in _BY if rows and all(row.get(name) is not None for row in rows)), None)
     return None if by is None else max(rows, key=lambda row: float(row[by]))
 

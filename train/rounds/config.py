@@ -80,20 +80,24 @@ class RoundsConfig(ReadingConfig):
 
 
 def on_one_device(section: S, *, use_cpu: bool) -> S:
-    """Settings of an engine; where all training stays on the CPU, it does too, unless told otherwise."""
+    """Return settings of an engine; where all training stays on the CPU, it does too, unless told
+    otherwise.
+    """
     stays = use_cpu and section.device == "auto"
     return section.model_copy(update={"device": "cpu"}) if stays else section
 
 
 def given_in(section: Any) -> dict[str, Any]:
-    """What was given of a section, which may be settings already."""
+    """Return what was given of a section, which may be settings already."""
     if isinstance(section, Config):
         return section.model_dump(exclude_unset=True)
     return dict(section) if isinstance(section, dict) else {}
 
 
 def require_own_engine(policy: str) -> str:
-    """The engine in which rounds sample, as it was named. Raises `ValueError` for one that cannot."""
+    """Return the engine in which rounds sample, as it was named. Raises `ValueError` for one that
+    cannot.
+    """
     if policy not in _OWN_ENGINES and _FOLDER not in policy:
         raise ValueError(
             f"rounds sample from the model that they train: write {' or '.join(_OWN_ENGINES)}, or "
@@ -103,7 +107,7 @@ def require_own_engine(policy: str) -> str:
 
 
 def engine_of(policy: str, model: str) -> str:
-    """The engine, as stages name it, in which such a policy answers with a model."""
+    """Return the engine, as stages name it, in which such a policy answers with a model."""
     if _FOLDER not in policy:
         return f"{policy}:{model}"
     from pairwright.models.names import resolve_model

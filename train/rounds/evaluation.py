@@ -23,7 +23,7 @@ EVAL = "eval"
 def evaluating(
     config: RoundsConfig, sample: SampleSettings, model: str, prompts: Path, here: Path, *, use_cpu: bool
 ) -> EvaluateConfig:
-    """The measuring of a model on held-out prompts, into the folder of its round.
+    """Return the measuring of a model on held-out prompts, into the folder of its round.
 
     It answers in the engine that it is sampled with, unless `eval` says otherwise: `sample` are that
     one's settings.
@@ -38,7 +38,7 @@ def evaluating(
 
 
 def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
-    """The identity of every verifier, by role. Raises `UsageError` for what is none."""
+    """Return the identity of every verifier, by role. Raises `UsageError` for what is none."""
     if not config.evaluates:
         return {}
     roles = EvaluateStage(config.eval, ()).roles
@@ -47,7 +47,7 @@ def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
 
 
 def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[str, Any]:
-    """How often a round's model passes, and how much more often than each of the rounds `before`.
+    """Return how often a round's model passes, and how much more often than each of the rounds `before`.
 
     Differences are taken prompt by prompt, each with its 95 % interval. Those to the start and to the best
     round so far have names of their own; `against` has all.

@@ -35,12 +35,12 @@ def enter(
 
 
 def round_folder(folder: Path, number: int) -> Path:
-    """Where a round is."""
+    """Return where a round is."""
     return folder / f"round-{number}"
 
 
 def read_measures(folder: Path) -> dict[str, Any] | None:
-    """The measures of a round that is over; they are what is written last of it."""
+    """Return the measures of a round that is over; they are what is written last of it."""
     return read_json(folder / MEASURES, _ADVICE)
 
 
@@ -50,7 +50,7 @@ def write_measures(folder: Path, measures: dict[str, Any]) -> None:
 
 
 def finished_rounds(folder: Path) -> Iterator[dict[str, Any]]:
-    """Measures of the start and of all rounds that are over, in order."""
+    """Yield measures of the start and of all rounds that are over, in order."""
     number = 0
     while (found := read_measures(round_folder(folder, number))) is not None:
         yield found

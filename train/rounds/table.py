@@ -32,7 +32,7 @@ def write_markdown(folder: Path, rows: Sequence[Measures], columns: Columns) -> 
 
 
 def as_rich(rows: Sequence[Measures], columns: Columns) -> "Table":
-    """The table for a terminal."""
+    """Return the table for a terminal."""
     from rich import box
     from rich.table import Table
 
@@ -45,7 +45,7 @@ def as_rich(rows: Sequence[Measures], columns: Columns) -> "Table":
 
 
 def shown_columns(rows: Sequence[Measures], columns: Columns) -> Columns:
-    """Those of which there is something to show."""
+    """Return those of which there is something to show."""
     return {name: how for name, how in columns.items() if any(row.get(name) is not None for row in rows)}
 
 

@@ -75,7 +75,7 @@ RULES = {
 
 
 def explained(config: SelectConfig) -> str:
-    """A paragraph on each rule that is given; on all of them where none is."""
+    """Return a paragraph on each rule that is given; on all of them where none is."""
     given = [name for name in RULES if getattr(config, name) not in (None, ())]
     fields = QuotasConfig.model_fields | RulesConfig.model_fields
     parts = []

@@ -37,7 +37,7 @@ class ModelMeasures(NamedTuple):
 
 
 def ches(chosen_W: Floats, rejected_W: Floats, chosen_tokens: int, rejected_tokens: int) -> Ches:
-    """CHES of a pair: ⟨Σ h⁺, Σ h⁻⟩ − ‖Σ h⁺‖², and with means in the place of sums.
+    """Return CHES of a pair: ⟨Σ h⁺, Σ h⁻⟩ − ‖Σ h⁺‖², and with means in the place of sums.
 
     The arguments are the sums of the last hidden states that predict the tokens of each answer, from the
     prompt's last token on. See Razin et al. 2024, "Unintentional Unalignment: Likelihood Displacement in
@@ -50,17 +50,17 @@ def ches(chosen_W: Floats, rejected_W: Floats, chosen_tokens: int, rejected_toke
 
 
 def token_distance(chosen_ids: TokenIds, rejected_ids: TokenIds) -> int:
-    """Fewest tokens to insert, delete or replace to make one answer of the other."""
+    """Return fewest tokens to insert, delete or replace to make one answer of the other."""
     return Levenshtein.distance(rejected_ids.tolist(), chosen_ids.tolist())
 
 
 def surprise(logps_L: Floats, changed_L: npt.NDArray[np.bool_]) -> float:
-    """Mean negative log-probability of the changed tokens; NaN where none is."""
+    """Return mean negative log-probability of the changed tokens; NaN where none is."""
     return float(-logps_L[changed_L].mean()) if changed_L.any() else float("nan")
 
 
 def implicit_margin(delta_chosen: Floats, delta_rejected: Floats, beta: float) -> Floats:
-    """β (Δ_w − Δ_l), of log-ratios (P,): how far the model prefers chosen beyond its reference.
+    """Return β (Δ_w − Δ_l), of log-ratios (P,): how far the model prefers chosen beyond its reference.
 
     It is the margin of implicit rewards of Rafailov et al. 2023 (https://arxiv.org/abs/2305.18290).
     """
@@ -68,7 +68,7 @@ def implicit_margin(delta_chosen: Floats, delta_rejected: Floats, beta: float) -
 
 
 def dcrm(margin: Floats, distance: Floats, logp_chosen: Floats, logp_rejected: Floats) -> Floats:
-    """Margin over distance (P,): a reward margin counts for more where little else differs.
+    """Return margin over distance (P,): a reward margin counts for more where little else differs.
 
     The distance is the edit distance in tokens and the difference in log-probability, and 1, so that
     equal answers have one. After Huang and Goyal 2025, "DCRM" (https://arxiv.org/abs/2506.14157).

@@ -40,7 +40,7 @@ _NUMBERS = pa.schema([(name, pa.float64()) for name in ModelMeasures._fields])
 
 
 def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:
-    """What `config.model` makes of every pair, by the name of the measure, each (P,).
+    """Return what `config.model` makes of every pair, by the name of the measure, each (P,).
 
     Raises `PairwrightError`, naming the row, for a log-probability that is not finite.
     """
@@ -63,14 +63,16 @@ def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Flo
 
 
 def most_tokens_of(config: SelectConfig) -> int:
-    """Most tokens of a prompt with an answer that the models can be asked of, `max_length` at most."""
+    """Return most tokens of a prompt with an answer that the models can be asked of, `max_length` at
+    most.
+    """
     if config.model is None:
         return config.max_length
     return most_tokens(_training(config, config.model).model_copy(update={"ref_model": config.ref_model}))
 
 
 def reference_logps(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:
-    """What `config.ref_model` thinks of both answers of every pair, each (P,): nats.
+    """Return what `config.ref_model` thinks of both answers of every pair, each (P,): nats.
 
     It is kept where `train` keeps it: a training with this reference finds it there.
     """

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from pairwright.errors import UsageError
+from pairwright.records import Ending
 from pairwright.sift.dedup import DedupConfig, Duplicates
 from pairwright.sift.whole import WholeRow
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats
-from train.selection.rules import DESCENDING, Verdict, column_of
+from train.selection.rules import DESCENDING, column_of
 
 
 def ranking(name: str | None, numbers: Mapping[str, Floats], size: int) -> list[int]:
-    """Places of all pairs, least first by a measure (`NAME:desc`: greatest first), those without it last.
+    """Return places of all pairs, least first by a measure (`NAME:desc`: greatest first), those without
+    it last.
 
     Pairs that are equal in it stay in the order in which they came.
     """
@@ -30,7 +32,9 @@ def ranking(name: str | None, numbers: Mapping[str, Floats], size: int) -> list[
 
 
 def in_turns(ranked: Iterable[int], labels: Sequence[str]) -> list[int]:
-    """The same places, with every value of a column taking its turn: first ones, then second ones …"""
+    """Return the same places, with every value of a column taking its turn: first ones, then second
+    ones …
+    """
     seen: Counter[str] = Counter()
     turns = []
     for rank, place in enumerate(ranked):
@@ -46,7 +50,7 @@ class Quotas:
         """`labels` are the values of the columns that quotas go by, as text, each (P,)."""
         self._config = config
         self._labels = labels
-        self.verdicts: dict[int, Verdict] = {}
+        self.endings: dict[int, Ending] = {}
         """Of the pairs that were taken away, by place."""
         self.taken: dict[str, int] = {}
         """How many each rule took away, of those that the rules before it had left."""
@@ -72,7 +76,7 @@ class Quotas:
 
     def _take(self, flag: str, status: str, reasons: Mapping[int, str]) -> None:
         self.taken[flag] = len(reasons)
-        self.verdicts |= {place: Verdict(status, reason) for place, reason in reasons.items()}
+        self.endings |= {place: Ending(status, reason) for place, reason in reasons.items()}
 
     def _without_near(self, ranked: list[int], rows: Sequence[WholeRow], near: float) -> list[int]:
         sieve = Duplicates(DedupConfig(inputs=("-",), out="-", near=near))

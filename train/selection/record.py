@@ -51,7 +51,7 @@ class SelectionRecord(Record):
 def record_of(
     table: PairTable, kept: Sequence[int], rules: Sequence[RuleRecord], down_weighted: int
 ) -> SelectionRecord:
-    """The record of a selection that keeps pairs `kept`, which are numbers of pairs of the table."""
+    """Return the record of a selection that keeps pairs `kept`, which are numbers of pairs of the table."""
     shown = [name for name in (*_SHOWN, *table.numbers) if name in table.numbers and name != "tokens"]
     shown = [name for name in dict.fromkeys(shown) if not np.isnan(table.numbers[name]).all()]
     return SelectionRecord(

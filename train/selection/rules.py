@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pairwright.errors import UsageError
+from pairwright.records import Ending
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats
 
@@ -33,11 +34,11 @@ class Band(NamedTuple):
         return self.high if np.isfinite(self.high) else self.low
 
     def takes(self, values_P: Floats) -> np.ndarray:
-        """Which pairs it takes away (P,); one that was not measured is taken."""
+        """Return which pairs it takes away (P,); one that was not measured is taken."""
         return ~((values_P >= self.low) & (values_P <= self.high))
 
     def reason(self, value: float) -> str:
-        """Why a pair with this value is taken away."""
+        """Return why a pair with this value is taken away."""
         if np.isnan(value):
             return f"it has no `{self.column}`, and {self.flag} goes by it"
         limit = f"below {self.low:.6g}" if value < self.low else f"above {self.high:.6g}"
@@ -68,17 +69,17 @@ BANDS = (
 
 
 def column_of(order: str) -> str:
-    """The measure or column of an order: `margin`, or `margin:desc`."""
+    """Return the measure or column of an order: `margin`, or `margin:desc`."""
     return order.removesuffix(DESCENDING)
 
 
 def ches_column(config: SelectConfig) -> str:
-    """The measure that `--max_ches_quantile` goes by."""
+    """Return the measure that `--max_ches_quantile` goes by."""
     return "ches_normalized" if config.ches == "normalized" else "ches"
 
 
 def columns_wanted(config: SelectConfig) -> dict[str, str]:
-    """The columns of numbers that the settings go by, each with the setting that wants it first."""
+    """Return the columns of numbers that the settings go by, each with the setting that wants it first."""
     found: dict[str, str] = {}
     for rule in BANDS:
         if getattr(config, rule.setting) is not None:
@@ -92,7 +93,8 @@ def columns_wanted(config: SelectConfig) -> dict[str, str]:
 
 
 def bands(config: SelectConfig, numbers: Mapping[str, Floats]) -> Iterator[Band]:
-    """The rules that are given, with their limits: quantiles are those of all pairs that were measured.
+    """Yield the rules that are given, with their limits: quantiles are those of all pairs that were
+    measured.
 
     Raises `UsageError` where no pair has the number that a rule goes by.
     """
@@ -109,21 +111,15 @@ def bands(config: SelectConfig, numbers: Mapping[str, Floats]) -> Iterator[Band]
         yield band._replace(low=limit) if rule.limit == "low" else band._replace(high=limit)
 
 
-class Verdict(NamedTuple):
-    """What became of a pair: `kept`, or a status with the reason."""
-
-    status: str
-    reason: str = ""
-
-
-def verdicts_by_bands(
+def endings_by_bands(
     given: Sequence[Band], numbers: Mapping[str, Floats], size: int
-) -> tuple[list[Verdict | None], dict[str, int]]:
-    """For each of `size` pairs the verdict of the first rule that it breaks, if any; what each takes.
+) -> tuple[list[Ending | None], dict[str, int]]:
+    """Return, for each of `size` pairs the ending by the first rule that it breaks, if any; what each
+    takes.
 
     The counts are of each rule by itself, as if it were the only one.
     """
-    found: list[Verdict | None] = [None] * size
+    found: list[Ending | None] = [None] * size
     alone = {}
     for band in given:
         # Length differences have a sign, which says who is longer; rules go by their size.
@@ -133,5 +129,5 @@ def verdicts_by_bands(
         alone[band.flag] = len(taken)
         for place in taken:
             if found[place] is None:
-                found[place] = Verdict(band.status, band.reason(float(values_P[place])))
+                found[place] = Ending(band.status, band.reason(float(values_P[place])))
     return found, alone

@@ -15,7 +15,7 @@ from pairwright.inputs.columns import listed
 from pairwright.models.loading import load_tokenizer
 from pairwright.models.names import model_identity as named_identity
 from pairwright.models.remote_code import trusting
-from pairwright.records import KEPT, Outcome, content_hash
+from pairwright.records import KEPT, Ending, Outcome, content_hash
 from pairwright.sift.folder import write_run
 from pairwright.sift.scored import ScoredRows, are_scored
 from pairwright.sift.whole import WholeRows
@@ -25,7 +25,7 @@ from train.selection.config import SelectConfig
 from train.selection.explain import explained
 from train.selection.quotas import Quotas, ranking
 from train.selection.record import SELECTION, RuleRecord, SelectionRecord, record_of
-from train.selection.rules import Verdict, bands, verdicts_by_bands
+from train.selection.rules import bands, endings_by_bands
 from train.selection.table import COUNTED, PairTable, measured_columns, read_table
 
 WEIGHT = "weight"
@@ -44,14 +44,14 @@ class Selection:
         return read_table(self._config, self._rows.whole())
 
     @cached_property
-    def _decided(self) -> tuple[list[Verdict], list[float], list[RuleRecord]]:
-        """The verdict and the weight of every pair, and what each rule took.
+    def _decided(self) -> tuple[list[Ending], list[float], list[RuleRecord]]:
+        """The ending and the weight of every pair, and what each rule took.
 
         Raises `UsageError`, naming the rule that takes the most, where none is kept.
         """
         config, table = self._config, self.table
         given = list(bands(config, table.numbers))
-        found, alone = verdicts_by_bands(given, table.numbers, len(table.places))
+        found, alone = endings_by_bands(given, table.numbers, len(table.places))
         weights = [1.0] * len(found)
         if config.weight is not None:
             weights = [1.0 if broken is None else config.weight for broken in found]
@@ -65,25 +65,25 @@ class Selection:
             wanted[config.stratify] = "--stratify"
         quotas = Quotas(config, {c: table.labels(c, setting) for c, setting in wanted.items()})
         quotas.apply(ranked, [table.rows[place] for place in table.places], table.numbers.get("tokens"))
-        verdicts = [v or quotas.verdicts.get(p) or Verdict(KEPT) for p, v in enumerate(found)]
+        endings = [v or quotas.endings.get(p) or Ending(KEPT) for p, v in enumerate(found)]
         limits = {band.flag: band for band in given}
         rules = [
             RuleRecord(rule=flag, by=limits[flag].column, limit=limits[flag].limit, taken=taken)
             for flag, taken in alone.items()
         ] + [RuleRecord(rule=flag, by="", limit=None, taken=taken) for flag, taken in quotas.taken.items()]
-        if all(verdict.status != KEPT for verdict in verdicts):
+        if all(ending.status != KEPT for ending in endings):
             most = max(rules, key=lambda rule: rule.taken)
             raise UsageError(
-                f"the rules leave none of {len(verdicts):,} pairs; {most.rule} takes most, {most.taken:,}"
+                f"the rules leave none of {len(endings):,} pairs; {most.rule} takes most, {most.taken:,}"
             )
-        return verdicts, weights, rules
+        return endings, weights, rules
 
     @property
     def kept(self) -> list[int]:
         """Numbers of the pairs that are kept, in the order in which they are written."""
-        verdicts, _, _ = self._decided
-        order = ranking(self._config.order_by, self.table.numbers, len(verdicts))
-        return [number for number in order if verdicts[number].status == KEPT]
+        endings, _, _ = self._decided
+        order = ranking(self._config.order_by, self.table.numbers, len(endings))
+        return [number for number in order if endings[number].status == KEPT]
 
     def record(self) -> SelectionRecord:
         """What the selection went by."""
@@ -94,7 +94,7 @@ class Selection:
     def outcomes(self) -> Iterator[Outcome]:
         """Every row: first those that are kept, then the others as they come."""
         write_durably(Path(self._config.out) / SELECTION, self.record().model_dump_json(indent=1).encode())
-        table, (verdicts, weights, _) = self.table, self._decided
+        table, (endings, weights, _) = self.table, self._decided
         numbers = {place: number for number, place in enumerate(table.places)}
         first = [table.places[number] for number in self.kept]
         for place in [*first, *(p for p in range(len(table.rows)) if p not in set(first))]:
@@ -102,7 +102,7 @@ class Selection:
             if (number := numbers.get(place)) is None:
                 status, reason = table.unfit[place]
             else:
-                status, reason = verdicts[number]
+                status, reason = endings[number]
                 columns = columns | table.written(number)
                 if self._config.weight is not None:
                     columns |= {WEIGHT: weights[number]}

@@ -14,14 +14,14 @@ from pairwright.inputs.beside import stored_prompt
 from pairwright.inputs.columns import listed
 from pairwright.inputs.pairs import PairRow
 from pairwright.models.loading import load_tokenizer
-from pairwright.records import BAD_ROW, conversation
+from pairwright.records import BAD_ROW, Ending, conversation
 from pairwright.sift.whole import WholeRow
 from train.data.pairs import IDENTICAL, TIED, Pair, drop_reason, encode_pair
 from train.data.split import EMPTY, TOO_LONG
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats, ModelMeasures, dcrm, implicit_margin, token_distance
 from train.selection.measuring import model_measures, most_tokens_of, reference_logps
-from train.selection.rules import Verdict, columns_wanted
+from train.selection.rules import columns_wanted
 
 COUNTED = ("tokens_prompt", "tokens_chosen", "tokens_rejected", "length_difference")
 """Numbers that need a tokenizer: tokens, and how many more of them chosen has."""
@@ -39,7 +39,7 @@ class PairTable(NamedTuple):
     """All rows, and the numbers of those that can be trained on."""
 
     rows: list[WholeRow]
-    unfit: dict[int, Verdict]
+    unfit: dict[int, Ending]
     """By its place among the rows: why a row is no pair to train on."""
     places: list[int]
     """The places of the other rows, (P,)."""
@@ -49,12 +49,12 @@ class PairTable(NamedTuple):
     """Names of the numbers that were found here, in the order in which they are written."""
 
     def written(self, number: int) -> dict[str, Any]:
-        """What was measured of pair `number`, as it is written: None where it has none."""
+        """Return what was measured of pair `number`, as it is written: None where it has none."""
         found = {name: float(self.numbers[name][number]) for name in self.measured}
         return {n: None if math.isnan(v) else int(v) if n in COUNTED else v for n, v in found.items()}
 
     def labels(self, column: str, setting: str) -> list[str]:
-        """The values of a column as text, (P,). Raises `UsageError` where it is not there."""
+        """Return the values of a column as text, (P,). Raises `UsageError` where it is not there."""
         if all(column not in self.rows[place].columns for place in self.places):
             raise UsageError(_missing(self.rows, column, setting))
         return [str(self.rows[place].columns.get(column)) for place in self.places]
@@ -69,17 +69,17 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
     held = list(rows)
     tokenizer = None if (name := config.model or config.tokenizer) is None else load_tokenizer(name)
     longest = most_tokens_of(config)
-    unfit: dict[int, Verdict] = {}
+    unfit: dict[int, Ending] = {}
     places, pairs = [], []
     for place, row in enumerate(held):
         if row.problem is not None:
-            unfit[place] = Verdict(BAD_ROW, row.problem)
+            unfit[place] = Ending(BAD_ROW, row.problem)
             continue
         pair_row = _pair_row(row)
         pair = None if tokenizer is None else encode_pair(pair_row, tokenizer)
         reason = _unfit(pair_row) if pair is None else drop_reason(pair_row, pair, longest)
         if reason:
-            unfit[place] = Verdict(reason, _REASONS[reason].format(longest))
+            unfit[place] = Ending(reason, _REASONS[reason].format(longest))
         else:
             places.append(place)
             pairs.append(pair)
@@ -95,7 +95,7 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
 
 
 def measured_columns(config: SelectConfig, has_margin: bool) -> tuple[str, ...]:
-    """Names of what is measured under these settings."""
+    """Return names of what is measured under these settings."""
     counted = COUNTED if config.model or config.tokenizer else ()
     asked = ModelMeasures._fields if config.model else ()
     beside = ("ref_logp_chosen", "ref_logp_rejected", "implicit_margin") if config.ref_model else ()

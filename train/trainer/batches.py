@@ -60,7 +60,8 @@ def deal(
     trees: bool = True,
     support: TreeSupport | None = None,
 ) -> list[MicroBatch]:
-    """The micro-batches of process `rank` of `world`: passes of at most `budget` tokens, alike for all.
+    """Return the micro-batches of process `rank` of `world`: passes of at most `budget` tokens, alike
+    for all.
 
     `support` is how the model is run (`trees` stands for one without limits). Longest first, so that
     memory runs out at once or never. Trees are packed first-fit decreasing, and one larger than the
@@ -93,12 +94,12 @@ def require_room(items: Sequence[Any], budget: int) -> None:
 
 
 def count_prompts(indices: Sequence[int], items: Sequence[Any]) -> int:
-    """How many micro-batches there are at most."""
+    """Return how many micro-batches there are at most."""
     return len({items[index].prompt_tokens.tobytes() for index in indices})
 
 
 def beyond(items: Sequence[Any], reach: int) -> int:
-    """How many prompts have an answer that ends beyond so many tokens."""
+    """Return how many prompts have an answer that ends beyond so many tokens."""
     return sum(group.longest > reach for group in _groups(range(len(items)), items))
 
 

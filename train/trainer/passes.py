@@ -24,7 +24,9 @@ Values = Callable[[Sequence[Answer]], Tensor]
 
 
 def values_of(values: Values, asked: Sequence[Answer], micro: MicroBatch) -> Tensor:
-    """What a model says of the answers of a micro-batch's items (A,); without gradients, if divided."""
+    """Return what a model says of the answers of a micro-batch's items (A,); without gradients, if
+    divided.
+    """
     if not micro.parts:
         return values(asked)
     with torch.no_grad():
@@ -36,7 +38,7 @@ def values_of(values: Values, asked: Sequence[Answer], micro: MicroBatch) -> Ten
 
 
 def measured_of(task: "Task", policy: nn.Module, data: "Dataset", micro: MicroBatch) -> "Measured":
-    """Losses and metrics of a micro-batch; with gradients, unless it is divided."""
+    """Return losses and metrics of a micro-batch; with gradients, unless it is divided."""
     if not micro.parts:
         return task.measure(policy, data, micro.indices)
     asked = task.answers([data.items[index] for index in micro.indices])
@@ -45,7 +47,9 @@ def measured_of(task: "Task", policy: nn.Module, data: "Dataset", micro: MicroBa
 
 
 def by_answer(micros: Iterable[MicroBatch], items: Sequence[Any]) -> Iterator[tuple[list[int], float]]:
-    """The passes of micro-batches of pairs: places among all chosen, then rejected answers; a weight."""
+    """Yield the passes of micro-batches of pairs: places among all chosen, then rejected answers; a
+    weight.
+    """
     for micro in micros:
         places = [*micro.indices, *(len(items) + index for index in micro.indices)]
         if not micro.parts:
@@ -72,7 +76,7 @@ class Divided:
         self.measured = measured._replace(losses_B=measured.losses_B.detach())
 
     def passes(self) -> Iterator[Tensor]:
-        """For each pass a number whose gradient is the pass's share of the micro-batch's."""
+        """Return, for each pass a number whose gradient is the pass's share of the micro-batch's."""
         for part in self.micro.parts:
             places = _places(self._asked, part)
             values_A = self._task.values(self._policy, [self._asked[place] for place in places])

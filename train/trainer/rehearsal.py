@@ -40,7 +40,7 @@ def preview(plan: Plan) -> TrainResult:
 
 
 def shown(tokenizer: "PreTrainedTokenizerBase", pair: Item) -> str:
-    """A pair as text, decoded from its token ids, control tokens and all."""
+    """Return a pair as text, decoded from its token ids, control tokens and all."""
 
     def text(ids: TokenIds) -> str:
         decoded = tokenizer.decode(ids.tolist(), skip_special_tokens=False)
@@ -68,7 +68,7 @@ def dry_run(plan: Plan, accelerator: Accelerator) -> TrainResult:
 
 
 def estimated_tokens(pairs: Split[Any], schedule: Schedule) -> float:
-    """Tokens of all forward passes, with a backward pass counted as two more.
+    """Return tokens of all forward passes, with a backward pass counted as two more.
 
     The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
     """
@@ -80,7 +80,7 @@ def estimated_tokens(pairs: Split[Any], schedule: Schedule) -> float:
 
 @torch.no_grad()
 def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, budget: int) -> float:
-    """Speed of forward passes, by the second of two micro-batches of middling length."""
+    """Return speed of forward passes, by the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - _TIMED) :][: 2 * _TIMED]
     micros = deal(range(len(middle)), middle, budget=budget, support=tree_support(policy))

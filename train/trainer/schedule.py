@@ -34,7 +34,7 @@ class Schedule(NamedTuple):
         return math.ceil(self.num_pairs / self.pairs_per_update)
 
     def pairs_of(self, update: int) -> list[int]:
-        """Indices of the pairs behind an update; every epoch has every pair once.
+        """Return indices of the pairs behind an update; every epoch has every pair once.
 
         A group is in the update in which its last pair falls. None is larger than an update, so every
         update has pairs, and fewer than two updates' worth.
@@ -56,13 +56,13 @@ class Schedule(NamedTuple):
         return list(range(number)) if self.keep_order else epoch_order(number, self.seed, epoch)
 
     def epoch_after(self, update: int) -> float:
-        """Passes over the pairs that are done after an update."""
+        """Return passes over the pairs that are done after an update."""
         epochs, updates = divmod(update, self.updates_per_epoch)
         return epochs + min(updates * self.pairs_per_update, self.num_pairs) / self.num_pairs
 
 
 def schedule_of(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
-    """The schedule of the training items under these settings.
+    """Return the schedule of the training items under these settings.
 
     Where scored answers make several pairs, those of a prompt stay together. Raises `UsageError` if
     they are more than an update has.
@@ -83,7 +83,7 @@ def schedule_of(config: TrainingConfig, items: Sequence[Item]) -> Schedule:
 
 
 def epoch_order(num_pairs: int, seed: int, epoch: int) -> list[int]:
-    """The order of the pairs in an epoch, from a generator of its own."""
+    """Return the order of the pairs in an epoch, from a generator of its own."""
     digest = hashlib.sha256(f"pairwright epoch {seed} {epoch}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
     return torch.randperm(num_pairs, generator=generator).tolist()
@@ -92,7 +92,7 @@ def epoch_order(num_pairs: int, seed: int, epoch: int) -> list[int]:
 def learning_rate(
     update: int, num_updates: int, *, peak: float, warmup_ratio: float, kind: SchedulerName
 ) -> float:
-    """The step size of an update (from 1).
+    """Return the step size of an update (from 1).
 
     It rises in equal steps to the peak and falls from there towards zero, which it would reach one
     update after the last: no update is wasted on a rate of zero, at either end.

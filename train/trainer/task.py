@@ -51,19 +51,19 @@ class Task(Protocol):
     """Names of what is measured."""
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Any]:
-        """Items to train on and held out. Raises `UsageError` when none are left to train on."""
+        """Return items to train on and held out. Raises `UsageError` when none are left to train on."""
         ...
 
     def identity(self) -> dict[str, str]:
-        """What decides the weights besides settings and items, by name: a reference of its own."""
+        """Return what decides the weights besides settings and items, by name: a reference of its own."""
         ...
 
     def load_model(self, *, bf16: bool) -> Any:
-        """The model to train, on the CPU, unable to behave at random."""
+        """Return the model to train, on the CPU, unable to behave at random."""
         ...
 
     def prepare(self, accelerator: Accelerator, policy: nn.Module, items: Sequence[Any]) -> Dataset:
-        """Items with all that the model says of them before the first update, if that is needed."""
+        """Return items with all that the model says of them before the first update, if that is needed."""
         ...
 
     def look_ahead(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
@@ -71,19 +71,19 @@ class Task(Protocol):
         ...
 
     def measure(self, policy: nn.Module, data: Any, indices: Sequence[int]) -> Measured:
-        """`measured` of the values of one forward pass, with gradients. No host sync."""
+        """Return `measured` of the values of one forward pass, with gradients. No host sync."""
         ...
 
     def answers(self, items: Sequence[Any]) -> list[Answer]:
-        """The answers that the losses of items look at, equal ones as often as they do."""
+        """Return the answers that the losses of items look at, equal ones as often as they do."""
         ...
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """What the losses want to know of answers (A,): one forward pass, with gradients."""
+        """Return what the losses want to know of answers (A,): one forward pass, with gradients."""
         ...
 
     def measured(self, values_A: Tensor, data: Any, indices: Sequence[int]) -> Measured:
-        """Losses and metrics of some of the items, from the values of their answers."""
+        """Return losses and metrics of some of the items, from the values of their answers."""
         ...
 
     def check_start(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
@@ -95,7 +95,7 @@ class Task(Protocol):
         ...
 
     def publishable(self, model: Any) -> Any:
-        """The trained model in the form that is published."""
+        """Return the trained model in the form that is published."""
         ...
 
 
@@ -119,7 +119,7 @@ class Run:
         return self.strategy.policy
 
     def deal(self, indices: Sequence[int], data: Dataset) -> list[MicroBatch]:
-        """This process's share of some pairs."""
+        """Return this process's share of some pairs."""
         return deal(
             indices,
             data.items,

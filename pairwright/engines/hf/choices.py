@@ -12,13 +12,13 @@ class Choices(NamedTuple):
     end: int
 
     def allowed(self, so_far: Sequence[int]) -> list[int]:
-        """Tokens that may follow; `end` where a text is complete and a longer one goes on."""
+        """Return tokens that may follow; `end` where a text is complete and a longer one goes on."""
         begun = tuple(so_far)
         following = [ids[len(begun) :] for ids in self.ids if ids[: len(begun)] == begun]
         return sorted({rest[0] if rest else self.end for rest in following})
 
     def chosen(self, so_far: Sequence[int]) -> str | None:
-        """The text that these tokens decide for, or None when more than one still can be."""
+        """Return the text that these tokens decide for, or None when more than one still can be."""
         ended = bool(so_far) and so_far[-1] == self.end
         begun = tuple(so_far[:-1] if ended else so_far)
         if begun not in self.ids or (not ended and self.allowed(begun) != [self.end]):

@@ -26,5 +26,5 @@ class HFKind(EngineKind):
         return model_identity(name, options.dtype)
 
     def reports_logprobs(self, name: str) -> bool:
-        """They are computed here."""
+        """Return True: they are computed here."""
         return True

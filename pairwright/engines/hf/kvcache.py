@@ -58,12 +58,12 @@ class Part(NamedTuple):
 
 
 def empty_cache() -> Cache:
-    """A cache of `RoomyLayer`s with nothing in it."""
+    """Return a cache of `RoomyLayer`s with nothing in it."""
     return Cache(layer_class_to_replicate=RoomyLayer)
 
 
 def joined(parts: Sequence[Part]) -> Cache:
-    """One cache of the rows of all parts, one below the other; short ones are padded at the left.
+    """Return one cache of the rows of all parts, one below the other; short ones are padded at the left.
 
     The caller masks the padding, which is zero: masked NaN would still be NaN.
     """

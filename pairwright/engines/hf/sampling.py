@@ -9,7 +9,7 @@ _FIRST_LOOK = 64
 
 
 def drawn(logits_BV: Tensor, temperature_B: Tensor, top_p_B: Tensor, uniform_B: Tensor) -> Tensor:
-    """Token ids, (B,), each by inverting its distribution at its own uniform number in [0, 1).
+    """Return token ids, (B,), each by inverting its distribution at its own uniform number in [0, 1).
 
     One number decides a token, so a sequence of numbers decides a completion, whoever else is in
     the batch. Temperature 0 takes the likeliest token.
@@ -27,7 +27,7 @@ def drawn(logits_BV: Tensor, temperature_B: Tensor, top_p_B: Tensor, uniform_B: 
 
 
 def nucleus(logits_BV: Tensor, top_p_B: Tensor) -> Tensor:
-    """The logits with -inf outside the smallest set of tokens that holds `top_p` of the mass."""
+    """Return the logits with -inf outside the smallest set of tokens that holds `top_p` of the mass."""
     narrow = top_p_B < 1
     top, inside = _nucleus_top(logits_BV, top_p_B, narrow)
     last = top.gather(-1, inside.sum(-1, keepdim=True) - 1)
@@ -52,13 +52,13 @@ def _nucleus_top(logits_BV: Tensor, top_p_B: Tensor, narrow_B: Tensor) -> tuple[
 
 
 def top_logprobs(logits_BV: Tensor, count: int) -> tuple[list[list[int]], list[list[float]]]:
-    """Ids and natural-log probabilities of the `count` likeliest tokens, for each sequence."""
+    """Return ids and natural-log probabilities of the `count` likeliest tokens, for each sequence."""
     found = logits_BV.log_softmax(-1).topk(min(count, logits_BV.shape[-1]))
     return found.indices.tolist(), found.values.tolist()
 
 
 def only(logits_V: Tensor, allowed: Sequence[int]) -> Tensor:
-    """The logits with -inf for all tokens but the allowed."""
+    """Return the logits with -inf for all tokens but the allowed."""
     kept = torch.full_like(logits_V, -torch.inf)
     index = torch.tensor(allowed, device=logits_V.device)
     kept[index] = logits_V[index]

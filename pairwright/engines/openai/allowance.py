@@ -66,7 +66,7 @@ class Allowance:
             self._accounts[unit] = _Account(float(said["remaining"]) - in_flight, whole, now + wait)
 
     def wait(self, request: Request, now: float) -> float:
-        """Seconds until a request fits into what is left."""
+        """Return seconds until a request fits into what is left."""
         longest, tokens = 0.0, tokens_of(request)
         for unit, account in list(self._accounts.items()):
             if account.whole_at <= now:
@@ -77,7 +77,9 @@ class Allowance:
 
 
 def tokens_of(request: Request) -> int:
-    """Tokens that servers count for a request: about those of its text, and all that it may generate."""
+    """Return tokens that servers count for a request: about those of its text, and all that it may
+    generate.
+    """
     characters = sum(len(message.content) for message in request.messages)
     return characters // _CHARACTERS_A_TOKEN + request.sampling.max_tokens
 

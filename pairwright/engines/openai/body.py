@@ -49,7 +49,9 @@ class _UnusableError(ValueError):
 
 
 def request_body(job: Job, model: str) -> dict[str, Any]:
-    """What is asked for a job, in the classic fields; its constraint comes after (`constraints.py`)."""
+    """Return what is asked for a job, in the classic fields; its constraint comes after
+    (`constraints.py`).
+    """
     request, sampling = job.request, job.request.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -68,13 +70,13 @@ def request_body(job: Job, model: str) -> dict[str, Any]:
 
 
 def body_limit(request: Request) -> int:
-    """Most bytes that an honest answer may have."""
+    """Return most bytes that an honest answer may have."""
     per_token = 256 * (1 + request.sampling.logprobs)
     return 4 * 2**20 + request.sampling.max_tokens * per_token
 
 
 def parse_body(body: bytes, request: Request, *, logprobs: bool = True) -> Completion | Invalid:
-    """The completion in the body of a reply with status 200. Never raises.
+    """Return the completion in the body of a reply with status 200. Never raises.
 
     Without `logprobs`, a completion that lacks those that were asked for is one all the same.
     """
@@ -258,7 +260,7 @@ def _error_text(error: Any) -> str:
 
 
 def model_names(listed: bytes) -> tuple[str, ...]:
-    """The names on a list of models; none where it is no list."""
+    """Return the names on a list of models; none where it is no list."""
     try:
         return tuple(printable(str(entry["id"])) for entry in json.loads(listed)["data"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -280,7 +282,7 @@ def model_root(body: bytes, model: str) -> str:
 
 
 async def read_at_most(reply: httpx.Response, most: int) -> bytes:
-    """The first `most` bytes of a body as they come over the wire; the rest is never read."""
+    """Return the first `most` bytes of a body as they come over the wire; the rest is never read."""
     parts: list[bytes] = []
     left = most
     async for piece in reply.aiter_raw():

@@ -33,7 +33,7 @@ class AdaptiveLimit:
 
     @asynccontextmanager
     async def slot(self, *, again: bool, until: float | None) -> AsyncIterator[None]:
-        """Room for one open request. Requests that come `again` go before new ones.
+        """Hold room for one open request. Requests that come `again` go before new ones.
 
         Raises `TimeoutError` when there is none before `until`.
         """

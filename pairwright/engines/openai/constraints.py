@@ -72,7 +72,9 @@ DeepSeek and others that have tools only."""
 
 
 def ways_for(kind: Kind, names: Sequence[str]) -> list[str]:
-    """Those of these ways that can hold an answer to such a constraint; a schema's own field first."""
+    """Return those of these ways that can hold an answer to such a constraint; a schema's own field
+    first.
+    """
     if kind == "choice":
         return [name for name in names if WAYS[name].choices is not None]
     found = [name for name in names if WAYS[name].schema is not None]
@@ -80,7 +82,7 @@ def ways_for(kind: Kind, names: Sequence[str]) -> list[str]:
 
 
 def constrained(body: Json, request: Request, way: str | None) -> Json:
-    """The body of a request, with its constraint said in a way; without one where there is none."""
+    """Return the body of a request, with its constraint said in a way; without one where there is none."""
     if way is None:
         return body
     if request.choices and (of_choices := WAYS[way].choices) is not None:
@@ -95,7 +97,7 @@ def constrained(body: Json, request: Request, way: str | None) -> Json:
 
 
 def as_sent(request: Request, way: str | None) -> Request:
-    """The request as it is really made in a way: what it cannot ask for there is left out."""
+    """Return the request as it is really made in a way: what it cannot ask for there is left out."""
     if request.choices and way is not None and WAYS[way].wraps and request.sampling.logprobs:
         return request.model_copy(update={"sampling": request.sampling.model_copy(update={"logprobs": 0})})
     if request.json_schema is not None and way is None:
@@ -104,7 +106,7 @@ def as_sent(request: Request, way: str | None) -> Request:
 
 
 def as_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A server's choice in which the arguments of the tool that was asked for stand as its text."""
+    """Return a server's choice in which the arguments of the tool that was asked for stand as its text."""
     message = choice.get("message")
     calls = message.get("tool_calls") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(calls, list) or len(calls) != 1:
@@ -119,7 +121,7 @@ def as_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def unwrapped(text: str, choices: Sequence[str]) -> str:
-    """The choice in a JSON object that holds one; any other text as it is."""
+    """Return the choice in a JSON object that holds one; any other text as it is."""
     if not choices or not text.lstrip().startswith("{"):
         return text
     try:

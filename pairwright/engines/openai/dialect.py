@@ -32,7 +32,7 @@ class Dialect:
     most_logprobs: int = 20
 
     def spoken(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of a request in this dialect."""
+        """Return the body of a request in this dialect."""
         said = {self.renamed.get(n, n): v for n, v in body.items() if n not in self.left_out}
         if "top_logprobs" in said:
             said["top_logprobs"] = min(said["top_logprobs"], self.most_logprobs)
@@ -40,7 +40,8 @@ class Dialect:
 
 
 def adapted(dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> tuple[Dialect, str] | None:
-    """The dialect that a refusal of `sent` teaches, and what to say of it; None where it teaches nothing.
+    """Return the dialect that a refusal of `sent` teaches, and what to say of it; None where it teaches
+    nothing.
 
     Fields are left out, renamed or lowered; none that a request cannot do without is left out.
     """
@@ -73,7 +74,7 @@ def adapted(dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> tuple[Di
 
 
 def refused_fields(sent: Mapping[str, Any], value: Any, message: str) -> list[str]:
-    """The fields of a request that a refusal is about, as it names them."""
+    """Return the fields of a request that a refusal is about, as it names them."""
     if _CONTEXT.search(message):
         return []
     if found := [name for name in _located(value) if name in sent]:
@@ -86,7 +87,7 @@ def refused_fields(sent: Mapping[str, Any], value: Any, message: str) -> list[st
 
 
 def named_field(sent: Mapping[str, Any], reply: bytes) -> str | None:
-    """The field that a request is refused for and cannot do without; rows have no part in it."""
+    """Return the field that a request is refused for and cannot do without; rows have no part in it."""
     found = refused_fields(sent, *_read(reply))
     return next((name for name in found if name not in ("messages", "model")), None)
 

@@ -28,7 +28,7 @@ AZURE = "AZURE_OPENAI_API_KEY"
 def key_variables(
     urls: Iterable[str], named: str, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """The variable that holds the key of each server, by host; `NO_KEY` where there is none.
+    """Return the variable that holds the key of each server, by host; `NO_KEY` where there is none.
 
     `named` is `NAME`, or `HOST=NAME` several times with commas between. Raises `UsageError` where a key
     for one server would have to open several.

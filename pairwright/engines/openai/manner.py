@@ -75,7 +75,7 @@ class Manner:
         return said
 
     def candidates(self, kind: Kind) -> list[str]:
-        """The ways to say a constraint that are worth a try, the likeliest first."""
+        """Return the ways to say a constraint that are worth a try, the likeliest first."""
         return ways_for(kind, self.family.ways.split())
 
     def no_way(self, kind: Kind, why: str) -> Useless | None:
@@ -87,7 +87,7 @@ class Manner:
         return None
 
     def sent(self, request: Request) -> Request:
-        """A request as this server can be asked it."""
+        """Return a request as this server can be asked it."""
         kind = constraint_kind(request)
         return request if kind is None else as_sent(request, self._way(kind))
 
@@ -95,7 +95,7 @@ class Manner:
         return self.ways[kind] if kind in self.ways else next(iter(self.candidates(kind)), None)
 
     def body(self, job: Job) -> dict[str, Any]:
-        """What is asked for a job, before the server's dialect is put on it."""
+        """Return what is asked for a job, before the server's dialect is put on it."""
         job = job.model_copy(update={"request": self.sent(job.request)})
         body = request_body(job, self._model)
         if (kind := constraint_kind(job.request)) is not None:
@@ -115,7 +115,7 @@ class Manner:
         return _merged(body, self._asked.body)
 
     def cannot_show(self, request: Request) -> Useless | None:
-        """Why what is beside a request's messages would not reach the model, if it would not."""
+        """Return why what is beside a request's messages would not reach the model, if it would not."""
         beside = beside_in(request)
         if beside is None or self.family.thinking == "template":
             return None
@@ -128,7 +128,7 @@ class Manner:
         )
 
     def learn(self, dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> bool:
-        """Whether a refusal of a request, said in `dialect`, says how it has to be said instead."""
+        """Return whether a refusal of a request, said in `dialect`, says how it has to be said instead."""
         if self.dialect != dialect:
             return True  # learnt meanwhile, by another request
         found = adapted(dialect, sent, reply)
@@ -140,7 +140,7 @@ class Manner:
         return True
 
     def refused(self, field: str, *, ever_answered: bool) -> Useless | None:
-        """What follows from a refusal of a field that is not left out."""
+        """Return what follows from a refusal of a field that is not left out."""
         thinking = {*THINKING[self.family.thinking][0], "thinking", "reasoning", "chat_template_kwargs"}
         if field in thinking and not self._asked.template and not self._asked.body:
             if self._asked.thinking == "auto":
@@ -152,7 +152,8 @@ class Manner:
         return Useless(f"refuses every request for its `{field}`{instead}")
 
     def heard(self, request: Request, completion: Completion, *, quiet: bool) -> bool | Useless:
-        """Whether an answer will do; False where the request has to be made again, now with thinking off.
+        """Return whether an answer will do; False where the request has to be made again, now with
+        thinking off.
 
         `quiet` is what `self.quiet` was when the request was sent.
         """

@@ -41,11 +41,11 @@ class Backoff:
     rng: random.Random = field(default_factory=random.Random)
 
     def wait(self, failures: int) -> float:
-        """Seconds to wait after this many failures (1, 2, …) of a request."""
+        """Return seconds to wait after this many failures (1, 2, …) of a request."""
         return self.rng.uniform(0, min(self.cap, self.base * 2.0 ** min(failures, 64)))
 
     def nudge(self) -> float:
-        """A little more than the server asked, so that not everybody comes back at once."""
+        """Return a little more than the server asked, so that not everybody comes back at once."""
         return self.rng.uniform(0, self.base)
 
 
@@ -68,11 +68,11 @@ class Attempts:
             self.began, self.ends = now, now + self.deadline
 
     def left(self, now: float) -> float:
-        """Seconds until the deadline."""
+        """Return seconds until the deadline."""
         return self.deadline if self.ends is None else self.ends - now
 
     def wait_after(self, fault: Fault, now: float) -> float | None:
-        """Seconds until the next attempt makes sense; None when no attempt does."""
+        """Return seconds until the next attempt makes sense; None when no attempt does."""
         self.last = fault
         self._codes[fault.code] += 1
         if fault.action != "retry" or self._codes[fault.code] >= fault.tries:
@@ -84,7 +84,7 @@ class Attempts:
         return wait if wait < self.left(now) else None
 
     def verdict(self, fault: Fault) -> str:
-        """The failure of a request that is given up after `fault`."""
+        """Return the failure of a request that is given up after `fault`."""
         text = str(fault)
         if fault.wait is not None:
             text += f"; the server asks to wait {fault.wait:g} s"

@@ -9,23 +9,23 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def whole(text: str) -> str:
-    """The text with U+FFFD for halves of characters, which neither UTF-8 nor Parquet can hold."""
+    """Return the text with U+FFFD for halves of characters, which neither UTF-8 nor Parquet can hold."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def beside_in(request: Request) -> Beside | None:
-    """What is shown beside the messages of a request."""
+    """Return what is shown beside the messages of a request."""
     return next((m.beside for m in request.messages if m.beside), None)
 
 
 def sent(message: Message) -> dict[str, Any]:
-    """A message as it is sent; one that only calls tools has no content."""
+    """Return a message as it is sent; one that only calls tools has no content."""
     said = stored([message])[0] | {"content": whole(message.content)}
     return said | {"content": None} if message.tool_calls and not message.content else said
 
 
 def calls_in(value: Any) -> tuple[ToolCall, ...] | None:
-    """The calls under `tool_calls` of an answer; None where there is something else."""
+    """Return the calls under `tool_calls` of an answer; None where there is something else."""
     found = []
     for call in value or ():
         function = call.get("function") if isinstance(call, dict) else None

@@ -51,7 +51,7 @@ class Caller:
         self._file = file_of(function)
 
     def results(self, items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        """Results by the items' places, each as soon as it is there."""
+        """Yield results by the items' places, each as soon as it is there."""
         if self._form.batched:
             yield from enumerate(self._together(items))
         elif self._form.awaited:
@@ -136,13 +136,13 @@ class Caller:
 
 
 def file_of(function: Callable[..., Any]) -> str | None:
-    """The file in which a function is written."""
+    """Return the file in which a function is written."""
     code = getattr(called_function(function), "__code__", None)
     return None if code is None else str(code.co_filename)
 
 
 def scored(value: Any) -> dict[str, Any]:
-    """Score and feedback from what a verifier returned. Raises `Unusable`."""
+    """Return score and feedback from what a verifier returned. Raises `Unusable`."""
     feedback = ""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str | None):
         value, feedback = value[0], value[1] or ""

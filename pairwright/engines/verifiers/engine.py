@@ -38,7 +38,7 @@ class FunctionEngine:
 
     @staticmethod
     def identify(spec: str, options: EngineOptions) -> str:
-        """What a spec stands for: another source is another function."""
+        """Return what a spec stands for: another source is another function."""
         return look_up(spec, allow_code=options.allow_code).identity
 
     def submit(self, job: Job) -> None:

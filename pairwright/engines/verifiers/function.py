@@ -30,7 +30,7 @@ class Form(NamedTuple):
 
 
 def form_of(value: Callable[..., Any]) -> Form:
-    """The form of a function that `VERIFIER` or `REVISER` found fitting."""
+    """Return the form of a function that `VERIFIER` or `REVISER` found fitting."""
     awaited = inspect.iscoroutinefunction(called_function(value))
     signature = signature_of(value)
     parameters = {} if signature is None else dict(signature.parameters)
@@ -45,7 +45,7 @@ def form_of(value: Callable[..., Any]) -> Form:
 
 
 def reads_messages(value: Callable[..., Any], annotation: Any) -> bool:
-    """Whether a reward function takes completions as lists of messages, or as texts.
+    """Return whether a reward function takes completions as lists of messages, or as texts.
 
     TRL gives them as the data set has them, so a function is written for one or the other. Its
     annotation says which (`list[str]`), else the code: without `content` no message can be read.
@@ -91,7 +91,9 @@ def require_columns(name: str, wanted: Iterable[str], there: Iterable[str]) -> N
 
 
 def called_function(value: Callable[..., Any]) -> Any:
-    """The function behind a callable: of a partial the one it fills in, of an object its `__call__`."""
+    """Return the function behind a callable: of a partial the one it fills in, of an object its
+    `__call__`.
+    """
     value = getattr(value, "func", value)
     return inspect.unwrap(value) if inspect.isroutine(value) else getattr(type(value), "__call__", value)  # noqa: B004
 

@@ -14,7 +14,7 @@ from pairwright.engines.verifiers.check import Check, Score
 
 
 def ifbench(*, loose: bool = True, ids: str = "instruction_id_list", arguments: str = "kwargs") -> Check:
-    """The share of a row's instructions that its answer follows; 1 when it follows all.
+    """Return the share of a row's instructions that its answer follows; 1 when it follows all.
 
     `loose`, as the paper reports it: an answer may be taken without its first line, without its last
     line and without asterisks.

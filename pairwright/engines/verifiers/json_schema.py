@@ -16,7 +16,7 @@ _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL
 
 
 def json_check(schema: str | None = None, *, column: str | None = None, fenced: bool = False) -> Check:
-    """The answer is JSON that a schema accepts: that of a file, or that of a column.
+    """Return the answer is JSON that a schema accepts: that of a file, or that of a column.
 
     Without either, any JSON passes. `fenced`: it may stand in a code block, with nothing beside it.
     """

@@ -28,7 +28,7 @@ class PythonKind(EngineKind):
         return f"python:{load(name, ANY).identity}:{own.identity(_last(name), options)}"
 
     def reports_logprobs(self, name: str) -> bool:
-        """Whether the user's own kind says so; functions report none."""
+        """Return whether the user's own kind says so; functions report none."""
         own = _own_kind(name)
         return own is not None and own.reports_logprobs(_last(name))
 

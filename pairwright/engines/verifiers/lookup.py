@@ -33,7 +33,7 @@ class Function(NamedTuple):
 
 
 def look_up(spec: str, kind: Kind | None = None, *, allow_code: bool = False) -> Function:
-    """The function that `file.py:name`, `module:name`, `python:…` or `check:…` names.
+    """Return the function that `file.py:name`, `module:name`, `python:…` or `check:…` names.
 
     Raises `UsageError` when there is none, or when it cannot be called as `kind` wants.
     """

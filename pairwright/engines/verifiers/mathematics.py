@@ -12,7 +12,7 @@ _MARK = "####"
 
 
 def math_check(gold: str = "solution|gold|answer") -> Check:
-    """1 where the answer's result equals the one in the column `gold`.
+    """Return 1 where the answer's result equals the one in the column `gold`.
 
     Of several columns with `|` between them, the first that the row has. A row without a right result
     that can be read fails.

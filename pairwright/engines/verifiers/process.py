@@ -37,7 +37,7 @@ class FunctionProcess:
         self._closed = False
 
     def results(self, items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
-        """A result for every item, with its place.
+        """Yield a result for every item, with its place.
 
         When the process is lost over an item, that one fails. Where it cannot be told which it was,
         what is missing is asked again one by one.

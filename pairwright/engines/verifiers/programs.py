@@ -39,7 +39,7 @@ def code(
     memory_mb: int = 1024,
     network: bool = False,
 ) -> Check:
-    """The share of tests that the Python program in an answer passes; 1 when it passes all.
+    """Return the share of tests that the Python program in an answer passes; 1 when it passes all.
 
     The column `tests` holds a program with assertions, or a list of them (MBPP); one that defines
     `check` (HumanEval) is called with the column `entry_point`. The column `setup` runs before them.

@@ -25,7 +25,7 @@ class CheckCall(NamedTuple):
 
 
 def split_specs(text: str) -> list[str]:
-    """The parts of a list with commas, of which those in brackets and quotes divide nothing."""
+    """Return the parts of a list with commas, of which those in brackets and quotes divide nothing."""
     parts, depth, quote, begin = [], 0, "", 0
     for place, sign in enumerate(text):
         if quote:
@@ -43,7 +43,9 @@ def split_specs(text: str) -> list[str]:
 
 
 def named_spec(spec: str) -> str:
-    """A verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises `UsageError`."""
+    """Return a verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises
+    `UsageError`.
+    """
     if is_engine(spec):
         check_spec(spec)
         return spec
@@ -55,7 +57,7 @@ def named_spec(spec: str) -> str:
 
 
 def parse_check(spec: str) -> CheckCall:
-    """Name and arguments of `check:NAME(…)`. Raises `UsageError` that shows how it is written.
+    """Return name and arguments of `check:NAME(…)`. Raises `UsageError` that shows how it is written.
 
     Arguments are numbers, quoted texts, True, False and lists of them; a bare word is a text.
     """

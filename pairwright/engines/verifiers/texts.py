@@ -9,12 +9,12 @@ from pairwright.errors import UsageError
 
 
 def contains(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
-    """Every text stands in the answer; those of a column (one, or a list) besides."""
+    """Return every text stands in the answer; those of a column (one, or a list) besides."""
     return _of_texts(texts, column, ignore_case, wanted=True)
 
 
 def excludes(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
-    """No text stands in the answer."""
+    """Return no text stands in the answer."""
     return _of_texts(texts, column, ignore_case, wanted=False)
 
 
@@ -41,7 +41,7 @@ def length(
     min_characters: int = 0,
     max_characters: int | None = None,
 ) -> Check:
-    """The answer is neither shorter nor longer, in words (between white space) and in characters."""
+    """Return the answer is neither shorter nor longer, in words (between white space) and in characters."""
     limits = {"words": (min_words, max_words), "characters": (min_characters, max_characters)}
     if all(limit in ((0, None),) for limit in limits.values()):
         raise UsageError("check:length is given min_words, max_words, min_characters or max_characters")
@@ -58,7 +58,9 @@ def length(
 
 
 def regex(pattern: str | None = None, *, column: str | None = None, whole: bool = False) -> Check:
-    """The pattern, given or in a column, is found in the answer; with `whole`, it matches all of it."""
+    """Return the pattern, given or in a column, is found in the answer; with `whole`, it matches all of
+    it.
+    """
     if (pattern is None) == (column is None):
         raise UsageError('check:regex is given a pattern, as check:regex("^yes"), or column=NAME')
     try:

@@ -28,5 +28,5 @@ class VLLMKind(EngineKind):
         return vllm_identity(model_identity(name, options.dtype), options.engine)
 
     def reports_logprobs(self, name: str) -> bool:
-        """VLLM reports those of the likeliest tokens."""
+        """Return True: vLLM reports those of the likeliest tokens."""
         return True

@@ -39,7 +39,7 @@ class JobLines:
         self._spelled = lru_cache(2**17)(self._spell)
 
     def line(self, job: Job, context: int) -> bytes:
-        """The line of a job. Raises `UsageError` when it does not fit into `context` tokens."""
+        """Return the line of a job. Raises `UsageError` when it does not fit into `context` tokens."""
         request, sampling = job.request, job.request.sampling
         (prompt, opened), budget = self._prompting.prompt(request), _budget(request)
         if len(prompt) + budget > context:
@@ -69,7 +69,7 @@ class JobLines:
         return json.dumps(asked).encode()
 
     def completion(self, said: dict[str, Any], request: Request) -> Completion:
-        """What the worker said of a request."""
+        """Return what the worker said of a request."""
         if "failure" in said:
             return Completion(failure=f"vllm: {said['failure']}", model=self._identity)
         text, finish = self._opened.pop(said["key"], "") + said["text"], said["finish_reason"]

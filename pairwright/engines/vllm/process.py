@@ -61,14 +61,16 @@ class SupervisedProcess:
         self._outbox.put(line + b"\n")
 
     def receive(self, timeout: float | None) -> bytes | None:
-        """The next line, or None once the process is gone. Raises `queue.Empty` after `timeout` seconds."""
+        """Return the next line, or None once the process is gone. Raises `queue.Empty` after `timeout`
+        seconds.
+        """
         line = self._inbox.get(timeout=timeout) if timeout != 0 else self._inbox.get_nowait()
         if line is None:
             self._inbox.put(None)  # it stays gone
         return line
 
     def log_tail(self) -> list[str]:
-        """The last lines of what it wrote to stderr."""
+        """Return the last lines of what it wrote to stderr."""
         size = os.fstat(self._log.fileno()).st_size
         raw = os.pread(self._log.fileno(), _TAIL, max(0, size - _TAIL))
         return [line for line in raw.decode(errors="replace").splitlines() if line.strip()]

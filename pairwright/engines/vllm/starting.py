@@ -15,7 +15,7 @@ class Refused(Exception):
 
 
 def started(setting: dict[str, Any]) -> Any:
-    """vLLM's engine of a model. Raises `Refused` where the settings are at fault."""
+    """Return vLLM's engine of a model. Raises `Refused` where the settings are at fault."""
     try:
         from vllm.engine import arg_utils
     except ImportError as error:
@@ -57,7 +57,7 @@ def _takes_parts_of_prompts() -> bool:
 
 
 def parsed(engine_args: Any, arguments: dict[str, str]) -> argparse.Namespace:
-    """Settings as vLLM's own command line reads them, so that every spelling of a value is its."""
+    """Return settings as vLLM's own command line reads them, so that every spelling of a value is its."""
     parser = parser_of(engine_args)
     actions = {action.dest: action for action in parser._actions if action.option_strings}
     words: list[str] = []

@@ -229,7 +229,7 @@ class ParamsMaker:
         self._always = {"output_kind": kinds.FINAL_ONLY} if kinds else {}
 
     def of(self, job: dict[str, Any]) -> Any:
-        """vLLM's parameters for a job."""
+        """Return vLLM's parameters for a job."""
         names = ("max_tokens", "temperature", "top_p", "seed", "stop_token_ids", "logprobs")
         given = {name: job[name] for name in names if job.get(name) is not None}
         wanted = {"choice": job.get("choices"), "json": job.get("json_schema")}
@@ -249,7 +249,7 @@ class ParamsMaker:
 
 
 def result(output: Any) -> dict[str, Any]:
-    """What vLLM says of a finished request, as one line tells it."""
+    """Return what vLLM says of a finished request, as one line tells it."""
     [answer] = output.outputs
     if answer.finish_reason not in ("stop", "length"):
         return {"key": output.request_id, "failure": f"vLLM gave up the request: {answer.finish_reason}"}
@@ -264,7 +264,9 @@ def result(output: Any) -> dict[str, Any]:
 
 
 def ranked(position: Any) -> list[tuple[int, float]]:
-    """Token ids and log-probabilities at a position, the likeliest first; the drawn one may be last."""
+    """Return token ids and log-probabilities at a position, the likeliest first; the drawn one may be
+    last.
+    """
     tops = sorted(position.items(), key=lambda top: top[1].rank or sys.maxsize)
     return [(token, top.logprob) for token, top in tops]
 

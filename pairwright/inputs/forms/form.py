@@ -38,10 +38,10 @@ class Form(NamedTuple):
     """Further columns that belong to it, and may be missing."""
 
     def fits(self, record: Record) -> bool:
-        """Whether a record is of this form."""
+        """Return whether a record is of this form."""
         return set(self.columns) <= record.keys() and self.tells(record)
 
 
 def said_by(role: str, text: Any) -> dict[str, Any]:
-    """A message."""
+    """Return a message."""
     return {"role": role, "content": text}

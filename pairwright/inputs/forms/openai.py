@@ -54,7 +54,7 @@ OPENAI = (
 
 
 def is_batch(first: Record | None, *, answers: bool) -> bool:
-    """Whether a file that begins with this row holds a batch's requests, or its answers."""
+    """Return whether a file that begins with this row holds a batch's requests, or its answers."""
     return first is not None and set(_ANSWERS if answers else _REQUESTS) <= first.keys()
 
 
@@ -65,11 +65,13 @@ class Batch(Source):
         self._requests, self._answers = requests, answers
 
     def sha256(self) -> str:
-        """Hash of both."""
+        """Return hash of both."""
         return f"{self._requests.sha256()}+{self._answers.sha256()}"
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every answer as prompt and completion, or what is wrong: with failed and open requests too."""
+        """Yield every answer as prompt and completion, or what is wrong: with failed and open requests
+        too.
+        """
         asked = dict(self._asked())
         left = dict.fromkeys(asked)
         for where, record in self._answers.readable():

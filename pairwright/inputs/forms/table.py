@@ -37,7 +37,7 @@ _CONVENTIONS = frozenset((*PROMPTS, *ANSWERS, *LISTS, *PAIR, *SYSTEMS, *HISTORIE
 
 
 def form_named(name: str) -> Form:
-    """The form of that name. Raises `UsageError` naming those that are near it."""
+    """Return the form of that name. Raises `UsageError` naming those that are near it."""
     if name not in _BY_NAME:
         near = get_close_matches(name, _BY_NAME, n=1)
         meant = f"; do you mean `{near[0]}`?" if near else ""
@@ -46,19 +46,19 @@ def form_named(name: str) -> Form:
 
 
 def named_form(source: str) -> tuple[Form | None, str]:
-    """The form that a source is named with (`FORM@SOURCE`), and the name without it."""
+    """Return the form that a source is named with (`FORM@SOURCE`), and the name without it."""
     name, at, rest = source.partition("@")
     return (_BY_NAME[name], rest) if at and name in _BY_NAME else (None, source)
 
 
 def fitting(record: Record) -> list[Form]:
-    """The forms that a record has, but for those of which another one of them is a special case."""
+    """Return the forms that a record has, but for those of which another one of them is a special case."""
     found = [form for form in FORMS if form.fits(record)]
     return [f for f in found if not any(set(f.columns) < set(other.columns) for other in found)]
 
 
 def in_form(source: Source, wanted: Form | None = None) -> Source:
-    """The source, or its rows as prompt and answers where the first has one of the forms."""
+    """Return the source, or its rows as prompt and answers where the first has one of the forms."""
     where, first = next((r for r in source.readable() if not isinstance(r[1], UsageError)), ("", None))
     if first is None or isinstance(first, UsageError):
         return source
@@ -99,11 +99,11 @@ class InForm(Source):
         self.dropped = source.dropped
 
     def sha256(self) -> str:
-        """Hash of what is read, and of the form that was named."""
+        """Return hash of what is read, and of the form that was named."""
         return self._source.sha256() + (f" as {self._form.name}" if self._named else "")
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every row, with the columns of its form turned into ours."""
+        """Yield every row, with the columns of its form turned into ours."""
         for where, found in self._form.whole(self._source) if self._form.whole else self._turned():
             problem = UsageError(f"{where}: {found}") if isinstance(found, Wrong) else found
             yield where, problem  # type: ignore[misc]

@@ -100,7 +100,7 @@ INSTRUCTIONS = {
 
 
 def ifeval(*, loose: bool = False, ids: str = "instruction_id_list", arguments: str = "kwargs") -> Check:
-    """The share of a row's instructions that its answer follows; 1 when it follows all.
+    """Return the share of a row's instructions that its answer follows; 1 when it follows all.
 
     The columns `ids` and `arguments` hold the instructions' names and what each of them says, as in
     the published data. `loose`: an answer may be taken without its first line, without its last line
@@ -119,7 +119,9 @@ def ifeval(*, loose: bool = False, ids: str = "instruction_id_list", arguments: 
 def follows(
     answer: str, names: Sequence[str], given: Sequence[Mapping[str, Any] | None], *, loose: bool = False
 ) -> list[bool]:
-    """Whether an answer follows each of its instructions. Raises `ValueError` for one that is unknown."""
+    """Return whether an answer follows each of its instructions. Raises `ValueError` for one that is
+    unknown.
+    """
     if len(names) != len(given):
         raise ValueError(f"{len(names)} instructions and {len(given)} sets of arguments")
     tried = _loosened(answer) if loose else [answer]
@@ -130,7 +132,7 @@ def follows(
 
 
 def said(name: str, given: Mapping[str, Any] | None) -> str:
-    """An instruction in words."""
+    """Return an instruction in words."""
     shown = {k: ", ".join(f"“{v}”" for v in v) if isinstance(v, list) else v for k, v in _given(given)}
     return _of(name).says.format(**shown)
 

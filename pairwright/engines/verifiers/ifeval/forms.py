@@ -7,14 +7,14 @@ _PUNCTUATION = ".,?!'\""
 
 
 def number_paragraphs(answer: str, num_paragraphs: int) -> bool:
-    """So many paragraphs, with `***` between them."""
+    """Check for so many paragraphs, with `***` between them."""
     parts = re.split(r"\s?\*\*\*\s?", answer)
     inner = parts[1:-1]
     return all(p.strip() for p in inner) and sum(bool(p.strip()) for p in parts) == num_paragraphs
 
 
 def nth_paragraph_first_word(answer: str, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
-    """So many paragraphs, with an empty line between them, of which one begins with a word."""
+    """Check for so many paragraphs, with an empty line between them, of which one begins with a word."""
     parts = answer.split("\n\n")
     count = sum(bool(part.strip()) for part in parts)
     if nth_paragraph > count or not parts[nth_paragraph - 1].strip():
@@ -25,19 +25,19 @@ def nth_paragraph_first_word(answer: str, num_paragraphs: int, nth_paragraph: in
 
 
 def number_placeholders(answer: str, num_placeholders: int) -> bool:
-    """At least so many placeholders such as `[address]`."""
+    """Check for at least so many placeholders such as `[address]`."""
     return len(re.findall(r"\[.*?\]", answer)) >= num_placeholders
 
 
 def postscript(answer: str, postscript_marker: str) -> bool:
-    """A postscript that begins with a marker."""
+    """Return a postscript that begins with a marker."""
     known = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
     pattern = known.get(postscript_marker.strip(), postscript_marker.strip().lower())
     return re.search(rf"\s*{pattern}.*$", answer.lower(), re.MULTILINE) is not None
 
 
 def number_bullet_lists(answer: str, num_bullets: int) -> bool:
-    """Exactly so many bullet points, with `*` or `-`."""
+    """Check for exactly so many bullet points, with `*` or `-`."""
     stars = re.findall(r"^\s*\*[^\*].*$", answer, re.MULTILINE)
     dashes = re.findall(r"^\s*-.*$", answer, re.MULTILINE)
     return len(stars) + len(dashes) == num_bullets
@@ -47,24 +47,24 @@ _CHOICES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
 def constrained_response(answer: str) -> bool:
-    """One of the three answers that are allowed."""
+    """Return one of the three answers that are allowed."""
     return any(choice in answer for choice in _CHOICES)
 
 
 def number_highlighted_sections(answer: str, num_highlights: int) -> bool:
-    """At least so many parts between `*` or `**`."""
+    """Check for at least so many parts between `*` or `**`."""
     once = [part.strip("*") for part in re.findall(r"\*[^\n\*]*\*", answer)]
     twice = [part[2:-2] for part in re.findall(r"\*\*[^\n\*]*\*\*", answer)]
     return sum(bool(part.strip()) for part in once + twice) >= num_highlights
 
 
 def multiple_sections(answer: str, section_spliter: str, num_sections: int) -> bool:
-    """At least so many sections, each begun by a word and its number: `Section 1`."""
+    """Check for at least so many sections, each begun by a word and its number: `Section 1`."""
     return len(re.split(rf"\s?{section_spliter.strip()}\s?\d+\s?", answer)) > num_sections
 
 
 def json_format(answer: str) -> bool:
-    """All of it is JSON, in a code block or bare."""
+    """Return all of it is JSON, in a code block or bare."""
     bare = answer.strip()
     for fence in ("```json", "```Json", "```JSON", "```"):
         bare = bare.removeprefix(fence)
@@ -76,33 +76,33 @@ def json_format(answer: str) -> bool:
 
 
 def title(answer: str) -> bool:
-    """A title between `<<` and `>>`."""
+    """Return a title between `<<` and `>>`."""
     return any(found.lstrip("<").rstrip(">").strip() for found in re.findall(r"<<[^\n]+>>", answer))
 
 
 def two_responses(answer: str) -> bool:
-    """Two different answers, with `******` between them."""
+    """Return two different answers, with `******` between them."""
     parts = answer.split("******")
     said = [part.strip() for part in parts if part.strip()]
     return all(part.strip() for part in parts[1:-1]) and len(said) == 2 and said[0] != said[1]
 
 
 def repeat_prompt(answer: str, prompt_to_repeat: str) -> bool:
-    """It begins with the prompt, word for word."""
+    """Check that it begins with the prompt, word for word."""
     return answer.strip().lower().startswith(prompt_to_repeat.strip().lower())
 
 
 def end_checker(answer: str, end_phrase: str) -> bool:
-    """It ends with a phrase."""
+    """Check that it ends with a phrase."""
     return answer.strip().strip('"').lower().endswith(end_phrase.strip().lower())
 
 
 def quotation(answer: str) -> bool:
-    """All of it stands between double quotation marks."""
+    """Return all of it stands between double quotation marks."""
     bare = answer.strip()
     return len(bare) > 1 and bare[0] == bare[-1] == '"'
 
 
 def no_comma(answer: str) -> bool:
-    """No comma in it."""
+    """Return no comma in it."""
     return "," not in answer
