@@ -125,7 +125,7 @@ def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int
 
 
 def pairs_of_row(row: RankedRow, pairs: PairsName) -> Iterator[PairRow]:
-    """Yield the pairs that scored answers make (`places_of_pairs`), each with its better answer's weight."""
+    """Yield the pairs of scored answers (`places_of_pairs`), each with the weight of its better answer."""
     several = pairs in ("all", "adjacent")
     for better, worse in places_of_pairs(row.scores, pairs):
         name = f"{row.row_id} {better + 1}>{worse + 1}" if several else row.row_id
