@@ -6,6 +6,7 @@ from pairwright.models.remote_code import trusting
 from train.config import TrainingConfig
 from train.devices.processes import say
 from train.output.record import TrainResult
+from train.preference.balanced import BalancedTask, balancing, refuse_balancing
 from train.preference.config import RANKED_LOSSES, TrainConfig
 from train.preference.kto import KtoTask
 from train.preference.ranked import RankedTask
@@ -41,11 +42,14 @@ def task_of(config: TrainingConfig) -> Task:
         raise UsageError("loss auto must come to a loss first: train.preference.auto.with_loss finds it")
     if are_labelled((*config.sources, *config.eval_data)):
         if config.loss in UNPAIRED:
+            refuse_balancing(config)
             return unpaired_task(config)
         say(
             f"{config.loss} has no form for single answers: those with a `label` are paired by prompt, "
             f"desirable over undesirable; {', '.join(UNPAIRED)} take each by itself"
         )
-    if config.loss == "kto":
-        return KtoTask(config)
-    return RankedTask(config) if config.loss in RANKED_LOSSES else PreferenceTask(config)
+    if config.loss == "kto" or config.loss in RANKED_LOSSES:
+        refuse_balancing(config)
+        return KtoTask(config) if config.loss == "kto" else RankedTask(config)
+    coefficient = balancing(config)
+    return BalancedTask(config, coefficient) if coefficient else PreferenceTask(config)

@@ -136,6 +136,9 @@ class ObjectiveConfig(Config):
     token_weight: str | None = Field(default=None, json_schema_extra=ADDED)
     """What tokens count, in the loss and in the SFT term: `changed:W` those in which the answers of a pair
     differ, `changed:W,common:V` those that they share too (1 unless given). `COLUMN` has W of each row."""
+    router_aux_loss_coef: float | None = Field(default=None, ge=0, json_schema_extra=ADDED)
+    """Weight of the load-balancing loss of a mixture of experts, added to a loss of pairs. Unless given,
+    the model's own where its `config.json` asks for it (`output_router_logits`), else none."""
     sft_times_beta: bool = False
     """Multiply the SFT weight by beta, as RPO's theory and its first implementation do."""
 
