@@ -1,5 +1,8 @@
 """Inputs in which a row of work is a prompt with all the answers to it."""
 
+import logging
+import unicodedata
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
@@ -15,6 +18,8 @@ from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record
 from pairwright.records import content_hash, prompt_hash
 from pairwright.schema import ANSWER
+
+log = logging.getLogger(__name__)
 
 
 class Candidates(Input):
@@ -78,12 +83,31 @@ class Candidates(Input):
     def _grouped(self) -> Iterator[Parsed]:
         """The rows of one prompt, in the place and with the other columns of the first."""
         if self._groups is None:
-            self._groups = Groups(_group_of(row) for row in self._ungrouped())
+            self._groups = self._found_groups()
             if self._groups.scattered:
                 self.reading["answers to a prompt"] = "from the whole input"
                 rows = enumerate(self._ungrouped())
                 self._spill = Spill((self._groups.first(place), _member(row)) for place, row in rows)
         return self._gathered(self._groups, self._spill) if self._spill else self._neighbours()
+
+    def _found_groups(self) -> Groups:
+        """The rows of each prompt; says how many prompts are nearly another."""
+        alike = array("q")
+
+        def keys() -> Iterator[object]:
+            for row in self._ungrouped():
+                alike.append(hash(_alike(row)))
+                yield _group_of(row)
+
+        groups = Groups(keys())
+        if nearly := groups.count - Groups(alike).count:
+            log.warning(
+                "%s: %d prompts differ from others in white space or Unicode's forms alone; their answers "
+                "are not put together",
+                self._path,
+                nearly,
+            )
+        return groups
 
     def _ungrouped(self) -> Iterator[Parsed]:
         """Every row with its one answer."""
@@ -121,6 +145,13 @@ def without_thought(candidate: Candidate, marks: Sequence[Marks]) -> Candidate:
 def _group_of(row: Parsed) -> object:
     """What rows of one prompt have in common; a bad row is with no other."""
     return row.prompt if row.problem is None else (row.where, row.problem)
+
+
+def _alike(row: Parsed) -> object:
+    """What nearly equal prompts have in common."""
+    if row.problem is not None:
+        return (row.where, row.problem)
+    return tuple((m.role, " ".join(unicodedata.normalize("NFKC", m.content).split())) for m in row.prompt)
 
 
 def _member(row: Parsed) -> Member:

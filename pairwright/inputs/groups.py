@@ -28,6 +28,11 @@ class Groups:
         self.scattered = bool((order != self._first[order] + rank).any())
         """Whether any two rows of a group have one of another between them."""
 
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return int((self._first == np.arange(len(self._first))).sum())
+
     def first(self, place: int) -> int:
         """Return where the first row of a row's group stands."""
         return int(self._first[place])

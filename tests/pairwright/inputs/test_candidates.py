@@ -1,5 +1,8 @@
 """Reading prompts with all their answers, side by side or row by row."""
 
+import json
+from pathlib import Path
+
 import pytest
 from runs_on_disk import write_jsonl
 
@@ -75,3 +78,16 @@ def test_named_columns_win_over_conventions(tmp_path):
 )
 def test_conventions(names, found):
     assert sibling_columns(names) == found
+
+
+def test_prompts_that_are_nearly_the_same_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    prompts = ["Caf\u00e9?", "Cafe\u0301?", "Q?", "Q? ", "Q?", "R?"]
+    rows = [{"prompt": prompt, "completion": f"{n}."} for n, prompt in enumerate(prompts)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = list(Candidates(str(path), Columns(), None))
+    assert sorted(len(row.candidates) for row in read) == [1, 1, 1, 1, 2]
+    [said] = {record.getMessage() for record in caplog.records}
+    assert "2 prompts differ from others in white space or Unicode's forms alone" in said

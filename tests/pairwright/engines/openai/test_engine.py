@@ -218,17 +218,18 @@ def test_closing_is_prompt_whatever_is_open(server: FaultServer) -> None:
     before = time.monotonic()
     engine.close()
     engine.close()
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 20  # of the 600 that they may take
 
 
 def test_draining_waits_for_open_requests_only(server: FaultServer) -> None:
     engine = openai_engine(server.url, max_concurrency=2, deadline=600)
     ask(engine, [job("the first, which goes alone")])
-    texts = [prompt("slow=0.5", str(i)) for i in range(6)]
+    texts = [prompt("slow=1.5", str(i)) for i in range(6)]
     jobs = [job(text) for text in texts]
     for one in jobs:
         engine.submit(one)
-    time.sleep(0.2)
+    while sum(len(server.attempts(text)) for text in texts) < 2:
+        time.sleep(0.01)
     finished = engine.drain()
     engine.close()
     assert sorted(f.key for f in finished) == sorted(one.key for one in jobs[:2])
@@ -241,7 +242,7 @@ def test_nobody_there() -> None:
     before = time.monotonic()
     with pytest.raises(PairwrightError, match=f"no server answers at {url}") as caught:
         openai_engine(url)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 20
     assert caught.value.exit_code == 1
 
 
