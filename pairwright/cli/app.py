@@ -53,11 +53,13 @@ def run_command(argv: Sequence[str]) -> None:
     name, config = asked
     result = COMMANDS[name].run(config)
     if (out := getattr(config, "out", None)) is not None and result is not None:
+        from pairwright.folders.shards import read_tables
         from pairwright.reports.stats import show_summary
 
         show_summary(Path(out), result)
         if set(result.counts) == {"failed"}:
-            raise PairwrightError(f"{out}: every request failed; the reasons are in dropped/")
+            first = next(str(reason) for t in read_tables(Path(out), "dropped") for reason in t["reason"])
+            raise PairwrightError(f"{out}: every request failed, the first with: {first}")
 
 
 def read_command(argv: Sequence[str]) -> tuple[str, Config] | None:

@@ -99,3 +99,14 @@ def test_calls_in_a_text_are_told_apart(text: str, left: str, cities: list[Any])
 )
 def test_what_is_no_call_stays_text(text: str) -> None:
     assert with_calls(Completion(text=text)) == Completion(text=text)
+
+
+def test_a_model_whose_template_shows_no_tools_is_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = written(tmp_path, prompt="Is it warm?", tools=[TOOL])
+    argv = f"sample {source} --policy hf:smollm2 --n 1 --max_tokens 4 --out {tmp_path}/run".split()
+    code, _, said = run(capfd, *argv)
+    assert code == 1
+    assert "every request failed, the first with: The chat template of " in said
+    assert "shows no tools, which this conversation has" in said

@@ -98,16 +98,16 @@ def test_a_wait_beyond_the_deadline_is_a_failure_that_says_so(server: FaultServe
 
 @pytest.mark.parametrize("fault", ["hang", "hang_mid", "drip", "drip=0.01"])
 def test_deadlines_hold_and_free_the_slot(server: FaultServer, fault: str) -> None:
-    engine = openai_engine(server.url, deadline=2, max_concurrency=2)
+    engine = openai_engine(server.url, deadline=1, max_concurrency=2)
     texts = [prompt(fault, 1), prompt(fault, 2), prompt("ok")]
     before = time.monotonic()
     *late, fine = ask(engine, [job(text) for text in texts])
     elapsed = time.monotonic() - before
     engine.close()
-    assert 2.0 <= elapsed < LONG
+    assert 1.0 <= elapsed < LONG
     assert fine.failure is None
     for completion in late:
-        assert completion.failure == "timeout: no complete answer within the deadline of 2 s"
+        assert completion.failure == "timeout: no complete answer within the deadline of 1 s"
 
 
 @pytest.mark.parametrize("fault", ["502", "503", "504", "529", "429"])
