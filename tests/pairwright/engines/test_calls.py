@@ -101,12 +101,11 @@ def test_what_is_no_call_stays_text(text: str) -> None:
     assert with_calls(Completion(text=text)) == Completion(text=text)
 
 
-def test_a_model_whose_template_shows_no_tools_is_one_sentence(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_of_failures_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source = written(tmp_path, prompt="Is it warm?", tools=[TOOL])
-    argv = f"sample {source} --policy hf:smollm2 --n 1 --max_tokens 4 --out {tmp_path}/run".split()
-    code, _, said = run(capfd, *argv)
+    refusal = {"error": {"message": "this model calls no tools"}}
+    with PlainServer(lambda body: refusal) as server:
+        argv = f"sample {source} --policy openai:m@{server.url} --n 1 --out {tmp_path}/run".split()
+        code, _, said = run(capfd, *argv)
     assert code == 1
-    assert "every request failed, the first with: The chat template of " in said
-    assert "shows no tools, which this conversation has" in said
+    assert "this model calls no tools" in said
