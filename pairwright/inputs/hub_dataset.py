@@ -42,15 +42,18 @@ class DatasetRows(Source):
 
 
 def from_hub(name: str, split: str) -> DatasetRows:
-    """Return a split of a data set of the hub, downloaded once. Raises `UsageError` if it is not to be
-    had.
+    """Return a split of a data set of the hub, downloaded once. Raises `UsageError` if it is not to be had.
+
+    `name` may end in `@REVISION`, a branch, tag or commit, and `split` be `CONFIG/SPLIT`.
     """
+    dataset, _, revision = name.partition("@")
+    config, _, part = split.rpartition("/")
     go_offline_if_unreachable()
     import datasets
 
     datasets.logging.set_verbosity_error()
     try:
-        rows = datasets.load_dataset(name, split=split)
+        rows = datasets.load_dataset(dataset, config or None, split=part, revision=revision or None)
     except Exception as error:  # the hub client raises many kinds, all of them about this name
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(

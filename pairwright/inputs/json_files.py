@@ -95,8 +95,11 @@ class JsonArray(_JsonFile):
             raise UsageError(
                 f"{self._path}: an object has the key `{error}` twice, and one would be lost; keep one"
             ) from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{self._path}: is not UTF-8 text") from None
+        except UnicodeDecodeError as error:
+            begins = raw.rfind(b"\n", 0, error.start) + 1
+            line, byte = raw.count(b"\n", 0, begins) + 1, error.start - begins + 1
+            wrong = f"byte {byte} of it is 0x{raw[error.start]:02x}"
+            raise UsageError(f"{self._path} line {line}: is not UTF-8 text ({wrong})") from None
         except json.JSONDecodeError as error:
             raise UsageError(
                 f"{self._path} line {error.lineno}: broken JSON array ({error.msg} at column {error.colno})"

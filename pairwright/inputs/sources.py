@@ -21,11 +21,17 @@ from pairwright.inputs.arrow_files import ArrowFile, is_arrow
 from pairwright.inputs.delimited import DelimitedFile, delimiter_of
 from pairwright.inputs.forms.openai import Batch, is_batch
 from pairwright.inputs.forms.table import in_form, named_form
-from pairwright.inputs.json_files import JsonLines, json_file
+from pairwright.inputs.json_files import json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
 from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
-from pairwright.inputs.unpacked import STANDARD_INPUT, beginning, refuse_foreign_form, standard_input
+from pairwright.inputs.unpacked import (
+    STANDARD_INPUT,
+    beginning,
+    refuse_foreign_form,
+    standard_input,
+    unpacked_table,
+)
 
 _FILES = frozenset(
     (".jsonl .json .parquet .csv .tsv .txt .arrow .feather " + ".gz .zst .bz2 .xz .lz4 .zip").split()
@@ -37,9 +43,9 @@ def open_source(name: str) -> Source:
     the hub.
 
     `-` is standard input; a name with `*`, `?` or `[…]` is all files that match it, and `A+B` are two. A
-    split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name:split`, and a form of rows as
-    `FORM@SOURCE`. Raises `UsageError` when it cannot be read, and for a folder that is several things,
-    naming them.
+    split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name@REVISION:CONFIG/SPLIT`, of which only
+    `user/name` is needed, and a form of rows as `FORM@SOURCE`. Raises `UsageError` when it cannot be read,
+    and for a folder that is several things, naming them.
     """
     form, rest = named_form(name)
     if form is not None and os.path.exists(name):  # noqa: PTH110  # of any length
@@ -104,6 +110,7 @@ def records(name: str, limit: int | None = None) -> Iterator[Record]:
 
 
 def _file(path: Path) -> Source:
+    path = unpacked_table(path)
     if is_parquet(path):
         return ParquetFiles([path])
     if is_arrow(path):
@@ -131,6 +138,7 @@ def _joined(pattern: str, paths: list[Path]) -> Source:
     """Files that match a pattern, as one source."""
     if folder := next((path for path in paths if not path.is_file()), None):
         raise UsageError(f"{pattern}: matches {folder}, which is no file; match files alone")
+    paths = [unpacked_table(path) for path in paths]
     if all(is_parquet(path) for path in paths):
         return ParquetFiles(paths)
     parts = [_file(path) for path in paths]
@@ -139,7 +147,7 @@ def _joined(pattern: str, paths: list[Path]) -> Source:
     requests = [part for part, first in zip(parts, firsts, strict=True) if is_batch(first, answers=False)]
     if answers and requests and len(answers) + len(requests) == len(parts):
         return Batch(Joined(requests), Joined(answers))
-    if any(part.schema is not None for part in parts) and len(parts) > 1:
+    if len({part.schema is None for part in parts}) > 1:
         raise UsageError(f"{pattern}: matches files of several forms; match files of one form")
     return Joined(parts)
 
@@ -170,13 +178,9 @@ def _files(folder: Path, files: list[Path]) -> Source:
     runs = {path.parent.parent for path in files if path.parent.name == "data"}
     if len(runs) == 1 and (run := next(iter(runs))) != folder.parent and (run / MANIFEST).is_file():
         return RunFolder(run)
-    if all(path.suffix == ".parquet" for path in files) and files:
-        return ParquetFiles(files)
-    if len(files) == 1:
-        return _file(files[0])
-    if not files or any(path.suffix != ".jsonl" for path in files):
-        raise UsageError(f"{folder}: is no folder of Parquet or JSONL files alone; name one file")
-    return Joined([JsonLines(path) for path in files])
+    if not files:
+        raise UsageError(f"{folder}: is no folder of files of rows alone; name one file")
+    return _joined(str(folder), files)
 
 
 class Joined(Source):

@@ -5,6 +5,7 @@ import codecs
 import gzip
 import io
 import lzma
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ _PACKED = {
     b"\xfd7zXZ\x00": "xz",
     b"BZh": "bz2",
 }
+_TABLES = (b"PAR1", b"ARROW1")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FOREIGN = {
     b"PK\x03\x04": "is a ZIP archive (or a workbook); unpack it, or save its rows as JSONL or Parquet",
@@ -42,6 +44,36 @@ def refuse_foreign_form(path: Path) -> None:
     for magic, what in _FOREIGN.items():
         if begins.startswith(magic):
             raise UsageError(f"{path}: {what}")
+
+
+def unpacked_table(path: Path) -> Path:
+    """The file, or what it holds where a table (Parquet, Arrow) is packed in it, kept until we end."""
+    with path.open("rb") as file:
+        if not file.read(8).startswith(tuple(_PACKED)):
+            return path
+    if not beginning(path, 8).startswith(_TABLES):
+        return path
+    told = path.stat()
+    return _table_of(path, told.st_mtime_ns, told.st_size)
+
+
+@cache
+def _table_of(path: Path, changed: int, size: int) -> Path:
+    found = _kept_folder() / path.stem
+    with found.open("wb") as to:
+        try:
+            with _opened(path) as file:
+                shutil.copyfileobj(file, to)
+        except _BROKEN as error:
+            raise UsageError(f"{path}: damaged ({_reason(error)})") from None
+    return found
+
+
+def _kept_folder() -> Path:
+    """A folder of our own, removed when the process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="pairwright-")
+    _KEPT.append(folder)
+    return Path(folder.name)
 
 
 def beginning(path: Path, size: int) -> bytes:
@@ -68,8 +100,8 @@ def lines_of(path: Path) -> Iterator[bytes]:
         raise _damaged(path, number, error) from None
 
 
-def _opened(path: Path) -> BinaryIO:
-    """The text of a file as bytes of UTF-8."""
+def _unpacked(path: Path) -> io.BufferedReader:
+    """The bytes of a file, without what it is packed with."""
     with path.open("rb") as file:
         begins = file.read(8)
     packing = next((name for magic, name in _PACKED.items() if begins.startswith(magic)), None)
@@ -84,7 +116,14 @@ def _opened(path: Path) -> BinaryIO:
             plain = cast(BinaryIO, io.BufferedReader(pa.input_stream(path, compression=packing)))
         case _:
             plain = path.open("rb")
-    buffered = plain if hasattr(plain, "peek") else io.BufferedReader(cast(io.RawIOBase, plain))
+    return cast(
+        io.BufferedReader, plain if hasattr(plain, "peek") else io.BufferedReader(cast(io.RawIOBase, plain))
+    )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The text of a file as bytes of UTF-8."""
+    buffered = _unpacked(path)
     mark = buffered.peek(3)
     if mark.startswith(_UTF_16):
         return cast(BinaryIO, _Recoded(io.TextIOWrapper(buffered, encoding="utf-16", newline="\n")))
@@ -117,8 +156,25 @@ class _Recoded(io.RawIOBase):
 def _damaged(path: Path, line: int, error: Exception) -> UsageError:
     if isinstance(error, OSError) and error.errno is not None:
         return UsageError(f"{path}: cannot be read ({error.strerror})")
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return UsageError(f"{path}: damaged after line {line} ({reason})")
+    if isinstance(error, UnicodeError):
+        return UsageError(f"{path} {_not_utf_16(path)}; save it as UTF-8")
+    return UsageError(f"{path}: damaged after line {line} ({_reason(error)})")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _not_utf_16(path: Path) -> str:
+    """Where text that is marked as UTF-16 is none, found in the whole file."""
+    with _unpacked(path) as file:
+        raw = file.read()
+    try:
+        raw.decode("utf-16")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].decode("utf-16", "replace").count("\n") + 1
+        return f"line {line}: is not UTF-16 text (byte {error.start + 1} of the file)"
+    return "is not UTF-16 text"
 
 
 @cache
@@ -129,9 +185,7 @@ def standard_input() -> Path:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("-: standard input is a terminal; pipe rows into it, or name a file")
-    folder = tempfile.TemporaryDirectory(prefix="pairwright-")  # removed when the process ends
-    _KEPT.append(folder)
-    path = Path(folder.name) / "standard input"
+    path = _kept_folder() / "standard input"
     with path.open("wb") as file:
         while block := sys.stdin.buffer.read(1 << 20):
             file.write(block)

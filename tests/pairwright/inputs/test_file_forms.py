@@ -65,6 +65,62 @@ def test_a_packed_file_that_breaks_off_says_where(tmp_path: Path, pack: Callable
         list(records(str(path)))
 
 
+@pytest.mark.parametrize("pack", PACKS)
+def test_packed_tables(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    feather.write_feather(table, tmp_path / "rows.feather")
+    for name in ("rows.parquet", "rows.feather"):
+        packed = tmp_path / f"packed-{name}.gz"
+        packed.write_bytes(pack((tmp_path / name).read_bytes()))
+        for _ in range(2):  # the second time it is unpacked already
+            assert list(records(str(packed))) == ROWS
+        packed.write_bytes(pack((tmp_path / name).read_bytes())[:-40])
+        with pytest.raises(PairwrightError, match=rf"packed-{name}"):
+            list(records(str(packed)))
+    assert list(records(f"{tmp_path}/rows.*quet")) == ROWS
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.tsv.gz", "train.jsonl.gz", "train.arrow"])
+def test_folders_of_every_form(tmp_path: Path, name: str) -> None:
+    rows = [{"prompt": "Q", "answer": "A"}, {"prompt": "R", "answer": "B"}]
+    table = pa.Table.from_pylist(rows)
+    text = {
+        "csv": b"prompt,answer\nQ,A\nR,B\n",
+        "tsv": b"prompt\tanswer\nQ\tA\nR\tB\n",
+        "jsonl": "".join(json.dumps(row) + "\n" for row in rows).encode(),
+    }
+    for split in ("train", "test"):
+        path = tmp_path / name.replace("train", split)
+        if ".arrow" in name:
+            feather.write_feather(table, path)
+            continue
+        data = text[path.suffixes[0][1:]]
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert list(records(f"{tmp_path}:train")) == rows
+    (tmp_path / name.replace("train", "test")).unlink()
+    assert list(records(str(tmp_path))) == rows
+
+
+@pytest.mark.parametrize("text", [json.dumps(ROWS, indent=0), LINES], ids=["array", "lines"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_what_cannot_be_decoded_is_named_by_line_and_byte(
+    tmp_path: Path, text: str, pack: Callable[[bytes], bytes]
+) -> None:
+    lines = text.encode().replace(b"True", b"Tr\xffe").split(b"\n")
+    line, byte = next((n, line.index(b"\xff")) for n, line in enumerate(lines, 1) if b"\xff" in line)
+    halved = len(text.encode("utf-16")) - 1
+    for data, reason in (
+        (b"\n".join(lines), f"line {line}: is not UTF-8 text (byte {byte + 1} of it is 0xff)"),
+        (text.encode("utf-16")[:-1], f"is not UTF-16 text (byte {halved} of the file)"),
+    ):
+        (tmp_path / "rows.json").write_bytes(pack(data))
+        with pytest.raises(UsageError) as raised:
+            list(records(str(tmp_path / "rows.json")))
+        assert "rows.json line " in str(raised.value)
+        assert reason in str(raised.value)
+
+
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 

@@ -173,10 +173,12 @@ def test_a_hub_that_answers_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str | None, str, str | None]] = []
 
-    def load_dataset(name: str, split: str) -> datasets.Dataset:
-        asked.append((name, split))
+    def load_dataset(
+        name: str, config: str | None, *, split: str, revision: str | None
+    ) -> datasets.Dataset:
+        asked.append((name, config, split, revision))
         if split == "none":
             raise ValueError('Unknown split "none".\nUse one of the others.')
         return datasets.Dataset.from_dict({"question": ["Q1", "Q2"], "answer": ["A", "B"], "n": [1, 2]})
@@ -188,7 +190,10 @@ def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch)
         ("Q1", "A", {"n": 1}),
         ("Q2", "B", {"n": 2}),
     ]
-    assert asked == [("owner/name", "train")]
+    assert asked == [("owner/name", None, "train", None)]
     other = Input("owner/name:test", Columns(), None)
     assert other.info.sha256 != rows.info.sha256
+    named = Input("owner/name@v1.0:short/test", Columns(), None)
+    assert asked[-1] == ("owner/name", "short", "test", "v1.0")
+    assert len({rows.info.sha256, other.info.sha256, named.info.sha256}) == 3
     assert '(Unknown split "none".)' in refusal("owner/name:none")
