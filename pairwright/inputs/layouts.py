@@ -16,18 +16,9 @@ import yaml
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST
 
-<<<<<<< HEAD
-_DATA = (".parquet", ".jsonl")
-_OTHER_DATA = re.compile(
-    r".*\.(?:(?:jsonl|ndjson|json|csv|tsv|parquet)\.(?:gz|bz2|xz|zst|lz4)|csv|tsv|ndjson|arrow|feather)",
-    re.IGNORECASE,
-)
-"""Names of data that a folder is not read from: beside what is read, rows would be left out."""
-=======
-_DATA = ((".parquet",), (".jsonl",), (".csv", ".tsv"), (".arrow", ".feather"))
-"""Endings of files of rows, by kind."""
+_DATA = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv", ".arrow", ".feather")
+"""Endings of files of rows."""
 _PACKED = (".gz", ".zst", ".bz2", ".xz", ".lz4")
->>>>>>> 1ae7dbb (Packed tables, folders of every form, configs and revisions of the hub; undecodable bytes by line and byte)
 _SPLITS = {
     "train": "train",
     "training": "train",
@@ -67,11 +58,7 @@ def what_it_holds(folder: Path) -> str:
     for record, what in (("train.json", "a training"), ("config.json", "a model")):
         if (folder / record).is_file() and (folder / record).read_bytes().lstrip()[:1] == b"{":
             return f"it is {what}, which has no rows of its own; name the run or file that it was made from"
-<<<<<<< HEAD
-    files = [str(p.relative_to(folder)) for p in _below(folder, "*") if p.suffix in _DATA or _is_other(p)]
-=======
-    files = [str(p.relative_to(folder)) for p in _below(folder, "*") if _ending(p) in sum(_DATA, ())]
->>>>>>> 1ae7dbb (Packed tables, folders of every form, configs and revisions of the hub; undecodable bytes by line and byte)
+    files = [str(p.relative_to(folder)) for p in _below(folder, "*") if _ending(p) in _DATA or _is_other(p)]
     if files:
         return f"it holds {_count(files, 'file')}: {_some(files)}; name one, or the folder of one split"
     others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
@@ -140,31 +127,27 @@ def _alike(files: list[Path]) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Data files in a folder, Parquet and JSONL before tables of text, and those before Arrow.
-
-    Names that begin with `.` or `_` are somebody's bookkeeping.
-    """
-    there = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
-    there = [p for p in there if p.name != "metrics.jsonl"]
-    kinds = ((*_DATA[0], *_DATA[1]), *_DATA[2:])
-    found = ([p for p in there if _ending(p) in kind] for kind in kinds)
-    return next(filter(None, found), [])
+    """Data files in a folder; names that begin with `.` or `_` are somebody's bookkeeping."""
+    found = sorted(p for p in folder.iterdir() if _ending(p) in _DATA and p.is_file())
+    return [p for p in found if not p.name.startswith((".", "_")) and p.name != "metrics.jsonl"]
 
 
 def _ending(path: Path) -> str:
     """The ending of a file's name that says what it holds, whatever it is packed with."""
-    return next((ending for ending in reversed(path.suffixes) if ending not in _PACKED), "")
+    return next((ending for ending in map(str.lower, reversed(path.suffixes)) if ending not in _PACKED), "")
 
 
 def _stem(path: Path) -> str:
-    """A file's name without endings of what it holds and is packed with."""
-    return path.name.partition(_ending(path))[0] if _ending(path) else path.name
+    """A file's name without the endings of what it holds and is packed with."""
+    name = path
+    while name.suffix.lower() in _PACKED:
+        name = name.with_suffix("")
+    return name.stem
 
 
 def _is_other(path: Path) -> bool:
-    """Whether a file holds rows in a form that is read by its own name alone."""
-    named_split = path.suffix == ".json" and bool(_split_in(path.stem))
-    return (named_split or bool(_OTHER_DATA.fullmatch(path.name))) and path.name[0] not in "._"
+    """Whether a file may hold rows but is read only where it is named: folders hold JSON for much else."""
+    return _ending(path) == ".json" and bool(_split_in(_stem(path))) and path.name[0] not in "._"
 
 
 def _split_in(stem: str) -> str:
