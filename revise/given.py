@@ -31,6 +31,10 @@ class GivenPairs(Candidates):
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         asked = dict(zip(_SIDES, wanted.answers, strict=True))
+        asked = {  # rows of drafts are read as pairs
+            side: side if name not in names and name in _ALSO_CALLED[side] else name
+            for side, name in asked.items()
+        }
         found = {side: asked[side] or _by_convention(side, names) for side in _SIDES}
         for side, name in found.items():
             if names and name not in names:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(?:.*?^[ \t]*\1[ \t]*$|.*)", re.MULTILINE | re.DOTALL)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _OPENS_LINE = re.compile(r"[ \t]*(?:[-*+•>|#]|\(?\w{1,3}[.)][ \t])")
-_END = re.compile(r"(?:[.!?…؟۔।॥။។።]+[\"'”’)\]*_]*(?=\s))|(?:[。！？]+[」』”’）]*)")
+_END = re.compile(r"(?:[.!?…؟۔।॥။។።]+[\"'”’)\]*_]*(?=\s))|(?:[。！？｡]+[」』”’）｣]*)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|jr|sr|vs|cf|etc|fig|figs|no|nos|vol|pp|inc|ltd|co|corp|dept|approx|est"
     r"|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|e\.g|i\.e|a\.m|p\.m|ph\.d|u\.s|u\.k)"
@@ -77,7 +77,7 @@ def _breaks(text: str, found: re.Match[str], start: int, end: int) -> bool:
 
 def _ends(text: str, mark: re.Match[str], end: int) -> bool:
     """Whether a full stop is the end of a sentence."""
-    if mark.group()[0] in "。！？":
+    if mark.group()[0] in "。！？｡":
         return True
     following = text[mark.end() : mark.end() + _LOOKS_BACK].lstrip()
     if mark.end() >= end or not following or following[0].islower():

@@ -40,8 +40,8 @@ def form_named(name: str) -> Form:
     """Return the form of that name. Raises `UsageError` naming those that are near it."""
     if name not in _BY_NAME:
         near = get_close_matches(name, _BY_NAME, n=1)
-        meant = f"; do you mean `{near[0]}`?" if near else ""
-        raise UsageError(f"--form {name}: no such form{meant} There are {', '.join(_BY_NAME)}")
+        meant = f"do you mean `{near[0]}`? There" if near else "there"
+        raise UsageError(f"--form {name}: no such form; {meant} are {', '.join(_BY_NAME)}")
     return _BY_NAME[name]
 
 
