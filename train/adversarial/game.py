@@ -60,7 +60,7 @@ def game(config: GameConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         rehearse(config, commands, halves)
         return []
     budget = RoundsBudget(config.budget, folder)
-    with FolderLock(folder), through_rounds(config.sample.policy, config.model):
+    with FolderLock(folder), through_rounds(config.sample.policy, config.model, config.train):
         enter(folder, identity, "game", partial(record_today, config=config, now=identity))
         return _Game(config, folder, halves, commands, budget).play()
 

@@ -12,7 +12,6 @@ from judge.evaluation.config import EvaluateConfig
 from judge.stronger import StrongerStage
 from pairwright.engines import EngineOptions
 from pairwright.folders.manifest import Manifest
-from pairwright.models.names import is_adapter
 from pairwright.stages.run import run_stage
 from pairwright.stages.sample import SampleConfig, sample
 from train.adversarial.config import GameConfig
@@ -24,6 +23,7 @@ from train.preference.reference_store import NONE
 from train.reward_model.config import RewardConfig, RewardObjectiveConfig, ScoreConfig
 from train.reward_model.score import score
 from train.rounds.config import engine_of, on_one_device
+from train.rounds.engines import adapter_settings
 from train.rounds.evaluation import evaluating
 from train.rounds.folder import round_folder
 from train.training import train
@@ -136,15 +136,15 @@ class Steps:
         """The training of the language model on its scored answers; it goes on from the round before."""
         section = self._config.train
         rates = section.learning_rate
+        model = self.model(self._number - 1)
         return section.into(
             TrainConfig,
-            model=self.model(self._number - 1),
+            model=model,
             data=(self._at("scored"),),
             output_dir=self._at("llm"),
             learning_rate=rates[min(self._number, len(rates)) - 1],
-            merge_adapter=bool(section.lora_r),
-            merge_first=is_adapter(self.model(self._number - 1)),
             reference_store=NONE,  # every round has a reference of its own
+            **adapter_settings(self._config.sample.policy, model, section),
         )
 
     def looking(self, prompts: Path) -> SampleConfig:

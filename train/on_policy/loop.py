@@ -73,7 +73,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         rehearse(config, commands, training, held_out)
         return []
     budget = RoundsBudget(config.budget, folder)
-    with FolderLock(folder), through_rounds(config.sample.policy, config.model):
+    with FolderLock(folder), through_rounds(config.sample.policy, config.model, config.train):
         enter(folder, identity, "loop", partial(record_today, config=config))
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)

@@ -11,7 +11,6 @@ from judge.config import JudgeConfig
 from judge.evaluation.command import evaluate
 from judge.evaluation.config import EvaluateConfig
 from pairwright.engines import EngineOptions
-from pairwright.models.names import is_adapter
 from pairwright.stages.sample import SampleConfig, sample
 from revise.command import revise
 from revise.config import ReviseConfig
@@ -21,6 +20,7 @@ from train.output.record import TrainResult
 from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
 from train.rounds.config import engine_of, on_one_device
+from train.rounds.engines import adapter_settings
 from train.rounds.evaluation import evaluating
 from train.rounds.folder import round_folder
 from train.training import train
@@ -83,15 +83,15 @@ class Steps:
         """The training of the round's model on its pairs."""
         config = self._config
         initial = config.reference == "initial" and self._number > 1
+        model = self.model(self._number - 1)
         return config.train.into(
             TrainConfig,
-            model=self.model(self._number - 1),
+            model=model,
             data=data,
             output_dir=self._at("model"),
             ref_model=config.model if initial else None,
-            merge_adapter=bool(config.train.lora_r),
-            merge_first=is_adapter(self.model(self._number - 1)),
             reference_store=NONE,  # the pairs of a round are asked about once
+            **adapter_settings(config.sample.policy, model, config.train),
         )
 
     @property

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pairwright.engines.vllm.kept import engines_kept
-from pairwright.models.names import base_and_adapter
+from pairwright.engines.vllm.settings import least_rank
+from pairwright.models.names import base_and_adapter, is_adapter
 from pairwright.terminal.text import say
+from train.config import AdapterConfig
 
 _BYTES_A_WEIGHT = 16
 """Held in a training of all weights: value, gradient and Adam's two moments, each in float32."""
@@ -15,7 +18,7 @@ _STORED = 2
 
 
 @contextmanager
-def through_rounds(policy: str, model: str) -> Iterator[None]:
+def through_rounds(policy: str, model: str, train: AdapterConfig) -> Iterator[None]:
     """Keep the engine of a policy of `vllm` alive within; what that takes of memory is said before."""
     if policy != "vllm":
         yield
@@ -30,8 +33,26 @@ def through_rounds(policy: str, model: str) -> Iterator[None]:
             f"training's (about {_gib(trained)} and activations, if all weights are trained). On a CPU "
             "its weights and cache (VLLM_CPU_KVCACHE_SPACE) stay in memory"
         )
-    with engines_kept():
+    rank = least_rank(train.lora_r) if swaps_adapters(policy, train) else None
+    with engines_kept(place, rank or 0):
         yield
+
+
+def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
+    """Whether a round's adapter stays apart from its base, is put on it to sample, and is trained on.
+
+    vLLM puts adapters on a base that it holds; all else wants whole models. Four bits are another base.
+    """
+    fits = train.lora_r and not train.use_dora and not train.load_in_4bit and least_rank(train.lora_r)
+    return policy == "vllm" and bool(fits)
+
+
+def adapter_settings(policy: str, model: str, train: AdapterConfig) -> dict[str, Any]:
+    """What a round's training says of adapters: a new one, or the model's own that is trained on."""
+    on = is_adapter(model)
+    if not swaps_adapters(policy, train):
+        return {"merge_adapter": bool(train.lora_r), "merge_first": on}
+    return {"merge_adapter": False} | ({"lora_r": 0, "use_rslora": False} if on else {})
 
 
 def _gib(size: int) -> str:

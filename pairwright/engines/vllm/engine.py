@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.vllm.kept import Living, frame_of, keeping, lay_aside, take
+from pairwright.engines.vllm.kept import Living, frame_of, keeping, lay_aside, rank_to_come, take
 from pairwright.engines.vllm.lines import JobLines
 from pairwright.engines.vllm.process import SupervisedProcess
 from pairwright.engines.vllm.settings import (
@@ -63,7 +63,7 @@ class VLLMEngine:
             "weights": self.identity,
             "dtype": options.dtype,
             "further": sorted(options.asked.body),
-            "rank": rank_for(adapter) if adapter else 0,
+            "rank": rank_for(adapter) if adapter else rank_to_come(source),
             "kept": keeping(),
             "arguments": {name: value for name, value in options.engine.items() if name != PYTHON}
             | ({TRUST: "true"} if options.trust_remote_code else {}),

@@ -31,7 +31,8 @@ class Living(NamedTuple):
 class _Shelf:
     """Engines that nobody asks at the moment, by the frame that they were started with."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: str, rank: int) -> None:
+        self.base, self.rank = base, rank
         self._idle: dict[str, Living] = {}
 
     def take(self, frame: str) -> Living | None:
@@ -51,12 +52,15 @@ _SHELF: ContextVar[_Shelf | None] = ContextVar("shelf", default=None)
 
 
 @contextmanager
-def engines_kept() -> Iterator[None]:
-    """Keep engines of vLLM alive between commands; all are ended at the end."""
+def engines_kept(base: str = "", rank: int = 0) -> Iterator[None]:
+    """Keep engines of vLLM alive between commands; all are ended at the end.
+
+    Those of the model in the folder `base` are started with room for adapters of a rank, which will come.
+    """
     if _SHELF.get() is not None:
         yield
         return
-    shelf = _Shelf()
+    shelf = _Shelf(base, rank)
     token = _SHELF.set(shelf)
     try:
         yield
@@ -68,6 +72,12 @@ def engines_kept() -> Iterator[None]:
 def keeping() -> bool:
     """Whether engines that are closed now are kept."""
     return _SHELF.get() is not None
+
+
+def rank_to_come(model: str) -> int:
+    """The rank of adapters that a model in a folder will get within the rounds; 0 for none."""
+    shelf = _SHELF.get()
+    return shelf.rank if shelf is not None and shelf.base == model else 0
 
 
 def take(frame: str) -> Living | None:

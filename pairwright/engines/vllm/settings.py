@@ -43,10 +43,14 @@ def rank_for(adapter: str) -> int:
     """The least of vLLM's ranks that an adapter fits in. Raises `UsageError` for one of too high a rank."""
     said = json.loads((Path(adapter) / ADAPTER_CONFIG).read_bytes())
     rank = max(said.get("r", 0), *(said.get("rank_pattern") or {"": 0}).values())
-    found = next((known for known in _RANKS if known >= rank), None)
-    if found is None:
+    if (found := least_rank(rank)) is None:
         raise UsageError(f"{adapter}: an adapter of rank {rank}; vLLM takes at most {_RANKS[-1]}: merge it")
     return found
+
+
+def least_rank(rank: int) -> int | None:
+    """The least of vLLM's ranks that holds such a rank; None where none does."""
+    return next((known for known in _RANKS if known >= rank), None)
 
 
 def vllm_python(settings: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> str:

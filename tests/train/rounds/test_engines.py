@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_model import save_tiny_model
 
-from pairwright.engines.vllm.kept import keeping
+from pairwright.engines.vllm.kept import keeping, rank_to_come
 from pairwright.errors import UsageError
+from train.config import AdapterConfig
 from train.on_policy.config import LoopConfig
 from train.on_policy.steps import Steps
 from train.rounds.engines import through_rounds
@@ -19,11 +20,12 @@ def test_memory_is_said_before_and_engines_are_kept_within(
 ) -> None:
     model = save_tiny_model(tmp_path / "m")
     capfd.readouterr()
-    with through_rounds("hf", model):
+    with through_rounds("hf", model, AdapterConfig()):
         assert not keeping()
     assert capfd.readouterr().err == ""
-    with through_rounds("vllm", model):
+    with through_rounds("vllm", model, AdapterConfig(lora_r=12)):
         assert keeping()
+        assert (rank_to_come(model), rank_to_come("another")) == (16, 0)
         said = " ".join(capfd.readouterr().err.split())
     assert not keeping()
     assert "0.0 GiB of weights wait in main memory" in said
@@ -41,3 +43,18 @@ def test_a_round_is_measured_in_the_engine_that_it_is_sampled_with() -> None:
 def test_an_adapter_is_no_setting_of_a_round() -> None:
     with pytest.raises(UsageError, match=r"--sample\.adapter: .* give it as --model"):
         LoopConfig(**GIVEN, sample={"adapter": "a"})
+
+
+def test_with_vllm_one_adapter_is_trained_on_from_round_to_round(tmp_path: Path) -> None:
+    own = {"train": {"lora_r": 16, "use_rslora": True}}
+    before = tmp_path / "round-1" / "model"
+    before.mkdir(parents=True)
+    (before / "adapter_config.json").write_text("{}")
+    swapped = LoopConfig(**GIVEN, **own, sample={"policy": "vllm"})
+    first, second = (Steps(swapped, tmp_path, number).training(("pairs",)) for number in (1, 2))
+    assert (first.model, first.lora_r, first.merge_adapter) == ("smollm2", 16, False)
+    assert (second.model, second.lora_r, second.merge_adapter) == (str(before), 0, False)
+    for merged in ({"sample": {"policy": "hf"}}, {"train": own["train"] | {"use_dora": True}}):
+        config = LoopConfig(**(GIVEN | own | {"sample": {"policy": "vllm"}} | merged))
+        found = Steps(config, tmp_path, 2).training(("pairs",))
+        assert (found.lora_r, found.merge_adapter) == (16, True)

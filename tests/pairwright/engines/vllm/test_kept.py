@@ -111,6 +111,9 @@ def test_adapters_are_swapped_on_one_base(models: list[str], tmp_path: Path) -> 
     assert [on for _, _, on in found] == [one, two, one]
     assert {model for _, model, _ in found} == {base}
     assert len({pid for pid, _, _ in found}) == 1
+    with engines_kept(base, 8):  # room for those that will come is made from the start
+        found = [answer(base, python), answer(base, python, one)]
+    assert found[0][0] == found[1][0]
     with pytest.raises(UsageError, match="is an adapter itself; name its base"):
         answer(one, python, two)
     with pytest.raises(UsageError, match="no folder of a peft adapter"):
