@@ -10,6 +10,8 @@ from pairwright.errors import PairwrightError
 LOCK = ".lock"
 """Name of the file that is locked."""
 _AGAIN_SECONDS = 0.05
+_GONE_SECONDS = 10.0
+"""What a process was starting when it was killed has its open files for a moment longer."""
 
 
 # Not `filelock`: a refusal names the process that holds the folder, and the file is never replaced.
@@ -29,7 +31,7 @@ class FolderLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not self._taken(descriptor):
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            holder = _holder(descriptor) or "unknown"
             os.close(descriptor)
             raise PairwrightError(
                 f"{self.path.parent}: another process (pid {holder}) is writing to this folder; "
@@ -42,13 +44,15 @@ class FolderLock:
 
     def _taken(self, descriptor: int) -> bool:
         """Whether the lock could be had in time."""
-        last = time.monotonic() + self._patience
+        begun = time.monotonic()
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
             except OSError:
-                if time.monotonic() >= last:
+                gone = not _lives(_holder(descriptor))
+                patience = max(self._patience, _GONE_SECONDS) if gone else self._patience
+                if time.monotonic() - begun >= patience:
                     return False
                 time.sleep(_AGAIN_SECONDS)
 
@@ -56,3 +60,19 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _holder(descriptor: int) -> str:
+    """The process that the file of a lock names."""
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+
+
+def _lives(holder: str) -> bool:
+    """Whether there is such a process; so it is taken to be where none is named."""
+    try:
+        os.kill(int(holder), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OverflowError, PermissionError):
+        return True
+    return True

@@ -2,7 +2,9 @@
 
 Its commands are given settings of their own, and all of them a budget.
 
-python kill_loop.py FOLDER KILLS     makes FOLDER/golden (never killed) and FOLDER/killed
+python kill_loop.py FOLDER KILLS [vllm]    makes FOLDER/golden (never killed) and FOLDER/killed
+
+With `vllm` it samples from a program that stands in the place of vLLM, in a process of its own.
 """
 
 import random
@@ -14,11 +16,12 @@ from pathlib import Path
 from forks import forked_call
 from in_sections import changed
 from loop_toy import LoopToy
+from vllm_stand_in import LETTERS, stand_in
 
 from train.on_policy.loop import loop
 
 
-def main(folder: Path, kills: int) -> None:
+def main(folder: Path, kills: int, *, vllm: bool = False) -> None:
     toy = LoopToy(folder)
     composed = {
         "pairs": "both",
@@ -35,6 +38,9 @@ def main(folder: Path, kills: int) -> None:
     }
     toy.settings = changed(toy.settings, {"limit": 14, **composed})
     toy.settings["rounds"] = 2 if kills > 5 else 1
+    if vllm:
+        engine = {"python": stand_in(folder, text=LETTERS)}
+        toy.settings = changed(toy.settings, {"sample": {"policy": "vllm", "engine": engine}})
 
     def go(name: str) -> None:
         loop(toy.config(name))
@@ -56,4 +62,4 @@ def main(folder: Path, kills: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), vllm="vllm" in sys.argv[3:])

@@ -11,41 +11,13 @@ from pathlib import Path
 import pytest
 from asking import ask, job
 from tiny_model import save_tiny_model
+from vllm_stand_in import stand_in
 
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.engine import VLLMEngine
 from pairwright.engines.vllm.kept import engines_kept
 from pairwright.engines.vllm.settings import rank_for
 from pairwright.errors import UsageError
-
-SPEAKING = """
-import json, os, sys
-READY = {"vllm": "0", "context": 200, "sequences": 4}
-def say(**message):
-    print(json.dumps(message), flush=True)
-setting = json.loads(sys.stdin.readline())
-say(ready=READY)
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "rest" in asked:
-        say(alive=True)
-        say(resting=RESTS)
-    elif "change" in asked:
-        CHANGES
-    elif "key" in asked:
-        text = f"{os.getpid()} {setting['model']} {setting['adapter']}"
-        counts = {"prompt_tokens": 1, "completion_tokens": 1}
-        say(key=asked["key"], text=text, finish_reason="stop", tops=[], **counts)
-"""
-CHANGES = 'setting = asked["change"]; say(ready=READY)'
-
-
-def program(folder: Path, changes: str = CHANGES, *, rests: bool = True) -> str:
-    path = folder / "python"
-    text = SPEAKING.replace("CHANGES", changes).replace("RESTS", str(rests))
-    path.write_text(f"#!{sys.executable}\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
 
 
 def answer(model: str, python: str, adapter: str = "", **settings: str) -> tuple[int, str, str]:
@@ -90,7 +62,7 @@ def test_an_engine_goes_on_with_other_weights_and_ends_with_the_rounds(
     models: list[str], tmp_path: Path
 ) -> None:
     a, b, other = models
-    python = program(tmp_path)
+    python = stand_in(tmp_path)
     with engines_kept():
         first, second = answer(a, python), answer(b, python)
         third, fourth = answer(other, python), answer(a, python)
@@ -104,7 +76,7 @@ def test_an_engine_goes_on_with_other_weights_and_ends_with_the_rounds(
 
 
 def test_adapters_are_swapped_on_one_base(models: list[str], tmp_path: Path) -> None:
-    base, python = models[0], program(tmp_path)
+    base, python = models[0], stand_in(tmp_path)
     one, two = (adapter(tmp_path / name, base) for name in ("one", "two"))
     with engines_kept():
         found = [answer(base, python, one), answer(two, python), answer(one, python)]
@@ -130,7 +102,7 @@ def test_adapters_are_swapped_on_one_base(models: list[str], tmp_path: Path) -> 
     ids=["refuses", "dies", "dies after a word"],
 )
 def test_one_that_cannot_change_is_replaced(models: list[str], tmp_path: Path, changes: str) -> None:
-    python = program(tmp_path, changes)
+    python = stand_in(tmp_path, changes=changes)
     with engines_kept():
         first, second = answer(models[0], python), answer(models[1], python)
         assert ended(first[0])
@@ -140,13 +112,13 @@ def test_one_that_cannot_change_is_replaced(models: list[str], tmp_path: Path, c
 def test_one_that_cannot_leave_the_gpu_or_has_work_in_hand_is_not_kept(
     models: list[str], tmp_path: Path
 ) -> None:
-    python = program(tmp_path, rests=False)
+    python = stand_in(tmp_path, rests=False)
     with engines_kept():
         assert ended(answer(models[0], python)[0])
     silent = tmp_path / "silent"
     silent.mkdir()
     with engines_kept():
-        options = EngineOptions(engine={"python": program(silent)})
+        options = EngineOptions(engine={"python": stand_in(silent)})
         engine = VLLMEngine(models[0], options, "vllm:m")
         group = engine.group
         engine.submit(job("Hi"))
