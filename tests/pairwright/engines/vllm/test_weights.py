@@ -36,7 +36,7 @@ def trained(folder: Path, seed: int) -> tuple[str, str]:
     model = get_peft_model(base, LoraConfig(**settings, init_lora_weights=False))
     for name, weight in model.named_parameters():
         if "lora_" in name:
-            weight.data.mul_(0.7)
+            weight.data.mul_(1.5)
     model.save_pretrained(folder / "adapter")
     merged = model.merge_and_unload()
     merged.save_pretrained(folder / "merged")
@@ -84,6 +84,6 @@ def test_an_adapter_answers_as_the_merged_model_does_and_both_change_in_place(tm
         assert whole == second == third == fourth
     assert [text for text, _ in back] == [text for text, _ in by_one]
     assert [text for text, _ in base_again] == [text for text, _ in base]
-    apart = min(distance(base, by_one), distance(base, by_two), distance(by_one, by_two))
-    assert apart > 0.1
-    assert max(distance(by_one, by_merged), distance(by_two, by_merged_two)) < min(0.05, apart / 2)
+    apart = [distance(base, by_one), distance(base, by_two), distance(by_one, by_two)]
+    alike = [distance(by_one, by_merged), distance(by_two, by_merged_two)]
+    assert max(alike) < min(0.05, *(far / 3 for far in apart)), (alike, apart)
