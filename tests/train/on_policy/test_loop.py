@@ -188,12 +188,9 @@ def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills, engine):
     assert int(done.stdout.splitlines()[-1]) == kills
     tables = [(tmp_path / name / "table.jsonl").read_text() for name in ("golden", "killed")]
     assert tables[0] == tables[1]
-<<<<<<< HEAD
     assert tokens_of(tmp_path / "killed") == tokens_of(tmp_path / "golden")
-=======
     alive = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
     assert not [words for words in alive if str(tmp_path / "python") in words]
->>>>>>> f697030 (A folder whose writer was killed is waited for a moment; a loop on what stands for vLLM is killed 25 times)
 
 
 def test_it_stops_when_the_win_rate_falls_and_says_so_again(toy, capfd):

@@ -36,7 +36,7 @@ def trained(folder: Path, seed: int) -> tuple[str, str]:
     model = get_peft_model(base, LoraConfig(**settings, init_lora_weights=False))
     for name, weight in model.named_parameters():
         if "lora_" in name:
-            weight.data.mul_(1.5)
+            weight.data.mul_(1.0)
     model.save_pretrained(folder / "adapter")
     merged = model.merge_and_unload()
     merged.save_pretrained(folder / "merged")
@@ -59,12 +59,14 @@ def answers(model: str, adapter: str = "") -> tuple[int, Answers]:
 
 
 def distance(one: Answers, other: Answers) -> float:
-    """Largest difference of a first token's probability; rounding may turn what follows."""
-    return max(
-        abs(math.exp(a[0].get(token, -99)) - math.exp(b[0].get(token, -99)))
-        for (_, a), (_, b) in zip(one, other, strict=True)
-        for token in a[0].keys() & b[0].keys()
-    )
+    """Largest difference of a first token's probability, 1 where none is likely in both.
+
+    Later tokens are not compared: rounding may turn what follows.
+    """
+    pairs = [(a[0], b[0]) for (_, a), (_, b) in zip(one, other, strict=True)]
+    if not all(a.keys() & b.keys() for a, b in pairs):
+        return 1.0
+    return max(abs(math.exp(a[t]) - math.exp(b[t])) for a, b in pairs for t in a.keys() & b.keys())
 
 
 def test_an_adapter_answers_as_the_merged_model_does_and_both_change_in_place(tmp_path: Path) -> None:
