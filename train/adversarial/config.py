@@ -19,7 +19,7 @@ from train.config import ReadPairsConfig, SchedulerName, ScoredPairsConfig, spli
 from train.preference.config import RANKED_LOSSES, LossName, TrainSettings
 from train.reward_model.config import RewardSettings, ScoreSettings
 from train.rounds.before import identity_before, is_flat, sections_before
-from train.rounds.config import EVALUATED, STAGE, TRAINING, RoundsConfig, require_own_engine
+from train.rounds.config import COMPARED, EVALUATED, STAGE, TRAINING, RoundsConfig, require_own_engine
 
 _BOTH = (
     *("eval_share", "lora_r", "bf16", "seed"),
@@ -169,11 +169,11 @@ class GameConfig(LookConfig, RoundsConfig):
             "reward": (*TRAINING, "golden_data", "apo_samples"),
             "score": (*STAGE, "reward_model", "columns"),
             "train": (
-                *(*TRAINING, "split", "skip_bad_rows", "merge_adapter", "ref_model", "reference_store"),
-                *("judge", "auto_prompts", "score_column"),
+                *(*TRAINING, "split", "skip_bad_rows", "merge_adapter", "merge_first", "form", "ref_model"),
+                *("reference_store", "judge", "auto_prompts", "score_column"),
             ),
             "eval": EVALUATED,
-            "winrate": (*STAGE, "a", "b", "prompts", "max_tokens", "temperature"),
+            "winrate": (*STAGE, *COMPARED),
         }
     )
 

@@ -18,7 +18,15 @@ from pairwright.stages.config import SampleSettings
 from revise.config import ReviseSettings
 from train.preference.config import PRESETS, RANKED_LOSSES, ObjectiveConfig, TrainSettings
 from train.rounds.before import identity_before, is_flat, sections_before
-from train.rounds.config import EVALUATED, STAGE, TRAINING, RoundsConfig, given_in, require_own_engine
+from train.rounds.config import (
+    COMPARED,
+    EVALUATED,
+    STAGE,
+    TRAINING,
+    RoundsConfig,
+    given_in,
+    require_own_engine,
+)
 
 _ENGINES = ("batch_size", "max_concurrency", "deadline", "dtype", "device", "engine")
 _ANSWERED = ("policy", "policy_max_tokens", "policy_temperature")
@@ -104,9 +112,18 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
             "judge": (*STAGE, *_ANSWERED, "columns", "policies", "n", "stronger"),
             "revise": (*STAGE, *_ANSWERED),
             "eval": EVALUATED,
-            "winrate": (*STAGE, "a", "b", "prompts", "max_tokens", "temperature"),
+            "winrate": (*STAGE, *COMPARED),
             "train": (
-                *(*TRAINING, "split", "skip_bad_rows", "pairs", "merge_adapter", "ref_model"),
+                *(
+                    *TRAINING,
+                    "split",
+                    "skip_bad_rows",
+                    "pairs",
+                    "merge_adapter",
+                    "merge_first",
+                    "form",
+                    "ref_model",
+                ),
                 *("reference_store", "judge", "auto_prompts", "score_column"),
             ),
         }

@@ -14,12 +14,17 @@ from pairwright.stages.config import ReadingConfig
 
 STAGE = (
     *ReadingConfig.model_fields,
-    *("input", "out", "answer_column", "shard_size", "shard", "preview", "dry_run", "fresh"),
+    *("input", "out", "answer_column", "turn", "shard_size", "shard", "preview", "dry_run", "fresh"),
     *BudgetConfig.model_fields,
 )
 """Settings of a stage that each round decides, or that stand above the sections."""
-TRAINING = ("model", "data", "output_dir", "preview", "dry_run", "fresh")
+TRAINING = ("model", "data", "output_dir", "save_dtype", "preview", "dry_run", "fresh")
 """Such settings of a training."""
+COMPARED = (
+    *("a", "b", "others", "prompts", "max_tokens", "temperature"),
+    *("design", "prompts_per_round", "until"),
+)
+"""Such settings of a comparison: of two models, and not of a tournament."""
 EVALUATED = (*STAGE, "models", "prompts", "suite")
 """Such settings of an evaluation."""
 S = TypeVar("S", bound=EngineOptions)
