@@ -7,19 +7,19 @@ from pairwright.records import IDENTICAL, TOO_FEW, Ending
 
 
 def without_repeating(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
-    """The candidates that say something and come to an end, and what is wrong with the others."""
+    """Return the candidates that say something and come to an end, and what is wrong with the others."""
     wrong = [repetition(candidate.text) for candidate in candidates]
     whole = [c for c, why in zip(candidates, wrong, strict=True) if why is None]
     return whole, [why for why in wrong if why is not None]
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates without those that repeat another, white space around them aside."""
+    """Return the candidates without those that repeat another, white space around them aside."""
     return list({c.text.strip(): c for c in reversed(candidates)}.values())[::-1]
 
 
 def too_few(given: Sequence[Candidate], faults: Sequence[str]) -> Ending:
-    """Why there is nothing to compare."""
+    """Return why there is nothing to compare."""
     if len(given) > 1:
         return Ending(IDENTICAL, f"all answers to the prompt are the same{aside(*(c.text for c in given))}")
     why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
@@ -27,12 +27,12 @@ def too_few(given: Sequence[Candidate], faults: Sequence[str]) -> Ending:
 
 
 def same(a: str, b: str) -> bool:
-    """Whether two answers differ in nothing but white space around them."""
+    """Return whether two answers differ in nothing but white space around them."""
     return a.strip() == b.strip()
 
 
 def aside(*texts: str) -> str:
-    """What to add where texts that are the same are called so."""
+    """Return what to add where texts that are the same are called so."""
     return "" if len(set(texts)) == 1 else ", white space around them aside"
 
 
@@ -45,7 +45,9 @@ PERIOD = 1000
 
 
 def repetition(text: str) -> str | None:
-    """What is wrong with an answer of which at least half is one passage, repeated to its end; or None."""
+    """Return what is wrong with an answer of which at least half is one passage, repeated to its end;
+    or None.
+    """
     text = text.rstrip()
     for period in range(1, min(PERIOD, len(text) // COPIES) + 1):
         passage, start, copies = text[-period:], len(text), 0

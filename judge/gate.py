@@ -28,7 +28,7 @@ class PairGate:
             self.roles, self.templates = self._verifiers.roles, self._verifiers.templates
 
     def widened(self, schema: pa.Schema) -> pa.Schema:
-        """The columns of pairs, and those that verifiers fill."""
+        """Return the columns of pairs, and those that verifiers fill."""
         return schema if self._verifiers is None else pa.schema([*schema, *GATED])
 
     def check(self, rows: Input) -> None:

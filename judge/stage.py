@@ -44,7 +44,7 @@ class JudgeStage:
             raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
 
     def check(self, rows: Input) -> None:
-        """Somewhere there must be two different answers to a prompt."""
+        """Require somewhere two different answers to a prompt."""
         self._jury.check(rows)
         self._gate.check(rows)
         if not self._sampled.roles:
@@ -104,7 +104,7 @@ class JudgeStage:
 
 
 def judged_columns(decision: Decision, a: Candidate, b: Candidate) -> dict[str, Any]:
-    """The columns of a pair that was judged, the better answer as chosen."""
+    """Return the columns of a pair that was judged, the better answer as chosen."""
     a_chosen = decision.preference is None or decision.preference >= 0.5
     chosen, rejected = (a, b) if a_chosen else (b, a)
     return pair_columns(chosen, rejected) | {

@@ -18,7 +18,9 @@ _SWAPPED = ("", "_model", "_template")
 
 
 def mirrors_of(columns: str) -> tuple["Mirror", ...]:
-    """The mirrors in columns with commas between their names. Raises `UsageError` for one named twice."""
+    """Return the mirrors in columns with commas between their names. Raises `UsageError` for one named
+    twice.
+    """
     names = [name.strip() for name in columns.split(",")]
     if not all(names) or len(set(names)) < len(names):
         raise UsageError(f"--mirror {columns}: names of different columns, with commas between them")
@@ -41,7 +43,7 @@ class Mirror:
             raise UsageError(f"{rows.info.path}: `{self._column}` (--mirror) is empty in every row")
 
     def prompt(self, row: Row) -> tuple[Message, ...] | None:
-        """A row's other prompt, or None where it has none.
+        """Return a row's other prompt, or None where it has none.
 
         A text takes the place of the last message; a list of messages that of the whole prompt.
         """
@@ -58,7 +60,9 @@ class Mirror:
             ) from None
 
     def pair(self, row: Row, columns: dict[str, Any]) -> dict[str, Any] | None:
-        """The second pair of a row from the columns of the first; None where it has no other prompt."""
+        """Return the second pair of a row from the columns of the first; None where it has no other
+        prompt.
+        """
         prompt = self.prompt(row)
         if prompt is None:
             return None

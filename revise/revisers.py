@@ -45,7 +45,7 @@ class Reviser(NamedTuple):
         return None if self.mode is None else self.mode.first.hash
 
     def first(self, row: Row, answer: str, feedback: str) -> tuple[Message, ...]:
-        """The messages of its first try."""
+        """Return the messages of its first try."""
         if self.mode is None:
             return (*row.prompt, Message(role="assistant", content=answer))
         given = self.mode.variables(transcript(row.prompt), answer)
@@ -54,13 +54,13 @@ class Reviser(NamedTuple):
         return rendered(self.mode.first, **given)
 
     def again(self, said: str, ending: Ending) -> tuple[Message, ...]:
-        """What is said to it besides before its next try."""
+        """Return what is said to it besides before its next try."""
         assert self.mode is not None
         wrong = rendered(self.mode.again, status=ending.status, reason=ending.reason)
         return (Message(role="assistant", content=said), *wrong)
 
     def request(self, row: Row, messages: tuple[Message, ...], answer: str) -> Request:
-        """The request of a try."""
+        """Return the request of a try."""
         if self.mode is None:
             return Request(
                 role=self.role,
@@ -79,7 +79,7 @@ class Reviser(NamedTuple):
         )
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:
-        """The revision in what it says, or why there is none."""
+        """Return the revision in what it says, or why there is none."""
         if completion.finish_reason == "content_filter":
             return Ending(REFUSED, "withheld by the server's content filter")
         if self.mode is not None:
@@ -91,7 +91,7 @@ class Reviser(NamedTuple):
 
 
 def revisers_of(config: ReviseConfig) -> list[Reviser]:
-    """The chain of revisers that the settings name. Raises `UsageError`."""
+    """Return the chain of revisers that the settings name. Raises `UsageError`."""
     specs = split_specs(config.reviser)
     if not specs:
         raise UsageError("--reviser must name an engine, or a function as python:FILE.py:NAME")
@@ -124,18 +124,18 @@ def _mode(config: ReviseConfig, spec: str) -> Mode:
 
 
 def schema_of(revisers: list[Reviser]) -> Any:
-    """The columns of their pairs."""
+    """Return the columns of their pairs."""
     return next((r.mode.schema for r in revisers if r.mode is not None), PAIR)
 
 
 def templates_of(revisers: list[Reviser]) -> dict[str, str]:
-    """Text of all their templates, by name."""
+    """Return text of all their templates, by name."""
     used = [t for r in revisers if r.mode is not None for t in (r.mode.first, r.mode.again)]
     return {template.name: template.text for template in used}
 
 
 def rendered(template: Template, **variables: str) -> tuple[Message, ...]:
-    """A template's messages. Raises `UsageError` when it cannot be rendered."""
+    """Return a template's messages. Raises `UsageError` when it cannot be rendered."""
     try:
         return conversation(template.messages(**variables))
     except TemplateError as error:

@@ -64,7 +64,7 @@ class ReviseStage:
         )
 
     def check(self, rows: Input) -> None:
-        """Every row needs an answer, or a policy that gives it one."""
+        """Require an answer of every row, or a policy that gives it one."""
         if self._config.policy is None and rows.unanswered is not None:
             raise UsageError(
                 f"{rows.unanswered}: no answer to revise; name its column with --answer_column, "

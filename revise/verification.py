@@ -30,7 +30,7 @@ class Verification:
         self.verifiers = Verifiers(config.verify, allow_code=allow_code)
 
     def answer(self, row: Row, answer: str) -> Asking[Verified]:
-        """Whether an answer wants a revision: `kept` where it does."""
+        """Find whether an answer wants a revision: `kept` where it does."""
         [found] = yield from self.verifiers.alone(row, [answer])
         columns = {"answer_score": found.score, "feedback": found.feedback}
         score, least = found.score, self._config.min_score
@@ -42,7 +42,7 @@ class Verification:
         return Verified(Ending(KEPT), columns)
 
     def revision(self, row: Row, answer: str, revision: str) -> Asking[Verified]:
-        """Whether a revision makes a pair with its answer; if not, why, for the next try."""
+        """Find whether a revision makes a pair with its answer; if not, why, for the next try."""
         before, after = yield from self.verifiers.beside(row, [answer, revision])
         chosen, rejected = (after, before) if self._improve else (before, after)
         columns = {

@@ -200,7 +200,7 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
 
 
 def split_commas(value: Any) -> Any:
-    """Names from a list of names, each of which may be several with commas."""
+    """Return names from a list of names, each of which may be several with commas."""
     parts = [value] if isinstance(value, str) else value
     if not all(isinstance(p, str) for p in parts):
         return parts

@@ -34,7 +34,7 @@ def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
 
 
 def task_of(config: TrainingConfig) -> Task:
-    """The task that the settings describe."""
+    """Return the task that the settings describe."""
     if isinstance(config, RewardConfig):
         return RewardTask(config)
     assert isinstance(config, TrainConfig)

@@ -46,7 +46,7 @@ class CalibrateStage:
         self._attacks = load_attacks()
 
     def check(self, rows: Input) -> None:
-        """Every row needs two answers and a label."""
+        """Require two answers and a label of every row."""
         self.jury.check(rows)
         if self._by is not None and self._by not in rows.columns:
             names = ", ".join(f"`{name}`" for name in rows.columns) or "none"
@@ -105,7 +105,7 @@ class CalibrateStage:
 
 
 def labelled(row: Row, where: str) -> tuple[Candidate, Candidate] | None:
-    """The answer that people prefer and the other one; None for a tie. Raises `UsageError`."""
+    """Return the answer that people prefer and the other one; None for a tie. Raises `UsageError`."""
     a, b = row.candidates
     if (a.column, b.column) == ("chosen", "rejected"):
         return a, b

@@ -126,13 +126,13 @@ class Matched(Input):
         return Row(row_id, key, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def mismatch(self, sides: dict[str, Answers]) -> Mismatch:
-        """How many prompts and answers do not match, and examples of them."""
+        """Return how many prompts and answers do not match, and examples of them."""
         found = self.unmatched(sides)
         examples = {kind: some[:_SHOWN] for kind, some in found.items() if some}
         return Mismatch(**{kind: len(some) for kind, some in found.items()}, examples=examples)
 
     def unmatched(self, sides: dict[str, Answers]) -> dict[str, list[str]]:
-        """What is missing, doubled or left over, by kind and side (`missing_a`).
+        """Return what is missing, doubled or left over, by kind and side (`missing_a`).
 
         Where the prompts are those of a side, its doubled answers are no doubled prompts besides; and
         with a limit, answers to the prompts behind it are not left over.

@@ -48,7 +48,7 @@ class TournamentStage:
         self.pairs = all_pairs(len(sides))
 
     def check(self, rows: Input) -> None:
-        """Every two models must have a prompt that both can be compared on."""
+        """Require for every two models a prompt that both can be compared on."""
         self.jury.check(rows)
         given = [{c.column for c in row.candidates} for row in rows]
         for a, b in self.pairs:
@@ -60,7 +60,9 @@ class TournamentStage:
                 )
 
     def work(self, row: Row, sample: int) -> Work:
-        """Gather the answers of those who meet, and compare them. One that was cut off counts as it is."""
+        """Return gather the answers of those who meet, and compare them. One that was cut off counts as
+        it is.
+        """
         if not self.pairs:
             return Outcome(status=SETTLED, reason="who can be told apart was told apart before")
         meter = Meter("judge")
@@ -123,7 +125,7 @@ class TournamentInRounds(TournamentStage):
 
 
 def standing_after(rounds: Iterable[pa.Table], sides: Sequence[Side], error_rate: float | None) -> Standing:
-    """What is known after these rounds."""
+    """Return what is known after these rounds."""
     standing = Standing(len(sides), error_rate)
     numbers = {s.spec: n for n, s in enumerate(sides)}
     for table in rounds:

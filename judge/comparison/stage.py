@@ -44,7 +44,7 @@ class WinrateStage:
         self.templates: Mapping[str, str] = self.jury.templates
 
     def check(self, rows: Input) -> None:
-        """Somewhere there must be a prompt that both can be compared on."""
+        """Require a prompt somewhere that both can be compared on."""
         self.jury.check(rows)
         needed = {s.name for s in self._sides if not s.engine}
         if not any(needed <= {c.column for c in row.candidates} for row in rows):
@@ -55,7 +55,9 @@ class WinrateStage:
             )
 
     def work(self, row: Row, sample: int) -> Work:
-        """Gather the two answers and compare them. An answer that was cut off counts as it stands."""
+        """Return gather the two answers and compare them. An answer that was cut off counts as it
+        stands.
+        """
         meter = Meter("judge")
         answers = yield from meter.counting(answers_of(row, self._sides, self._sampling, self._marks))
         if missing := [s.spec for s in self._sides if s.name not in answers]:
@@ -77,7 +79,7 @@ class WinrateStage:
 def answers_of(
     row: Row, sides: Sequence[Side], sampling: Sampling, marks: Sequence[Marks]
 ) -> Asking[dict[str, Candidate]]:
-    """The answers of these sides by name. No engine is asked where one that is given is missing."""
+    """Find the answers of these sides by name. No engine is asked where one that is given is missing."""
     found: dict[str, Candidate] = {c.column: without_thought(c, marks) for c in row.candidates if c.column}
     asked = [s for s in sides if s.engine]
     if not asked or any(not s.engine and s.name not in found for s in sides):
@@ -92,7 +94,7 @@ def answers_of(
 
 
 def told_columns(a: Candidate, b: Candidate) -> dict[str, Any]:
-    """The columns of two answers that meet."""
+    """Return the columns of two answers that meet."""
     return {
         "answer_a": [{"role": "assistant", "content": a.text}],
         "answer_b": [{"role": "assistant", "content": b.text}],
@@ -105,13 +107,15 @@ def told_columns(a: Candidate, b: Candidate) -> dict[str, Any]:
 
 
 def points(decision: Decision) -> float:
-    """Of a: 1 for a win, 0 for a loss, 1/2 where the judges prefer neither clearly in both orders."""
+    """Return return, of a: 1 for a win, 0 for a loss, 1/2 where the judges prefer neither clearly in both
+    orders.
+    """
     if decision.status != KEPT or decision.preference is None:
         return 0.5
     return 0.5 + side(decision.preference) / 2
 
 
 def verdict_preference(row: Mapping[str, Any]) -> float:
-    """The mean probability that a is better; 1/2 for equal answers."""
+    """Return the mean probability that a is better; 1/2 for equal answers."""
     verdict = row["verdict"]
     return 0.5 if verdict is None else float(verdict["preference"])

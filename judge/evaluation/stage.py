@@ -45,7 +45,7 @@ class EvaluateStage:
             raise UsageError(f"--min_score must be given: {unmarked[0]} has no score that is a pass")
 
     def check(self, rows: Input) -> None:
-        """The verifiers' columns must be there, and those that rates are told by."""
+        """Require the verifiers' columns, and those that rates are told by."""
         self._verifiers.check(rows)
         there = [field.name for field in rows.carried]
         for name in split_specs(self._config.by or ""):
@@ -92,12 +92,12 @@ class EvaluateStage:
 
 
 def engine_of(model: str) -> str:
-    """The engine of a model: a name without a kind, or a folder, is run by transformers."""
+    """Return the engine of a model: a name without a kind, or a folder, is run by transformers."""
     return model if is_engine(model) and not Path(model).exists() else f"hf:{model}"
 
 
 def models_of(text: str) -> list[str]:
-    """The models that a list with commas names. Raises `UsageError`."""
+    """Return the models that a list with commas names. Raises `UsageError`."""
     models = split_specs(text)
     if not models:
         raise UsageError("name a model to measure, such as hf:smollm2")

@@ -76,7 +76,7 @@ class Judge(NamedTuple):
 
 
 def judges_of(config: JuryConfig) -> list[Judge]:
-    """The judges that the settings name, each with its role. Raises `UsageError`."""
+    """Return the judges that the settings name, each with its role. Raises `UsageError`."""
     specs = [named_spec(spec) for spec in split_specs(config.judge or "")]
     if not specs:
         raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
@@ -104,5 +104,5 @@ def _judge(role: str, spec: str, wanted: str | None) -> Judge:
 
 
 def names(text: str | None) -> list[str]:
-    """The parts of a list written with commas."""
+    """Return the parts of a list written with commas."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]

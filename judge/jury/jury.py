@@ -64,19 +64,19 @@ class Jury:
                 require_columns(judge.spec, look_up(judge.spec, "score", allow_code=allow_code).wants, rows)
 
     def widened(self, schema: pa.Schema) -> pa.Schema:
-        """The columns of a stage's rows, and the rubric where one is written for each."""
+        """Return the columns of a stage's rows, and the rubric where one is written for each."""
         return schema if self._rubrics is None else self._rubrics.widened(schema)
 
     def prepared(self, case: Case) -> Asking[Case]:
-        """The case with what its prompt is judged by; it is written now where that is wanted."""
+        """Find the case with what its prompt is judged by; it is written now where that is wanted."""
         return case if self._rubrics is None else (yield from self._rubrics.of(case))
 
     def columns(self, case: Case) -> dict[str, str | None]:
-        """What of a case is kept in its row: the rubric that was written for it."""
+        """Return what of a case is kept in its row: the rubric that was written for it."""
         return {} if self._rubrics is None else self._rubrics.columns(case)
 
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
-        """What the jury decides about pairs of candidates, given by their numbers."""
+        """Find what the jury decides about pairs of candidates, given by their numbers."""
         if case.rubric == "":
             return [Decision(UNPARSED, "no rubric was written for the prompt", None, False, ())] * len(
                 pairs

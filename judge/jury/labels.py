@@ -13,7 +13,7 @@ LETTERS = "CDEFGHJKLMNPQRSTUVWXYZ"
 
 
 def draw_labels(*identity: Any) -> tuple[str, str]:
-    """Two different letters: of the response that stands first, and of the second.
+    """Return two different letters: of the response that stands first, and of the second.
 
     Both orders of a pair use the same two for the same places. A liking for a letter is thus a
     liking for a place, and both cancel in the mean over the orders.
@@ -25,12 +25,12 @@ def draw_labels(*identity: Any) -> tuple[str, str]:
 
 
 def draw_letters(count: int, *identity: Any) -> list[str]:
-    """So many different letters, of the responses that stand at these places."""
+    """Return so many different letters, of the responses that stand at these places."""
     return sorted(LETTERS, key=lambda letter: content_hash(["letters", *identity, letter]))[:count]
 
 
 def draw_nonce(row_id: str, texts: Iterable[str]) -> str:
-    """A code of 12 hex digits that occurs in none of the texts."""
+    """Return a code of 12 hex digits that occurs in none of the texts."""
     texts = list(texts)
     turn = 0
     while True:
@@ -41,5 +41,5 @@ def draw_nonce(row_id: str, texts: Iterable[str]) -> str:
 
 
 def shuffled(count: int, row_id: str) -> list[int]:
-    """The numbers below `count` in an order drawn from the row's hash."""
+    """Return the numbers below `count` in an order drawn from the row's hash."""
     return sorted(range(count), key=lambda i: content_hash(["order", row_id, i]))

@@ -39,7 +39,7 @@ class Listing:
         self._request = partial(request, template=self._template.hash)
 
     def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
-        """A vote on every pair in each order in which the answers were shown."""
+        """Find a vote on every pair in each order in which the answers were shown."""
         numbers = sorted({number for pair in pairs for number in pair})
         if len(numbers) > len(LETTERS):
             raise PairwrightError(
@@ -90,7 +90,7 @@ class Listing:
 
 
 def orders_of(numbers: Sequence[int]) -> list[list[int]]:
-    """Half of the rotations, each followed by the same turned round; for two, both orders."""
+    """Return half of the rotations, each followed by the same turned round; for two, both orders."""
     count = len(numbers)
     found = []
     for start in range(0, count, 2):
@@ -102,7 +102,7 @@ def orders_of(numbers: Sequence[int]) -> list[list[int]]:
 def read_ranking(
     completion: Completion, labels: Sequence[str], quoted: Iterable[str]
 ) -> list[float] | None:
-    """What the last line that is a ranking of all labels says: the best has the most.
+    """Return what the last line that is a ranking of all labels says: the best has the most.
 
     Lines that stand in one of the `quoted` texts say nothing.
     """

@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
     @classmethod
     def of(cls, row: Row, texts: Sequence[str]) -> "Case":
-        """Answers to the prompt of a row."""
+        """Return answers to the prompt of a row."""
         prompt = transcript(row.prompt)
         return cls(row.row_id, prompt, tuple(texts), row.occurrence, row.prompt, row.columns)
 
@@ -59,12 +59,13 @@ class JudgeProtocol(Protocol):
         """Read the templates. Raises `UsageError` for one that cannot be used."""
 
     def votes(self, judge: Judge, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[list[Vote]]]:
-        """The votes of a judge on each of the pairs, whose answers are given by their numbers."""
+        """Find the votes of a judge on each of the pairs, whose answers are given by their numbers."""
         ...
 
 
 def loaded(name: str, variables: Sequence[str], *, rubric: bool = False) -> Template:
-    """A template that wants no others than these variables, and that shows a `rubric` where there is one.
+    """Return a template that wants no others than these variables, and that shows a `rubric` where
+    there is one.
 
     Raises `UsageError`.
     """
@@ -81,7 +82,7 @@ def loaded(name: str, variables: Sequence[str], *, rubric: bool = False) -> Temp
 
 
 def rendered(template: Template, **variables: Any) -> tuple[Message, ...]:
-    """The messages of a template. Raises `UsageError`."""
+    """Return the messages of a template. Raises `UsageError`."""
     try:
         return conversation(template.messages(**variables))
     except TemplateError as error:
@@ -98,7 +99,7 @@ def request(
     *,
     template: str = "",
 ) -> Request:
-    """What a judge is asked, greedily; `template` is the hash of the template that was rendered."""
+    """Return what a judge is asked, greedily; `template` is the hash of the template that was rendered."""
     return Request(
         role=judge.role,
         messages=messages,

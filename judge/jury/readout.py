@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 
 
 def label_masses(completion: Completion, labels: Sequence[str]) -> list[float]:
-    """Probability of each label as the completion's first token, white space around it ignored.
+    """Return probability of each label as the completion's first token, white space around it ignored.
 
     A label that is not among the tokens reported counts as 0.
     """
@@ -40,7 +40,7 @@ def label_masses(completion: Completion, labels: Sequence[str]) -> list[float]:
 def read_logprob(
     completion: Completion, labels: tuple[str, str], min_mass: float
 ) -> tuple[Reading | None, float | None]:
-    """p = P(first) / (P(first) + P(second)), and the mass outside both, 1 - P(first) - P(second).
+    """Return p = P(first) / (P(first) + P(second)), and the mass outside both, 1 - P(first) - P(second).
 
     No reading when the labels together have no mass, or less than `min_mass`: the judge says
     something else then.
@@ -56,7 +56,7 @@ def read_logprob(
 
 
 def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
-    """By how much labels that were not reported could move p, each being at most as likely as the
+    """Return by how much labels that were not reported could move p, each being at most as likely as the
     least likely token that was: m / (m + mass of the labels that were reported)."""
     masses = label_masses(completion, labels)
     if all(masses):
@@ -66,7 +66,9 @@ def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
 
 
 def read_cautiously(completion: Completion, labels: tuple[str, str]) -> Reading:
-    """The reading in which a label that was not reported is as likely as it can be: the least margin."""
+    """Return the reading in which a label that was not reported is as likely as it can be: the least
+    margin.
+    """
     least = min(math.exp(p) for p in completion.top_logprobs[0].values())
     first, second = (mass or least for mass in label_masses(completion, labels))
     probability = first / (first + second)
@@ -74,7 +76,7 @@ def read_cautiously(completion: Completion, labels: tuple[str, str]) -> Reading:
 
 
 def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | None:
-    """A constrained completion: one of the labels and nothing else."""
+    """Return a constrained completion: one of the labels and nothing else."""
     text = completion.text.strip()
     if text not in labels:
         return None
@@ -86,7 +88,7 @@ def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | No
 
 
 def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[str]) -> Reading | None:
-    """The last line that is a verdict and nothing else, in a completion that ended by itself.
+    """Return the last line that is a verdict and nothing else, in a completion that ended by itself.
 
     Lines that stand in one of the `quoted` texts (the task, the candidates) are echoes and say
     nothing: an answer that forges verdicts can at most keep itself from being judged.
@@ -103,7 +105,7 @@ def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[
 
 
 def read_score(completion: Completion, min_mass: float) -> tuple[float | None, float | None]:
-    """The expected score, sum of s P(s) / sum of P(s), and the mass outside the score tokens.
+    """Return the expected score, sum of s P(s) / sum of P(s), and the mass outside the score tokens.
 
     The expectation tells apart what the likeliest token calls equal (Liu et al. 2023, G-Eval,
     arXiv 2303.16634, §2). Without log-probabilities it is the score that was written.

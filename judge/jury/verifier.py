@@ -31,7 +31,7 @@ class JudgeVerifier:
         self.templates: Mapping[str, str] = self._jury.templates
 
     def scores(self, row: Row, answers: Sequence[str]) -> Asking[list[Said]]:
-        """What the judge says of each answer."""
+        """Find what the judge says of each answer."""
         case = Case.of(row, answers)
         if not self.compares:
             return (yield from self._rated(case))

@@ -193,7 +193,7 @@ class EnginePool:
         return "; ".join(engine.waits for engine in self._batching if engine.waits)
 
     def sends_batches(self, role: str) -> bool:
-        """Whether requests of a role go in batch jobs."""
+        """Return whether requests of a role go in batch jobs."""
         return self._options.sends_batches and self._roles[role].startswith("openai:")
 
     @property

@@ -56,14 +56,14 @@ class RewardEngine:
             self._finish(job, Completion(failure=str(error)))
 
     def poll(self, timeout: float | None = None) -> list[Finished]:
-        """Score the job that waits longest and those nearest to it in length."""
+        """Return score the job that waits longest and those nearest to it in length."""
         if not self._finished and self._waiting:
             self._score_some()
         finished, self._finished = self._finished, []
         return finished
 
     def drain(self) -> list[Finished]:
-        """Nothing is ever under way between two calls. What waits is given up."""
+        """Return nothing is ever under way between two calls. What waits is given up."""
         self._waiting.clear()
         return self.poll()
 
@@ -107,7 +107,7 @@ class RewardEngine:
 
 
 def last_token_scores(model: Any, sequences: list[list[int]]) -> "Tensor":
-    """The head's value at the last token of each sequence, float32."""
+    """Return the head's value at the last token of each sequence, float32."""
     import torch
 
     from pairwright.models.reward_head import reading

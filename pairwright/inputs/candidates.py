@@ -137,7 +137,7 @@ class Candidates(Input):
 
 
 def without_thought(candidate: Candidate, marks: Sequence[Marks]) -> Candidate:
-    """The candidate with its thought, if its text begins with one, beside its answer."""
+    """Return the candidate with its thought, if its text begins with one, beside its answer."""
     found = part(candidate.text, marks)
     return candidate._replace(text=found.answer, reasoning=candidate.reasoning or found.thought)
 

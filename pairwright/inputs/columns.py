@@ -91,7 +91,7 @@ def find_columns(
     answers: bool = True,
     own: Collection[str] | None = None,
 ) -> Columns:
-    """The columns to read. Raises `UsageError` naming those that are there.
+    """Return the columns to read. Raises `UsageError` naming those that are there.
 
     `own` are the columns of a run of ours that are the run's: what else it carries along is found
     under no convention, and its prompts are whole.
@@ -156,7 +156,7 @@ def _shown(
 
 
 def perhaps_meant(columns: Columns, carried: Collection[str]) -> tuple[str, ...]:
-    """Columns that are carried along and may have been meant as part of the prompt."""
+    """Return columns that are carried along and may have been meant as part of the prompt."""
     apart = columns.carry_only
     return () if apart is None else tuple(n for n in _OFTEN_SHOWN if n in carried and n not in apart)
 
@@ -177,7 +177,9 @@ def _plain(name: str) -> str:
 
 
 def columns_of(where: str, names: Sequence[str], wanted: Columns, own: frozenset[str] | None) -> Columns:
-    """The columns of one record, which are mostly those of the record before. Raises as `find_columns`."""
+    """Return the columns of one record, which are mostly those of the record before. Raises as
+    `find_columns`.
+    """
     found = _columns_of(tuple(names), wanted, own)
     if isinstance(found, str):
         raise UsageError(f"{where}{found}")
@@ -193,7 +195,7 @@ def _columns_of(names: tuple[str, ...], wanted: Columns, own: frozenset[str] | N
 
 
 def sibling_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Columns that hold several answers to one prompt by convention; none when there are not two."""
+    """Return columns that hold several answers to one prompt by convention; none when there are not two."""
     if set(PAIR) <= set(names):
         return PAIR
     found = tuple(name for name in names if _SIBLINGS.fullmatch(name))
@@ -201,19 +203,23 @@ def sibling_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Column names for a sentence."""
+    """Return column names for a sentence."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
 
 
 def row_weight(record: Mapping[str, Any], where: str, own: Collection[str] | None) -> float:
-    """How much a row counts by its column `weight`; 1 where it has none. `own` are the columns of a run."""
+    """Return how much a row counts by its column `weight`; 1 where it has none. `own` are the columns
+    of a run.
+    """
     value = record.get("weight") if own is None or "weight" in own else None
     return 1.0 if value is None else weight_of(value, "weight", where)
 
 
 def weight_of(value: Any, column: str, where: str) -> float:
-    """A weight that was read. Raises `UsageError` for one that is no number, not finite, or below 0."""
+    """Return a weight that was read. Raises `UsageError` for one that is no number, not finite, or
+    below 0.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
     raise UsageError(f"{where}: `{column}` must be a finite number, 0 or more, and is {value!r}")

@@ -33,12 +33,12 @@ class LabelledRow(NamedTuple):
 
 
 def are_labelled(sources: Iterable[str]) -> bool:
-    """Whether the first row of any source is a single labelled answer, and no pair."""
+    """Return whether the first row of any source is a single labelled answer, and no pair."""
     return any(_is_labelled(record) for source in sources for record in islice(_records(source), 1))
 
 
 def read_labelled(sources: Iterable[str], limit: int | None = None) -> Iterator[LabelledRow]:
-    """The labelled answers of runs, files and data sets, one source after the other; `limit` at most.
+    """Yield the labelled answers of runs, files and data sets, one source after the other; `limit` at most.
 
     Raises `UsageError`, naming the row, for one that has no label, or is none of these.
     """
@@ -53,7 +53,7 @@ def read_labelled(sources: Iterable[str], limit: int | None = None) -> Iterator[
 def parse_labelled(
     record: Record, where: str, own: frozenset[str] | None = None, *, padded: bool = False
 ) -> LabelledRow:
-    """One row. Raises `UsageError` that begins with `where` and names the column.
+    """Return one row. Raises `UsageError` that begins with `where` and names the column.
 
     `own` are the columns of a run of ours that are the run's; `padded` is as for `calls_of`.
     """

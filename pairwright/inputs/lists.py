@@ -23,7 +23,7 @@ class Listed(NamedTuple):
 
 
 def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -> list[Listed | None]:
-    """The answers of a list in order; None in the place of an empty one.
+    """Return the answers of a list in order; None in the place of an empty one.
 
     Raises `UsageError` that begins with `where` for what is no list of answers.
     """
@@ -74,7 +74,7 @@ def _score(item: Mapping[str, Any]) -> float | None:
 
 
 def list_among(source: Source, names: Sequence[str]) -> str | None:
-    """The column that holds lists of answers: by convention, or of the one that is named."""
+    """Return the column that holds lists of answers: by convention, or of the one that is named."""
     found = next((record for _, record in source.readable() if not isinstance(record, UsageError)), {})
     for name in names if len(names) == 1 else (n for n in LISTS if n in names):
         if isinstance(value := found.get(name), list) and not _is_conversation(value):

@@ -19,7 +19,7 @@ Prompt = tuple[Message, ...]
 
 
 def parse_row(record: Mapping[str, Any], columns: Columns, where: str) -> tuple[Prompt, str | None]:
-    """Prompt messages and answer text of a row; no answer is None.
+    """Return prompt messages and answer text of a row; no answer is None.
 
     Where no column of answers is read, a conversation that ends with the assistant holds its own.
     Raises `UsageError` that begins with `where` and names the field.
@@ -36,13 +36,13 @@ def parse_row(record: Mapping[str, Any], columns: Columns, where: str) -> tuple[
 def parse_answers(
     record: Mapping[str, Any], columns: Columns, names: tuple[str, ...], where: str
 ) -> tuple[Prompt, dict[str, str | None]]:
-    """Prompt messages and the text of every answer in some columns. Raises as `parse_row` does."""
+    """Return prompt messages and the text of every answer in some columns. Raises as `parse_row` does."""
     prompt, said = _read(record, columns, names, where)
     return checked(prompt, columns, where), said
 
 
 def checked(prompt: Prompt, columns: Columns, where: str) -> Prompt:
-    """The prompt, if a model can be asked it."""
+    """Return the prompt, if a model can be asked it."""
     name = columns.prompt or (columns.within or ("prompt",))[0]
     if not prompt:
         raise UsageError(f"{where}: `{name}` holds an answer and no prompt")

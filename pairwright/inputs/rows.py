@@ -104,7 +104,7 @@ class Input:
         return (row for _, row in self.rows())
 
     def rows(self, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[tuple[int, Row]]:
-        """The rows whose places (counted from 0) are wanted, each with its place."""
+        """Yield the rows whose places (counted from 0) are wanted, each with its place."""
         count = self._occurrences.counter()
         for place, parsed in enumerate(self._parsed()):
             occurrence = count(parsed.content)
@@ -251,7 +251,7 @@ class Input:
 
 
 def input_sha256(source: Source, limit: int | None) -> str:
-    """Hash of the first `limit` rows of a source: of what they are read from, and of the limit."""
+    """Return hash of the first `limit` rows of a source: of what they are read from, and of the limit."""
     return hashlib.sha256(json.dumps([source.sha256(), limit]).encode()).hexdigest()
 
 

@@ -12,7 +12,8 @@ Turn = tuple[str, tuple[Message, ...], str | None]
 def each_turn(
     where: str, prompt: tuple[Message, ...], answer: str | None, wanted: str | None, *, asked: bool
 ) -> Iterator[Turn]:
-    """The turns of the assistant that are wanted: `all`, or the number of one, 1 the first, -1 the last.
+    """Yield the turns of the assistant that are wanted: `all`, or the number of one, 1 the first, -1
+    the last.
 
     A turn that calls a tool, or that nobody asked for anything before, is part of what comes after it.
     The end of a conversation is a turn where it is answered, where answers are `asked` for, and where no

@@ -47,7 +47,9 @@ def refuse_foreign_form(path: Path) -> None:
 
 
 def unpacked_table(path: Path) -> Path:
-    """The file, or what it holds where a table (Parquet, Arrow) is packed in it, kept until we end."""
+    """Return the file, or what it holds where a table (Parquet, Arrow) is packed in it, kept until we
+    end.
+    """
     with path.open("rb") as file:
         if not file.read(8).startswith(tuple(_PACKED)):
             return path

@@ -45,7 +45,7 @@ class Loaded(NamedTuple):
 def load_for_generation(
     name: str, dtype: str = "auto", device: str = "auto", *, adapter: str = ""
 ) -> Loaded:
-    """The model that `resolve_model` takes `name` for; an adapter stays apart on its base.
+    """Return the model that `resolve_model` takes `name` for; an adapter stays apart on its base.
 
     `adapter` is the folder of one that is put on `name`; empty for none.
 
@@ -63,7 +63,9 @@ def load_for_generation(
 
 
 def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
-    """The reward model that `resolve_model` takes `name` for. Raises `UsageError` when it is none."""
+    """Return the reward model that `resolve_model` takes `name` for. Raises `UsageError` when it is
+    none.
+    """
     source, place = resolve_model(name), _device(device)
     require_reward_model(source, name)
     tokenizer = load_tokenizer(name)
@@ -81,7 +83,9 @@ def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Lo
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model, or of an adapter or its base. Raises `UsageError` when there is none."""
+    """Return the tokenizer of a model, or of an adapter or its base. Raises `UsageError` when there is
+    none.
+    """
     place = find_model(name)
     with as_usage_error(name), quiet():
         if is_adapter(place) and not any((Path(place) / file).is_file() for file in _TOKENIZERS):

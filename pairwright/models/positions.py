@@ -26,7 +26,7 @@ _RESERVED = 8
 
 
 def learned_positions(name: str) -> int | None:
-    """Most tokens that the tables of a model have positions for; None where there are no tables.
+    """Return most tokens that the tables of a model have positions for; None where there are no tables.
 
     The model is built without weights. Raises `UsageError` if its folder cannot be read.
     """
@@ -54,7 +54,7 @@ def _learned(place: str) -> int | None:
 
 
 def positions_of(model: "PreTrainedModel") -> int | None:
-    """Most tokens that a model has positions for; None where none are looked up."""
+    """Return most tokens that a model has positions for; None where none are looked up."""
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(_limits(model, most), default=None) if isinstance(most, int) else None
 

@@ -10,7 +10,9 @@ _trusted: ContextVar[bool] = ContextVar(TRUST, default=False)
 
 @contextmanager
 def trusting(trusted: bool) -> Iterator[None]:
-    """Within it, models that are loaded may run code of their own, if `trusted` or if it was so before."""
+    """Open a block in which models that are loaded may run code of their own, if `trusted` or if it was
+    so before.
+    """
     token = _trusted.set(trusted or _trusted.get())
     try:
         yield
@@ -19,12 +21,16 @@ def trusting(trusted: bool) -> Iterator[None]:
 
 
 def own_code() -> dict[str, bool]:
-    """What `from_pretrained` is told of a model's own code; told nothing, it would ask on a terminal."""
+    """Return what `from_pretrained` is told of a model's own code; told nothing, it would ask on a
+    terminal.
+    """
     return {TRUST: _trusted.get()}
 
 
 def refused_sentence(name: str, error: Exception) -> str | None:
-    """What to say where an error is that a model's own code may not be run; None for other errors."""
+    """Return what to say where an error is that a model's own code may not be run; None for other
+    errors.
+    """
     if TRUST not in str(error):
         return None
     return (

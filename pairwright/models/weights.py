@@ -28,7 +28,7 @@ _OTHER_HEADS = ("score", "classifier", "classification_head", "regression_head",
 
 
 def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any) -> Any:
-    """The model in `place`, by `kind.from_pretrained` with what `how` says; called `name` in errors.
+    """Return the model in `place`, by `kind.from_pretrained` with what `how` says; called `name` in errors.
 
     `fresh` names a module that is not read but made anew. Raises `UsageError`, naming weights, if any
     weight would be random or has no place in the model.
@@ -47,7 +47,8 @@ def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any)
 
 
 def read_adapter(base: Any, place: str, name: str, *, trained: bool = False) -> Any:
-    """The base with the adapter of a folder on it, as `peft` has it; gradients off, unless it is trained.
+    """Return the base with the adapter of a folder on it, as `peft` has it; gradients off, unless it is
+    trained.
 
     A vocabulary that grew with the adapter grows in the base. Raises `UsageError`, naming weights, if the
     folder lacks any of the adapter's or has others.
@@ -71,7 +72,7 @@ def read_adapter(base: Any, place: str, name: str, *, trained: bool = False) -> 
 
 
 def stored_names(folder: Path) -> dict[str, Path]:
-    """The file of every tensor in a model's folder."""
+    """Return the file of every tensor in a model's folder."""
     found: dict[str, Path] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
@@ -81,7 +82,7 @@ def stored_names(folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def as_usage_error(name: str) -> Iterator[None]:
-    """`transformers` says what is wrong with a model in many ways and lines; we say it in one."""
+    """Return `transformers` says what is wrong with a model in many ways and lines; we say it in one."""
     try:
         yield
     except UsageError:
@@ -102,7 +103,7 @@ def as_usage_error(name: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Return what an error says, in one line."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 

@@ -7,7 +7,7 @@ from pairwright.pairs.minimality import measure
 
 
 def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Both sides, the models behind them, and how far apart they are (kept share: of rejected)."""
+    """Return both sides, the models behind them, and how far apart they are (kept share: of rejected)."""
     measures = measure(chosen.text, rejected.text, original=rejected.text)
     return {
         **sides(chosen, rejected),
@@ -17,7 +17,7 @@ def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
 
 
 def sides(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Both answers, the models behind them, and what those thought."""
+    """Return both answers, the models behind them, and what those thought."""
     return {
         "chosen": [{"role": "assistant", "content": chosen.text}],
         "rejected": [{"role": "assistant", "content": rejected.text}],

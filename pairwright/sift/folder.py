@@ -60,7 +60,7 @@ class SiftConfig(SourceConfig, PlacesConfig):
 
 
 def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
-    """Sift every row into `config.out`. A folder that this very command finished is left as it is.
+    """Return sift every row into `config.out`. A folder that this very command finished is left as it is.
 
     `also` names what decides about rows besides the settings, such as the hash of a file.
     Raises `UsageError` when the folder belongs to something else.
@@ -143,7 +143,7 @@ def _outcome(row: WholeRow, sieve: Sieve) -> Outcome:
 
 
 def kept(row: WholeRow) -> Outcome:
-    """A row that stays, unless it could not be read."""
+    """Return a row that stays, unless it could not be read."""
     return _outcome(row, lambda _: Ending(KEPT))
 
 

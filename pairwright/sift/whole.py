@@ -62,7 +62,9 @@ class WholeRows(Input):
         self.schema = pa.schema([*own, *(f for f in self.carried if f.name not in (*ANSWERS, *IDS))])
 
     def whole(self) -> Iterator[WholeRow]:
-        """Every row, in order. Rows that differ never have the same id, whatever their sources say."""
+        """Yield every row, in order. Rows that differ never have the same id, whatever their sources
+        say.
+        """
         known: dict[str, str] = {}
         for row in self._parsed():
             if row.problem is not None:
@@ -142,15 +144,15 @@ class Joined(Source):
                 raise UsageError(f"the inputs have columns of one name and other types ({error})") from None
 
     def own_now(self) -> frozenset[str] | None:
-        """The own columns of the source that the record which was read last is from."""
+        """Return the own columns of the source that the record which was read last is from."""
         return self._now.own
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Every record of every source, or what is wrong with it."""
+        """Yield every record of every source, or what is wrong with it."""
         for source in self._sources:
             self._now = source
             yield from source.readable()
 
     def sha256(self) -> str:
-        """Hash of the sources' hashes, in order."""
+        """Return hash of the sources' hashes, in order."""
         return hashlib.sha256(json.dumps([s.sha256() for s in self._sources]).encode()).hexdigest()

@@ -47,7 +47,7 @@ class Price(Record):
     batch_completion: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     def of(self, prompt: int, generated: int, *, batch: bool) -> float:
-        """What so many tokens cost; of a batch job at its own price, where there is one."""
+        """Return what so many tokens cost; of a batch job at its own price, where there is one."""
         asked, given = self.prompt, self.completion
         if batch:
             asked = asked if self.batch_prompt is None else self.batch_prompt
@@ -151,7 +151,7 @@ def _model_of(identity: str) -> str:
 
 
 def read_prices(path: str) -> Mapping[str, Price]:
-    """Prices by model. Raises `UsageError` naming what is wrong in the file."""
+    """Return prices by model. Raises `UsageError` naming what is wrong in the file."""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         prices = TypeAdapter(dict[str, Price]).validate_python(values)

@@ -60,7 +60,7 @@ class SampleStage:
         )
 
     def check(self, rows: Input) -> None:
-        """Anything with a prompt can be sampled."""
+        """Accept anything: what has a prompt can be sampled."""
 
     def work(self, row: Row, sample: int) -> Work:
         """Ask once; keep what ends by itself and says something."""
@@ -97,12 +97,12 @@ def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
 
 
 def answer_of(completion: Completion) -> Message:
-    """The message that a completion is."""
+    """Return the message that a completion is."""
     return Message(role="assistant", content=completion.text, tool_calls=completion.tool_calls)
 
 
 def answer_status(completion: Completion) -> Ending:
-    """Whether a policy's completion is an answer that pairs can be made of, and if not, why."""
+    """Return whether a policy's completion is an answer that pairs can be made of, and if not, why."""
     if completion.finish_reason == "length":
         return Ending(TRUNCATED, cut_off(completion))
     if completion.finish_reason == "content_filter":
@@ -118,7 +118,7 @@ def answer_status(completion: Completion) -> Ending:
 
 
 def cut_off(completion: Completion) -> str:
-    """Where a completion was cut off, and what to do where that was within its thoughts."""
+    """Return where a completion was cut off, and what to do where that was within its thoughts."""
     where = f"cut off after {completion.completion_tokens} tokens"
     if used_up(completion):
         where += ", all of them thoughts: allow more tokens"

@@ -45,5 +45,5 @@ class InRounds(Protocol):
     """A stage whose shards are rounds: what one of them asks depends on the rows of those before it."""
 
     def begin_round(self, before: "Iterable[pa.Table]", items_left: int) -> None:
-        """A round begins; `before` are the kept rows of every earlier one, in order."""
+        """Begin a round; `before` are the kept rows of every earlier one, in order."""
         ...

@@ -54,7 +54,9 @@ class Found(NamedTuple):
         return sum(scores) / len(scores) if scores else None
 
     def passes(self, least: float | None = None) -> bool:
-        """Whether all verifiers that apply find the answer right: it scores `least`, or their own mark."""
+        """Return whether all verifiers that apply find the answer right: it scores `least`, or their
+        own mark.
+        """
         applying = [s for s in self.said if s.score is not None and not s.compared]
         marks = [(s.score, s.mark if least is None else least) for s in applying]
         return bool(marks) and all(m is not None and s is not None and s >= m - EVEN for s, m in marks)
@@ -76,7 +78,7 @@ class Verifier(Protocol):
     """Whether it only tells which of two answers is better."""
 
     def scores(self, row: Row, answers: Sequence[str]) -> Asking[list[Said]]:
-        """What it says of each answer."""
+        """Find what it says of each answer."""
         ...
 
 
@@ -103,11 +105,11 @@ class Verifiers:
             require_columns(self.roles[verifier.role], verifier.wants, rows)
 
     def alone(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
-        """What is said of each answer by itself; those that compare say nothing."""
+        """Find what is said of each answer by itself; those that compare say nothing."""
         return (yield from self._asked([v for v in self._all if not v.compares], row, answers))
 
     def beside(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
-        """What all verifiers say of answers side by side."""
+        """Find what all verifiers say of answers side by side."""
         return (yield from self._asked(self._all, row, answers))
 
     def _asked(
@@ -164,7 +166,7 @@ def asked_of_reward_model(role: str, prompt: tuple[Message, ...], answer: str, o
 
 
 def read_score(completion: Completion) -> Said:
-    """The score in a completion: JSON of a function, a number of a reward model."""
+    """Return the score in a completion: JSON of a function, a number of a reward model."""
     try:
         value: Any = json.loads(completion.text)
     except ValueError:
@@ -192,7 +194,7 @@ def require_columns(spec: str, wanted: Sequence[str], rows: Input) -> None:
 def drop_reason(
     chosen: Found, rejected: Found, config: VerifyConfig, better: str = "chosen", worse: str = "rejected"
 ) -> str | None:
-    """Why two answers are no pair, by their scores and the settings; None when they are one.
+    """Return why two answers are no pair, by their scores and the settings; None when they are one.
 
     `better` and `worse` are what the two are called.
     """

@@ -38,16 +38,16 @@ class Share(NamedTuple):
     """Shards that the run had already when the worker came."""
 
     def owns(self, shard: int) -> bool:
-        """Whether a shard is this worker's to do."""
+        """Return whether a shard is this worker's to do."""
         return shard % self.of == self.number and shard not in self.done
 
     def items(self, manifest: Manifest) -> int:
-        """How many items of work stand in its shards."""
+        """Return how many items of work stand in its shards."""
         size, items = manifest.shard_size, manifest.items
         return sum(min(size, items - first) for first in range(0, items, size) if self.owns(first // size))
 
     def folder(self, run: Path) -> Path:
-        """Where it works."""
+        """Return where it works."""
         return run / WORKERS / f"{self.number}-of-{self.of}"
 
 
@@ -56,7 +56,7 @@ ALONE = Share()
 
 
 def read_share(text: str) -> Share:
-    """The share behind `--shard i/n`. Raises `UsageError` when it is none."""
+    """Return the share behind `--shard i/n`. Raises `UsageError` when it is none."""
     number, slash, of = text.partition("/")
     if not (slash and number.isdecimal() and of.isdecimal() and int(number) < int(of)):
         raise UsageError(
@@ -66,7 +66,8 @@ def read_share(text: str) -> Share:
 
 
 def arrive(run: Path, planned: Manifest, share: Share) -> tuple[Share, Manifest]:
-    """What a worker has to do, and the manifest that it begins with: complete when nothing is left at all.
+    """Return what a worker has to do, and the manifest that it begins with: complete when nothing is
+    left at all.
 
     Only for the holder of the run's lock. Raises `UsageError` when the folder belongs to another run.
     """
@@ -85,7 +86,9 @@ def arrive(run: Path, planned: Manifest, share: Share) -> tuple[Share, Manifest]
 
 
 def begin(folder: Path, manifest: Manifest) -> Manifest:
-    """The manifest that a worker goes on from. Only for the holder of the lock of its own `folder`."""
+    """Return the manifest that a worker goes on from. Only for the holder of the lock of its own
+    `folder`.
+    """
     found = _manifest(folder)
     fresh = found is None or found.fingerprint != manifest.fingerprint
     manifest = continue_run(folder, manifest, fresh=fresh)
@@ -94,7 +97,8 @@ def begin(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def gather(run: Path, of: int) -> Manifest | None:
-    """The manifest of the whole run with every worker's shards in place; None while some are still out.
+    """Return the manifest of the whole run with every worker's shards in place; None while some are
+    still out.
 
     Only for the holder of the run's lock, whose own share is done.
     """

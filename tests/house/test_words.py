@@ -1,8 +1,9 @@
-"""One word for a thing: statuses are constants, old names stay gone."""
+"""One word for a thing: statuses are constants, docstrings begin with a verb, old names stay gone."""
 
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,55 @@ from places import ROOT
 from pairwright import records
 
 ROOMS = ("pairwright", "prompts", "revise", "judge", "train")
+NO_VERBS = [
+    "A",
+    "All",
+    "An",
+    "And",
+    "As",
+    "At",
+    "Both",
+    "Each",
+    "Every",
+    "Everything",
+    "For",
+    "How",
+    "In",
+    "It",
+    "Its",
+    "Most",
+    "No",
+    "None",
+    "Nothing",
+    "Of",
+    "On",
+    "One",
+    "Only",
+    "So",
+    "That",
+    "The",
+    "Them",
+    "There",
+    "These",
+    "They",
+    "This",
+    "Those",
+    "Two",
+    "What",
+    "Whatever",
+    "When",
+    "Where",
+    "Whether",
+    "Which",
+    "Who",
+    "Whose",
+    "Why",
+    "With",
+    "Within",
+    "Without",
+]
+EQUATIONS = "train/losses/"
+"""The name of a loss is what its docstring begins with."""
 GONE = (
     r"Trainee|TrainRecord|\bwhy_not\b|way_of|KeptProcess|ask_no_hub|as_they_stand|let_go|class Patient"
     r"|class Laid\b|Looking before leaping|no choice of anybody"
@@ -19,6 +69,31 @@ GONE = (
 
 def modules() -> list[Path]:
     return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def public_functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions and methods that others may call; properties are named like what they are."""
+    for holder in ast.walk(tree):
+        if isinstance(holder, ast.Module) or (
+            isinstance(holder, ast.ClassDef) and not holder.name.startswith("_")
+        ):
+            for node in holder.body:
+                is_public = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_"
+                if is_public and not any("property" in ast.unparse(d) for d in node.decorator_list):
+                    yield node
+
+
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    wrong = []
+    for path in modules():
+        place = path.relative_to(ROOT).as_posix()
+        if place.startswith(EQUATIONS):
+            continue
+        for node in public_functions(ast.parse(path.read_text())):
+            words = (ast.get_docstring(node) or "Say").split()
+            if words[0].strip(",.:") in NO_VERBS:
+                wrong.append(f"{place}:{node.lineno} {node.name}: {' '.join(words[:5])} …")
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_a_status_that_several_files_give_is_a_constant() -> None:

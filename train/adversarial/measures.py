@@ -27,7 +27,8 @@ _LOOKED_AT = 200
 
 
 def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
-    """Return, of a run of answers and a run of their scores: reward, how diverse and how long, how many
+    """Return return, of a run of answers and a run of their scores: reward, how diverse and how long,
+    how many
     ended.
 
     `distinct_n` is the number of different n-grams of words over the number of all (Li et al. 2016,
@@ -55,7 +56,8 @@ def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
 
 
 def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[str, Any]:
-    """Return, of a reward model trained under these settings: accuracy and calibration on human pairs
+    """Return return, of a reward model trained under these settings: accuracy and calibration on human
+    pairs
     held out,
     accuracy on those it was trained on, and on golden answers over samples of several rounds.
 

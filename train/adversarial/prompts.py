@@ -37,7 +37,7 @@ class Prompts(NamedTuple):
 
 
 def read_halves(config: GameConfig) -> Halves:
-    """Both halves, checked; nothing is written.
+    """Return both halves, checked; nothing is written.
 
     Raises `UsageError` for a prompt without a golden answer and for fewer prompts than a batch.
     Prompts that are in both halves are warned of: the paper splits them.
@@ -80,7 +80,9 @@ def keep_prompts(halves: Halves, config: GameConfig, folder: Path, write_golden:
 
 
 def golden_rows(config: GameConfig) -> list[Row]:
-    """The prompts of the reward model's half with their golden answers, unless an engine writes them."""
+    """Return the prompts of the reward model's half with their golden answers, unless an engine writes
+    them.
+    """
     if config.golden_engine:
         return rows_of(config.rm_prompts, config, config.limit)
     first = next(records(config.rm_prompts), {})

@@ -38,7 +38,7 @@ class GoldenVsSampled(StrongerStage):
 
 
 def pair(config: JudgeConfig) -> Manifest | None:
-    """Pair golden answers with sampled ones, as `judge --stronger` does."""
+    """Return pair golden answers with sampled ones, as `judge --stronger` does."""
     return run_stage(GoldenVsSampled(config), config, config.reader, run=config)
 
 
@@ -68,17 +68,17 @@ class Steps:
         self.here = round_folder(folder, number)
 
     def model(self, number: int) -> str:
-        """The language model after a round."""
+        """Return the language model after a round."""
         return str(round_folder(self._folder, number) / "llm") if number else self._config.model
 
     def measuring(self, prompts: Path) -> EvaluateConfig:
-        """The language model after the round, measured by the verifier, which trains nothing."""
+        """Return the language model after the round, measured by the verifier, which trains nothing."""
         config, model = self._config, self.model(self._number)
         use_cpu = config.train.use_cpu
         return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
 
     def answering(self, prompts: Path, out: str) -> SampleConfig:
-        """Answers to prompts of either half, by the language model that the round begins with."""
+        """Return answers to prompts of either half, by the language model that the round begins with."""
         return self._sampling(self._number - 1, prompts, out)
 
     @property
@@ -124,7 +124,9 @@ class Steps:
         )
 
     def scoring(self, reward_model: str, answers: str, out: str) -> ScoreConfig:
-        """Rewards of answers; all of them where the game looks, the best alone where it is told so."""
+        """Return rewards of answers; all of them where the game looks, the best alone where it is told
+        so.
+        """
         section = self._placed(self._config.score)
         whole = {} if out == "scored" else {"best_of_n": False}
         return section.into(
@@ -148,7 +150,7 @@ class Steps:
         )
 
     def looking(self, prompts: Path) -> SampleConfig:
-        """Answers to the prompts of the evaluation, by the language model after the round."""
+        """Return answers to the prompts of the evaluation, by the language model after the round."""
         config = self._config
         return self._sampling(
             self._number,
@@ -160,7 +162,7 @@ class Steps:
         )
 
     def comparing(self, prompts: Path) -> WinrateConfig:
-        """These answers beside those of the start."""
+        """Return these answers beside those of the start."""
         return self._placed(self._config.winrate).into(
             WinrateConfig,
             a=self._at("samples"),
@@ -191,7 +193,7 @@ class Steps:
 
 
 def writing_golden(config: GameConfig, prompts: Path, out: Path) -> SampleConfig:
-    """Golden answers by an engine, one to each prompt, greedily."""
+    """Return golden answers by an engine, one to each prompt, greedily."""
     section = on_one_device(config.sample, use_cpu=config.train.use_cpu)
     vllm: dict[str, Any] = {} if config.golden.startswith("vllm:") else {"engine": {}}
     return section.into(

@@ -72,7 +72,7 @@ class Pair(NamedTuple):
         return {"chosen": self.chosen_ids, "rejected": self.rejected_ids}
 
     def digest(self) -> bytes:
-        """All that training sees of it."""
+        """Return all that training sees of it."""
         digest = ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
         if self.label is not None:
             digest += b"desirable" if self.label else b"undesirable"
@@ -86,7 +86,7 @@ def load_pairs(
     tokenizer: "PreTrainedTokenizerBase",
     token_weights: TokenWeights | None = None,
 ) -> Split[Pair]:
-    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    """Return read, encode and split. Raises `UsageError` when nothing is left to train on."""
     rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows, thoughts=True)
     most = most_tokens(config)
     kept, dropped = encode_pairs(
@@ -114,7 +114,7 @@ def encode_pairs(
     max_length: int,
     token_weights: TokenWeights | None = None,
 ) -> tuple[list[Pair], dict[str, list[str]]]:
-    """Pairs as token ids, and the row ids of those left out by reason.
+    """Return pairs as token ids, and the row ids of those left out by reason.
 
     `max_length` bounds prompt and answer together, in tokens.
     """
@@ -135,7 +135,7 @@ def encode_pairs(
 
 
 def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
-    """Token ids of one pair; its two sides have the same prompt ids by construction."""
+    """Return token ids of one pair; its two sides have the same prompt ids by construction."""
     prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
     _, rejected_ids = encode_answer(tokenizer, row.prompt, [row.rejected])
     prompt, chosen, rejected = (
@@ -145,7 +145,7 @@ def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
 
 
 def drop_reason(row: PairRow, pair: Pair, max_length: int) -> str | None:
-    """The reason to leave a pair out, or None."""
+    """Return the reason to leave a pair out, or None."""
     answered = all(m.content.strip() or m.tool_calls for m in (row.chosen, row.rejected))
     if not answered or not len(pair.prompt_tokens):
         return EMPTY

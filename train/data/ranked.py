@@ -61,7 +61,7 @@ class Ranked(NamedTuple):
         return len(self.prompt_tokens) * len(self.answers) + sum(map(len, self.answers))
 
     def digest(self) -> bytes:
-        """All that training sees of it."""
+        """Return all that training sees of it."""
         scores = struct.pack(f"<{len(self.scores)}d", *self.scores)
         weight = struct.pack("<d", self.weight) if self.weight != 1 else b""
         return ids_digest(self.row_id, (self.prompt_tokens, *self.answers)) + scores + weight
@@ -70,7 +70,7 @@ class Ranked(NamedTuple):
 def load_ranked(
     config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase", *, best_only: bool
 ) -> Split[Ranked]:
-    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    """Return read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}
     most = most_tokens(config)
 
@@ -103,7 +103,7 @@ def load_ranked(
 def encode_ranked(
     row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool, reasoning: Thoughts = "drop"
 ) -> Ranked:
-    """Token ids of a prompt and of its answers, or of the best of them alone."""
+    """Return token ids of a prompt and of its answers, or of the best of them alone."""
     answers = row.answers[:1] if best_only else row.answers
     marks = marks_in(str(tokenizer.chat_template))
     told = [parted(Message(role="assistant", content=answer), marks) for answer in answers]

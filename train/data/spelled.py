@@ -48,7 +48,7 @@ class Spelled:
 
 
 def looked_at(rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase") -> Iterator[PairRow]:
-    """The rows; what is spelled in their answers is said when all are read."""
+    """Yield the rows; what is spelled in their answers is said when all are read."""
     spelled = Spelled(tokenizer)
     for row in rows:
         if row.problem is None:

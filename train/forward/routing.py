@@ -35,7 +35,9 @@ class Routing(NamedTuple):
 
 
 def experts_of(model: nn.Module) -> tuple[int, int]:
-    """Experts of a layer, and how many of them a token goes to. Raises `UsageError` for a dense model."""
+    """Return experts of a layer, and how many of them a token goes to. Raises `UsageError` for a dense
+    model.
+    """
     config = _settings(model)
     names = ("num_local_experts", "num_experts", "n_routed_experts")
     number = next((found for name in names if (found := getattr(config, name, None))), None)
@@ -55,7 +57,7 @@ def _settings(model: nn.Module) -> Any:
 
 @contextmanager
 def routers(model: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
-    """Within it, the router logits of every pass are kept, a tensor (T, E) a layer."""
+    """Open a block in which the router logits of every pass are kept, a tensor (T, E) a layer."""
     heard: list[tuple[Tensor, ...]] = []
     config = _settings(model)
 
@@ -72,7 +74,7 @@ def routers(model: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
 
 
 def routing_of(logits: Sequence[Tensor], out: LaidOut, answers: int, chosen: int) -> Routing:
-    """Where the tokens of a pass go, those of shared prompts once for each answer behind them."""
+    """Return where the tokens of a pass go, those of shared prompts once for each answer behind them."""
     weight_T = sequences_of(out, answers).float()
     number = logits[0].shape[-1]
     chosen_E = weight_T.new_zeros(number)
@@ -86,7 +88,7 @@ def routing_of(logits: Sequence[Tensor], out: LaidOut, answers: int, chosen: int
 
 
 def sequences_of(out: LaidOut, answers: int) -> Tensor:
-    """In how many of the asked sequences each token of a pass stands (T,); 0 for padding."""
+    """Return in how many of the asked sequences each token of a pass stands (T,); 0 for padding."""
     laid, device = out.laid, out.laid.tokens_A.device
     order = torch.arange(answers, device=device) if out.order_A is None else out.order_A
     times_A = torch.bincount(order, minlength=len(laid.tokens_A))

@@ -46,6 +46,8 @@ class TargetLogprobs(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Compute them in chunks: `size` is the most hidden states of one; `squares` whether log sum
         p^2 is wanted too.
+        p^2 is wanted too.
+        p^2 is wanted too.
         """
         weight, bias = weight_VW.to(hidden_NW.dtype), None if bias_V is None else bias_V.to(hidden_NW.dtype)
         logps, normalizers, found, kept = [], [], [], None

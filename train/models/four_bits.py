@@ -58,7 +58,9 @@ def require_whole_weights(place: str, name: str) -> None:
 
 
 def in_four_bits(config: TrainingConfig, compute: torch.dtype) -> dict[str, Any]:
-    """What `from_pretrained` is told so that weights are packed as they arrive, on the run's device."""
+    """Return what `from_pretrained` is told so that weights are packed as they arrive, on the run's
+    device.
+    """
     from transformers import BitsAndBytesConfig
 
     device = torch.device("cpu") if config.use_cpu else PartialState().device
@@ -73,19 +75,21 @@ def in_four_bits(config: TrainingConfig, compute: torch.dtype) -> dict[str, Any]
 
 
 def is_packed(module: nn.Module) -> bool:
-    """Whether this layer's weights are in four bits."""
+    """Return whether this layer's weights are in four bits."""
     return hasattr(getattr(module, "weight", None), "quant_state")
 
 
 def weights_of(model: nn.Module) -> str:
-    """The form in which a model's frozen weights are kept, as a store of references names it."""
+    """Return the form in which a model's frozen weights are kept, as a store of references names it."""
     dtype = str(next(model.parameters()).dtype)
     packed = any(is_packed(module) for module in model.modules())
     return f"{dtype}, nf4 by bitsandbytes {version('bitsandbytes')}" if packed else dtype
 
 
 def on_whole_weights(model: Any) -> Any:
-    """The same adapters on the weights that were packed or rounded, read once more: float32, on the CPU."""
+    """Return the same adapters on the weights that were packed or rounded, read once more: float32, on
+    the CPU.
+    """
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     packed = model.get_base_model()

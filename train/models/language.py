@@ -33,7 +33,8 @@ _RANDOM = ("drop", "jitter")
 
 
 def model_identity(name: str) -> str:
-    """What a model is, wherever it lies: a hash of its folder, or its commit on the hub; an adapter's
+    """Return what a model is, wherever it lies: a hash of its folder, or its commit on the hub; an
+    adapter's
     and its base's."""
     place = resolve_model(name)
     if is_adapter(place):
@@ -45,7 +46,7 @@ def model_identity(name: str) -> str:
 
 
 def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
-    """The language model to train, with adapters if asked, as `made_trainable` describes."""
+    """Return the language model to train, with adapters if asked, as `made_trainable` describes."""
     trained_on = goes_on(config)
 
     def load(place: str, how: dict[str, Any]) -> Any:
@@ -59,7 +60,7 @@ def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
 def made_trainable(
     load: Callable[[str, dict[str, Any]], Any], config: TrainingConfig, *, bf16: bool, task_type: str
 ) -> Any:
-    """The model that `load` gives, with adapters if asked, unable to behave at random.
+    """Return the model that `load` gives, with adapters if asked, unable to behave at random.
 
     `load` gets a place and what `from_pretrained` is told of it. Trained weights are float32: at usual
     learning rates most updates would be lost to the rounding of bfloat16. Weights that adapters leave
@@ -125,20 +126,22 @@ def _said(model: Any) -> Tensor:
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that training changes, by name; shared ones once."""
+    """Return the parameters that training changes, by name; shared ones once."""
     reshard(model)
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 @contextmanager
 def as_reference(model: Any) -> Iterator[None]:
-    """Within it, a model under new adapters is its base. Others are their reference before update 1."""
+    """Open a block in which a model under new adapters is its base. Others are their reference before
+    update 1.
+    """
     with model.disable_adapter() if began_anew(model) else nullcontext():
         yield
 
 
 def merged(model: Any) -> Any:
-    """The model with its adapters, if any, merged into float32 weights as they are stored.
+    """Return the model with its adapters, if any, merged into float32 weights as they are stored.
 
     Weights that were packed, or rounded to be computed with, are read once more, so that those which no
     adapter touches come out bit for bit.
@@ -152,7 +155,7 @@ def merged(model: Any) -> Any:
 
 
 def merge(model: Any) -> Any:
-    """An adapted model with its adapters merged: it says the same as before, and its weights train.
+    """Return an adapted model with its adapters merged: it says the same as before, and its weights train.
 
     Where embeddings and head are one matrix and an adapter changes but one of them, they become two.
     """
@@ -178,7 +181,7 @@ def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -
 
 
 def in_dtype(model: Any, dtype: str, name: str) -> Any:
-    """The model with its weights in a number format; `auto` is the one that `name` is stored in.
+    """Return the model with its weights in a number format; `auto` is the one that `name` is stored in.
 
     What is rounded is the model itself, so it is to be trained no more.
     """
@@ -219,14 +222,14 @@ def require_vocabulary(model: Any, name: str, items: Iterable["Item"]) -> None:
 
 
 def not_finite(tensors: dict[str, Tensor]) -> list[str]:
-    """Names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
+    """Return names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
     names = list(tensors)
     bad = torch.stack([~torch.isfinite(tensors[name]).all() for name in names])
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
 
 
 def load_base(name: str) -> Any:
-    """A causal language model in float32, adapters merged, with gradients off."""
+    """Return a causal language model in float32, adapters merged, with gradients off."""
     return _load_base(resolve_model(name), {"dtype": torch.float32}, name).requires_grad_(False)
 
 
@@ -245,5 +248,5 @@ def _read(folder: str, how: dict[str, Any], name: str) -> Any:
 
 
 def to_device(model: Any, use_cpu: bool) -> Any:
-    """The model where it works fastest."""
+    """Return the model where it works fastest."""
     return model.to("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")

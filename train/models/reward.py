@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def load_for_reward_training(
     config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", *, bf16: bool
 ) -> Any:
-    """A pretrained body with a new head, or a reward model to go on with; the seed decides the head.
+    """Return a pretrained body with a new head, or a reward model to go on with; the seed decides the head.
 
     The tokenizer's padding token becomes one that ends no answer; see `padding_token`.
     """
@@ -37,7 +37,7 @@ def load_for_reward_training(
 
 
 def padding_token(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """A token to pad with that never ends an answer.
+    """Return a token to pad with that never ends an answer.
 
     `transformers` reads a sequence's score at its last token that is not padding. Where the token
     that ends a turn is also the padding, which is common, it would read one too early.
@@ -52,7 +52,7 @@ def padding_token(tokenizer: "PreTrainedTokenizerBase") -> str:
 
 
 def head_of(model: Any) -> nn.Linear:
-    """The layer that turns a hidden state into a reward, under whatever wraps it."""
+    """Return the layer that turns a hidden state into a reward, under whatever wraps it."""
     inner = getattr(model, "module", model)
     if is_adapted(inner):
         inner = inner.get_base_model()

@@ -18,7 +18,9 @@ _PROCESSOR = ("processor_config.json", "preprocessor_config.json", "video_prepro
 
 
 def auto_class(place: str, name: str) -> Any:
-    """The class to load a language model with: the one that reads all of a folder, not its text alone."""
+    """Return the class to load a language model with: the one that reads all of a folder, not its text
+    alone.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
@@ -29,7 +31,7 @@ def auto_class(place: str, name: str) -> Any:
 
 
 def towers(model: Any) -> dict[str, nn.Module]:
-    """The parts of a model that text does not run through, by name; none where it only reads."""
+    """Return the parts of a model that text does not run through, by name; none where it only reads."""
     if model.config.get_text_config() is model.config:
         return {}
     return dict(_beside(model, {model.get_decoder(), model.get_output_embeddings()}, ""))
@@ -42,7 +44,9 @@ def freeze_towers(model: Any) -> None:
 
 
 def without_towers(model: Any) -> str | None:
-    """A pattern of the modules that get no adapters, as `peft` takes it; None where there are none."""
+    """Return a pattern of the modules that get no adapters, as `peft` takes it; None where there are
+    none.
+    """
     names = "|".join(map(re.escape, towers(model)))
     return rf"({names})(\..*)?" if names else None
 

@@ -15,7 +15,7 @@ from train.rounds.prompts import rows_of
 
 
 def split_prompts(config: LoopConfig) -> tuple[list[Row], list[Row]]:
-    """Prompts to train on and prompts to look at; which are held out goes by their content.
+    """Return prompts to train on and prompts to look at; which are held out goes by their content.
 
     Prompts to look at are left out of those to train on. Raises `UsageError` if none is left.
     """

@@ -53,7 +53,7 @@ class Steps:
         self.here = round_folder(folder, number)
 
     def model(self, number: int) -> str:
-        """The model after a round."""
+        """Return the model after a round."""
         return str(round_folder(self._folder, number) / "model") if number else self._config.model
 
     @property
@@ -80,7 +80,7 @@ class Steps:
         return section.into(ReviseConfig, input=self._at("answers"), out=self._at("revised"))
 
     def training(self, data: tuple[str, ...]) -> TrainConfig:
-        """The training of the round's model on its pairs."""
+        """Return the training of the round's model on its pairs."""
         config = self._config
         initial = config.reference == "initial" and self._number > 1
         model = self.model(self._number - 1)

@@ -61,7 +61,7 @@ class WholeState(NamedTuple):
 
 
 def whole_model(state: TrainState, accelerator: Accelerator) -> Any:
-    """The model itself, or made whole for the first process; all processes take part."""
+    """Return the model itself, or made whole for the first process; all processes take part."""
     if state.outlined is None:
         return state.model
     return assembled(state.outlined, state.model, keep=accelerator.is_main_process)
@@ -103,13 +103,13 @@ def load_training(state: TrainState, folder: Path, *, first: bool) -> int:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The small part of a checkpoint: its update, and the identity of the run it belongs to."""
+    """Return the small part of a checkpoint: its update, and the identity of the run it belongs to."""
     values: dict[str, Any] = json.loads((folder / STATE).read_text())
     return values
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Trained parameters for AdamW: matrices decay, vectors (norms, biases) do not."""
+    """Return trained parameters for AdamW: matrices decay, vectors (norms, biases) do not."""
     parameters = list(trained(model).values())
     return [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},

@@ -31,7 +31,9 @@ from train.trainer.task import Measured, Run
 
 
 def balancing(config: TrainConfig) -> float:
-    """The weight of the load-balancing loss: as given, else as the model's configuration asks, or 0."""
+    """Return the weight of the load-balancing loss: as given, else as the model's configuration asks,
+    or 0.
+    """
     if config.router_aux_loss_coef is not None:
         return config.router_aux_loss_coef
     from transformers import AutoConfig
@@ -55,7 +57,7 @@ class BalancedTask(PreferenceTask):
         """E * n * F / tokens of the update."""
 
     def load_model(self, *, bf16: bool) -> Any:
-        """A causal language model that routes."""
+        """Return a causal language model that routes."""
         model = super().load_model(bf16=bf16)
         self._experts, self._chosen = experts_of(model)
         say(
@@ -77,7 +79,9 @@ class BalancedTask(PreferenceTask):
         self._wanted_E = self._experts * len(indices) * total[:-1] / total[-1].square()
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """Log-probabilities, and the share of each answer in the load-balancing loss of the update."""
+        """Return log-probabilities, and the share of each answer in the load-balancing loss of the
+        update.
+        """
         with routers(policy) as heard:
             found = super().values(policy, answers)
         columns = found[:, None] if found.dim() == 1 else found
@@ -88,7 +92,7 @@ class BalancedTask(PreferenceTask):
         return torch.cat([columns, share.expand(len(answers), 1)], 1)
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
-        """Losses and metrics of some pairs, with their share in the load-balancing loss."""
+        """Return losses and metrics of some pairs, with their share in the load-balancing loss."""
         logps, shares_A = values_A[:, :-1], values_A[:, -1]
         found = super().measured(logps[:, 0] if logps.shape[1] == 1 else logps, data, indices)
         balance_B = torch.stack(shares_A.chunk(2)).sum(0)

@@ -220,6 +220,6 @@ class PreferenceTask:
 
 
 def finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
-    """Which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
+    """Return which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
     values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
     return torch.isfinite(values.detach()).all(0)

@@ -52,12 +52,12 @@ class UnpairedTask(PreferenceTask):
         self.metrics = METRICS
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
-        """Answers as token ids."""
+        """Return answers as token ids."""
         self.require_vocabulary(tokenizer)
         return load_labelled(self._config, tokenizer)
 
     def at_reference(self) -> float:
-        """The loss of a desirable answer where policy and reference agree."""
+        """Return the loss of a desirable answer where policy and reference agree."""
         return float(self._preference(torch.zeros(1), torch.ones(1, dtype=torch.bool)))
 
     def _preference(self, delta_A: Tensor, desirable_A: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class UnpairedTask(PreferenceTask):
         return found._replace(shares=(_per(items, desirable), _per(items, len(items) - desirable)))
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:
-        """Losses and metrics of some answers, from their log-probabilities."""
+        """Return losses and metrics of some answers, from their log-probabilities."""
         logps = beside_reference(values_A, data, indices)
         objective, delta_A = self.objective, logps.delta_w
         desirable_A = torch.tensor([bool(data.items[index].label) for index in indices]).to(delta_A.device)
@@ -101,5 +101,5 @@ class UnpairedKtoTask(UnpairedTask, KtoTask):
 
 
 def unpaired_task(config: TrainConfig) -> UnpairedTask:
-    """The task for single answers, of one of the losses that have a form for them."""
+    """Return the task for single answers, of one of the losses that have a form for them."""
     return UnpairedKtoTask(config) if config.loss == "kto" else UnpairedTask(config)

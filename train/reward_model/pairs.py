@@ -67,12 +67,12 @@ class RewardPair(NamedTuple):
         return self.pair.tokens
 
     def digest(self) -> bytes:
-        """All that training sees of it."""
+        """Return all that training sees of it."""
         return self.pair.digest() + struct.pack("<?dd", self.golden, self.weight, self.margin)
 
 
 def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase") -> Split[RewardPair]:
-    """Read, encode and split. Pairs that weigh nothing are only held out, never trained on.
+    """Return read, encode and split. Pairs that weigh nothing are only held out, never trained on.
 
     No prompt is both trained on and held out, whichever of the two kinds its pairs are of. Raises
     `UsageError` when nothing is left to train on.
@@ -116,7 +116,7 @@ def encode_reward_pairs(
     golden: bool,
     limit: int | None = None,
 ) -> Encoded:
-    """The pairs of some sources, human or golden, at most `limit`.
+    """Return the pairs of some sources, human or golden, at most `limit`.
 
     Raises `UsageError` for a margin that is not finite.
     """
@@ -146,5 +146,5 @@ def _joined(*parts: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def pairs_of(items: Sequence[RewardPair]) -> list[Pair]:
-    """The pairs alone."""
+    """Return the pairs alone."""
     return [item.pair for item in items]

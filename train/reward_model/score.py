@@ -55,12 +55,12 @@ class RewardScorer:
         self._model: Any = None
 
     def bare(self, row: Row) -> Row:
-        """The row with its answers' thoughts beside them."""
+        """Return the row with its answers' thoughts beside them."""
         answers = tuple(without_thought(candidate, self._marks) for candidate in row.candidates)
         return row._replace(candidates=answers)
 
     def encode(self, row: Row) -> list[tuple[Candidate, Answer]]:
-        """The answers to a prompt as token ids."""
+        """Return the answers to a prompt as token ids."""
         found = []
         for candidate in row.candidates:
             message = Message(role="assistant", content=candidate.text)
@@ -70,7 +70,7 @@ class RewardScorer:
         return found
 
     def shown(self, answer: Answer) -> str:
-        """A prompt and an answer as the model sees them."""
+        """Return a prompt and an answer as the model sees them."""
         return str(self._tokenizer.decode([*answer.prompt_tokens.tolist(), *answer.answer_ids.tolist()]))
 
     def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:
@@ -128,13 +128,13 @@ class ScoreStage:
         self._scored: dict[str, ScoredAnswers] = {}
 
     def check(self, rows: Input) -> None:
-        """Somewhere there must be an answer."""
+        """Require an answer somewhere."""
         if all(not row.candidates for row in rows):
             raise UsageError(f"{rows.info.path}: no answers to score; name their column, --answer_column")
         self._ahead = iter(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Rank the answers by their scores. Nobody is asked: the model is at hand."""
+        """Return rank the answers by their scores. Nobody is asked: the model is at hand."""
         yield from ()
         scored = self._of(row)
         if not scored.ranked:
@@ -168,7 +168,7 @@ class ScoreStage:
 
 
 def score(config: ScoreConfig) -> Manifest | None:
-    """Score the answers to every prompt of the input into a run folder, a row for each answer.
+    """Return score the answers to every prompt of the input into a run folder, a row for each answer.
 
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
     the reward model is none, and `PairwrightError` for scores that are not finite.

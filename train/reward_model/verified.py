@@ -32,13 +32,13 @@ class VerifierScoreStage:
         self.templates: Mapping[str, str] = self._verifiers.templates
 
     def check(self, rows: Input) -> None:
-        """Somewhere there must be an answer, and the columns that the verifiers want."""
+        """Require an answer somewhere, and the columns that the verifiers want."""
         if all(not row.candidates for row in rows):
             raise UsageError(f"{rows.info.path}: no answers to score; name their column, --answer_column")
         self._verifiers.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Score every answer, and rank them; those that no verifier scores are left out."""
+        """Return score every answer, and rank them; those that no verifier scores are left out."""
         if not row.candidates:
             return Outcome(status=EMPTY, reason="there is no answer to the prompt")
         answers = [without_thought(candidate, self._marks) for candidate in row.candidates]
@@ -64,6 +64,8 @@ class VerifierScoreStage:
 
 
 def by_verifier(config: ScoreConfig) -> bool:
-    """Whether the scorer that the settings name is asked as an engine, and not loaded as a reward model."""
+    """Return whether the scorer that the settings name is asked as an engine, and not loaded as a
+    reward model.
+    """
     first = split_specs(config.reward_model)[:1]
     return bool(first) and (is_engine(first[0]) or is_there(first[0]))

@@ -32,16 +32,16 @@ class Filler:
         self._console.rule(Text(name))
 
     def prompts(self, name: str, rows: Sequence[Row]) -> Path:
-        """A file of the prompts: the first ones, or all where they are counted."""
+        """Return a file of the prompts: the first ones, or all where they are counted."""
         write_prompts(self.folder / name, self._some(rows))
         return self.folder / name
 
     def answers(self, name: str, rows: Sequence[Row], n: int, *, scored: bool = False) -> str:
-        """A file of `n` answers to each of the prompts."""
+        """Return a file of `n` answers to each of the prompts."""
         return self._written(name, self._answers(rows, n, scored=scored))
 
     def pairs(self, name: str, rows: Sequence[Row], n: int) -> str:
-        """A file of `n` pairs to each of the prompts."""
+        """Return a file of `n` pairs to each of the prompts."""
         return self._written(name, self._pairs(rows, n))
 
     def _some(self, rows: Iterable[Row]) -> Iterator[Row]:

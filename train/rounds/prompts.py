@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 
 def rows_of(source: str, reading: ReadingConfig, limit: int | None) -> list[Row]:
-    """The prompts of a source."""
+    """Return the prompts of a source."""
     name, columns = reading.split_of(source), reading.wanted_columns
     return sound(Input(name, columns, limit, answers=False, skip=reading.skip_bad_rows))
 
 
 def sound(rows: Input) -> list[Row]:
-    """The rows that could be read; how many could not is said."""
+    """Return the rows that could be read; how many could not is said."""
     if rows.bad:
         log.warning(
             "%s: %d bad row(s) passed over; the first: %s", rows.info.path, len(rows.bad), rows.bad[0]
@@ -31,7 +31,7 @@ def sound(rows: Input) -> list[Row]:
 
 
 def write_prompts(path: Path, rows: Iterable[Row]) -> None:
-    """One JSON object a line, the other columns of the source with it.
+    """Write one JSON object a line, the other columns of the source with it.
 
     A file that has these prompts already is left alone: runs were begun from it.
     """

@@ -86,13 +86,13 @@ class Selection:
         return [number for number in order if endings[number].status == KEPT]
 
     def record(self) -> SelectionRecord:
-        """What the selection went by."""
+        """Return what the selection went by."""
         _, weights, rules = self._decided
         kept = self.kept
         return record_of(self.table, kept, rules, sum(weights[number] != 1.0 for number in kept))
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Every row: first those that are kept, then the others as they come."""
+        """Yield every row: first those that are kept, then the others as they come."""
         write_durably(Path(self._config.out) / SELECTION, self.record().model_dump_json(indent=1).encode())
         table, (endings, weights, _) = self.table, self._decided
         numbers = {place: number for number, place in enumerate(table.places)}
@@ -109,11 +109,11 @@ class Selection:
             yield Outcome(status=status, reason=reason, columns=columns)
 
     def replaced(self) -> list[str]:
-        """Columns of the input in whose place what is found now is written."""
+        """Return columns of the input in whose place what is found now is written."""
         return [name for name in self._added() if name in self._rows.schema.names]
 
     def schema(self) -> pa.Schema:
-        """The columns of the input, then those that are added."""
+        """Return the columns of the input, then those that are added."""
         kinds = {name: pa.int32() if name in COUNTED else pa.float64() for name in self._added()}
         return pa.schema(
             [*(field for field in self._rows.schema if field.name not in kinds), *kinds.items()]
@@ -163,7 +163,7 @@ def _select(config: SelectConfig) -> Manifest | None:
 
 
 def rows_of(config: SelectConfig) -> WholeRows | ScoredRows:
-    """The pairs that are given, or those that the scored answers make which are given."""
+    """Return the pairs that are given, or those that the scored answers make which are given."""
     names = [config.split_of(name) for name in config.inputs]
     if are_scored(names):
         return ScoredRows(names, config.pairs, config.limit)

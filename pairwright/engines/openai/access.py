@@ -50,7 +50,7 @@ class Access:
             return False
 
     def redact(self, text: str) -> str:
-        """The text without any secret that a server may have put into it."""
+        """Return the text without any secret that a server may have put into it."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
@@ -62,7 +62,7 @@ def server_access(
     variable: str = "",
     further: Asked = PLAIN,
 ) -> Access:
-    """Access to the server at a URL such as `http://127.0.0.1:8000/v1`, with further headers.
+    """Return access to the server at a URL such as `http://127.0.0.1:8000/v1`, with further headers.
 
     The key comes from the environment alone, from `variable` or from where keys of this server are kept:
     command lines and settings are shown and stored.

@@ -75,7 +75,7 @@ class OpenAIClient:
         """Where requests go that may wait."""
 
     async def check(self, patience: float) -> str:
-        """What the server says to hold under the model's name, if it says so: vLLM's `root`.
+        """Return what the server says to hold under the model's name, if it says so: vLLM's `root`.
 
         Raises `PairwrightError` if nobody answers at the address. Any reply is an answer.
         """
@@ -100,7 +100,7 @@ class OpenAIClient:
             pause *= 2
 
     async def answer(self, job: Job) -> Completion:
-        """The completion of a job, after as many attempts as faults and deadline allow.
+        """Return the completion of a job, after as many attempts as faults and deadline allow.
 
         Raises `PairwrightError` when the server is of no use to any job, or ignores what this one
         relies on.

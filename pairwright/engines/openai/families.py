@@ -83,7 +83,7 @@ FAMILIES = (
 
 
 def family_at(url: str) -> Family:
-    """The family that a server's host belongs to."""
+    """Return the family that a server's host belongs to."""
     host = (urlsplit(url).hostname or "").lower()
     for family in FAMILIES:
         if any(
@@ -94,7 +94,7 @@ def family_at(url: str) -> Family:
 
 
 def family_listed(listed: bytes, server: str) -> Family:
-    """The family of a server on this list of models; `server` is the header of that name."""
+    """Return the family of a server on this list of models; `server` is the header of that name."""
     try:
         owners = {_owner(entry) for entry in json.loads(listed)["data"]}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -18,7 +18,7 @@ Form: TypeAlias = frozenset[tuple[str, Any]]
 
 
 def form_of(body: Mapping[str, Any]) -> Form:
-    """What requests of one kind have in common."""
+    """Return what requests of one kind have in common."""
     scalar = (str, int, float, bool)
     return frozenset(
         (name, value if isinstance(value, scalar) and name not in _OF_THE_ROW else None)
@@ -41,11 +41,11 @@ class Scouts:
         self._ahead: dict[Form, asyncio.Event] = {}
 
     def have_answered(self, body: Mapping[str, Any]) -> bool:
-        """Whether a request of this form was ever answered."""
+        """Return whether a request of this form was ever answered."""
         return form_of(body) in self.answers
 
     def have_taken(self, body: Mapping[str, Any]) -> bool:
-        """Whether requests of this form no longer wait for one ahead."""
+        """Return whether requests of this form no longer wait for one ahead."""
         return form_of(body) in self._taken
 
     def _proven(self, form: Form) -> None:

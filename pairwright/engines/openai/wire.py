@@ -70,7 +70,7 @@ class Wire:
         return self.read(body, request)
 
     def read(self, body: bytes, request: Request) -> Completion | Fault:
-        """The completion in the body of a reply with status 200."""
+        """Return the completion in the body of a reply with status 200."""
         answer = parse_body(body, request, logprobs=self._gives_logprobs)
         if isinstance(answer, Invalid):
             return invalid(answer.reason)
@@ -78,6 +78,6 @@ class Wire:
         return answer
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault | Refusal:
-        """What a reply with another status says."""
+        """Return what a reply with another status says."""
         fault = status_fault(status, headers, body, time.time(), self.known)
         return Refusal(fault, body) if status in _ABOUT_FIELDS else fault

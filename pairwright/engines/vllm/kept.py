@@ -70,7 +70,7 @@ def engines_kept(base: str = "", rank: int = 0) -> Iterator[None]:
 
 
 def keeping() -> bool:
-    """Whether engines that are closed now are kept."""
+    """Return whether engines that are closed now are kept."""
     return _SHELF.get() is not None
 
 
@@ -81,7 +81,7 @@ def rank_to_come(model: str) -> int:
 
 
 def take(frame: str) -> Living | None:
-    """A living engine of a frame, which is the caller's from now on; None where there is none."""
+    """Return a living engine of a frame, which is the caller's from now on; None where there is none."""
     shelf = _SHELF.get()
     return None if shelf is None else shelf.take(frame)
 
@@ -94,7 +94,7 @@ def lay_aside(frame: str, living: Living) -> None:
 
 
 def frame_of(setting: Mapping[str, Any], python: str) -> str:
-    """A hash of all that an engine is started with, but for the values of its weights."""
+    """Return a hash of all that an engine is started with, but for the values of its weights."""
     place = Path(setting["model"])
     rest = {name: value for name, value in setting.items() if name not in ("model", "weights", "adapter")}
     return content_hash({"python": python, "shape": _shape(place), **rest})

@@ -34,13 +34,15 @@ _KEPT_FROM_IT = ("_API_KEY", "_SECRET", "_SECRET_KEY", "_ACCESS_KEY", "_PASSWORD
 
 
 def vllm_identity(model: str, settings: Mapping[str, str]) -> str:
-    """Model, and the settings that change what it says, as request keys hold them."""
+    """Return model, and the settings that change what it says, as request keys hold them."""
     changed = {name: value for name, value in settings.items() if name not in OPERATIONAL}
     return f"vllm:{model}:{content_hash(changed)[:12]}" if changed else f"vllm:{model}"
 
 
 def rank_for(adapter: str) -> int:
-    """The least of vLLM's ranks that an adapter fits in. Raises `UsageError` for one of too high a rank."""
+    """Return the least of vLLM's ranks that an adapter fits in. Raises `UsageError` for one of too high
+    a rank.
+    """
     said = json.loads((Path(adapter) / ADAPTER_CONFIG).read_bytes())
     rank = max(said.get("r", 0), *(said.get("rank_pattern") or {"": 0}).values())
     if (found := least_rank(rank)) is None:
@@ -54,7 +56,7 @@ def least_rank(rank: int) -> int | None:
 
 
 def vllm_python(settings: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> str:
-    """The Python that runs vLLM: `--engine.python`, else the environment's, else this one.
+    """Return the Python that runs vLLM: `--engine.python`, else the environment's, else this one.
 
     Raises `UsageError` when there is none, or vLLM is installed nowhere that we know of.
     """
@@ -76,7 +78,7 @@ def vllm_python(settings: Mapping[str, str], environ: Mapping[str, str] = os.env
 
 
 def worker_environment(python: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of the worker: without secrets, which a model server has no use for."""
+    """Return the environment of the worker: without secrets, which a model server has no use for."""
     kept = {name: value for name, value in environ.items() if not name.endswith(_KEPT_FROM_IT)}
     if python != sys.executable:
         kept.pop("PYTHONPATH", None)  # made for this Python, not for that one

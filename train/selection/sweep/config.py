@@ -95,12 +95,12 @@ class SweepConfig(TrainConfig):
         return found
 
     def grid(self) -> list[dict[str, str]]:
-        """Every combination of the values, the last setting moving fastest."""
+        """Return every combination of the values, the last setting moving fastest."""
         axes = {name: values for name, values in self.axes.items() if not isinstance(values, Range)}
         return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
     def point(self, values: Mapping[str, str]) -> TrainConfig:
-        """The training at one point. Raises `UsageError`, naming the point, where it cannot be.
+        """Return the training at one point. Raises `UsageError`, naming the point, where it cannot be.
 
         Where the loss differs, settings that losses have defaults of their own for are those, unless they
         were given or differ too.
@@ -124,7 +124,7 @@ class SweepConfig(TrainConfig):
 
 
 def name_of(values: Mapping[str, str]) -> str:
-    """The name of a point, and of its folder."""
+    """Return the name of a point, and of its folder."""
     return "__".join(f"{name}={re.sub(r'[^A-Za-z0-9.+-]', '_', value)}" for name, value in values.items())
 
 

@@ -45,7 +45,7 @@ class SweepRecord(Record):
         return next((p.metrics for p in self.points if p.name == self.best), {})
 
     def with_point(self, point: Point) -> "SweepRecord":
-        """The record with one point more; one that is there already is replaced."""
+        """Return the record with one point more; one that is there already is replaced."""
         others = tuple(p for p in self.points if p.name != point.name)
         return self.model_copy(update={"points": (*others, point)})
 
@@ -56,17 +56,17 @@ class SweepRecord(Record):
 
 
 def record_of(folder: Path) -> SweepRecord | None:
-    """The record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
+    """Return the record of a folder, None where there is none. Raises `PairwrightError` if unreadable."""
     return read_record(folder / SWEEP, SweepRecord, "restore it or choose another output_dir")
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether the least value of a metric is the best: of losses, and of gradients."""
+    """Return whether the least value of a metric is the best: of losses, and of gradients."""
     return metric.endswith(("loss", "grad_norm"))
 
 
 def best_of(record: SweepRecord) -> Point | None:
-    """The best point; the first of equals. None where none has what it is judged by."""
+    """Return the best point; the first of equals. None where none has what it is judged by."""
     sign = -1 if lower_is_better(record.by) else 1
     sound = [point for point in record.points if record.by in point.metrics]
     return max(sound, key=lambda point: sign * point.metrics[record.by], default=None)

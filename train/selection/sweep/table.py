@@ -56,7 +56,7 @@ def _columns(record: SweepRecord) -> Mapping[str, tuple[str, str]]:
 
 
 def plot(path: Path, record: SweepRecord) -> None:
-    """What the best is chosen by against each setting that differs, a panel each."""
+    """Plot what the best is chosen by against each setting that differs, a panel each."""
     sound = [point for point in record.points if record.by in point.metrics]
     names = list(record.points[0].values) if record.points else []
     if not sound or not names:

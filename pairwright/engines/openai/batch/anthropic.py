@@ -39,7 +39,7 @@ class AnthropicBatches(Endpoint):
     most_bytes = 240 * MIB  # of 256 MB
 
     def headers(self, access: Access) -> dict[str, str]:
-        """The key in Anthropic's own header."""
+        """Return the key in Anthropic's own header."""
         further = {n: v for n, v in access.headers.items() if n.lower() != "authorization"}
         opens = {"x-api-key": access.key} if access.key else {}
         return {"anthropic-version": _VERSION, **opens, **further}
@@ -54,12 +54,12 @@ class AnthropicBatches(Endpoint):
         await self.json("GET", self._at("", limit="1"))
 
     def line(self, mark: str, asked: Asked) -> bytes:
-        """A request with its own name."""
+        """Return a request with its own name."""
         said = {"custom_id": f"{mark}-{asked.job.key}", "params": as_messages(asked.body)}
         return json.dumps(said).encode()
 
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """There is nothing to upload."""
+        """Return there is nothing to upload."""
         return ""
 
     async def create(self, batch: Batch, lines: list[bytes]) -> str:
@@ -92,14 +92,14 @@ class AnthropicBatches(Endpoint):
         return any(str(line.get("custom_id", "")).startswith(batch.mark) for line in found)
 
     async def look(self, batch: Batch) -> Seen:
-        """How the job stands."""
+        """Return how the job stands."""
         job = await self.json("GET", self._at(f"/{batch.id}"))
         counts, status = job.get("request_counts", {}), str(job.get("processing_status"))
         answered = sum(counts.values()) - counts.get("processing", 0)
         return Seen(over=status == "ended", status=status, answered=answered)
 
     async def answers(self, batch: Batch) -> AsyncIterator[Answer]:
-        """The lines of the results, in the chat protocol's form."""
+        """Yield the lines of the results, in the chat protocol's form."""
         reply = await self.call("GET", self._at(f"/{batch.id}/results"))
         for line in lines_of(reply.content):
             mark, _, key = str(line.get("custom_id")).rpartition("-")
@@ -113,7 +113,7 @@ class AnthropicBatches(Endpoint):
 
 
 def as_messages(body: Json) -> Json:
-    """The parameters of a message for the body of a chat completion."""
+    """Return the parameters of a message for the body of a chat completion."""
     said = {name: body[name] for name in _SAME if name in body}
     if body.get("top_p", 1.0) != 1.0:
         said["top_p"] = body["top_p"]  # newer models take one of the two; 1 changes nothing
@@ -148,7 +148,7 @@ def _answer(key: str, result: Json) -> Answer:
 
 
 def as_completion(message: Json) -> Json:
-    """The body of a chat completion for a message."""
+    """Return the body of a chat completion for a message."""
     blocks = [block for block in message.get("content") or () if isinstance(block, dict)]
 
     def joined(kind: str, name: str) -> str:

@@ -65,7 +65,7 @@ class BatchBook:
         self.folder = run / BATCHES
 
     def all(self) -> list[Batch]:
-        """Every job that is not done with, the earliest first."""
+        """Return every job that is not done with, the earliest first."""
         found = [Batch.model_validate_json(path.read_bytes()) for path in self.folder.glob("*.json")]
         return sorted(found, key=lambda batch: batch.number)
 
@@ -88,7 +88,7 @@ class BatchBook:
         return batch
 
     def requests(self, batch: Batch) -> list[Asked]:
-        """What a job asks, in order."""
+        """Return what a job asks, in order."""
         return [
             Asked(Job.model_validate(line["job"]), line["body"])
             for line in self._lines(batch, "requests.jsonl")
@@ -101,7 +101,7 @@ class BatchBook:
         return self.note(batch, over=True)
 
     def answers(self, batch: Batch) -> Iterator[Answer]:
-        """The answers of a job that is over."""
+        """Yield the answers of a job that is over."""
         return (Answer(*line) for line in self._lines(batch, "answers.jsonl"))
 
     def forget(self, batch: Batch) -> None:

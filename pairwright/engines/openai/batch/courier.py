@@ -47,7 +47,7 @@ class Courier:
         return batch
 
     async def found_again(self, batch: Batch) -> Batch:
-        """A job with the provider's name, if its creation came so far; waits until that is sure."""
+        """Return a job with the provider's name, if its creation came so far; waits until that is sure."""
         while batch.asked and not batch.id:
             if found := await self._insist(partial(self.endpoint.find, batch)):
                 return self.book.note(batch, id=found)
@@ -57,7 +57,7 @@ class Courier:
         return batch
 
     async def look(self, batch: Batch, *, given_up: bool = False) -> Seen:
-        """How a job stands; one that is `given_up` and is no longer there is over."""
+        """Return how a job stands; one that is `given_up` and is no longer there is over."""
         try:
             return await self._insist(partial(self.endpoint.look, batch), gone=True)
         except TroubleError:
@@ -131,5 +131,5 @@ class Courier:
                 await asyncio.sleep(error.fault.wait or self.backoff.wait(failures))
 
     def useless(self, fault: Fault) -> PairwrightError:
-        """The end of a run for what a server says."""
+        """Return the end of a run for what a server says."""
         return PairwrightError(f"the server at {self.shown} {fault.text}; {_AGAIN}")

@@ -58,7 +58,7 @@ class Endpoint(ABC):
         )
 
     def headers(self, access: Access) -> dict[str, str]:
-        """What lets us in."""
+        """Return what lets us in."""
         return dict(access.headers)
 
     @abstractmethod
@@ -67,7 +67,7 @@ class Endpoint(ABC):
 
     @abstractmethod
     def line(self, mark: str, asked: Asked) -> bytes:
-        """A request as a job has it."""
+        """Return a request as a job has it."""
 
     @abstractmethod
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
@@ -79,15 +79,17 @@ class Endpoint(ABC):
 
     @abstractmethod
     async def find(self, batch: Batch) -> str:
-        """The name of the job that was created under a mark; empty where there is none."""
+        """Return the name of the job that was created under a mark; empty where there is none."""
 
     @abstractmethod
     async def look(self, batch: Batch) -> Seen:
-        """How a job stands."""
+        """Return how a job stands."""
 
     @abstractmethod
     def answers(self, batch: Batch) -> AsyncIterator[Answer]:
-        """The answers of a job that is over; what was not worked on may be missing, or has status 0."""
+        """Yield the answers of a job that is over; what was not worked on may be missing, or has status
+        0.
+        """
 
     @abstractmethod
     async def cancel(self, batch: Batch) -> None:
@@ -98,7 +100,7 @@ class Endpoint(ABC):
         await self._http.aclose()
 
     async def call(self, method: str, url: httpx.URL | str, **sent: Any) -> httpx.Response:
-        """A reply with status 200."""
+        """Return a reply with status 200."""
         try:
             reply = await self._http.request(method, url, **sent)
         except httpx.HTTPError as error:
@@ -108,7 +110,7 @@ class Endpoint(ABC):
         return reply
 
     async def json(self, method: str, url: httpx.URL | str, **sent: Any) -> dict[str, Any]:
-        """The JSON object that such a reply holds."""
+        """Return the JSON object that such a reply holds."""
         reply = await self.call(method, url, **sent)
         try:
             value = json.loads(reply.content)
@@ -128,12 +130,12 @@ class Endpoint(ABC):
 
 
 def may_be(batch: Batch, created: float) -> bool:
-    """Whether a job that was created at a time may be this one, by clocks that differ."""
+    """Return whether a job that was created at a time may be this one, by clocks that differ."""
     return created > batch.planned - _AN_HOUR
 
 
 def lines_of(content: bytes) -> list[dict[str, Any]]:
-    """The JSON objects in a file of lines; a line that is none is left out."""
+    """Return the JSON objects in a file of lines; a line that is none is left out."""
     found = []
     for line in content.splitlines():
         try:

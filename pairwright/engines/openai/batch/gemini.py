@@ -43,7 +43,7 @@ class GeminiBatches(Endpoint):
     most_bytes = 18 * MIB  # of 20 MB
 
     def headers(self, access: Access) -> dict[str, str]:
-        """The key in Google's own header."""
+        """Return the key in Google's own header."""
         further = {n: v for n, v in access.headers.items() if n.lower() != "authorization"}
         return {**({"x-goog-api-key": access.key} if access.key else {}), **further}
 
@@ -57,12 +57,12 @@ class GeminiBatches(Endpoint):
         await self.json("GET", self._at("/batches", pageSize="1"))
 
     def line(self, mark: str, asked: Asked) -> bytes:
-        """A request and its key."""
+        """Return a request and its key."""
         said = {"request": as_contents(asked.body), "metadata": {"key": asked.job.key}}
         return json.dumps(said).encode()
 
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """There is nothing to upload."""
+        """Return there is nothing to upload."""
         return ""
 
     async def create(self, batch: Batch, lines: list[bytes]) -> str:
@@ -89,7 +89,7 @@ class GeminiBatches(Endpoint):
             page = {"pageToken": str(listed["nextPageToken"])}
 
     async def look(self, batch: Batch) -> Seen:
-        """How the job stands."""
+        """Return how the job stands."""
         job = await self._job(batch)
         said = job.get("metadata") or {}
         status = str(said.get("state", "")).rpartition("STATE_")[2]
@@ -101,7 +101,7 @@ class GeminiBatches(Endpoint):
         return Seen(status in _OVER, status.lower(), answered, refusal, full)
 
     async def answers(self, batch: Batch) -> AsyncIterator[Answer]:
-        """The answers that stand in the job itself."""
+        """Yield the answers that stand in the job itself."""
         job = await self._job(batch)
         found = (job.get("metadata") or {}).get("output") or job.get("response") or {}
         for one in (found.get("inlinedResponses") or {}).get("inlinedResponses") or ():
@@ -127,7 +127,7 @@ class GeminiBatches(Endpoint):
 
 
 def as_contents(body: Json) -> Json:
-    """What `generateContent` is sent for the body of a chat completion."""
+    """Return what `generateContent` is sent for the body of a chat completion."""
     system = [m["content"] for m in body["messages"] if m["role"] in _SYSTEM]
     said: Json = {"contents": [_content(m) for m in body["messages"] if m["role"] not in _SYSTEM]}
     if system:
@@ -161,7 +161,7 @@ def _content(message: Json) -> Json:
 
 
 def as_completion(reply: Json, model: str) -> Json:
-    """The body of a chat completion for what `generateContent` gave."""
+    """Return the body of a chat completion for what `generateContent` gave."""
     first = (reply.get("candidates") or [{}])[0]
     parts = (first.get("content") or {}).get("parts") or []
     said: Json = {"role": "assistant", "content": _joined(parts, thought=False)}

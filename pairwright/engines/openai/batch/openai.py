@@ -57,7 +57,7 @@ class OpenAIBatches(Endpoint):
             raise NoEndpointError("its /batches is no list of jobs")
 
     def line(self, mark: str, asked: Asked) -> bytes:
-        """A line of the file."""
+        """Return a line of the file."""
         body = asked.body if self._deployment is None else asked.body | {"model": self._deployment}
         said = {"custom_id": asked.job.key, "method": "POST", "url": self._path, "body": body}
         return json.dumps(said).encode() + b"\n"
@@ -67,7 +67,7 @@ class OpenAIBatches(Endpoint):
         return "/v1/chat/completions" if self._deployment is None else "/chat/completions"
 
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """Upload the file."""
+        """Return upload the file."""
         form = {"file": (f"{batch.mark}.jsonl", b"".join(lines), "application/jsonl")}
         found = await self.json("POST", self._at("/files"), files=form, data={"purpose": "batch"})
         return str(found["id"])
@@ -96,7 +96,7 @@ class OpenAIBatches(Endpoint):
             after = {"after": str(jobs[-1]["id"])}
 
     async def look(self, batch: Batch) -> Seen:
-        """How the job stands."""
+        """Return how the job stands."""
         job = await self._job(batch)
         status, counts = str(job.get("status")), job.get("request_counts") or {}
         errors = (job.get("errors") or {}).get("data") or []
@@ -109,7 +109,7 @@ class OpenAIBatches(Endpoint):
         )
 
     async def answers(self, batch: Batch) -> AsyncIterator[Answer]:
-        """What both files hold: answers, and errors."""
+        """Yield what both files hold: answers, and errors."""
         job = await self._job(batch)
         for name in ("output_file_id", "error_file_id"):
             if job.get(name):

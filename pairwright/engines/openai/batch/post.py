@@ -63,11 +63,11 @@ class BatchPost:
                 self._take_up(batch)
 
     def knows(self, key: str) -> bool:
-        """Whether a request stands in a job already."""
+        """Return whether a request stands in a job already."""
         return key in self._where
 
     async def ask(self, job: Job, body: Mapping[str, Any]) -> Answer | Fault:
-        """What a job brings for a request; one that stands in a job is not sent again."""
+        """Return what a job brings for a request; one that stands in a job is not sent again."""
         answer = self._ready.pop(job.key, None)
         if answer is None:
             waiting = asyncio.get_running_loop().create_future()
