@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-servers test-llama-cpp test-ray test-deepspeed check bench docs clean
+.PHONY: install demo test test-slow test-browser test-consumers test-lm-eval test-vllm test-servers test-llama-cpp test-ray test-sdk test-deepspeed check bench docs clean
 
 install: $(INSTALLED)
 
@@ -64,6 +64,11 @@ $(LM_EVAL)/.installed:
 		regex rouge-score sacrebleu scikit-learn six sqlitedict tabledata tabulate tcolorpy threadpoolctl \
 		tqdm typepy word2number
 	touch $@
+
+# The servers of the tests under the official SDKs of the providers that they play.
+test-sdk: install
+	$(BIN)/pip install --quiet --editable ".[sdk]"
+	$(BIN)/pytest -m sdk
 
 test-ray: install
 	$(BIN)/pip install --quiet --editable ".[ray]"

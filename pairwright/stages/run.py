@@ -149,6 +149,7 @@ def _finished(
         if sum(manifest.counts.values()) < manifest.items:
             return None
         manifest = manifest.model_copy(update={"complete": True})
+        BatchBook(folder).clear()
         manifest.save(folder)
         _keep_templates(folder, stage)
         write_card(folder, manifest)
@@ -216,10 +217,10 @@ def _work(
     found = manifest.dialects | engines.dialects
     changes = {"complete": complete, "seconds": round(seconds, 3), "dialects": found}
     manifest = manifest.model_copy(update=changes)
-    manifest.save(folder)
     if complete:
-        engines.forget_batches()
-    else:
+        BatchBook(folder).clear()
+    manifest.save(folder)
+    if not complete:
         stopped = (
             f"{folder}: stopped with {sum(manifest.counts.values()):,} of {items:,} rows written and every "
             "finished completion kept"

@@ -1,6 +1,7 @@
 """Gemini's batch jobs with their requests in them, from the public description of its API."""
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,15 +20,16 @@ _CODES = {"400": 3, "404": 5, "429": 8, "500": 13, "503": 14, "cancelled": 1, "e
 
 def gemini(server: Jobs, method: str, path: str, query: Json, headers: Json, body: bytes) -> Said | None:
     """The reply to a request, if it is one of theirs."""
-    if not path.startswith("/v1beta/"):
+    found = re.match(r"/v1(?:beta)?/((?:models/[^/]+:batch|batches).*)", path)
+    if found is None or (path.startswith("/v1/") and "x-goog-api-key" not in headers):
         return None
     if "x-goog-api-key" not in headers:
         return 403, {"error": {"code": 403, "message": "no API key", "status": "PERMISSION_DENIED"}}
-    name = path.removeprefix("/v1beta/")
+    name = found[1]
     if name.endswith(":batchGenerateContent") and name.startswith("models/"):
         asked = json.loads(body)["batch"]
         lines = asked["inputConfig"]["requests"]["requests"]
-        return 200, _job(server.begin("batches/", asked["displayName"], lines))
+        return 200, _job(server.begin("batches/", asked.get("displayName", ""), lines))
     if name == "batches":
         size, start = int(query.get("pageSize", 10)), int(query.get("pageToken") or 0)
         jobs = [_job(work) for work in server.works[::-1]]

@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,7 +109,20 @@ class BatchBook:
         """Remove a job whose answers are all kept elsewhere."""
         for name in ("json", "requests.jsonl", "answers.jsonl"):
             self._file(batch.mark, name).unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
+        with suppress(OSError):  # not empty
+            self.folder.rmdir()
+
+    def clear(self) -> None:
+        """Remove the jobs that are over, of a run that is whole, and what a kill has left of others."""
+        there = self.all()
+        for batch in there:
+            if batch.over:
+                self.forget(batch)
+        marks = {batch.mark for batch in there if not batch.over}
+        for path in list(self.folder.glob("*")):
+            if path.name.partition(".")[0] not in marks:
+                path.unlink(missing_ok=True)
+        if self.folder.is_dir() and not marks:
             self.folder.rmdir()
 
     def take_in(self, other: "BatchBook") -> None:

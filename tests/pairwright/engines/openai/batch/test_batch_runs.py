@@ -24,7 +24,6 @@ from revise import revise
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "SETTLE", 0.4)
-    monkeypatch.setattr(post, "QUIET", 0.2)
     monkeypatch.setattr(post, "ROOM_AFTER", 0.1)
     monkeypatch.setattr(post, "TICK", 0.01)
 
@@ -100,10 +99,7 @@ def test_second_tries_of_a_gate_are_a_second_wave(tmp_path: Path, server: BatchS
     manifest = revise(revise_config(tmp_path, 20, reviser=f"openai:m@{server.url}", batch=True, deadline=5))
     assert manifest is not None
     assert manifest.counts == {"kept": 16, "length_drift": 4}
-    first, *later = sent(server)
-    assert first == 19
-    assert sum(later) == 4
-    assert len(later) <= 2  # the first row, which is asked directly, may be tried again before the others
+    assert sent(server) == [20, 3]  # the row that went ahead comes again with the first tries of the others
 
 
 def test_ctrl_c_leaves_jobs_running_and_the_next_command_finds_them(
