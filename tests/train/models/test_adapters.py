@@ -10,6 +10,7 @@ from peft import AutoPeftModelForCausalLM
 from safetensors.torch import load_file
 from tiny_model import TinyRun, read_metrics, save_tiny_model
 
+import pairwright as pw
 from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
@@ -107,6 +108,31 @@ def test_merged_first_all_weights_train_or_a_new_adapter_does(tiny: TinyRun):
     ids = torch.arange(40)[None]
     expected, found = (load_base(place)(input_ids=ids).logits for place in (start, new.output_dir))
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_it_is_measured_compared_and_samples_as_the_merged_model_does(tiny: TinyRun):
+    adapter, whole = str(tiny.folder / "adapter"), tiny.folder / "merged_whole"
+    train(
+        tiny.config(
+            "merged_whole",
+            lora_r=2,
+            max_steps=3,
+            lora_target_modules=("q_proj", "up_proj"),
+            merge_adapter=True,
+        )
+    )
+    prompts, checks = tiny.folder / "prompts.jsonl", tiny.folder / "checks.py"
+    prompts.write_text("".join(json.dumps({"prompt": f"say x {n}"}) + "\n" for n in range(4)))
+    checks.write_text("def passes(prompt, answer, row):\n    return len(answer) % 2 == 0\n")
+    shared = {"prompts": str(prompts), "max_tokens": 6, "device": "cpu"}
+    models = f"hf:{adapter},hf:{whole},hf:{tiny.settings['model']}"
+    pw.evaluate(models, verify=f"{checks}:passes", out=str(tiny.folder / "eval"), **shared)
+    answers = pw.Result(tiny.folder / "eval").frame()
+    by_model = {
+        model: rows["completion"].to_list() for (model,), rows in answers.group_by("completion_model")
+    }
+    assert by_model[f"hf:{adapter}"] == by_model[f"hf:{whole}"]
+    assert by_model[f"hf:{adapter}"] != by_model[f"hf:{tiny.settings['model']}"]
 
 
 def test_settings_that_ask_for_two_adapters_are_refused_in_one_sentence(tiny: TinyRun):
