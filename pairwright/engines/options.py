@@ -1,6 +1,6 @@
 """Settings of engines: speed, patience, keys, and what is asked of a model beside its messages."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -25,6 +25,8 @@ class EngineOptions(AskedOptions):
     """Number format of a local model: `auto` (as it was saved), `float32`, `bfloat16`, `float16`."""
     trust_remote_code: bool = Field(default=False, json_schema_extra=ADDED)
     """Run the Python code that comes with a model of `hf:`, `vllm:` or `reward:`, where it has its own."""
+    reward_ensemble: Literal["mean", "lowest"] = Field(default="mean", json_schema_extra=ADDED)
+    """What several reward models (`reward:DIR+DIR`) say of an answer together."""
     device: str = Field(default="auto", json_schema_extra=OPERATIONAL)
     """Where a model of `hf:` runs: `auto` (a GPU when there is one), `cpu`, `cuda`, `cuda:1` …"""
     function_timeout: float = Field(default=30.0, gt=0, json_schema_extra=OPERATIONAL)

@@ -138,3 +138,29 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
     said = rf"its tokenizer knows {len(tokenizer)} tokens and its weights {few}; they are not of one model"
     with pytest.raises(UsageError, match=said):
         load_for_scoring(str(tmp_path))
+
+
+@pytest.mark.parametrize("how", ["mean", "lowest"])
+def test_several_reward_models_give_the_mean_or_the_lowest_score(folder, tmp_path, how):
+    other = AutoModelForSequenceClassification.from_pretrained(folder)
+    torch.manual_seed(9)
+    torch.nn.init.normal_(other.score.weight, std=2.0)
+    other.save_pretrained(tmp_path / "other")
+    tiny_tokenizer().save_pretrained(tmp_path / "other")
+    options = EngineOptions(reward_ensemble=how, batch_size=2)
+    engine = open_engine(f"reward:{folder}+{tmp_path / 'other'}", options)
+    for n, row in enumerate(ROWS):
+        answer = Message(role="assistant", content=row["new"])
+        request = Request(role="judge", messages=(*conversation(row["prompt"]), answer))
+        engine.submit(Job(key=str(n), request=request))
+    found = {}
+    while len(found) < len(ROWS):
+        found |= {done.key: float(done.completion.text) for done in engine.poll()}
+    assert how in engine.identity
+    engine.close()
+    for n, row in enumerate(ROWS):
+        both = [alone(place, row["prompt"], row["new"]) for place in (folder, tmp_path / "other")]
+        expected = min(both) if how == "lowest" else sum(both) / 2
+        assert found[str(n)] == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(UsageError, match="nowhere"):
+        open_engine(f"reward:{folder}+{tmp_path / 'nowhere'}", options)
