@@ -39,7 +39,7 @@ class LabelConfig(PageConfig):
 
 def label(config: LabelConfig) -> Framed | None:
     """Serve the page until Ctrl-C, and write the labels; in a notebook show it there."""
-    require_ui()
+    require_ui("krippendorff", "sklearn")
     from pairwright.people.labelling import Labelling
 
     labelling = Labelling(

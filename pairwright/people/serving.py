@@ -11,6 +11,7 @@ import socket
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -82,15 +83,11 @@ class PageConfig(Config):
         return name.strip()
 
 
-def require_ui() -> None:
-    """Raise `UsageError` when the libraries of the page are not installed."""
-    try:
-        import krippendorff  # noqa: F401
-        import sklearn  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"people need {error.name}: pip install 'pairwright[ui]'") from None
+def require_ui(*libraries: str) -> None:
+    """Raise `UsageError` when the libraries of the page, or further ones, are not installed."""
+    missing = [n for n in ("starlette", "uvicorn", *libraries) if find_spec(n) is None]
+    if missing:
+        raise UsageError(f"the page needs {' and '.join(missing)}: pip install 'pairwright[ui]'")
 
 
 def serve(
