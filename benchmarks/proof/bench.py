@@ -76,9 +76,10 @@ class Bench:
         """`count` pairs in all, equally many of each kind."""
         for kind in arm.pairs:
             pairs = self.pairs(kind, arm.chosen_by)
-            part = self._runs / "parts" / f"{pairs.name}-{count // len(arm.pairs)}.parquet"
+            share, alone = count // len(arm.pairs), arm.loss == "sft"
+            part = self._runs / "parts" / f"{pairs.name}-{share}{'-chosen' if alone else ''}.parquet"
             if not part.is_file():
-                write_first(read(pairs), count // len(arm.pairs), part)
+                write_first(read(pairs), share, part, alone=alone)
             yield part
 
     def _file(self, name: str) -> str:
@@ -143,10 +144,14 @@ def read(pairs: Path) -> pa.Table:
     return pa.concat_tables(t.replace_schema_metadata() for t in read_tables(pairs))
 
 
-def write_first(table: pa.Table, count: int, part: Path) -> None:
-    """Write the first pairs as Parquet."""
+def write_first(table: pa.Table, count: int, part: Path, *, alone: bool) -> None:
+    """Write the first pairs as Parquet; `alone`: their chosen answers, as scored ones."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.select(["prompt", "chosen", "rejected"]).slice(0, count), part)
+    first = table.select(["prompt", "chosen", "rejected"]).slice(0, count)
+    if alone:
+        first = first.rename_columns(["prompt", "completion", "rejected"]).drop_columns("rejected")
+        first = first.append_column("score", pa.array([1.0] * first.num_rows))
+    pq.write_table(first, part)
 
 
 def kept(pairs: Path) -> int:

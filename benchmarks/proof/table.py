@@ -54,7 +54,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
             f"×{m.words:.2f}",
             _sides(m.ended),
             f"×{m.distinct:.2f}",
-            ", ".join(f"{value:+.1f}" for value in line.sides),
+            "–" if np.isnan(line.sides).any() else ", ".join(f"{value:+.1f}" for value in line.sides),
         )
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text) + "\n"
@@ -65,7 +65,7 @@ def _sides(both: tuple[float, float]) -> str:
 
 
 def sides(folders: Sequence[Path]) -> tuple[float, float]:
-    """Log-ratios of held-out chosen and rejected answers after training, mean over seeds."""
+    """Log-ratios of held-out chosen and rejected answers after training, mean over seeds. NaN for SFT."""
     last = []
     for folder in folders:
         lines = map(json.loads, (folder / "model" / "metrics.jsonl").read_text().splitlines())

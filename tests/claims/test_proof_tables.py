@@ -196,7 +196,7 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     runs = tmp_path / "runs"
     argv = (
         f"run_table.py recipe --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --seeds 1 "
-        "--dtype float32 --limit 2 --eval_tokens 4 --arms crossed-apo_zero_sft_1 "
+        "--dtype float32 --limit 2 --eval_tokens 4 --arms crossed-sft "
         "--settings=--function_processes=1"
     )
     grounds = proof("grounds").GROUNDS
