@@ -61,6 +61,22 @@ def test_a_run_by_batch_jobs(tmp_path: Path, server: BatchServer, provider: str)
     assert all(headers[name] == key and "authorization" not in headers for headers in batched)
 
 
+def test_azure_has_its_jobs_beside_its_deployments(
+    tmp_path: Path, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "sk-azure")
+    url = "http://mine.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21"
+    sampled(tmp_path, server, rows=4, policy=f"openai:m@{url}")
+    assert len(rows_of(tmp_path / "run")) == 4
+    batched = [
+        (path, headers) for _, path, headers in server.seen if "/batches" in path or "/files" in path
+    ]
+    assert all("/openai/" in path and "deployments" not in path for path, _ in batched)
+    assert all("api-version=2024-10-21" in path and h["api-key"] == "sk-azure" for path, h in batched)
+    [work] = server.works
+    assert {(line["url"], line["body"]["model"]) for line in work.lines} == {("/chat/completions", "gpt")}
+
+
 @pytest.mark.parametrize("provider", URLS)
 @pytest.mark.parametrize("over", [False, True])
 def test_a_job_whose_creation_was_cut_off_is_found_again(
