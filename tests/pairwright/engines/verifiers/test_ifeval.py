@@ -6,15 +6,15 @@ what the checker published with IFEval (the copy in lm-eval 0.4.13) says of them
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from places import GOLDEN
 
 from pairwright.engines.verifiers.checks import make_check
 from pairwright.engines.verifiers.ifeval.check import INSTRUCTIONS, follows
 
-VERDICTS = Path(__file__).parents[2] / "golden" / "ifeval_verdicts.jsonl"
+VERDICTS = GOLDEN / "ifeval_verdicts.jsonl"
 
 
 def stored() -> list[dict[str, Any]]:
