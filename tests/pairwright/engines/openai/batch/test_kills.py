@@ -23,7 +23,7 @@ def killed(folder: Path, server: BatchServer, rng: random.Random) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         sampled(folder, server)
 
-    while forked_call(work, rng.uniform(0.02, 0.4)):
+    while forked_call(work, rng.uniform(0.02, 0.4) * (1 + kills / 3)):  # a busy machine needs longer
         kills += 1
     return kills
 
