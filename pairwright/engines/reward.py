@@ -31,7 +31,7 @@ class RewardKind(EngineKind):
 
 
 def members_of(name: str) -> list[str]:
-    """The reward models of an engine: one, or several with `+` between them."""
+    """Return the reward models of an engine: one, or several with `+` between them."""
     return [name] if Path(name).exists() else name.split("+")
 
 

@@ -39,7 +39,7 @@ def through_rounds(policy: str, model: str, train: AdapterConfig) -> Iterator[No
 
 
 def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
-    """Whether a round's adapter stays apart from its base, is put on it to sample, and is trained on.
+    """Return whether a round's adapter stays apart from its base, is put on it to sample, and is trained on.
 
     vLLM puts adapters on a base that it holds; all else wants whole models. Four bits are another base.
     """
@@ -48,7 +48,7 @@ def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
 
 
 def adapter_settings(policy: str, model: str, train: AdapterConfig) -> dict[str, Any]:
-    """What a round's training says of adapters: a new one, or the model's own that is trained on."""
+    """Return what a round's training says of adapters: a new one, or the model's own that is trained on."""
     on = is_adapter(model)
     if not swaps_adapters(policy, train):
         return {"merge_adapter": bool(train.lora_r), "merge_first": on}

@@ -75,7 +75,7 @@ def keeping() -> bool:
 
 
 def rank_to_come(model: str) -> int:
-    """The rank of adapters that a model in a folder will get within the rounds; 0 for none."""
+    """Return the rank of adapters that a model in a folder will get within the rounds; 0 for none."""
     shelf = _SHELF.get()
     return shelf.rank if shelf is not None and shelf.base == model else 0
 

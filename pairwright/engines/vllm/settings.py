@@ -51,7 +51,7 @@ def rank_for(adapter: str) -> int:
 
 
 def least_rank(rank: int) -> int | None:
-    """The least of vLLM's ranks that holds such a rank; None where none does."""
+    """Return the least of vLLM's ranks that holds such a rank; None where none does."""
     return next((known for known in _RANKS if known >= rank), None)
 
 
