@@ -39,7 +39,7 @@ def through_rounds(policy: str, model: str, train: AdapterConfig) -> Iterator[No
 
 
 def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
-    """Return whether a round's adapter stays apart from its base, is put on it to sample, and is trained on.
+    """Return whether a round's adapter stays apart from its base, is put on it to sample, and trained on.
 
     vLLM puts adapters on a base that it holds; all else wants whole models. Four bits are another base.
     """
