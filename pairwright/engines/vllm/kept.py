@@ -18,6 +18,7 @@ from pairwright.records import content_hash
 _END_SECONDS = 10.0
 _OWN = ("_name_or_path", "transformers_version")
 """What two configurations of one shape may differ in."""
+_FORMAT = ("dtype", "torch_dtype")
 _VOCABULARY = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
 
 
@@ -97,13 +98,17 @@ def frame_of(setting: Mapping[str, Any], python: str) -> str:
     """Return a hash of all that an engine is started with, but for the values of its weights."""
     place = Path(setting["model"])
     rest = {name: value for name, value in setting.items() if name not in ("model", "weights", "adapter")}
-    return content_hash({"python": python, "shape": _shape(place), **rest})
+    return content_hash({"python": python, "shape": _shape(place, said=setting["dtype"] != "auto"), **rest})
 
 
-def _shape(place: Path) -> Any:
-    """What the weights in a folder are weights of; of a model of the hub, which one it is."""
+def _shape(place: Path, *, said: bool) -> Any:
+    """What the weights in a folder are weights of; of a model of the hub, which one it is.
+
+    Their number format counts unless it is `said` in which one they are used.
+    """
     if not place.is_dir():
         return str(place)
     config = json.loads((place / "config.json").read_bytes())
     spelled = {name: (place / name).read_text() for name in _VOCABULARY if (place / name).is_file()}
-    return {name: value for name, value in config.items() if name not in _OWN}, spelled
+    own = (*_OWN, *_FORMAT) if said else _OWN
+    return {name: value for name, value in config.items() if name not in own}, spelled
