@@ -1,5 +1,7 @@
 """Tiny models of many architectures, and log-probabilities of answers one by one."""
 
+from copy import deepcopy
+
 import torch
 from tiny_model import SHAPE, numbered_pairs, tiny_tokenizer
 from transformers import (
@@ -44,7 +46,7 @@ ARCHITECTURES = {
 
 def model_of(name: str, **changes: float) -> torch.nn.Module:
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(ARCHITECTURES[name]).float()
+    model = AutoModelForCausalLM.from_config(deepcopy(ARCHITECTURES[name])).float()
     for parameter in model.parameters():  # random weights far enough from 0 that caps and scales show
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.3)
