@@ -9,6 +9,8 @@ from batch_work import Jobs, Said, Work, find, page_of
 from plain_server import Json
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_VERSIONS = ("2023-06-01", "2026-10-21")
+"""What we ask for, and what the SDK asks for since 2.x."""
 _COUNTED = {"succeeded": "succeeded", "errored": "errored", "canceled": "canceled", "expired": "expired"}
 
 
@@ -16,7 +18,8 @@ def anthropic(server: Jobs, method: str, path: str, query: Json, headers: Json, 
     """The reply to a request, if it is one of theirs."""
     if "/messages/batches" not in path:
         return None
-    if headers.get("anthropic-version") != "2023-06-01" or "x-api-key" not in headers:
+    signed = "x-api-key" in headers or "authorization" in headers  # the SDK sends the latter since 2.x
+    if headers.get("anthropic-version") not in _VERSIONS or not signed:
         return 401, _error("authentication_error", "x-api-key header is required")
     parts = path.partition("/messages/batches")[2].strip("/").split("/")
     if method == "POST" and parts == [""]:
