@@ -107,9 +107,7 @@ def told_columns(a: Candidate, b: Candidate) -> dict[str, Any]:
 
 
 def points(decision: Decision) -> float:
-    """Return return, of a: 1 for a win, 0 for a loss, 1/2 where the judges prefer neither clearly in both
-    orders.
-    """
+    """Return the points of a: 1 for a win, 0 for a loss, 1/2 where judges prefer neither in both orders."""
     if decision.status != KEPT or decision.preference is None:
         return 0.5
     return 0.5 + side(decision.preference) / 2

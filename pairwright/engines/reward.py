@@ -74,7 +74,7 @@ class RewardEngine:
             self._finish(job, Completion(failure=str(error)))
 
     def poll(self, timeout: float | None = None) -> list[Finished]:
-        """Return score the job that waits longest and those nearest to it in length."""
+        """Score the job that waits longest and those nearest to it in length."""
         if not self._finished and self._waiting:
             self._score_some()
         finished, self._finished = self._finished, []

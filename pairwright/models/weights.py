@@ -82,7 +82,7 @@ def stored_names(folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def as_usage_error(name: str) -> Iterator[None]:
-    """Return `transformers` says what is wrong with a model in many ways and lines; we say it in one."""
+    """Turn what `transformers` says of a model, in many ways and lines, into one sentence."""
     try:
         yield
     except UsageError:

@@ -103,7 +103,7 @@ def _holding(rows: Indexed, phrase: str) -> np.ndarray:
 
 
 def split_votes(rows: Indexed) -> np.ndarray:
-    """Return return, of which rows the votes of judges fall on both sides of one half (R,)."""
+    """Return of which rows the votes of judges fall on both sides of one half (R,)."""
     import polars as pl
 
     votes = pl.col("verdict").struct.field("votes").list.eval(pl.element().struct.field("probability"))

@@ -23,7 +23,7 @@ class Cancelled(PairwrightError):
 
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Return yields a function that says whether a first signal has come. A second one interrupts."""
+    """Yield a function that says whether a first signal has come. A second one interrupts."""
     requested = False
 
     def handle(number: int, frame: FrameType | None) -> None:

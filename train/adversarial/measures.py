@@ -27,7 +27,7 @@ _LOOKED_AT = 200
 
 
 def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
-    """Return return, of a run of answers and a run of their scores: reward, how diverse and how long,
+    """Return, of a run of answers and a run of their scores: reward, how diverse and how long,
     how many
     ended.
 
@@ -56,7 +56,7 @@ def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
 
 
 def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[str, Any]:
-    """Return return, of a reward model trained under these settings: accuracy and calibration on human
+    """Return, of a reward model trained under these settings: accuracy and calibration on human
     pairs
     held out,
     accuracy on those it was trained on, and on golden answers over samples of several rounds.

@@ -38,7 +38,7 @@ class GoldenVsSampled(StrongerStage):
 
 
 def pair(config: JudgeConfig) -> Manifest | None:
-    """Return pair golden answers with sampled ones, as `judge --stronger` does."""
+    """Pair golden answers with sampled ones, as `judge --stronger` does."""
     return run_stage(GoldenVsSampled(config), config, config.reader, run=config)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def load_labelled(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
-    """Return read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}
     most, marks = most_tokens(config), marks_in(str(tokenizer.chat_template))
 

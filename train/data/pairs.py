@@ -86,7 +86,7 @@ def load_pairs(
     tokenizer: "PreTrainedTokenizerBase",
     token_weights: TokenWeights | None = None,
 ) -> Split[Pair]:
-    """Return read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows, thoughts=True)
     most = most_tokens(config)
     kept, dropped = encode_pairs(

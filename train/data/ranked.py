@@ -70,7 +70,7 @@ class Ranked(NamedTuple):
 def load_ranked(
     config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase", *, best_only: bool
 ) -> Split[Ranked]:
-    """Return read, encode and split. Raises `UsageError` when nothing is left to train on."""
+    """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}
     most = most_tokens(config)
 

@@ -23,7 +23,7 @@ class Replicated:
         return optimizer
 
     def adding(self, *, last: bool) -> AbstractContextManager[Any]:
-        """Return gradients are averaged after the last pass alone."""
+        """Average gradients after the last pass alone."""
         return nullcontext() if last else self.accelerator.no_sync(self.policy)
 
     def backward(self, loss: Tensor) -> None:

@@ -28,7 +28,7 @@ class Sharded(Replicated):
         self.policy = shard(accelerator, model)
 
     def adding(self, *, last: bool) -> AbstractContextManager[Any]:
-        """Return there is no room for whole gradients, so parts are summed after every pass."""
+        """Sum parts after every pass: there is no room for whole gradients."""
         return nullcontext()
 
     def clip(self, weights: list[nn.Parameter], most: float) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pairwright.errors import UsageError
-from pairwright.models.names import base_of, is_adapter, resolve_model
+from pairwright.models.names import base_of, find_model, is_adapter
 from pairwright.models.quiet import quiet
 from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error
@@ -38,7 +38,7 @@ def balancing(config: TrainConfig) -> float:
         return config.router_aux_loss_coef
     from transformers import AutoConfig
 
-    place = resolve_model(config.model)
+    place = find_model(config.model)
     place = base_of(place) if is_adapter(place) else place
     with as_usage_error(config.model), quiet():
         found = AutoConfig.from_pretrained(place, **own_code()).get_text_config()

@@ -72,7 +72,7 @@ class RewardPair(NamedTuple):
 
 
 def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase") -> Split[RewardPair]:
-    """Return read, encode and split. Pairs that weigh nothing are only held out, never trained on.
+    """Read, encode and split. Pairs that weigh nothing are only held out, never trained on.
 
     No prompt is both trained on and held out, whichever of the two kinds its pairs are of. Raises
     `UsageError` when nothing is left to train on.

@@ -134,7 +134,7 @@ class ScoreStage:
         self._ahead = iter(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Return rank the answers by their scores. Nobody is asked: the model is at hand."""
+        """Rank the answers by their scores. Nobody is asked: the model is at hand."""
         yield from ()
         scored = self._of(row)
         if not scored.ranked:
@@ -168,7 +168,7 @@ class ScoreStage:
 
 
 def score(config: ScoreConfig) -> Manifest | None:
-    """Return score the answers to every prompt of the input into a run folder, a row for each answer.
+    """Score the answers to every prompt of the input into a run folder, a row for each answer.
 
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
     the reward model is none, and `PairwrightError` for scores that are not finite.

@@ -38,7 +38,7 @@ class VerifierScoreStage:
         self._verifiers.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Return score every answer, and rank them; those that no verifier scores are left out."""
+        """Score every answer, and rank them; those that no verifier scores are left out."""
         if not row.candidates:
             return Outcome(status=EMPTY, reason="there is no answer to the prompt")
         answers = [without_thought(candidate, self._marks) for candidate in row.candidates]

@@ -114,7 +114,7 @@ def bands(config: SelectConfig, numbers: Mapping[str, Floats]) -> Iterator[Band]
 def endings_by_bands(
     given: Sequence[Band], numbers: Mapping[str, Floats], size: int
 ) -> tuple[list[Ending | None], dict[str, int]]:
-    """Return return, for each of `size` pairs the ending by the first rule that it breaks, if any; what
+    """Return for each of `size` pairs the ending by the first rule that it breaks, if any; what
     each
     takes.
 

@@ -14,7 +14,7 @@ from train.output.state import parameter_groups
 def optimizer_for(
     model: torch.nn.Module, config: UpdateConfig, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Return adamW over the trained weights of a model, as the settings ask for it."""
+    """Return AdamW over the trained weights of a model, as the settings ask for it."""
     groups = parameter_groups(model, config.weight_decay)
     if config.optim == "adamw_8bit":
         from bitsandbytes import optim

@@ -76,7 +76,7 @@ class Divided:
         self.measured = measured._replace(losses_B=measured.losses_B.detach())
 
     def passes(self) -> Iterator[Tensor]:
-        """Yield return, for each pass a number whose gradient is the pass's share of the micro-batch's."""
+        """Yield for each pass a number whose gradient is the pass's share of the micro-batch's."""
         for part in self.micro.parts:
             places = _places(self._asked, part)
             values_A = self._task.values(self._policy, [self._asked[place] for place in places])

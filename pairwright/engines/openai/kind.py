@@ -34,7 +34,7 @@ class OpenAIKind(EngineKind):
         return f"openai:{model}@{normalised(url)}"
 
     def reports_logprobs(self, name: str) -> bool:
-        """Return most servers do; one that does not is found out by the first answer."""
+        """Return True: most servers do; one that does not is found out by the first answer."""
         return True
 
 

@@ -59,7 +59,7 @@ class AnthropicBatches(Endpoint):
         return json.dumps(said).encode()
 
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """Return there is nothing to upload."""
+        """Do nothing: there is nothing to upload."""
         return ""
 
     async def create(self, batch: Batch, lines: list[bytes]) -> str:

@@ -62,7 +62,7 @@ class GeminiBatches(Endpoint):
         return json.dumps(said).encode()
 
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """Return there is nothing to upload."""
+        """Do nothing: there is nothing to upload."""
         return ""
 
     async def create(self, batch: Batch, lines: list[bytes]) -> str:
