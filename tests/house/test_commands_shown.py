@@ -194,6 +194,7 @@ STAND_INS = {
     r"--judge ENGINE": "--judge reward:taste",
     r"--judge hf:smollm2": "--judge hf:tiny",
     r" hf:runs/model hf:my-org/my-model": " hf:tiny canned:policy.jsonl",
+    r" hf:a hf:b hf:c": " canned:policy.jsonl canned:bare.jsonl canned:marked.jsonl",
     r"(game --config \S+)": r"\1 --model tiny --train.use_cpu --reward.use_cpu --rounds 1 --sample.n 2 "
     "--reward.pairs_per_update 4",
     r"--given.model \S+": "--given.model tiny",
