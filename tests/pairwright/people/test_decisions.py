@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -89,6 +90,22 @@ def test_many_writers_at_once_lose_nothing(folder):
     assert {who: found.count(who) for who in found} == dict.fromkeys(["p0", "p1", "p2", "p3"], 12)
     entries = sqlite3.connect(folder / REVIEW).execute("SELECT count(*) FROM decisions").fetchone()
     assert entries == (4 * 18,)  # an undo is an entry, and nothing is ever removed
+
+
+def test_many_may_open_a_review_that_nobody_opened_before(folder):
+    for _ in range(30):
+        (folder / REVIEW).unlink(missing_ok=True)
+        together = threading.Barrier(8)
+
+        def work(together=together) -> int:
+            together.wait()
+            mine = opened(folder)
+            mine.append("ana", "review", Place("data", 0, 0), "x", "accept")
+            mine.close()
+            return 1
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(lambda _: work(), range(8))) == 8
 
 
 def test_decisions_are_not_taken_for_ones_about_other_rows(folder):
