@@ -29,14 +29,12 @@ def started(log: Path, command: list[str], patience: float | None) -> bool:
     return process.returncode != 0
 
 
-def test_60_kills(tmp_path: Path) -> None:
-    begun = time.monotonic()
-    assert kill_until(tmp_path, 60, time.time_ns() % 1000, started, waits=(0.3, 1.6)) == 60
-    assert time.monotonic() - begun < 200
+def test_30_kills(tmp_path: Path) -> None:
+    assert kill_until(tmp_path, 30, time.time_ns() % 1000, started, waits=(0.3, 1.6)) == 30
 
 
-def test_200_kills_of_processes_at_work(tmp_path: Path) -> None:
-    assert kills_of_forks(tmp_path, 200, time.time_ns() % 1000) == 200
+def test_100_kills_of_processes_at_work(tmp_path: Path) -> None:
+    assert kills_of_forks(tmp_path, 100, time.time_ns() % 1000) == 100
 
 
 VERIFIED = ("verify", "eval")

@@ -41,7 +41,8 @@ def answer_text(body: Json) -> str:
     if choices := body.get("structured_outputs", {}).get("choice"):
         return str(choices[int(mark, 16) % len(choices)])
     if response_format := body.get("response_format"):
-        return json.dumps(instance(response_format["json_schema"]["schema"], mark))
+        schema = response_format.get("json_schema", {"schema": {"type": "object"}})["schema"]
+        return json.dumps(instance(schema, mark))
     return f"answer {mark[:16]}"
 
 
