@@ -71,8 +71,8 @@ COMMANDS = {
         "Train a model on preference pairs.",
     ),
     "sweep": Command(
-        "train.selection.sweep.config:SweepConfig",
-        "train.selection.sweep.sweep:sweep",
+        "train.selection.hyperparameters.config:SweepConfig",
+        "train.selection.hyperparameters.sweep:sweep",
         "Train over a grid of settings.",
     ),
     "reward": Command(

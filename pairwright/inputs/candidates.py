@@ -12,7 +12,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns, sibling_columns
 from pairwright.inputs.groups import Groups, Member, Spill
 from pairwright.inputs.lists import answers_in, list_among
-from pairwright.inputs.reading import parse_answers, parse_row
+from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record

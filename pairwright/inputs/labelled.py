@@ -12,7 +12,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
 from pairwright.inputs.columns import PAIR, Columns, columns_of, row_weight
 from pairwright.inputs.messages import last_of, thought_of
-from pairwright.inputs.reading import parse_answers
+from pairwright.inputs.prompt_and_answers import parse_answers
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash

@@ -1,7 +1,8 @@
 """Preference pairs as people store them, read into one form.
 
-`chosen` and `rejected` stand beside a prompt, or hold the whole conversation (`pairwright.inputs.reading`).
-Scored answers are pairs too: of the best and the worst to each prompt, of all, or of neighbours.
+`chosen` and `rejected` stand beside a prompt, or hold the whole conversation (as
+`pairwright.inputs.prompt_and_answers` reads it). Scored answers are pairs too: of the best and the
+worst to each prompt, of all, or of neighbours.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
 from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed, row_weight
 from pairwright.inputs.messages import last_of, thought_of
-from pairwright.inputs.reading import parse_answers
+from pairwright.inputs.prompt_and_answers import parse_answers
 from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source

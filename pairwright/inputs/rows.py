@@ -16,7 +16,7 @@ from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
 from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant
 from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.lists import answers_in, list_among
-from pairwright.inputs.reading import parse_row
+from pairwright.inputs.prompt_and_answers import parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns, columns_of, listed, row_weight
 from pairwright.inputs.lists import answers_in
-from pairwright.inputs.reading import parse_row
+from pairwright.inputs.prompt_and_answers import parse_row
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message

@@ -13,7 +13,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import Columns, columns_of, find_columns
 from pairwright.inputs.messages import last_of
-from pairwright.inputs.reading import parse_answers
+from pairwright.inputs.prompt_and_answers import parse_answers
 from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record, Source

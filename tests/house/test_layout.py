@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+from pairwright.commands import COMMANDS
+
 ROOMS = ("pairwright", "prompts", "revise", "judge", "train")
 FLOORS = {
     "": (("train",), ("revise", "judge"), ("pairwright", "prompts")),
@@ -31,7 +33,7 @@ FLOORS = {
 APART = {("revise", "judge"), ("judge", "revise"), ("pairwright", "prompts"), ("prompts", "pairwright")}
 """Rooms of one floor that never import each other."""
 CALLS_STAGES = (
-    "train/selection/sweep/",
+    "train/selection/hyperparameters/",
     "train/on_policy/",
     "train/adversarial/",
     "train/rounds/",
@@ -164,6 +166,13 @@ def test_no_short_file_has_a_single_reader() -> None:
 def test_one_look_takes_in_the_top_of_a_room(room: str) -> None:
     there = {p.name for p in (ROOT / room).iterdir()} - {"__pycache__", "__init__.pyi", "py.typed"}
     assert len(there) <= ROOMS_AT_THE_TOP[room], sorted(there)
+
+
+def test_no_room_bears_the_name_of_a_command() -> None:
+    """The first import of such a room would take the place of the function of that name."""
+    rooms = {path.parent.name for path in modules() if path.name == "__init__.py"}
+    doors = {path.stem for path in (ROOT / "pairwright").iterdir()}
+    assert not (rooms - set(ROOMS) | doors) & COMMANDS.keys()
 
 
 def test_every_room_is_a_package_and_every_module_says_what_it_is() -> None:

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from tiny_model import TinyRun
 
 from pairwright.errors import PairwrightError, UsageError
-from train.selection.sweep import sweep as running
-from train.selection.sweep.config import SweepConfig
-from train.selection.sweep.record import record_of
-from train.selection.sweep.sweep import sweep
+from train.selection.hyperparameters import sweep as running
+from train.selection.hyperparameters.config import SweepConfig
+from train.selection.hyperparameters.record import record_of
+from train.selection.hyperparameters.sweep import sweep
 from train.training import train
 
 

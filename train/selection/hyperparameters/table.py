@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pairwright.reports.charts import picture
 from train.rounds.table import as_rich, write_markdown, write_rows
-from train.selection.sweep.record import Point, SweepRecord, best_of, lower_is_better
+from train.selection.hyperparameters.record import Point, SweepRecord, best_of, lower_is_better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

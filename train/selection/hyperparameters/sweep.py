@@ -17,10 +17,10 @@ from pairwright.inputs.sources import open_source
 from pairwright.terminal.interrupt import Interrupted
 from train.devices.processes import say
 from train.preference.config import TrainConfig
-from train.selection.sweep.config import POINTS, SweepConfig, name_of
-from train.selection.sweep.record import SWEEP, Point, SweepRecord, best_of, record_of
-from train.selection.sweep.search import searched
-from train.selection.sweep.table import show, write_table
+from train.selection.hyperparameters.config import POINTS, SweepConfig, name_of
+from train.selection.hyperparameters.record import SWEEP, Point, SweepRecord, best_of, record_of
+from train.selection.hyperparameters.search import searched
+from train.selection.hyperparameters.table import show, write_table
 from train.training import train
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import importlib.util
 from collections.abc import Generator, Mapping
 
 from pairwright.errors import UsageError
-from train.selection.sweep.config import Range, SweepConfig
-from train.selection.sweep.record import lower_is_better
+from train.selection.hyperparameters.config import Range, SweepConfig
+from train.selection.hyperparameters.record import lower_is_better
 
 
 def searched(config: SweepConfig) -> Generator[Mapping[str, str], float | None, None]:
