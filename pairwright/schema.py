@@ -165,6 +165,9 @@ place was found (`exact`, `normalised`, `fuzzy` or `sentence`)."""
 EDITED_PAIR = pa.schema([*PAIR, ("edits", pa.list_(EDIT))])
 """A pair whose revision came of edits, in the order in which they stand in the answer."""
 
+CHAIN = [("step", pa.int32()), ("steps", pa.int32())]
+"""Of a pair that one edit makes of a list: which, from 1, and of how many."""
+
 JUDGED_PAIR = pa.schema([*PAIR, ("verdict", VERDICT), ("margin", pa.float64())])
 """A pair that judges compared. Others have no `margin` column at all: TRL's reward trainer reads it
 wherever it stands, and fails on a null."""

@@ -59,6 +59,9 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     edit_unit: Literal["auto", "text", "sentence"] = "auto"
     """What an edit replaces: `text` that it quotes, or a numbered `sentence`. `auto`: sentences in
     answers of 300 words and more."""
+    pairs: Literal["whole", "chain"] = Field(default="whole", json_schema_extra=GATE | ADDED)
+    """`whole`: one pair of the answer and its revision. `chain`: of edits each its own, the answer after it
+    over the answer before it, in columns `step` and `steps`."""
     min_match_ratio: float = Field(default=0.85, ge=0.5, le=1, json_schema_extra=GATE)
     """Least likeness (0 to 1) between what an edit quotes and the answer's text; 1: no near matches."""
     constrain: bool = True
@@ -99,6 +102,12 @@ class ReviseConfig(ReviseSettings, TurnConfig, SharedStageConfig):
     """Most tokens of an answer that the policy is asked for."""
     policy_temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of the policy."""
+
+    @model_validator(mode="after")
+    def _refuse_a_chain_without_edits(self) -> "ReviseConfig":
+        if self.pairs == "chain" and self.mode != "edits":
+            raise UsageError("--pairs chain: goes with --mode edits, whose edits are the chain")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -11,11 +11,12 @@ from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import Minimality, measure
 from pairwright.records import BLANK_LINES, EMPTY, KEPT, NO_CHANGE, Completion, Ending, Outcome, Sampling
-from pairwright.schema import PAIR, VERIFIED
+from pairwright.schema import CHAIN, PAIR, VERIFIED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
+from revise.edits.chain import chain_of
 from revise.gates import Revision, check, own_gates
 from revise.mirror import mirrors_of
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
@@ -54,6 +55,9 @@ class ReviseStage:
         policy = {} if config.policy is None else {"policy": config.policy}
         self.roles: Mapping[str, str] = {r.role: r.spec for r in self._revisers} | policy
         self.templates: Mapping[str, str] = templates_of(self._revisers)
+        self._chain = config.pairs == "chain"
+        if self._chain:
+            self.schema = pa.schema([*self.schema, *CHAIN])
         if config.verify is not None:
             self._verification = Verification(config, improve=self._improve, allow_code=config.allow_code)
             self.schema = pa.schema([*self.schema, *VERIFIED])
@@ -80,11 +84,12 @@ class ReviseStage:
         meter = Meter("reviser")
         outcome = yield from meter.counting(self._paired(row))
         columns = outcome.columns | meter.columns
-        further: tuple[dict[str, Any], ...] = ()
-        if outcome.status == KEPT:
-            pairs = (mirror.pair(row, columns) for mirror in self._mirrors)
-            further = tuple(pair for pair in pairs if pair is not None)
-        return outcome.model_copy(update={"columns": columns, "further": further})
+        if outcome.status != KEPT:
+            return outcome.model_copy(update={"columns": columns})
+        steps = list(chain_of(columns, improve=self._improve)) if self._chain else [columns]
+        mirrored = (mirror.pair(row, step) for step in steps for mirror in self._mirrors)
+        further = (*steps[1:], *(pair for pair in mirrored if pair is not None))
+        return outcome.model_copy(update={"columns": steps[0], "further": further})
 
     def _paired(self, row: Row) -> Work:
         answer, model, thought = row.answer, _model_of(row), row.reasoning

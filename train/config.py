@@ -154,7 +154,13 @@ class ScoredPairsConfig(Config):
     pairs: PairsName = "best_worst"
     """Pairs that scored answers to a prompt make: best over worst, `all` of different scores, each over the
     next (`adjacent`), or best over the one nearest to mean − 2σ of the scores (`mean_minus_2sd`). All pairs
-    of a prompt come from one forward pass, in one update."""
+    of a prompt come from one forward pass, in one update. `chain` is for pairs whose revision came of
+    `edits`: the answer after each edit over the answer before it; `eval_data` are whole pairs then."""
+
+    @property
+    def eval_pairs(self) -> PairsName:
+        """Which pairs data that are only measured make: the same, but for steps of a chain."""
+        return "best_worst" if self.pairs == "chain" else self.pairs
 
 
 class ReadPairsConfig(SourceConfig):

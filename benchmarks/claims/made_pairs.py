@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SYSTEM = "Answer briefly."
+HELD_OUT_SEED = 10_000
 OWN = Path(__file__).with_name("own_answers.jsonl")
 """Prompts of `examples/prompts.jsonl` and what the embedded model said to them: the shorter ones of
 `pairwright sample examples/prompts.jsonl --policy hf:smollm2 --n 2 --temperature 0.7 --max_tokens 48`."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from made_pairs import Made, as_row, joined, made, own, write
+from made_pairs import HELD_OUT_SEED, Made, as_row, joined, made, own, write
 from torch import nn
 
 from pairwright.folders.durable import write_durably
@@ -28,7 +28,6 @@ from train.preference.task import PreferenceTask
 from train.trainer.task import Measured
 from train.training import train
 
-HELD_OUT_SEED = 10_000
 PAIRS = "similar", "independent", "own"
 
 
@@ -41,6 +40,9 @@ class Setting:
     sft_weight: float = 0.0
     sft_reduction: str = "mean"
     sft_times_beta: bool = False
+    token_weight: str | None = None
+    chain: bool = False
+    """Whether training pairs are read as one pair for each edit."""
     pairs: str = "similar"
     """`similar`, `independent` or `own`, as in `made_pairs`."""
     join: int = 1
@@ -107,12 +109,16 @@ class Watched(PreferenceTask):
             self.tokens[pair.row_id] = len(pair.chosen_ids)
 
 
-def curves(setting: Setting, cache: Path) -> Curves:
-    """What came of a setting, from the cache or by training now."""
-    path = cache / f"{content_hash(asdict(setting))}.json"
+Rows = list[dict[str, Any]]
+
+
+def curves(setting: Setting, cache: Path, training: Rows | None = None) -> Curves:
+    """What came of a setting, from the cache or by training now; `training` in place of its own rows."""
+    given = [] if training is None else [content_hash(training)]
+    path = cache / f"{content_hash([_said(setting), *given])}.json"
     if not path.exists():
         print(f"training {setting}", flush=True)
-        found = _trained(setting, cache)
+        found = _trained(setting, cache, training)
         write_durably(path, json.dumps({"setting": asdict(setting)} | found).encode())
     kept = json.loads(path.read_text())
     values = np.array(kept["logratios"])
@@ -126,10 +132,17 @@ def kinds_of(rows: Sequence[dict[str, Any]]) -> npt.NDArray[np.str_]:
     return np.array([kinds[row_id] for row_id in sorted(kinds)])
 
 
-def _trained(setting: Setting, cache: Path) -> dict[str, Any]:
+def _said(setting: Setting) -> dict[str, Any]:
+    """What a setting says that is not so anyway: fields that come later leave finished runs finished."""
+    plain = asdict(Setting())
+    return {name: value for name, value in asdict(setting).items() if value != plain[name]}
+
+
+def _trained(setting: Setting, cache: Path, training: Rows | None) -> dict[str, Any]:
     every = max(1, setting.updates // setting.evaluations)
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder:
         data, held_out = pairs_of(setting)
+        data = data if training is None else training
         config = TrainConfig(
             model=setting.model,
             data=(write(Path(folder, "training.jsonl"), data),),
@@ -140,6 +153,8 @@ def _trained(setting: Setting, cache: Path) -> dict[str, Any]:
             sft_weight=setting.sft_weight,
             sft_reduction=setting.sft_reduction,  # type: ignore[arg-type]
             sft_times_beta=setting.sft_times_beta,
+            token_weight=setting.token_weight,
+            pairs="chain" if setting.chain else "best_worst",
             learning_rate=setting.learning_rate,
             lr_scheduler_type="constant",
             warmup_ratio=0.0,
@@ -221,9 +236,14 @@ def numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
-def over_seeds(args: argparse.Namespace, **changes: Any) -> list[Curves]:
-    """Curves of one setting under every seed."""
+def asked(args: argparse.Namespace, **changes: Any) -> Setting:
+    """The setting that the flags describe, but for what a claim changes."""
     args.cache.mkdir(parents=True, exist_ok=True)
     names = ("model", "updates", "pairs_per_update", "held_out", "learning_rate")
-    setting = Setting(**{name: getattr(args, name) for name in names} | changes)
+    return Setting(**{name: getattr(args, name) for name in names} | changes)
+
+
+def over_seeds(args: argparse.Namespace, **changes: Any) -> list[Curves]:
+    """Curves of one setting under every seed."""
+    setting = asked(args, **changes)
     return [curves(replace(setting, seed=seed), args.cache) for seed in range(args.seeds)]

@@ -10,8 +10,8 @@ from pairwright.errors import UsageError
 from pairwright.inputs.beside import SHOWN
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "conversations", "conversation")
-PairsName = Literal["best_worst", "all", "adjacent", "mean_minus_2sd"]
-"""Pairs that scored answers to a prompt make."""
+PairsName = Literal["best_worst", "all", "adjacent", "mean_minus_2sd", "chain"]
+"""Pairs that scored answers to a prompt make; `chain` is of an answer's edits."""
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
 LISTS = ("completions", "responses", "generations", "answers", "outputs", "candidates")
 """Columns that hold all answers to a prompt in one list."""

@@ -2,7 +2,7 @@
 
 `chosen` and `rejected` stand beside a prompt, or hold the whole conversation (as
 `pairwright.inputs.prompt_and_answers` reads it). Scored answers are pairs too: of the best and the
-worst to each prompt, of all, or of neighbours.
+worst to each prompt, of all, or of neighbours. A pair that edits made is one, or a chain of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
+from pairwright.inputs.chains import EDITS, answers_between, edits_of
 from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed, row_weight
 from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.prompt_and_answers import parse_answers
@@ -20,6 +21,8 @@ from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
+
+CHAIN: PairsName = "chain"
 
 
 class PairRow(NamedTuple):
@@ -84,23 +87,57 @@ def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterat
     source = open_source(name)
     if source.dropped:
         raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
-    found = False
+    found = edited = False
     for where, record in source.readable():
         found = True
         if isinstance(record, UsageError):
             yield record
             continue
         if is_scored(record, source.own):
+            if pairs == CHAIN:
+                raise UsageError(f"{where}: scored answers have no edits: for --pairs {CHAIN} give pairs")
             for row in ranked_of(name, weights=wanted["weights"]):
                 yield from pairs_of_row(row, pairs)
             break
         try:
             padded = source.schema is not None
-            yield parse_pair(record, where, source.own, padded=padded, **wanted)
+            row = parse_pair(record, where, source.own, padded=padded, **wanted)
+            steps = list(chained(row)) if pairs == CHAIN else [row]
+            edited = edited or bool(record.get(EDITS))
+            yield from steps
         except UsageError as error:
             yield error
     if not found:
         raise UsageError(f"{name}: no pairs in it; if it is a run, none of its rows was kept")
+    if pairs == CHAIN and not edited:
+        raise UsageError(
+            f"{name}: --pairs {CHAIN} goes by `{EDITS}`, which no row has; pairwright revise --mode edits "
+            "writes them"
+        )
+
+
+def chained(row: PairRow) -> Iterator[PairRow]:
+    """Yield a pair for each edit of a row: the answer with it over the answer before it.
+
+    The edits were made in rejected, or, where a revision made the answer worse, in chosen. A row of one
+    edit or of none is the pair that it is. Raises `UsageError` where edits lead from neither to the other.
+    """
+    edits = edits_of(row.columns.get(EDITS), row.where)
+    if len(edits) < 2:
+        yield row
+        return
+    ends = row.chosen.content, row.rejected.content
+    upward, downward = answers_between(ends[1], ends[0], edits), answers_between(*ends, edits)
+    answers = upward or (downward and downward[::-1])
+    if answers is None:
+        raise UsageError(f"{row.where}: its `{EDITS}` do not lead from one answer to the other")
+    for number, (worse, better) in enumerate(pairwise(answers), start=1):
+        chosen, rejected = (
+            message.model_copy(update={"content": text})
+            for message, text in ((row.chosen, better), (row.rejected, worse))
+        )
+        name = f"{row.row_id} step {number}"
+        yield row._replace(row_id=name, chosen=chosen, rejected=rejected, margin=None)
 
 
 def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int, int]]:

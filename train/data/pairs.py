@@ -93,7 +93,7 @@ def load_pairs(
         with_thoughts(rows, tokenizer, config.reasoning), tokenizer, most, token_weights
     )
     if config.eval_data:
-        others = read_pairs(config.eval_data, pairs=config.pairs, thoughts=True)
+        others = read_pairs(config.eval_data, pairs=config.eval_pairs, thoughts=True)
         others = with_thoughts(others, tokenizer, config.reasoning)
         held_out, dropped_too = encode_pairs(others, tokenizer, most, token_weights)
         training, held_out, seen = kept, *without_prompts_of(kept, held_out)

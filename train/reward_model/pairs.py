@@ -79,12 +79,13 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
     """
     limit = config.limit
     config = config.model_copy(update={"max_length": most_tokens(config)})
+    whole = config.model_copy(update={"pairs": config.eval_pairs})
     human = encode_reward_pairs(config.sources, config, tokenizer, golden=False, limit=limit)
-    golden = encode_reward_pairs(config.golden_data, config, tokenizer, golden=True, limit=limit)
+    golden = encode_reward_pairs(config.golden_data, whole, tokenizer, golden=True, limit=limit)
     dropped = _joined(human.dropped, golden.dropped)
     everything = [*human.kept, *golden.kept]
     if config.eval_data:
-        others = encode_reward_pairs(config.eval_data, config, tokenizer, golden=False)
+        others = encode_reward_pairs(config.eval_data, whole, tokenizer, golden=False)
         held_out, seen = without_prompts_of(everything, others.kept)
         training = everything
         dropped = _joined(dropped, others.dropped, {TRAINED_ON: seen})
