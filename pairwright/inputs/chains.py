@@ -5,8 +5,9 @@ Each step of a chain over the last is a pair of its own, after "Fine-Tuning from
 """
 
 from collections.abc import Mapping, Sequence
-from os.path import commonprefix
 from typing import Any
+
+from rapidfuzz.distance import Prefix
 
 from pairwright.errors import UsageError
 
@@ -32,18 +33,23 @@ def answers_between(answer: str, revision: str, edits: Sequence[Mapping[str, Any
 
 
 def edits_of(value: Any, where: str) -> list[Mapping[str, Any]]:
-    """Return the edits of a row. Raises `UsageError` that begins with `where` for what is no list of them."""
+    """Return the edits of a row. Raises `UsageError`, which begins with `where`, for anything else."""
     if value is None:
         return []
-    edits = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [None]
-    for edit in edits:
-        texts = [edit.get(name) for name in ("find", "replace")] if isinstance(edit, Mapping) else [None]
-        if not all(isinstance(text, str) for text in texts) or not texts[0]:
-            raise UsageError(
-                f"{where}: `{EDITS}` must be a list of objects with texts `find` and `replace`, as "
-                "pairwright revise --mode edits writes it"
-            )
-    return edits
+    if not isinstance(value, list) or not all(map(_is_edit, value)):
+        raise UsageError(
+            f"{where}: `{EDITS}` must be a list of objects with texts `find` and `replace`, as "
+            "pairwright revise --mode edits writes it"
+        )
+    return value
+
+
+def _is_edit(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value.get("find"))
+        and all(isinstance(value.get(name), str) for name in ("find", "replace"))
+    )
 
 
 def _places(answer: str, revision: str, edits: Sequence[Mapping[str, Any]]) -> list[int] | None:
@@ -55,7 +61,7 @@ def _places(answer: str, revision: str, edits: Sequence[Mapping[str, Any]]) -> l
         find, replace = edit["find"], edit["replace"]
         further: dict[int, list[int]] = {}
         for end, starts in reached.items():
-            same = len(commonprefix([answer[end:], revision[end + longer :]]))
+            same = Prefix.similarity(answer[end:], revision[end + longer :])
             start = answer.find(find, end)
             while 0 <= start <= end + same:
                 if revision.startswith(replace, start + longer):

@@ -101,10 +101,9 @@ def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterat
             break
         try:
             padded = source.schema is not None
-            row = parse_pair(record, where, source.own, padded=padded, **wanted)
-            steps = list(chained(row)) if pairs == CHAIN else [row]
+            pair = parse_pair(record, where, source.own, padded=padded, **wanted)
             edited = edited or bool(record.get(EDITS))
-            yield from steps
+            yield from list(chained(pair)) if pairs == CHAIN else [pair]
         except UsageError as error:
             yield error
     if not found:

@@ -11,10 +11,8 @@ from typing import Any
 from pairwright.inputs.chains import EDITS, answers_between
 from pairwright.pairs.minimality import measure
 
-_COSTS_NOTHING: dict[str, Any] = {
-    **{"attempts": 0, "prompt_tokens": 0, "completion_tokens": 0},
-    **{"reasoning": None, "reasoning_tokens": None},
-}
+_COSTS = ("attempts", "prompt_tokens", "completion_tokens")
+_THOUGHT = ("reasoning", "reasoning_tokens")
 
 
 def chain_of(columns: dict[str, Any], *, improve: bool) -> Iterator[dict[str, Any]]:
@@ -37,10 +35,13 @@ def chain_of(columns: dict[str, Any], *, improve: bool) -> Iterator[dict[str, An
         seen = {"answer_score": old == before, "revision_score": new == after}
         yield {
             **columns,
-            **(_COSTS_NOTHING if step > 1 else {}),
+            **(dict.fromkeys(_COSTS, 0) | dict.fromkeys(_THOUGHT) if step > 1 else {}),
             **pair,
             **measures,
             **{name: None for name, known in seen.items() if name in columns and not known},
-            **{"source": f"{columns['source']}_chain", "rationale": edit["reason"], EDITS: [edit]},
-            **{"step": step, "steps": len(edits)},
+            "source": f"{columns['source']}_chain",
+            "rationale": edit["reason"],
+            EDITS: [edit],
+            "step": step,
+            "steps": len(edits),
         }

@@ -150,8 +150,8 @@ class SelectConfig(ScoredPairsConfig, QuotasConfig, RulesConfig, MeasuresConfig,
     def _refuse_what_cannot_be_done(self) -> "SelectConfig":
         if self.pairs == "chain":
             raise UsageError(
-                "--pairs chain: select takes pairs as they are; pairwright revise --mode edits --pairs chain "
-                "writes one for each edit, and train --pairs chain reads them so"
+                "--pairs chain: select takes pairs as they are; pairwright revise --mode edits --pairs "
+                "chain writes one for each edit, and train --pairs chain reads them so"
             )
         if self.ref_model is not None and self.model is None:
             raise UsageError("--ref_model is the reference of a model: name that too, with --model")

@@ -1,5 +1,6 @@
 """Chains of edits: the answers between, and pairs read step by step."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,7 @@ def test_a_row_is_read_as_its_steps(tmp_path: Path) -> None:
     plain = {"chosen": "yes", "rejected": "no"}
     edited = {"chosen": STEPS[-1], "rejected": WORSE, "edits": EDITS, "weight": 0.5, "row_id": "r"}
     *steps, alone = read(tmp_path, edited, plain)
-    assert [(row.rejected.content, row.chosen.content) for row in steps] == list(
-        zip(STEPS[:-1], STEPS[1:], strict=True)
-    )
+    assert [(row.rejected.content, row.chosen.content) for row in steps] == list(pairwise(STEPS))
     assert [row.row_id for row in steps] == ["r step 1", "r step 2", "r step 3"]
     assert {row.weight for row in steps} == {0.5}
     assert alone.chosen.content == "yes"
