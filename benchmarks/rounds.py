@@ -57,6 +57,9 @@ def settings(out: Path, options: argparse.Namespace) -> LoopConfig:
     """A loop of verified repairs, measured by the same verifier on prompts that it never sees."""
     engine = {"python": options.python, "max_model_len": "512", "max_num_seqs": "64"}
     engine |= {"enforce_eager": "true"} if options.eager else {}
+    answering: dict[str, Any] = {"policy": options.policy, "engine": engine}
+    if options.policy == "hf":
+        answering = {"policy": "hf", "dtype": "bfloat16", "batch_size": 96}
     checks = EXAMPLES / "checks.py"
     return LoopConfig(
         model="smollm2",
@@ -68,7 +71,7 @@ def settings(out: Path, options: argparse.Namespace) -> LoopConfig:
         output_dir=str(out),
         pairs="revise",
         stop_below_best=False,
-        sample={"policy": "vllm", "n": options.n, "max_tokens": 64, "temperature": 0.7, "engine": engine},
+        sample={"n": options.n, "max_tokens": 64, "temperature": 0.7, **answering},
         revise={
             "reviser": f"python:{checks}:repair",
             "verify": f"{checks}:passes",
@@ -83,7 +86,7 @@ def settings(out: Path, options: argparse.Namespace) -> LoopConfig:
             "sft_weight": 1.0,
             "lora_r": 32,
             "lora_alpha": 64,
-            "learning_rate": 3e-4,
+            "learning_rate": options.learning_rate,
             "max_steps": options.updates,
             "pairs_per_update": 8,
             "eval_share": 0.0,
@@ -144,11 +147,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--python", default=str(ROOT / ".venv-vllm" / "bin" / "python"))
+    parser.add_argument("--policy", choices=["vllm", "hf"], default="vllm")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--limit", type=int, default=60, help="prompts of a round")
     parser.add_argument("--held_out", type=int, default=180)
     parser.add_argument("--n", type=int, default=1, help="answers to a prompt")
     parser.add_argument("--updates", type=int, default=8, help="updates of 8 pairs a round")
+    parser.add_argument("--learning_rate", type=float, default=1e-3)
     parser.add_argument("--eager", action="store_true", help="do not let vLLM compile")
     parser.add_argument("--only", choices=["kept"], default=None)
     options = parser.parse_args()

@@ -189,10 +189,30 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     """Count pairs, tokens and updates and estimate the time; train nothing, write nothing."""
     fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
     """Start over, throwing away what an earlier run left in the output folder."""
+    save_optimizer: bool = Field(default=False, json_schema_extra=OPERATIONAL)
+    """Leave the optimizer's state in the output folder, for a training that goes on with it."""
+    optimizer_from: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Output folder of a training with `save_optimizer` whose optimizer goes on here, moments and steps."""
+    schedule_part: str = Field(default="1/1", pattern=r"^[1-9]\d*/[1-9]\d*$", json_schema_extra=ADDED)
+    """Which part of one course of the learning rate this training is: `2/4`, the second of four."""
 
     save_dtype: SaveDtype = Field(default="float32", json_schema_extra=ADDED)
     """Number format of the weights that are written; `auto` is that of `model`. Training is in float32,
     and so are checkpoints."""
+
+    @field_validator("schedule_part")
+    @classmethod
+    def _is_part(cls, value: str) -> str:
+        part, parts = map(int, value.split("/"))
+        if part > parts:
+            raise ValueError(f"{value}: the part comes before the slash, and how many there are behind it")
+        return value
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        """Which part of its schedule this is, from 1, and of how many."""
+        part, parts = map(int, self.schedule_part.split("/"))
+        return part, parts
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Meta talk, refusals and models that introduce themselves, in thirty languages, and what comes near."""
 
 import tomllib
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,24 @@ ENGLISH = [
     *["Here is", "the", "my", "this", "your", "revised", "Edited", "answer", "response", "version"],
     *["I have", "fixed", "original", "student's", "ſtudent anſwer", "\n", "Changes made:", "I made"],
 ]
+
+
+STEMS = [
+    stem
+    for language in phrases._languages().values()
+    for stem in (*language.stems, *language.names, "again,", "Mainland")
+]
+"""Of all languages; what is looked for and what only holds it."""
+
+
+@given(st.lists(st.sampled_from(STEMS), max_size=4), st.sampled_from([" ", "", "\n", ", "]))
+def test_no_language_is_passed_over_that_has_a_stem_in_the_text(parts: list[str], between: str) -> None:
+    text = between.join(parts)
+    for kind in ("stems", "names"):
+        likely = reduce(or_, map(phrases._hints()[kind], text.split()), 0)
+        for number, language in enumerate(phrases._languages().values()):
+            if any(stem in f" {text.casefold()} " for stem in getattr(language, kind)):
+                assert likely >> number & 1
 
 
 @given(st.lists(st.sampled_from(ENGLISH), max_size=8).map(" ".join))

@@ -141,6 +141,9 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
     """Rounds that are sampled from one model before the newest takes its place; 1: each from the newest."""
     replay_share: float = Field(default=0.0, ge=0, lt=1, json_schema_extra=ADDED)
     """Share of a round's pairs that come from the rounds before it, as far as there are enough."""
+    carry_optimizer: bool = Field(default=False, json_schema_extra=ADDED)
+    """Train all rounds with one optimizer, whose moments go on from round to round, and one course of the
+    learning rate over `rounds`; adapters are trained on and not merged."""
     sample: LoopSampleConfig = Field(default_factory=LoopSampleConfig)
     """How the round's model answers the prompts: settings of `pairwright sample`."""
     judge: JudgeSettings = Field(default_factory=JudgeSettings)
@@ -175,6 +178,11 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
             raise UsageError(
                 "--sample.temperature 0 makes all answers to a prompt equal; nothing to compare"
             )
+        if self.carry_optimizer and self.train.load_in_4bit:
+            raise UsageError(
+                "--carry_optimizer: adapters on four bits are merged after every round, so no optimizer of "
+                "theirs can go on; leave --train.load_in_4bit away"
+            )
         if self.train.loss == "auto":
             raise UsageError("--train.loss auto is for pairs of others; in a loop take dpo or apo_zero")
         if self.train.loss in RANKED_LOSSES:
@@ -183,6 +191,12 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
                 "dpo or apo_zero, or let `pairwright game` score"
             )
         return self
+
+    @property
+    def course(self) -> dict[str, int]:
+        """What else decides the learning rate: how many rounds its one course has."""
+        moves = self.train.lr_scheduler_type != "constant" or self.train.warmup_ratio > 0
+        return {"rounds": self.rounds} if self.carry_optimizer and moves else {}
 
     @property
     def judges(self) -> bool:

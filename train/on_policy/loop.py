@@ -6,6 +6,7 @@ of a judge who compares with the start. Every step is a command of its own and r
 a loop goes on wherever it was stopped; an engine is closed before training begins.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -40,9 +41,10 @@ from train.on_policy.slices import prompts_of_round, replay
 from train.on_policy.steps import ANSWERS, COMMANDS, Commands, Steps
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
+from train.output.carried import CARRIED
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
-from train.rounds.engines import through_rounds
+from train.rounds.engines import require_carried, through_rounds
 from train.rounds.evaluation import pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
@@ -64,6 +66,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     training, held_out = split_prompts(config)
     identity = {
         **config.identity,
+        **config.course,
         **_models(config),
         **verifiers_of(config),
         "prompts": [row.prompt_id for row in training],
@@ -87,6 +90,8 @@ def _models(config: LoopConfig) -> dict[str, str]:
     """
     if config.train.load_in_4bit:
         require_four_bits()
+    if config.carry_optimizer:
+        require_carried(config.sample.policy, config.train)
     steps = Steps(config, Path(config.output_dir), 1)
     asked: list[tuple[Mapping[str, str], EngineOptions]] = [
         ({"policy": steps.answering.policy}, config.sample)
@@ -141,6 +146,7 @@ class _Loop:
             measures = self._round(number) if number else {}
             measures |= self._measure(number, rows)
             write_measures(round_folder(self._folder, number), {"round": number, **measures})
+            self._drop_optimizers(number)
             rows = list(finished_rounds(self._folder))
             write_table(self._folder, rows)
             link_best(self._folder, rows, "model")
@@ -150,6 +156,11 @@ class _Loop:
         elif before == len(rows):
             say(f"{self._folder}: all {len(rows) - 1} rounds are done; more --rounds go on from here")
         return rows
+
+    def _drop_optimizers(self, number: int) -> None:
+        """Remove optimizers that no round will go on with, which are twice as large as the model."""
+        for before in range(1, number):
+            shutil.rmtree(round_folder(self._folder, before) / "model" / CARRIED, ignore_errors=True)
 
     def _round(self, number: int) -> dict[str, Any]:
         """Answers, pairs, training; returns what is measured of pairs and training."""

@@ -91,8 +91,20 @@ class Steps:
             output_dir=self._at("model"),
             ref_model=config.model if initial else None,
             reference_store=NONE,  # the pairs of a round are asked about once
-            **adapter_settings(config.sample.policy, model, config.train),
+            **adapter_settings(config.sample.policy, model, config.train, carried=config.carry_optimizer),
+            **self._carried,
         )
+
+    @property
+    def _carried(self) -> dict[str, Any]:
+        """With which optimizer the round is trained, and at which learning rates."""
+        if not self._config.carry_optimizer:
+            return {}
+        return {
+            "save_optimizer": True,
+            "optimizer_from": self.model(self._number - 1) if self._number > 1 else None,
+            "schedule_part": f"{self._number}/{max(self._number, self._config.rounds)}",
+        }
 
     @property
     def looking(self) -> SampleConfig:

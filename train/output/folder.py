@@ -3,6 +3,7 @@
 train.json       what this run is, and in the end what came of it
 metrics.jsonl    one line per logging and evaluation
 checkpoint-N/    the state after update N
+optimizer/       with `save_optimizer`, the optimizer as it was after the last one
 auto/            how `--loss auto` came to a loss
 config.json, model.safetensors, tokenizer.json …   the trained model, once all is done
 """
@@ -15,6 +16,7 @@ from typing import Any
 from pairwright.errors import PairwrightError
 from pairwright.folders.claim import refuse_foreign, refuse_other
 from pairwright.folders.durable import TEMPORARY, sync_folder
+from train.output.carried import CARRIED
 from train.output.checkpoint import (
     DAMAGED,
     PREFIX,
@@ -93,7 +95,8 @@ def _check_finished(folder: Path, record: RunRecord) -> None:
 def _clear(folder: Path) -> None:
     """Remove what an earlier run made, and nothing else; its record goes last."""
     _sweep(folder)
-    for path in (*folder.glob(f"{PREFIX}*"), *folder.glob(f"{DAMAGED}*"), folder / TRACKERS):
+    others = (folder / TRACKERS, folder / CARRIED)
+    for path in (*folder.glob(f"{PREFIX}*"), *folder.glob(f"{DAMAGED}*"), *others):
         shutil.rmtree(path, ignore_errors=True)
     earlier = record_of(folder)
     for name in (*(earlier.files if earlier else ()), METRICS_FILE, RECORD):

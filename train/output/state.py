@@ -90,7 +90,7 @@ def load_training(state: TrainState, folder: Path, *, first: bool) -> int:
     Only the `first` of several processes gets the unfinished window of metrics, which is of all.
     """
     _restore_model(state, folder)
-    _restore_optimizer(state, load_file(folder / OPTIMIZER))
+    restore_optimizer(state, load_file(folder / OPTIMIZER))
     extras = load_file(folder / EXTRAS)
     if first:
         state.window.sums_K.copy_(extras["window.sums"])
@@ -130,7 +130,7 @@ def _restore_model(state: TrainState, folder: Path) -> None:
         parameter.copy_(cut_like(found[name], parameter))
 
 
-def _restore_optimizer(state: TrainState, tensors: dict[str, Tensor]) -> None:
+def restore_optimizer(state: TrainState, tensors: dict[str, Tensor]) -> None:
     """Give every parameter its tensors back; `load_state_dict` puts them where the kernel wants."""
     parameters = trained(state.model)
     names = {id(parameter): name for name, parameter in parameters.items()}

@@ -18,7 +18,10 @@ STAGE = (
     *BudgetConfig.model_fields,
 )
 """Settings of a stage that each round decides, or that stand above the sections."""
-TRAINING = ("model", "data", "output_dir", "save_dtype", "preview", "dry_run", "fresh")
+TRAINING = (
+    *("model", "data", "output_dir", "save_dtype", "preview", "dry_run", "fresh"),
+    *("save_optimizer", "optimizer_from", "schedule_part"),
+)
 """Such settings of a training."""
 COMPARED = (
     *("a", "b", "others", "prompts", "max_tokens", "temperature"),

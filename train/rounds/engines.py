@@ -7,6 +7,7 @@ from typing import Any
 
 from pairwright.engines.vllm.kept import engines_kept
 from pairwright.engines.vllm.settings import least_rank
+from pairwright.errors import UsageError
 from pairwright.models.names import base_and_adapter, is_adapter
 from pairwright.terminal.text import say
 from train.config import AdapterConfig
@@ -39,20 +40,39 @@ def through_rounds(policy: str, model: str, train: AdapterConfig) -> Iterator[No
 
 
 def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
-    """Return whether a round's adapter stays apart from its base, is put on it to sample, and trained on.
-
-    vLLM puts adapters on a base that it holds; all else wants whole models. Four bits are another base.
+    """Return whether vLLM is given a round's adapter on the base that it holds. Four bits are another
+    base.
     """
     fits = train.lora_r and not train.use_dora and not train.load_in_4bit and least_rank(train.lora_r)
     return policy == "vllm" and bool(fits)
 
 
-def adapter_settings(policy: str, model: str, train: AdapterConfig) -> dict[str, Any]:
-    """Return what a round's training says of adapters: a new one, or the model's own that is trained on."""
+def adapter_settings(
+    policy: str, model: str, train: AdapterConfig, *, carried: bool = False
+) -> dict[str, Any]:
+    """Return what a round's training says of adapters: a new one, or the model's own that is trained on.
+
+    It is trained on where vLLM swaps it, or its optimizer is `carried` along; else it is merged.
+    """
     on = is_adapter(model)
-    if not swaps_adapters(policy, train):
+    if not (swaps_adapters(policy, train) or (carried and train.lora_r)):
         return {"merge_adapter": bool(train.lora_r), "merge_first": on}
-    return {"merge_adapter": False} | ({"lora_r": 0, "use_rslora": False} if on else {})
+    return {"merge_adapter": False} | ({"lora_r": 0, "use_rslora": False, "use_dora": False} if on else {})
+
+
+def require_carried(policy: str, train: AdapterConfig) -> None:
+    """Raise `UsageError` where a policy cannot sample from adapters that are trained on and not merged."""
+    if not train.lora_r or policy == "hf" or swaps_adapters(policy, train):
+        return
+    why = (
+        "takes no adapters like these (DoRA, or a rank above 512)"
+        if policy == "vllm"
+        else "is a server, which loads whole models"
+    )
+    raise UsageError(
+        f"--carry_optimizer: one optimizer for all rounds means one adapter, not merged in between, and "
+        f"--sample.policy {policy} {why}; sample with hf, or train all weights (--train.lora_r 0)"
+    )
 
 
 def _gib(size: int) -> str:

@@ -16,6 +16,7 @@ from train.devices.accelerator import uses_bf16
 from train.models.adapters import goes_on
 from train.models.four_bits import require_four_bits
 from train.models.language import model_identity
+from train.output.carried import optimizer_identity
 from train.output.record import RunRecord
 from train.trainer.optimizers import require_optimizer
 from train.trainer.schedule import Schedule, schedule_of
@@ -61,6 +62,7 @@ def _record(
         "data": pairs_hash(split.training),
         "eval_data": pairs_hash(split.held_out),
         **({"date": str(date_shown())} if writes_date(tokenizer) else {}),
+        **optimizer_identity(config),
         **task.identity(),
     }
     counts = {

@@ -14,6 +14,7 @@ from train.devices.processes import say
 from train.devices.strategy import strategy_for
 from train.forward.support import TreeSupport, take_fastest, tree_support
 from train.models.language import require_vocabulary
+from train.output.carried import take_up_optimizer
 from train.output.folder import METRICS_FILE
 from train.output.metrics import MetricLog, MetricSums
 from train.output.record import RunRecord
@@ -111,7 +112,9 @@ def _say_what_is_padded(support: TreeSupport, items: Sequence[Item]) -> None:
 def resume(prepared: Prepared, checkpoint: Path | None) -> int:
     """Take up the state of a checkpoint, if any; returns the updates that are done."""
     first, done = prepared.accelerator.is_main_process, 0
-    if checkpoint is not None:
+    if checkpoint is None:
+        take_up_optimizer(prepared.state, prepared.config)
+    else:
         done = load_training(prepared.state, checkpoint, first=first)
         say(f"going on after update {done} of {prepared.schedule.num_updates}")
     if first:

@@ -22,6 +22,7 @@ from train.devices.processes import agreed, on_first, say
 from train.models.language import in_dtype, save_model, trained
 from train.models.towers import copy_processor
 from train.output.card import write_model_card
+from train.output.carried import save_optimizer
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
 from train.output.folder import TRACKERS, check_folder, enter, find_checkpoint, publish
 from train.output.record import RunRecord, TrainResult, result_of
@@ -63,7 +64,11 @@ def train(config: TrainingConfig, task: Task) -> TrainResult:
             done = resume(prepared, checkpoint)
             with stop_requested() as stopping:
                 _updates(prepared, done, stopping)
-            aside, model = _conclude(prepared), whole_model(prepared.state, accelerator)
+            aside = _conclude(prepared)
+            if config.save_optimizer:
+                whole = prepared.state.whole(accelerator)
+                on_first(accelerator, lambda: save_optimizer(whole, output))
+            model = whole_model(prepared.state, accelerator)
             record = on_first(
                 accelerator, lambda: _publish(prepared, model, aside, time.monotonic() - started)
             )
@@ -74,13 +79,15 @@ def _updates(prepared: Prepared, done: int, stopping: Callable[[], bool]) -> Non
     """Make every update after the first `done`."""
     config, schedule, optimizer = prepared.config, prepared.schedule, prepared.state.optimizer
     weights = list(trained(prepared.state.model).values())
+    part, parts = config.parts
+    before = (part - 1) * schedule.num_updates
     if done == 0:
         _evaluate(prepared, 0)
         check_start(prepared)
     for update in range(done + 1, schedule.num_updates + 1):
         rate = learning_rate(
-            update,
-            schedule.num_updates,
+            update + before,
+            schedule.num_updates * parts,
             peak=config.learning_rate,
             warmup_ratio=config.warmup_ratio,
             kind=config.lr_scheduler_type,

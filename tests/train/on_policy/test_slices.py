@@ -2,15 +2,29 @@
 
 import json
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from loop_toy import LoopToy
 from pydantic import ValidationError
+from safetensors.torch import load_file
+from tiny_model import read_metrics
 
+from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from train.on_policy.loop import loop
 from train.on_policy.slices import REPLAYED, prompts_of_round, sampled_from
+from train.output.carried import CARRIED
+from train.trainer.schedule import learning_rate
+
+
+class Semi(NamedTuple):
+    """A loop of two rounds of slices: its folder, settings and table."""
+
+    folder: Path
+    settings: dict[str, Any]
+    table: list[dict[str, Any]]
 
 
 def test_prompts_come_in_turns() -> None:
@@ -29,10 +43,15 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> LoopToy:
     return LoopToy(tmp_path_factory.mktemp("loop"))
 
 
-def test_rounds_of_slices_with_pairs_of_those_before(toy: LoopToy) -> None:
+@pytest.fixture(scope="module")
+def semi_online(toy: LoopToy) -> Semi:
     settings = {"prompts_per_round": 8, "sync_every": 2, "replay_share": 0.5, "rounds": 2}
-    table = loop(toy.config("sliced", **settings))
-    folder = toy.folder / "sliced"
+    settings |= {"carry_optimizer": True}
+    return Semi(toy.folder / "sliced", settings, loop(toy.config("sliced", **settings)))
+
+
+def test_rounds_of_slices_with_pairs_of_those_before(toy: LoopToy, semi_online: Semi) -> None:
+    folder, settings, table = semi_online
     asked, models, pairs = [], [], []
     for number in (1, 2):
         here = folder / f"round-{number}"
@@ -52,6 +71,34 @@ def test_rounds_of_slices_with_pairs_of_those_before(toy: LoopToy) -> None:
     trained = json.loads((here / "model" / "train.json").read_text())
     assert trained["config"]["data"] == [str(here / "judged"), str(here / REPLAYED)]
     assert loop(toy.config("sliced", **settings)) == table
+
+
+def test_one_optimizer_goes_through_all_rounds(toy: LoopToy, semi_online: Semi) -> None:
+    """With one course of the learning rate; only the last one's state is kept, for rounds to come."""
+    folder, settings, _ = semi_online
+    models = [folder / f"round-{number}" / "model" for number in (1, 2)]
+    assert [(model / CARRIED).exists() for model in models] == [False, True]
+    updates = []
+    for number, model in enumerate(models, start=1):
+        rates = [r["learning_rate"] for r in read_metrics(model) if "loss" in r]
+        updates.append(len(rates))
+        course = [
+            learning_rate(place, 2 * len(rates), peak=3e-3, warmup_ratio=0.1, kind="cosine")
+            for place in range(1, 2 * len(rates) + 1)
+        ]
+        assert rates == pytest.approx(course[: len(rates)] if number == 1 else course[len(rates) :])
+    steps = load_file(models[1] / CARRIED / "optimizer.safetensors")
+    assert {int(count) for name, count in steps.items() if name.startswith("step:")} == {sum(updates)}
+    with pytest.raises(UsageError, match="rounds"):
+        loop(toy.config("sliced", **settings | {"rounds": 3}))
+
+
+def test_an_optimizer_that_cannot_go_on_is_refused(toy: LoopToy) -> None:
+    server = {"policy": "openai:{model}@http://localhost:9"}
+    with pytest.raises(UsageError, match="is a server, which loads whole models; sample with hf"):
+        loop(toy.config("served", carry_optimizer=True, sample=server, train={"lora_r": 2}))
+    with pytest.raises(UsageError, match="adapters on four bits are merged after every round"):
+        toy.config("four", carry_optimizer=True, train={"lora_r": 2, "load_in_4bit": True})
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path, toy: LoopToy) -> None:
