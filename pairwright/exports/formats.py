@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 Messages = list[dict[str, str]]
 FormatName = Literal["trl", "kto", "openrlhf", "llamafactory", "axolotl", "openai", "jsonl"]
 
-_SHAREGPT = MappingProxyType({"user": "human", "assistant": "gpt"})
+_SHAREGPT = MappingProxyType({"user": "human", "assistant": "gpt", "tool": "observation"})
 
 
 class Unfit(Exception):
@@ -91,14 +91,16 @@ def _openai(row: Row) -> list[dict[str, Any]]:
 
 
 def _sharegpt(row: Row) -> list[dict[str, Any]]:
-    """Turns must take turns, beginning and ending with the user: LLaMA-Factory skips what does not."""
-    _refuse_tools(row)
+    """Turns must take turns, beginning and ending with the user or a tool: LLaMA-Factory skips what does
+    not.
+    """
+    _refuse(row, "documents", "chat_template_kwargs")
     prompt: Messages = row["prompt"]
     system = prompt[:1] if prompt[0]["role"] == "system" else []
     turns = prompt[len(system) :]
-    wanted = [("user", "assistant")[i % 2] for i in range(len(turns))]
-    if [turn["role"] for turn in turns] != wanted or len(turns) % 2 == 0:
-        raise Unfit("its turns do not alternate between user and assistant")
+    asks = [turn["role"] in ("user", "tool") for turn in turns]
+    if asks != [place % 2 == 0 for place in range(len(turns))] or len(turns) % 2 == 0:
+        raise Unfit("its turns do not alternate between user (or tool) and assistant")
     return [
         {
             "conversations": [
@@ -107,12 +109,24 @@ def _sharegpt(row: Row) -> list[dict[str, Any]]:
             ],
             "chosen": _turn(row["chosen"][-1]),
             "rejected": _turn(row["rejected"][-1]),
+            "tools": row.get("tools") or "",
         }
     ]
 
 
-def _turn(message: Mapping[str, str]) -> dict[str, str]:
-    return {"from": _SHAREGPT[message["role"]], "value": message["content"]}
+def _turn(message: Mapping[str, Any]) -> dict[str, str]:
+    """A message, or the call of a tool: its name and its arguments as JSON."""
+    calls = [call["function"] for call in message.get("tool_calls") or ()]
+    if not calls:
+        return {"from": _SHAREGPT[message["role"]], "value": message["content"]}
+    if message["content"]:
+        raise Unfit("this form has no place for words beside a call of a tool")
+    try:
+        said = [{"name": one["name"], "arguments": json.loads(one["arguments"])} for one in calls]
+    except ValueError:
+        raise Unfit("it calls a tool with arguments that are no JSON") from None
+    called = said[0] if len(said) == 1 else said
+    return {"from": "function_call", "value": json.dumps(called, ensure_ascii=False)}
 
 
 _DATASET_INFO = {
@@ -120,7 +134,12 @@ _DATASET_INFO = {
         "file_name": "train.jsonl",
         "formatting": "sharegpt",
         "ranking": True,
-        "columns": {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"},
+        "columns": {
+            "messages": "conversations",
+            "chosen": "chosen",
+            "rejected": "rejected",
+            "tools": "tools",
+        },
     }
 }
 

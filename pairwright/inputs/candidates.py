@@ -8,7 +8,6 @@ from itertools import groupby, islice
 from typing import Any
 
 from pairwright.engines.thoughts import Marks, part
-from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns, sibling_columns
 from pairwright.inputs.groups import Groups, Member, Spill
 from pairwright.inputs.lists import answers_in, list_among
@@ -16,6 +15,7 @@ from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record
+from pairwright.inputs.turns import each_turn
 from pairwright.records import content_hash, prompt_hash
 from pairwright.schema import ANSWER
 
@@ -59,9 +59,8 @@ class Candidates(Input):
         return Row(row_id, prompt_id, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
-        if self._turn is not None and self.side_by_side:
-            raise UsageError(f"{self._path}: --turn goes with rows of one answer; these hold several")
-        read = self._tried(self._records(), self._listed if self._columns.list else self._wide)
+        whole = self._listed if self._columns.list else self._wide
+        read = self._tried(self._records(), lambda where, record: self._at_turns(whole(where, record)))
         return islice(read if self.side_by_side else self._grouped(), self._limit)
 
     def _wide(self, where: str, record: Record) -> Parsed:
@@ -79,6 +78,14 @@ class Candidates(Input):
         listed = answers_in(record.get(column), record, column, where)
         candidates = tuple(Candidate(found.text, found.model) for found in listed if found)
         return Parsed(where, prompt, None, self._rest(record), candidates)
+
+    def _at_turns(self, row: Parsed) -> list[Parsed]:
+        """The row, or one for each turn that is asked for: all candidates answer the last one, and what
+        was said then each turn before it.
+        """
+        turns = each_turn(row.where, row.prompt, row.candidates or None, self._turn, asked=False)
+        given = ((w, said, (Candidate(end),) if isinstance(end, str) else end) for w, said, end in turns)
+        return [row._replace(where=w, prompt=said, candidates=ends or ()) for w, said, ends in given]
 
     def _grouped(self) -> Iterator[Parsed]:
         """The rows of one prompt, in the place and with the other columns of the first."""

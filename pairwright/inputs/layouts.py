@@ -15,9 +15,11 @@ import yaml
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST
+from pairwright.inputs.unpacked import beginning
 
 _DATA = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv", ".arrow", ".feather")
-"""Endings of files of rows."""
+"""Endings of files of rows. What ends in `.json` is one where its content is: folders hold JSON for much
+else."""
 _PACKED = (".gz", ".zst", ".bz2", ".xz", ".lz4")
 _SPLITS = {
     "train": "train",
@@ -107,7 +109,9 @@ def _by_names(place: Path) -> dict[str, list[Path]]:
     files = _files(place)
     inner = {p: _files(p) for p in sorted(place.iterdir()) if p.is_dir() and p.name in _SPLITS}
     inner = {p: some for p, some in inner.items() if some and not (p / MANIFEST).is_file()}
-    if bool(files) == bool(inner) or any(map(_is_other, [p for f in (place, *inner) for p in f.iterdir()])):
+    read = {*files, *(path for some in inner.values() for path in some)}
+    others = (p for f in (place, *inner) for p in f.iterdir() if p not in read and _is_other(p))
+    if bool(files) == bool(inner) or any(others):
         return {}
     found: dict[str, list[Path]] = {}
     for folder, some in inner.items():
@@ -127,9 +131,23 @@ def _alike(files: list[Path]) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Data files in a folder; names that begin with `.` or `_` are somebody's bookkeeping."""
-    found = sorted(p for p in folder.iterdir() if _ending(p) in _DATA and p.is_file())
-    return [p for p in found if not p.name.startswith((".", "_")) and p.name != "metrics.jsonl"]
+    """Data files in a folder, and where there are none its `.json` that hold rows; names that begin with
+    `.` or `_` are somebody's bookkeeping.
+    """
+    there = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith((".", "_"))]
+    found = [p for p in there if _ending(p) in _DATA and p.name != "metrics.jsonl"]
+    return found or [p for p in there if _ending(p) == ".json" and _holds_rows(p)]
+
+
+def _holds_rows(path: Path) -> bool:
+    """Whether JSON is a list of objects, or an object a line on two lines or more."""
+    try:
+        begins = beginning(path, 1 << 16).lstrip()
+    except UsageError:
+        return False
+    first, _, more = begins.partition(b"\n")
+    lines = first.rstrip().endswith(b"}") and more.lstrip().startswith(b"{")
+    return (begins[:1] == b"[" and begins[1:].lstrip()[:1] == b"{") or (begins[:1] == b"{" and lines)
 
 
 def _ending(path: Path) -> str:

@@ -93,7 +93,7 @@ def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterat
         if isinstance(record, UsageError):
             yield record
             continue
-        if is_scored(record, source.own):
+        if source.partly or is_scored(record, source.own):
             if pairs == CHAIN:
                 raise UsageError(f"{where}: scored answers have no edits: for --pairs {CHAIN} give pairs")
             for row in ranked_of(name, weights=wanted["weights"]):

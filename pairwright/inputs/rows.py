@@ -137,16 +137,22 @@ class Input:
         return [Parsed(place, said, given, rest) for place, said, given in turns]
 
     def _each(self, where: str, record: Record) -> list[Parsed]:
-        """A row for each answer of a list."""
+        """A row for each answer of a list, and for each turn before it that is asked for."""
         column = self._columns.list or ""
         prompt, _ = parse_row(record, self._columns, where)
         rest = self._rest(record)
-        found = [
-            Parsed(f"{where} answer {n}", prompt, one.text, rest, (Candidate(one.text, one.model),))
-            for n, one in enumerate(answers_in(record.get(column), record, column, where), start=1)
-            if one is not None
-        ]
-        return found or [Parsed(where, prompt, None, rest)]
+        listed = enumerate(answers_in(record.get(column), record, column, where), start=1)
+        ends = [(n, one) for n, one in listed if one is not None]
+        found: list[Parsed] = []
+        for place, said, given in each_turn(where, prompt, ends or None, self._turn, asked=self._asked):
+            if given is None or isinstance(given, str):
+                found.append(Parsed(place, said, given, rest))
+                continue
+            found += [
+                Parsed(f"{place} answer {n}", said, one.text, rest, (Candidate(one.text, one.model),))
+                for n, one in given
+            ]
+        return found
 
     def _tried(
         self,

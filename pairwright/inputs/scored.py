@@ -5,6 +5,7 @@ or all in one row, as a list `completions` beside lists `scores` or `ranks`, of 
 own, or alone, best first.
 """
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -17,6 +18,8 @@ from pairwright.inputs.prompt_and_answers import parse_row
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message
+
+log = logging.getLogger(__name__)
 
 LIST = "completions"
 
@@ -67,7 +70,11 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
     opened = open_source(source)
     if opened.dropped:
         raise UsageError(f"{source}: these are rows that a run did not keep; name the run, or its `data`")
+    unscored = 0
     for where, record in opened:
+        if opened.partly and record.get("score") is None:
+            unscored += 1
+            continue
         way = way or _way(record)
         row_id = str(record.get("row_id") or where)
         weight = row_weight(record, where, opened.own) if weights else 1.0
@@ -77,6 +84,8 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
             prompt, text = parse_row(one, columns, where)
             if text is not None:
                 prompts.setdefault(prompt, []).append((score, text, row_id, weight))
+    if unscored:
+        log.warning("%s: %d answers have no rank among others, and are in no pair", source, unscored)
     for prompt, found in prompts.items():
         best_first = sorted(found, key=lambda answer: -answer[0])
         scores, answers, row_ids, counts = zip(*best_first, strict=True)

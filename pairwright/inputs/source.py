@@ -22,6 +22,8 @@ class Source(ABC):
     """Columns and their plain types; None when only the records tell."""
     own: frozenset[str] | None = None
     """Of a run of ours, the columns that are the run's; None for what comes from elsewhere."""
+    partly: bool = False
+    """Whether rows are scored answers, of which those without a `score` are in no pair."""
     dropped: bool = False
     """Whether these are rows that a run of ours did not keep."""
 

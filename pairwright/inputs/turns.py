@@ -1,19 +1,22 @@
 """The turns of a conversation as rows of their own: an answer, and all that was said before it."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from pairwright.errors import UsageError
 from pairwright.records import Message
 
-Turn = tuple[str, tuple[Message, ...], str | None]
-"""Where it stands, the prompt, and the answer; None where it is still to be given."""
+Prompt = tuple[Message, ...]
+Answer = TypeVar("Answer")
+"""What ends a conversation: one answer, or several."""
 
 
 def each_turn(
-    where: str, prompt: tuple[Message, ...], answer: str | None, wanted: str | None, *, asked: bool
-) -> Iterator[Turn]:
+    where: str, prompt: Prompt, answer: Answer | None, wanted: str | None, *, asked: bool
+) -> Iterator[tuple[str, Prompt, str | Answer | None]]:
     """Yield the turns of the assistant that are wanted: `all`, or the number of one, 1 the first, -1
-    the last.
+    the last. Each is where it stands, its prompt, and its answer: the text of a turn that others follow,
+    what is given for the last; None where it is still to be given.
 
     A turn that calls a tool, or that nobody asked for anything before, is part of what comes after it.
     The end of a conversation is a turn where it is answered, where answers are `asked` for, and where no
@@ -27,7 +30,7 @@ def each_turn(
         for place, message in enumerate(prompt)
         if message.role == "assistant" and not message.tool_calls and _asks(prompt[:place])
     ]
-    turns: list[tuple[tuple[Message, ...], str | None]] = [*found]
+    turns: list[tuple[Prompt, str | Answer | None]] = [*found]
     if answer is not None or asked or not found:
         turns.append((prompt, None if asked else answer))
     if wanted == "all":

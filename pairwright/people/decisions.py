@@ -6,9 +6,8 @@ in, so that no decision is ever taken for one about another row.
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,7 +19,7 @@ from pairwright.folders.shards import PARTS
 REVIEW = "review.sqlite"
 UNDO = "undo"
 Task = Literal["review", "label"]
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, who TEXT NOT NULL, task TEXT NOT NULL,
     part TEXT NOT NULL, shard INTEGER NOT NULL, row INTEGER NOT NULL, file TEXT NOT NULL,
@@ -34,6 +33,20 @@ _APPEND = (
     "INSERT INTO decisions (at, who, task, part, shard, row, file, row_id, kind, reason, text, turned, "
     "undoes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+_OF_THE_FILE = "make room, or move a damaged file away"
+_NOT_HERE = "copy the run to where you may write"
+_NO_LOCKS = "this disk locks no files, as some network disks do not: copy the run to another one"
+_MENDING = {
+    sqlite3.SQLITE_READONLY: _NOT_HERE,
+    sqlite3.SQLITE_CANTOPEN: _NOT_HERE,
+    sqlite3.SQLITE_PERM: _NOT_HERE,
+    sqlite3.SQLITE_BUSY: "close whatever else has held it for half a minute",
+    sqlite3.SQLITE_PROTOCOL: _NO_LOCKS,
+    sqlite3.SQLITE_NOLFS: _NO_LOCKS,
+}
+"""What to do about an error of SQLite, by its primary code."""
+_LOCKS = (sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_UNLOCK, sqlite3.SQLITE_IOERR_RDLOCK)
 
 
 class Place(NamedTuple):
@@ -83,7 +96,9 @@ class Decision(NamedTuple):
 class Decisions:
     """The decisions about one run, by several people at once: each sees what the others append.
 
-    One SQLite file with a write-ahead log, synced at each entry: what was answered for survives a kill.
+    One SQLite file, synced at each entry: what was answered for survives a kill. It has a rollback journal
+    and no write-ahead log, which people on two machines with one network disk could not share, and which a
+    copy of the file alone would leave behind.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -94,28 +109,31 @@ class Decisions:
         self._all: dict[int, Decision] = {}
         self._undone: set[int] = set()
         self._of_row: dict[tuple[str, Place], list[Decision]] = {}
+        self._last: dict[Place, Decision] = {}
         self.strangers = 0
         """How many decisions are about files that the run no longer has; they stand in the file."""
         with self._sound():
             self._db = sqlite3.connect(
                 self.path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._write_ahead()
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._leave_write_ahead()
+            self._db.execute("PRAGMA synchronous=EXTRA")
             self._db.execute(_TABLE)
         self.refresh()
 
-    def _write_ahead(self) -> None:
-        # SQLite refuses this change at once, whatever `timeout` says, while others open the file too.
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
+    def _leave_write_ahead(self) -> None:
+        """Turn a file of earlier versions, which kept a write-ahead log, unless somebody has it open."""
+        with suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA journal_mode=DELETE")
+
+    def require_writable(self) -> None:
+        """Raise `PairwrightError` where no decision could be kept, before anybody decides."""
+        with self._lock, self._sound():
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+                self._db.execute(_APPEND, ("", "", "", "data", 0, 0, "", "", UNDO, "", None, False, None))
+            finally:
+                self._db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -136,9 +154,17 @@ class Decisions:
                     continue
                 if undoes is not None:
                     self._undone.add(undoes)
-                    continue
-                self._all[number] = one
-                self._of_row.setdefault((task, place), []).append(one)
+                else:
+                    self._all[number] = one
+                    self._of_row.setdefault((task, place), []).append(one)
+                if task == "review":
+                    self._learn_last(place)
+
+    def _learn_last(self, place: Place) -> None:
+        """Know the last word on a row, so that a key press costs the same however much was decided."""
+        self._last.pop(place, None)
+        if standing := self.of_row("review", place):
+            self._last[place] = standing[-1]
 
     def append(
         self,
@@ -181,7 +207,7 @@ class Decisions:
 
     def last(self, place: Place) -> Decision | None:
         """Return what is decided of a row in review: the last word, whoever said it."""
-        return next(iter(self.of_row("review", place)[-1:]), None)
+        return self._last.get(place)
 
     def standing(self, task: Task, *, newest_first: bool = False) -> Iterator[Decision]:
         """Yield all decisions of a task that were not undone."""
@@ -192,7 +218,8 @@ class Decisions:
 
     def reviewed(self) -> dict[Place, Decision]:
         """Return the last word on every row that has one."""
-        return {decision.place: decision for decision in self.standing("review")}
+        with self._lock:
+            return dict(self._last)
 
     def _insert(
         self, who: str, task: Task, place: Place, row_id: str, kind: str, reason: str, *rest: Any
@@ -222,9 +249,11 @@ class Decisions:
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            said = _NO_LOCKS if code in _LOCKS else _MENDING.get(code & 0xFF, _OF_THE_FILE)
             raise PairwrightError(
-                f"{self.path}: {error}; nothing that was decided before is lost: make room, or move a "
-                "damaged file away, and open the page again"
+                f"{self.path}: {error}; nothing that was decided before is lost: {said}, and open the page "
+                "again"
             ) from error
 
 

@@ -66,5 +66,6 @@ def label(config: LabelConfig) -> Framed | None:
     if config.export:
         done()
         return None
+    labelling.decisions.require_writable()
     framed = serve("label", labelling.answers, config, done)
     return framed and framed.replaces(f"label {config.run.resolve()}")

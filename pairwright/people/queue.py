@@ -142,8 +142,10 @@ class Rows:
         shuffled = np.random.default_rng(self._seed).permutation(len(self))
         if order == "random":
             return shuffled
-        distance = np.where(self.distances < NEAR, self.distances, np.inf)[shuffled]
-        return shuffled[np.argsort(distance, kind="stable")]
+        distance = self.distances[shuffled]
+        near = np.flatnonzero(distance < NEAR)
+        first = near[np.argsort(distance[near], kind="stable")]
+        return np.concatenate([shuffled[first], np.delete(shuffled, near)])
 
     @cached_property
     def distances(self) -> np.ndarray:

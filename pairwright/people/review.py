@@ -29,6 +29,7 @@ def review(config: ReviewConfig) -> Framed | None:
     from pairwright.people.reviewing import Reviewing
 
     reviewing = Reviewing(config.run, config.who, config.order, config.seed)
+    reviewing.decisions.require_writable()
 
     def done() -> None:
         decided = len(reviewing.decisions.reviewed())

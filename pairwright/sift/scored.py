@@ -34,7 +34,7 @@ def _is_scored(name: str) -> bool:
     source = open_source(name)
     records = (record for _, record in source.readable() if not isinstance(record, UsageError))
     first = next(records, None)
-    return first is not None and is_scored(first, source.own)
+    return first is not None and (source.partly or is_scored(first, source.own))
 
 
 class ScoredRows:

@@ -36,6 +36,8 @@ class Form(NamedTuple):
     """How all rows are read at once, where a row by itself does not say what its prompt is."""
     also: tuple[str, ...] = ()
     """Further columns that belong to it, and may be missing."""
+    partly: bool = False
+    """Whether only some of its answers have a score."""
 
     def fits(self, record: Record) -> bool:
         """Return whether a record is of this form."""

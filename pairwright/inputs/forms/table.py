@@ -96,7 +96,7 @@ class InForm(Source):
 
     def __init__(self, source: Source, form: Form, *, named: bool) -> None:
         self._source, self._form, self._named = source, form, named
-        self.dropped = source.dropped
+        self.dropped, self.partly = source.dropped, form.partly
 
     def sha256(self) -> str:
         """Return hash of what is read, and of the form that was named."""

@@ -9,6 +9,7 @@ from pairwright.inputs.forms.form import Form, Wrong, said_by
 from pairwright.inputs.source import Record, Source
 
 _ROLES = {"prompter": "user", "assistant": "assistant"}
+_SAID = "each answer with the turns above it; `rank` is its score, and answers without one are in no pair"
 _NODE = ("message_id", "parent_id", "text", "role")
 
 
@@ -103,15 +104,17 @@ TREES = (
         "oasst",
         _NODE,
         "OpenAssistant/oasst1, oasst2",
-        "each answer with the turns above it; `rank` is its score",
+        _SAID,
         whole=_of_messages,
+        partly=True,
     ),
     Form(
         "oasst_trees",
         ("message_tree_id", "prompt"),
         "OpenAssistant's files of whole trees",
-        "each answer with the turns above it; `rank` is its score",
+        _SAID,
         read=lambda name, prompt: _tree(prompt),
         tells=lambda record: isinstance(record["prompt"], Mapping) and "replies" in record["prompt"],
+        partly=True,
     ),
 )

@@ -14,6 +14,7 @@ from tiny_model import save_tiny_model
 
 from pairwright.folders.durable import TEMPORARY
 from pairwright.folders.shards import read_tables
+from pairwright.inputs.pairs import read_pairs
 from revise import revise
 
 ROW = {
@@ -53,6 +54,7 @@ def exported(capfd, source: Path, to: str, out: Path) -> list[dict[str, Any]]:
                 "conversations": [{"from": "human", "value": "Name a tree."}],
                 "chosen": {"from": "gpt", "value": "An old oak is."},
                 "rejected": {"from": "gpt", "value": "An oak is."},
+                "tools": "",
             },
         ),
         (
@@ -126,6 +128,36 @@ def test_what_a_consumer_would_drop_is_left_out_and_said(tmp_path, capfd):
     code, _, err = run(capfd, "export", str(only), "--to", "llamafactory", "--out", str(tmp_path / "none"))
     assert (code, err.count("\n")) == (1, 1)
     assert "nothing to write for llamafactory: 1 pairs left out" in err
+
+
+def test_calls_of_tools_are_turns_of_their_own_and_read_again(tmp_path, capfd):
+    """LLaMA-Factory's `function_call` and `observation`, in conversations and as answers."""
+    call = {"type": "function", "function": {"name": "sum", "arguments": '{"of": [2, 2]}'}}
+    asks = {"role": "assistant", "content": "", "tool_calls": [call]}
+    told = {"role": "tool", "content": "4", "name": "sum"}
+    after = ROW | {"prompt": [*ROW["prompt"], asks, told], "tools": '[{"name": "sum"}]'}
+    calls = {"prompt": ROW["prompt"], "chosen": [asks], "rejected": ROW["rejected"]}
+    words = calls | {"chosen": [asks | {"content": "Let me see."}]}
+    source = write_jsonl(tmp_path / "pairs.jsonl", [after, calls, words])
+    code, out, _ = run(capfd, "export", str(source), "--to", "llamafactory", "--out", str(tmp_path / "out"))
+    assert (code, "1 pairs left out: this form has no place for words" in " ".join(out.split())) == (
+        0,
+        True,
+    )
+    one, other = map(json.loads, (tmp_path / "out" / "train.jsonl").read_text().splitlines())
+    assert [m["from"] for m in one["conversations"]] == ["human", "function_call", "observation"]
+    assert json.loads(one["conversations"][1]["value"]) == {"name": "sum", "arguments": {"of": [2, 2]}}
+    assert json.loads(one["tools"]) == [{"name": "sum"}]
+    assert (other["chosen"]["from"], other["rejected"]["from"], other["tools"]) == (
+        "function_call",
+        "gpt",
+        "",
+    )
+    read, again = read_pairs([str(tmp_path / "out" / "train.jsonl")]), read_pairs([str(source)])
+    for found, before in zip(read, again, strict=False):
+        assert [(m.role, m.content) for m in found.prompt] == [(m.role, m.content) for m in before.prompt]
+        assert found.chosen.tool_calls == before.chosen.tool_calls
+        assert found.prompt[0].beside == before.prompt[0].beside
 
 
 def test_a_repeated_prompt_and_plain_text_are_told_apart(tmp_path, capfd):

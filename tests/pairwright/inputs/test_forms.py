@@ -207,6 +207,22 @@ def test_trees_are_answers_with_all_turns_above_them(tmp_path: Path) -> None:
         list(records(str(broken)))
 
 
+def test_answers_of_trees_without_a_rank_are_in_no_pair_which_is_said(tmp_path: Path, caplog: Any) -> None:
+    """The first of them has none, and an only answer is beside no other."""
+    more = [
+        {"message_id": "0", "parent_id": "a", "text": "Unread.", "role": "assistant", "rank": None},
+        *TREE,
+    ]
+    nested = {"message_tree_id": "a", "prompt": TREE[1] | {"replies": [more[0], TREE[2], TREE[3]]}}
+    for rows in (more, [nested]):
+        path = str(write_jsonl(tmp_path / "rows.jsonl", rows))
+        assert "Unread." in [row.answer for row in Input(path, Columns(), None)], "it can be judged"
+        ranked = [pair for pair in read_pairs([path]) if not pair.tied]
+        assert [(pair.chosen.content, pair.rejected.content) for pair in ranked] == [(COLD, WARM)]
+        assert f"{path}: 1 answers have no rank among others, and are in no pair" in caplog.text
+        caplog.clear()
+
+
 def test_unpaired_rows_are_answers_with_a_score(tmp_path: Path) -> None:
     rows = [{"prompt": "Q", "completion": c, "label": good} for c, good in ((WARM, False), (COLD, True))]
     path = str(write_jsonl(tmp_path / "rows.jsonl", rows))

@@ -133,6 +133,21 @@ def test_no_file_of_a_folder_is_left_out_unsaid(tmp_path: Path, one: str, other:
         open_source(str(tmp_path))
 
 
+@pytest.mark.parametrize("text", ['[\n {"prompt": "Q?"}\n]', '{"prompt": "Q?"}\n{"prompt": "Q?"}\n'])
+def test_lists_in_json_within_folders_and_globs(tmp_path: Path, text: str) -> None:
+    """Other JSON of a folder holds no rows: objects by themselves, and lists of what is no object."""
+    rows = text.count("Q?")
+    for name in ("part-1.json", "part-2.json"):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "config.json").write_text('{\n "prompt": "no row"\n}')
+    (tmp_path / "labels.json").write_text('["Q?"]')
+    assert prompts(tmp_path) == prompts(f"{tmp_path}/part-*.json") == ["Q?"] * 2 * rows
+    (tmp_path / "part-1.json").rename(tmp_path / "train.json")
+    (tmp_path / "part-2.json").rename(tmp_path / "test.json")
+    assert prompts(f"{tmp_path}:test") == ["Q?"] * rows
+    assert "has the splits `test` (1 file), `train` (1 file)" in refusal(tmp_path)
+
+
 def test_rows_that_a_run_dropped_are_never_trained_on(tmp_path: Path) -> None:
     revise(revise_config(tmp_path, rows=20))
     run = tmp_path / "run"

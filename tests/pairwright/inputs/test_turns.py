@@ -75,9 +75,26 @@ def test_a_turn_that_is_not_there_is_named(tmp_path):
         UsageError, match=r"line 1: the conversation has 3 turns of the assistant, and no turn 4"
     ):
         read(tmp_path, {"messages": TALK}, turn="4")
-    row = {"prompt": "Q", "response_a": "A", "response_b": "B"}
-    with pytest.raises(UsageError, match="--turn goes with rows of one answer"):
-        read(tmp_path, row, Candidates, turn="all")
+
+
+@pytest.mark.parametrize(
+    "answers", [{"response_a": "Drei.", "response_b": "Vier."}, {"completions": ["Drei.", "Vier."]}]
+)
+def test_several_answers_are_to_the_last_turn(tmp_path, answers):
+    row = {"prompt": TALK[:-1]} | answers
+    found = read(tmp_path, row, Candidates, turn="all")
+    said = [[c.text for c in r.candidates] for r in found]
+    assert said == [["Eins."], ["Zwei."], ["Drei.", "Vier."]]
+    assert [len(r.prompt) for r in found] == [2, 4, 6]
+    for turn, place in (("-1", 2), ("2", 1)):
+        [one] = read(tmp_path, row, Candidates, turn=turn)
+        assert (one.prompt, one.candidates) == (found[place].prompt, found[place].candidates)
+    with pytest.raises(UsageError, match="has 3 turns of the assistant, and no turn 4"):
+        read(tmp_path, row, Candidates, turn="4")
+    if "completions" in row:  # one by one
+        rows = read(tmp_path, row, turn="all")
+        assert [r.answer for r in rows] == ["Eins.", "Zwei.", "Drei.", "Vier."]
+        assert [r.answer for r in read(tmp_path, row, turn="-1")] == ["Drei.", "Vier."]
 
 
 @given(st.lists(st.sampled_from(["user", "assistant", "tool", "system"]), min_size=1), st.booleans())

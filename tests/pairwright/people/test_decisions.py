@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -93,7 +95,7 @@ def test_many_writers_at_once_lose_nothing(folder):
 
 
 def test_many_may_open_a_review_that_nobody_opened_before(folder):
-    for _ in range(30):
+    for _ in range(12):
         (folder / REVIEW).unlink(missing_ok=True)
         together = threading.Barrier(8)
 
@@ -119,6 +121,50 @@ def test_decisions_are_not_taken_for_ones_about_other_rows(folder):
     assert after.strangers == 2
     told = Reviewing(folder, "ana").start({})
     assert told["strangers"] == 2
+
+
+def test_the_last_word_on_each_row_is_known_whatever_comes_and_goes(folder):
+    mine, others, random = opened(folder), opened(folder), Random(0)
+    for n in range(60):
+        who, place = random.choice("ab"), Place("data", 0, random.randrange(3))
+        at = random.choice((mine, others))
+        if random.random() < 0.4:
+            at.undo(who, "review")
+        else:
+            at.append(who, "review", place, "x", "accept", reason=str(n))
+        for found in (mine, others):
+            found.refresh()
+            assert found.reviewed() == {d.place: d for d in found.standing("review")}
+
+
+def test_a_disk_that_cannot_be_written_is_said_before_anybody_decides(folder, monkeypatch):
+    opened(folder).append("ana", "review", Place("data", 0, 0), "x", "accept")
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda path, **more: connect(f"file:{path}?mode=ro", uri=True, **more)
+    )
+    found = opened(folder)
+    assert len(found.reviewed()) == 1, "what is there can be read, and applied"
+    with pytest.raises(PairwrightError, match=r"readonly database; .* copy the run to where you may write"):
+        found.require_writable()
+    (folder / REVIEW).unlink()
+    with pytest.raises(PairwrightError, match=r"unable to open .* copy the run to where you may write"):
+        opened(folder)
+
+
+def test_a_file_with_a_write_ahead_log_is_turned_when_nobody_else_has_it(folder):
+    opened(folder).append("ana", "review", Place("data", 0, 0), "x", "accept")
+    before = sqlite3.connect(folder / REVIEW)
+    assert before.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+    assert before.execute("SELECT count(*) FROM decisions").fetchone() == (1,)
+    with closing(opened(folder)._db) as together:  # both go on
+        assert together.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    before.close()
+    found = opened(folder)
+    found.require_writable()
+    found.append("ana", "review", Place("data", 0, 1), "x", "accept")
+    assert [d.number for d in found.standing("review")] == [1, 2]
+    assert [p.name for p in folder.glob(f"{REVIEW}*")] == [REVIEW], "a copy of the file is all of it"
 
 
 def test_a_damaged_file_is_one_sentence(folder):
