@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from form_rows import ASKED, COLD, PREFERRED, TREE, WARM, said
 from places import ROOT
 from runs_on_disk import write_jsonl
 
@@ -15,59 +16,6 @@ from pairwright.inputs.forms.table import FORMS
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import records
-
-ASKED = [{"role": "user", "content": "How cold is it?"}]
-COLD, WARM = "Five below zero, at noon.", "Five above zero, at noon."
-
-
-def said(text: str) -> dict[str, str]:
-    return {"role": "assistant", "content": text}
-
-
-PREFERRED: dict[str, dict[str, Any]] = {
-    "openai_preference": {
-        "input": {"messages": ASKED, "tools": [], "parallel_tool_calls": True},
-        "preferred_output": [said(COLD)],
-        "non_preferred_output": [said(WARM)],
-    },
-    "arena": {
-        "question_id": "7", "model_a": "x", "model_b": "y", "winner": "model_b",
-        "conversation_a": [*ASKED, said(WARM)], "conversation_b": [*ASKED, said(COLD)],
-    },
-    "helpsteer3": {
-        "context": ASKED, "response1": COLD, "response2": WARM, "overall_preference": -2,
-    },
-    "shp": {
-        "history": ASKED[0]["content"], "human_ref_A": WARM, "human_ref_B": COLD, "labels": 0, "score_A": 3,
-    },
-    "webgpt": {
-        "question": {"full_text": ASKED[0]["content"]}, "answer_0": WARM, "answer_1": COLD,
-        "score_0": -0.5, "score_1": 0.5,
-    },
-    "summaries": {
-        "info": {"id": "7", "post": ASKED[0]["content"]}, "summaries": [{"text": WARM}, {"text": COLD}],
-        "choice": 1,
-    },
-    "pku": {
-        "prompt": ASKED[0]["content"], "response_0": COLD, "response_1": WARM, "better_response_id": 0,
-        "safer_response_id": 1,
-    },
-    "nectar": {
-        "prompt": "\n\nHuman: How cold is it?\n\nAssistant: ", "num_responses": 3, "good_natured": True,
-        "answers": [
-            {"answer": WARM, "model": "x", "rank": 3.0}, {"answer": COLD, "model": "y", "rank": 1.0},
-            {"answer": "Not at all.", "model": "z", "rank": 2.0},
-        ],
-    },
-    "rated": {
-        "instruction": ASKED[0]["content"], "generations": [WARM, COLD], "ratings": [1.0, 9.0],
-        "generation_models": ["x", "y"],
-    },
-    "stack": {
-        "qid": 7, "question": ASKED[0]["content"],
-        "answers": [{"text": WARM, "pm_score": 0}, {"text": COLD, "pm_score": 6}],
-    },
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("form", PREFERRED)
@@ -178,15 +126,6 @@ def test_what_a_batch_lacks_is_said(tmp_path: Path, answers: list[dict[str, Any]
     with pytest.raises(UsageError) as raised:
         list(records(f"{tmp_path}/requests.jsonl+{tmp_path}/answers.jsonl"))
     assert reason in str(raised.value)
-
-
-TREE = [  # as rows of messages stand, parents after their children too
-    {"message_id": "c", "parent_id": "b", "text": "In summer?", "role": "prompter", "rank": None},
-    {"message_id": "a", "parent_id": None, "text": "How cold is it?", "role": "prompter", "rank": None},
-    {"message_id": "b", "parent_id": "a", "text": COLD, "role": "assistant", "rank": 0},
-    {"message_id": "d", "parent_id": "a", "text": WARM, "role": "assistant", "rank": 1},
-    {"message_id": "e", "parent_id": "c", "text": "Never.", "role": "assistant", "rank": None},
-]
 
 
 def test_trees_are_answers_with_all_turns_above_them(tmp_path: Path) -> None:
