@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
@@ -21,10 +22,23 @@ class Cancelled(PairwrightError):
     exit_code = 0
 
 
+_ALSO: ContextVar[Callable[[], bool]] = ContextVar("also", default=lambda: False)
+
+
+@contextmanager
+def stopping_when(asked: Callable[[], bool]) -> Iterator[None]:
+    """Let work within, in this thread, stop where a function says so, as at a first signal."""
+    token = _ALSO.set(asked)
+    try:
+        yield
+    finally:
+        _ALSO.reset(token)
+
+
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether a first signal has come. A second one interrupts."""
-    requested = False
+    requested, also = False, _ALSO.get()
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal requested
@@ -39,7 +53,7 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
     except ValueError:  # not the main thread: signals are somebody else's business
         pass
     try:
-        yield lambda: requested
+        yield lambda: requested or also()
     finally:
         for caught, handler in previous.items():
             signal.signal(caught, handler)

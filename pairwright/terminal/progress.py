@@ -1,6 +1,7 @@
 """Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,8 +40,9 @@ def progress(title: str, total: int, already: int = 0) -> Iterator[Meter]:
         share = f"{kept / done:.0%}" if done else "–"
         return f"{(done - already) / seconds:,.1f} rows/s · {tokens / seconds:,.0f} tok/s · kept {share}"
 
+    alone = threading.current_thread() is threading.main_thread()  # else others write there too
     if (
-        console.is_terminal and not is_spoken_to_log() and not os.environ.get("CI")
+        alone and console.is_terminal and not is_spoken_to_log() and not os.environ.get("CI")
     ):  # some runners of CI pretend to be terminals
         with Progress(
             TextColumn("{task.description}"),

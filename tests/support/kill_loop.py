@@ -4,7 +4,8 @@ Its commands are given settings of their own, and all of them a budget.
 
 python kill_loop.py FOLDER KILLS [vllm]    makes FOLDER/golden (never killed) and FOLDER/killed
 
-With `vllm` it samples from a program that stands in the place of vLLM, in a process of its own.
+With `vllm` it samples from a program that stands in the place of vLLM, in a process of its own, for
+each round while the one before is trained, with one optimizer for all rounds.
 """
 
 import random
@@ -40,7 +41,9 @@ def main(folder: Path, kills: int, *, vllm: bool = False) -> None:
     toy.settings["rounds"] = 2 if kills > 5 else 1
     if vllm:
         engine = {"python": stand_in(folder, text=LETTERS)}
-        toy.settings = changed(toy.settings, {"sample": {"policy": "vllm", "engine": engine}})
+        vllm_too = {"sample": {"policy": "vllm", "engine": engine}, "rounds": 3}
+        semi_online = {"prompts_per_round": 6, "overlap": True, "carry_optimizer": True}
+        toy.settings = changed(toy.settings, {**vllm_too, **semi_online})
 
     def go(name: str) -> None:
         loop(toy.config(name))

@@ -139,6 +139,9 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
     """Prompts of a round: the next so many, from the first again where they are used up; default all."""
     sync_every: PositiveInt = Field(default=1, json_schema_extra=ADDED)
     """Rounds that are sampled from one model before the newest takes its place; 1: each from the newest."""
+    overlap: bool = Field(default=False, json_schema_extra=ADDED)
+    """Sample the next round's answers while this one is trained, from the model that it began with: one
+    round stale. With an engine on another device: `vllm`, or a server."""
     replay_share: float = Field(default=0.0, ge=0, lt=1, json_schema_extra=ADDED)
     """Share of a round's pairs that come from the rounds before it, as far as there are enough."""
     carry_optimizer: bool = Field(default=False, json_schema_extra=ADDED)

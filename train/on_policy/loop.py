@@ -7,11 +7,13 @@ a loop goes on wherever it was stopped; an engine is closed before training begi
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from rich.console import Console
 
 from judge.comparison.command import load_winrate
@@ -34,6 +36,7 @@ from revise.stage import ReviseStage
 from train.devices.memory import release_memory
 from train.devices.processes import say
 from train.models.four_bits import require_four_bits
+from train.on_policy.ahead import Ahead, require_another_device
 from train.on_policy.answers import split_prompts, write_answers
 from train.on_policy.config import LoopConfig, record_today
 from train.on_policy.preview import rehearse
@@ -76,11 +79,13 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         rehearse(config, commands, training, held_out)
         return []
     budget = RoundsBudget(config.budget, folder)
-    with FolderLock(folder), through_rounds(config.sample.policy, config.model, config.train):
+    living = through_rounds(config.sample.policy, config.model, config.train, overlap=config.overlap)
+    with FolderLock(folder), living:
         enter(folder, identity, "loop", partial(record_today, config=config))
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)
-        return _Loop(config, folder, commands, budget, training).go()
+        with closing(Ahead()) as ahead:
+            return _Loop(config, folder, commands, budget, training, ahead).go()
 
 
 def _models(config: LoopConfig) -> dict[str, str]:
@@ -90,6 +95,8 @@ def _models(config: LoopConfig) -> dict[str, str]:
     """
     if config.train.load_in_4bit:
         require_four_bits()
+    if config.overlap:
+        require_another_device(config, cuda=torch.cuda.is_available())
     if config.carry_optimizer:
         require_carried(config.sample.policy, config.train)
     steps = Steps(config, Path(config.output_dir), 1)
@@ -128,12 +135,14 @@ class _Loop:
         commands: Commands,
         budget: RoundsBudget,
         training: Sequence[Row],
+        ahead: Ahead,
     ) -> None:
         self._config = config
         self._folder = folder
         self._commands = commands
         self._budget = budget
         self._training = training
+        self._ahead = ahead
 
     def go(self) -> list[dict[str, Any]]:
         """The start, then round after round, until there are enough or a measure says stop."""
@@ -165,9 +174,7 @@ class _Loop:
     def _round(self, number: int) -> dict[str, Any]:
         """Answers, pairs, training; returns what is measured of pairs and training."""
         config, steps = self._config, Steps(self._config, self._folder, number)
-        steps.here.mkdir(exist_ok=True)
-        write_prompts(steps.prompts, prompts_of_round(self._training, number, config.prompts_per_round))
-        self._run(self._commands.sample, steps.answering)
+        self._answer(steps, number)
         made: dict[str, Manifest] = {}
         if config.judges:
             self._run(self._commands.judge, steps.judging)
@@ -186,9 +193,34 @@ class _Loop:
             share, own = config.replay_share, measures["pairs"]
             again, measures["replayed"] = replay(self._folder, number, list(made), own, share)
             data += () if again is None else (str(again),)
-        trained = self._commands.train(steps.training(data))
+        with self._ahead_of(number):
+            trained = self._commands.train(steps.training(data))
         release_memory()
+        if config.overlap or config.sync_every > 1:
+            measures["sampled_from"] = steps.answering_model
         return measures | _of_training(trained.metrics)
+
+    def _answer(self, steps: Steps, number: int) -> None:
+        """Sample the answers of a round."""
+        steps.here.mkdir(exist_ok=True)
+        size = self._config.prompts_per_round
+        write_prompts(steps.prompts, prompts_of_round(self._training, number, size))
+        self._run(self._commands.sample, steps.answering)
+
+    @contextmanager
+    def _ahead_of(self, number: int) -> Iterator[None]:
+        """Within, the next round's answers are sampled, if that is asked for and there is one."""
+        if not self._config.overlap or number >= self._config.rounds:
+            yield
+            return
+        following = Steps(self._config, self._folder, number + 1)
+        model = following.answering_model
+        say(
+            f"the answers of round {number + 1} are sampled meanwhile, from the model "
+            f"{f'of round {model}' if model else 'at the start'}: one round stale"
+        )
+        with self._ahead.meanwhile(partial(self._answer, following, number + 1)):
+            yield
 
     def _measure(self, number: int, before: Sequence[Measures]) -> dict[str, Any]:
         """The model on held-out prompts: how often it is right, and how often it beats the start."""

@@ -36,11 +36,12 @@ def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T
     return [rows[at % len(rows)] for at in range(begin, begin + size)]
 
 
-def sampled_from(number: int, every: int) -> int:
+def sampled_from(number: int, every: int, *, overlap: bool = False) -> int:
     """Return which round's model answers in round `number`, where the newest does `every` so many
-    rounds.
+    rounds; with `overlap` the newest that is there while the round before is trained.
     """
-    return (number - 1) // every * every
+    newest = max(number - 1 - overlap, 0)
+    return newest // every * every
 
 
 def replay(

@@ -64,8 +64,13 @@ class Steps:
     @property
     def answering(self) -> SampleConfig:
         """Answers to the prompts, by the model that the round begins with or the last that was synced."""
-        number = sampled_from(self._number, self._config.sync_every)
-        return self._sampling(number, self.prompts, "answers")
+        return self._sampling(self.answering_model, self.prompts, "answers")
+
+    @property
+    def answering_model(self) -> int:
+        """The round whose model answers."""
+        every, overlap = self._config.sync_every, self._config.overlap
+        return sampled_from(self._number, every, overlap=overlap)
 
     @property
     def judging(self) -> JudgeConfig:

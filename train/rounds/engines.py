@@ -19,20 +19,32 @@ _STORED = 2
 
 
 @contextmanager
-def through_rounds(policy: str, model: str, train: AdapterConfig) -> Iterator[None]:
-    """Keep the engine of a policy of `vllm` alive within; what that takes of memory is said before."""
+def through_rounds(
+    policy: str, model: str, train: AdapterConfig, *, overlap: bool = False
+) -> Iterator[None]:
+    """Keep the engine of a policy of `vllm` alive within; what that takes of memory is said before.
+
+    With `overlap` it works while the training does.
+    """
     if policy != "vllm":
         yield
         return
     place, _ = base_and_adapter(model)
     size = sum(path.stat().st_size for path in Path(place).glob("*.safetensors"))
     if size:
-        trained = size // _STORED * _BYTES_A_WEIGHT
+        trained = _gib(size // _STORED * _BYTES_A_WEIGHT)
+        sleeping = (
+            f"On a GPU it sleeps while other steps work: {_gib(size)} of weights wait in main memory, and "
+            f"the GPU is the training's (about {trained} and activations, if all weights are trained)"
+        )
+        awake = (
+            f"It samples on a device of its own while another one trains (about {trained} and activations, "
+            "if all weights are trained)"
+        )
         say(
-            "vLLM lives through the rounds and takes each round's weights in place. On a GPU it sleeps "
-            f"while other steps work: {_gib(size)} of weights wait in main memory, and the GPU is the "
-            f"training's (about {_gib(trained)} and activations, if all weights are trained). On a CPU "
-            "its weights and cache (VLLM_CPU_KVCACHE_SPACE) stay in memory"
+            "vLLM lives through the rounds and takes each round's weights in place. "
+            f"{awake if overlap else sleeping}. On a CPU its weights and cache (VLLM_CPU_KVCACHE_SPACE) "
+            "stay in memory"
         )
     rank = least_rank(train.lora_r) if swaps_adapters(policy, train) else None
     with engines_kept(place, rank or 0):
