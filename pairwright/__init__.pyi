@@ -880,6 +880,7 @@ def loop(
     reference: Literal["initial", "previous"] = ...,
     prompts_per_round: int | None = ...,
     sync_every: int = ...,
+    overlap: bool = ...,
     replay_share: float = ...,
     carry_optimizer: bool = ...,
     sample: Mapping[str, Any] = ...,
