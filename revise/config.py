@@ -67,7 +67,8 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     constrain: bool = True
     """Hold edits to their JSON schema where the engine can; not for servers that ignore schemas."""
     template: str | None = None
-    """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction."""
+    """Prompt template for the reviser: a name in `prompts/` or a .j2 file; default by direction. It can
+    show any column of the row: `{{ row.reference }}`."""
     reply: Literal["marked", "bare"] = Field(default="marked", json_schema_extra=GATE)
     """`marked`: rationale and revision stand between markers. `bare`: the whole reply is the revision,
     for small models, which keep to no form (template `revise_small`)."""

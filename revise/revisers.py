@@ -9,6 +9,7 @@ from pairwright.engines.verifiers.lookup import look_up
 from pairwright.engines.verifiers.spec import PYTHON, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
+from pairwright.inputs.rows import Input
 from pairwright.records import (
     NO_CHANGE,
     REFUSED,
@@ -22,7 +23,7 @@ from pairwright.records import (
 )
 from pairwright.schema import PAIR
 from prompts import Template
-from prompts.template import TemplateError
+from prompts.template import Columns, TemplateError
 from revise.config import ReviseConfig
 from revise.edits.editing import Editing
 from revise.mode import Mode, Revised
@@ -49,9 +50,17 @@ class Reviser(NamedTuple):
         if self.mode is None:
             return (*row.prompt, Message(role="assistant", content=answer))
         given = self.mode.variables(transcript(row.prompt), answer)
-        if "feedback" in self.mode.first.variables:
-            given = given | {"feedback": feedback}
-        return rendered(self.mode.first, **given)
+        wanted = self.mode.first.variables
+        more = {"feedback": feedback, "row": Columns(row.columns)}
+        return rendered(self.mode.first, **given, **{n: value for n, value in more.items() if n in wanted})
+
+    def check(self, rows: Input) -> None:
+        """Raise `UsageError` when its template shows a column that the rows lack."""
+        if self.mode is None:
+            return
+        template = self.mode.first
+        for name in template.columns:
+            rows.require_column(name, f"--template {template.name}.j2: shows {{{{ row.{name} }}}}")
 
     def again(self, said: str, ending: Ending) -> tuple[Message, ...]:
         """Return what is said to it besides before its next try."""
@@ -134,7 +143,7 @@ def templates_of(revisers: list[Reviser]) -> dict[str, str]:
     return {template.name: template.text for template in used}
 
 
-def rendered(template: Template, **variables: str) -> tuple[Message, ...]:
+def rendered(template: Template, **variables: Any) -> tuple[Message, ...]:
     """Return a template's messages. Raises `UsageError` when it cannot be rendered."""
     try:
         return conversation(template.messages(**variables))

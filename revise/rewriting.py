@@ -27,7 +27,7 @@ class Rewriting:
         if config.verify is not None and config.direction == "improve":
             ours = "revise_checked"
         self.first = load(config.template or ours)
-        self.first.require("prompt", "answer", "feedback")
+        self.first.require("prompt", "answer", "feedback", "row")
         self.again = load("revise_retry")
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:

@@ -68,12 +68,14 @@ class ReviseStage:
         )
 
     def check(self, rows: Input) -> None:
-        """Require an answer of every row, or a policy that gives it one."""
+        """Require an answer of every row, or a policy that gives it one, and the columns that are shown."""
         if self._config.policy is None and rows.unanswered is not None:
             raise UsageError(
                 f"{rows.unanswered}: no answer to revise; name its column with --answer_column, "
                 "or the engine that answers with --policy"
             )
+        for reviser in self._revisers:
+            reviser.check(rows)
         if self._verification is not None:
             self._verification.verifiers.check(rows)
         for mirror in self._mirrors:

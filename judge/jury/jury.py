@@ -10,7 +10,7 @@ from judge.jury.listing import Listing
 from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
-from judge.jury.rubrics import Rubrics, require_column
+from judge.jury.rubrics import Rubrics
 from judge.jury.verdict import Decision, decide
 from pairwright.engines.verifiers.lookup import look_up
 from pairwright.inputs.rows import Input
@@ -55,7 +55,7 @@ class Jury:
         """Raise `UsageError` when a function or a template wants a column that the rows lack."""
         for _, protocol in self._asked:
             for name in getattr(protocol, "columns", ()):
-                require_column(rows, name, f"{self._config.judge_template}: shows {{{{ row.{name} }}}}")
+                rows.require_column(name, f"{self._config.judge_template}: shows {{{{ row.{name} }}}}")
         if self._rubrics is not None:
             self._rubrics.check(rows)
         allow_code = getattr(self._config, "allow_code", False)

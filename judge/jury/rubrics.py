@@ -43,7 +43,7 @@ class Rubrics:
         """Raise `UsageError` when a row lacks its rubric."""
         if self._column is None:
             return
-        require_column(rows, self._column, f"--rubric {self._column}")
+        rows.require_column(self._column, f"--rubric {self._column}")
         for number, row in enumerate(rows, start=1):
             if row.problem is None and not as_text(row.columns.get(self._column)):
                 raise UsageError(
@@ -90,10 +90,3 @@ def _criterion(item: Any) -> str:
     text = next((str(item[name]).strip() for name in _TEXTS if item.get(name)), "")
     weight = next((item[name] for name in _WEIGHTS if item.get(name) is not None), None)
     return text if weight is None or not text else f"{text} (weight {weight:g})"
-
-
-def require_column(rows: Input, name: str, who: str) -> None:
-    """Raise `UsageError` naming the columns that are there, unless `name` is one of them."""
-    if name not in rows.columns:
-        there = ", ".join(f"`{column}`" for column in rows.columns) or "none beside prompts and answers"
-        raise UsageError(f"{rows.info.path}: no column `{name}`, and {who}; there are: {there}")

@@ -100,6 +100,12 @@ class Input:
         """The input's own names of the columns that are carried."""
         return list(self._names)
 
+    def require_column(self, name: str, who: str) -> None:
+        """Raise `UsageError` naming the columns that are there, unless `name` is one of them."""
+        if name not in self.columns:
+            there = ", ".join(f"`{column}`" for column in self.columns) or "none beside prompts and answers"
+            raise UsageError(f"{self.info.path}: no column `{name}`, and {who}; there are: {there}")
+
     def __iter__(self) -> Iterator[Row]:
         return (row for _, row in self.rows())
 

@@ -35,7 +35,7 @@ def show_preview(stage: Stage, rows: Input) -> None:
     if stage.templates and rows.columns:
         names = ", ".join(rows.columns)
         console.print(
-            Text(f"columns that a template of a judge can show as {{{{ row.NAME }}}}: {names}", style="dim")
+            Text(f"columns that a template of yours can show as {{{{ row.NAME }}}}: {names}", style="dim")
         )
     for row in islice((row for row in rows if row.problem is None), PREVIEW_ROWS):
         for request in _first_asked(stage, row):

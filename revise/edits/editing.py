@@ -10,7 +10,7 @@ from pairwright.pairs.minimality import WORD
 from pairwright.records import UNPARSED, Completion, Ending
 from pairwright.schema import EDITED_PAIR
 from prompts import load
-from prompts.template import TemplateError
+from prompts.template import Columns, TemplateError
 from revise.config import ReviseConfig
 from revise.edits.anchors import folded
 from revise.edits.apply import apply
@@ -35,11 +35,11 @@ class Editing:
         self._config = config
         self._constrained = config.constrain and holds_schemas(reviser)
         self.first = load(config.template or "revise_edits")
-        self.first.require("prompt", "answer", "direction", "unit", "feedback")
+        self.first.require("prompt", "answer", "direction", "unit", "feedback", "row")
         self.again = load("revise_edits_retry")
         self._instructions = {unit: self._said(unit) for unit in get_args(Unit)}
 
-    def variables(self, prompt: str, answer: str) -> dict[str, str]:
+    def variables(self, prompt: str, answer: str) -> dict[str, Any]:
         """Return what the first template is given."""
         unit = self._unit(answer)
         shown = numbered(answer) if unit == "sentence" else answer
@@ -70,7 +70,8 @@ class Editing:
 
     def _said(self, unit: Unit) -> str:
         """The first template's own words."""
-        given = {"prompt": "", "answer": "", "direction": self._config.direction, "unit": unit}
+        given: dict[str, Any] = {"prompt": "", "answer": "", "feedback": "", "row": Columns({})}
+        given |= {"direction": self._config.direction, "unit": unit}
         try:
             messages = self.first.messages(**{name: given[name] for name in self.first.variables})
         except TemplateError:
