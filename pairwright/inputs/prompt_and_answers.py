@@ -33,6 +33,17 @@ def parse_row(record: Mapping[str, Any], columns: Columns, where: str) -> tuple[
     return checked(prompt, columns, where), said.get(columns.answer or "")
 
 
+def parse_conversation(
+    record: Mapping[str, Any], columns: Columns, where: str
+) -> tuple[Prompt, Message | None]:
+    """Return the prompt, and the assistant's message that ends the conversation, if one does. Raises as
+    `parse_row` does.
+    """
+    messages, _ = _read(record, columns, (), where)
+    last = messages[-1] if messages and messages[-1].role == "assistant" else None
+    return checked(messages[:-1] if last else messages, columns, where), last
+
+
 def parse_answers(
     record: Mapping[str, Any], columns: Columns, names: tuple[str, ...], where: str
 ) -> tuple[Prompt, dict[str, str | None]]:

@@ -44,6 +44,8 @@ class Input:
     """Columns of the user's with names of ours, and the names they are carried under."""
     limit_counts_rows: ClassVar[bool] = True
     """Whether a row of work is one row of the source."""
+    has_answers: bool = False
+    """Whether any row has an answer, wherever it stands."""
     unanswered: str | None = None
     """Where the first row without an answer stands; None when all have one."""
     bad: list[str]
@@ -89,11 +91,6 @@ class Input:
 
     def _open(self, source: str) -> Source:
         return open_source(source)
-
-    @property
-    def has_answers(self) -> bool:
-        """Whether a column of answers was found."""
-        return self._columns.answer is not None
 
     @property
     def columns(self) -> list[str]:
@@ -242,6 +239,7 @@ class Input:
             for row in chunk:
                 self._occurrences.survey(row.content)
                 self.calls_tools |= any(m.tool_calls or m.role == "tool" for m in row.prompt)
+            self.has_answers |= any(row.answer is not None for row in chunk)
             if self.unanswered is None:
                 without = (row.where for row in chunk if row.answer is None and row.problem is None)
                 self.unanswered = next(without, None)

@@ -48,7 +48,7 @@ class Duplicates:
 
         self._config = config
         self._exact: dict[str, str] = {}
-        self._shingles: dict[str, np.ndarray] = {}
+        self._kept: list[tuple[str, np.ndarray]] = []
         # Drawn once: drawing them anew for each row took a third of the time.
         self._blank = MinHash(_PERMUTATIONS, hashfunc=_low_bits)
         # Recall matters more than speed: what is found is measured anyway.
@@ -69,14 +69,15 @@ class Duplicates:
         found = shingles(text, _LENGTH)
         sketch = self._blank.copy()
         sketch.update_batch(found.tolist())
-        near = {other: jaccard(found, self._shingles[other]) for other in self._index.query(sketch)}
-        other = max(near, key=lambda name: near[name], default=None)
+        near = {other: jaccard(found, self._kept[other][1]) for other in self._index.query(sketch)}
+        other = max(near, key=lambda number: near[number], default=None)
         if other is not None and near[other] >= self._config.near:
             return Ending(
-                DUPLICATE, f"shares {near[other]:.0%} of its runs of {_LENGTH} words with {other}"
+                DUPLICATE,
+                f"shares {near[other]:.0%} of its runs of {_LENGTH} words with {self._kept[other][0]}",
             )
-        self._shingles[where] = found
-        self._index.insert(where, sketch)
+        self._index.insert(len(self._kept), sketch)  # a line may hold several rows
+        self._kept.append((where, found))
         return Ending(KEPT)
 
 

@@ -13,7 +13,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import Columns, columns_of, find_columns
 from pairwright.inputs.messages import last_of
-from pairwright.inputs.prompt_and_answers import parse_answers
+from pairwright.inputs.prompt_and_answers import parse_answers, parse_conversation
 from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record, Source
@@ -103,11 +103,23 @@ class WholeRows(Input):
         names = tuple(name for name in self._answers if record.get(name) is not None)
         wanted = Columns(answers=names, calls=True, padded=self._source.schema is not None)
         columns = columns_of(where, list(record), wanted, self._source.own_now())
-        prompt, said = parse_answers(record, columns, names, where)
-        found = {name: self._answer(record, name, text, where) for name, text in said.items()}
+        if names:
+            prompt, said = parse_answers(record, columns, names, where)
+            found = {name: self._answer(record, name, text, where) for name, text in said.items()}
+        else:
+            prompt, last = parse_conversation(record, columns, where)
+            found = self._ending(last)
         ids = {name: record.get(name) for name in IDS if name in record}
         carried = {**self._rest(record), **dict.fromkeys(self._answers), **found, **ids}
         return [Parsed(where, prompt, None, carried)]
+
+    def _ending(self, answer: Message | None) -> dict[str, list[dict[str, Any]] | None]:
+        """The answer that ends a conversation, in a column of its own."""
+        if answer is None or not (answer.content.strip() or answer.tool_calls):
+            return {}
+        self._answers = tuple(dict.fromkeys((*self._answers, "completion")))
+        self.calls_tools |= bool(answer.tool_calls)
+        return {"completion": stored([answer])}
 
     def _answer(
         self, record: Record, name: str, text: str | None, where: str
