@@ -70,6 +70,9 @@ SCORED = pa.schema(
 """An answer with its reward, and its rank among the `scored` answers to its prompt (1 is the best);
 `too_long` is how many more there were that could not be scored."""
 
+ENSEMBLE = [("score_sd", pa.float64()), ("member_scores", pa.list_(pa.float64()))]
+"""Of an answer that several reward models scored: what each says, and the standard deviation of that."""
+
 MEASURES = [
     ("token_levenshtein", pa.int32()),
     ("char_levenshtein", pa.int32()),

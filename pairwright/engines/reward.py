@@ -32,7 +32,10 @@ class RewardKind(EngineKind):
 
 def members_of(name: str) -> list[str]:
     """Return the reward models of an engine: one, or several with `+` between them."""
-    return [name] if Path(name).exists() else name.split("+")
+    members = [name] if Path(name).exists() else name.split("+")
+    if not all(members) or len(set(members)) < len(members):
+        raise UsageError(f"reward models {name!r}: different names with + between them")
+    return members
 
 
 def _identity(name: str, options: EngineOptions) -> str:

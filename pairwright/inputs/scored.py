@@ -22,6 +22,8 @@ from pairwright.records import Message
 log = logging.getLogger(__name__)
 
 LIST = "completions"
+MEMBERS = "member_scores"
+"""Column of what each of several reward models says, which `pairwright score` writes."""
 
 
 class RankedRow(NamedTuple):
@@ -35,6 +37,8 @@ class RankedRow(NamedTuple):
     """Greater is better: a rank is its negative."""
     weights: tuple[float, ...]
     """How much the row of each answer counts."""
+    members: tuple[tuple[float, ...], ...] = ()
+    """What each of several reward models says of each answer, where all answers have as many of them."""
 
     @property
     def weight(self) -> float:
@@ -65,7 +69,7 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
 
     The column `weight` is read where `weights` are wanted; else all count 1.
     """
-    prompts: dict[tuple[Message, ...], list[tuple[float, str, str, float]]] = {}
+    prompts: dict[tuple[Message, ...], list[tuple[float, str, str, float, tuple[float, ...]]]] = {}
     way: str | None = None
     opened = open_source(source)
     if opened.dropped:
@@ -78,18 +82,30 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
         way = way or _way(record)
         row_id = str(record.get("row_id") or where)
         weight = row_weight(record, where, opened.own) if weights else 1.0
+        said = _members(record, where) if way == "score" else ()
         for score, answer in _answers(record, way, where):
             one = {name: value for name, value in record.items() if name != LIST} | {"completion": answer}
             columns = columns_of(where, list(one), Columns(answer="completion"), opened.own)
             prompt, text = parse_row(one, columns, where)
             if text is not None:
-                prompts.setdefault(prompt, []).append((score, text, row_id, weight))
+                prompts.setdefault(prompt, []).append((score, text, row_id, weight, said))
     if unscored:
         log.warning("%s: %d answers have no rank among others, and are in no pair", source, unscored)
     for prompt, found in prompts.items():
         best_first = sorted(found, key=lambda answer: -answer[0])
-        scores, answers, row_ids, counts = zip(*best_first, strict=True)
-        yield RankedRow(row_ids[0], prompt, answers, scores, counts)
+        scores, answers, row_ids, counts, members = zip(*best_first, strict=True)
+        whole = len(set(map(len, members))) == 1 and members[0]
+        yield RankedRow(row_ids[0], prompt, answers, scores, counts, members if whole else ())
+
+
+def _members(record: Record, where: str) -> tuple[float, ...]:
+    """What each of several reward models says of the answer of a row."""
+    value = record.get(MEMBERS)
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise UsageError(f"{where}: `{MEMBERS}` is not a list of numbers, one of each reward model")
+    return tuple(_score(score, MEMBERS, where) for score in value)
 
 
 def _way(record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from statistics import pstdev
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,9 @@ from pairwright.inputs.sources import open_source
 from pairwright.records import prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.whole import Joined, WholeRow
+
+SD = "margin_sd"
+"""Standard deviation, over several reward models, of how far each finds the answers of a pair apart."""
 
 
 def are_scored(names: Sequence[str]) -> bool:
@@ -38,7 +42,10 @@ def _is_scored(name: str) -> bool:
 
 
 class ScoredRows:
-    """Pairs of scored answers, one row each, with both scores and their difference as the margin."""
+    """Pairs of scored answers, one row each, with both scores and their difference as the margin.
+
+    Where several reward models scored them, `margin_sd` says how far those disagree about it.
+    """
 
     schema = pa.schema(
         [
@@ -57,15 +64,18 @@ class ScoredRows:
         """`limit` is the most pairs in all. Raises `UsageError`, naming it, for a row without a score."""
         self._sources, self._pairs, self._limit = tuple(sources), pairs, limit
         joined = Joined([open_source(name) for name in sources])
-        count, beside, calls = 0, set[str](), False
+        count, beside, calls, several = 0, set[str](), False, False
         for row in self.whole():
             count += 1
-            beside |= row.columns.keys() - set(self.schema.names)
+            several = several or SD in row.columns
+            beside |= row.columns.keys() - {SD, *self.schema.names}
             calls |= any(len(message) > 2 for message in row.columns["prompt"])
         if calls or beside:
             self.schema = pa.schema(
                 [*calling(self.schema), *((name, pa.string()) for name in sorted(beside))]
             )
+        if several:
+            self.schema = self.schema.append(pa.field(SD, pa.float64()))
         self.info = InputInfo(path=", ".join(sources), sha256=input_sha256(joined, limit), rows=count)
 
     def whole(self) -> Iterator[WholeRow]:
@@ -89,4 +99,7 @@ class ScoredRows:
                 "rejected_score": low,
                 "margin": high - low,
             }
+            if row.members:
+                apart = zip(row.members[better], row.members[worse], strict=True)
+                columns[SD] = pstdev(one - other for one, other in apart)
             yield WholeRow(row_id, columns)

@@ -76,7 +76,8 @@ class RewardModelConfig(Config):
 
     reward_model: Named = Field(json_schema_extra=POSITIONAL)
     """The reward model: a folder that `pairwright reward` wrote, or a model of the hub like it. Or whoever
-    else gives answers scores: a function (`FILE.py:NAME`), a check (`check:math`), an engine that rates."""
+    else gives answers scores: a function (`FILE.py:NAME`), a check (`check:math`), an engine that rates.
+    Several reward models as `DIR+DIR`: their `reward_ensemble`, and how far they disagree in `score_sd`."""
 
 
 class ScoreSettings(EngineOptions):

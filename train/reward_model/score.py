@@ -3,11 +3,14 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from statistics import fmean, pstdev
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
+from pairwright.engines.reward import members_of
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import Manifest
@@ -20,7 +23,7 @@ from pairwright.models.names import find_model
 from pairwright.models.positions import learned_positions
 from pairwright.models.remote_code import trusting
 from pairwright.records import EMPTY, KEPT, TOO_LONG, Message, Outcome
-from pairwright.schema import SCORED
+from pairwright.schema import ENSEMBLE, SCORED
 from pairwright.stages.run import run_stage
 from pairwright.stages.stage import Work
 from pairwright.terminal.text import printable
@@ -38,85 +41,105 @@ _CHUNK = 64
 _SHOWN = 3
 
 
+class Score(NamedTuple):
+    """What an answer is worth, and what each reward model says of it."""
+
+    value: float
+    members: tuple[float, ...]
+    answer: Candidate
+
+
 class ScoredAnswers(NamedTuple):
     """The answers to a prompt that could be scored, best first, and how many could not."""
 
-    ranked: list[tuple[float, Candidate]]
+    ranked: list[Score]
     too_long: int
 
 
 class RewardScorer:
-    """A reward model at work on prompts with their answers."""
+    """One reward model, or several, at work on prompts with their answers."""
 
     def __init__(self, config: ScoreConfig) -> None:
         self._config = config
         self._marks = read_marks(config.thinking_tags)
-        self._tokenizer: PreTrainedTokenizerBase = load_tokenizer(config.reward_model)
-        self._model: Any = None
+        self.members = members_of(config.reward_model)
+        self._tokenizers: list[PreTrainedTokenizerBase] = list(map(load_tokenizer, self.members))
+        self._models: list[Any] = []
 
     def bare(self, row: Row) -> Row:
         """Return the row with its answers' thoughts beside them."""
         answers = tuple(without_thought(candidate, self._marks) for candidate in row.candidates)
         return row._replace(candidates=answers)
 
-    def encode(self, row: Row) -> list[tuple[Candidate, Answer]]:
-        """Return the answers to a prompt as token ids."""
+    def encode(self, row: Row) -> list[tuple[Candidate, list[Answer]]]:
+        """Return the answers to a prompt as token ids of each model."""
         found = []
         for candidate in row.candidates:
             message = Message(role="assistant", content=candidate.text)
-            ids = encode_answer(self._tokenizer, row.prompt, [message])
-            arrays = (np.array(part, dtype=np.int32) for part in ids)
-            found.append((candidate, Answer(*arrays)))
+            ids = [encode_answer(tokenizer, row.prompt, [message]) for tokenizer in self._tokenizers]
+            answers = [Answer(*(np.array(part, dtype=np.int32) for part in one)) for one in ids]
+            found.append((candidate, answers))
         return found
 
     def shown(self, answer: Answer) -> str:
         """Return a prompt and an answer as the model sees them."""
-        return str(self._tokenizer.decode([*answer.prompt_tokens.tolist(), *answer.answer_ids.tolist()]))
+        return str(
+            self._tokenizers[0].decode([*answer.prompt_tokens.tolist(), *answer.answer_ids.tolist()])
+        )
 
     def __call__(self, rows: Sequence[Row]) -> list[ScoredAnswers]:
         """Scores of all answers to some prompts. Raises `PairwrightError`, naming the row, for NaN."""
         rows = [self.bare(row) for row in rows]
         everything = [(place, pair) for place, row in enumerate(rows) for pair in self.encode(row)]
-        fits = [e for e in everything if sum(map(len, e[1][1])) <= self.most_tokens]
-        fits.sort(key=lambda e: -sum(map(len, e[1][1])))
+        fits = [e for e in everything if _longest(e[1][1]) <= self.most_tokens]
+        fits.sort(key=lambda e: -_longest(e[1][1]))
         size = self._config.batch_size
         batches = [(range(at, min(at + size, len(fits))), 1.0) for at in range(0, len(fits), size)]
-        answers = [answer for _, (_, answer) in fits]
-        scores = all_scores(self._loaded(), answers, batches).tolist() if fits else []
+        each = [
+            all_scores(model, [answers[number] for _, (_, answers) in fits], batches).tolist()
+            for number, model in enumerate(self._loaded() if fits else ())
+        ]
+        together = min if self._config.reward_ensemble == "lowest" else fmean
         found = [ScoredAnswers([], 0) for _ in rows]
-        for (place, (candidate, _)), score in zip(fits, scores, strict=True):
-            if not math.isfinite(score):
+        for (place, (candidate, _)), scores in zip(fits, zip(*each, strict=True), strict=True):
+            bad = next((score for score in scores if not math.isfinite(score)), None)
+            if bad is not None:
                 raise PairwrightError(
-                    f"row {rows[place].row_id}: its score is {score}; the reward model's weights or "
+                    f"row {rows[place].row_id}: its score is {bad}; the reward model's weights or "
                     "its number format are unsound (try --dtype float32)"
                 )
-            found[place].ranked.append((score, candidate))
+            found[place].ranked.append(Score(together(scores), scores, candidate))
         for place, row in enumerate(rows):
             order = {id(candidate): number for number, candidate in enumerate(row.candidates)}
-            found[place].ranked.sort(key=lambda s: (-s[0], order[id(s[1])]))
+            found[place].ranked.sort(key=lambda s: (-s.value, order[id(s.answer)]))
             left_out = len(row.candidates) - len(found[place].ranked)
             found[place] = found[place]._replace(too_long=left_out)
         return found
 
     @property
     def most_tokens(self) -> int:
-        """Most tokens of a prompt with an answer: `max_length`, or the model's learned positions."""
-        looked_up = learned_positions(self._config.reward_model)
-        return min(self._config.max_length, looked_up or self._config.max_length)
+        """Most tokens of a prompt with an answer: `max_length`, or the models' learned positions."""
+        looked_up = filter(None, map(learned_positions, self.members))
+        return min(self._config.max_length, *looked_up, self._config.max_length)
 
-    def _loaded(self) -> Any:
-        """The model, loaded when first needed: a finished run needs none."""
-        if self._model is None:
+    def _loaded(self) -> list[Any]:
+        """The models, loaded when first needed: a finished run needs none."""
+        if not self._models:
             dtype = "float32" if self._config.dtype == "auto" else self._config.dtype
-            self._model = load_for_scoring(self._config.reward_model, dtype, self._config.device).model
-        return self._model
+            device = self._config.device
+            self._models = [load_for_scoring(name, dtype, device).model for name in self.members]
+        return self._models
+
+
+def _longest(answers: Sequence[Answer]) -> int:
+    """Tokens of a prompt with an answer, of the model that makes most of them."""
+    return max(len(answer.prompt_tokens) + len(answer.answer_ids) for answer in answers)
 
 
 class ScoreStage:
     """One item is one prompt with its answers; each answer becomes a row."""
 
     name = "score"
-    schema = SCORED
     samples = 1
     templates: Mapping[str, str] = MappingProxyType({})
     roles: Mapping[str, str] = MappingProxyType({})
@@ -124,6 +147,8 @@ class ScoreStage:
     def __init__(self, config: ScoreConfig) -> None:
         self._config = config
         self._scorer = RewardScorer(config)
+        self._several = len(self._scorer.members) > 1
+        self.schema = pa.schema([*SCORED, *ENSEMBLE]) if self._several else SCORED
         self._ahead: Iterator[Row] = iter(())
         self._scored: dict[str, ScoredAnswers] = {}
 
@@ -151,8 +176,9 @@ class ScoreStage:
                 "scored": len(scored.ranked),
                 "too_long": scored.too_long,
                 "reasoning": candidate.reasoning,
+                **({"score_sd": pstdev(said), "member_scores": list(said)} if self._several else {}),
             }
-            for rank, (score, candidate) in enumerate(scored.ranked, start=1)
+            for rank, (score, said, candidate) in enumerate(scored.ranked, start=1)
         ]
         first, *further = columns[:1] if self._config.best_of_n else columns
         return Outcome(status=KEPT, columns=first, further=tuple(further))
@@ -180,11 +206,14 @@ def score(config: ScoreConfig) -> Manifest | None:
 def _score(config: ScoreConfig) -> Manifest | None:
     if by_verifier(config):
         return run_stage(VerifierScoreStage(config), config, Candidates, run=config, budget=config)
-    require_reward_model(find_model(config.reward_model), config.reward_model)
+    members = members_of(config.reward_model)
+    for member in members:
+        require_reward_model(find_model(member), member)
     if config.preview or config.dry_run:
         _look(config)
         return None
-    models = {"reward": model_identity(config.reward_model)}
+    found = " + ".join(map(model_identity, members))
+    models = {"reward": f"{config.reward_ensemble} of {found}" if len(members) > 1 else found}
     return run_stage(ScoreStage(config), config, Candidates, models, run=config, budget=config)
 
 
@@ -198,11 +227,11 @@ def _look(config: ScoreConfig) -> None:
     for number, row in enumerate(rows):
         found = scorer.encode(scorer.bare(row))
         if config.preview:
-            for _, answer in found:
+            for _, (answer, *_) in found:
                 print(f"── {row.row_id}\n{printable(scorer.shown(answer))}")
             if number + 1 == _SHOWN:
                 return
         answers += len(found)
-        tokens += sum(len(ids) for _, answer in found for ids in answer)
+        tokens += sum(len(ids) for _, answers_M in found for answer in answers_M for ids in answer)
     if config.dry_run:
         print(f"{rows.info.rows:,} prompts, {answers:,} answers, {tokens:,} tokens to score")

@@ -55,6 +55,9 @@ class RulesConfig(Config):
     """Keep the pairs whose column `margin` is at least this."""
     max_margin: float | None = None
     """Keep the pairs whose column `margin` is at most this."""
+    max_margin_sd_quantile: float | None = Field(default=None, gt=0, lt=1)
+    """Keep the pairs about whose margin several reward models disagree by at most this quantile
+    (`margin_sd`, of answers that `score DIR+DIR` scored)."""
     max_length_difference: int | None = Field(default=None, ge=0)
     """Keep the pairs whose answers differ in length by at most this many tokens."""
     weight: float | None = Field(default=None, ge=0, allow_inf_nan=False)

@@ -35,6 +35,11 @@ RULES = {
         "Drops pairs that are so far apart that they teach what is known already, or that were gamed.",
         "",
     ),
+    "max_margin_sd_quantile": (
+        "Drops pairs about whose order several reward models are not of one mind: what one of them alone "
+        "overrates is what a policy that is trained on it learns to exploit.",
+        "Ensembles of reward models: Coste et al. 2023, arXiv 2310.02743",
+    ),
     "max_length_difference": (
         "Drops pairs whose answers differ much in length, so that length is not what is learnt. OLMo "
         "3 keeps chat pairs that differ by at most 100 tokens.",

@@ -63,6 +63,7 @@ BANDS = (
     Wanted("min_dcrm_quantile", "low_dcrm", lambda c: "dcrm", "low", True),
     Wanted("min_margin", "low_margin", lambda c: "margin", "low", False),
     Wanted("max_margin", "high_margin", lambda c: "margin", "high", False),
+    Wanted("max_margin_sd_quantile", "uncertain", lambda c: "margin_sd", "high", True),
     Wanted("max_length_difference", "length_difference", lambda c: "length_difference", "high", False),
 )
 """In the order in which a pair that breaks several is said to break one."""

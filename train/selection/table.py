@@ -181,6 +181,8 @@ def _missing(rows: Iterable[WholeRow], column: str, setting: str) -> str:
         how = "; give --model, and pairs with a `margin` (of pairwright judge, or your own)"
     elif column in _MODEL_MEASURES or column.startswith(("logp", "surprise")):
         how = "; give --model, under which it is measured"
+    elif column == "margin_sd":
+        how = "; give answers that pairwright score scored with several reward models (DIR+DIR)"
     elif column in COUNTED or column == "tokens":
         how = "; give --tokenizer or --model, whose tokens are counted"
     return f"{setting} goes by `{column}`, which no row has{how} (columns: {there})"

@@ -67,6 +67,24 @@ def test_all_answers_are_scored_and_ranked_and_the_best_can_be_had_alone(tiny, t
     ]
 
 
+def test_several_reward_models_score_together_and_say_how_far_they_disagree(tiny, tmp_path):
+    """One whose head is three times as large gives three times the score."""
+    other = tmp_path / "other"
+    shutil.copytree(tiny.folder / "reward", other)
+    weights = load_file(other / "model.safetensors")
+    save_file(weights | {"score.weight": 3 * weights["score.weight"]}, other / "model.safetensors")
+    both = f"{tiny.folder / 'reward'}+{other}"
+    for how, factor in (("mean", lambda s: 2 * s), ("lowest", lambda s: min(s, 3 * s))):
+        out = str(tmp_path / how)
+        score(config(tiny, tmp_path, answers(tmp_path, 1), reward_model=both, reward_ensemble=how, out=out))
+        for row in rows_of(Path(out)):
+            first, second = row["member_scores"]
+            assert second == pytest.approx(3 * first, rel=1e-5)
+            assert row["score"] == pytest.approx(factor(first), rel=1e-5)
+            assert row["score_sd"] == pytest.approx(abs(first), rel=1e-5)
+    assert load_manifest(Path(out)).engines["reward"].startswith("lowest of ")
+
+
 def test_answers_side_by_side_are_scored_too(tiny, tmp_path):
     source = write_jsonl(tmp_path / "wide.jsonl", [{"prompt": "say 1", "a": "no no", "b": "yes"}])
     score(config(tiny, tmp_path, source, columns="a,b"))

@@ -74,3 +74,21 @@ def test_scored_answers_make_pairs_and_pairs_are_none(folder):
         select(config(folder, inputs=(pairs,), pairs="all"))
     with pytest.raises(UsageError, match="name one kind"):
         select(config(folder, inputs=(pairs, str(folder / "scored.jsonl"))))
+
+
+def test_pairs_on_which_reward_models_disagree_can_be_left_out(folder):
+    """Two models find the first pair 2 and 4 apart, the second 3 and −1."""
+    said = {"say a": ((3.0, 1.0), (5.0, 1.0)), "say b": ((2.0, -1.0), (1.0, 2.0))}
+    rows = [
+        {"prompt": prompt, "completion": text, "score": sum(scores) / 2, "member_scores": scores}
+        for prompt, answers in said.items()
+        for text, scores in zip(("yes", "no"), zip(*answers, strict=True), strict=True)
+    ]
+    write_jsonl(folder / "scored.jsonl", rows)
+    select(config(folder, max_margin_sd_quantile=0.5))
+    kept, dropped = rows_of(folder / "out")
+    assert (dropped["status"], dropped["margin_sd"]) == ("uncertain", 2.0)
+    assert (kept["prompt"][0]["content"], kept["margin"], kept["margin_sd"]) == ("say a", 3.0, 1.0)
+    write_jsonl(folder / "scored.jsonl", ANSWERS)
+    with pytest.raises(UsageError, match=r"goes by `margin_sd`, which no row has; .* several reward models"):
+        select(config(folder, max_margin_sd_quantile=0.5, fresh=True))
