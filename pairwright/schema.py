@@ -171,6 +171,9 @@ EDITED_PAIR = pa.schema([*PAIR, ("edits", pa.list_(EDIT))])
 CHAIN = [("step", pa.int32()), ("steps", pa.int32())]
 """Of a pair that one edit makes of a list: which, from 1, and of how many."""
 
+REVERSAL = ("reversal", pa.string())
+"""`kept` where a pair under a reversed prompt came of the same row, or why none did; null on that pair."""
+
 JUDGED_PAIR = pa.schema([*PAIR, ("verdict", VERDICT), ("margin", pa.float64())])
 """A pair that judges compared. Others have no `margin` column at all: TRL's reward trainer reads it
 wherever it stands, and fails on a null."""

@@ -82,6 +82,9 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     """Column of each row's other prompt, which does not ask for what is mended: a kept pair brings a second
     one, of the same answers under that prompt, with chosen and rejected swapped. Several, with commas
     between them, bring one each."""
+    reverse_constraints: bool = Field(default=False, json_schema_extra=ADDED)
+    """Have the reviser also write the prompt that the rejected answer is right for: what it fails is asked
+    for the other way. Under that a second pair has the sides swapped; `reversal` says whether it came."""
     retry: bool = True
     """Ask once more, with feedback, when a gate or a verifier drops a revision."""
     tries: PositiveInt = Field(default=2, json_schema_extra=GATE | ADDED)

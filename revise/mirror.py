@@ -64,22 +64,25 @@ class Mirror:
         prompt.
         """
         prompt = self.prompt(row)
-        if prompt is None:
-            return None
-        swapped: dict[str, Any] = {
-            f"{to}{end}": columns.get(f"{side}{end}")
-            for end in _SWAPPED
-            for side, to in (("chosen", "rejected"), ("rejected", "chosen"))
-        }
-        chosen, rejected = (swapped[side][0]["content"] for side in ("chosen", "rejected"))
-        return {
-            "prompt_id": prompt_hash(prompt),
-            "prompt": stored(prompt),
-            **swapped,
-            **measure(chosen, rejected, original=rejected)._asdict(),
-            "source": f"{columns['source']}_mirrored",
-            "rationale": columns.get("rationale"),
-            "attempts": 0,
-            "prompt_tokens": 0,
-            "completion_tokens": 0,
-        }
+        return None if prompt is None else mirrored(prompt, columns, f"{columns['source']}_mirrored")
+
+
+def mirrored(prompt: tuple[Message, ...], columns: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the columns of a pair under another prompt, its sides swapped."""
+    swapped: dict[str, Any] = {
+        f"{to}{end}": columns.get(f"{side}{end}")
+        for end in _SWAPPED
+        for side, to in (("chosen", "rejected"), ("rejected", "chosen"))
+    }
+    chosen, rejected = (swapped[side][0]["content"] for side in ("chosen", "rejected"))
+    return {
+        "prompt_id": prompt_hash(prompt),
+        "prompt": stored(prompt),
+        **swapped,
+        **measure(chosen, rejected, original=rejected)._asdict(),
+        "source": source,
+        "rationale": columns.get("rationale"),
+        "attempts": 0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+    }

@@ -11,7 +11,7 @@ from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import Minimality, measure
 from pairwright.records import BLANK_LINES, EMPTY, KEPT, NO_CHANGE, Completion, Ending, Outcome, Sampling
-from pairwright.schema import CHAIN, PAIR, VERIFIED
+from pairwright.schema import CHAIN, PAIR, REVERSAL, VERIFIED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
@@ -19,6 +19,7 @@ from revise.config import ReviseConfig
 from revise.edits.chain import chain_of
 from revise.gates import Revision, check, own_gates
 from revise.mirror import mirrors_of
+from revise.reversal import Reversal
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
 
@@ -63,6 +64,11 @@ class ReviseStage:
             self.schema = pa.schema([*self.schema, *VERIFIED])
             self.roles = {**self.roles, **self._verification.verifiers.roles}
             self.templates = {**self.templates, **self._verification.verifiers.templates}
+        self._reversal = None
+        if config.reverse_constraints:
+            self._reversal = Reversal(self._revisers, self._verification, improve=self._improve)
+            self.schema = pa.schema([*self.schema, REVERSAL])
+            self.templates = {**self.templates, self._reversal.template.name: self._reversal.template.text}
         self._policy_sampling = Sampling(
             max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
         )
@@ -85,12 +91,16 @@ class ReviseStage:
         """Sample an answer if there is none, and let it be revised until a revision makes a pair."""
         meter = Meter("reviser")
         outcome = yield from meter.counting(self._paired(row))
+        turned: dict[str, Any] | None = None
+        if self._reversal is not None and outcome.status == KEPT:
+            ending, turned = yield from meter.counting(self._reversal.pair(row, outcome.columns))
+            outcome.columns["reversal"] = ending.status
         columns = outcome.columns | meter.columns
         if outcome.status != KEPT:
             return outcome.model_copy(update={"columns": columns})
         steps = list(chain_of(columns, improve=self._improve)) if self._chain else [columns]
         mirrored = (mirror.pair(row, step) for step in steps for mirror in self._mirrors)
-        further = (*steps[1:], *(pair for pair in mirrored if pair is not None))
+        further = (*steps[1:], *(pair for pair in (*mirrored, turned) if pair is not None))
         return outcome.model_copy(update={"columns": steps[0], "further": further})
 
     def _paired(self, row: Row) -> Work:

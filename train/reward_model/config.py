@@ -31,6 +31,8 @@ class RewardObjectiveConfig(Config):
     """Weight of a term that holds the rewards of a pair around 0; TRL suggests 0.01."""
     bins: int = Field(default=10, gt=1)
     """Bins of the calibration error over probabilities from 0 to 1."""
+    by: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Column for each of whose values the accuracy on held-out human pairs is told too, and their mean."""
 
 
 class RewardSettings(RewardObjectiveConfig, TrainingSettings):

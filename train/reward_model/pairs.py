@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.pairs import read_pairs
+from pairwright.inputs.columns import listed
+from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.records import BAD_ROW
 from train.data.pairs import Pair, drop_reason, encode_pair
 from train.data.spelled import looked_at
@@ -35,6 +36,8 @@ class RewardPair(NamedTuple):
     weight: float
     margin: float = 0.0
     """By how much the chosen answer's reward should be ahead before the pair counts as even."""
+    subset: str = ""
+    """Value of the column by which accuracy is told apart."""
 
     @property
     def row_id(self) -> str:
@@ -136,8 +139,20 @@ def encode_reward_pairs(
         margin = 0.0 if row.margin is None or golden else row.margin
         if not math.isfinite(margin):
             raise UsageError(f"row {row.row_id}: `margin` is {margin}; it must be a finite number")
-        found.kept.append(RewardPair(pair, golden, weight * row.weight, margin))
+        subset = _subset(row, config.by) if config.by and not golden else ""
+        found.kept.append(RewardPair(pair, golden, weight * row.weight, margin, subset))
     return found
+
+
+def _subset(row: PairRow, column: str) -> str:
+    """What a row holds in the column of subsets; what is null counts as `none`."""
+    if column not in row.columns:
+        raise UsageError(
+            f"{row.where or row.row_id}: no column `{column}`, which --by names; the columns are "
+            f"{listed(list(row.columns))}"
+        )
+    value = row.columns[column]
+    return "none" if value is None else str(value)
 
 
 def _joined(*parts: dict[str, list[str]]) -> dict[str, list[str]]:

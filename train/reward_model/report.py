@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pairwright.figures.intervals import wilson
 from pairwright.folders.durable import write_durably
+from train.devices.processes import say
 from train.forward.logprobs import answers_of
 from train.forward.rewards import all_scores
 from train.forward.support import tree_support
@@ -35,13 +36,17 @@ class PairScores(NamedTuple):
     rejected: Floats
     chosen_tokens: Floats
     rejected_tokens: Floats
+    subsets: tuple[str, ...] = ()
+    """Which of several parts each pair is of, where they are told apart."""
 
     @classmethod
     def of(cls, pairs: Sequence[RewardPair], rewards_P2: Tensor) -> "PairScores":
         """Return those of some pairs, from rewards (P, 2) on the CPU."""
         tokens = [[len(ids) for ids in pair.sides.values()] for pair in pairs]
         lengths = np.array(tokens, dtype=np.float64).reshape(-1, 2)
-        return cls(*rewards_P2.double().numpy().T, *lengths.T)
+        subsets = tuple(pair.subset for pair in pairs)
+        scores = cls(*rewards_P2.double().numpy().T, *lengths.T)
+        return scores._replace(subsets=subsets if any(subsets) else ())
 
 
 class Calibration(NamedTuple):
@@ -124,12 +129,41 @@ def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
         "bins": bins,
         **found._asdict(),
         "mean_margin": float(margins.mean()),
+        **(_by_subset(margins, np.array(scores.subsets)) if scores.subsets else {}),
         "histogram": {
             "edges": edges.tolist(),
             "chosen": np.histogram(scores.chosen, edges)[0].tolist(),
             "rejected": np.histogram(scores.rejected, edges)[0].tolist(),
         },
     }
+
+
+def _by_subset(margins: Floats, subsets: npt.NDArray[np.str_]) -> dict[str, Any]:
+    """Accuracy in each subset, and the mean of those, in which small ones count as large ones do.
+
+    RewardBench tells accuracy so: Lambert et al. 2024, https://arxiv.org/abs/2403.13787.
+    """
+    found = {}
+    for name in sorted(set(subsets)):
+        some = margins[subsets == name]
+        right = wilson(int((some > 0).sum()), len(some))
+        found[str(name)] = {
+            "pairs": len(some),
+            "accuracy": right.value,
+            "low": right.low,
+            "high": right.high,
+        }
+    mean = float(np.mean([one["accuracy"] for one in found.values()]))
+    return {"by_subset": found, "accuracy_over_subsets": mean}
+
+
+def in_words(assessed: Mapping[str, Any]) -> str:
+    """Return the accuracy in each subset, and their mean, in a line."""
+    parts = [
+        f"{name} {one['accuracy']:.1%} of {one['pairs']}" for name, one in assessed["by_subset"].items()
+    ]
+    mean = assessed["accuracy_over_subsets"]
+    return f"accuracy on held-out pairs: {', '.join(parts)}; mean over subsets {mean:.1%}"
 
 
 def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -> None:
@@ -139,6 +173,9 @@ def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -
     found = {name: assess(some, bins=bins) for name, some in scores.items()}
     write_durably(folder / REPORT, (json.dumps(found, indent=1) + "\n").encode())
     shown = {name: values for name, values in found.items() if values["pairs"]}
+    for values in shown.values():
+        if "by_subset" in values:
+            say(in_words(values))
     if shown:
         plot_reliability(folder / "reliability.png", shown)
         plot_rewards(folder / "rewards.png", shown)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from train.reward_model.report import PairScores, assess, calibration, without_length
+from train.reward_model.report import PairScores, assess, calibration, in_words, without_length
 
 
 def test_calibration_by_hand():
@@ -67,3 +67,15 @@ def test_ties_are_wrong_and_counted_and_length_can_be_taken_out():
     tied = even._replace(chosen=np.array([1.0, 3.0]))
     found = assess(tied, bins=10)
     assert (found["accuracy"], found["ties"], found["longer_accuracy"]) == (0.5, 1, 0.5)
+
+
+def test_accuracy_is_told_by_subset_and_small_ones_count_as_large_ones_do():
+    right = np.array([1.0, 1.0, 1.0, 0.0, 1.0])
+    scores = PairScores(
+        right, np.zeros(5), np.ones(5), np.ones(5), ("chat", "chat", "chat", "chat", "code")
+    )
+    found = assess(scores, bins=10)
+    told = {name: (one["pairs"], one["accuracy"]) for name, one in found["by_subset"].items()}
+    assert told == {"chat": (4, 0.75), "code": (1, 1.0)}
+    assert (found["accuracy"], found["accuracy_over_subsets"]) == (0.8, 0.875)
+    assert in_words(found).endswith("chat 75.0% of 4, code 100.0% of 1; mean over subsets 87.5%")

@@ -278,3 +278,14 @@ def test_the_command_trains_previews_and_counts(tiny, capfd):
     assert run(capfd, *argv)[0] == 0
     code, _, err = run(capfd, *argv)
     assert (code, "finished already" in err) == (0, True)
+
+
+def test_held_out_accuracy_is_told_by_a_column(tiny, tmp_path, capfd):
+    rows = [row | {"source": "ab"[n % 2]} for n, row in enumerate(numbered_pairs(12))]
+    data = {"data": write_jsonl(tmp_path / "train.jsonl", rows[:8]),
+            "eval_data": write_jsonl(tmp_path / "held_out.jsonl", rows[8:])}  # fmt: skip
+    train(tiny.reward("by", by="source", max_steps=1, eval_share=0.0, **data))
+    found = json.loads((tiny.folder / "by" / "reward.json").read_text())["human"]["by_subset"]
+    assert {name: one["pairs"] for name, one in found.items()} == {"a": 2, "b": 2}
+    with pytest.raises(UsageError, match="no column `topic`, which --by names; the columns are"):
+        train(tiny.reward("by_none", by="topic", eval_share=0.0, **data))

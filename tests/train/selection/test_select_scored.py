@@ -90,5 +90,7 @@ def test_pairs_on_which_reward_models_disagree_can_be_left_out(folder):
     assert (dropped["status"], dropped["margin_sd"]) == ("uncertain", 2.0)
     assert (kept["prompt"][0]["content"], kept["margin"], kept["margin_sd"]) == ("say a", 3.0, 1.0)
     write_jsonl(folder / "scored.jsonl", ANSWERS)
-    with pytest.raises(UsageError, match=r"goes by `margin_sd`, which no row has; .* several reward models"):
+    with pytest.raises(
+        UsageError, match=r"goes by `margin_sd`, which no row has; .* several reward models"
+    ):
         select(config(folder, max_margin_sd_quantile=0.5, fresh=True))
