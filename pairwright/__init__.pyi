@@ -144,6 +144,7 @@ def revise(
     temperature: float = ...,
     top_p: float = ...,
     mirror: _Named | None = ...,
+    reverse_constraints: bool = ...,
     retry: bool = ...,
     tries: int = ...,
     policy: _Named | None = ...,
@@ -697,6 +698,7 @@ def reward(
     apo_coeff: float = ...,
     center_rewards: float = ...,
     bins: int = ...,
+    by: _Named | None = ...,
     golden_data: _Named | Sequence[_Named] = ...,
     apo_samples: int = ...,
 ) -> Result:
@@ -787,6 +789,7 @@ def select(
     min_dcrm_quantile: float | None = ...,
     min_margin: float | None = ...,
     max_margin: float | None = ...,
+    max_margin_sd_quantile: float | None = ...,
     max_length_difference: int | None = ...,
     weight: float | None = ...,
     rank_by: _Named | None = ...,
