@@ -5,9 +5,10 @@ from pairwright.inputs.labelled import are_labelled
 from pairwright.models.remote_code import trusting
 from train.config import TrainingConfig
 from train.devices.processes import say
+from train.losses.facts import RANKED
 from train.output.record import TrainResult
 from train.preference.balanced import BalancedTask, balancing, refuse_balancing
-from train.preference.config import RANKED_LOSSES, TrainConfig
+from train.preference.config import TrainConfig
 from train.preference.kto import KtoTask
 from train.preference.ranked import RankedTask
 from train.preference.task import PreferenceTask
@@ -48,7 +49,7 @@ def task_of(config: TrainingConfig) -> Task:
             f"{config.loss} has no form for single answers: those with a `label` are paired by prompt, "
             f"desirable over undesirable; {', '.join(UNPAIRED)} take each by itself"
         )
-    if config.loss == "kto" or config.loss in RANKED_LOSSES:
+    if config.loss == "kto" or config.loss in RANKED:
         refuse_balancing(config)
         return KtoTask(config) if config.loss == "kto" else RankedTask(config)
     coefficient = balancing(config)

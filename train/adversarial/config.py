@@ -16,7 +16,8 @@ from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine
 from pairwright.stages.config import SampleSettings
 from train.config import ReadPairsConfig, SchedulerName, ScoredPairsConfig, split_commas
-from train.preference.config import RANKED_LOSSES, LossName, TrainSettings
+from train.losses.facts import RANKED
+from train.preference.config import LossName, TrainSettings
 from train.reward_model.config import RewardSettings, ScoreSettings
 from train.rounds.before import identity_before, is_flat, sections_before
 from train.rounds.config import COMPARED, EVALUATED, STAGE, TRAINING, RoundsConfig, require_own_engine
@@ -101,7 +102,7 @@ class GameTrainConfig(ScoredPairsConfig, TrainSettings):
     @property
     def compares(self) -> bool:
         """Whether the loss compares answers to a prompt."""
-        return self.loss not in RANKED_LOSSES or self.loss == "rrhf"
+        return self.loss not in RANKED or self.loss == "rrhf"
 
 
 class LookConfig(Config):

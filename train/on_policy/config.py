@@ -16,7 +16,8 @@ from pairwright.errors import UsageError
 from pairwright.plugins import NamedEngine
 from pairwright.stages.config import SampleSettings
 from revise.config import ReviseSettings
-from train.preference.config import PRESETS, RANKED_LOSSES, ObjectiveConfig, TrainSettings
+from train.losses.facts import RANKED
+from train.preference.config import PRESETS, ObjectiveConfig, TrainSettings
 from train.rounds.before import identity_before, is_flat, sections_before
 from train.rounds.config import (
     COMPARED,
@@ -188,7 +189,7 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
             )
         if self.train.loss == "auto":
             raise UsageError("--train.loss auto is for pairs of others; in a loop take dpo or apo_zero")
-        if self.train.loss in RANKED_LOSSES:
+        if self.train.loss in RANKED:
             raise UsageError(
                 f"--train.loss {self.train.loss} learns from scored answers, and a loop makes pairs: take "
                 "dpo or apo_zero, or let `pairwright game` score"

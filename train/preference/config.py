@@ -12,7 +12,7 @@ from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
 from train.config import TrainingConfig, TrainingSettings
 from train.data.token_weights import TokenWeights
-from train.losses.facts import FACTS, TRL_NAMES
+from train.losses.facts import FACTS, RANKED, TRL_NAMES, defaults_of, facts_of
 
 LossName = Literal[
     "auto",
@@ -56,28 +56,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Published settings. `rpo_*` are the two official implementations of Liu et al. 2024
 (https://arxiv.org/abs/2405.16436), which are not the same loss; `irpo` is the SFT weight of Pang et
 al. 2024 (https://arxiv.org/abs/2404.19733)."""
-RANKED_LOSSES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "rejection_sampling": {"sft_weight": 1.0, "sft_reduction": "mean"},
-        "rrhf": {"sft_weight": 1.0, "sft_reduction": "sum"},
-    }
-)
-"""Losses of scored answers, with the SFT term that is part of them unless you name another."""
-_RESCALES = (
-    "the loss of a pair and of its swap add up to a constant, so smoothing is a smaller learning rate"
-)
-_NO_SMOOTHING = {
-    "auto": "it may come to a loss that has none",
-    "apo_zero": _RESCALES,
-    "apo_zero_unpaired": _RESCALES,
-    "apo_down": "smoothing it changes its anchor and gives a loss that nobody has studied",
-    "ipo": "its squared loss already keeps the margin finite",
-    "rejection_sampling": "it has no rejected answers",
-    "rrhf": "it is a hinge, not a likelihood of labels",
-}
-_SMOOTHED = ("robust", "exo")
-"""Losses that are nothing, or another loss, without smoothing."""
-_OWN = "a loss of your own smooths itself"
 OPTIONS = (
     *("label_smoothing", "simpo_gamma", "alpha", "discopop_tau"),
     *("desirable_weight", "undesirable_weight"),
@@ -153,21 +131,21 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
             return values
         preset = PRESETS.get(values.get("preset") or "", {})
         loss = values.get("loss") or preset.get("loss") or cls.model_fields["loss"].default
-        own = FACTS[loss].defaults if loss in FACTS else RANKED_LOSSES.get(loss, {})
-        return {**own, **preset, **values}
+        return {**defaults_of(loss), **preset, **values}
 
     @model_validator(mode="after")
     def _refuse_bad_objectives(self) -> "TrainSettings":
         self._refuse_options_of_others()
-        if self.loss in _SMOOTHED and not self.label_smoothing:
+        facts = facts_of(self.loss)
+        if facts and facts.smoothed and not self.label_smoothing:
             raise UsageError(f"--label_smoothing 0: {self.loss} needs a share above 0, or take --loss dpo")
         if self.token_weight is not None:
             TokenWeights.parse(self.token_weight)
-            if self.loss in RANKED_LOSSES:
+            if self.loss in RANKED:
                 raise UsageError(f"{self.loss} takes answers, not pairs: no token_weight goes with it")
-        if self.loss in RANKED_LOSSES and self.use_weighting:
+        if self.loss in RANKED and self.use_weighting:
             raise UsageError(f"{self.loss} takes answers, not pairs: no use_weighting goes with it")
-        if self.loss in RANKED_LOSSES and (self.sft_times_beta or self.preset):
+        if self.loss in RANKED and (self.sft_times_beta or self.preset):
             raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
         if self.loss == "rejection_sampling" and not self.sft_weight:
             raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
@@ -177,16 +155,22 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
 
     def _refuse_options_of_others(self) -> None:
         """Raise `UsageError` for a setting that the loss does not take."""
-        taken = FACTS[self.loss].options if self.loss in FACTS else ()
+        facts = facts_of(self.loss)
+        taken = facts.options if facts else ()
         for name in (name for name in OPTIONS if name not in taken):
             if getattr(self, name) != ObjectiveConfig.model_fields[name].default:
                 takers = ", ".join(loss for loss, facts in FACTS.items() if name in facts.options)
-                why = _NO_SMOOTHING.get(self.loss, _OWN if self.loss not in FACTS else "")
-                why = f": {why}" if why and name == "label_smoothing" else ""
-                raise UsageError(f"{name} is for {takers} only, not for {self.loss}{why}")
+                why = self._why_unsmoothed() if name == "label_smoothing" else ""
+                raise UsageError(f"{name} is for {takers} only, not for {self.loss}{why and f': {why}'}")
         given = self.beta != ObjectiveConfig.model_fields["beta"].default or self.sft_times_beta
         if self.loss in FACTS and not FACTS[self.loss].beta and given:
             raise UsageError(f"{self.loss} has no beta: leave it, and sft_times_beta, away")
+
+    def _why_unsmoothed(self) -> str:
+        if self.loss == "auto":
+            return "it may come to a loss that has none"
+        facts = facts_of(self.loss)
+        return facts.unsmoothed if facts else "a loss of your own smooths itself"
 
 
 class LossChoiceConfig(Config):
@@ -226,9 +210,9 @@ class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
                 "--loss auto does not guess: give it --judge ENGINE, which compares chosen answers with "
                 "the model's own, or --score_column NAME"
             )
-        if self.loss in RANKED_LOSSES and self.pairs != "best_worst":
+        if self.loss in RANKED and self.pairs != "best_worst":
             raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
-        without = self.loss in RANKED_LOSSES or (self.loss in FACTS and not FACTS[self.loss].reference)
-        if without and self.ref_model is not None:
+        facts = facts_of(self.loss)
+        if facts and not facts.reference and self.ref_model is not None:
             raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
         return self

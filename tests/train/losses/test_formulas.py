@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from train.losses.anchored import apo_down, apo_zero, apo_zero_unpaired
 from train.losses.difference import cdpo, dpo, ipo
+from train.losses.facts import RANKED
 from train.losses.registry import LOSSES
 from train.losses.sft import SFT_REDUCTIONS, nll_mean, nll_sum
-from train.preference.config import RANKED_LOSSES, LossName, SftReduction
+from train.preference.config import LossName, SftReduction
 
 log_ratios = st.floats(-200, 200, allow_nan=False)
 betas = st.sampled_from([0.01, 0.05, 0.1, 0.5])
@@ -153,5 +154,5 @@ def test_sft_terms():
 
 
 def test_every_name_on_the_command_line_has_a_formula():
-    assert get_args(LossName) == ("auto", *LOSSES, *RANKED_LOSSES)
+    assert get_args(LossName) == ("auto", *LOSSES, *RANKED)
     assert get_args(SftReduction) == tuple(SFT_REDUCTIONS)

@@ -10,17 +10,15 @@ from pydantic import Field, PositiveInt, ValidationError, model_validator
 from pairwright.config import OPERATIONAL, unknown_setting
 from pairwright.errors import UsageError
 from pairwright.plugins import Named
-from train.losses.facts import FACTS
-from train.preference.config import RANKED_LOSSES, TrainConfig
+from train.losses.facts import FACTS, RANKED, defaults_of
+from train.preference.config import TrainConfig
 
 POINTS = "points"
 """Where the trained models lie, a folder each."""
 _NOT_SWEPT = ("model", "data", "output_dir", "eval_data", "preview", "dry_run", "fresh", "reference_store")
 _RANGE = re.compile(r"\s*(\S+?)\.\.(\S+?)\s*")
 _CHOSEN_BY_LOSS = ("loss", "preset")
-_OF_LOSSES = {name for facts in FACTS.values() for name in facts.defaults} | {
-    name for own in RANKED_LOSSES.values() for name in own
-}
+_OF_LOSSES = {name for facts in (*FACTS.values(), *RANKED.values()) for name in facts.defaults}
 """Settings that a loss may have a default of its own for."""
 
 
@@ -108,7 +106,7 @@ class SweepConfig(TrainConfig):
         given = self.model_dump(include=set(TrainConfig.model_fields))
         if any(name in values for name in _CHOSEN_BY_LOSS):
             fields = TrainConfig.model_fields
-            own = FACTS[self.loss].defaults if self.loss in FACTS else RANKED_LOSSES.get(self.loss, {})
+            own = defaults_of(self.loss)
             for name in _OF_LOSSES:
                 if given[name] == own.get(name, fields[name].default):
                     del given[name]
