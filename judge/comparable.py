@@ -19,7 +19,7 @@ def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def too_few(given: Sequence[Candidate], faults: Sequence[str]) -> Ending:
-    """Return why there is nothing to compare."""
+    """Return the ending of a prompt with fewer than two answers to compare."""
     if len(given) > 1:
         return Ending(IDENTICAL, f"all answers to the prompt are the same{aside(*(c.text for c in given))}")
     why = f" ({'; '.join(dict.fromkeys(faults))})" if faults else ""
@@ -32,7 +32,7 @@ def same(a: str, b: str) -> bool:
 
 
 def aside(*texts: str) -> str:
-    """Return what to add where texts that are the same are called so."""
+    """Return the words “white space aside” where texts that are called the same differ in it."""
     return "" if len(set(texts)) == 1 else ", white space around them aside"
 
 

@@ -24,7 +24,7 @@ class Ranking(NamedTuple):
 
 
 def rank(count: int, meet: Meet, *, everybody: bool) -> Asking[Ranking]:
-    """Let candidates 0 … `count` - 1 meet: all of them, or K/2 pairs in each of ceil(log2 K) + 1 rounds.
+    """Compare candidates 0 … `count` - 1: all pairs, or K/2 pairs in each of ceil(log2 K) + 1 rounds.
 
     A Swiss round pairs neighbours in the standing who have not met. Best and worst meet at the end
     if they have not: a pair is never made of answers that no judge saw side by side.
@@ -60,7 +60,7 @@ def standing(count: int, met: Mapping[Match, Decision]) -> list[int]:
 
 
 def swiss_pairs(order: Sequence[int], met: Mapping[Match, Decision]) -> list[Match]:
-    """Return each candidate with the next one in the standing whom it has not met; who finds none rests."""
+    """Pair each candidate with the next one in the standing whom it has not met; who finds none rests."""
     waiting = list(order)
     pairs = []
     while waiting:

@@ -24,7 +24,7 @@ NAMES = {"evaluate" if name == "eval" else name: name for name in COMMANDS}
 
 
 def function_of(name: str) -> Callable[..., Result]:
-    """Return the function `pairwright.NAME`."""
+    """Return the function `pairwright.NAME`, which runs that command."""
     command = COMMANDS[NAMES[name]]
 
     def call(*given: Any, **settings: Any) -> Result:

@@ -157,7 +157,7 @@ def is_positional(field: FieldInfo) -> bool:
 
 
 def heading_of(config: type[Config], field: str) -> str:
-    """Return heading of the class that declares a field."""
+    """Return the heading of the class that declares a field."""
     owner = next(c for c in reversed(config.__mro__) if field in inspect.get_annotations(c))
     return str(owner.__dict__.get("group", Config.group))
 

@@ -104,7 +104,7 @@ class Request(Record):
     """The row's other columns, for functions; None when a model is asked."""
 
     def key(self, model: str) -> str:
-        """Return identity of this request when asked of `model` (name and revision): 32 hex digits.
+        """Return the key of this request when `model` (name and revision) is asked: 32 hex digits.
 
         The role is left out: the same question to the same model is the same work.
         """
@@ -192,12 +192,12 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, Unicode as it is."""
+    """Return the canonical JSON text of a value: sorted keys, no spaces, Unicode as it is."""
     return _CANONICAL.encode(value)
 
 
 def content_hash(value: Any) -> str:
-    """Return hash of a JSON value: 32 hex digits of SHA-256 over its canonical text.
+    """Return the hash of a JSON value: 32 hex digits of SHA-256 over its canonical text.
 
     Lone surrogates cannot be UTF-8; `surrogatepass` keeps them hashable.
     """
@@ -206,15 +206,15 @@ def content_hash(value: Any) -> str:
 
 
 def prompt_hash(prompt: Iterable[Message], *, whole: bool = False) -> str:
-    """Return identity of a prompt, the same wherever it stands: 16 hex digits of a hash of its
-    messages, or 32.
+    """Return the hash of a prompt's messages, by which it is known wherever it stands: 16 hex digits, or
+    32.
     """
     found = content_hash([{"role": m.role, "content": m.content} | m.further for m in prompt])
     return found if whole else found[:16]
 
 
 def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -> tuple[Message, ...]:
-    """Return messages from what data files hold: a plain string becomes one message of `role`."""
+    """Return messages from what data files hold; a plain string becomes one message of `role`."""
     if isinstance(value, str):
         return (Message(role=role, content=value),)
     said = ("tool_calls", "tool_call_id", "name")
@@ -225,7 +225,7 @@ def conversation(value: str | Sequence[Mapping[str, str]], role: str = "user") -
 
 
 def stored(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """Return messages as rows hold them; what is beside them has columns of its own."""
+    """Return messages as rows hold them; tools and documents beside them have columns of their own."""
     return [m.model_dump(mode="json", exclude={"reasoning", "beside"}) for m in messages]
 
 
@@ -243,7 +243,7 @@ def transcript(messages: Sequence[Message]) -> str:
 
 
 def spoken(message: Message) -> str:
-    """Return what a message says, and the tools it calls."""
+    """Return the text of a message, and the tools it calls."""
     calls = [f"calls {call.function.name} with {call.function.arguments}" for call in message.tool_calls]
     return "\n".join([message.content, *calls] if message.content else calls)
 

@@ -54,22 +54,20 @@ class Result(os.PathLike[str]):
         return figures_of(self.folder)
 
     def frame(self) -> "pl.DataFrame":
-        """Return kept rows. Raises `UsageError` for a folder without rows, `PairwrightError` for a
-        damaged one.
+        """Return the kept rows as a polars frame. Raises `UsageError` for a folder without rows,
+        `PairwrightError` for a damaged one.
         """
         return self._rows("data")
 
     def dropped(self) -> "pl.DataFrame":
-        """Return the other rows, each with its `status` and `reason`."""
+        """Return the dropped rows, each with its `status` and `reason`."""
         import polars as pl
 
         rows = self._rows("dropped")
         return rows if rows.width else rows.with_columns(status=pl.lit(""), reason=pl.lit("")).clear()
 
     def dataset(self) -> "datasets.Dataset":
-        """Return kept rows as a data set of the library `datasets`, read from disk as they are asked
-        for.
-        """
+        """Return the kept rows as a `datasets.Dataset`, memory-mapped from disk."""
         import datasets
 
         files = sorted(map(str, (self.folder / "data").glob("*.parquet")))

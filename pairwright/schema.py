@@ -272,7 +272,7 @@ def with_carried(schema: pa.Schema, carried: Iterable[pa.Field]) -> pa.Schema:
 
 
 def dropped(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of rows that were not kept: the same columns, and why."""
+    """Return the schema of dropped rows: the same columns, with `status` and `reason`."""
     return pa.schema([*STATUS, *schema])
 
 

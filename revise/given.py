@@ -3,7 +3,7 @@
 from pairwright.errors import UsageError
 from pairwright.folders.roles import RESERVED
 from pairwright.inputs.candidates import Candidates
-from pairwright.inputs.columns import Columns, listed
+from pairwright.inputs.columns import PAIR, Columns, listed
 from pairwright.inputs.row import Candidate, Parsed
 from pairwright.inputs.source import Record
 from pairwright.schema import MEASURES, VERIFIED
@@ -13,7 +13,6 @@ MADE = frozenset(
     | {name for name, _ in (*MEASURES, *VERIFIED)}
 )
 """What is made anew of every pair; the rest of a run's columns stays as that run wrote it."""
-_SIDES = ("chosen", "rejected")
 _ALSO_CALLED = {"chosen": ("edited",), "rejected": ("draft",)}
 """Other names of the two sides: what users of a product made of what it wrote."""
 
@@ -30,12 +29,12 @@ class GivenPairs(Candidates):
     """
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
-        asked = dict(zip(_SIDES, wanted.answers, strict=True))
+        asked = dict(zip(PAIR, wanted.answers, strict=True))
         asked = {  # rows of drafts are read as pairs
             side: side if name not in names and name in _ALSO_CALLED[side] else name
             for side, name in asked.items()
         }
-        found = {side: asked[side] or _by_convention(side, names) for side in _SIDES}
+        found = {side: asked[side] or _by_convention(side, names) for side in PAIR}
         for side, name in found.items():
             if names and name not in names:
                 raise UsageError(

@@ -24,11 +24,11 @@ class Mode(Protocol):
     """For the second try: what was wrong with the first."""
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """Return what the first template is given."""
+        """Return the variables of the first template."""
         ...
 
     def json_schema(self, answer: str) -> dict[str, Any] | None:
-        """Return what the completion is held to."""
+        """Return the JSON schema that completions are held to, or None."""
         ...
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:

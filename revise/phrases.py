@@ -44,7 +44,7 @@ def speaks_as_model(text: str) -> str | None:
 
 
 def declines(text: str) -> str | None:
-    """Return the first words of a text that declines to answer."""
+    """Return the first words of a text that declines to answer; None for any other."""
     start = _WORD.search(text)
     if start is None:
         return None

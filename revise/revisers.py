@@ -46,7 +46,7 @@ class Reviser(NamedTuple):
         return None if self.mode is None else self.mode.first.hash
 
     def first(self, row: Row, answer: str, feedback: str) -> tuple[Message, ...]:
-        """Return the messages of its first try."""
+        """Return the messages of the first try."""
         if self.mode is None:
             return (*row.prompt, Message(role="assistant", content=answer))
         given = self.mode.variables(transcript(row.prompt), answer)
@@ -63,7 +63,7 @@ class Reviser(NamedTuple):
             rows.require_column(name, f"--template {template.name}.j2: shows {{{{ row.{name} }}}}")
 
     def again(self, said: str, ending: Ending) -> tuple[Message, ...]:
-        """Return what is said to it besides before its next try."""
+        """Return the messages that are added for the next try, which say what was wrong."""
         assert self.mode is not None
         wrong = rendered(self.mode.again, status=ending.status, reason=ending.reason)
         return (Message(role="assistant", content=said), *wrong)
@@ -88,7 +88,7 @@ class Reviser(NamedTuple):
         )
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:
-        """Return the revision in what it says, or why there is none."""
+        """Return the revision in a completion, or why there is none."""
         if completion.finish_reason == "content_filter":
             return Ending(REFUSED, "withheld by the server's content filter")
         if self.mode is not None:
@@ -133,12 +133,12 @@ def _mode(config: ReviseConfig, spec: str) -> Mode:
 
 
 def schema_of(revisers: list[Reviser]) -> Any:
-    """Return the columns of their pairs."""
+    """Return the schema of the pairs they make."""
     return next((r.mode.schema for r in revisers if r.mode is not None), PAIR)
 
 
 def templates_of(revisers: list[Reviser]) -> dict[str, str]:
-    """Return text of all their templates, by name."""
+    """Return the texts of all their templates, by name."""
     used = [t for r in revisers if r.mode is not None for t in (r.mode.first, r.mode.again)]
     return {template.name: template.text for template in used}
 

@@ -31,7 +31,7 @@ class Rewriting:
         self.again = load("revise_retry")
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:
-        """Return what the first template is given."""
+        """Return the variables of the first template."""
         return {"prompt": prompt, "answer": answer}
 
     def json_schema(self, answer: str) -> None:
@@ -106,7 +106,7 @@ def parse_revision(text: str, original: str = "") -> Revision | None:
 
 
 def bare_revision(text: str, original: str = "") -> Revision | None:
-    """Return the whole completion as the revision, for revisers that are asked for nothing else."""
+    """Return the whole completion as the revision, for revisers that reply with nothing else."""
     revision = _unfenced(text, original)
     return Revision("", revision) if revision.strip() else None
 

@@ -226,7 +226,7 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
 
 
 def split_commas(value: Any) -> Any:
-    """Return names from a list of names, each of which may be several with commas."""
+    """Split each text of a list at its commas."""
     parts = [value] if isinstance(value, str) else value
     if not all(isinstance(p, str) for p in parts):
         return parts

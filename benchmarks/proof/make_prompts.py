@@ -152,7 +152,7 @@ def prompts(
     return [row for turn in rounds for row in turn]
 
 
-def main() -> None:
+def main(folder: Path = EXAMPLES) -> None:
     """Write both files, the same on every machine."""
     rng = random.Random(0)
     made = {
@@ -161,7 +161,7 @@ def main() -> None:
     }
     for name, rows in made.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (EXAMPLES / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

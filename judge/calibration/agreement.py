@@ -29,9 +29,7 @@ def point(probability: float) -> float:
 
 
 def plain_verdict(judge: Sequence[float], length: Sequence[float]) -> str:
-    """Return what the numbers come to, in words: points of the judge and of the longer answer, pair by
-    pair.
-    """
+    """Say in words what the numbers come to: points of the judge and of the longer answer, pair by pair."""
     if not judge:
         return "no verdict could be read"
     rate = share(judge)

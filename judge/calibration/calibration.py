@@ -109,9 +109,7 @@ class Effect(Record):
 def measured(
     tables: Iterable[pa.Table], judges: dict[str, str], min_margin: float, by: str | None = None
 ) -> Calibration:
-    """Return the calibration that the rows of a calibration run come to; failed rows and ties are no
-    part.
-    """
+    """Return the calibration of the judges from the rows of a run; failed rows and ties are no part."""
     import polars as pl
 
     rows: list[dict[str, Any]] = []
@@ -188,7 +186,7 @@ def _by_perturbation(rows: Sequence[Mapping[str, Any]]) -> dict[str, Effect]:
 
 
 def longest_point(row: Mapping[str, Any]) -> float:
-    """Return what taking the longer answer earns on a labelled pair, in characters."""
+    """Return the points of always taking the longer answer (in characters) on a labelled pair."""
     chosen, rejected = (len(row[side][0]["content"]) for side in ("chosen", "rejected"))
     return 0.5 if chosen == rejected else float(chosen > rejected)
 
@@ -220,7 +218,7 @@ def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dict[str, str]:
-    """Return everything that a judge's quality follows from, by name."""
+    """Return all that decides a judge's quality, by name."""
     asked = {judge.role: options.of_role(judge.role, ASKED) for judge in jury.judges}
     models = {judge.role: engine_identity(judge.spec, asked[judge.role]) for judge in jury.judges}
     protocols = {f"{judge.role} protocol": judge.protocol for judge in jury.judges}

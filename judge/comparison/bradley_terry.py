@@ -28,7 +28,9 @@ class Strengths(NamedTuple):
     """δ, the log-weight of a tie between equals."""
 
     def expected_BKK(self) -> Array:
-        """Return points that each model (row) takes from each other one (column); 1/2 from itself."""
+        """Return the expected points of each model (row) against each other one (column); 1/2 against
+        itself.
+        """
         d_BKK = self.theta_BK[:, :, None] - self.theta_BK[:, None, :]
         win, tie = _win_and_tie(d_BKK, self.tie_B[:, None, None])
         return win + tie / 2
@@ -49,14 +51,14 @@ def all_pairs(models: int) -> list[Pair]:
 
 
 def counts_of(points_PM: Array) -> Array:
-    """Return wins, losses and ties of the first of each pair, prompt by prompt: (P, M, 3); no points
-    are none.
+    """Return wins, losses and ties of the first of each pair, prompt by prompt (P, M, 3); missing points
+    count nothing.
     """
     return np.stack([points_PM == 1, points_PM == 0, points_PM == 0.5], axis=-1).astype(np.float64)
 
 
 def fit(counts_BM3: Array, pairs: Sequence[Pair], models: int) -> Strengths:
-    """Return the maximum of the likelihood of every sample, with a small ridge.
+    """Fit the strengths of every sample by maximum likelihood, with a small ridge.
 
     Davidson 1970 (doi 10.1080/01621459.1970.10481082), who gives ties a weight of their own in Bradley and
     Terry 1952 (doi 10.1093/biomet/39.3-4.324). The samples' likelihoods have no parameter in common, so
@@ -108,7 +110,7 @@ def intervals(value_N: Array, sampled_BN: Array) -> list[Interval]:
 
 
 def field_points(found: Strengths) -> Array:
-    """Return what each model takes on average from the others, (B, K)."""
+    """Return the mean points of each model against the others, (B, K)."""
     expected_BKK = found.expected_BKK()
     points_BK: Array = (expected_BKK.sum(axis=2) - 0.5) / (expected_BKK.shape[1] - 1)
     return points_BK

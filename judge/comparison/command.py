@@ -101,7 +101,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
 def measured(
     config: WinrateConfig, manifest: Manifest, mismatch: Mismatch, agreement: Rate | None = None
 ) -> Winrate:
-    """Return the numbers that a finished comparison comes to."""
+    """Return the numbers of a finished comparison."""
     rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
     if not rows:
         raise PairwrightError(
@@ -150,7 +150,7 @@ def load_winrate(folder: Path) -> Winrate:
 
 
 def winrate_table(found: Winrate) -> Table:
-    """Return the comparison as people read it."""
+    """Return the comparison as a table for people."""
     table = Table("measure", "value", "95 % interval", title="win rate of a", caption=found.verdict)
     rates = {"raw": found.win_rate, "length-controlled": found.length_controlled}
     if found.corrected is not None:

@@ -13,7 +13,7 @@ from judge.comparison.bradley_terry import Pair, all_pairs
 
 
 def log_evidence(wins: int, losses: int) -> float:
-    """Return log-capital of a wager against "neither of two is better", after these wins and losses.
+    """Return the log-capital of a wager against "neither of two is better", after these wins and losses.
 
     Each comparison multiplies it by 2p where the first wins, by 2(1 - p) where it loses, and by 1 at a tie;
     p is spread evenly over 0 to 1, so that the capital is 2^n B(wins + 1, losses + 1) (Robbins 1970, doi

@@ -60,9 +60,7 @@ class TournamentStage:
                 )
 
     def work(self, row: Row, sample: int) -> Work:
-        """Return gather the answers of those who meet, and compare them. One that was cut off counts as
-        it is.
-        """
+        """Gather the answers of those who meet, and compare them. One that was cut off counts as it is."""
         if not self.pairs:
             return Outcome(status=SETTLED, reason="who can be told apart was told apart before")
         meter = Meter("judge")

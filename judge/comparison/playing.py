@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def tournament(config: WinrateConfig, agreement: Rate | None) -> Manifest | None:
-    """Let models meet, write `tournament.json` into the run folder, and print it."""
+    """Run a tournament of several models, write `tournament.json` into the run folder, and print it."""
     sides = sides_of(config)
     given, run = answers_and_run(config, sides)
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
@@ -87,7 +87,7 @@ def answers_and_run(config: WinrateConfig, sides: Sequence[Side]) -> tuple[dict[
 
 
 def tournament_tables(found: Tournament) -> list[Table]:
-    """Return the order, and every pair, as people read them."""
+    """Return the order, and every pair, as tables for people."""
     places = Table(
         *("model", "strength", "95 % interval", "points", "95 % interval", "characters"),
         title=f"{found.used:,} of {found.prompts:,} prompts, "

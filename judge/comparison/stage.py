@@ -55,9 +55,7 @@ class WinrateStage:
             )
 
     def work(self, row: Row, sample: int) -> Work:
-        """Return gather the two answers and compare them. An answer that was cut off counts as it
-        stands.
-        """
+        """Gather the two answers and compare them. An answer that was cut off counts as it stands."""
         meter = Meter("judge")
         answers = yield from meter.counting(answers_of(row, self._sides, self._sampling, self._marks))
         if missing := [s.spec for s in self._sides if s.name not in answers]:

@@ -29,13 +29,13 @@ class LengthFit(NamedTuple):
 
 
 def length_feature(differences_P: Vector) -> Vector:
-    """Return tanh of the differences over their standard deviation; not centred, so 0 is equal length."""
+    """Return the tanh of differences over their standard deviation; not centred, so 0 is equal length."""
     spread = float(differences_P.std(ddof=1)) if len(differences_P) > 1 else 0.0
     return np.tanh(differences_P / spread) if spread > 0 else np.zeros_like(differences_P)
 
 
 def fit_length(points_P: Vector, feature_P: Vector) -> LengthFit:
-    """Return logistic regression on points of 0, 1/2 and 1, where the gradient of its likelihood is 0.
+    """Fit a logistic regression on points of 0, 1/2 and 1: the root of the gradient of its likelihood.
 
     Dubois et al. 2024 (https://arxiv.org/abs/2404.04475, eq. 1) without the term of the instruction's
     difficulty, which takes a pool of models to estimate.
@@ -60,7 +60,9 @@ def fit_length(points_P: Vector, feature_P: Vector) -> LengthFit:
 def win_rates(
     points_P: Vector, differences_P: Vector, samples: int, seed: int
 ) -> tuple[Interval, Interval]:
-    """Return raw and length-controlled win rate, each with its 95 % percentile interval over prompts."""
+    """Return the raw and the length-controlled win rate, each with its 95 % percentile interval over
+    prompts.
+    """
 
     def rates(points: Vector, feature: Vector, axis: int) -> Vector:
         rows = zip(np.atleast_2d(points), np.atleast_2d(feature), strict=True)
@@ -72,7 +74,7 @@ def win_rates(
 
 
 def in_words(win_rate: Interval, p: float, names: Sequence[str]) -> str:
-    """Return what a win rate comes to."""
+    """Say in words what a win rate comes to."""
     if win_rate.low > 0.5 and p < 0.05:
         return f"{names[0]} is better"
     if win_rate.high < 0.5 and p < 0.05:

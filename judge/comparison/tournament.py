@@ -136,7 +136,7 @@ def tournament_of(
     mismatch: Mapping[str, int],
     agreement: Rate | None,
 ) -> Tournament:
-    """Return the numbers that the rows of a finished tournament come to."""
+    """Return the numbers of a finished tournament from its rows."""
     if not rows:
         raise PairwrightError(
             f"{config.out}: no prompt came to a verdict; the reasons are in {config.out}/dropped"
@@ -192,7 +192,7 @@ def tournament_of(
 
 
 def in_words(told: Sequence[Sequence[str]], circles: Sequence[Sequence[str]]) -> str:
-    """Return the order as a line, and whether it is one at all."""
+    """Say in one line which model is ahead of which, and whether that is an order at all."""
     line = " > ".join(" ~ ".join(group) for group in told)
     line += "; ~: not told apart" if any(len(group) > 1 for group in told) else ""
     if circles:

@@ -95,9 +95,7 @@ def measured(
     counts: Mapping[str, int],
     trained_on: Mapping[str, int],
 ) -> Evaluation:
-    """Return the numbers that finished answers come to. Raises `PairwrightError` when nothing was
-    scored.
-    """
+    """Return the numbers of finished answers. Raises `PairwrightError` when nothing was scored."""
     prompts: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         prompts[f"{row['prompt_id']} {row['sample_index'] // config.n}"].append(row)
@@ -120,7 +118,7 @@ def measured(
 
 
 def in_words(models: Sequence[ModelMeasures]) -> str:
-    """Return which models are shown to be better or worse than the first."""
+    """Say in words which models are shown to be better or worse than the first."""
     said = []
     for model in models[1:]:
         assert model.difference is not None

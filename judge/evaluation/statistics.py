@@ -26,15 +26,14 @@ def rate(passed_P: Vector, samples: int, seed: int) -> Interval:
 
 
 def difference(first_P: Vector, other_P: Vector, samples: int, seed: int) -> Interval:
-    """Return how much more of the other passes than of the first on the same prompts, with its 95 %
+    """Return the paired difference of pass rates, the other model's less the first's, with its 95 %
     interval.
     """
     return _bootstrapped(other_P - first_P, samples, seed)
 
 
 def pass_at(k: int, passed: Sequence[int], n: int) -> float:
-    """Return pass@k from n answers to each prompt, of which so many pass: the mean of 1 - C(n-c, k) /
-    C(n, k).
+    """Return pass@k from n answers to each prompt, c of which pass: the mean of 1 - C(n-c, k) / C(n, k).
 
     Chen et al. 2021, eq. 1, https://arxiv.org/abs/2107.03374: unbiased, as 1 - (1 - c/n)^k is not.
     """

@@ -64,7 +64,7 @@ class Jury:
                 require_columns(judge.spec, look_up(judge.spec, "score", allow_code=allow_code).wants, rows)
 
     def widened(self, schema: pa.Schema) -> pa.Schema:
-        """Return the columns of a stage's rows, and the rubric where one is written for each."""
+        """Return the schema of a stage's rows, with a column for rubrics where they are written."""
         return schema if self._rubrics is None else self._rubrics.widened(schema)
 
     def prepared(self, case: Case) -> Asking[Case]:
@@ -72,7 +72,7 @@ class Jury:
         return case if self._rubrics is None else (yield from self._rubrics.of(case))
 
     def columns(self, case: Case) -> dict[str, str | None]:
-        """Return what of a case is kept in its row: the rubric that was written for it."""
+        """Return the columns that a case adds to its row: the rubric that was written for it."""
         return {} if self._rubrics is None else self._rubrics.columns(case)
 
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:

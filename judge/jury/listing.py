@@ -102,7 +102,7 @@ def orders_of(numbers: Sequence[int]) -> list[list[int]]:
 def read_ranking(
     completion: Completion, labels: Sequence[str], quoted: Iterable[str]
 ) -> list[float] | None:
-    """Return what the last line that is a ranking of all labels says: the best has the most.
+    """Read the last line that ranks all labels; the best label has the most points.
 
     Lines that stand in one of the `quoted` texts say nothing.
     """

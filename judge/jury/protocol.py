@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
     @classmethod
     def of(cls, row: Row, texts: Sequence[str]) -> "Case":
-        """Return answers to the prompt of a row."""
+        """Return the case of a row: its prompt and the answers to it."""
         prompt = transcript(row.prompt)
         return cls(row.row_id, prompt, tuple(texts), row.occurrence, row.prompt, row.columns)
 
@@ -99,7 +99,9 @@ def request(
     *,
     template: str = "",
 ) -> Request:
-    """Return what a judge is asked, greedily; `template` is the hash of the template that was rendered."""
+    """Return the request to a judge, sampled greedily; `template` is the hash of the template that was
+    rendered.
+    """
     return Request(
         role=judge.role,
         messages=messages,

@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 
 
 def label_masses(completion: Completion, labels: Sequence[str]) -> list[float]:
-    """Return probability of each label as the completion's first token, white space around it ignored.
+    """Return the probability of each label as the completion's first token, white space around it ignored.
 
     A label that is not among the tokens reported counts as 0.
     """
@@ -76,7 +76,7 @@ def read_cautiously(completion: Completion, labels: tuple[str, str]) -> Reading:
 
 
 def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | None:
-    """Return a constrained completion: one of the labels and nothing else."""
+    """Read a constrained completion: one of the labels and nothing else."""
     text = completion.text.strip()
     if text not in labels:
         return None
@@ -88,7 +88,7 @@ def read_choice(completion: Completion, labels: tuple[str, str]) -> Reading | No
 
 
 def read_text(completion: Completion, labels: tuple[str, str], quoted: Iterable[str]) -> Reading | None:
-    """Return the last line that is a verdict and nothing else, in a completion that ended by itself.
+    """Read the last line that is a verdict and nothing else, in a completion that ended by itself.
 
     Lines that stand in one of the `quoted` texts (the task, the candidates) are echoes and say
     nothing: an answer that forges verdicts can at most keep itself from being judged.

@@ -52,7 +52,7 @@ class Rubrics:
                 )
 
     def widened(self, schema: pa.Schema) -> pa.Schema:
-        """Return the columns with one more, where rubrics are written."""
+        """Return the schema with a column for rubrics, where they are written."""
         return schema if self._column else schema.append(COLUMN)
 
     def columns(self, case: Case) -> dict[str, str | None]:

@@ -10,7 +10,9 @@ Agree = Literal["majority", "all", "mean"]
 
 
 def side(probability: float) -> int:
-    """Return 1 for the answer whose probability it is, -1 for the other one, 0 for neither."""
+    """Return the side that a probability favours: 1 for the answer it is of, -1 for the other one, 0 for
+    neither.
+    """
     return 0 if abs(probability - 0.5) < EVEN else (1 if probability > 0.5 else -1)
 
 
@@ -74,8 +76,8 @@ class Decision(NamedTuple):
 
 
 def opinion(votes: Sequence[Vote]) -> Opinion:
-    """Return the weighted mean of one judge's votes; consistent when no two orders favour different
-    sides.
+    """Return the opinion of one judge: the weighted mean of its votes, consistent when no two orders favour
+    different sides.
     """
     if any(v.probability is None for v in votes) or not votes:
         return Opinion(None, False)
@@ -86,7 +88,7 @@ def opinion(votes: Sequence[Vote]) -> Opinion:
 
 
 def decide(votes: Sequence[Vote], agree: Agree, min_margin: float) -> Decision:
-    """Return whether the judges prefer one of two answers clearly enough for a pair.
+    """Decide whether the judges prefer one of two answers clearly enough for a pair.
 
     `mean` takes the jury for one judge, whose vote in an order is the mean of theirs; `all` and
     `majority` count the judges who favour the same side in both orders.

@@ -145,7 +145,7 @@ class CannedEngine:
 
 
 def canned_identity(path: Path) -> str:
-    """Return the identity of replies is their content, wherever the file lies."""
+    """Return the identity of a file of replies: a hash of its content, wherever it lies."""
     return f"canned:{hashlib.sha256(_bytes(path)).hexdigest()[:16]}"
 
 

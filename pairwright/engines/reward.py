@@ -84,7 +84,7 @@ class RewardEngine:
         return finished
 
     def drain(self) -> list[Finished]:
-        """Return nothing is ever under way between two calls. What waits is given up."""
+        """Give up the jobs that wait; none is under way between two calls."""
         self._waiting.clear()
         return self.poll()
 

@@ -56,7 +56,9 @@ def share(points: Iterable[float]) -> Rate:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return mean and its 95 % interval by the normal approximation; the whole line for fewer than two."""
+    """Return the mean and its 95 % interval by the normal approximation; the whole line for fewer than two
+    values.
+    """
     n = len(values)
     if n < 2:
         return (values[0] if values else 0.0), -math.inf, math.inf
@@ -69,7 +71,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def bootstrap(
     data: Sequence[Any], statistic: Callable[..., Any], samples: int, seed: int
 ) -> list[Interval]:
-    """Return intervals of numbers that are computed from paired observations, by resampling the pairs.
+    """Return bootstrap intervals of numbers that are computed from paired observations, by resampling the
+    pairs.
 
     `data` are vectors (P,). `statistic(*data, axis=-1)` takes them, or arrays (B, P), and returns the
     numbers along its first axis, (numbers, B).
@@ -98,8 +101,8 @@ def bootstrap(
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Return two-sided exact probability of so uneven a count, were either side as likely to win; no
-    ties.
+    """Return the p-value of the two-sided exact sign test: how likely so uneven a count is, were either
+    side as likely to win. Ties are not counted.
     """
     from scipy.stats import binomtest
 

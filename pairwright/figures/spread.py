@@ -64,9 +64,7 @@ def spread_of(name: str, values: "np.ndarray") -> Spread | None:
 
 
 def bins_for(values: "np.ndarray") -> Bins:
-    """Return bins over all but the last hundredth at either end of numbers (N,) whose size nobody knows
-    before.
-    """
+    """Return bins for numbers (N,) of unknown size: over all but the outermost hundredth at either end."""
     import numpy as np
 
     low, high = (float(q) for q in np.quantile(values, (0.01, 0.99)))

@@ -87,7 +87,7 @@ def _curves(path: Path) -> dict[str, Curve]:
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Return whether it can be drawn: JSON as Python reads it has NaN and infinities too."""
+    """Return whether a value is a finite number: JSON as Python reads it has NaN and infinities too."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -109,7 +109,8 @@ def verdicts_of(total: Mapping[str, float]) -> Verdicts | None:
 
 
 def calibration_error(total: Mapping[str, float]) -> float | None:
-    """Return expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq. 3).
+    """Return the expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq.
+    3).
 
     Confidence max(p, 1 - p) lies in [1/2, 1], cut into bins of equal width; ECE = sum over bins of
     (n_b / n) |accuracy_b - mean confidence_b|.

@@ -7,8 +7,8 @@ _STILL = 0.05
 
 
 def in_words(training: TrainingFigures) -> str:
-    """Return where chosen and rejected went, on held-out pairs where there are some, and what to look
-    at next.
+    """Return in two sentences where chosen and rejected went, on held-out pairs where there are some, and
+    what to look at next.
 
     Without a reference there are no log-ratios; then it is where the log-probabilities of held-out pairs
     went since before the first update. Empty for a run that has neither, such as a reward model's.

@@ -45,7 +45,7 @@ def refuse_other(
 
 
 def changed_field(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Return name of a setting that differs, with both values, or None."""
+    """Return the name of a setting that differs, with both values; None where all are the same."""
     for name in [*before, *(n for n in now if n not in before)]:
         if before.get(name) != now.get(name):
             return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"

@@ -52,7 +52,7 @@ def sweep_temporaries(folder: Path) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Return SHA-256 of a file's bytes, 64 hex digits."""
+    """Return the SHA-256 of a file's bytes, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

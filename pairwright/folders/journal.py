@@ -133,12 +133,12 @@ class Journal:
         return int(self._db.execute("SELECT count(*) FROM completions").fetchone()[0])
 
     def completions(self) -> Iterator[Completion]:
-        """Yield everything that is finished, in no particular order."""
+        """Yield all finished completions, in no particular order."""
         for _, body, _ in self._sound():
             yield Completion.model_validate_json(body)
 
     def keys(self) -> Iterator[str]:
-        """Yield keys of everything that is finished."""
+        """Yield the keys of all finished completions."""
         for key, _, _ in self._sound():
             yield key.decode()
 

@@ -36,7 +36,7 @@ def read_record(path: Path, kind: type[R], advice: str) -> R | None:
 
 
 def parsed(path: Path, values: dict[str, Any], kind: type[R], advice: str) -> R:
-    """Return the record that the object in a file is. Raises `PairwrightError` as `read_json` does."""
+    """Return the record that a file's object is. Raises `PairwrightError` as `read_json` does."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -8,7 +8,7 @@ _PACKAGES = ("pairwright", "torch", "transformers", "peft", "accelerate", "pyarr
 
 
 def versions() -> dict[str, str]:
-    """Return version by package, for those that are installed, and of Python."""
+    """Return the version of every package that is installed, by name, and of Python."""
     return dict(_looked_up())
 
 

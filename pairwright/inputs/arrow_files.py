@@ -33,7 +33,7 @@ class ArrowFile(Source):
             raise UsageError(f"{path}: cannot be read as Arrow ({reason})") from None
 
     def sha256(self) -> str:
-        """Return hash of the file's bytes."""
+        """Return the hash of the file's bytes."""
         return sha256_file(self._path)
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:

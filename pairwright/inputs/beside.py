@@ -27,7 +27,7 @@ _OURS = ("messages", "tools", "documents", "add_generation_prompt", "continue_fi
 def beside_of(
     record: Mapping[str, Any], shown: Mapping[str, str], where: str, *, padded: bool
 ) -> Beside | None:
-    """Return what the columns in `shown`, by name, hold; None for nothing. Raises `UsageError`.
+    """Return the values of the columns in `shown`, by name; None where there are none. Raises `UsageError`.
 
     `padded` says that objects have a null for every key that other objects of the column have, as Arrow
     keeps them.

@@ -156,7 +156,7 @@ def _shown(
 
 
 def perhaps_meant(columns: Columns, carried: Collection[str]) -> tuple[str, ...]:
-    """Return columns that are carried along and may have been meant as part of the prompt."""
+    """Return columns that are carried along and may have been meant as a part of the prompt."""
     apart = columns.carry_only
     return () if apart is None else tuple(n for n in _OFTEN_SHOWN if n in carried and n not in apart)
 

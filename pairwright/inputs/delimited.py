@@ -20,9 +20,7 @@ _MESSAGES = ({"role", "content"}, {"from", "value"})
 
 
 def delimiter_of(path: Path) -> str | None:
-    """Return what parts the fields of a file, by the endings of its name; None where it is no such
-    table.
-    """
+    """Return the delimiter of a table, by the endings of its name; None for a file that is no table."""
     return next((DELIMITERS[ending] for ending in path.suffixes if ending in DELIMITERS), None)
 
 
@@ -37,7 +35,7 @@ class DelimitedFile(Source):
         self._delimiter = delimiter
 
     def sha256(self) -> str:
-        """Return hash of the file's bytes."""
+        """Return the hash of the file's bytes."""
         return sha256_file(self._path)
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:

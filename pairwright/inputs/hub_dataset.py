@@ -24,7 +24,7 @@ class DatasetRows(Source):
         self.schema = plain_schema(self._rows.data.schema)
 
     def sha256(self) -> str:
-        """Return hash of the name, the revision and the size.
+        """Return the hash of the name, the revision and the size.
 
         The cache keeps each revision in a folder of its own.
         """

@@ -53,7 +53,7 @@ def splits_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def what_it_holds(folder: Path) -> str:
-    """Return what a folder might be that is no run and no data set: in words, to name one of it."""
+    """Describe a folder that is no run and no data set, so that a part of it can be named."""
     runs = [str(path.parent.relative_to(folder)) for path in _below(folder, MANIFEST)]
     if runs:
         return f"it holds {_count(runs, 'run')}: {_some(runs)}; name one of them"

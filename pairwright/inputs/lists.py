@@ -23,7 +23,7 @@ class Listed(NamedTuple):
 
 
 def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -> list[Listed | None]:
-    """Return the answers of a list in order; None in the place of an empty one.
+    """Return the answers of a list in order, None for an empty one.
 
     Raises `UsageError` that begins with `where` for what is no list of answers.
     """

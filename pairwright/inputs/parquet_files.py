@@ -36,7 +36,7 @@ class ParquetFiles(Source):
                 raise UsageError(f"{path}: not the same columns as the files before it ({error})") from None
 
     def sha256(self) -> str:
-        """Return hash of the files' bytes, in order."""
+        """Return the hash of the files' bytes, in order."""
         return hashlib.sha256("".join(map(sha256_file, self._paths)).encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:

@@ -53,7 +53,7 @@ def parse_answers(
 
 
 def checked(prompt: Prompt, columns: Columns, where: str) -> Prompt:
-    """Return the prompt, if a model can be asked it."""
+    """Return the prompt. Raises `UsageError` for one that a model cannot be asked."""
     name = columns.prompt or (columns.within or ("prompt",))[0]
     if not prompt:
         raise UsageError(f"{where}: `{name}` holds an answer and no prompt")

@@ -261,7 +261,7 @@ class Input:
 
 
 def input_sha256(source: Source, limit: int | None) -> str:
-    """Return hash of the first `limit` rows of a source: of what they are read from, and of the limit."""
+    """Return the hash of the first `limit` rows: of what they are read from, and of the limit."""
     return hashlib.sha256(json.dumps([source.sha256(), limit]).encode()).hexdigest()
 
 

@@ -36,11 +36,11 @@ class Source(ABC):
 
     @abstractmethod
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Yield the same with what is wrong in the place of a record that cannot be read by itself."""
+        """Yield records, and in the place of one that cannot be read what is wrong with it."""
 
     @abstractmethod
     def sha256(self) -> str:
-        """Return hash of what is read."""
+        """Return the hash of what is read."""
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

@@ -190,7 +190,7 @@ class Joined(Source):
         self._parts = parts
 
     def sha256(self) -> str:
-        """Return hash of the files' hashes, in order."""
+        """Return the hash of the files' hashes, in order."""
         return hashlib.sha256("".join(part.sha256() for part in self._parts).encode()).hexdigest()
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
@@ -228,7 +228,7 @@ class RunFolder(Source):
         self.own = own_columns(self._manifest.stage, self.schema)
 
     def sha256(self) -> str:
-        """Return hash of the recorded hashes of the shards, in order."""
+        """Return the hash of the shards' recorded hashes, in order."""
         shards = sorted(self._manifest.shards.items())
         return hashlib.sha256(json.dumps([s.sha256.get("data") for _, s in shards]).encode()).hexdigest()
 

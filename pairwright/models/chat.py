@@ -46,7 +46,7 @@ def encode_prompt(
     messages: Sequence[Message],
     variables: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[int]:
-    """Return ids of the conversation and of the template's invitation to answer it.
+    """Return the token ids of a conversation and of the template's generation prompt.
 
     `variables` are further ones for the template, such as `enable_thinking`. Raises `UsageError` if the
     tokenizer has no chat template or its template refuses the messages.
@@ -55,7 +55,9 @@ def encode_prompt(
 
 
 def template_variables(tokenizer: "PreTrainedTokenizerBase") -> frozenset[str]:
-    """Return variables that a chat template reads and that a request may set, such as `enable_thinking`."""
+    """Return the variables that a chat template reads and that a request may set, such as
+    `enable_thinking`.
+    """
     from jinja2 import Environment, TemplateSyntaxError, meta
 
     try:
@@ -69,7 +71,7 @@ def template_variables(tokenizer: "PreTrainedTokenizerBase") -> frozenset[str]:
 def encode_answer(
     tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[Message], answer: Sequence[Message]
 ) -> EncodedAnswer:
-    """Return ids of `encode_prompt(prompt)`, and of all that the model must emit after them.
+    """Return the token ids of `encode_prompt(prompt)`, and of all that the model must emit after them.
 
     `answer` is one assistant message. Its ids end in the one token that ends the turn; whatever the
     template writes after that is left out. Raises `UsageError` as `encode_prompt` does.
@@ -80,12 +82,12 @@ def encode_answer(
 
 
 def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """Return ids of plain text that continues other tokens; it holds no control token."""
+    """Return the token ids of plain text that continues other tokens; none is a control token."""
     return _chat(tokenizer).renamed(()).encode_after(_well_formed(text))
 
 
 def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """Return id of the token that ends the assistant's turn in this tokenizer's template."""
+    """Return the id of the token that ends the assistant's turn in this tokenizer's template."""
     chat = _chat(tokenizer)
     return chat.renamed(()).ids[chat.end]
 

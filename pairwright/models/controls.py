@@ -56,14 +56,14 @@ class RenamedTokenizer:
         return int(name[len(_NONCE) : -len("qz")])
 
     def encode(self, text: str) -> list[int]:
-        """Return ids of a text that begins where the tokenizer begins; nothing is added to it."""
+        """Return the token ids of a text that begins where the tokenizer begins; nothing is added to it."""
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         if sum(i in self._token_ids for i in ids) > len(SECRET_NAME.findall(text)):
             raise PairwrightError("The tokenizer made a control token out of plain text.")
         return ids
 
     def encode_after(self, text: str) -> list[int]:
-        """Return ids of a text that follows other tokens and merges with none of them."""
+        """Return the token ids of a text that follows other tokens and merges with none of them."""
         first, *ids = self.encode(_BOUNDARY + text)
         assert first == self._boundary_id
         return ids

@@ -17,7 +17,7 @@ _TEXTS = (
 
 
 def fingerprint(folder: Path) -> str:
-    """Return hash of a model folder: 12 hex digits over its weights, configuration, tokenizer and code.
+    """Return the hash of a model folder: 12 hex digits over its weights, configuration, tokenizer and code.
 
     Of each weights file it reads the size, both ends and 256 places between, so a fine-tune of any
     one matrix shows and 100 GB take a second. The folder's own name and place do not count.
@@ -35,7 +35,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return hash of one large file, read in places as `fingerprint` does: 12 hex digits."""
+    """Return the hash of one large file, read in places as `fingerprint` does: 12 hex digits."""
     digest = hashlib.sha256(str(path.stat().st_size).encode())
     for block in _blocks(path):
         digest.update(block)

@@ -21,7 +21,7 @@ def go_offline_if_unreachable() -> None:
 
 
 def reachable() -> bool:
-    """Return whether the hub can be connected to. Behind a proxy only a request could tell, so: yes."""
+    """Return whether the hub can be connected to; True behind a proxy, where only a request could tell."""
     address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
     if address.scheme in getproxies():
         return True

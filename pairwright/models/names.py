@@ -92,7 +92,7 @@ def base_and_adapter(name: str, adapter: str = "") -> tuple[str, str]:
 
 
 def model_identity(name: str, dtype: str = "auto") -> str:
-    """Return model and revision, as request keys hold them: `smollm2@8c2f01ab34de:auto`.
+    """Return a model and its revision, as request keys hold them: `smollm2@8c2f01ab34de:auto`.
 
     A folder counts by what is in it, wherever it lies; a hub id by its commit. Loads no model.
     Raises `UsageError` as `resolve_model` does, and when a hub id cannot be found.

@@ -26,7 +26,8 @@ _RESERVED = 8
 
 
 def learned_positions(name: str) -> int | None:
-    """Return most tokens that the tables of a model have positions for; None where there are no tables.
+    """Return the number of tokens that the tables of a model have positions for; None where there are no
+    tables.
 
     The model is built without weights. Raises `UsageError` if its folder cannot be read.
     """
@@ -54,7 +55,7 @@ def _learned(place: str) -> int | None:
 
 
 def positions_of(model: "PreTrainedModel") -> int | None:
-    """Return most tokens that a model has positions for; None where none are looked up."""
+    """Return the number of tokens that a model has positions for; None where none are looked up."""
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(_limits(model, most), default=None) if isinstance(most, int) else None
 

@@ -21,14 +21,14 @@ def trusting(trusted: bool) -> Iterator[None]:
 
 
 def own_code() -> dict[str, bool]:
-    """Return what `from_pretrained` is told of a model's own code; told nothing, it would ask on a
+    """Return the `trust_remote_code` that `from_pretrained` is given; without one it would ask on a
     terminal.
     """
     return {TRUST: _trusted.get()}
 
 
 def refused_sentence(name: str, error: Exception) -> str | None:
-    """Return what to say where an error is that a model's own code may not be run; None for other
+    """Return the sentence for an error that says that a model's own code may not be run; None for other
     errors.
     """
     if TRUST not in str(error):

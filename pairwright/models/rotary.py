@@ -15,7 +15,9 @@ Regime = Callable[[int], int]
 
 
 def regime_of(model: nn.Module) -> Regime:
-    """Return the regimes of a model's rotary embeddings; all lengths are of one where they do not look."""
+    """Return the function from a length to the regime of a model's rotary embeddings; constant where they
+    do not look at the length.
+    """
     found = [(kind, most) for module in model.modules() for kind, most in _looking(module)]
     if not found:
         return lambda length: 0
@@ -31,7 +33,7 @@ def regime_of(model: nn.Module) -> Regime:
 
 
 def without_memory(model: nn.Module) -> None:
-    """Let `dynamic` frequencies depend on the pass at hand alone: they stay as long as they once were."""
+    """Make `dynamic` frequencies depend on the pass at hand alone, and not on the longest one so far."""
     for module in model.modules():
         if any(kind == "dynamic" for kind, _ in _looking(module)) and not hasattr(module, "_forgets"):
             module._forgets = True  # type: ignore[assignment]

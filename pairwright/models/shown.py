@@ -36,14 +36,14 @@ def shown(messages: Sequence[Message], variables: Mapping[str, Any] = MappingPro
 
 
 def texts_of(given: Shown) -> list[str]:
-    """Return every text in it that is somebody's words."""
+    """Return every text that comes from data."""
     said = ({name: text for name, text in turn.items() if name != "role"} for turn in given.turns)
     own = {name: value for name, value in given.variables.items() if name in given.own}
     return list(_texts([*said, given.tools, given.documents, own]))
 
 
 def changed(given: Shown, change: Callable[[str], str]) -> Shown:
-    """Return the same with every such text changed, keys of objects in tools and calls too."""
+    """Return the conversation with every such text changed, keys of objects in tools and calls too."""
     turns = [
         {name: value if name == "role" else _changed(value, change) for name, value in turn.items()}
         for turn in given.turns
@@ -57,13 +57,13 @@ def changed(given: Shown, change: Callable[[str], str]) -> Shown:
 
 
 def folded(given: Shown) -> Shown:
-    """Return the same with the system message at the head of the user's first."""
+    """Return the conversation with the system message at the head of the user's first."""
     system, user, *rest = given.turns
     return given._replace(turns=[user | {"content": f"{system['content']}\n\n{user['content']}"}, *rest])
 
 
 def kinds_in(given: Shown) -> set[str]:
-    """Return what there is in it beside texts of messages."""
+    """Return the kinds of things beside the texts of messages: tools, documents, variables."""
     there = {
         TOOLS: given.tools,
         DOCUMENTS: given.documents,
@@ -74,7 +74,7 @@ def kinds_in(given: Shown) -> set[str]:
 
 
 def without(given: Shown, kind: str) -> Shown:
-    """Return the same without one of these."""
+    """Return the conversation without one of these kinds."""
     if kind == TOOLS:
         return given._replace(tools=None)
     if kind == DOCUMENTS:

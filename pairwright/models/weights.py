@@ -103,7 +103,7 @@ def as_usage_error(name: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, in one line."""
+    """Return the message of an error in one line."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 

@@ -7,7 +7,9 @@ from pairwright.pairs.minimality import measure
 
 
 def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Return both sides, the models behind them, and how far apart they are (kept share: of rejected)."""
+    """Return the columns of a pair: both sides, the models behind them, and how far apart they are (kept
+    share: of rejected).
+    """
     measures = measure(chosen.text, rejected.text, original=rejected.text)
     return {
         **sides(chosen, rejected),
@@ -17,7 +19,7 @@ def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
 
 
 def sides(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Return both answers, the models behind them, and what those thought."""
+    """Return the columns of both sides: the answers, the models behind them, and their thoughts."""
     return {
         "chosen": [{"role": "assistant", "content": chosen.text}],
         "rejected": [{"role": "assistant", "content": rejected.text}],

@@ -20,9 +20,7 @@ class Piece(NamedTuple):
 
 
 def pieces(rejected: str, chosen: str) -> Iterator[Piece]:
-    """Yield the chosen answer in order, each change where it stands: what was there before, then what
-    is.
-    """
+    """Yield the chosen answer piece by piece; a change is what was there before, then what is now."""
     end = 0
     for span in changed_spans(chosen, rejected):
         found = (

@@ -136,7 +136,7 @@ class Decisions:
                 self._db.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def refresh(self) -> None:
@@ -258,7 +258,7 @@ class Decisions:
 
 
 def summary(reviewed: Mapping[Place, Decision]) -> dict[str, int]:
-    """Return rows by what was decided of them."""
+    """Return the number of rows by what was decided of them."""
     counts: dict[str, int] = {}
     for decision in reviewed.values():
         counts[decision.kind] = counts.get(decision.kind, 0) + 1

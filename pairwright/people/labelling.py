@@ -12,6 +12,7 @@ import numpy as np
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Rate, wilson
 from pairwright.folders.durable import write_durably
+from pairwright.inputs.columns import PAIR
 from pairwright.people.agreement import Between, between, in_words, labels_of
 from pairwright.people.decisions import Decision, Decisions, Place
 from pairwright.people.queue import Rows
@@ -21,7 +22,6 @@ from pairwright.records import content_hash
 from pairwright.terminal.text import printable
 
 ANSWERS = ("first", "second", "tie", "both_bad", "skip")
-_SIDES = ("chosen", "rejected")
 _LONGEST_REASON = 2000
 
 
@@ -71,7 +71,7 @@ class Labelling:
             return {"pair": None, "progress": self._progress(mine)}
         place, turned = found
         record = self.rows.record(place)
-        sides = _SIDES if self._chosen_first(place) != turned else _SIDES[::-1]
+        sides = PAIR if self._chosen_first(place) != turned else PAIR[::-1]
         pair = {
             "place": str(place),
             "turned": turned,
@@ -116,7 +116,7 @@ class Labelling:
             if d.turned or d.kind == "skip":
                 continue
             record = self.rows.record(d.place)
-            sides = _SIDES if self._chosen_first(d.place) else _SIDES[::-1]
+            sides = PAIR if self._chosen_first(d.place) else PAIR[::-1]
             again = repeats.get((d.who, d.place))
             found.append(
                 {
@@ -146,7 +146,7 @@ class Labelling:
 
     def agreement(self) -> Rate:
         """Return how often this person prefers what the run chose, where they prefer one at all."""
-        told = [d.kind for d in self._mine() if not d.turned and d.kind in _SIDES]
+        told = [d.kind for d in self._mine() if not d.turned and d.kind in PAIR]
         return wilson(told.count("chosen"), len(told))
 
     def consistency(self) -> Rate:

@@ -103,7 +103,7 @@ def _holding(rows: Indexed, phrase: str) -> np.ndarray:
 
 
 def split_votes(rows: Indexed) -> np.ndarray:
-    """Return of which rows the votes of judges fall on both sides of one half (R,)."""
+    """Return the rows on which judges' votes fall on both sides of one half, as booleans (R,)."""
     import polars as pl
 
     votes = pl.col("verdict").struct.field("votes").list.eval(pl.element().struct.field("probability"))
@@ -111,9 +111,7 @@ def split_votes(rows: Indexed) -> np.ndarray:
 
 
 def where(rows: Indexed, condition: "pl.Expr", needs: str = "prompt") -> np.ndarray:
-    """Return where a condition of polars holds (R,), read from the files; nowhere without a column it
-    `needs`.
-    """
+    """Return the rows for which an expression of polars holds (R,); none without the column it `needs`."""
     found = np.zeros(len(rows), bool)
     start = 0
     for number, part in enumerate(("data", "dropped")):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def source_hash(path: Path, dotted: str | None = None) -> str:
-    """Return hash of a module's source and of all local modules behind it: 12 hex digits.
+    """Return the hash of a module's source and of all local modules behind it: 12 hex digits.
 
     `dotted` is the name by which it is imported; a file that is run by its path has none. The folder
     in which it lies does not matter.

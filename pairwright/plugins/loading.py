@@ -75,9 +75,7 @@ def load(name: str, wanted: Wanted) -> Plugin:
 
 
 def identity_of(name: str) -> str:
-    """Return what a name in settings stands for: a plugin's identity, or the name itself when it is
-    none.
-    """
+    """Return the identity of a plugin that a setting names, or the name itself when it is none."""
     return load(name, _ANYTHING).identity if is_plugin(name) else name
 
 

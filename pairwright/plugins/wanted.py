@@ -55,7 +55,7 @@ def signature_of(value: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def described(value: Any) -> str:
-    """Return an object in a few words: its parameters, or its type."""
+    """Describe an object in a few words: its parameters, or its type."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if not callable(value):

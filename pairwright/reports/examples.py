@@ -71,7 +71,7 @@ def _first_ids(frame: "pl.LazyFrame", number: int, folder: Path) -> list[str]:
 
 
 def shown(record: Mapping[str, Any], status: str, run: int) -> Shown:
-    """Return what the page says of a row."""
+    """Return a row as the page shows it."""
     chosen, rejected, answer = (_said(record.get(n)) for n in ("chosen", "rejected", "completion"))
     if chosen is not None and rejected is not None:
         text = [[kind[0], printable(piece)] for kind, piece in pieces(rejected, chosen)]

@@ -102,7 +102,7 @@ def status_table(folder: Path, manifest: Manifest) -> Table:
 
 
 def tables_of(figures: "Figures") -> list[Table]:
-    """Return the figures as people read them."""
+    """Return the figures as tables for people."""
     from pairwright.reports.evaluations import by_model
     from pairwright.reports.selections import in_numbers
 

@@ -60,7 +60,7 @@ class SiftConfig(SourceConfig, PlacesConfig):
 
 
 def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
-    """Return sift every row into `config.out`. A folder that this very command finished is left as it is.
+    """Sift every row into `config.out`. A folder that this very command finished is left as it is.
 
     `also` names what decides about rows besides the settings, such as the hash of a file.
     Raises `UsageError` when the folder belongs to something else.

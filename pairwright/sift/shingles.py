@@ -27,7 +27,7 @@ def runs(words: list[str], length: int) -> Iterator[str]:
 
 
 def shingles(text: str, length: int) -> "np.ndarray":
-    """Return hashes of a text's runs of words, uint64, (N,), sorted and each once."""
+    """Return the hashes of a text's runs of words, uint64 (N,), sorted and each once."""
     import numpy as np
 
     hashes = {
@@ -38,7 +38,7 @@ def shingles(text: str, length: int) -> "np.ndarray":
 
 
 def jaccard(a: "np.ndarray", b: "np.ndarray") -> float:
-    """Return shingles in both, as a share of those in either."""
+    """Return the Jaccard similarity of two texts: shingles in both, as a share of those in either."""
     import numpy as np
 
     common = len(np.intersect1d(a, b, assume_unique=True))

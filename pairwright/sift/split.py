@@ -69,7 +69,8 @@ def split(config: SplitConfig) -> None:
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:
-    """Return the part of a row's prompt: a number in [0, 1) from its hash, below the share or not.
+    """Return which part a row belongs to: a number in [0, 1) from the hash of its prompt, below the share
+    or not.
 
     Rows that cannot be read are counted with the larger part.
     """

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pairwright.errors import UsageError
+from pairwright.folders.roles import ANSWERS
 from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import Columns, columns_of, find_columns
 from pairwright.inputs.messages import last_of
@@ -22,7 +23,6 @@ from pairwright.records import Message, content_hash, prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 
 IDS = ("row_id", "prompt_id")
-ANSWERS = ("chosen", "rejected", "completion")
 
 
 class WholeRow(NamedTuple):
@@ -156,7 +156,7 @@ class Joined(Source):
                 raise UsageError(f"the inputs have columns of one name and other types ({error})") from None
 
     def own_now(self) -> frozenset[str] | None:
-        """Return the own columns of the source that the record which was read last is from."""
+        """Return the run's own columns of the source that the last record is from."""
         return self._now.own
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
@@ -166,5 +166,5 @@ class Joined(Source):
             yield from source.readable()
 
     def sha256(self) -> str:
-        """Return hash of the sources' hashes, in order."""
+        """Return the hash of the sources' hashes, in order."""
         return hashlib.sha256(json.dumps([s.sha256() for s in self._sources]).encode()).hexdigest()

@@ -42,7 +42,7 @@ class Worker:
 
 
 def run_on_ray(work: Work, workers: "WorkersConfig", out: str) -> Manifest:
-    """Return all shares of a run, each done by an actor; returns the manifest of the whole.
+    """Run all shares of a run, each as an actor; returns the manifest of the whole.
 
     Connects to the cluster that `RAY_ADDRESS` names, or to this machine, or starts a Ray of its own.
     Raises `UsageError` without Ray, `PairwrightError` with a worker's reason, and `Interrupted`.

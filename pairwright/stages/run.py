@@ -52,7 +52,7 @@ def run_stage(
     workers: WorkersConfig | None = None,
     budget: BudgetConfig | None = None,
 ) -> Manifest | None:
-    """Do all the work of a stage, resuming what is there. None after a preview or a dry run.
+    """Run a stage to a finished folder, resuming what is there; returns None after a preview or a dry run.
 
     `config` is what the command was given, `run` the rows and the folder, `workers` who does the rows
     and `budget` what they may cost: usually the same settings. `read` says what a row of work is: a row

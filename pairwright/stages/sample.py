@@ -97,12 +97,12 @@ def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
 
 
 def answer_of(completion: Completion) -> Message:
-    """Return the message that a completion is."""
+    """Return the assistant's message in a completion."""
     return Message(role="assistant", content=completion.text, tool_calls=completion.tool_calls)
 
 
 def answer_status(completion: Completion) -> Ending:
-    """Return whether a policy's completion is an answer that pairs can be made of, and if not, why."""
+    """Return the status of a policy's completion: `kept` if pairs can be made of it, else why not."""
     if completion.finish_reason == "length":
         return Ending(TRUNCATED, cut_off(completion))
     if completion.finish_reason == "content_filter":

@@ -42,7 +42,7 @@ class Streak:
         self._kind, self._last = kind, outcome
 
     def told(self, stage: str) -> str | None:
-        """Return what ended alike, and what to do; None as long as it is no streak."""
+        """Return how the last rows ended alike, and what to do; None as long as it is no streak."""
         if not self._ended or self._last is None:
             return None
         said = f"{self._count} rows in a row ended alike, {self._last.status}: {self._last.reason}"

@@ -38,16 +38,16 @@ class Share(NamedTuple):
     """Shards that the run had already when the worker came."""
 
     def owns(self, shard: int) -> bool:
-        """Return whether a shard is this worker's to do."""
+        """Return whether a shard belongs to this worker."""
         return shard % self.of == self.number and shard not in self.done
 
     def items(self, manifest: Manifest) -> int:
-        """Return how many items of work stand in its shards."""
+        """Return the number of items in its shards."""
         size, items = manifest.shard_size, manifest.items
         return sum(min(size, items - first) for first in range(0, items, size) if self.owns(first // size))
 
     def folder(self, run: Path) -> Path:
-        """Return where it works."""
+        """Return the folder that a worker writes to."""
         return run / WORKERS / f"{self.number}-of-{self.of}"
 
 

@@ -26,7 +26,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def spoken_to_log() -> Iterator[None]:
-    """Open a block in which nothing is printed on standard error: called from Python, not from a shell."""
+    """Open a block in which lines go to the logger, as when called from Python, and none to stderr."""
     before = _TO_LOG.set(True)
     try:
         yield
@@ -40,7 +40,8 @@ def is_spoken_to_log() -> bool:
 
 
 def printable(text: str) -> str:
-    """Return the text with what could move the cursor or turn the reading order written out.
+    """Return the text with control and bidirectional characters escaped, which could move the cursor or
+    reorder what is read.
 
     Line feeds and tabs stay.
     """

@@ -48,7 +48,7 @@ class Folded(NamedTuple):
 
 
 def places(find: str, answer: str, min_ratio: float) -> list[Place]:
-    """Return every place that a quotation may mean, from the strictest way of looking that finds any.
+    """Return every place that a quotation may mean, by the strictest way of matching that finds any.
 
     None: it is missing. More than one: it is ambiguous. `min_ratio` (0 to 1) is the least likeness
     of an approximate match, as `rapidfuzz.fuzz.ratio` has it.
@@ -64,7 +64,9 @@ def places(find: str, answer: str, min_ratio: float) -> list[Place]:
 
 
 def folded(text: str) -> Folded:
-    """Return the text as it is compared, and where each of its characters came from."""
+    """Return the text with quotes, dashes and white space folded as it is compared, and where each
+    character came from.
+    """
     out: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

@@ -40,14 +40,14 @@ class Editing:
         self._instructions = {unit: self._said(unit) for unit in get_args(Unit)}
 
     def variables(self, prompt: str, answer: str) -> dict[str, Any]:
-        """Return what the first template is given."""
+        """Return the variables of the first template."""
         unit = self._unit(answer)
         shown = numbered(answer) if unit == "sentence" else answer
         given = {"prompt": prompt, "answer": shown, "direction": self._config.direction, "unit": unit}
         return {name: given[name] for name in given if name in self.first.variables}
 
     def json_schema(self, answer: str) -> dict[str, Any] | None:
-        """Return the form of the list, for engines that can hold to it."""
+        """Return the JSON schema of the list, for engines that can hold to one."""
         return schema_of(self._unit(answer)) if self._constrained else None
 
     def read(self, completion: Completion, answer: str) -> Revised | Ending:

@@ -22,7 +22,7 @@ LABEL = "[S{}] "
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Return spans of the sentences of a text, in order; only white space stands before, between and after.
+    """Return the spans of a text's sentences, in order; only white space stands before, between and after.
 
     A fenced code block is one sentence, and so is each list item, heading and table row without an
     end of a sentence in it.

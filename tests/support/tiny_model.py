@@ -1,6 +1,7 @@
 """A tiny random model with a tiny tokenizer, and pairs for it: a training run in a fraction of a second."""
 
 import json
+import shutil
 import string
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,15 @@ def save_tiny_model(folder: Path, config: Any = None, **changes: Any) -> str:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+def padded(folder: str | Path) -> str:
+    """A copy of a saved model that takes no trees: its attention is eager."""
+    copy = Path(f"{folder}-padded")
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"attn_implementation": "eager"}))
+    return str(copy)
 
 
 def numbered_pairs(count: int) -> list[dict[str, Any]]:

@@ -50,7 +50,9 @@ def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
 
 
 def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
-    """Return different n-grams over all n-grams of some texts; 1 where there are none."""
+    """Return distinct-n: the share of different n-grams among all n-grams of some texts; 1 where there are
+    none.
+    """
     grams = [tuple(words[i : i + n]) for words in texts for i in range(len(words) - n + 1)]
     return len(set(grams)) / len(grams) if grams else 1.0
 

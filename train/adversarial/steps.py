@@ -72,13 +72,17 @@ class Steps:
         return str(round_folder(self._folder, number) / "llm") if number else self._config.model
 
     def measuring(self, prompts: Path) -> EvaluateConfig:
-        """Return the language model after the round, measured by the verifier, which trains nothing."""
+        """Return the settings of `eval` for the language model after the round; its verifier trains
+        nothing.
+        """
         config, model = self._config, self.model(self._number)
         use_cpu = config.train.use_cpu
         return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
 
     def answering(self, prompts: Path, out: str) -> SampleConfig:
-        """Return answers to prompts of either half, by the language model that the round begins with."""
+        """Return the settings that sample answers to prompts of either half from the model that the round
+        begins with.
+        """
         return self._sampling(self._number - 1, prompts, out)
 
     @property
@@ -124,8 +128,8 @@ class Steps:
         )
 
     def scoring(self, reward_model: str, answers: str, out: str) -> ScoreConfig:
-        """Return rewards of answers; all of them where the game looks, the best alone where it is told
-        so.
+        """Return the settings that score answers: all of them where the game looks, the best alone where it
+        is told so.
         """
         section = self._placed(self._config.score)
         whole = {} if out == "scored" else {"best_of_n": False}
@@ -150,7 +154,9 @@ class Steps:
         )
 
     def looking(self, prompts: Path) -> SampleConfig:
-        """Return answers to the prompts of the evaluation, by the language model after the round."""
+        """Return the settings that sample answers to the prompts of the evaluation from the model after the
+        round.
+        """
         config = self._config
         return self._sampling(
             self._number,
@@ -162,7 +168,7 @@ class Steps:
         )
 
     def comparing(self, prompts: Path) -> WinrateConfig:
-        """Return these answers beside those of the start."""
+        """Return the settings that compare these answers with those of the start."""
         return self._placed(self._config.winrate).into(
             WinrateConfig,
             a=self._at("samples"),
@@ -193,7 +199,7 @@ class Steps:
 
 
 def writing_golden(config: GameConfig, prompts: Path, out: Path) -> SampleConfig:
-    """Return golden answers by an engine, one to each prompt, greedily."""
+    """Return the settings by which an engine writes golden answers, one to each prompt, greedily."""
     section = on_one_device(config.sample, use_cpu=config.train.use_cpu)
     vllm: dict[str, Any] = {} if config.golden.startswith("vllm:") else {"engine": {}}
     return section.into(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pairwright.figures.intervals import Z
 from pairwright.reports.charts import picture_of_rounds
 from train.rounds import table as round_table
 from train.rounds.table import Measures, write_markdown, write_rows
@@ -55,7 +56,7 @@ def plot_game(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     rounds = [row["round"] for row in rows]
     with picture_of_rounds(path, rounds, left=0.06, wspace=0.15) as panels:
         reward, drift, accuracy, calibration = panels
-        errors = [1.96 * row["reward_se"] for row in rows]
+        errors = [Z * row["reward_se"] for row in rows]
         reward.errorbar(rounds, [row["reward"] for row in rows], yerr=errors, marker="o", capsize=3)
         reward.set_title("reward by the separate model, 95 %", fontsize=9)
         drift.plot(rounds, [row["kl"] for row in rows], marker="o", label="KL to the start, nats")

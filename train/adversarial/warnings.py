@@ -13,7 +13,7 @@ Measures = Mapping[str, Any]
 
 
 def failure_signs(rows: Sequence[Measures], config: LookConfig) -> list[str]:
-    """Return what is to be warned of after the last of these rounds; `rows[0]` is the start."""
+    """Return warnings about the last of these rounds; `rows[0]` is the start."""
     signs = (
         _calibration_jumps(rows, config),
         _answers_repeat(rows, config),

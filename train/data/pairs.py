@@ -72,7 +72,7 @@ class Pair(NamedTuple):
         return {"chosen": self.chosen_ids, "rejected": self.rejected_ids}
 
     def digest(self) -> bytes:
-        """Return all that training sees of it."""
+        """Return the bytes of all that training sees of it."""
         digest = ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
         if self.label is not None:
             digest += b"desirable" if self.label else b"undesirable"
@@ -135,7 +135,7 @@ def encode_pairs(
 
 
 def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
-    """Return token ids of one pair; its two sides have the same prompt ids by construction."""
+    """Return the token ids of one pair; its two sides have the same prompt ids by construction."""
     prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
     _, rejected_ids = encode_answer(tokenizer, row.prompt, [row.rejected])
     prompt, chosen, rejected = (

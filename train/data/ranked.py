@@ -61,7 +61,7 @@ class Ranked(NamedTuple):
         return len(self.prompt_tokens) * len(self.answers) + sum(map(len, self.answers))
 
     def digest(self) -> bytes:
-        """Return all that training sees of it."""
+        """Return the bytes of all that training sees of it."""
         scores = struct.pack(f"<{len(self.scores)}d", *self.scores)
         weight = struct.pack("<d", self.weight) if self.weight != 1 else b""
         return ids_digest(self.row_id, (self.prompt_tokens, *self.answers)) + scores + weight
@@ -103,7 +103,7 @@ def load_ranked(
 def encode_ranked(
     row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool, reasoning: Thoughts = "drop"
 ) -> Ranked:
-    """Return token ids of a prompt and of its answers, or of the best of them alone."""
+    """Return the token ids of a prompt and of its answers, or of the best of them alone."""
     answers = row.answers[:1] if best_only else row.answers
     marks = marks_in(str(tokenizer.chat_template))
     told = [parted(Message(role="assistant", content=answer), marks) for answer in answers]

@@ -21,8 +21,8 @@ TRAINED_ON = "prompt_in_training"
 
 
 def most_tokens(config: "TrainingConfig") -> int:
-    """Return most tokens of a prompt with an answer: `max_length`, or fewer where a model has fewer
-    positions.
+    """Return how many tokens a prompt with an answer may have: `max_length`, or fewer where a model has
+    fewer positions.
     """
     models = (config.model, getattr(config, "ref_model", None))
     tables = {name: learned_positions(name) for name in models if name is not None}
@@ -67,7 +67,8 @@ class Split(NamedTuple, Generic[T]):
 
 
 def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
-    """Return training and held-out pairs, no prompt in both, both in their given order.
+    """Split pairs into those to train on and those held out; no prompt is in both, and both keep the order
+    given.
 
     The prompts of smallest hash are held out, so the choice depends on no seed and no order; at
     least one is when `share` is above 0 and another is left to train on.
@@ -91,7 +92,7 @@ def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[l
 
 
 def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
-    """Return one line for people: how many for which reason, with the first row ids."""
+    """Describe dropped rows in one line: how many for which reason, with the first row ids."""
     parts = (
         f"{len(ids)} {reason}: {', '.join(ids[:3])}{' …' if len(ids) > 3 else ''}"
         for reason, ids in dropped.items()
@@ -101,7 +102,7 @@ def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
 
 
 def pairs_hash(pairs: Iterable[Item]) -> str:
-    """Return hash of what training sees of pairs, in order: 32 hex digits."""
+    """Return the hash of what training sees of pairs, in order: 32 hex digits."""
     digest = hashlib.sha256()
     for pair in pairs:
         digest.update(pair.digest())

@@ -29,7 +29,7 @@ _PEER_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken p
 
 @contextmanager
 def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> Iterator[Accelerator]:
-    """Return `accelerate` under these settings; several runs in one process may differ in them."""
+    """Return an `Accelerator` under these settings; several runs in one process may differ in them."""
     by_deepspeed = divided.asked() is not None  # or refused, before anything is made
     AcceleratorState._reset_state(reset_partial_state=True)
     # DeepSpeed is driven in train/devices/divided.py; `accelerate` does plain data parallelism.

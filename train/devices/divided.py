@@ -46,7 +46,7 @@ _HERE = {
 
 
 def asked() -> dict[str, Any] | None:
-    """Return how a launch wants ZeRO, in DeepSpeed's words; None without `--use_deepspeed`.
+    """Return DeepSpeed's section on ZeRO as the launch asks for it; None without `--use_deepspeed`.
 
     Raises `UsageError` for all of DeepSpeed that would train something else, or that is not built in.
     """

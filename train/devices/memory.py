@@ -11,7 +11,7 @@ import torch
 
 
 def peak_memory_gib() -> float:
-    """Return most memory this process has held: of the GPU where there is one, else resident."""
+    """Return the most memory that this process has held: of the GPU where there is one, else resident."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**30
     unit = 1 if platform.system() == "Darwin" else 2**10

@@ -1,19 +1,18 @@
 """Agreement between processes: what the first does for all, and what all must agree on."""
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import (
-    broadcast_object_list,
-)
+from accelerate.utils import broadcast_object_list, get_int_from_env
 
 from pairwright.errors import PairwrightError
 from pairwright.terminal import text as terminal
 
 _Result = TypeVar("_Result")
+_RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+"""Where launchers tell a process its place, as `accelerate` reads it."""
 
 
 def on_first(accelerator: Accelerator, work: Callable[[], _Result]) -> _Result:
@@ -42,7 +41,7 @@ def agreed(accelerator: Accelerator, flag: bool) -> bool:
 
 def is_first() -> bool:
     """Return whether this process is the first of those that train together, before they have met."""
-    return os.environ.get("RANK", "0") == "0"
+    return get_int_from_env(_RANKS, 0) == 0
 
 
 def say(line: str) -> None:

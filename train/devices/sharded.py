@@ -64,7 +64,7 @@ def outline(model: nn.Module) -> nn.Module:
 
 
 def blank(outlined: nn.Module) -> nn.Module:
-    """Return a whole model, on the CPU, whose weights are yet to be read."""
+    """Return a whole model on the CPU, its weights yet to be read."""
     empty: nn.Module = _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
     return empty
 
@@ -90,7 +90,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def whole_on_first(tensor: Tensor, *, keep: bool) -> Tensor:
-    """Return the same where it is kept, on the CPU if it was in parts; elsewhere nothing of it."""
+    """Return the whole tensor, on the CPU, where it is kept; an empty one elsewhere."""
     return _kept(whole(tensor), keep) if isinstance(tensor, DTensor) else tensor
 
 

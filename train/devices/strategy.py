@@ -40,7 +40,7 @@ class Strategy(Protocol):
         ...
 
     def clip(self, weights: list[nn.Parameter], most: float) -> Tensor:
-        """Let the update be made of a gradient with a norm of `most`; returns the norm that it has."""
+        """Clip the gradient's norm to `most` before the update; returns the norm that it has."""
         ...
 
 

@@ -24,14 +24,14 @@ class WeightedAnswer(Answer):
 
     @classmethod
     def of(cls, answer: Answer, weights: Weights) -> "WeightedAnswer":
-        """Return an answer with what the log-probability of each of its tokens counts."""
+        """Return an answer with the weights of its tokens."""
         weighted = cls(*answer)
         weighted.weights = weights
         return weighted
 
 
 def weights_of(answer: Answer) -> Weights | None:
-    """Return what each of its tokens counts; None where all count 1."""
+    """Return the weights of its tokens; None where all are 1."""
     return answer.weights if isinstance(answer, WeightedAnswer) else None
 
 
@@ -129,7 +129,7 @@ class Padded(NamedTuple):
 
 
 def distinct(answers: Sequence[Answer]) -> tuple[list[Answer], list[int]]:
-    """Return the different ones among answers, and the place of each answer among them."""
+    """Return the distinct answers, and the place of each answer among them."""
     numbers: dict[tuple[bytes, bytes], int] = {}
     places = [numbers.setdefault(_key(answer), len(numbers)) for answer in answers]
     firsts = {place: answer for answer, place in zip(reversed(answers), reversed(places), strict=True)}
@@ -141,7 +141,7 @@ def _key(answer: Answer) -> tuple[bytes, bytes]:
 
 
 def moved(laid: Any, device: torch.device) -> Any:
-    """Return the same with its tensors on a device."""
+    """Return the same layout with its tensors on a device."""
     parts = (p.to(device, non_blocking=True) if isinstance(p, Tensor) else p for p in laid)
     return type(laid)(*parts)
 

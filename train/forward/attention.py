@@ -31,7 +31,7 @@ Backend = Callable[[Tensor, Tensor, Tensor, ForestMask, float | None], Tensor]
 
 
 def backends(device: torch.device) -> tuple[str, ...]:
-    """Return names of the attentions for forests, those that should be fastest on this device first."""
+    """Return the names of the attentions for forests, those that should be fastest on this device first."""
     return (BY_BLOCKS, BY_TREE) if device.type == "cuda" else (BY_TREE,)
 
 
@@ -77,7 +77,8 @@ def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
 
 
 def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scaling: float | None) -> Tensor:
-    """Return the trunk with the first branch is an ordinary sequence; other branches see the trunk again.
+    """Attend tree by tree: the trunk with its first branch as an ordinary sequence, each other branch over
+    the trunk again.
 
     Heads are split once, not sliced for every branch: the gradient of a slice is as long as the forest.
     """
@@ -100,7 +101,7 @@ def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scali
 def by_blocks(
     query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scaling: float | None
 ) -> Tensor:
-    """Return the whole forest at once; its mask is made once for all layers."""
+    """Attend over the whole forest at once, under a block mask that is made once for all layers."""
     attend = _compiled() if query.is_cuda else flex_attention
     mask = layout.once("block_mask", lambda: block_mask(layout, query.device))
     out: Tensor = attend(query, key, value, block_mask=mask, scale=scaling, enable_gqa=True)
@@ -108,7 +109,7 @@ def by_blocks(
 
 
 def block_mask(layout: ForestMask, device: torch.device) -> BlockMask:
-    """Return who sees whom in a forest, (T, T) in blocks."""
+    """Return the block mask of a forest, (T, T): which token sees which."""
     trees_T, branches_T = (torch.from_numpy(part).to(device) for part in layout.segments())
 
     def sees(batch: Tensor, head: Tensor, here: Tensor, there: Tensor) -> Tensor:

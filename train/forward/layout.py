@@ -24,12 +24,12 @@ class LaidOut(NamedTuple):
     """The place of each asked answer among those laid out; None where it is its own."""
 
     def in_order(self, values_A: Tensor) -> Tensor:
-        """Return values of laid answers, in the order in which answers were asked for."""
+        """Return values of laid answers in the order in which the answers were given."""
         return values_A if self.order_A is None else values_A[self.order_A]
 
 
 def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
-    """Return answers as this model takes them best in one pass, on its device; equal ones once."""
+    """Lay answers out as this model takes them best in one pass, on its device; equal ones once."""
     device = next(model.parameters()).device
     support = tree_support(model)
     if support.trees:
@@ -47,7 +47,7 @@ def kind_of(support: TreeSupport, tokens: int) -> tuple[bool, Hashable]:
 
 
 def passes_of(model: nn.Module, answers: Sequence[Answer]) -> list[list[int]]:
-    """Return places of the answers that may share a pass; mostly all of them."""
+    """Return the places of answers that may share a pass; mostly all of them."""
     support = tree_support(model)
     kinds: dict[Hashable, list[int]] = {}
     for place, answer in enumerate(answers):
@@ -56,7 +56,7 @@ def passes_of(model: nn.Module, answers: Sequence[Answer]) -> list[list[int]]:
 
 
 def joined(parts: Sequence[Tensor], places: Sequence[Sequence[int]]) -> Tensor:
-    """Return values of several passes, each value at its place."""
+    """Join the values of several passes, each at its place."""
     if len(parts) == 1:
         return parts[0]
     order = torch.tensor([place for some in places for place in some], device=parts[0].device)

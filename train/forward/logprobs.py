@@ -48,7 +48,7 @@ def answers_of(pairs: Sequence[Pair]) -> list[Answer]:
 def answer_logprobs(
     model: nn.Module, answers: Sequence[Answer], *, aligned: bool = False
 ) -> AnswerLogprobs:
-    """Return log-probability of every answer given its prompt, in the order given, with gradients.
+    """Return the log-probability of every answer given its prompt, in the order given, with gradients.
 
     Answers to one prompt share its computation where the model allows that.
     """
@@ -94,7 +94,7 @@ def _padded_weights(answers: Sequence[Answer], width: int) -> Tensor:
 
 
 def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:
-    """Return log-probability of each answer token (N,).
+    """Return the log-probability of each answer token, (N,).
 
     The vocabulary is only projected to where an answer token is predicted, in chunks where the
     model's head is a plain projection; the softmax is float32 whatever the model computes in.
@@ -119,7 +119,7 @@ def token_logprobs_and_squares(model: nn.Module, laid: Layout) -> tuple[Tensor, 
 
 
 def answer_logits(model: nn.Module, laid: Layout) -> Tensor:
-    """Return logits (N, V) that predict each answer token.
+    """Return the logits that predict each answer token, (N, V).
 
     The model's own forward makes them, with whatever it does to logits (soft caps, scales), from
     hidden states cut down to those positions. A model that will not have that gives all logits.

@@ -35,8 +35,8 @@ class Routing(NamedTuple):
 
 
 def experts_of(model: nn.Module) -> tuple[int, int]:
-    """Return experts of a layer, and how many of them a token goes to. Raises `UsageError` for a dense
-    model.
+    """Return how many experts a layer has, and how many of them a token goes to. Raises `UsageError` for a
+    dense model.
     """
     config = _settings(model)
     names = ("num_local_experts", "num_experts", "n_routed_experts")
@@ -74,7 +74,9 @@ def routers(model: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
 
 
 def routing_of(logits: Sequence[Tensor], out: LaidOut, answers: int, chosen: int) -> Routing:
-    """Return where the tokens of a pass go, those of shared prompts once for each answer behind them."""
+    """Return which experts the tokens of a pass go to, those of shared prompts once for each answer behind
+    them.
+    """
     weight_T = sequences_of(out, answers).float()
     number = logits[0].shape[-1]
     chosen_E = weight_T.new_zeros(number)

@@ -30,7 +30,7 @@ class AnswerStates(NamedTuple):
 
 @torch.no_grad()
 def answer_states(model: nn.Module, answers: Sequence[Answer]) -> list[AnswerStates]:
-    """Return what a model makes of every answer given its prompt, in the order given.
+    """Return the hidden states of every answer given its prompt, in the order given.
 
     Answers to one prompt share its computation where the model allows that, as in training. Hidden
     states are those that the output projection sees, after the last norm.

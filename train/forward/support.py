@@ -55,7 +55,7 @@ _SUPPORT: "WeakKeyDictionary[nn.Module, TreeSupport]" = WeakKeyDictionary()
 
 
 def tree_support(model: nn.Module) -> TreeSupport:
-    """Return how this model can be run; found out when it is first asked."""
+    """Return whether and how this model takes trees; found out when it is first asked."""
     inner = unwrapped(model)
     if inner not in _SUPPORT:
         without_memory(inner)

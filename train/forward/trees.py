@@ -52,7 +52,7 @@ class TreeSpan(NamedTuple):
     """One past the last token of each branch."""
 
     def branches(self) -> list[tuple[int, int]]:
-        """Return first and one past the last token of each branch."""
+        """Return the first token of each branch and one past its last."""
         return list(zip((self.fork, *self.ends[:-1]), self.ends, strict=True))
 
 
@@ -68,7 +68,7 @@ class ForestMask:
         self._made: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` gives; made when it is first asked for, since every layer asks for the
+        """Return the result of `make`, which is called the first time only, since every layer asks for the
         same.
         """
         if name not in self._made:

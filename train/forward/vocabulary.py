@@ -71,7 +71,7 @@ class TargetLogprobs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_N: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        """Return gradients of hidden states, weight and bias."""
+        """Return the gradients of hidden states, weight and bias."""
         hidden_NW, weight_VW, bias_V, targets_N, lse_N, kept = ctx.saved_tensors
         dtype, size = hidden_NW.dtype, ctx.size
         weight, bias = weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)
@@ -112,7 +112,7 @@ def _softmax_(logits_CV: Tensor, lse_C: Tensor) -> Tensor:
 def target_logprobs(
     hidden_NW: Tensor, weight_VW: Tensor, bias_V: Tensor | None, targets_N: Tensor, *, size: int = 0
 ) -> Tensor:
-    """Return log-probability of each target given its hidden state, (N,) float32, with gradients.
+    """Return the log-probability of each target given its hidden state, (N,) float32, with gradients.
 
     `size` is the most hidden states whose logits stand at once; by default as many as
     `CHUNK_BYTES` holds.

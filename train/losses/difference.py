@@ -59,7 +59,7 @@ def robust(delta_w: Tensor, delta_l: Tensor, *, beta: float, label_smoothing: fl
 
 
 def ipo(delta_w: Tensor, delta_l: Tensor, *, beta: float) -> Tensor:
-    """Return identity preference optimisation: (delta_w - delta_l - 1 / (2 beta))^2; `beta` is their tau.
+    """Identity preference optimisation: (delta_w - delta_l - 1 / (2 beta))^2; `beta` is their tau.
 
     Azar et al. 2023, eq. 17, https://arxiv.org/abs/2310.12036
     The target margin does not grow with the answers, so it takes log-ratios per token, as TRL does on
@@ -90,7 +90,7 @@ def exo(delta_w: Tensor, delta_l: Tensor, *, beta: float, label_smoothing: float
 
 
 def discopop(delta_w: Tensor, delta_l: Tensor, *, beta: float, discopop_tau: float) -> Tensor:
-    """Return the loss that a language model found: logistic below a margin of 0, exponential above.
+    """Discovered preference optimisation: logistic below a margin of 0, exponential above.
 
     (1 - k) * -log sigma(d) + k exp(-d),  k = sigma(d / tau)
 

@@ -16,7 +16,7 @@ _READ: "WeakSet[nn.Module]" = WeakSet()
 
 
 def goes_on(config: TrainingConfig) -> bool:
-    """Return whether it is the adapter that `model` names which is trained.
+    """Return whether the adapter that `model` names is trained further.
 
     Raises `UsageError` where that, and another beside it, is asked for.
     """
@@ -65,7 +65,7 @@ def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any
 
 
 def with_adapter_of(place: str, base: Any, name: str) -> Any:
-    """Return the base under the adapter of a folder, whose weights are trained from where they are."""
+    """Put the adapter of a folder on a base; its weights are trained from where they are."""
     model = read_adapter(base.requires_grad_(False), place, name, trained=True)
     if model.active_peft_config.is_prompt_learning:
         kind = model.active_peft_config.peft_type.value
@@ -80,10 +80,10 @@ def with_adapter_of(place: str, base: Any, name: str) -> Any:
 
 
 def began_anew(model: Any) -> bool:
-    """Return whether a model is adapted, and said at the start what its base says."""
+    """Return whether a model has new adapters, which at the start change nothing of what its base says."""
     return is_adapted(model) and model not in _READ
 
 
 def is_adapted(model: Any) -> bool:
-    """Return whether it is adapters that are trained."""
+    """Return whether adapters are trained."""
     return hasattr(model, "disable_adapter") and hasattr(model, "peft_config")

@@ -58,9 +58,7 @@ def require_whole_weights(place: str, name: str) -> None:
 
 
 def in_four_bits(config: TrainingConfig, compute: torch.dtype) -> dict[str, Any]:
-    """Return what `from_pretrained` is told so that weights are packed as they arrive, on the run's
-    device.
-    """
+    """Return the arguments of `from_pretrained` that pack weights as they arrive, on the run's device."""
     from transformers import BitsAndBytesConfig
 
     device = torch.device("cpu") if config.use_cpu else PartialState().device
@@ -80,7 +78,7 @@ def is_packed(module: nn.Module) -> bool:
 
 
 def weights_of(model: nn.Module) -> str:
-    """Return the form in which a model's frozen weights are kept, as a store of references names it."""
+    """Return the number format of a model's frozen weights, as a store of references names it."""
     dtype = str(next(model.parameters()).dtype)
     packed = any(is_packed(module) for module in model.modules())
     return f"{dtype}, nf4 by bitsandbytes {version('bitsandbytes')}" if packed else dtype

@@ -33,9 +33,9 @@ _RANDOM = ("drop", "jitter")
 
 
 def model_identity(name: str) -> str:
-    """Return what a model is, wherever it lies: a hash of its folder, or its commit on the hub; an
-    adapter's
-    and its base's."""
+    """Return the identity of a model, wherever it lies: a hash of its folder, or its commit on the hub; of
+    an adapter, its own and its base's.
+    """
     place = resolve_model(name)
     if is_adapter(place):
         return f"{fingerprint(Path(place))}+{model_identity(base_of(place))}"
@@ -60,7 +60,7 @@ def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
 def made_trainable(
     load: Callable[[str, dict[str, Any]], Any], config: TrainingConfig, *, bf16: bool, task_type: str
 ) -> Any:
-    """Return the model that `load` gives, with adapters if asked, unable to behave at random.
+    """Return the model that `load` gives, with adapters if asked; nothing is random in its forward pass.
 
     `load` gets a place and what `from_pretrained` is told of it. Trained weights are float32: at usual
     learning rates most updates would be lost to the rounding of bfloat16. Weights that adapters leave
@@ -222,7 +222,7 @@ def require_vocabulary(model: Any, name: str, items: Iterable["Item"]) -> None:
 
 
 def not_finite(tensors: dict[str, Tensor]) -> list[str]:
-    """Return names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
+    """Return the names of tensors that hold an infinity or NaN. Looks at all of them with one host sync."""
     names = list(tensors)
     bad = torch.stack([~torch.isfinite(tensors[name]).all() for name in names])
     return [name for name, is_bad in zip(names, bad.tolist(), strict=True) if is_bad]
@@ -248,5 +248,5 @@ def _read(folder: str, how: dict[str, Any], name: str) -> Any:
 
 
 def to_device(model: Any, use_cpu: bool) -> Any:
-    """Return the model where it works fastest."""
+    """Move a model to the fastest device."""
     return model.to("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")

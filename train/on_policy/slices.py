@@ -37,8 +37,8 @@ def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T
 
 
 def sampled_from(number: int, every: int, *, overlap: bool = False) -> int:
-    """Return which round's model answers in round `number`, where the newest does `every` so many
-    rounds; with `overlap` the newest that is there while the round before is trained.
+    """Return the number of the round whose model answers in round `number`, where a new one is taken every
+    `every` rounds; with `overlap` the newest that is there while the round before is trained.
     """
     newest = max(number - 1 - overlap, 0)
     return newest // every * every

@@ -85,7 +85,7 @@ class Steps:
         return section.into(ReviseConfig, input=self._at("answers"), out=self._at("revised"))
 
     def training(self, data: tuple[str, ...]) -> TrainConfig:
-        """Return the training of the round's model on its pairs."""
+        """Return the settings of the training of the round's model on its pairs."""
         config = self._config
         initial = config.reference == "initial" and self._number > 1
         model = self.model(self._number - 1)

@@ -7,8 +7,8 @@ from train.rounds.table import Measures
 
 
 def reason_to_stop(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
-    """Return one sentence why no round should follow the last of these, `rows[0]` being the start; or
-    None.
+    """Return why no round should follow the last of these, in one sentence, or None; `rows[0]` is the
+    start.
     """
     signs = (_pass_rate_fell, _win_rate_fell, _contradictions_rose)
     return next((reason for sign in signs if (reason := sign(rows, config))), None)

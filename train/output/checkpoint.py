@@ -29,7 +29,7 @@ class DamagedCheckpoint(PairwrightError):
 
 
 def checkpoint_folder(output: Path, update: int) -> Path:
-    """Return where the checkpoint after an update is."""
+    """Return the folder of the checkpoint after an update."""
     return output / f"{PREFIX}{update}"
 
 

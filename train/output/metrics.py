@@ -37,7 +37,7 @@ class MetricSums:
             self.pairs += weight * values_KB.shape[1]
 
     def copy(self) -> "MetricSums":
-        """Return the same sums, which stay as they are."""
+        """Return a copy of the sums, which stays as it is."""
         other = copy.copy(self)
         other.restore(self)
         return other
@@ -58,7 +58,9 @@ class MetricSums:
         return total
 
     def means(self, accelerator: "Accelerator", *, prefix: str = "") -> dict[str, float]:
-        """Return mean over the pairs of all processes by name: one host sync. No pairs give no metrics."""
+        """Return the mean of every metric over the pairs of all processes, by name: one host sync. No pairs
+        give no metrics.
+        """
         total = self.over_all(accelerator)
         *sums, pairs = torch.cat([total.sums_K, total.pairs[None]]).tolist()
         named = zip(self.names, sums, strict=True)

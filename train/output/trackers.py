@@ -48,7 +48,7 @@ class Reporter:
         self._last = time.monotonic()
 
     def start(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Open the trackers; they learn the settings of the run."""
+        """Open the trackers and log the settings of the run."""
         plain = {
             name: value if isinstance(value, bool | int | float | str) else str(value)
             for name, value in settings.items()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from judge.comparison.command import load_winrate, winrate
 from judge.comparison.config import WinrateConfig
@@ -24,6 +23,7 @@ from judge.comparison.statistics import win_rates
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_record
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
 from pairwright.records import Record, content_hash, stored
@@ -76,7 +76,7 @@ class Choice(Record):
 
 
 def with_loss(config: TrainConfig) -> TrainConfig:
-    """Return the settings with a loss in the place of `auto`; who asks for it first, asks the judge.
+    """Return the settings with a loss in the place of `auto`, for which a judge is asked once.
 
     A preview or dry run asks nobody: there it is `dpo`, which costs the same. Raises `UsageError` for
     scores that cannot be read, and whatever a comparison raises.
@@ -92,8 +92,8 @@ def with_loss(config: TrainConfig) -> TrainConfig:
             [config.judge, config.score_column, config.limit, config.auto_prompts, config.seed],
         ]
     )
-    choice = _known(output, asked)
-    if choice is None or (config.fresh and is_first()):
+    choice = None if config.fresh and is_first() else _known(output, asked)
+    if choice is None:
         choice = _decide(config, output, asked) if is_first() else _awaited(output, asked)
     if is_first():
         say(choice.in_words)
@@ -171,7 +171,10 @@ def _by_scores(config: TrainConfig) -> dict[str, Any]:
 
 
 def _slice(config: TrainConfig) -> list[PairRow]:
-    """Pairs of `auto_prompts` different prompts, drawn by the hash of the prompt and the seed."""
+    """Pairs of `auto_prompts` different prompts, in an order drawn by the seed and all of their text.
+
+    Not by `prompt_hash`: it would draw others, and ask a judge again in folders that have a choice.
+    """
     first: dict[str, PairRow] = {}
     for row in read_pairs(config.sources, config.limit, thoughts=True):
         first.setdefault(content_hash([config.seed, [m.model_dump() for m in row.prompt]]), row)
@@ -180,11 +183,8 @@ def _slice(config: TrainConfig) -> list[PairRow]:
 
 def _known(output: Path, asked: str) -> Choice | None:
     """What an earlier start decided, if it asked the same."""
-    try:
-        choice = Choice.model_validate_json(_file(output).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    return choice if choice.asked == asked else None
+    choice = read_record(_file(output), Choice, "delete it, and the judge is asked again")
+    return choice if choice is not None and choice.asked == asked else None
 
 
 def _awaited(output: Path, asked: str) -> Choice:

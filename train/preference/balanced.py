@@ -57,7 +57,7 @@ class BalancedTask(PreferenceTask):
         """E * n * F / tokens of the update."""
 
     def load_model(self, *, bf16: bool) -> Any:
-        """Return a causal language model that routes."""
+        """Return a causal language model with a router."""
         model = super().load_model(bf16=bf16)
         self._experts, self._chosen = experts_of(model)
         say(

@@ -36,7 +36,7 @@ plain nats. The weight of a pair is in its loss alone."""
 
 
 def metrics_of(objective: Objective) -> tuple[str, ...]:
-    """Return what is measured under an objective: no log-ratios without a reference."""
+    """Return the names of the metrics under an objective: no log-ratios without a reference."""
     logratios = _LOGRATIOS if objective.loss.reference else ()
     return (*_REWARDS, *logratios, *(("sft_loss",) if objective.sft_weight else ()))
 

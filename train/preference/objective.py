@@ -45,8 +45,8 @@ class Objective(NamedTuple):
         return PairLosses(total_B * logps.weight, sft_B)
 
     def compared(self, logps: PairLogprobs) -> tuple[Tensor, Tensor]:
-        """Return what the loss takes of chosen and rejected; without a reference these are
-        log-probabilities.
+        """Return the log-ratios of chosen and rejected; their log-probabilities where the loss has no
+        reference.
         """
         if self.loss.per_token:
             return logps.delta_w / logps.tokens_w, logps.delta_l / logps.tokens_l
@@ -58,7 +58,9 @@ class Objective(NamedTuple):
         return self.loss.formula(compared_w, compared_l, **beta, **self.options)
 
     def reward(self, compared: Tensor) -> Tensor:
-        """Return what the loss means by the reward of answers, of what it takes of them."""
+        """Return the rewards of answers, as the loss means them, from their log-ratios or log-
+        probabilities.
+        """
         return self.loss.reward(compared, beta=self.beta, **self.options)
 
     @property

@@ -57,7 +57,9 @@ class PairSet(NamedTuple):
 
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """Return policy and reference on some of the pairs, in one forward pass, with gradients."""
+    """Return the log-probabilities of policy and reference on some of the pairs, in one forward pass, with
+    gradients.
+    """
     asked = answers_of([data.items[index] for index in indices])
     return beside_reference(logprobs_of(model, asked), data, indices)
 
@@ -74,8 +76,8 @@ def logprobs_of(model: nn.Module, answers: Sequence[Answer], *, aligned: bool = 
 
 
 def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """Return what the policy says of all chosen answers of some pairs, then of all rejected, and the
-    reference.
+    """Return the policy's log-probabilities, of all chosen answers of some pairs, then of all rejected,
+    beside the reference's.
 
     `policy_A` is as `logprobs_of` gives it.
     """

@@ -58,7 +58,7 @@ class RankedTask:
         return load_ranked(self._config, tokenizer, best_only=self._best_only)
 
     def identity(self) -> dict[str, str]:
-        """Return the reference, where it is a model of its own."""
+        """Return the identity of the reference, where it is a model of its own."""
         return reference_identity(self._config)
 
     def load_model(self, *, bf16: bool) -> Any:
@@ -66,7 +66,7 @@ class RankedTask:
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Ranked]) -> RankedSet:
-        """Return nothing is to be known beforehand."""
+        """Return the items as they are: nothing has to be known of them before the first update."""
         return RankedSet(items)
 
     def look_ahead(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:
@@ -134,7 +134,7 @@ class RankedTask:
 
 
 def orders_of(items: Sequence[Ranked], device: torch.device) -> Orders:
-    """Return places, among all answers, of every two to one prompt that differ in score."""
+    """Return every two answers to one prompt that differ in score, as places among all answers."""
     found, start = [], 0
     for number, item in enumerate(items):
         for better in range(len(item.scores)):

@@ -34,7 +34,8 @@ def with_reference(
     budget: int,
     store: ReferenceStore | None = None,
 ) -> PairSet:
-    """Return pairs with what the policy, before any update or with adapters off, thinks of them.
+    """Return pairs with the log-probabilities of the reference: the policy before any update, or with
+    adapters off.
 
     It runs the policy itself, in its number format and through its wrappers, `budget` tokens at a time:
     where policy and reference are the same, so are the numbers. Processes share the work. What a
@@ -62,7 +63,7 @@ def with_reference(
 
 
 def reference_identity(config: TrainConfig) -> dict[str, str]:
-    """Return identity of the reference, where it is a model of its own and not the one that is trained."""
+    """Return the identity of the reference, where it is a model of its own, not the one that is trained."""
     return {} if config.ref_model is None else {"ref_model": model_identity(config.ref_model)}
 
 

@@ -45,7 +45,7 @@ class ReferenceStore:
 
 
 def key_of(answer: Answer) -> bytes:
-    """Return hash of the token ids of a prompt and an answer: 16 bytes."""
+    """Return the hash of the token ids of a prompt and an answer: 16 bytes."""
     digest = hashlib.blake2b(len(answer.prompt_tokens).to_bytes(8, "little"), digest_size=16)
     for ids in answer:
         digest.update(ids.astype("<i4").tobytes())

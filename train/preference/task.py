@@ -69,7 +69,7 @@ class PreferenceTask:
         return load_pairs(self._config, tokenizer, TokenWeights.parse(weights) if weights else None)
 
     def at_reference(self) -> float:
-        """Return the preference loss where policy and reference agree."""
+        """Return the preference loss of a pair where policy and reference agree."""
         return self.objective.at_reference
 
     def require_vocabulary(self, tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -82,7 +82,7 @@ class PreferenceTask:
             )
 
     def identity(self) -> dict[str, str]:
-        """Return the reference, where it is a model of its own."""
+        """Return the identity of the reference, where it is a model of its own."""
         return reference_identity(self._config)
 
     def load_model(self, *, bf16: bool) -> Any:
@@ -119,7 +119,7 @@ class PreferenceTask:
             accelerator._models.remove(model)  # it keeps whatever it prepares
 
     def store(self, accelerator: "Accelerator", policy: nn.Module) -> ReferenceStore | None:
-        """Return where this reference, run with these numerics, is known from earlier runs."""
+        """Return the store of log-probabilities of this reference under these numerics."""
         if self._config.reference_store == NONE:
             return None
         identity = {
@@ -220,6 +220,6 @@ class PreferenceTask:
 
 
 def finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
-    """Return which pairs are sound. Bounded losses hide infinities, so log-probabilities are asked too."""
+    """Return which pairs have finite losses and log-probabilities: bounded losses hide infinities."""
     values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
     return torch.isfinite(values.detach()).all(0)

@@ -70,7 +70,7 @@ class RewardPair(NamedTuple):
         return self.pair.tokens
 
     def digest(self) -> bytes:
-        """Return all that training sees of it."""
+        """Return the bytes of all that training sees of it."""
         return self.pair.digest() + struct.pack("<?dd", self.golden, self.weight, self.margin)
 
 

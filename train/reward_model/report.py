@@ -41,7 +41,7 @@ class PairScores(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Sequence[RewardPair], rewards_P2: Tensor) -> "PairScores":
-        """Return those of some pairs, from rewards (P, 2) on the CPU."""
+        """Return the scores of some pairs, from rewards (P, 2) on the CPU."""
         tokens = [[len(ids) for ids in pair.sides.values()] for pair in pairs]
         lengths = np.array(tokens, dtype=np.float64).reshape(-1, 2)
         subsets = tuple(pair.subset for pair in pairs)
@@ -63,7 +63,7 @@ class Calibration(NamedTuple):
 
 
 def calibration(chosen: Floats, rejected: Floats, bins: int) -> Calibration:
-    """Return calibration of sigma(difference of rewards), each pair in both orders.
+    """Return the calibration of sigma(difference of rewards), each pair in both orders.
 
     p = sigma(r_j - r_i), label = whether j is preferred; `bins` uniform bins over [0, 1], closed on
     the right. ECE = sum over bins |sum p - sum label| / N; ACE is the mean, over bins that are not
@@ -91,7 +91,7 @@ def calibration(chosen: Floats, rejected: Floats, bins: int) -> Calibration:
 
 
 def without_length(scores: PairScores) -> tuple[float, Floats]:
-    """Return reward per token, and the margins that are left without it.
+    """Return the reward per token of length, and the margins that are left without it.
 
     Least squares through the origin of reward differences on length differences, within pairs, so
     that neither the prompts nor which answer was chosen has a say in the slope.
@@ -103,7 +103,7 @@ def without_length(scores: PairScores) -> tuple[float, Floats]:
 
 
 def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
-    """Return all that is reported of some pairs; nothing but their number where there are none.
+    """Return the report on some pairs; nothing but their number where there are none.
 
     Accuracy is strict: a tie of rewards counts as wrong, and `ties` says how many there were.
     """
@@ -182,7 +182,7 @@ def write_report(folder: Path, scores: Mapping[str, PairScores], *, bins: int) -
 
 
 def score_pairs(model: Any, pairs: Sequence[RewardPair], *, budget: int) -> PairScores:
-    """Return rewards of both answers of some pairs, `budget` tokens at a time."""
+    """Return the rewards of both answers of some pairs, `budget` tokens at a time."""
     if not pairs:
         return PairScores.of(pairs, torch.zeros(0, 2))
     micros = deal(range(len(pairs)), pairs, budget=budget, support=tree_support(model))

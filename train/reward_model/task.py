@@ -63,7 +63,7 @@ class RewardTask:
         return load_reward_pairs(self._config, tokenizer)
 
     def identity(self) -> dict[str, str]:
-        """Return nothing more: there is no reference."""
+        """Return nothing: there is no reference."""
         return {}
 
     def load_model(self, *, bf16: bool) -> Any:
@@ -73,7 +73,7 @@ class RewardTask:
     def prepare(
         self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[RewardPair]
     ) -> RewardSet:
-        """Return nothing is to be known beforehand."""
+        """Return the items as they are: nothing has to be known of them before the first update."""
         return RewardSet(items)
 
     def look_ahead(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:

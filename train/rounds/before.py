@@ -15,7 +15,7 @@ def is_flat(found: Mapping[str, Any], config: RoundsConfig) -> bool:
 
 
 def sections_before(found: Mapping[str, Any], config: RoundsConfig) -> dict[str, dict[str, Any]]:
-    """Return the recorded settings by section; what was not recorded has its default."""
+    """Return the recorded settings by section; those that were not recorded have their defaults."""
     sections: dict[str, dict[str, Any]] = {name: {} for name in sections_of(type(config))}
     for old, places in config.moved.items():
         for place in places if found.get(old) is not None else ():

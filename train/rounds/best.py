@@ -11,9 +11,7 @@ _BY = ("pass_rate", "win_rate", "reward")
 
 
 def best_of(rows: Sequence[Measures]) -> Measures | None:
-    """Return the round that is best by what all were measured by, the first of equal ones; None without
-    any.
-    """
+    """Return the best round by the measure that all have, the first of equal ones; None without any."""
     by = next((name for name in _BY if rows and all(row.get(name) is not None for row in rows)), None)
     return None if by is None else max(rows, key=lambda row: float(row[by]))
 

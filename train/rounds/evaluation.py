@@ -23,7 +23,7 @@ EVAL = "eval"
 def evaluating(
     config: RoundsConfig, sample: SampleSettings, model: str, prompts: Path, here: Path, *, use_cpu: bool
 ) -> EvaluateConfig:
-    """Return the measuring of a model on held-out prompts, into the folder of its round.
+    """Return the settings of `eval` for a model on held-out prompts, into the folder of its round.
 
     It answers in the engine that it is sampled with, unless `eval` says otherwise: `sample` are that
     one's settings.

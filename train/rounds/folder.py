@@ -35,12 +35,12 @@ def enter(
 
 
 def round_folder(folder: Path, number: int) -> Path:
-    """Return where a round is."""
+    """Return the folder of a round."""
     return folder / f"round-{number}"
 
 
 def read_measures(folder: Path) -> dict[str, Any] | None:
-    """Return the measures of a round that is over; they are what is written last of it."""
+    """Return the measures of a finished round; they are the last that is written of it."""
     return read_json(folder / MEASURES, _ADVICE)
 
 

@@ -45,7 +45,7 @@ def as_rich(rows: Sequence[Measures], columns: Columns) -> "Table":
 
 
 def shown_columns(rows: Sequence[Measures], columns: Columns) -> Columns:
-    """Return those of which there is something to show."""
+    """Return the columns that have something to show."""
     return {name: how for name, how in columns.items() if any(row.get(name) is not None for row in rows)}
 
 

@@ -80,7 +80,7 @@ RULES = {
 
 
 def explained(config: SelectConfig) -> str:
-    """Return a paragraph on each rule that is given; on all of them where none is."""
+    """Explain each rule that is given in a paragraph; all of them where none is."""
     given = [name for name in RULES if getattr(config, name) not in (None, ())]
     fields = QuotasConfig.model_fields | RulesConfig.model_fields
     parts = []

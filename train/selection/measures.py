@@ -50,12 +50,12 @@ def ches(chosen_W: Floats, rejected_W: Floats, chosen_tokens: int, rejected_toke
 
 
 def token_distance(chosen_ids: TokenIds, rejected_ids: TokenIds) -> int:
-    """Return fewest tokens to insert, delete or replace to make one answer of the other."""
+    """Return the edit distance of two answers in tokens: the fewest to insert, delete or replace."""
     return Levenshtein.distance(rejected_ids.tolist(), chosen_ids.tolist())
 
 
 def surprise(logps_L: Floats, changed_L: npt.NDArray[np.bool_]) -> float:
-    """Return mean negative log-probability of the changed tokens; NaN where none is."""
+    """Return the mean negative log-probability of the changed tokens; NaN where none is."""
     return float(-logps_L[changed_L].mean()) if changed_L.any() else float("nan")
 
 
@@ -68,7 +68,7 @@ def implicit_margin(delta_chosen: Floats, delta_rejected: Floats, beta: float) -
 
 
 def dcrm(margin: Floats, distance: Floats, logp_chosen: Floats, logp_rejected: Floats) -> Floats:
-    """Return margin over distance (P,): a reward margin counts for more where little else differs.
+    """Return the margin over the distance (P,): a reward margin counts for more where little else differs.
 
     The distance is the edit distance in tokens and the difference in log-probability, and 1, so that
     equal answers have one. After Huang and Goyal 2025, "DCRM" (https://arxiv.org/abs/2506.14157).

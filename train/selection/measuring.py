@@ -40,7 +40,7 @@ _NUMBERS = pa.schema([(name, pa.float64()) for name in ModelMeasures._fields])
 
 
 def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:
-    """Return what `config.model` makes of every pair, by the name of the measure, each (P,).
+    """Measure every pair by `config.model`; returns each measure by its name, (P,).
 
     Raises `PairwrightError`, naming the row, for a log-probability that is not finite.
     """
@@ -72,7 +72,8 @@ def most_tokens_of(config: SelectConfig) -> int:
 
 
 def reference_logps(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:
-    """Return what `config.ref_model` thinks of both answers of every pair, each (P,): nats.
+    """Return the log-probabilities, in nats, of both answers of every pair under `config.ref_model`, each
+    (P,).
 
     It is kept where `train` keeps it: a training with this reference finds it there.
     """

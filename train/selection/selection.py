@@ -86,7 +86,7 @@ class Selection:
         return [number for number in order if endings[number].status == KEPT]
 
     def record(self) -> SelectionRecord:
-        """Return what the selection went by."""
+        """Return the record of what the selection went by."""
         _, weights, rules = self._decided
         kept = self.kept
         return record_of(self.table, kept, rules, sum(weights[number] != 1.0 for number in kept))

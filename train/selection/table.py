@@ -11,7 +11,7 @@ import numpy as np
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import stored_prompt
-from pairwright.inputs.columns import listed
+from pairwright.inputs.columns import PAIR, listed
 from pairwright.inputs.pairs import PairRow
 from pairwright.models.loading import load_tokenizer
 from pairwright.records import BAD_ROW, Ending, conversation
@@ -32,7 +32,6 @@ _REASONS = {
     TOO_LONG: "prompt and answer have more than {} tokens (--max_length)",
 }
 _MODEL_MEASURES = frozenset({"ches", "ches_normalized"})
-SIDES = ("chosen", "rejected")
 
 
 class PairTable(NamedTuple):
@@ -117,19 +116,19 @@ def _found(config: SelectConfig, pairs: list[Pair], margin: Floats | None) -> di
         found |= model_measures(config, pairs)
     if config.ref_model is not None:
         found |= reference_logps(config, pairs)
-        chosen, rejected = (found[f"logp_{side}"] - found[f"ref_logp_{side}"] for side in SIDES)
+        chosen, rejected = (found[f"logp_{side}"] - found[f"ref_logp_{side}"] for side in PAIR)
         found["implicit_margin"] = implicit_margin(chosen, rejected, config.beta)
     if config.model is not None and margin is not None:
         whose = "logp" if config.ref_model is None else "ref_logp"
         distance = np.array([token_distance(p.chosen_ids, p.rejected_ids) for p in pairs], float)
-        found["dcrm"] = dcrm(margin, distance, *(found[f"{whose}_{side}"] for side in SIDES))
+        found["dcrm"] = dcrm(margin, distance, *(found[f"{whose}_{side}"] for side in PAIR))
     return found
 
 
 def _pair_row(row: WholeRow) -> PairRow:
     """The pair that a row is. Raises `UsageError`, naming the row, for one that is none."""
     said = {}
-    for side in SIDES:
+    for side in PAIR:
         messages = row.columns.get(side)
         if not messages:
             raise UsageError(
@@ -137,7 +136,7 @@ def _pair_row(row: WholeRow) -> PairRow:
             )
         said[side] = conversation(messages)[-1]
     prompt = stored_prompt(row.columns, row.where)
-    scores = [row.columns.get(f"{side}_score") for side in SIDES]
+    scores = [row.columns.get(f"{side}_score") for side in PAIR]
     tied = None not in scores and scores[0] == scores[1]
     return PairRow(row.columns["row_id"], prompt, said["chosen"], said["rejected"], tied=tied)
 

@@ -94,7 +94,7 @@ def require_room(items: Sequence[Any], budget: int) -> None:
 
 
 def count_prompts(indices: Sequence[int], items: Sequence[Any]) -> int:
-    """Return how many micro-batches there are at most."""
+    """Return the number of prompts, which is the most micro-batches there can be."""
     return len({items[index].prompt_tokens.tobytes() for index in indices})
 
 

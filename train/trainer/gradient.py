@@ -78,7 +78,9 @@ def _add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricS
 
 @torch.no_grad()
 def evaluate(run: Run, data: Dataset) -> dict[str, float]:
-    """Return means over all pairs of `data`, named with `eval_` before; nothing for no pairs."""
+    """Return the means of all metrics over the pairs of `data`, their names beginning with `eval_`; nothing
+    for no pairs.
+    """
     sums = MetricSums(run.accelerator.device, run.task.metrics)
     run.task.look_ahead(run, data, range(len(data.items)))
     for micro in run.deal(range(len(data.items)), data):

@@ -24,7 +24,7 @@ Values = Callable[[Sequence[Answer]], Tensor]
 
 
 def values_of(values: Values, asked: Sequence[Answer], micro: MicroBatch) -> Tensor:
-    """Return what a model says of the answers of a micro-batch's items (A,); without gradients, if
+    """Run the model on the answers of a micro-batch's items (A,); without gradients, if the pass is
     divided.
     """
     if not micro.parts:

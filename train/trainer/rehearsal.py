@@ -68,7 +68,7 @@ def dry_run(plan: Plan, accelerator: Accelerator) -> TrainResult:
 
 
 def estimated_tokens(pairs: Split[Any], schedule: Schedule) -> float:
-    """Return tokens of all forward passes, with a backward pass counted as two more.
+    """Return the tokens of all forward passes; a backward pass counts as two more.
 
     The reference sees every pair once; held-out pairs are seen twice more, at the start and the end.
     """
@@ -80,7 +80,7 @@ def estimated_tokens(pairs: Split[Any], schedule: Schedule) -> float:
 
 @torch.no_grad()
 def tokens_per_second(task: Task, policy: nn.Module, pairs: list[Any], *, budget: int) -> float:
-    """Return speed of forward passes, by the second of two micro-batches of middling length."""
+    """Measure the speed of forward passes on the second of two micro-batches of middling length."""
     ordered = sorted(pairs, key=lambda pair: pair.longest)
     middle = ordered[max(0, len(ordered) // 2 - _TIMED) :][: 2 * _TIMED]
     micros = deal(range(len(middle)), middle, budget=budget, support=tree_support(policy))

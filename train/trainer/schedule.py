@@ -56,7 +56,7 @@ class Schedule(NamedTuple):
         return list(range(number)) if self.keep_order else epoch_order(number, self.seed, epoch)
 
     def epoch_after(self, update: int) -> float:
-        """Return passes over the pairs that are done after an update."""
+        """Return the passes over the pairs that are done after an update."""
         epochs, updates = divmod(update, self.updates_per_epoch)
         return epochs + min(updates * self.pairs_per_update, self.num_pairs) / self.num_pairs
 
@@ -92,7 +92,7 @@ def epoch_order(num_pairs: int, seed: int, epoch: int) -> list[int]:
 def learning_rate(
     update: int, num_updates: int, *, peak: float, warmup_ratio: float, kind: SchedulerName
 ) -> float:
-    """Return the step size of an update (from 1).
+    """Return the learning rate of an update (from 1).
 
     It rises in equal steps to the peak and falls from there towards zero, which it would reach one
     update after the last: no update is wasted on a rate of zero, at either end.

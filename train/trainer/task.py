@@ -63,7 +63,7 @@ class Task(Protocol):
         ...
 
     def prepare(self, accelerator: Accelerator, policy: nn.Module, items: Sequence[Any]) -> Dataset:
-        """Return items with all that the model says of them before the first update, if that is needed."""
+        """Return the items with what the model says of them before the first update, if that is needed."""
         ...
 
     def look_ahead(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
@@ -79,7 +79,7 @@ class Task(Protocol):
         ...
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """Return what the losses want to know of answers (A,): one forward pass, with gradients."""
+        """Run one forward pass; returns what the losses need of the answers (A,), with gradients."""
         ...
 
     def measured(self, values_A: Tensor, data: Any, indices: Sequence[int]) -> Measured:

@@ -56,7 +56,7 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self) -> list[Sequence]:
-        """Return one more token for every sequence. Returns those that end with it."""
+        """Sample one more token for every sequence; return the sequences that end with it."""
         if self._batch and 4 * self.active <= 3 * len(self._batch.sequences):
             self._batch = _gathered([self._batch])
         if not self._batch:

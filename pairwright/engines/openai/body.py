@@ -70,7 +70,7 @@ def request_body(job: Job, model: str) -> dict[str, Any]:
 
 
 def body_limit(request: Request) -> int:
-    """Return most bytes that an honest answer may have."""
+    """Return the number of bytes that an honest answer may have at most."""
     per_token = 256 * (1 + request.sampling.logprobs)
     return 4 * 2**20 + request.sampling.max_tokens * per_token
 

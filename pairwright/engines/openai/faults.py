@@ -55,21 +55,21 @@ _NOTHING = Known()
 
 
 def invalid(reason: str) -> Fault:
-    """Return a reply with status 200 that holds no completion."""
+    """Return the fault of a reply with status 200 that holds no completion."""
     return Fault(INVALID, reason, tries=INVALID_TRIES)
 
 
 def not_held(kind: Kind, fault: Fault) -> str | None:
-    """Return why a constraint is not held to, where the question that was to show it met a fault that
-    shows it.
-    """
+    """Return why a constraint is not held to, where the probe met a fault that shows it."""
     if fault.code in _NOT_UNDERSTOOD:
         return ignores(kind, str(fault)).replace("ignores", "refuses", 1)
     return ignores(kind, fault.text) if fault.code == INVALID else None
 
 
 def timed_out(deadline: float, last: Fault | None = None) -> Fault:
-    """Return no complete answer in time, after attempts of which the last met another fault."""
+    """Return the fault of a request whose deadline passed, after attempts of which the last met another
+    fault.
+    """
     if last is not None and last.code == UNREACHABLE:
         return replace(last, action="fail")
     text = f"no complete answer within the deadline of {deadline:g} s"
@@ -78,13 +78,13 @@ def timed_out(deadline: float, last: Fault | None = None) -> Fault:
 
 
 def cool_down(wait: float) -> Fault:
-    """Return a request that never left, because the server wants none before its deadline."""
+    """Return the fault of a request that never left, because the server wants none before its deadline."""
     text = "the server wants no requests for now"
     return Fault("cool_down", text, action="fail", wait=wait, server_wide=True)
 
 
 def connection_fault(error: httpx.HTTPError) -> Fault:
-    """Return a request that no reply came back for."""
+    """Return the fault of a request that no reply came back for."""
     what = f"{type(error).__name__} {error}".strip()
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Fault(UNREACHABLE, f"cannot connect ({what})", server_wide=True)
@@ -95,7 +95,7 @@ def connection_fault(error: httpx.HTTPError) -> Fault:
 def status_fault(
     status: int, headers: Mapping[str, str], body: bytes, now: float, known: Known = _NOTHING
 ) -> Fault:
-    """Return a reply whose status says that there is no answer. `now` is wall-clock time."""
+    """Return the fault that a reply's status tells. `now` is wall-clock time."""
     message, codes = _error(body)
     name = f"http_{status}"
     hint = f"set {known.variable or _VARIABLES} to a key that it accepts"
@@ -151,6 +151,6 @@ def _error(body: bytes) -> tuple[str, set[str]]:
 
 
 def printable(text: str, most: int = 400) -> str:
-    """Return text of a stranger as one line that is safe to print."""
+    """Return text from a server as one line that is safe to print."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
     return (line[:most] + "…" if len(line) > most else line) or "no message"

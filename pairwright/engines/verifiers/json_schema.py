@@ -16,7 +16,7 @@ _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL
 
 
 def json_check(schema: str | None = None, *, column: str | None = None, fenced: bool = False) -> Check:
-    """Return the answer is JSON that a schema accepts: that of a file, or that of a column.
+    """Make the check that an answer is JSON and valid under a schema, from a file or from a column.
 
     Without either, any JSON passes. `fenced`: it may stand in a code block, with nothing beside it.
     """

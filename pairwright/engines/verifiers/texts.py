@@ -9,12 +9,12 @@ from pairwright.errors import UsageError
 
 
 def contains(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
-    """Return every text stands in the answer; those of a column (one, or a list) besides."""
+    """Make the check that every text stands in the answer; those of a column (one, or a list) besides."""
     return _of_texts(texts, column, ignore_case, wanted=True)
 
 
 def excludes(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
-    """Return no text stands in the answer."""
+    """Make the check that none of the texts stands in the answer."""
     return _of_texts(texts, column, ignore_case, wanted=False)
 
 
@@ -41,7 +41,9 @@ def length(
     min_characters: int = 0,
     max_characters: int | None = None,
 ) -> Check:
-    """Return the answer is neither shorter nor longer, in words (between white space) and in characters."""
+    """Make the check that an answer is neither shorter nor longer, in words (between white space) and in
+    characters.
+    """
     limits = {"words": (min_words, max_words), "characters": (min_characters, max_characters)}
     if all(limit in ((0, None),) for limit in limits.values()):
         raise UsageError("check:length is given min_words, max_words, min_characters or max_characters")
@@ -58,8 +60,8 @@ def length(
 
 
 def regex(pattern: str | None = None, *, column: str | None = None, whole: bool = False) -> Check:
-    """Return the pattern, given or in a column, is found in the answer; with `whole`, it matches all of
-    it.
+    """Make the check that a pattern, given or in a column, is found in the answer; with `whole`, it must
+    match all of it.
     """
     if (pattern is None) == (column is None):
         raise UsageError('check:regex is given a pattern, as check:regex("^yes"), or column=NAME')

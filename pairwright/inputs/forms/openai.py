@@ -65,7 +65,7 @@ class Batch(Source):
         self._requests, self._answers = requests, answers
 
     def sha256(self) -> str:
-        """Return hash of both."""
+        """Return the hash of both files."""
         return f"{self._requests.sha256()}+{self._answers.sha256()}"
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:

@@ -99,7 +99,7 @@ class InForm(Source):
         self.dropped, self.partly = source.dropped, form.partly
 
     def sha256(self) -> str:
-        """Return hash of what is read, and of the form that was named."""
+        """Return the hash of what is read, and of the form that was named."""
         return self._source.sha256() + (f" as {self._form.name}" if self._named else "")
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:

@@ -99,9 +99,8 @@ def wording(row):
     return row["prompt"].replace(row["plain"], "").replace(row["value"] or "\0", "").strip()
 
 
-def test_the_prompts_are_those_that_their_script_writes(tmp_path, monkeypatch):
+def test_the_prompts_are_those_that_their_script_writes(tmp_path):
     script = runpy.run_path(str(BENCHMARKS / "proof" / "make_prompts.py"))
-    monkeypatch.setitem(script["main"].__globals__, "EXAMPLES", tmp_path)
-    script["main"]()
+    script["main"](tmp_path)
     for name in ("demo_prompts.jsonl", "demo_held_out.jsonl"):
         assert (tmp_path / name).read_bytes() == (EXAMPLES / name).read_bytes()

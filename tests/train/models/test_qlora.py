@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -23,12 +24,10 @@ from train.data.pairs import load_pairs
 from train.forward.answers import collate
 from train.forward.logprobs import answer_logprobs, answers_of, token_logprobs
 from train.forward.support import tree_support
-from train.models import four_bits as quantized
 from train.models.four_bits import is_packed, require_four_bits
 from train.models.language import load_model, switch_randomness_off, trained
 from train.on_policy.config import LoopConfig
 from train.on_policy.loop import loop
-from train.preference import reference
 from train.preference.config import TrainConfig
 from train.training import train
 
@@ -214,17 +213,13 @@ def test_two_processes_make_the_updates_of_one(tiny):
         assert torch.allclose(weights, two[name], atol=1e-5), name
 
 
-def test_packed_weights_are_a_reference_of_their_own(tiny, monkeypatch):
-    asked = []
-    computed = reference._computed
-    monkeypatch.setattr(
-        reference, "_computed", lambda a, p, pairs, b: asked.append(len(pairs)) or computed(a, p, pairs, b)
-    )
+def test_packed_weights_are_a_reference_of_their_own(tiny, capfd):
     store = {"reference_store": str(tiny.folder / "store"), "max_steps": 1, "eval_share": 0.0}
     train(tiny.config("whole", load_in_4bit=False, **store))
     train(tiny.config("packed", **store))
+    assert "the reference is known" not in capfd.readouterr().err
     train(tiny.config("again", beta=0.3, **store))
-    assert [n for n in asked if n] == [10, 10, reference.CHECKED]
+    assert "the reference is known of 10 of 10 pairs" in capfd.readouterr().err
 
 
 def test_a_run_in_four_bits_is_not_taken_up_without_them(tiny, trained_run):
@@ -239,7 +234,7 @@ def test_what_cannot_be_is_a_sentence(tiny, monkeypatch, tmp_path):
         require_four_bits(sharded=True)
     with pytest.raises(UsageError, match=r"--load_in_4bit does not go with DeepSpeed"):
         require_four_bits(divided=True)
-    monkeypatch.setattr(quantized.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     absent = r"--load_in_4bit needs bitsandbytes: pip install 'pairwright\[qlora\]'"
     with pytest.raises(UsageError, match=absent):
         train(tiny.config("absent"))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from safetensors.torch import load_file
-from tiny_model import SHAPE, TinyRun, read_metrics, save_tiny_model, tiny_tokenizer
+from tiny_model import SHAPE, TinyRun, padded, read_metrics, save_tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM, MixtralConfig
 
 from pairwright.errors import UsageError
@@ -36,16 +36,14 @@ def tiny(tmp_path_factory) -> TinyRun:
 
 @pytest.mark.parametrize("trees", [True, False], ids=["trees", "padded"])
 @pytest.mark.parametrize("budget", [2000, 60])
-def test_loss_and_gradient_are_those_of_one_batch_of_transformers(tiny, budget, trees, monkeypatch):
-    config = tiny.config(micro_batch_tokens=budget)
+def test_loss_and_gradient_are_those_of_one_batch_of_transformers(tiny, budget, trees):
+    model = tiny.settings["model"] if trees else padded(tiny.settings["model"])
+    config = tiny.config(model=model, micro_batch_tokens=budget)
     task = task_of(config)
     assert isinstance(task, BalancedTask)
     items = task.read(load_tokenizer(config.model)).training
     policy = task.load_model(bf16=False)
-    if not trees:
-        padded = tree_support(policy)._replace(trees=False)
-        for place in ("train.forward.layout", "train.trainer.task", "train.preference.reference"):
-            monkeypatch.setattr(f"{place}.tree_support", lambda model: padded)
+    assert tree_support(policy).trees is trees
     accelerator = Accelerator(cpu=True)
     data = task.prepare(accelerator, policy, items)
     run = Run(Replicated(accelerator, policy), task, budget)

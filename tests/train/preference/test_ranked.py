@@ -16,10 +16,8 @@ from pairwright.inputs.scored import read_ranked
 from pairwright.models.loading import load_tokenizer
 from train.data.ranked import Ranked
 from train.devices.replicated import Replicated
-from train.forward.logprobs import AnswerLogprobs
 from train.models.language import load_model, trained
 from train.output.metrics import MetricSums
-from train.preference import ranked as ranked_task
 from train.preference.config import TrainConfig
 from train.preference.ranked import RankedSet, RankedTask, orders_of
 from train.trainer.gradient import add_gradient
@@ -46,12 +44,13 @@ def scored(prompts: int) -> list[dict[str, Any]]:
     ]
 
 
-def item(scores: tuple[float, ...]) -> Ranked:
-    ids = np.array([1], dtype=np.int32)
-    return Ranked("row", "prompt", ids, (ids,) * len(scores), scores)
+def item(scores: tuple[float, ...], *tokens: int) -> Ranked:
+    """A prompt whose answers have these scores, and these numbers of tokens."""
+    prompt, *answers = (np.ones(count, dtype=np.int32) for count in (1, *(tokens or (1,) * len(scores))))
+    return Ranked("row", "prompt", prompt, tuple(answers), scores)
 
 
-def test_rrhf_by_hand(tiny, monkeypatch):
+def test_rrhf_by_hand(tiny):
     """Two prompts. Log-probabilities, tokens, so p per token:
 
     scores 3 > 1 = 1:  -6/2 = -3,  -4/4 = -1,  -2/1 = -2    hinges: (-1 + 3) + (-2 + 3) = 3; the tie none
@@ -60,21 +59,19 @@ def test_rrhf_by_hand(tiny, monkeypatch):
     SFT on the best, summed over its tokens: 6 and 1. Losses with weight 1: 9 and 1; with weight 0: 3, 0.
     Ordered pairs right: 0 of 2, and 1 of 1.
     """
-    items = [item((3, 1, 1)), item((5, 4))]
-    sums, tokens = torch.tensor([-6.0, -4, -2, -1, -9]), torch.tensor([2, 4, 1, 1, 3])
-    monkeypatch.setattr(ranked_task, "answer_logprobs", lambda *_: AnswerLogprobs(sums, tokens))
+    items = [item((3, 1, 1), 2, 4, 1), item((5, 4), 1, 3)]
+    sums = torch.tensor([-6.0, -4, -2, -1, -9])
     for weight, expected in ((1.0, [9.0, 1.0]), (0.0, [3.0, 0.0])):
         config = tiny.config(loss="rrhf", sft_weight=weight)
-        measured = RankedTask(config).measure(torch.nn.Identity(), RankedSet(items), [0, 1])
+        measured = RankedTask(config).measured(sums, RankedSet(items), [0, 1])
         assert measured.losses_B.tolist() == expected
         metrics = dict(zip(RankedTask(config).metrics, measured.metrics_KB.tolist(), strict=True))
         assert metrics["sft_loss"] == [6, 1]
         assert metrics["ranking/accuracies"] == [0, 1]
         assert metrics["logps/rejected_per_token"] == [-2, -3]
     mean = RankedTask(tiny.config(loss="rejection_sampling"))
-    best = [item((3,)), item((5,))]
-    sums, tokens = torch.tensor([-6.0, -1]), torch.tensor([2, 1])
-    assert mean.measure(torch.nn.Identity(), RankedSet(best), [0, 1]).losses_B.tolist() == [3, 1]
+    best = RankedSet([item((3,), 2), item((5,), 1)])
+    assert mean.measured(torch.tensor([-6.0, -1]), best, [0, 1]).losses_B.tolist() == [3, 1]
 
 
 def test_ties_have_no_order():

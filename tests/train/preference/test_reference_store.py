@@ -1,5 +1,7 @@
 """Reference log-probabilities that runs share: found again where they are the same, and never elsewhere."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +12,6 @@ from tiny_model import TinyRun, read_metrics, save_tiny_model
 from transformers import AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
-from train.preference import reference
 from train.preference.task import PreferenceTask
 from train.training import train
 
@@ -23,29 +24,26 @@ def tiny(tmp_path) -> TinyRun:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[int]:
-    """Pairs that the reference was asked about, a number a run."""
-    numbers: list[int] = []
-    computed = reference._computed
+def known(capfd) -> Callable[[], list[tuple[int, int]]]:
+    """Of how many pairs the reference was known, of how many, a run that knew any."""
 
-    def counted(accelerator, policy, pairs, budget):
-        numbers.append(len(pairs))
-        return computed(accelerator, policy, pairs, budget)
+    def said() -> list[tuple[int, int]]:
+        found = re.findall(r"the reference is known of (\d+) of (\d+) pairs", capfd.readouterr().err)
+        return [(int(some), int(pairs)) for some, pairs in found]
 
-    monkeypatch.setattr(reference, "_computed", counted)
-    return numbers
+    return said
 
 
 def parts(tiny: TinyRun) -> list[Path]:
     return sorted((tiny.folder / "store").glob("*/part-*.parquet"))
 
 
-def test_a_sweep_asks_the_reference_once(tiny, asked):
+def test_a_sweep_asks_the_reference_once(tiny, known):
     train(tiny.config("first"))
     changes = [{"beta": 0.5}, {"learning_rate": 1e-4}, {"loss": "dpo"}, {"sft_weight": 0.1}, {"seed": 7}]
     for number, change in enumerate(changes):
         train(tiny.config(f"other{number}", **change))
-    assert [n for n in asked if n] == [10, *[reference.CHECKED] * len(changes)]
+    assert known() == [(10, 10)] * len(changes)
     assert len(parts(tiny)) == 1
 
 
@@ -57,15 +55,15 @@ def test_what_is_known_is_what_would_be_computed(tiny):
     assert again == [pytest.approx(record, abs=1e-5) for record in without]
 
 
-def test_more_pairs_ask_only_about_the_new_ones(tiny, asked):
+def test_more_pairs_ask_only_about_the_new_ones(tiny, known):
     train(tiny.config("few", limit=6))
     train(tiny.config("all"))
-    assert [n for n in asked if n] == [6, 4 + reference.CHECKED]
+    assert known() == [(6, 10)]
     assert len(parts(tiny)) == 2
 
 
 @pytest.mark.parametrize("change", ["weights", "bf16", "template"])
-def test_another_reference_is_another(tiny, asked, change):
+def test_another_reference_is_another(tiny, known, change):
     train(tiny.config("first"))
     other = tiny.folder / "other"
     save_tiny_model(other, num_hidden_layers=1) if change == "weights" else save_tiny_model(other)
@@ -73,13 +71,14 @@ def test_another_reference_is_another(tiny, asked, change):
         template = other / "chat_template.jinja"
         template.write_text(template.read_text().replace("<|assistant|>", "<|user|>"))
     train(tiny.config("second", model=str(other), bf16=change == "bf16"))
-    assert [n for n in asked if n] == [10, 10]
+    assert known() == []
+    assert len(parts(tiny)) == 2
 
 
-def test_adapters_have_their_base_as_reference(tiny, asked):
+def test_adapters_have_their_base_as_reference(tiny, known):
     train(tiny.config("full"))
     train(tiny.config("adapter", lora_r=2))
-    assert [n for n in asked if n] == [10, reference.CHECKED]
+    assert known() == [(10, 10)]
 
 
 def test_a_store_that_is_wrong_is_found_out_before_anything_is_trained(tiny):
@@ -103,14 +102,14 @@ def test_a_damaged_store_is_named(tiny):
     assert train(tiny.config("second")).status == "trained"
 
 
-def test_a_reference_of_its_own_is_known_by_its_own_weights(tiny, asked):
+def test_a_reference_of_its_own_is_known_by_its_own_weights(tiny, known):
     """Neither the model's values nor the other's are taken for those of the other."""
     tiny.settings["ref_model"] = str(save_tiny_model(tiny.folder / "older", num_hidden_layers=1))
     train(tiny.config("first"))
     train(tiny.config("again", beta=0.5))
-    assert [n for n in asked if n] == [10, reference.CHECKED]
+    assert known() == [(10, 10)]
     train(tiny.config("itself", ref_model=None))
-    assert [n for n in asked if n] == [10, reference.CHECKED, 10]
+    assert known() == []
     train(tiny.config("without", reference_store="none"))
     first, without = (read_metrics(tiny.folder / name) for name in ("first", "without"))
     assert first == [pytest.approx(record, abs=1e-5) for record in without]

@@ -8,20 +8,17 @@ from accelerate import Accelerator
 from gradients import gradient_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_model import TinyRun, numbered_pairs, read_metrics, write_jsonl
+from tiny_model import TinyRun, numbered_pairs, padded, read_metrics, write_jsonl
 from transformers import AutoModelForCausalLM
 
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair
-from train.forward import layout
-from train.forward.support import TreeSupport
 from train.losses.registry import LOSSES
 from train.preference.config import TrainConfig
 from train.preference.pair_logprobs import pair_logprobs
 from train.preference.reference import with_reference
 from train.preference.reference_store import ReferenceStore
 from train.preference.task import PreferenceTask
-from train.trainer import task as trainer_task
 from train.training import train
 
 COMMON = [
@@ -78,10 +75,9 @@ def nudged(folder: str) -> Any:
 @pytest.mark.parametrize("trees", [True, False])
 @pytest.mark.parametrize("weights", ["changed:3", "changed:1,common:0"])
 @pytest.mark.parametrize("loss", ["apo_zero", "dpo_norm", "simpo"])
-def test_exact_in_trees_and_padded(tiny, monkeypatch, loss, weights, trees):
-    if not trees:
-        monkeypatch.setattr(layout, "tree_support", lambda model: TreeSupport(False, 0, "tried"))
-    config = tiny.config(loss=loss, token_weight=weights, sft_weight=0.3)
+def test_exact_in_trees_and_padded(tiny, loss, weights, trees):
+    model = tiny.settings["model"] if trees else padded(tiny.settings["model"])
+    config = tiny.config(model=model, loss=loss, token_weight=weights, sft_weight=0.3)
     task = PreferenceTask(config)
     pairs = task.read(load_tokenizer(config.model)).training
     model, start = nudged(config.model), AutoModelForCausalLM.from_pretrained(config.model).float().eval()
@@ -135,12 +131,11 @@ def test_a_reference_with_other_weights_is_another(tiny, tmp_path):
     assert not torch.allclose(found["changed:2"][:, :2], found["changed:5"][:, :2], atol=1e-2)
 
 
-def test_passes_that_are_divided_give_the_same_gradient(tiny, monkeypatch):
+def test_passes_that_are_divided_give_the_same_gradient(tiny):
     """In trees; padded; and padded with the answers to a prompt in passes of their own."""
     weighted = {"token_weight": "changed:3", "sft_weight": 0.2, "loss": "dpo"}
     in_trees = gradient_of(tiny.config(**weighted))
-    for room in (layout, trainer_task):
-        monkeypatch.setattr(room, "tree_support", lambda model: TreeSupport(False, 0, "tried"))
+    weighted["model"] = padded(tiny.settings["model"])
     for budget in (250, 60):
         found = gradient_of(tiny.config(micro_batch_tokens=budget, **weighted))
         assert all(torch.allclose(found[name], in_trees[name], atol=1e-5) for name in in_trees)

@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 from accelerate import Accelerator
-from tiny_model import TinyRun, read_metrics
-from transformers import AutoModelForCausalLM
+from tiny_model import SHAPE, TinyRun, padded, read_metrics, save_tiny_model, tiny_tokenizer
+from transformers import AutoModelForCausalLM, GraniteConfig
 
 from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import Pair
-from train.forward import layout, logprobs
-from train.forward.support import TreeSupport
+from train.forward.support import tree_support
+from train.forward.vocabulary import chunked
 from train.losses.wpo import wpo_weight
 from train.preference.pair_logprobs import beside_reference, logprobs_of
 from train.preference.task import PreferenceTask
@@ -22,6 +22,15 @@ from train.training import train
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> TinyRun:
     return TinyRun(tmp_path_factory.mktemp("wpo"))
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory) -> str:
+    """A model whose logits are not a plain projection of its hidden states."""
+    config = GraniteConfig(
+        vocab_size=len(tiny_tokenizer()), logits_scaling=3.0, bos_token_id=None, pad_token_id=0, **SHAPE
+    )
+    return save_tiny_model(tmp_path_factory.mktemp("scaled") / "model", config)
 
 
 def test_by_hand():
@@ -41,14 +50,16 @@ def plain(model: torch.nn.Module, pair: Pair, side: str) -> float:
 @pytest.mark.parametrize("trees", [True, False])
 @pytest.mark.parametrize("in_chunks", [True, False])
 @pytest.mark.parametrize("token_weight", [None, "changed:2"])
-def test_the_weight_is_that_of_all_probabilities(tiny, monkeypatch, trees, in_chunks, token_weight):
-    if not trees:
-        monkeypatch.setattr(layout, "tree_support", lambda model: TreeSupport(False, 0, "tried"))
-    monkeypatch.setattr(logprobs, "chunked", lambda model: in_chunks)
-    config = tiny.config(use_weighting=True, loss="dpo", token_weight=token_weight, eval_share=0.0)
+def test_the_weight_is_that_of_all_probabilities(tiny, scaled, trees, in_chunks, token_weight):
+    folder = tiny.settings["model"] if in_chunks else scaled
+    folder = folder if trees else padded(folder)
+    config = tiny.config(
+        model=folder, use_weighting=True, loss="dpo", token_weight=token_weight, eval_share=0.0
+    )
     task = PreferenceTask(config)
     pairs = task.read(load_tokenizer(config.model)).training
     model = AutoModelForCausalLM.from_pretrained(config.model).float().eval()
+    assert (tree_support(model).trees, chunked(model)) == (trees, in_chunks)
     data = task.prepare(Accelerator(cpu=True), model, pairs)
     values = task.values(model, task.answers(pairs))
     found = beside_reference(values, data, range(len(pairs)))

@@ -5,9 +5,9 @@ All of them share a store of reference log-probabilities, so the reference is as
 
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError, UsageError
@@ -16,6 +16,7 @@ from pairwright.folders.lock import FolderLock
 from pairwright.inputs.sources import open_source
 from pairwright.terminal.interrupt import Interrupted
 from train.devices.processes import say
+from train.output.record import TrainResult
 from train.preference.config import TrainConfig
 from train.selection.hyperparameters.config import POINTS, SweepConfig, name_of
 from train.selection.hyperparameters.record import SWEEP, Point, SweepRecord, best_of, record_of
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
 Points = Generator[Mapping[str, str], float | None, None]
 """Points, each of which is answered with what it is judged by; None where that is not known."""
+Training: TypeAlias = Callable[[TrainConfig], TrainResult]
+"""What trains one point."""
 _ANOTHER = "choose another output_dir"
 
 
-def sweep(config: SweepConfig) -> SweepRecord | None:
+def sweep(config: SweepConfig, train: Training = train) -> SweepRecord | None:
     """Train every point, or `trials` of them, and say which is best; None after a preview or dry run.
 
     What is finished is not trained again. A point whose training fails is named, and the next is begun.
@@ -61,7 +64,7 @@ def sweep(config: SweepConfig) -> SweepRecord | None:
                 values = points.send(tell)
             except StopIteration:
                 break
-            point = _trained(values, config.point(values))
+            point = _trained(values, config.point(values), train)
             tell = _value(config, point, folder)
             record = record.with_point(point)
             record.save(folder)
@@ -89,7 +92,7 @@ def _begun(config: SweepConfig, folder: Path) -> SweepRecord:
     return planned
 
 
-def _trained(values: Mapping[str, str], config: TrainConfig) -> Point:
+def _trained(values: Mapping[str, str], config: TrainConfig, train: Training) -> Point:
     """One training. What a run finds wrong with itself ends its point, not the sweep."""
     name, started = name_of(values), time.monotonic()
     say(f"── {name}")

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pairwright.folders.durable import write_durably
+from pairwright.folders.json_record import read_record
 from pairwright.records import Job, Record
 
 BATCHES = "batches"
 """The folder of a run's batch jobs."""
+_ADVICE = "without it a job cannot be found again: put a copy back, or cancel the job at the provider"
 
 
 class Batch(Record):
@@ -67,8 +69,8 @@ class BatchBook:
 
     def all(self) -> list[Batch]:
         """Return every job that is not done with, the earliest first."""
-        found = [Batch.model_validate_json(path.read_bytes()) for path in self.folder.glob("*.json")]
-        return sorted(found, key=lambda batch: batch.number)
+        found = [read_record(path, Batch, _ADVICE) for path in self.folder.glob("*.json")]
+        return sorted(filter(None, found), key=lambda batch: batch.number)
 
     def plan(self, engine: str, asked: Iterable[Asked]) -> Batch:
         """Put down a job that is about to be sent."""

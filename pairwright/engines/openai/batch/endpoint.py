@@ -58,7 +58,7 @@ class Endpoint(ABC):
         )
 
     def headers(self, access: Access) -> dict[str, str]:
-        """Return what lets us in."""
+        """Return the headers that carry the key."""
         return dict(access.headers)
 
     @abstractmethod

@@ -67,7 +67,7 @@ class OpenAIBatches(Endpoint):
         return "/v1/chat/completions" if self._deployment is None else "/chat/completions"
 
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """Return upload the file."""
+        """Upload the file of requests, unless the server has it already."""
         form = {"file": (f"{batch.mark}.jsonl", b"".join(lines), "application/jsonl")}
         found = await self.json("POST", self._at("/files"), files=form, data={"purpose": "batch"})
         return str(found["id"])

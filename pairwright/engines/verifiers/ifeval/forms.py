@@ -30,7 +30,7 @@ def number_placeholders(answer: str, num_placeholders: int) -> bool:
 
 
 def postscript(answer: str, postscript_marker: str) -> bool:
-    """Return a postscript that begins with a marker."""
+    """Check for a postscript that begins with a marker."""
     known = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
     pattern = known.get(postscript_marker.strip(), postscript_marker.strip().lower())
     return re.search(rf"\s*{pattern}.*$", answer.lower(), re.MULTILINE) is not None
@@ -47,7 +47,7 @@ _CHOICES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
 def constrained_response(answer: str) -> bool:
-    """Return one of the three answers that are allowed."""
+    """Check that the answer is one of the three that are allowed."""
     return any(choice in answer for choice in _CHOICES)
 
 
@@ -64,7 +64,7 @@ def multiple_sections(answer: str, section_spliter: str, num_sections: int) -> b
 
 
 def json_format(answer: str) -> bool:
-    """Return all of it is JSON, in a code block or bare."""
+    """Check that all of the answer is JSON, in a code block or bare."""
     bare = answer.strip()
     for fence in ("```json", "```Json", "```JSON", "```"):
         bare = bare.removeprefix(fence)
@@ -76,12 +76,12 @@ def json_format(answer: str) -> bool:
 
 
 def title(answer: str) -> bool:
-    """Return a title between `<<` and `>>`."""
+    """Check for a title between `<<` and `>>`."""
     return any(found.lstrip("<").rstrip(">").strip() for found in re.findall(r"<<[^\n]+>>", answer))
 
 
 def two_responses(answer: str) -> bool:
-    """Return two different answers, with `******` between them."""
+    """Check for two different answers, with `******` between them."""
     parts = answer.split("******")
     said = [part.strip() for part in parts if part.strip()]
     return all(part.strip() for part in parts[1:-1]) and len(said) == 2 and said[0] != said[1]
@@ -98,11 +98,11 @@ def end_checker(answer: str, end_phrase: str) -> bool:
 
 
 def quotation(answer: str) -> bool:
-    """Return all of it stands between double quotation marks."""
+    """Check that all of the answer stands between double quotation marks."""
     bare = answer.strip()
     return len(bare) > 1 and bare[0] == bare[-1] == '"'
 
 
 def no_comma(answer: str) -> bool:
-    """Return no comma in it."""
+    """Check that there is no comma."""
     return "," not in answer

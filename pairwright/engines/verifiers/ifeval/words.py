@@ -16,12 +16,12 @@ def compared(count: int, relation: str, wanted: int) -> bool:
 
 
 def existence(answer: str, keywords: list[str]) -> bool:
-    """Return every keyword occurs, as a pattern, in any case."""
+    """Check that every keyword occurs, as a pattern, in any case."""
     return all(re.search(keyword, answer, re.IGNORECASE) for keyword in keywords)
 
 
 def frequency(answer: str, keyword: str, frequency: int, relation: str) -> bool:
-    """Return a keyword occurs so often."""
+    """Check how often a keyword occurs."""
     return compared(len(re.findall(keyword, answer, re.IGNORECASE)), relation, frequency)
 
 
@@ -31,12 +31,12 @@ def forbidden_words(answer: str, forbidden_words: list[str]) -> bool:
 
 
 def letter_frequency(answer: str, letter: str, let_frequency: int, let_relation: str) -> bool:
-    """Return a letter occurs so often, in any case."""
+    """Check how often a letter occurs, in any case."""
     return compared(Counter(answer.lower())[letter.strip().lower()], let_relation, let_frequency)
 
 
 def response_language(answer: str, language: str) -> bool:
-    """Return the answer is in a language, given by its ISO 639-1 code."""
+    """Check that the answer is in a language, given by its ISO 639-1 code."""
     return detected(answer) in (language, None)
 
 
@@ -56,12 +56,12 @@ def capital_word_frequency(answer: str, capital_frequency: int, capital_relation
 
 
 def number_words(answer: str, num_words: int, relation: str) -> bool:
-    """Return the answer has so many words."""
+    """Check how many words the answer has."""
     return compared(len(re.findall(r"\w+", answer)), relation, num_words)
 
 
 def number_sentences(answer: str, num_sentences: int, relation: str) -> bool:
-    """Return the answer has so many sentences."""
+    """Check how many sentences the answer has."""
     return compared(len(sentences(answer)), relation, num_sentences)
 
 
@@ -79,7 +79,7 @@ def tokens(text: str) -> list[str]:
 
 
 def detected(text: str) -> str | None:
-    """Return ISO 639-1 code of the language of a text; None where nothing in it tells."""
+    """Return the ISO 639-1 code of the language of a text; None where nothing in it tells."""
     from langdetect import DetectorFactory, LangDetectException, detect
 
     DetectorFactory.seed = 0  # it draws samples, and would say now this, now that of the same text

@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from tiny_model import TinyRun
 
 from pairwright.errors import PairwrightError, UsageError
-from train.selection.hyperparameters import sweep as running
 from train.selection.hyperparameters.config import SweepConfig
 from train.selection.hyperparameters.record import record_of
 from train.selection.hyperparameters.sweep import sweep
@@ -53,7 +52,7 @@ def test_every_combination_is_the_training_of_its_settings(tiny, capfd):
     assert rows[0]["learning_rate"] == least.values["learning_rate"]
 
 
-def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny, monkeypatch):
+def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny):
     config = settings(tiny, "stopped", "beta=0.1,0.2,0.3")
     begun: list[str] = []
 
@@ -63,11 +62,9 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny, monkeypatch):
             raise KeyboardInterrupt
         return train(one)
 
-    monkeypatch.setattr(running, "train", stops)
     with pytest.raises(KeyboardInterrupt):
-        sweep(config)
+        sweep(config, stops)
     assert len(record_of(tiny.folder / "stopped").points) == 1
-    monkeypatch.setattr(running, "train", train)
     before = (tiny.folder / "stopped" / "points" / "beta=0.1" / "model.safetensors").stat().st_mtime_ns
     assert len(sweep(config).points) == 3
     after = (tiny.folder / "stopped" / "points" / "beta=0.1" / "model.safetensors").stat().st_mtime_ns
@@ -76,19 +73,18 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny, monkeypatch):
         sweep(settings(tiny, "stopped", "beta=0.1"))
 
 
-def test_a_point_that_fails_is_named_and_the_others_are_trained(tiny, monkeypatch, capfd):
+def test_a_point_that_fails_is_named_and_the_others_are_trained(tiny, capfd):
     def fails(one):
         if one.beta == 0.2:
             raise PairwrightError("the loss is not finite")
         return train(one)
 
-    monkeypatch.setattr(running, "train", fails)
-    record = sweep(settings(tiny, "failing", "beta=0.1,0.2"))
+    record = sweep(settings(tiny, "failing", "beta=0.1,0.2"), fails)
     assert [point.failure for point in record.points] == [None, "the loss is not finite"]
     assert record.best == "beta=0.1"
     assert "beta=0.2: the loss is not finite" in capfd.readouterr().err
     with pytest.raises(PairwrightError, match="no point of the sweep was trained to its end"):
-        sweep(settings(tiny, "all_fail", "beta=0.2"))
+        sweep(settings(tiny, "all_fail", "beta=0.2"), fails)
 
 
 def test_losses_that_differ_keep_the_defaults_of_each(tiny):
