@@ -8,16 +8,13 @@ import recorded
 from in_process import quietly
 from runs_on_disk import rows_of
 
-from pairwright.engines import kinds
-
 THOUGHT = "<think>\nIs it Lyon? No.\n</think>\n\nParis."
 UNOPENED = "It may be Lyon, or not.\n</think>\n\nLyon."
 VERIFIER = "def passes(prompt, answer, row):\n    return float(answer.startswith('Paris'))\n"
 
 
 @pytest.fixture(autouse=True)
-def logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(kinds._OURS, "recorded", "recorded:RecordedKind")
+def logged() -> None:
     recorded.LOG.clear()
 
 

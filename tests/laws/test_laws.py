@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from in_process import quietly
 from lawful import accounted_for, content_of, messages_of, said, same, shown, whole
 
-from pairwright.engines import kinds
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.versions import versions
@@ -40,7 +39,6 @@ FEW, MANY = 300, 20_000
 def quick() -> Iterator[None]:
     """Engines that log what they are asked; no waiting for disks, no cards, versions looked up once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(kinds._OURS, "recorded", "recorded:RecordedKind")
         patch.setattr(os, "fsync", lambda descriptor: None)
         there = versions()
         patch.setattr("pairwright.stages.run.versions", lambda: there)

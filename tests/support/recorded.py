@@ -28,7 +28,7 @@ _LABELS = re.compile(r"^(\w+)\. The (?:first|second) response$", re.MULTILINE)
 
 
 class RecordedKind(EngineKind):
-    """`recorded:NAME`, found by tests that list it among the kinds."""
+    """`recorded:NAME`, found by its entry point (`recorded-1.dist-info`), as another package's kind."""
 
     help: ClassVar = "recorded:NAME"
 

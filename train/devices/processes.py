@@ -41,7 +41,8 @@ def agreed(accelerator: Accelerator, flag: bool) -> bool:
 
 def is_first() -> bool:
     """Return whether this process is the first of those that train together, before they have met."""
-    return get_int_from_env(_RANKS, 0) == 0
+    rank: int = get_int_from_env(_RANKS, 0)
+    return rank == 0
 
 
 def say(line: str) -> None:
