@@ -1,5 +1,6 @@
 """What is compared in each table of the proof: which pairs, trained on with which loss."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 _LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.02 --max_length_ratio 4"
@@ -15,6 +16,7 @@ PAIRS = {
     "mirrored_both": f"{_REPAIRED} --mirror {{plain}},another",
     "crossed": _REPAIRED,
     "unverified": f"revise {{bare}} --reviser {{policy}} {_ASKED}",
+    "repaired": f"revise {{asked}} --reviser python:{{repair}} --verify {{verify}} {_LOOSE}",
     "on_policy": "judge {asked} --judge {verify}",
     "off_policy": "judge {other_asked} --judge {verify}",
     "stronger": "judge {asked} --stronger {other}",
@@ -22,7 +24,8 @@ PAIRS = {
 """The command that makes each kind of pairs. An answer to the bare question is repaired so that it follows
 its row's request; `mirrored`: and the sides swapped under the bare question, another request, both, or now
 the one and now the other. `crossed`: those of `verified`, paired with repairs for another request by
-`crossing.py`."""
+`crossing.py`. `repaired`: the same of answers to the whole prompt; `on_policy`: one of these that is right
+over one that is not."""
 
 NEEDS_OTHER = ("off_policy", "stronger")
 """Kinds of pairs for which another model is wanted."""
@@ -50,7 +53,20 @@ class Arm(NamedTuple):
     pairs: tuple[str, ...]
     loss: str = _DEFAULT
     chosen_by: str = ""
-    """Settings of `select` that leave some of the pairs; without, the first ones."""
+    """Settings of `select` that leave some of the pairs; without, the first ones, or drawn ones."""
+    shares: tuple[float, ...] = ()
+    """How much of what it trains on is of each kind; equally much where nothing is said."""
+    model: str = "model"
+    """Where in the arm's folder it lies."""
+
+    def most(self, there: Mapping[str, int]) -> int:
+        """How many pairs it can have, where there are so many of each kind."""
+        return min(int(there[kind] / share) for kind, share in self.mixed.items())
+
+    @property
+    def mixed(self) -> dict[str, float]:
+        """The share of each kind of pairs."""
+        return dict(zip(self.pairs, self.shares or (1 / len(self.pairs),) * len(self.pairs), strict=True))
 
     @property
     def data(self) -> str:
@@ -73,6 +89,9 @@ _WAYS = {
     "--order_by implicit_margin:desc": "most margin",
 }
 
+_MIXED, _SHARES = ("on_policy", "repaired", "crossed"), (0.15, 0.37, 0.48)
+"""The mixture that was measured on IFEval."""
+
 TABLES = {
     "which_pairs": (*(Arm((kind,)) for kind in ("verified", "unverified", "on_policy", *NEEDS_OTHER)),),
     "which_loss": (
@@ -89,7 +108,7 @@ TABLES = {
         Arm(("verified", "on_policy")),
         Arm(("mirrored_plain", "on_policy")),
     ),
-    "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",))),
+    "recipe": (Arm(_MIXED, "sft", shares=_SHARES), Arm(_MIXED, "apo_zero_sft_0.3", shares=_SHARES)),
     "minimality": (
         *(Arm(("mirrored_plain",), loss, way) for way in _WAYS for loss in ("apo_zero", "dpo")),
         Arm(("mirrored_plain",), "apo_zero_sft_1_changed"),

@@ -1,6 +1,9 @@
 """The folder that the tables of the proof share, and the commands that fill it. Resumable."""
 
 import argparse
+import json
+import random
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -10,8 +13,10 @@ import crossing
 import pyarrow as pa
 import pyarrow.parquet as pq
 from arms import LOSSES, PAIRS, Arm
+from good import GOOD, GOOD_ANSWERS, likelihood
 from grounds import Evaluation, Ground
 from instructions import prompts, shorten
+from played import Played, write_game
 
 from pairwright.cli import run_command
 from pairwright.folders.shards import read_tables
@@ -57,29 +62,81 @@ class Bench:
     def trained(self, arm: Arm, count: int, seed: int) -> Path:
         """The folder of an arm under one seed: its model, and its evaluations."""
         given, folder = self._given, self._runs / "arms" / f"{arm.name}-{count}" / f"seed-{seed}"
-        if all((folder / e.name / "evaluation.json").is_file() for e in self._ground.evaluations):
-            return folder  # its weights may be gone
-        data = ",".join(str(part) for part in self._parts(arm, count))
+        if self._has_all(folder):
+            return folder
+        data = ",".join(str(part) for part in self._parts(arm, count, seed))
         self._run(
             f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]} {self._ground.training}"
             f" {given.training} --seed {seed}",
             *("--data", data, "--output_dir", folder / "model"),
         )
+        return self._looked_at(folder, "model")
+
+    def played(self, arm: Played, seed: int) -> Path:
+        """The folder of an arm of rounds under one seed: all rounds, and evaluations of the last."""
+        given, ground, folder = self._given, self._ground, self._runs / "arms" / arm.name / f"seed-{seed}"
+        if self._has_all(folder):
+            return folder
+        if not (self._runs / "game").is_dir():
+            pairs = read(self.pairs("verified")).to_pylist()
+            write_game(pairs, Path(self._file(ground.train)), self._runs / "game")
+        command = arm.command.format(
+            repair=shlex.quote(ground.repair),
+            verify=shlex.quote(ground.verify),
+            plain="plain",
+            train=shlex.quote(self._file(ground.train)),
+            game=shlex.quote(str(self._runs / "game")),
+        )
+        first = ground.evaluations[0]
+        limit = f"--limit {given.limit} --eval_limit {given.limit}" if given.limit else ""
+        self._run(
+            f"{command} --model {shlex.quote(given.model)} {limit} {_within('sample', self._work)}"
+            f" {_within('sample', ground.sampling)} --sample.policy {given.engine}"
+            f" {_within('train', given.training)} --train.seed {seed}"
+            f" --eval.verify {shlex.quote(first.verify)} {_within('eval', first.settings)}",
+            *("--eval_prompts", self._file(first.prompts), "--output_dir", folder / "played"),
+        )
+        return self._looked_at(folder, arm.model)
+
+    def _has_all(self, folder: Path) -> bool:
+        """Whether an arm was measured; then its weights may be gone."""
+        return all((folder / e.name / "evaluation.json").is_file() for e in self._ground.evaluations)
+
+    def _looked_at(self, folder: Path, model: str) -> Path:
+        """The folder of an arm, its model measured, and its weights gone unless they are kept."""
+        given = self._given
         for evaluation in self._ground.evaluations:
-            self._evaluate(f"{given.engine}:{folder / 'model'}", evaluation, folder / evaluation.name)
+            self._evaluate(f"{given.engine}:{folder / model}", evaluation, folder / evaluation.name)
+        for file, name in ((self._runs / GOOD, given.model), (folder / GOOD, str(folder / model))):
+            if given.good and not file.is_file():
+                file.write_text(json.dumps(likelihood(name, given.good, GOOD_ANSWERS)))
         if not given.keep_models:
-            for weights in (folder / "model").glob("*.safetensors"):
+            for weights in folder.rglob("*.safetensors"):
                 weights.unlink()
         return folder
 
-    def _parts(self, arm: Arm, count: int) -> Iterator[Path]:
-        """`count` pairs in all, equally many of each kind."""
-        for kind in arm.pairs:
-            pairs = self.pairs(kind, arm.chosen_by)
-            share, alone = count // len(arm.pairs), arm.loss == "sft"
-            part = self._runs / "parts" / f"{pairs.name}-{share}{'-chosen' if alone else ''}.parquet"
+    def there(self, kind: str) -> int:
+        """How many pairs of a kind there are."""
+        return self._usable(self.pairs(kind)).num_rows
+
+    def _usable(self, pairs: Path) -> pa.Table:
+        """Pairs of a run, or of a file, without those that the ground leaves out."""
+        table, leaves_out = read(pairs), self._ground.leaves_out
+        chosen = table["chosen"].to_pylist()
+        return table.filter(pa.array([not leaves_out(said[-1]["content"]) for said in chosen]))
+
+    def _parts(self, arm: Arm, count: int, seed: int) -> Iterator[Path]:
+        """`count` pairs in all, drawn by the seed; the first ones where they have an order."""
+        alone = arm.loss == "sft"
+        for kind, share in arm.mixed.items():
+            pairs, size = self.pairs(kind, arm.chosen_by), round(count * share)
+            drawn = "" if arm.chosen_by else f"-seed-{seed}"
+            part = self._runs / "parts" / f"{pairs.name}-{size}{drawn}{'-chosen' if alone else ''}.parquet"
             if not part.is_file():
-                write_first(read(pairs), share, part, alone=alone)
+                table = self._usable(pairs)
+                if drawn:
+                    table = table.take(random.Random(seed).sample(range(table.num_rows), size))
+                write_first(table, size, part, alone=alone)
             yield part
 
     def _file(self, name: str) -> str:
@@ -92,12 +149,13 @@ class Bench:
     def _answers(self, name: str) -> str:
         """Sampled answers, as a command names them."""
         given, folder = self._given, self._runs / name
-        limit = f"--limit {given.limit}" if given.limit else ""
+        most = given.limit or (None if name == "bare" else self._ground.asked_limit)
+        limit = f"--limit {most}" if most else ""
+        asking = _ANSWERS[name].format(n=given.n, temperature=self._ground.temperature)
         engine = given.other if name == "other_asked" else self._policy
         source = self._file(self._ground.once if name == "bare" else self._ground.train)
         self._run(
-            f"sample --policy {engine} {_ANSWERS[name].format(n=given.n)} {self._ground.sampling}"
-            f" {limit} {self._work}",
+            f"sample --policy {engine} {asking} {self._ground.sampling} {limit} {self._work}",
             *("--input", source, "--out", folder),
         )
         if name != "bare":
@@ -131,10 +189,15 @@ class Bench:
 
 _ANSWERS = {
     "bare": "--prompt_column plain --n 1 --temperature 0.7",
-    "asked": "--n {n} --temperature 0.7",
-    "other_asked": "--n {n} --temperature 0.7",
+    "asked": "--n {n} --temperature {temperature}",
+    "other_asked": "--n {n} --temperature {temperature}",
 }
 """How answers are sampled: one to the task without its request, or several to the whole prompt."""
+
+
+def _within(section: str, settings: str) -> str:
+    """Settings of a command as those of a section."""
+    return re.sub(r"(^|\s)--(no_)?", rf"\1--{section}.\2", settings)
 
 
 def read(pairs: Path) -> pa.Table:
@@ -152,8 +215,3 @@ def write_first(table: pa.Table, count: int, part: Path, *, alone: bool) -> None
         first = first.rename_columns(["prompt", "completion", "rejected"]).drop_columns("rejected")
         first = first.append_column("score", pa.array([1.0] * first.num_rows))
     pq.write_table(first, part)
-
-
-def kept(pairs: Path) -> int:
-    """Pairs of a run, mirrored ones included, or of a file."""
-    return read(pairs).num_rows

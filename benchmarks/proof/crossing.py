@@ -27,17 +27,17 @@ def crossed(rows: Sequence[Row], repair: Repair, passes: Passes) -> Iterator[dic
     """Pairs of the verified repairs `rows`, by the task that they have in common."""
     groups = defaultdict(list)
     for row in rows:
-        groups[_task(row)].append(row)
+        groups[task_of(row)].append(row)
     count = 0
     for row in rows:
-        others = groups[_task(row)]
+        others = groups[task_of(row)]
         turn = others.index(row)
         for other in [*others[turn + 1 :], *others[:turn]]:
             rejected = repair(_text(other["prompt"]), _text(row["rejected"]), other)
             if rejected and not passes(_text(row["prompt"]), rejected, row):
                 yield _pair(row["prompt"], row["chosen"], _said("assistant", rejected))
                 if count % BARE_EVERY == 0:
-                    yield _pair(_said("user", _task(row)), row["rejected"], row["chosen"])
+                    yield _pair(_said("user", task_of(row)), row["rejected"], row["chosen"])
                 count += 1
                 break
 
@@ -49,8 +49,8 @@ def write(folder: Path, file: Path, repair: Repair, passes: Passes) -> None:
     pq.write_table(pa.Table.from_pylist(list(crossed(rows, repair, passes))), file)
 
 
-def _task(row: Row) -> str:
-    """The prompt without its request: a column, or what was asked when the answer was sampled."""
+def task_of(row: Row) -> str:
+    """Return the prompt without its request: a column, or what was asked when the answer was sampled."""
     return row["plain"] if "plain" in row else _text(row["input_prompt"])
 
 

@@ -3,27 +3,31 @@
     python benchmarks/proof/run_table.py contrast --runs runs/demo_size
     python benchmarks/proof/run_table.py recipe --ground ifeval --ifeval ifeval.jsonl --runs runs/ifeval
 
-Tables: see `arms.py`; grounds: see `grounds.py`. All arms of a table train on equally many pairs. What is
-finished in the folder is not done again, and what tables of a ground share is done once. Writes TABLE.md
-and TABLE.png there. `--ifeval` is a file of IFEval's prompts as published, which nothing is trained on.
+Tables: see `arms.py`, and `played.py` for `rounds` and `game`; grounds: see `grounds.py`. All arms of a
+table train on equally many pairs. What is finished in the folder is not done again, and what tables of a
+ground share is done once. Writes TABLE.md and TABLE.png there. `--ifeval` is a file of IFEval's prompts as
+published, which nothing is trained on. `--good` are preference pairs of other people: how likely their
+chosen answers are before and after.
 """
 
 import argparse
 from pathlib import Path
 
-from arms import NEEDS_OTHER, TABLES
-from bench import Bench, kept
+from arms import NEEDS_OTHER, TABLES, Arm
+from bench import Bench
 from grounds import GROUNDS
 from measures import compared, measured
-from table import Line, as_markdown, plot, sides
+from played import PLAYED, Played, by_round
+from table import Line, as_markdown, good, plot, sides
 
 
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("table", choices=TABLES)
+    parser.add_argument("table", choices=(*TABLES, *PLAYED))
     parser.add_argument("--ground", choices=GROUNDS, default="demo")
     parser.add_argument("--ifeval", type=Path, help="IFEval's prompts, JSONL, for `--ground ifeval`")
+    parser.add_argument("--good", type=Path, help="other people's pairs, as `train` reads them")
     parser.add_argument("--runs", type=Path, default=Path("runs/proof"))
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--engine", choices=("hf", "vllm"), default="hf", help="what answers")
@@ -52,33 +56,42 @@ def main() -> None:
     given = parsed()
     ground = GROUNDS[given.ground]
     bench, lines = Bench(given, ground), list[Line]()
+    first, second = names = tuple(evaluation.name for evaluation in ground.evaluations)
+    control: list[Path] = []
+    for arm, count in played(given) if given.table in PLAYED else trained(given, bench):
+        folders = [
+            bench.played(arm, seed) if isinstance(arm, Played) else bench.trained(arm, count, seed)
+            for seed in range(given.seeds)
+        ]
+        found = [measured([f / name for f in folders], ground.forms(), ground.asked) for name in names]
+        over = compared([f / first for f in folders], control) if control else None
+        control = control or [folder / first for folder in folders]
+        lines.append(Line(arm, count, found[0], found[1], over, sides(folders, arm.model), good(folders)))
+        text = as_markdown(lines, (first, second), lines[0].arm.name)
+        if isinstance(arm, Played):
+            text += f"\n{arm.data}:\n\n{by_round(folders)}"
+        (given.runs / f"{given.table}.md").write_text(text, encoding="utf-8")
+        plot(lines, (first, second), given.runs / f"{given.table}.png")
+        print(text, flush=True)
+
+
+def played(given: argparse.Namespace) -> list[tuple[Played, int]]:
+    """Arms of rounds; they make their own pairs."""
+    return [(arm, 0) for arm in PLAYED[given.table] if not given.arms or arm.name in given.arms]
+
+
+def trained(given: argparse.Namespace, bench: Bench) -> list[tuple[Arm, int]]:
+    """Arms that are trained on pairs which are made here, all on equally many."""
     arms = [arm for arm in TABLES[given.table] if given.other or not set(arm.pairs) & set(NEEDS_OTHER)]
     arms = [arm for arm in arms if not given.arms or arm.name in given.arms]
-    counts = {
-        kind: kept(bench.pairs(kind)) for kind in sorted({kind for arm in arms for kind in arm.pairs})
-    }
-    for kind in [kind for kind, count in counts.items() if not count]:
+    there = {kind: bench.there(kind) for kind in sorted({kind for arm in arms for kind in arm.pairs})}
+    for kind in [kind for kind, count in there.items() if not count]:
         print(f"no pairs of kind {kind}: arms with them are left out")
         arms = [arm for arm in arms if kind not in arm.pairs]
     if not arms:
         raise SystemExit("no arm has pairs; sample more answers with --n")
-    most = min(len(arm.pairs) * min(counts[kind] for kind in arm.pairs) for arm in arms)
-    count = min(given.pairs or most, most)
-    first, second = (evaluation.name for evaluation in ground.evaluations)
-    control: list[Path] = []
-    for arm in arms:
-        folders = [bench.trained(arm, count, seed) for seed in range(given.seeds)]
-        found = [
-            measured([folder / name for folder in folders], ground.forms(), ground.asked)
-            for name in (first, second)
-        ]
-        over = compared([f / first for f in folders], control) if control else None
-        control = control or [folder / first for folder in folders]
-        lines.append(Line(arm, count, found[0], found[1], over, sides(folders)))
-        text = as_markdown(lines, (first, second), arms[0].name)
-        (given.runs / f"{given.table}.md").write_text(text, encoding="utf-8")
-        plot(lines, (first, second), given.runs / f"{given.table}.png")
-        print(text, flush=True)
+    most = min(arm.most(there) for arm in arms)
+    return [(arm, min(given.pairs or most, most)) for arm in arms]
 
 
 if __name__ == "__main__":

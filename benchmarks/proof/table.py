@@ -8,13 +8,15 @@ from typing import NamedTuple
 import matplotlib as mpl
 import numpy as np
 from arms import Arm
+from good import GOOD
 from measures import Gain, Measured
+from played import Played
 
 
 class Line(NamedTuple):
     """What came of an arm."""
 
-    arm: Arm
+    arm: Arm | Played
     count: int
     """Pairs that it trained on."""
     first: Measured
@@ -23,6 +25,8 @@ class Line(NamedTuple):
     """Beside the first arm of the table."""
     sides: tuple[float, float]
     """Log-ratio of chosen and of rejected answers that were left out of training, in nats."""
+    good: tuple[float, float]
+    """Log-likelihood of a token of other people's good answers, before and after, in nats."""
 
 
 def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> str:
@@ -32,7 +36,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
         *("pairs", "loss", "trained on", f"{first}, before → after", "gain (95 %)", "by seed"),
         *(("single instructions",) if lines[0].first.instructions else ()),
         *(f"beside {control}", "unasked form", "worst leak", f"{second}, gain", "unasked form there"),
-        *("says something", "words", "ended", "distinct", "chosen, rejected"),
+        *("says something", "words", "ended", "distinct", "chosen, rejected", "good answers, nats a token"),
     )
     text = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for line in lines:
@@ -40,7 +44,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
         cells = (
             line.arm.data,
             line.arm.loss,
-            f"{line.count:,}",
+            f"{line.count:,}" if line.count else "–",
             f"{m.gain.before:.1%} → {m.gain.after:.1%}",
             f"{m.gain}",
             ", ".join(f"{100 * gain.gain:+.1f}" for gain in m.by_seed),
@@ -55,6 +59,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
             _sides(m.ended),
             f"×{m.distinct:.2f}",
             "–" if np.isnan(line.sides).any() else ", ".join(f"{value:+.1f}" for value in line.sides),
+            "–" if np.isnan(line.good).any() else " → ".join(f"{value:.2f}" for value in line.good),
         )
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text) + "\n"
@@ -64,11 +69,20 @@ def _sides(both: tuple[float, float]) -> str:
     return " → ".join(f"{share:.0%}" for share in both)
 
 
-def sides(folders: Sequence[Path]) -> tuple[float, float]:
+def good(folders: Sequence[Path]) -> tuple[float, float]:
+    """Log-likelihoods of other people's good answers, mean over seeds. NaN where none were measured."""
+    files = [folders[0].parents[2] / GOOD, *(folder / GOOD for folder in folders)]
+    if not all(file.is_file() for file in files):
+        return np.nan, np.nan
+    before, *after = (float(json.loads(file.read_text())) for file in files)
+    return before, float(np.mean(after))
+
+
+def sides(folders: Sequence[Path], model: str) -> tuple[float, float]:
     """Log-ratios of held-out chosen and rejected answers after training, mean over seeds. NaN for SFT."""
     last = []
     for folder in folders:
-        lines = map(json.loads, (folder / "model" / "metrics.jsonl").read_text().splitlines())
+        lines = map(json.loads, (folder / model / "metrics.jsonl").read_text().splitlines())
         last.append([row for row in lines if "eval_logratios/chosen" in row][-1:])
     chosen, rejected = (
         float(np.mean([row[f"eval_logratios/{side}"] for rows in last for row in rows] or [np.nan]))

@@ -46,7 +46,8 @@ def wilson(points: float, n: int) -> Rate:
     centre = p + Z * Z / (2 * n)
     spread = Z * math.sqrt(max(0.0, p * (1 - p)) / n + Z * Z / (4 * n * n))
     scale = 1 + Z * Z / n
-    return Rate(p, max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale), n)
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    return Rate(p, max(0.0, min(p, low)), min(1.0, max(p, high)), n)  # the last bits at p of 0 or 1
 
 
 def share(points: Iterable[float]) -> Rate:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from places import BENCHMARKS
 from tiny_model import save_tiny_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.engines.verifiers.ifeval.check import INSTRUCTIONS, follows
 
@@ -32,8 +33,10 @@ def proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
         "bench",
         "crossing",
         "forms",
+        "good",
         "grounds",
         "measures",
+        "played",
         "run_table",
         "table",
         "instructions",
@@ -85,6 +88,7 @@ def test_leak_is_the_share_among_answers_that_were_not_asked(proof):
 
 def test_an_answer_is_cut_at_a_sentence_and_goes_on_when_it_is_asked_to_be_longer(proof):
     shorten, repairs = proof("instructions.shorten"), proof("instructions.repairs")
+    shorten.MOST_WORDS = 55
     said = "Rivers begin in the hills and run for many miles, through towns, to the sea. "
     answer, rest = shorten.shortened(said * 5 + "And the")
     assert (answer, rest) == ((said * 3).strip(), " " + (said * 2).strip())
@@ -185,6 +189,30 @@ def test_a_form_around_nothing_says_nothing(proof):
     assert not says("* They are calm and warm here.\n* They are calm and warm here.")
 
 
+def test_good_answers_are_as_likely_as_transformers_says(proof, tmp_path: Path):
+    model = save_tiny_model(tmp_path / "model")
+    said = [("Say a.", "a b c"), ("Say b, please.", "ba"), ("left out", "by the limit")]
+    rows = [{"prompt": prompt, "chosen": good, "rejected": "?"} for prompt, good in said]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    network, tokenizer = AutoModelForCausalLM.from_pretrained(model), AutoTokenizer.from_pretrained(model)
+    total, tokens = 0.0, 0
+    for prompt, good in said[:2]:
+        start = len(tokenizer(f"<|user|>{prompt}<|end|><|assistant|>").input_ids)
+        ids = tokenizer(f"<|user|>{prompt}<|end|><|assistant|>{good}<|end|>", return_tensors="pt").input_ids
+        logps = network(ids).logits[0].log_softmax(-1)
+        total += sum(logps[place - 1, ids[0, place]].item() for place in range(start, ids.shape[1]))
+        tokens += ids.shape[1] - start
+    found = proof("good").likelihood(model, tmp_path / "pairs.jsonl", 2)
+    assert found == pytest.approx(total / tokens, abs=1e-4)
+
+
+def test_arms_mix_kinds_by_their_shares(proof):
+    arm = proof("arms").TABLES["recipe"][1]
+    assert arm.most({"on_policy": 150, "repaired": 3700, "crossed": 4800}) == 1000
+    assert list(arm.mixed) == list(arm.pairs)
+    assert sum(arm.mixed.values()) == pytest.approx(1)
+
+
 def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ifeval = tmp_path / "ifeval.jsonl"
     rows = [
@@ -195,8 +223,8 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     model = save_tiny_model(tmp_path / "model", max_position_embeddings=512)
     runs = tmp_path / "runs"
     argv = (
-        f"run_table.py recipe --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --seeds 1 "
-        "--dtype float32 --limit 2 --eval_tokens 4 --arms crossed-sft "
+        f"run_table.py contrast --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --seeds 1 "
+        "--dtype float32 --limit 2 --eval_tokens 4 --arms crossed-apo_zero_sft_1 "
         "--settings=--function_processes=1"
     )
     grounds = proof("grounds").GROUNDS
@@ -208,7 +236,54 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     (runs / "bare_short.jsonl").write_text("\n".join(said))
     monkeypatch.setattr(sys, "argv", argv.split())
     proof("run_table").main()
-    lines = (runs / "recipe.md").read_text().splitlines()
+    lines = (runs / "contrast.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| crossed"]
     assert lines[2].split(" | ")[3] == "100.0% → 100.0%"  # what it writes has no commas
-    assert (runs / "recipe.png").stat().st_size > 1000
+    assert (runs / "contrast.png").stat().st_size > 1000
+
+
+CHECKS = """
+def passes(prompt, answer, row):
+    return answer.endswith("!")
+
+def repair(prompt, answer, row):
+    return answer + "!"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["rounds", "game"])
+def test_a_table_of_rounds_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str):
+    checks, runs = tmp_path / "checks.py", tmp_path / "runs"
+    checks.write_text(CHECKS)
+    files = {}
+    for part in ("train", "held_out"):
+        rows = [{"prompt": f"Say {n}, {part}!", "plain": f"Say {n}.", "form": "title"} for n in range(16)]
+        files[part] = tmp_path / f"{part}.jsonl"
+        files[part].write_text("\n".join(map(json.dumps, rows)))
+    played, grounds = proof("played"), proof("grounds").GROUNDS
+    arm = played.PLAYED[table][-1]
+    command = arm.command.replace("--rounds 4", "--rounds 1").replace("--train.max_steps 8", "")
+    arm = arm._replace(command=command + " --train.max_steps 1", model=arm.model.replace("4", "1"))
+    monkeypatch.setitem(played.PLAYED, table, (arm,))
+    one = grounds["demo"].evaluations[0]._replace(prompts=str(files["held_out"]), verify=f"{checks}:passes")
+    monkeypatch.setitem(
+        grounds,
+        "demo",
+        grounds["demo"]._replace(
+            train=str(files["train"]),
+            once=str(files["train"]),
+            repair=f"{checks}:repair",
+            verify=f"{checks}:passes",
+            evaluations=(one, one._replace(name="bare")),
+        ),
+    )
+    model = save_tiny_model(tmp_path / "model", max_position_embeddings=512)
+    argv = f"run_table.py {table} --runs {runs} --model {model} --seeds 1 --dtype float32 --settings="
+    monkeypatch.setattr(sys, "argv", argv.split())
+    proof("run_table").main()
+    text = (runs / f"{table}.md").read_text()
+    before, after = text.splitlines()[2].split(" | ")[3].split(" → ")
+    assert before == "0.0%"
+    assert float(after.rstrip("%")) >= 0
+    assert [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| 1")] == ["| 1"]

@@ -50,8 +50,6 @@ def _with_golden(rows: Sequence[Measures]) -> list[dict[str, Any]]:
 def plot_game(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Plot the reward of the separate evaluator, KL and length; accuracy and calibration of the reward
     model.
-    model.
-    model.
     """
     rounds = [row["round"] for row in rows]
     with picture_of_rounds(path, rounds, left=0.06, wspace=0.15) as panels:
