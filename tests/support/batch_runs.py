@@ -29,7 +29,7 @@ def sampled(folder: Path, server: BatchServer, rows: int = PROMPTS, **settings: 
         "out": str(folder / "run"),
         "batch": True,
         "shard_size": 8,
-        "deadline": 5.0,
+        "deadline": 60.0,
     }
     return sample(SampleConfig(**(values | settings)))
 

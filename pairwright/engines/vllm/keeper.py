@@ -1,4 +1,4 @@
-"""A program that keeps another: when whoever started it is gone, so is all that it keeps.
+"""Runs a program, and ends it with all its children when whoever started it is gone.
 
     python keeper.py LIFELINE COMMAND …
 

@@ -1,4 +1,4 @@
-"""A program in a session of its own that speaks in lines, and that outlives nobody."""
+"""A supervised subprocess in a session of its own, spoken to in lines, which ends with whoever started it."""
 
 import contextlib
 import os

@@ -242,7 +242,7 @@ def test_the_command_explains_and_refuses(folder, capfd):
     code, out, _ = run(capfd, "select", "--explain", "--max_ches_quantile", "0.5")
     assert (code, "2410.08847" in out, "OLMo" in out) == (0, True, False)
     code, out, _ = run(capfd, "select", "--explain")
-    assert (code, out.count("\n--") + out.startswith("--")) == (0, 16)
+    assert (code, out.count("\n--") + out.startswith("--")) == (0, 17)
     for argv, said in (
         ([], "name the pairs, and the folder to write"),
         (["--max_ches_quantile", "1"], "max_ches_quantile"),
