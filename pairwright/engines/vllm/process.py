@@ -1,4 +1,4 @@
-"""A supervised subprocess in a session of its own, spoken to in lines, which ends with whoever started it."""
+"""A supervised subprocess in a session of its own, spoken to in lines; it ends with whoever started it."""
 
 import contextlib
 import os

@@ -96,7 +96,9 @@ def test_second_tries_of_a_gate_are_a_second_wave(tmp_path: Path, server: BatchS
         return TAGGED.format(REVISED.format(n=found[1], m=int(found[1]) + 1) if good else "too short")
 
     server.says = revised
-    manifest = revise(revise_config(tmp_path, 20, reviser=f"openai:m@{server.url}", batch=True, deadline=60))
+    manifest = revise(
+        revise_config(tmp_path, 20, reviser=f"openai:m@{server.url}", batch=True, deadline=60)
+    )
     assert manifest is not None
     assert manifest.counts == {"kept": 16, "length_drift": 4}
     assert sent(server) == [20, 3]  # the row that went ahead comes again with the first tries of the others
