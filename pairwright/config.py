@@ -27,6 +27,15 @@ POSITIONAL = OPERATIONAL | {"positional": True}
 C = TypeVar("C", bound="Config")
 
 
+def also_named(field: FieldInfo) -> tuple[str, ...]:
+    """Return further flags of a field (`json_schema_extra`: `also`), such as names that Python keeps for
+    itself.
+    """
+    extra = field.json_schema_extra
+    names: Any = extra.get("also", ()) if isinstance(extra, dict) else ()
+    return tuple(f"--{name}" for name in names)
+
+
 class Config(BaseModel):
     """A command's settings: frozen, no unknown fields, a sentence under each field.
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pairwright.cli.errors import refuse_moved, usage_sentence
 from pairwright.cli.settings_file import Settings, load_settings
 from pairwright.commands import COMMANDS
-from pairwright.config import Config, heading_of, headings, is_positional, sections_of
+from pairwright.config import Config, also_named, heading_of, headings, is_positional, sections_of
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.versions import versions
 from pairwright.terminal.text import one_line
@@ -127,9 +127,8 @@ def _put_under_headings(config: type[Config], *, sections: bool) -> None:
     for name, field in config.model_fields.items():
         field.kw_only = not is_positional(field)
         group = groups[heading_of(config, name)]
-        _say_of(
-            field, Parameter(group=group, show_default=None if field.default not in ((), "") else False)
-        )
+        shown = None if field.default not in ((), "") else False
+        _say_of(field, Parameter(group=group, show_default=shown, alias=also_named(field)))
     for name, section in sections_of(config).items():
         _say_of(config.model_fields[name], Parameter(parse=None if sections else False, show=False))
         for field in section.model_fields.values():

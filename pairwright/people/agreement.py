@@ -1,16 +1,17 @@
-"""How far people agree who labelled the same pairs: shares, Cohen's kappa, Krippendorff's alpha."""
+"""How far people agree who saw the same pairs: shares, Cohen's kappa, Krippendorff's alpha."""
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from pairwright.figures.intervals import Rate, wilson
+from pairwright.figures.intervals import Interval, Rate, bootstrap, wilson
 from pairwright.people.decisions import Decision, Place
 
 Labels = Mapping[str, Mapping[Place, str]]
-"""What each person said of each pair: `chosen`, `rejected` or `tie`."""
+"""What each person said of each pair: `chosen`, `rejected` or `tie`; in a review, what they decided."""
+_DRAWS = 1000
+"""Bootstrap samples of the pairs that people share, behind each interval of 95 %."""
 
 
 class Two(NamedTuple):
@@ -20,7 +21,7 @@ class Two(NamedTuple):
     other: str
     same: Rate
     """How often they said the same."""
-    kappa: float | None
+    kappa: Interval | None
     """Cohen's: 0 is what chance gives, 1 always the same; None where both only ever said one thing."""
 
 
@@ -30,7 +31,7 @@ class Between(NamedTuple):
     people: int
     shared: int
     """Pairs that two or more labelled."""
-    alpha: float | None
+    alpha: Interval | None
     """Krippendorff's, nominal: as kappa, for any number of people and pairs that only some labelled."""
     two: list[Two]
     """Every two who share a pair."""
@@ -45,6 +46,23 @@ def labels_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
         if not d.turned and d.kind != "skip":
             found.setdefault(d.who, {})[d.place] = "tie" if d.kind == "both_bad" else d.kind
     return found
+
+
+def decisions_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
+    """Return what each person decided last of each row."""
+    found: dict[str, dict[Place, str]] = {}
+    for d in decisions:
+        found.setdefault(d.who, {})[d.place] = d.kind
+    return found
+
+
+def contested(labels: Labels) -> set[Place]:
+    """Return the rows of which people said different things."""
+    said: dict[Place, set[str]] = {}
+    for mine in labels.values():
+        for place, kind in mine.items():
+            said.setdefault(place, set()).add(kind)
+    return {place for place, kinds in said.items() if len(kinds) > 1}
 
 
 def between(labels: Labels) -> Between:
@@ -66,26 +84,59 @@ def _two(labels: Labels, one: str, other: str) -> Two:
     return Two(one, other, same, _kappa(*said))
 
 
-def _kappa(one: list[str], other: list[str]) -> float | None:
+def _kappa(one: list[str], other: list[str]) -> Interval | None:
     """Cohen 1960, doi 10.1177/001316446002000104."""
-    if len(set(one) | set(other)) < 2:
+    kinds = sorted({*one, *other})
+    if len(kinds) < 2:
         return None
+    import numpy as np
     from sklearn.metrics import cohen_kappa_score
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        value = float(cohen_kappa_score(one, other))
-    return value if math.isfinite(value) else None
+    first, second = (np.array([[said == kind for said in many] for kind in kinds]) for many in (one, other))
+    same = (first & second).any(axis=0)
+
+    def drawn(*data: Any, axis: int) -> Any:
+        n, agree, *by_kind = (np.sum(vector, axis=axis, dtype=float) for vector in data)
+        ones, others = by_kind[: len(kinds)], by_kind[len(kinds) :]
+        chance = sum(a * b for a, b in zip(ones, others, strict=True)) / n
+        return [_share(agree - chance, n - chance)]
+
+    [found] = bootstrap([np.ones(len(one)), same, *first, *second], drawn, _DRAWS, seed=0)
+    return found._replace(value=float(cohen_kappa_score(one, other)))
 
 
-def _alpha(labels: Labels, shared: list[Place]) -> float | None:
-    """Krippendorff 2011, https://repository.upenn.edu/asc_papers/43; of pairs that two or more labelled."""
-    if len({mine[place] for mine in labels.values() for place in shared if place in mine}) < 2:
+def _alpha(labels: Labels, shared: list[Place]) -> Interval | None:
+    """Krippendorff 2011, https://repository.upenn.edu/asc_papers/43; of pairs that two or more labelled.
+
+    For the interval pairs are drawn: with n_c values of kind c, and of each pair of m values the share of
+    agreeing couples, sum_c n_uc (n_uc - 1)/(m - 1), alpha = 1 - (n - 1) (n - agreeing) / (n² - sum n_c²).
+    """
+    kinds = sorted({mine[place] for mine in labels.values() for place in shared if place in mine})
+    if len(kinds) < 2:
         return None
     import krippendorff
+    import numpy as np
 
+    said = [[mine[place] for mine in labels.values() if place in mine] for place in shared]
+    counts = np.array([[many.count(kind) for many in said] for kind in kinds], dtype=float)
+    agreeing = (counts * (counts - 1)).sum(axis=0) / (counts.sum(axis=0) - 1)
+
+    def drawn(*data: Any, axis: int) -> Any:
+        agree, *by_kind = (np.sum(vector, axis=axis, dtype=float) for vector in data)
+        n = sum(by_kind)
+        return [1 - _share((n - 1) * (n - agree), n * n - sum(c * c for c in by_kind), empty=0.0)]
+
+    [found] = bootstrap([agreeing, *counts], drawn, _DRAWS, seed=0)
     table: list[list[Any]] = [[mine.get(place, math.nan) for place in shared] for mine in labels.values()]
-    return float(krippendorff.alpha(reliability_data=table, level_of_measurement="nominal"))
+    value = krippendorff.alpha(reliability_data=table, level_of_measurement="nominal")
+    return found._replace(value=float(value))
+
+
+def _share(part: Any, whole: Any, empty: float = 1.0) -> Any:
+    """Quotients; `empty` where nothing is divided by nothing, as where everybody said one thing."""
+    import numpy as np
+
+    return np.divide(part, whole, out=np.full_like(np.asarray(whole, float), empty), where=whole != 0)
 
 
 def in_words(found: Between) -> list[str]:
@@ -107,5 +158,7 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def _number(value: float | None) -> str:
-    return "undefined (everybody always said the same)" if value is None else f"{value:.2f}"
+def _number(found: Interval | None) -> str:
+    if found is None:
+        return "undefined (everybody always said the same)"
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"

@@ -3,10 +3,11 @@
 from pydantic import Field
 
 from pairwright.config import OPERATIONAL
+from pairwright.people.agreement import in_words
 from pairwright.people.notebook import Framed
 from pairwright.people.queue import Order
 from pairwright.people.serving import PageConfig, require_ui, serve
-from pairwright.terminal.text import say
+from pairwright.terminal.text import printable, say
 
 
 class ReviewConfig(PageConfig):
@@ -25,16 +26,20 @@ class ReviewConfig(PageConfig):
 
 def review(config: ReviewConfig) -> Framed | None:
     """Serve the page until Ctrl-C, and say how many decisions there are; in a notebook show it there."""
-    require_ui()
+    require_ui("krippendorff", "sklearn")
     from pairwright.people.reviewing import Reviewing
 
     reviewing = Reviewing(config.run, config.who, config.order, config.seed)
     reviewing.decisions.require_writable()
 
     def done() -> None:
+        reviewing.decisions.refresh()
         decided = len(reviewing.decisions.reviewed())
+        people = reviewing.between()
         path = reviewing.decisions.path
         reviewing.decisions.close()
+        for line in in_words(people):
+            say(printable(line))
         apply = f"`pairwright apply {config.run} --out RUN2`"
         say(f"{path}: {decided:,} rows decided; {apply} makes a run of it")
 

@@ -8,6 +8,7 @@ from typing import Any
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import measure
 from pairwright.pairs.word_diff import pieces
+from pairwright.people.agreement import Between, between, contested, decisions_of, in_words
 from pairwright.people.decisions import Decision, Decisions, Place, summary
 from pairwright.people.queue import Order, Rows
 from pairwright.people.serving import Answer
@@ -17,6 +18,8 @@ from pairwright.reports.examples import shown
 from pairwright.terminal.text import printable
 
 KINDS = ("accept", "reject", "swap", "edit")
+CONTESTED = "contested"
+"""The state of rows of which people decided different things."""
 _LONGEST_REASON = 2000
 _BESIDE_THE_POINT = ("attempts", "completion_tokens")
 """Facts about how a pair was made, which say nothing of whether it is good."""
@@ -43,6 +46,7 @@ class Reviewing:
             "measure": self.measured,
             "decide": self.decide,
             "undo": self.undo,
+            "people": self.people,
         }
 
     def start(self, _: Mapping[str, Any]) -> Any:
@@ -127,11 +131,22 @@ class Reviewing:
         self._mine -= 1
         return {"place": str(last.place), "kind": last.kind, "progress": self._progress()}
 
+    def people(self, _: Mapping[str, Any]) -> Any:
+        """Return in words how far people agree who decided of the same rows."""
+        self.decisions.refresh()
+        return {"between": [printable(line) for line in in_words(self.between())]}
+
+    def between(self) -> Between:
+        """Return how far all who reviewed this run agree, by what each decided last."""
+        return between(decisions_of(self.decisions.standing("review")))
+
     def _view(self, asked: Mapping[str, Any]) -> Any:
         fields = {name: str(asked.get(name) or "") for name in Wanted._fields}
         key = f"{asked.get('view')} {fields}"
         if key not in self._snapshots:
             kinds = {place: d.kind for place, d in self.decisions.reviewed().items()}
+            if fields["state"] == CONTESTED:
+                kinds = dict.fromkeys(contested(decisions_of(self.decisions.standing("review"))), CONTESTED)
             self._snapshots[key] = self.rows.view(Wanted(**fields), self._order, lambda: kinds)
             while len(self._snapshots) > 32:
                 self._snapshots.pop(next(iter(self._snapshots)))

@@ -60,7 +60,7 @@ class PageConfig(Config):
 
     run: Path = Field(json_schema_extra=POSITIONAL)
     """Run folder with pairs."""
-    by: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    by: str | None = Field(default=None, json_schema_extra=OPERATIONAL | {"also": ("as",)})
     """Who decides, as the record shall name them; the user's own name on this machine by default."""
     host: str = Field(default="127.0.0.1", json_schema_extra=OPERATIONAL)
     """Address to listen at; others than this machine's own can be reached by anybody who has the token."""

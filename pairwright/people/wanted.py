@@ -45,7 +45,8 @@ class Wanted(NamedTuple):
     """A status; `""` for all rows, `dropped` for all that were not kept."""
     source: str = ""
     state: str = ""
-    """`open` for rows that nobody decided of, or a kind of decision."""
+    """`open` for rows that nobody decided of, `contested` for those of which people decided different
+    things, or a kind of decision."""
     phrase: str = ""
     """Text that the prompt or an answer holds, in any case."""
     doubt: str = ""

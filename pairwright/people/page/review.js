@@ -218,6 +218,9 @@
     $("source").hidden = found.sources.length < 2;
     if (found.strangers) say(`${number(found.strangers)} decisions are about rows that this run no longer has.`);
     await load({});
+    const { between } = await ask("people");
+    $("people").hidden = !between.length;
+    $("people").textContent = between.join(". ");
   };
   during(start);
 })();

@@ -1,12 +1,16 @@
 """Several people at one run: who gets which pairs, and how far they agree, against numbers by hand."""
 
+from random import Random
+
 import pytest
 from in_process import run
 from people_toy import labelled, revised
 
+from pairwright.figures.intervals import Interval
 from pairwright.people.agreement import between, in_words
 from pairwright.people.decisions import Place
 from pairwright.people.labelling import Labelling
+from pairwright.people.reviewing import Reviewing
 
 
 def said(words: str) -> dict[Place, str]:
@@ -21,9 +25,10 @@ def test_two_people_by_hand():
     [two] = found.two
     assert (two.one, two.other, two.same.n) == ("ana", "ben", 6)
     assert two.same.value == pytest.approx(5 / 6)
-    assert two.kappa == pytest.approx(17 / 23)
+    assert two.kappa.value == pytest.approx(17 / 23)
+    assert -1 <= two.kappa.low < two.kappa.value < two.kappa.high <= 1
     # of 12 values (c 5, r 5, t 2), disagreement: observed 2/12, by chance 1 - (5·4 + 5·4 + 2·1)/(12·11)
-    assert found.alpha == pytest.approx(1 - (2 / 12) / (90 / 132))
+    assert found.alpha.value == pytest.approx(1 - (2 / 12) / (90 / 132))
     assert found.shared == 6
 
 
@@ -39,7 +44,48 @@ def test_krippendorffs_own_example():
         f"{n}": {Place("data", 0, u): v for u, v in enumerate(row.split()) if v != "."}
         for n, row in enumerate(table)
     }
-    assert between(labels).alpha == pytest.approx(0.743, abs=5e-4)
+    assert between(labels).alpha.value == pytest.approx(0.743, abs=5e-4)
+
+
+def test_intervals_hold_the_truth_where_they_should():
+    """By chance alone in nineteen of twenty."""
+    random, held, other = Random(0), 0, {"c": "r", "r": "c"}
+    for n in range(20):
+        truth = [random.choice("cr") for _ in range(60)]  # each says the other thing in a fifth of pairs
+        ana, ben = ("".join(t if random.random() < 0.8 else other[t] for t in truth) for _ in "ab")
+        found = between({"ana": said(ana), "ben": said(ben + "." * n)})
+        [two] = found.two
+        held += two.kappa.low <= 0.36 <= two.kappa.high  # 2 · (0.8² + 0.2²) - 1
+        assert abs((two.kappa.low + two.kappa.high) / 2 - two.kappa.value) < 0.1
+        assert found.alpha.low <= found.alpha.value <= found.alpha.high
+    assert held >= 17
+
+
+def test_sums_over_drawn_pairs_are_what_the_libraries_compute(monkeypatch):
+    """All pairs drawn once each: the number is the library's."""
+    drawn = []
+    monkeypatch.setattr(
+        "pairwright.people.agreement.bootstrap",
+        lambda data, of, *_, **__: [drawn.append(float(of(*data, axis=-1)[0])) or Interval(0, 0, 0)],
+    )
+    found = between({"ana": said("ccrrct.c"), "ben": said("crrrctc."), "eva": said("tcrrcct.")})
+    assert drawn == pytest.approx([*(two.kappa.value for two in found.two), found.alpha.value])
+
+
+def test_people_who_review_the_same_rows(tmp_path, capfd):
+    folder = revised(tmp_path)
+    ana, ben = (Reviewing(folder, who, order="file") for who in ("ana", "ben"))
+    places = [str(ana.rows.place(n)) for n in range(6)]
+    for person, kinds in ((ana, ["accept"] * 3 + ["reject"] * 3), (ben, ["accept"] * 4 + ["reject"] * 2)):
+        for place, kind in zip(places, kinds, strict=True):
+            person.decide({"place": place, "kind": kind})
+    ben.decide({"place": places[0], "kind": "reject"})
+    ben.decide({"place": places[0], "kind": "accept"})  # the last word counts
+    [line, over_all] = ana.people({})["between"]
+    assert line.startswith("ana and ben: 83.3 % the same (43.6 % to 97.0 %, 6 pairs), Cohen's kappa 0.67 (")
+    assert "2 people, 6 pairs shared: Krippendorff's alpha 0.69 (" in over_all
+    view = ana.pair({"status": "", "state": "contested", "view": 1})
+    assert (view["total"], view["row"]["place"]) == (1, places[3])
 
 
 def test_what_says_nothing_is_not_a_number():
@@ -76,6 +122,6 @@ def test_what_people_agree_on_is_said_at_the_end(tmp_path, capfd):
             answer = "second" if n == 5 and who == "ben" else answers
             said = labelling.label({"place": pair["place"], "turned": False, "answer": answer})
     assert "ana and ben: 83.3 % the same (43.6 % to 97.0 %, 6 pairs)" in said["progress"]["between"][0]
-    code, _, err = run(capfd, "label", str(folder), "--export")
+    code, _, err = run(capfd, "label", str(folder), "--export", "--as", "ben")
     assert code == 0
     assert "2 people, 6 pairs shared: Krippendorff's alpha" in err
