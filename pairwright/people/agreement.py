@@ -48,6 +48,12 @@ def labels_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
     return found
 
 
+def load_libraries() -> None:
+    """Import what the numbers take, which is slow the first time."""
+    import krippendorff  # noqa: F401
+    import sklearn.metrics  # noqa: F401
+
+
 def decisions_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
     """Return what each person decided last of each row."""
     found: dict[str, dict[Place, str]] = {}

@@ -1,11 +1,12 @@
 """`pairwright label`: a page to compare a run's pairs blind, and to see whether to trust its verdicts."""
 
 from pathlib import Path
+from threading import Thread
 
 from pydantic import Field
 
 from pairwright.config import OPERATIONAL
-from pairwright.people.agreement import in_words
+from pairwright.people.agreement import in_words, load_libraries
 from pairwright.people.notebook import Framed
 from pairwright.people.serving import PageConfig, require_ui, serve
 from pairwright.terminal.text import printable, say
@@ -67,5 +68,7 @@ def label(config: LabelConfig) -> Framed | None:
         done()
         return None
     labelling.decisions.require_writable()
+    if config.reveal is not None:  # so that no key waits for it
+        Thread(target=load_libraries, daemon=True).start()
     framed = serve("label", labelling.answers, config, done)
     return framed and framed.replaces(f"label {config.run.resolve()}")

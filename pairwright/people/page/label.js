@@ -29,7 +29,8 @@
     $("progress").textContent = `${number(p.done)} of ${number(p.pairs)} pairs labelled${until}`;
     reveal(p);
     $("asked").replaceChildren(...(pair ? turns(pair.prompt) : [make("p", "nothing", "Every pair is labelled. Thank you.")]));
-    $("answers").hidden = !pair;
+    $("answers").hidden = $("why").hidden = !pair;
+    $("reason").value = "";
     $("first").textContent = pair ? pair.answers[0] : "";
     $("second").textContent = pair ? pair.answers[1] : "";
     if (answer.again) say("You labelled that pair in another tab already; this is the next one.");
@@ -39,8 +40,13 @@
   const label = (answer) => async () => {
     if (!pair) return;
     const { place, turned } = pair;
-    take(await ask("label", { place, turned, answer }));
+    take(await ask("label", { place, turned, answer, reason: $("reason").value.trim() }));
   };
+
+  // The reason is written first and goes with the key that says which is better.
+  const leave = (event) => { event.preventDefault(); $("reason").blur(); };
+  $("why").addEventListener("submit", leave);
+  $("reason").addEventListener("keydown", (event) => { if (event.key === "Escape") leave(event); });
 
   keys({
     1: label("first"),
@@ -50,6 +56,7 @@
     t: label("tie"),
     b: label("both_bad"),
     s: label("skip"),
+    w: () => $("reason").focus(),
     u: async () => take(await ask("undo")),
   });
   during(async () => take(await ask("next")));

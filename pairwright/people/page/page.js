@@ -38,26 +38,28 @@ const page = (() => {
     }
   };
 
+  const send = async (question, fields = {}) => {
+    let reply;
+    try {
+      reply = await fetch(`api/${question}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(fields),
+      });
+    } catch {
+      throw new Error("The server does not answer. What you decided is kept; start the command again.");
+    }
+    const text = await reply.text();
+    let value;
+    try { value = JSON.parse(text); } catch { value = { said: text }; }
+    if (!reply.ok) throw new Error(value.said);
+    return value;
+  };
+
   // One question after the other, so that keys pressed in a hurry are answered in their order.
   let last = Promise.resolve();
   const ask = (question, fields = {}) => {
-    const answer = last.then(async () => {
-      let reply;
-      try {
-        reply = await fetch(`api/${question}`, {
-          method: "POST",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify(fields),
-        });
-      } catch {
-        throw new Error("The server does not answer. What you decided is kept; start the command again.");
-      }
-      const text = await reply.text();
-      let value;
-      try { value = JSON.parse(text); } catch { value = { said: text }; }
-      if (!reply.ok) throw new Error(value.said);
-      return value;
-    });
+    const answer = last.then(() => send(question, fields));
     last = answer.catch(() => {});
     return answer;
   };
@@ -71,8 +73,8 @@ const page = (() => {
     $("fill").style.width = `${all ? (100 * done) / all : 0}%`;
   };
 
-  const turns = (prompt) => prompt.map(([role, text]) =>
-    make("p", "turn", ...(prompt.length > 1 ? [make("span", "who", role)] : []), text));
+  const turns = (prompt) => prompt.map(([role, text], place) =>
+    make("p", place === prompt.length - 1 ? "turn asked" : "turn", ...(prompt.length > 1 ? [make("span", "who", role)] : []), text));
 
   // Keys do what the buttons at the foot do, except where somebody types. While something is being answered
   // they do nothing: a second press would decide about a row that nobody has seen.
@@ -94,5 +96,5 @@ const page = (() => {
     }
   };
 
-  return { $, make, say, ask, during, number, percent, progress, turns, keys };
+  return { $, make, say, send, ask, during, number, percent, progress, turns, keys };
 })();

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const { $, make, say, ask, during, number, progress, turns, keys } = page;
+  const { $, make, say, send, ask, during, number, progress, turns, keys } = page;
   const WORDS = { accept: "accepted", reject: "rejected", swap: "swapped", edit: "edited" };
   const REASONS = ["wrong", "no better", "says other things", "unsafe", "badly written", "prompt is broken"];
   const FILTERS = ["phrase", "status", "source", "state", "doubt", "measure", "low", "high"];
@@ -218,9 +218,11 @@
     $("source").hidden = found.sources.length < 2;
     if (found.strangers) say(`${number(found.strangers)} decisions are about rows that this run no longer has.`);
     await load({});
-    const { between } = await ask("people");
+  };
+  const showPeople = async () => {
+    const { between } = await send("people");  // beside the others: no key waits for it
     $("people").hidden = !between.length;
     $("people").textContent = between.join(". ");
   };
-  during(start);
+  during(start).then(showPeople).catch(failed);
 })();

@@ -93,6 +93,18 @@ def test_a_review_by_keyboard(browser, tmp_path):
         assert "5 of 28" in again.text("#row .push"), "a page opened later goes on where nobody decided"
 
 
+def test_labels_by_keyboard_with_a_reason(browser, tmp_path):
+    labelling = Labelling(revised(tmp_path), "ana", repeat_every=0)
+    with served("label", labelling.answers) as address:
+        visit = Visit(browser, address)
+        visit.press("1", "w")
+        visit.page.keyboard.type("12 is right")
+        visit.press("Enter", "2", "t", "u", "b")
+        told = [(d.kind in ("chosen", "rejected"), d.reason) for d in labelling.decisions.standing("label")]
+        assert told == [(True, ""), (True, "12 is right"), (False, "")]
+        assert visit.page.input_value("#reason") == ""
+
+
 def test_the_pages_fit_the_screen(browser, tmp_path, screenshots):
     folder = revised(tmp_path)
     pages = {"review": Reviewing(folder, "ana"), "label": Labelling(folder, "ana", reveal=2)}
