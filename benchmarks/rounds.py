@@ -5,8 +5,8 @@
 The same loop twice, on the embedded model: its answers to the demo's prompts are repaired by a function and
 verified, it is trained on these pairs, and a verifier measures it on held-out prompts. Once vLLM lives
 through the rounds, once it is started for every command, as it was before. Generating is the time in
-which vLLM has requests in hand, training that of the command. With `--only kept` the first alone is run.
-Finished loops in the folder are read, not run again.
+which the engine has requests in hand, training that of the command. With `--only kept` the first alone is
+run; with `--policy hf` one loop, on transformers. Finished loops in the folder are read, not run again.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from pairwright.engines.hf.engine import HFEngine
 from pairwright.engines.vllm.engine import VLLMEngine
 from train.on_policy import loop as loops
 from train.on_policy.config import LoopConfig
@@ -110,7 +111,8 @@ def go(out: Path, options: argparse.Namespace, *, kept: bool) -> None:
         yield
 
     with contextlib.ExitStack() as held:
-        held.enter_context(patch.object(VLLMEngine, "poll", clock.timed("generating", VLLMEngine.poll)))
+        for engine in (VLLMEngine, HFEngine):
+            held.enter_context(patch.object(engine, "poll", clock.timed("generating", engine.poll)))
         held.enter_context(patch.object(loops, "write_measures", noted))
         if not kept:
             held.enter_context(patch.object(loops, "through_rounds", alone))
@@ -157,7 +159,11 @@ def main() -> None:
     parser.add_argument("--eager", action="store_true", help="do not let vLLM compile")
     parser.add_argument("--only", choices=["kept"], default=None)
     options = parser.parse_args()
-    ways = {"one vLLM through all rounds": True} | ({} if options.only else {"one for each command": False})
+    ways = {"one vLLM through all rounds": True, "one for each command": False}
+    if options.only:
+        ways = {"one vLLM through all rounds": True}
+    if options.policy == "hf":
+        ways = {"transformers": True}
     seconds = []
     for name, kept in ways.items():
         out = options.out / ("kept" if kept else "started")
