@@ -10,6 +10,7 @@ from pairwright.sift.dedup import DedupConfig, Duplicates
 from pairwright.sift.whole import WholeRow
 
 VOCABULARY = 5000
+BATCH = 512
 PROMPT, ANSWER = 12, 60
 """Words of a prompt and of each of its two answers, of which one differs in one word."""
 
@@ -37,8 +38,8 @@ def main() -> None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         look = Duplicates(DedupConfig(inputs=("-",), out="-", near=near))
         started = time.process_time()
-        for row in rows:
-            look(row)
+        for start in range(0, len(rows), BATCH):
+            look(rows[start : start + BATCH])
         seconds = time.process_time() - started
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / len(rows)
         print(

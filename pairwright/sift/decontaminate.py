@@ -9,7 +9,7 @@ from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.sources import open_source
 from pairwright.records import KEPT, Ending, content_hash
-from pairwright.sift.folder import SiftConfig, sift
+from pairwright.sift.folder import SiftConfig, each, sift
 from pairwright.sift.shingles import runs, words_of
 from pairwright.sift.whole import WholeRow
 
@@ -36,7 +36,7 @@ class DecontaminateConfig(SiftConfig):
 def decontaminate(config: DecontaminateConfig) -> Manifest:
     """Write the rows; those that share words with a test are `contaminated`."""
     tests = content_hash([open_source(name).sha256() for name in config.against])
-    return sift("decontaminate", config, Contamination(config), **{"content of against": tests})
+    return sift("decontaminate", config, each(Contamination(config)), **{"content of against": tests})
 
 
 class Contamination:

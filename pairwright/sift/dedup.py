@@ -1,21 +1,19 @@
 """`pairwright dedup`: rows that say what another row says already."""
 
-from typing import TYPE_CHECKING, Literal
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
 
 from pairwright.folders.manifest import Manifest
-from pairwright.records import DUPLICATE, KEPT, Ending, content_hash
+from pairwright.records import DUPLICATE, KEPT, Ending
 from pairwright.sift.folder import SiftConfig, sift
-from pairwright.sift.shingles import folded, jaccard, shingles
+from pairwright.sift.shingles import folded
 from pairwright.sift.whole import WholeRow
 
 if TYPE_CHECKING:
-    import numpy as np
-
-_PERMUTATIONS = 128
-_LENGTH = 3
-"""Words in a shingle."""
+    from pairwright.sift.sketches import Hashes, Sketch
 
 
 class DedupConfig(SiftConfig):
@@ -36,51 +34,69 @@ def dedup(config: DedupConfig) -> Manifest:
     return sift("dedup", config, Duplicates(config))
 
 
+class _Kept(NamedTuple):
+    """A row that stayed."""
+
+    where: str
+    shingles: "Hashes"
+
+
 class Duplicates:
     """Remembers the rows that stayed.
 
-    Near ones are found by MinHash and locality-sensitive hashing (datasketch), which may miss some,
-    and then measured, so that no row is dropped that is not as near as was said.
+    Near ones are found by MinHash and locality-sensitive hashing, which may miss some, and then measured,
+    so that no row is dropped that is not as near as was said.
     """
 
     def __init__(self, config: DedupConfig) -> None:
-        from datasketch import MinHash, MinHashLSH
-
         self._config = config
-        self._exact: dict[str, str] = {}
-        self._kept: list[tuple[str, np.ndarray]] = []
-        # Drawn once: drawing them anew for each row took a third of the time.
-        self._blank = MinHash(_PERMUTATIONS, hashfunc=_low_bits)
-        # Recall matters more than speed: what is found is measured anyway.
-        self._index = (
-            MinHashLSH(config.near, _PERMUTATIONS, weights=(0.1, 0.9)) if config.near < 1 else None
-        )
+        self._exact: dict[bytes, str] = {}
+        self._kept: list[_Kept] = []
+        self._bands: dict[int, int | list[int]] = {}
+        """The rows that stayed, by their bands: the place of one, or of several."""
+        self._sketcher = None
+        if config.near < 1:
+            from pairwright.sift.sketches import Sketcher
 
-    def __call__(self, row: WholeRow) -> Ending:
-        text = row.prompt if self._config.on == "prompt" else "\n\n".join(row.texts)
-        exact = content_hash(folded(text))
-        if exact in self._exact:
-            return Ending(DUPLICATE, f"says what {self._exact[exact]} says")
-        self._exact[exact] = row.where
-        return Ending(KEPT) if self._index is None else self._nearly(row.where, text)
+            self._sketcher = Sketcher(config.near)
 
-    def _nearly(self, where: str, text: str) -> Ending:
-        assert self._index is not None
-        found = shingles(text, _LENGTH)
-        sketch = self._blank.copy()
-        sketch.update_batch(found.tolist())
-        near = {other: jaccard(found, self._kept[other][1]) for other in self._index.query(sketch)}
-        other = max(near, key=lambda number: near[number], default=None)
-        if other is not None and near[other] >= self._config.near:
-            return Ending(
-                DUPLICATE,
-                f"shares {near[other]:.0%} of its runs of {_LENGTH} words with {self._kept[other][0]}",
-            )
-        self._index.insert(len(self._kept), sketch)  # a line may hold several rows
-        self._kept.append((where, found))
+    def __call__(self, rows: Sequence[WholeRow]) -> list[Ending]:
+        alone = self._config.on == "prompt"
+        texts = [folded(row.prompt if alone else "\n\n".join(row.texts)) for row in rows]
+        sketches = self._sketcher(texts) if self._sketcher else [None] * len(texts)
+        return [
+            self._twice(row.where, text) or self._nearly(row.where, sketch)
+            for row, text, sketch in zip(rows, texts, sketches, strict=True)
+        ]
+
+    def _twice(self, where: str, text: str) -> Ending | None:
+        """How a row ends that says what one before it says, white space and case aside."""
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+        if key in self._exact:
+            return Ending(DUPLICATE, f"says what {self._exact[key]} says")
+        self._exact[key] = where
+        return None
+
+    def _nearly(self, where: str, sketch: "Sketch | None") -> Ending:
+        """How a row ends that nobody before it repeats."""
+        if sketch is None:
+            return Ending(KEPT)
+        from pairwright.sift.sketches import LENGTH, jaccard
+
+        alike = [place for band in sketch.bands if (place := self._bands.get(band)) is not None]
+        if alike:
+            places = sorted({p for found in alike for p in (found if isinstance(found, list) else [found])})
+            shares = [jaccard(sketch.shingles, self._kept[place].shingles) for place in places]
+            most = max(shares)
+            if most >= self._config.near:
+                other = self._kept[places[shares.index(most)]].where
+                return Ending(DUPLICATE, f"shares {most:.0%} of its runs of {LENGTH} words with {other}")
+        place = len(self._kept)
+        self._kept.append(_Kept(where, sketch.shingles.copy()))
+        for band in sketch.bands:
+            before = self._bands.setdefault(band, place)
+            if isinstance(before, list):
+                before.append(place)
+            elif before != place:
+                self._bands[band] = [before, place]
         return Ending(KEPT)
-
-
-def _low_bits(shingle: int) -> int:
-    """As many bits as MinHash takes."""
-    return shingle & 0xFFFFFFFF

@@ -1,12 +1,12 @@
 """Rows that were sifted, as an ordinary run folder."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -22,10 +22,15 @@ from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
 from pairwright.reports.card import write_card
 from pairwright.sift.whole import WholeRow, WholeRows
 
+T = TypeVar("T")
 _BYTES_A_ROW = 4096
 
-Sieve = Callable[[WholeRow], Ending]
-"""What becomes of a row: its status, and the reason when it is not kept. Asked once a row, in order."""
+_BATCH = 512
+"""Rows that a sieve is given at once."""
+
+Sieve = Callable[[Sequence[WholeRow]], Sequence[Ending]]
+"""What becomes of rows: the status of each, and the reason when it is not kept. Every row comes once, in
+order."""
 
 
 class PlacesConfig(Config):
@@ -67,7 +72,7 @@ def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
     """
     check_run_folder(Path(config.out))
     rows = config.rows
-    outcomes = (_outcome(row, sieve) for row in rows.whole())
+    outcomes = (outcome for batch in _parts(rows.whole(), _BATCH) for outcome in _sifted(batch, sieve))
     return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)
 
 
@@ -128,7 +133,7 @@ def write_run(
         manifest = continue_run(folder, planned, fresh=config.fresh)
         if sum(manifest.counts.values()) == manifest.items and manifest.items:
             return manifest
-        for index, shard in enumerate(_shards(outcomes, manifest.shard_size)):
+        for index, shard in enumerate(_parts(outcomes, manifest.shard_size)):
             manifest = commit_shard(folder, manifest, index, schema or rows.schema, shard)
         seconds = round(time.monotonic() - started, 3)
         manifest = manifest.model_copy(update={"complete": True, "seconds": seconds})
@@ -137,17 +142,28 @@ def write_run(
     return manifest
 
 
-def _outcome(row: WholeRow, sieve: Sieve) -> Outcome:
-    status, reason = Ending(BAD_ROW, row.problem) if row.problem is not None else sieve(row)
+def _sifted(rows: Sequence[WholeRow], sieve: Sieve) -> Iterator[Outcome]:
+    """How rows end, those that could not be read among them."""
+    endings = iter(sieve([row for row in rows if row.problem is None]))
+    return (_outcome(row, next(endings) if row.problem is None else Ending(KEPT)) for row in rows)
+
+
+def _outcome(row: WholeRow, ending: Ending) -> Outcome:
+    status, reason = ending if row.problem is None else Ending(BAD_ROW, row.problem)
     return Outcome(status=status, reason=reason, columns=row.columns)
+
+
+def each(one: Callable[[WholeRow], Ending]) -> Sieve:
+    """Return a sieve that looks at one row after the other."""
+    return lambda rows: [one(row) for row in rows]
 
 
 def kept(row: WholeRow) -> Outcome:
     """Return a row that stays, unless it could not be read."""
-    return _outcome(row, lambda _: Ending(KEPT))
+    return _outcome(row, Ending(KEPT))
 
 
-def _shards(outcomes: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    remaining = iter(outcomes)
-    while shard := list(islice(remaining, size)):
-        yield shard
+def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while part := list(islice(remaining, size)):
+        yield part

@@ -2,7 +2,7 @@
 
 from pairwright.folders.manifest import Manifest
 from pairwright.records import DUPLICATE, KEPT, Ending
-from pairwright.sift.folder import SiftConfig, sift
+from pairwright.sift.folder import SiftConfig, each, sift
 from pairwright.sift.whole import WholeRow
 
 
@@ -24,4 +24,4 @@ def merge(config: MergeConfig) -> Manifest:
         seen[row_id] = row.where
         return Ending(KEPT)
 
-    return sift("merge", config, sieve)
+    return sift("merge", config, each(sieve))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from pairwright.errors import UsageError
-from pairwright.records import Ending
+from pairwright.records import DUPLICATE, Ending
 from pairwright.sift.dedup import DedupConfig, Duplicates
 from pairwright.sift.whole import WholeRow
 from train.selection.config import SelectConfig
@@ -80,8 +80,8 @@ class Quotas:
 
     def _without_near(self, ranked: list[int], rows: Sequence[WholeRow], near: float) -> list[int]:
         sieve = Duplicates(DedupConfig(inputs=("-",), out="-", near=near))
-        found = {place: sieve(rows[place]) for place in ranked}
-        reasons = {place: reason for place, (status, reason) in found.items() if status == "duplicate"}
+        found = zip(ranked, sieve([rows[place] for place in ranked]), strict=True)
+        reasons = {place: ending.reason for place, ending in found if ending.status == DUPLICATE}
         self._take(f"--near {near:g}", "duplicate", reasons)
         return [place for place in ranked if place not in reasons]
 

@@ -14,7 +14,7 @@ from runs_on_disk import files_of, revise_config, rows_of, write_jsonl
 
 from pairwright.folders.shards import read_tables
 from pairwright.sift.dedup import DedupConfig, dedup
-from pairwright.sift.shingles import jaccard, runs, shingles, words_of
+from pairwright.sift.shingles import runs, words_of
 from pairwright.sift.whole import WholeRows
 from revise import revise
 
@@ -119,6 +119,14 @@ def test_exact_and_near_repeats_are_dropped_and_named(tmp_path, capfd):
     assert statuses(tmp_path / "prompts") == {"kept": 2, "duplicate": 2}
 
 
+def shingles(text: str) -> set[str]:
+    return set(runs(words_of(text), 3))
+
+
+def jaccard(a: set[str], b: set[str]) -> float:
+    return len(a & b) / len(a | b)
+
+
 def test_every_dropped_row_is_as_near_as_was_said(tmp_path):
     """Against all pairs measured: nothing dropped that is not near, and hardly anything near kept."""
     draw = random.Random(0)
@@ -132,8 +140,8 @@ def test_every_dropped_row_is_as_near_as_was_said(tmp_path):
     source = write_jsonl(tmp_path / "rows.jsonl", [{"prompt": t} for t in texts])
     dedup(DedupConfig(inputs=(str(source),), out=str(tmp_path / "out"), near=0.7))
     rows = rows_of(tmp_path / "out")
-    kept = [shingles(r["prompt"][0]["content"], 3) for r in rows if "status" not in r]
-    dropped = [shingles(r["prompt"][0]["content"], 3) for r in rows if "status" in r]
+    kept = [shingles(r["prompt"][0]["content"]) for r in rows if "status" not in r]
+    dropped = [shingles(r["prompt"][0]["content"]) for r in rows if "status" in r]
     assert len(kept) + len(dropped) == len(texts)
     assert len(dropped) > 20
     assert all(max(jaccard(d, k) for k in kept) >= 0.7 for d in dropped)
@@ -233,7 +241,7 @@ def test_runs_are_all_neighbours(words, length):
 
 def test_words_are_words():
     assert words_of("It’s 2 — O'Neill, naïve! 日本") == ["it", "s", "2", "o", "neill", "naïve", "日", "本"]
-    assert jaccard(shingles("a b c d", 3), shingles("a b c e", 3)) == pytest.approx(1 / 3)
+    assert jaccard(shingles("a b c d"), shingles("a b c e")) == pytest.approx(1 / 3)
 
 
 def test_ids_are_made_where_there_are_none(tmp_path):
