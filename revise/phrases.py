@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache, reduce
 from operator import or_
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 _HEAD = 400
 """Characters in which a refusal is one."""
@@ -114,15 +114,16 @@ def _languages() -> dict[str, Phrases]:
     return {language: _compiled(entry) for language, entry in table.items()}
 
 
-def _compiled(entry: dict[str, list[str]]) -> Phrases:
+def _compiled(entry: dict[str, Any]) -> Phrases:
     opening, says_no = "|".join(entry["opening"]), "|".join(entry["declines"])
+    either = rf"(?:(?:{opening})(?!\w*[-'’]\w)\W{{0,3}}{_WITHIN})?{_NO_LETTER}(?:{says_no})"
+    if "regrets" in entry:
+        either += rf"|(?:{entry['regrets']})\W{{0,3}}{_WITHIN}{_NO_LETTER}(?:{entry['unable']})"
     return Phrases(
         stems=tuple(stem.casefold() for stem in entry["stems"]),
         names=tuple(name.casefold() for name in entry["names"]),
         meta=_pattern(f"({'|'.join(entry['meta'])})"),
-        refusal=_pattern(
-            rf"(?:(?:{opening})(?!\w*[-'’]\w)\W{{0,3}}{_WITHIN})?{_NO_LETTER}(?:{says_no}){_TO_THE_END}"
-        ),
+        refusal=_pattern(rf"(?:{either}){_TO_THE_END}"),
         model=_pattern(rf"{_BEGINS}({'|'.join(entry['model'])})"),
     )
 

@@ -75,8 +75,25 @@ def test_nearly_all_of_what_was_written_after_the_lists_is_found() -> None:
 def test_a_second_set_is_nearly_all_told_apart() -> None:
     later = tomllib.loads((HERE / "languages_later.toml").read_text())
     known = [found(text) for said in later.values() for kind in ("refused", "meta") for text in said[kind]]
-    assert (len(known), sum(kind is not None for kind in known)) == (69, 66)
+    assert (len(known), sum(kind is not None for kind in known)) == (69, 67)
     assert not [text for said in later.values() for text in said["innocent"] if found(text)]
+
+
+@pytest.mark.parametrize(
+    ("file", "refusals", "remarks"),
+    [("wordings", 200, 100), ("wordings_second", 80, 40), ("wordings_blind", 22, 0)],
+)
+def test_what_is_found_of_wordings_that_were_written_after_the_lists(
+    file: str, refusals: int, remarks: int
+) -> None:
+    said = tomllib.loads((HERE / f"{file}.toml").read_text())
+    assert set(said) == MOST_SPOKEN
+    hits = {
+        kind: sum(found(text) is not None for one in said.values() for text in one[kind])
+        for kind in ("refused", "meta", "innocent")
+    }
+    assert hits["refused"] >= refusals and hits["meta"] >= remarks
+    assert hits["innocent"] == 0
 
 
 OTHER = " ".join(f"word{chr(97 + n)}" for n in range(26))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pairwright.engines.thoughts import marks_in
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.models.chat import encode_answer
@@ -28,7 +29,7 @@ from train.data.split import (
     most_tokens,
     without_prompts_of,
 )
-from train.data.thoughts import with_thoughts
+from train.data.thoughts import parted, with_thoughts
 from train.data.token_weights import TokenWeights
 
 if TYPE_CHECKING:
@@ -135,9 +136,13 @@ def encode_pairs(
 
 
 def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
-    """Return the token ids of one pair; its two sides have the same prompt ids by construction."""
-    prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [row.chosen])
-    _, rejected_ids = encode_answer(tokenizer, row.prompt, [row.rejected])
+    """Return the token ids of one pair; its two sides have the same prompt ids by construction.
+
+    A thought in an answer, apart from it or in its text, is written as the template writes thoughts.
+    """
+    marks = marks_in(str(tokenizer.chat_template))
+    prompt_tokens, chosen_ids = encode_answer(tokenizer, row.prompt, [parted(row.chosen, marks)])
+    _, rejected_ids = encode_answer(tokenizer, row.prompt, [parted(row.rejected, marks)])
     prompt, chosen, rejected = (
         np.array(part, dtype=np.int32) for part in (prompt_tokens, chosen_ids, rejected_ids)
     )

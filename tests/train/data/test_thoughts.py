@@ -104,6 +104,14 @@ def test_an_answer_is_what_the_model_would_say(style, form, reasoning):
     assert (told.chosen.reasoning is None) == (reasoning == "drop")
 
 
+@pytest.mark.parametrize("style", [style for style in TRAINED if style != "gpt_oss"])
+def test_a_thought_in_the_text_is_in_the_form_of_the_template_whoever_encodes_the_pair(style):
+    tokenizer = thinking_style(STYLES[style])
+    row = {"prompt": PROMPT, "rejected": "A mat.", **FORMS["text"]}
+    pair = encode_pair(parse_pair(row, "row"), tokenizer)
+    assert pair.chosen_ids.tolist() == tokenizer(TRAINED[style]["keep"], add_special_tokens=False)["input_ids"]
+
+
 @pytest.mark.parametrize("style", ["qwen3", "gpt_oss"])
 def test_a_template_that_reads_thoughts_has_the_last_word(style):
     """All ids, and earlier turns with them, are those of plain `transformers`."""
