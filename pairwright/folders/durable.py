@@ -1,8 +1,10 @@
 """Files that are either whole or not there: write aside, flush to disk, rename, flush the folder."""
 
+import errno
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from pairwright.errors import PairwrightError
@@ -28,7 +30,10 @@ def write_durably(path: Path, data: bytes) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if error.errno in (errno.EROFS, errno.EACCES) and path.is_file() and path.read_bytes() == data:
+            return  # a finished run on a disk that can only be read
         raise PairwrightError(
             f"{path}: {error.strerror or error} while writing {len(data):,} bytes; what was "
             "finished before is safe: make room and run the same command again"

@@ -1,5 +1,6 @@
 """One writer a folder."""
 
+import errno
 import fcntl
 import os
 import time
@@ -29,7 +30,15 @@ class FolderLock:
 
     def __enter__(self) -> "FolderLock":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES):
+                raise
+            raise PairwrightError(
+                f"{self.path.parent}: nothing can be written to this folder ({error.strerror}), and what "
+                "is asked for is not finished in it; copy it to where it can be written, or choose another"
+            ) from None
         if not self._taken(descriptor):
             holder = _holder(descriptor) or "unknown"
             os.close(descriptor)

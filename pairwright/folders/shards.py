@@ -10,6 +10,7 @@ made again, from the journal.
 import hashlib
 import io
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -69,6 +70,31 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     sound = _without_damage(folder, found)
     _remove_unlisted(folder, sound)
     return sound.model_copy(update={"config": planned.config})
+
+
+def finished_for_reading(folder: Path, planned: Manifest) -> Manifest | None:
+    """Return the manifest of a folder that nobody can write to, where the planned run is finished in it.
+
+    None for any other folder. Raises `UsageError` as `continue_run` does.
+    """
+    if os.access(folder, os.W_OK) or not (folder / MANIFEST).exists():
+        return None
+    found = load_manifest(folder)
+    refuse_other(
+        folder,
+        {"stage": found.stage} | found.semantic,
+        {"stage": planned.stage} | planned.semantic,
+        _ANOTHER,
+    )
+    if not found.complete or found.gate != planned.gate:
+        return None
+    recorded = {
+        shard_file(folder, part, index): sha
+        for index, shard in found.shards.items()
+        for part, sha in shard.sha256.items()
+    }
+    sound = all(path.exists() and sha256_file(path) == sha for path, sha in recorded.items())
+    return found if sound else None
 
 
 def as_begun(schema: pa.Schema, folders: Sequence[Path]) -> pa.Schema:

@@ -15,7 +15,7 @@ from pairwright.config import OPERATIONAL, POSITIONAL, Config, Kind
 from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
-from pairwright.folders.shards import check_run_folder, commit_shard, continue_run
+from pairwright.folders.shards import check_run_folder, commit_shard, continue_run, finished_for_reading
 from pairwright.folders.versions import versions
 from pairwright.inputs.config import SourceConfig
 from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
@@ -129,6 +129,8 @@ def write_run(
     )
     if not folder.exists():
         require_space(folder, items * _BYTES_A_ROW)
+    if not config.fresh and (there := finished_for_reading(folder, planned)):
+        return there
     with FolderLock(folder):
         manifest = continue_run(folder, planned, fresh=config.fresh)
         if sum(manifest.counts.values()) == manifest.items and manifest.items:

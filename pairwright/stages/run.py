@@ -20,7 +20,7 @@ from pairwright.folders.durable import require_space, write_durably
 from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import MANIFEST, InputInfo, Manifest, load_manifest
-from pairwright.folders.shards import check_run_folder, columns_there, continue_run
+from pairwright.folders.shards import check_run_folder, columns_there, continue_run, finished_for_reading
 from pairwright.folders.versions import versions
 from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
@@ -143,6 +143,8 @@ def _finished(
         planned = _plan(stage, config, run, found.input, {**engines.identities, **models})
     if (planned.stage, planned.semantic, planned.gate) != (found.stage, found.semantic, found.gate):
         return None
+    if there := finished_for_reading(folder, planned):
+        return there
     # Of several workers the last one may still be writing what the others find finished.
     with FolderLock(folder, _PATIENCE if shared else 0.0):
         manifest = continue_run(folder, planned, fresh=False)

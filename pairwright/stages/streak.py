@@ -4,11 +4,14 @@ from pairwright.records import BAD_ROW, EMPTY, FAILED, TRUNCATED, UNPARSED, Outc
 
 _OF_THE_ROW = ("context_overflow",)
 """Failures that speak of one row, however many there are."""
+_WORDS = 80
+"""Characters of a reply that are shown."""
 _NO_ANSWER = (TRUNCATED, EMPTY)
 
 _JUDGED = (
-    "a judge that thinks first needs more --reasoning_tokens, or --protocol text; one that does not answer "
-    "in the form asked for needs another --protocol"
+    "a judge that thinks first needs more --reasoning_tokens; one that has to reason aloud needs "
+    "--protocol text; one that does not end in the form that `text` asks for is held to a label by "
+    "--protocol choice"
 )
 _ADVICE = {
     ("revise", UNPARSED): "let the reviser write the revision alone (--reply bare), or use another one",
@@ -46,6 +49,7 @@ class Streak:
         if not self._ended or self._last is None:
             return None
         said = f"{self._count} rows in a row ended alike, {self._last.status}: {self._last.reason}"
+        said += _last_words(self._last)
         advice = _ADVICE.get((stage, self._last.status), "")
         if self._last.status in _NO_ANSWER:
             advice = _THOUGHTS
@@ -59,6 +63,13 @@ class Streak:
     @property
     def _ended(self) -> bool:
         return 0 < self._most <= self._count
+
+
+def _last_words(outcome: Outcome) -> str:
+    """How the last reply that could not be read ended, of judges."""
+    votes = (outcome.columns.get("verdict") or {}).get("votes") or []
+    said = " ".join(str(votes[-1].get("reply") or "").split()) if votes else ""
+    return f" (the last reply ended: “{said[-_WORDS:]}”)" if said and outcome.status == UNPARSED else ""
 
 
 def _kind(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ auto/            how `--loss auto` came to a loss
 config.json, model.safetensors, tokenizer.json …   the trained model, once all is done
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,19 @@ def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
     _sweep(folder)
     planned.save(folder)
     return planned
+
+
+def finished_for_reading(folder: Path, planned: RunRecord) -> RunRecord | None:
+    """Return the record of a folder that nobody can write to, where the planned run is finished in it.
+
+    None for any other folder. Raises `UsageError` as `enter` does.
+    """
+    found = None if not folder.exists() or os.access(folder, os.W_OK) else record_of(folder)
+    if found is None or found.status != "finished":
+        return None
+    refuse_other(folder, found.identity, planned.identity, _ANOTHER)
+    _check_finished(folder, found)
+    return found
 
 
 def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Path | None:

@@ -24,7 +24,14 @@ from train.models.towers import copy_processor
 from train.output.card import write_model_card
 from train.output.carried import save_optimizer
 from train.output.checkpoint import checkpoint_folder, rotate, write_checkpoint
-from train.output.folder import TRACKERS, check_folder, enter, find_checkpoint, publish
+from train.output.folder import (
+    TRACKERS,
+    check_folder,
+    enter,
+    find_checkpoint,
+    finished_for_reading,
+    publish,
+)
 from train.output.record import RunRecord, TrainResult, result_of
 from train.output.state import save_training, whole_model
 from train.output.trackers import check_trackers
@@ -55,6 +62,10 @@ def train(config: TrainingConfig, task: Task) -> TrainResult:
         if config.dry_run:
             return dry_run(planned, accelerator)
         require_enough(accelerator, planned.schedule)
+        there = None if config.fresh else finished_for_reading(output, planned.record)
+        if there is not None:
+            say(f"{output}: this run is finished already, in a folder that can only be read")
+            return result_of(config, there, "already_finished")
         with FolderLock(output) if accelerator.is_main_process else nullcontext():
             record, checkpoint = on_first(accelerator, lambda: _enter(config, planned.record))
             if record.status == "finished":

@@ -109,7 +109,9 @@ def test_a_thought_in_the_text_is_in_the_form_of_the_template_whoever_encodes_th
     tokenizer = thinking_style(STYLES[style])
     row = {"prompt": PROMPT, "rejected": "A mat.", **FORMS["text"]}
     pair = encode_pair(parse_pair(row, "row"), tokenizer)
-    assert pair.chosen_ids.tolist() == tokenizer(TRAINED[style]["keep"], add_special_tokens=False)["input_ids"]
+    assert (
+        pair.chosen_ids.tolist() == tokenizer(TRAINED[style]["keep"], add_special_tokens=False)["input_ids"]
+    )
 
 
 @pytest.mark.parametrize("style", ["qwen3", "gpt_oss"])
