@@ -111,7 +111,7 @@ def _calibration(folder: Path, manifest: Manifest) -> dict[str, Any] | None:
 
 
 def _example(folder: Path, manifest: Manifest) -> dict[str, str] | None:
-    """The first pair in the order of ids."""
+    """The first pair in the order of ids; rows that lack one answer are none."""
     import polars as pl
 
     from pairwright.figures.rows import collect, columns_of, scan
@@ -119,7 +119,10 @@ def _example(folder: Path, manifest: Manifest) -> dict[str, str] | None:
     frame = scan(folder, manifest, "data")
     if frame is None or not {"chosen", "rejected"} <= set(columns_of(frame, folder)):
         return None
+    frame = frame.filter(pl.col("chosen").list.len() > 0, pl.col("rejected").list.len() > 0)
     first = collect(frame.select("row_id").min(), folder).item()
+    if first is None:
+        return None
     columns = ("row_id", "prompt", "chosen", "rejected")
     row = collect(frame.filter(pl.col("row_id") == first).select(columns), folder).to_dicts()[0]
     rejected, chosen = (printable(row[side][-1]["content"]) for side in ("rejected", "chosen"))

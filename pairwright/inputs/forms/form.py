@@ -44,6 +44,15 @@ class Form(NamedTuple):
         return set(self.columns) <= record.keys() and self.tells(record)
 
 
+def answered(**values: Any) -> None:
+    """Raise `Wrong` for a column, by its name, whose value is no answer: text, a message or a list of
+    them.
+    """
+    for name, value in values.items():
+        if value is not None and not isinstance(value, str | list | Mapping):
+            raise Wrong(f"`{name}` must be text, and is {value!r}")
+
+
 def said_by(role: str, text: Any) -> dict[str, Any]:
     """Return a message."""
     return {"role": role, "content": text}

@@ -4,7 +4,7 @@ with its `score`."""
 from collections.abc import Mapping
 from typing import Any
 
-from pairwright.inputs.forms.form import Form, Wrong
+from pairwright.inputs.forms.form import Form, Wrong, answered
 from pairwright.inputs.source import Record
 
 Read = Mapping[str, Any]
@@ -26,19 +26,27 @@ def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
 
 
 def _helpsteer3(context: Any, one: Any, two: Any, preference: Any) -> Read:
-    if not isinstance(preference, int | float):
-        raise Wrong(f"`overall_preference` must be a number, and is {preference!r}")
-    gain = float(preference)
+    answered(response1=one, response2=two)
+    gain = _number(preference, "overall_preference")
     return {"prompt": context, "completions": [one, two], "scores": [-gain / 2, gain / 2]}
 
 
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise Wrong(f"`{name}` must be a number, and is {value!r}")
+
+
 def _shp(history: Any, a: Any, b: Any, label: Any) -> Read:
+    answered(human_ref_A=a, human_ref_B=b)
     return _compared(history, [a, b], {"1": 0, "0": 1}.get(str(label)))
 
 
 def _webgpt(question: Any, a: Any, b: Any, score_a: Any, score_b: Any) -> Read:
     prompt = question.get("full_text") if isinstance(question, Mapping) else question
-    return {"prompt": prompt, "completions": [a, b], "scores": [score_a, score_b]}
+    answered(answer_0=a, answer_1=b)
+    scores = [_number(score_a, "score_0"), _number(score_b, "score_1")]
+    return {"prompt": prompt, "completions": [a, b], "scores": scores}
 
 
 def _summaries(info: Any, summaries: Any, choice: Any) -> Read:
@@ -51,10 +59,12 @@ def _summaries(info: Any, summaries: Any, choice: Any) -> Read:
 
 
 def _pku(prompt: Any, a: Any, b: Any, better: Any) -> Read:
+    answered(response_0=a, response_1=b)
     return _compared(prompt, [a, b], better)
 
 
 def _llmbar(prompt: Any, a: Any, b: Any, label: Any) -> Read:
+    answered(output_1=a, output_2=b)
     return {"prompt": prompt, "response_a": a, "response_b": b, "preference": label}
 
 
@@ -74,8 +84,11 @@ def _stack(question: Any, answers: Any, name: Any) -> Read:
 
 
 def _helpsteer(response: Any, helpfulness: Any, correctness: Any) -> Read:
-    kept = {"helpfulness": helpfulness, "correctness": correctness}
-    return {"completion": response, "score": helpfulness, **kept}
+    answered(response=response)
+    score = None if helpfulness is None else _number(helpfulness, "helpfulness")
+    return {
+        "completion": response, "score": score, "helpfulness": helpfulness, "correctness": correctness,
+    }  # fmt: skip
 
 
 def _kto(prompt: Any, completion: Any, label: Any) -> Read:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from form_rows import ASKED, COLD, PREFERRED, TREE, WARM, said
+from form_rows import ASKED, COLD, EXAMPLES, PREFERRED, TREE, WARM, said
 from places import ROOT
 from runs_on_disk import write_jsonl
 
@@ -239,3 +239,26 @@ def test_every_form_has_a_line_of_documentation() -> None:
     for form in FORMS:
         columns = ", ".join(f"`{name}`" for name in form.columns)
         assert f"| `{form.name}` | {columns} | {form.example} | {form.said} |" in page
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "value", "reason"),
+    [
+        ("shp", "human_ref_A", 5, "`human_ref_A` must be text, and is 5"),
+        ("webgpt", "score_0", "good", "`score_0` must be a number, and is 'good'"),
+        ("pku", "response_1", True, "`response_1` must be text, and is True"),
+        ("helpsteer", "helpfulness", "very", "`helpfulness` must be a number, and is 'very'"),
+        ("helpsteer3", "overall_preference", None, "`overall_preference` must be a number, and is None"),
+        ("kto", "label", "maybe", "`label` must be true or false, and is 'maybe'"),
+        ("arena", "conversation_a", "Hm", "`conversation_a` and `conversation_b` must be lists"),
+        ("openai_preference", "input", {"x": 1}, "`input` has no `messages`"),
+    ],
+)
+def test_a_broken_row_is_told_by_the_column_that_it_has(
+    tmp_path: Path, form: str, column: str, value: Any, reason: str
+) -> None:
+    good = EXAMPLES[form][0]
+    path = write_jsonl(tmp_path / "rows.jsonl", [good, good | {column: value}])
+    with pytest.raises(UsageError) as raised:
+        list(records(str(path)))
+    assert f"rows.jsonl line 2: {reason}" in str(raised.value)

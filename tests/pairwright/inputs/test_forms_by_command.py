@@ -115,3 +115,11 @@ def test_every_command_reads_every_form(
     monkeypatch.chdir(tmp_path)
     for form in EXAMPLES:
         runs(command, form, tmp_path)
+
+
+def test_a_run_whose_first_pair_lacks_an_answer_is_written_whole(tmp_path: Path) -> None:
+    rows = [{"prompt": "Q", "draft": None, "edited": COLD}]
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    quietly("merge", str(path), "--out", str(tmp_path / "out"))
+    assert load_manifest(tmp_path / "out").complete
+    assert (tmp_path / "out" / "README.md").is_file()
