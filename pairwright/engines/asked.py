@@ -192,8 +192,10 @@ def check_asked(options: AskedOptions, heeded: Mapping[str, frozenset[str]]) -> 
 
 
 _WHERE = {
-    **dict.fromkeys(("thinking", "reasoning_effort", "chat_template_kwargs"), "for openai:, vllm: and hf:"),
-    "extra_body": "for openai: and vllm:",
+    **dict.fromkeys(
+        ("thinking", "reasoning_effort", "chat_template_kwargs"), "for openai:, any:, vllm: and hf:"
+    ),
+    "extra_body": "for openai:, any: and vllm:",
     "extra_headers": "for openai:",
     "adapter": "for vllm: and hf:",
 }

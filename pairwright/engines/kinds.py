@@ -16,6 +16,7 @@ _OURS = {
     "hf": "pairwright.engines.hf.kind:HFKind",
     "vllm": "pairwright.engines.vllm.kind:VLLMKind",
     "openai": "pairwright.engines.openai.kind:OpenAIKind",
+    "any": "pairwright.engines.providers.kind:AnyKind",
     "canned": "pairwright.engines.canned:CannedKind",
     "reward": "pairwright.engines.reward:RewardKind",
     "python": "pairwright.engines.verifiers.kinds:PythonKind",

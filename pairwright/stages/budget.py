@@ -146,8 +146,9 @@ class Budget:
 
 
 def _model_of(identity: str) -> str:
-    """The model's name in an engine's identity, such as `openai:MODEL@URL`."""
-    return identity.partition(":")[2].rpartition("@http")[0] or identity
+    """The model's name in an engine's identity: of `openai:MODEL@URL`, of `any:PROVIDER/MODEL`."""
+    kind, _, named = identity.partition(":")
+    return named.rpartition("@http")[0] or (named if kind == "any" else identity)
 
 
 def read_prices(path: str) -> Mapping[str, Price]:

@@ -10,7 +10,7 @@ from places import ROOT
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.engine import VLLMEngine
 
-PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
+PYTHON = Path(os.environ.get("PAIRWRIGHT_VLLM_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
 SETTINGS = {
     "python": str(PYTHON),
     "max_model_len": "512",

@@ -19,19 +19,31 @@ _CHAT = "/chat/completions"
 
 
 @dataclass(frozen=True)
-class Access:
+class Place:
+    """A server as one speaks of it: what it is called, whose key opens it, what nobody is told."""
+
+    shown: str
+    """The address for people: no user, no password, no query."""
+    variable: str
+    """The environment variable that its key is from; empty where there is none."""
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def redact(self, text: str) -> str:
+        """Return the text without any secret that a server may have put into it."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+@dataclass(frozen=True)
+class Access(Place):
     """A server's addresses and the header that it lets us in with."""
 
     chat: httpx.URL = field(repr=False)
     """Where completions are asked for."""
     models: httpx.URL = field(repr=False)
     """Where it lists its models; used to see whether anybody is there."""
-    shown: str
-    """The address for people: no user, no password, no query."""
-    variable: str
-    """The environment variable that its key is from; empty where there is none."""
     headers: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
     key: str = field(default="", repr=False)
 
     @property
@@ -48,12 +60,6 @@ class Access:
             return ipaddress.ip_address(self.chat.host).is_loopback
         except ValueError:
             return False
-
-    def redact(self, text: str) -> str:
-        """Return the text without any secret that a server may have put into it."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 def server_access(
@@ -81,7 +87,7 @@ def server_access(
         shown=str(url.copy_with(path=path or "/", query=None)),
         variable=name if key else "",
         headers={**{name: value for name, value in opens.items() if name.lower() not in given}, **own},
-        secrets=_spellings([key, *secrets]),
+        secrets=spellings([key, *secrets]),
         key=key,
     )
 
@@ -108,8 +114,8 @@ def _key(environ: Mapping[str, str], name: str, *, named: bool) -> str:
     return key
 
 
-def _spellings(secrets: Sequence[str]) -> tuple[str, ...]:
-    """Secrets as they are, URL-encoded and in base64; longest first, so none is cut in half."""
+def spellings(secrets: Sequence[str]) -> tuple[str, ...]:
+    """Return secrets as they are, URL-encoded and in base64; longest first, so none is cut in half."""
     found = set()
     for secret in filter(None, secrets):
         encoded = base64.b64encode(secret.encode()).decode().rstrip("=")

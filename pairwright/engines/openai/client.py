@@ -11,13 +11,13 @@ from typing import Any, NoReturn, TypeAlias
 
 import httpx
 
-from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.allowance import Allowance
+from pairwright.engines.openai.access import Place
 from pairwright.engines.openai.batch.book import Answer
 from pairwright.engines.openai.batch.post import BatchPost
-from pairwright.engines.openai.body import model_root, read_at_most
+from pairwright.engines.openai.body import model_root
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
+from pairwright.engines.openai.families import Family
 from pairwright.engines.openai.faults import (
     INVALID,
     UNREACHABLE,
@@ -45,8 +45,6 @@ OUTAGE = 30.0
 Sending: TypeAlias = Callable[[Mapping[str, Any], Request], Awaitable[Completion | Fault | Refusal]]
 """How a request goes out and what comes back."""
 
-_MODELS_BYTES = 2**20
-"""Most of a list of models that is read."""
 _AGAIN = "finished work is kept; run the same command again"
 
 
@@ -56,7 +54,15 @@ class OpenAIClient:
     To be used on one event loop, whose clock is `time.monotonic`.
     """
 
-    def __init__(self, model: str, access: Access, options: EngineOptions, backoff: Backoff):
+    def __init__(
+        self,
+        model: str,
+        access: Place,
+        options: EngineOptions,
+        backoff: Backoff,
+        wire: Wire,
+        family: Family,
+    ):
         self.access = access
         self.limit = AdaptiveLimit(options.max_concurrency, time.monotonic)
         self.model = model
@@ -68,9 +74,8 @@ class OpenAIClient:
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
         self._scouts = Scouts()
-        self.manner = Manner(model, access, options.asked)
-        self._allowance = Allowance()
-        self._wire = Wire(access, self._allowance)
+        self.manner = Manner(model, access, options.asked, family)
+        self._wire = wire
         self.post: BatchPost | None = None
         """Where requests go that may wait."""
 
@@ -82,12 +87,10 @@ class OpenAIClient:
         ends, pause = time.monotonic() + patience, 0.1
         while True:
             try:
-                timeout = httpx.Timeout(patience)
-                async with self._wire.http.stream("GET", self.access.models, timeout=timeout) as reply:
-                    listed = await read_at_most(reply, _MODELS_BYTES)
-                    self.manner.meet(listed, reply.headers.get("server", ""))
-                    self._wire.known = self.manner.known
-                    return model_root(listed, self.model)
+                listed, server = await self._wire.listed(patience)
+                self.manner.meet(listed, server)
+                self._wire.known = self.manner.known
+                return model_root(listed, self.model)
             except httpx.ReadTimeout:
                 return ""  # connected: it is there, only slow
             except httpx.TransportError as error:
@@ -179,7 +182,7 @@ class OpenAIClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._wire.http.aclose()
+        await self._wire.close()
 
     async def _attempt(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Wait for a turn and the end of a cool-down, then ask once; all within the deadline."""
@@ -196,7 +199,7 @@ class OpenAIClient:
 
     async def _cool_down(self, request: Request, attempts: Attempts) -> Fault | None:
         """Wait until the server wants such a request again; a fault if that is after the deadline."""
-        while (wait := max(self.limit.cool_left, self._allowance.wait(request, time.monotonic()))) > 0:
+        while (wait := max(self.limit.cool_left, self._wire.allowance.wait(request, time.monotonic()))) > 0:
             left = attempts.left(time.monotonic())
             if wait >= left:
                 return attempts.last or cool_down(wait)
@@ -208,7 +211,7 @@ class OpenAIClient:
         attempts.sent += 1
         sent_at = time.monotonic()
         self._open.add(asyncio.current_task())
-        self._allowance.begin(job.request)
+        self._wire.allowance.begin(job.request)
         try:
             async with asyncio.timeout_at(attempts.ends):
                 outcome = await self._exchange(job, self._wire.send)
@@ -216,7 +219,7 @@ class OpenAIClient:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
             self._open.discard(asyncio.current_task())
-            self._allowance.end(job.request)
+            self._wire.allowance.end(job.request)
         if isinstance(outcome, Completion):
             self.limit.succeeded()
             return outcome

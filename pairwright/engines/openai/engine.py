@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pairwright.engines.addresses import normalised, present_url
-from pairwright.engines.openai.access import server_access
+from pairwright.engines.openai.access import Access, Place, server_access
+from pairwright.engines.openai.allowance import Allowance
 from pairwright.engines.openai.batch.anthropic import AnthropicBatches
 from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.engines.openai.batch.courier import Courier
@@ -19,8 +20,10 @@ from pairwright.engines.openai.batch.gemini import GeminiBatches
 from pairwright.engines.openai.batch.openai import OpenAIBatches
 from pairwright.engines.openai.batch.post import BatchPost
 from pairwright.engines.openai.client import OpenAIClient
+from pairwright.engines.openai.families import family_at
 from pairwright.engines.openai.faults import printable
 from pairwright.engines.openai.retry import Backoff
+from pairwright.engines.openai.wire import HTTPWire
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Finished, Job
@@ -36,30 +39,27 @@ _POLL_SECONDS = 0.5
 _ENDPOINTS: tuple[type[Endpoint], ...] = (OpenAIBatches, AnthropicBatches, GeminiBatches)
 
 
-class OpenAIEngine:
+class ServedEngine:
     """Sends jobs to a server from an event loop in a thread of its own.
 
-    The key comes from the environment (`PAIRWRIGHT_API_KEY`, else `OPENAI_API_KEY`) and from
-    nowhere else. Opening it waits up to `patience` seconds for somebody to answer at the URL.
+    Opening it waits up to `patience` seconds for somebody to answer.
     """
 
     def __init__(
         self,
-        model: str,
-        url: str,
+        client: OpenAIClient,
         options: EngineOptions,
-        spec: str,
         *,
-        backoff: Backoff | None = None,
-        patience: float = 5.0,
+        spec: str,
+        identity: str,
+        backoff: Backoff,
+        patience: float,
     ) -> None:
-        there = present_url(url, options.server_moved)
-        access = server_access(there, variable=options.api_key_env, further=options.asked)
-        self.spec = spec if there == access.shown else f"openai:{model}@{access.shown}"
-        self.identity = f"openai:{model}@{normalised(url)}{options.asked.mark}"
+        self.spec = spec
+        self.identity = f"{identity}{options.asked.mark}"
         self.capacity = 2 * options.max_concurrency
-        self._backoff = backoff or Backoff()
-        self._client = OpenAIClient(model, access, options, self._backoff)
+        self._backoff = backoff
+        self._client = client
         self._endpoint: Endpoint | None = None
         self.no_batches = ""
         """Why there are no batch jobs, where they were asked for."""
@@ -74,7 +74,7 @@ class OpenAIEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name=self.identity, daemon=True)
         self._thread.start()
-        self._check(patience, endpoint=options.sends_batches)
+        self._check(patience, client.access if options.sends_batches else None)
 
     @property
     def dialect(self) -> dict[str, Any]:
@@ -168,20 +168,19 @@ class OpenAIEngine:
             raise queue.Empty
         return item
 
-    def _check(self, patience: float, *, endpoint: bool) -> None:
+    def _check(self, patience: float, batches: Place | None) -> None:
         try:
             if root := self._on_loop(self._client.check(patience)):
                 self.identity = f"{self.identity}#{root}"
-            if endpoint:
-                self._on_loop(self._find_endpoint())
+            if isinstance(batches, Access):
+                self._on_loop(self._find_endpoint(batches))
         except BaseException:
             self.close()
             raise
 
-    async def _find_endpoint(self) -> None:
+    async def _find_endpoint(self, access: Access) -> None:
         """Which provider's batch jobs the server has, and whether they are there."""
-        family, access = self._client.manner.family, self._client.access
-        kind = next(kind for kind in _ENDPOINTS if kind.name == family.batch)
+        kind = next(kind for kind in _ENDPOINTS if kind.name == self._client.manner.family.batch)
         endpoint = kind(access, self._client.model)
         try:
             await endpoint.check()
@@ -248,3 +247,33 @@ class OpenAIEngine:
         self._done.put(error)
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
+
+
+class OpenAIEngine(ServedEngine):
+    """An engine behind OpenAI's protocol.
+
+    The key comes from the environment (`PAIRWRIGHT_API_KEY`, else `OPENAI_API_KEY`) and from
+    nowhere else.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        url: str,
+        options: EngineOptions,
+        spec: str,
+        *,
+        backoff: Backoff | None = None,
+        patience: float = 5.0,
+    ) -> None:
+        there = present_url(url, options.server_moved)
+        access = server_access(there, variable=options.api_key_env, further=options.asked)
+        backoff, wire = backoff or Backoff(), HTTPWire(access, Allowance())
+        super().__init__(
+            OpenAIClient(model, access, options, backoff, wire, family_at(str(access.chat))),
+            options,
+            spec=spec if there == access.shown else f"openai:{model}@{access.shown}",
+            identity=f"openai:{model}@{normalised(url)}",
+            backoff=backoff,
+            patience=patience,
+        )

@@ -34,7 +34,7 @@ def key_variables(
     for one server would have to open several.
     """
     hosts = list(dict.fromkeys(host_of(url) for url in urls))
-    by_host = _named(named, hosts)
+    by_host = named_keys(named, hosts)
     found = {host: by_host.get(host) or _own(host, environ) for host in hosts}
     left = [host for host, name in found.items() if name is None]
     if len(hosts) > 1 and left and environ.get("PAIRWRIGHT_API_KEY", "").strip():
@@ -70,7 +70,11 @@ def refuse_shared(keys: Iterable[Mapping[str, str]]) -> None:
             )
 
 
-def _named(named: str, hosts: list[str]) -> dict[str, str]:
+def named_keys(named: str, hosts: list[str]) -> dict[str, str]:
+    """Return the variables that `--api_key_env` names for servers, by host; for providers, by name.
+
+    Raises `UsageError` where one is named for several and nobody says for which.
+    """
     found: dict[str, str] = {}
     for piece in filter(None, (piece.strip() for piece in named.split(","))):
         host, equals, name = piece.rpartition("=")

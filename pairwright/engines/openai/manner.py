@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pairwright.engines.asked import Asked
-from pairwright.engines.openai.access import Access
+from pairwright.engines.openai.access import Place
 from pairwright.engines.openai.body import model_names, request_body
 from pairwright.engines.openai.constraints import as_sent, constrained, ways_for
 from pairwright.engines.openai.dialect import Dialect, adapted
-from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_at, family_listed
+from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_listed
 from pairwright.engines.openai.faults import Known
 from pairwright.engines.openai.tools import beside_in
 from pairwright.engines.probe import Kind, constraint_kind
@@ -32,7 +32,7 @@ class Useless(NamedTuple):
 class Manner:
     """What is known of one server, and the bodies of requests that follow from it."""
 
-    def __init__(self, model: str, access: Access, asked: Asked) -> None:
+    def __init__(self, model: str, access: Place, asked: Asked, family: Family) -> None:
         self._model = model
         self._shown = access.shown
         self.known = Known(model, variable=access.variable)
@@ -45,7 +45,7 @@ class Manner:
         self.dialect = Dialect()
         self.ways: dict[Kind, str | None] = {}
         """By kind of constraint: the way that is used, None where the server has none."""
-        self._is(family_at(str(access.chat)))
+        self._is(family)
 
     def meet(self, listed: bytes, server: str) -> None:
         """Take note of a server's list of models, and of what it calls itself."""

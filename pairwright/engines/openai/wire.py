@@ -2,6 +2,7 @@
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ ERROR_BODY = 65536
 """Bytes that are read of a reply that says what is wrong."""
 _ABOUT_FIELDS = (400, 403, 422)
 _CONNECT_SECONDS = 10.0
+_MODELS_BYTES = 2**20
+"""Most of a list of models that is read."""
 
 
 class Refusal(NamedTuple):
@@ -27,16 +30,52 @@ class Refusal(NamedTuple):
     body: bytes
 
 
-class Wire:
-    """Sends requests to one server and reads what comes back, this way or in a batch job."""
+class Wire(ABC):
+    """A way to one server and back; what comes back is read here, this way or in a batch job."""
 
-    def __init__(self, access: Access, allowance: Allowance) -> None:
-        self._chat = access.chat
-        self._allowance = allowance
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
         self._gives_logprobs = False
         self.known = Known()
         """What is known of the server, for the words about its faults."""
         self.last_reply = time.monotonic()
+
+    @abstractmethod
+    async def send(self, said: Mapping[str, Any], request: Request) -> Completion | Fault | Refusal:
+        """Send a request and read the reply."""
+
+    @abstractmethod
+    async def listed(self, patience: float) -> tuple[bytes, str]:
+        """Return the server's list of models, as it comes, and what the server calls itself.
+
+        Raises `httpx.ReadTimeout` where somebody is there and says nothing, another
+        `httpx.TransportError` where nobody is.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all connections."""
+
+    def read(self, body: bytes, request: Request) -> Completion | Fault:
+        """Return the completion in the body of a reply with status 200."""
+        answer = parse_body(body, request, logprobs=self._gives_logprobs)
+        if isinstance(answer, Invalid):
+            return invalid(answer.reason)
+        self._gives_logprobs |= bool(answer.top_logprobs)
+        return answer
+
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault | Refusal:
+        """Return what a reply with another status says."""
+        fault = status_fault(status, headers, body, time.time(), self.known)
+        return Refusal(fault, body) if status in _ABOUT_FIELDS else fault
+
+
+class HTTPWire(Wire):
+    """The way over HTTP, in OpenAI's protocol."""
+
+    def __init__(self, access: Access, allowance: Allowance) -> None:
+        super().__init__(allowance)
+        self._access = access
         self.http = httpx.AsyncClient(
             headers={
                 **access.headers,
@@ -53,9 +92,9 @@ class Wire:
         """Send a request and read the reply."""
         try:
             payload = json.dumps(said).encode()
-            async with self.http.stream("POST", self._chat, content=payload) as reply:
+            async with self.http.stream("POST", self._access.chat, content=payload) as reply:
                 self.last_reply = time.monotonic()
-                self._allowance.note(reply.headers, request, self.last_reply, time.time())
+                self.allowance.note(reply.headers, request, self.last_reply, time.time())
                 if not reply.is_success:
                     body = await read_at_most(reply, ERROR_BODY)
                     return self.refused(reply.status_code, reply.headers, body)
@@ -69,15 +108,12 @@ class Wire:
             return invalid(f"the body is larger than {most} bytes")
         return self.read(body, request)
 
-    def read(self, body: bytes, request: Request) -> Completion | Fault:
-        """Return the completion in the body of a reply with status 200."""
-        answer = parse_body(body, request, logprobs=self._gives_logprobs)
-        if isinstance(answer, Invalid):
-            return invalid(answer.reason)
-        self._gives_logprobs |= bool(answer.top_logprobs)
-        return answer
+    async def listed(self, patience: float) -> tuple[bytes, str]:
+        """Return the server's list of models, and the header in which it says what it is."""
+        timeout = httpx.Timeout(patience)
+        async with self.http.stream("GET", self._access.models, timeout=timeout) as reply:
+            return await read_at_most(reply, _MODELS_BYTES), reply.headers.get("server", "")
 
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault | Refusal:
-        """Return what a reply with another status says."""
-        fault = status_fault(status, headers, body, time.time(), self.known)
-        return Refusal(fault, body) if status in _ABOUT_FIELDS else fault
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.http.aclose()

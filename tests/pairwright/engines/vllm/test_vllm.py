@@ -13,8 +13,8 @@ import httpx
 import pytest
 from asking import ask, job
 from in_process import run
-from places import ROOT
 from runs_on_disk import rows_of, write_jsonl
+from vllm_processes import PYTHON
 
 from judge.command import judge
 from judge.config import JudgeConfig
@@ -26,7 +26,6 @@ from pairwright.models.smollm2 import smollm2_folder
 from pairwright.stages.sample import SampleConfig, sample
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
-PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 
 
 def free_port() -> int:

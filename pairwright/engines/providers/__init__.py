@@ -1,0 +1,1 @@
+"""Providers through any-llm, Mozilla's library over their own SDKs."""

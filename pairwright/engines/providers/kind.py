@@ -1,0 +1,70 @@
+"""The kind `any`: a model of a provider, through any-llm."""
+
+from typing import ClassVar, NamedTuple
+from urllib.parse import urlsplit
+
+from pairwright.engines.addresses import normalised
+from pairwright.engines.base import Engine, EngineKind
+from pairwright.engines.options import EngineOptions
+from pairwright.engines.providers.families import family_of
+from pairwright.errors import UsageError
+
+
+class Rented(NamedTuple):
+    """What a spec names."""
+
+    provider: str
+    model: str
+    url: str
+    """Where the provider is, if not at its own address."""
+
+
+class AnyKind(EngineKind):
+    """A model of a provider."""
+
+    help: ClassVar = "any:PROVIDER/MODEL (a provider, such as any:mistral/mistral-small-latest)"
+    holds_schemas: ClassVar = True
+    heeds: ClassVar = frozenset({"thinking", "reasoning_effort", "extra_body"})
+
+    def check(self, name: str) -> None:
+        """Raise `UsageError` for what is not PROVIDER/MODEL, and for secrets in a URL."""
+        rented(name)
+
+    def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
+        """Make the provider's client."""
+        from pairwright.engines.providers.engine import ProviderEngine
+
+        return ProviderEngine(rented(name), options, spec)
+
+    def identity(self, name: str, options: EngineOptions) -> str:
+        """Return provider and model, and the address where it is not the provider's own.
+
+        Raises `UsageError` where any-llm does not know the provider, or its SDK is missing.
+        """
+        from pairwright.engines.providers.library import address_of
+
+        return identity_of(rented(name), address_of(rented(name)))
+
+    def reports_logprobs(self, name: str) -> bool:
+        """Return whether the provider gives log-probabilities, as far as is known."""
+        return family_of(rented(name).provider).most_logprobs > 0
+
+
+def identity_of(named: Rented, url: str) -> str:
+    """Return a model's name in request keys; `url` is where it is, or empty."""
+    return f"any:{named.provider}/{named.model}" + (f"@{normalised(url)}" if url else "")
+
+
+def rented(name: str) -> Rented:
+    """Return provider, model and address in what follows `any:`. Raises `UsageError`."""
+    whole, _, rest = name.partition("@http")
+    url = f"http{rest}" if rest else ""
+    provider, _, model = whole.partition("/")
+    if not provider or not model or (url and not urlsplit(url).netloc):
+        raise UsageError(
+            f"any:{name}: write it as any:PROVIDER/MODEL, such as any:mistral/mistral-small-latest, with "
+            "@URL behind it where the provider is not at its own address"
+        )
+    if "@" in urlsplit(url).netloc:
+        raise UsageError(f"any:{whole}@URL: no user or password in the URL; export the provider's key")
+    return Rented(provider.lower(), model, url)
