@@ -65,9 +65,9 @@ $(LM_EVAL)/.installed:
 		tqdm typepy word2number
 	touch $@
 
-# The servers of the tests under the official SDKs of the providers that they play.
+# The servers of the tests under the official SDKs of the providers that they play, by themselves and through any-llm.
 test-sdk: install
-	$(BIN)/pip install --quiet --editable ".[sdk]"
+	$(BIN)/pip install --quiet --editable ".[sdk,providers]"
 	$(BIN)/pytest -m sdk
 
 test-ray: install

@@ -48,9 +48,9 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     """How answers are revised: of `revise`, and wherever it is a step of something larger."""
 
     reviser: NamedEngine = Field(json_schema_extra=OPERATIONAL)
-    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`, or
-    a function, `python:FILE.py:NAME`. Of several with commas between them, the next is tried where one
-    gave nothing that is kept."""
+    """Engine that revises: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`,
+    `any:PROVIDER/MODEL` or `canned:FILE`, or a function, `python:FILE.py:NAME`. Of several with commas
+    between them, the next is tried where one gave nothing that is kept."""
     direction: Literal["improve", "worsen"] = "improve"
     """`improve`: the revision is chosen. `worsen`: the revision is rejected."""
     mode: Literal["rewrite", "edits"] = "rewrite"

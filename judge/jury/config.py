@@ -27,9 +27,9 @@ class JuryConfig(Config):
     group: ClassVar[str] = "Judges"
 
     judge: NamedEngine | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`, `canned:FILE`;
-    `reward:MODEL`, a reward model; `FILE.py:NAME`, a function, or `check:NAME`, by their scores. Several
-    with commas between them are a jury."""
+    """Engine that judges: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`,
+    `any:PROVIDER/MODEL`, `canned:FILE`; `reward:MODEL`, a reward model; `FILE.py:NAME`, a function, or
+    `check:NAME`, by their scores. Several with commas between them are a jury."""
     protocol: Protocol | Named | None = Field(default=None, json_schema_extra=PLUGINS)
     """`logprob`: probability of each label as the first token. `choice`: reasoning, then one of the
     labels. `text`: reasoning that ends with a verdict. `score`: each answer is rated by itself.

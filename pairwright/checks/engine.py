@@ -7,6 +7,7 @@ from typing import Any
 
 from pairwright.checks.machine import Finding
 from pairwright.engines import Engine, EngineOptions, open_engine
+from pairwright.engines.kinds import reports_logprobs
 from pairwright.engines.probe import Kind, constraint_probe, ignored
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Job, Request, Sampling, conversation
@@ -96,6 +97,8 @@ def _logprobs(engine: Engine, options: EngineOptions) -> Finding:
     what = "log-probabilities"
     question = _question("Which is larger, 3 or 5? Answer with the number.", max_tokens=4, logprobs=_TOPS)
     advice = "judge with --protocol choice or text"
+    if not reports_logprobs(engine.spec):
+        return Finding(what, None, f"it has none: {advice}")
     [found] = _ask(engine, [question], options)
     if found.failure is not None or not found.top_logprobs:
         return Finding(what, False, found.failure or "asked for, and none came", advice)

@@ -137,7 +137,8 @@ class SampleSettings(RayConfig, EngineOptions):
     """How answers are sampled: of `sample`, and wherever it is a step of something larger."""
 
     policy: NamedEngine = Field(json_schema_extra=OPERATIONAL)
-    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL` or `canned:FILE`."""
+    """Engine that answers: `vllm:MODEL`, `hf:MODEL`, `hf:smollm2`, `openai:MODEL@URL`,
+    `any:PROVIDER/MODEL` or `canned:FILE`."""
     n: PositiveInt = 4
     """Answers to each prompt."""
     max_tokens: PositiveInt = 512

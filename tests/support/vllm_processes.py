@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 from places import ROOT
+from real_servers import RealServer
 
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.engine import VLLMEngine
+from pairwright.models.smollm2 import smollm2_folder
 
 PYTHON = Path(os.environ.get("PAIRWRIGHT_VLLM_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
 SETTINGS = {
@@ -22,6 +24,14 @@ os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 
 def opened(model: str = "smollm2", **settings: str) -> VLLMEngine:
     return VLLMEngine(model, EngineOptions(engine=SETTINGS | settings), f"vllm:{model}")
+
+
+def vllm_server(log: Path) -> RealServer:
+    """vLLM's server of the embedded model; without compiling, which takes minutes of two busy cores."""
+    command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]  # what `vllm serve` runs
+    command += ["--model", str(smollm2_folder()), "--served-model-name", "smollm2", "--enforce-eager"]
+    command += ["--no-enable-chunked-prefill", "--port", "{port}", "--max-model-len", "1024"]
+    return RealServer([*command, "--max-num-seqs", "32"], "smollm2", log)
 
 
 def alive(group: int) -> list[str]:

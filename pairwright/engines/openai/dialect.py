@@ -34,6 +34,8 @@ class Dialect:
     def spoken(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body of a request in this dialect."""
         said = {self.renamed.get(n, n): v for n, v in body.items() if n not in self.left_out}
+        if not self.most_logprobs:
+            return {n: v for n, v in said.items() if n not in ("logprobs", "top_logprobs")}
         if "top_logprobs" in said:
             said["top_logprobs"] = min(said["top_logprobs"], self.most_logprobs)
         return said

@@ -42,6 +42,7 @@ class Family(NamedTuple):
     ways: str = "vllm guided regex grammar schema json tool"
     """Ways to hold an answer to choices or a schema, in the order in which they are tried."""
     most_logprobs: int = 20
+    """Likeliest tokens of a position that it tells at most; 0 where it has no log-probabilities."""
     key_header: str = "Authorization"
     batch: str = "openai"
     """Whose batch jobs it has; whether it has them is asked (`batch/`)."""
@@ -54,7 +55,7 @@ FAMILIES = (
     # name, hosts, owner, renamed, without, thinking, ways, most log-probabilities, header of the key
     Family("OpenAI", "api.openai.com", "", _NEW, "", "effort", "schema tool"),
     Family("Azure", ".azure.com", "", _NEW, "", "effort", "schema tool", 20, "api-key"),
-    Family("Anthropic", "api.anthropic.com", "", {}, "seed n", "budget", "tool", batch="anthropic"),
+    Family("Anthropic", "api.anthropic.com", "", {}, "seed n", "budget", "tool", 0, batch="anthropic"),
     Family(
         "Gemini",
         "generativelanguage.googleapis.com",
@@ -65,10 +66,10 @@ FAMILIES = (
         "schema tool",
         batch="gemini",
     ),
-    Family("Mistral", "api.mistral.ai", "", _SEED, "", "effort", "schema tool"),
+    Family("Mistral", "api.mistral.ai", "", _SEED, "", "effort", "schema tool", 0),
     Family("Together", "api.together.xyz api.together.ai", "", {}, "", "reasoning", "schema tool"),
     Family("Fireworks", "api.fireworks.ai", "", {}, "", "effort", "schema tool", 5),
-    Family("Groq", "api.groq.com", "", _NEW, "", "groq", "schema tool"),
+    Family("Groq", "api.groq.com", "", _NEW, "", "groq", "schema tool", 0),
     Family("DeepSeek", "api.deepseek.com", "", {}, "seed n", "type", "tool"),
     Family("OpenRouter", "openrouter.ai", "", {}, "n", "reasoning", "schema tool"),
     Family("vLLM", "", "vllm", {}, "", "template", "vllm guided schema"),

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pairwright.engines.addresses import normalised
 from pairwright.engines.asked import ASKED
 from pairwright.engines.base import Engine, EngineKind
+from pairwright.engines.openai.families import family_at
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 
@@ -34,8 +35,8 @@ class OpenAIKind(EngineKind):
         return f"openai:{model}@{normalised(url)}"
 
     def reports_logprobs(self, name: str) -> bool:
-        """Return True: most servers do; one that does not is found out by the first answer."""
-        return True
+        """Return False for families known to have none; others are found out by the first answer."""
+        return family_at(_model_and_url(name)[1]).most_logprobs > 0
 
 
 def _model_and_url(name: str) -> tuple[str, str]:

@@ -134,6 +134,8 @@ def _reply(error: Exception, cause: Exception) -> bytes:
     content = getattr(getattr(cause, "response", None), "content", None)
     if isinstance(content, bytes) and content:
         return content
+    if isinstance(body := getattr(cause, "body", None), str) and body:
+        return body.encode()
     said: dict[str, Any] = {"message": str(cause)}
     if isinstance(error, UnsupportedParameterError):
         said["param"] = error.parameter_name

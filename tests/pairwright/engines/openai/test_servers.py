@@ -16,6 +16,7 @@ from in_process import run
 from places import ROOT
 from real_servers import RealServer
 from runs_on_disk import rows_of, write_jsonl
+from vllm_processes import vllm_server
 
 from judge.calibration.calibration import load_calibration
 from judge.calibration.command import calibrate
@@ -53,6 +54,7 @@ def llama_cpp(log: Path) -> RealServer:
 
 
 STARTED: dict[str, Callable[[Path], RealServer]] = {
+    "vLLM": vllm_server,
     "transformers serve": transformers_serve,
     "llama-cpp-python": llama_cpp,
 }
@@ -61,9 +63,11 @@ STARTED: dict[str, Callable[[Path], RealServer]] = {
 LLAMA = pytest.param("llama-cpp-python", marks=pytest.mark.llama_cpp)
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param("transformers serve", marks=pytest.mark.servers), LLAMA]
-)
+TRANSFORMERS_SERVE = pytest.param("transformers serve", marks=pytest.mark.servers)
+VLLM = pytest.param("vLLM", marks=pytest.mark.vllm)
+
+
+@pytest.fixture(scope="module", params=[TRANSFORMERS_SERVE, LLAMA, VLLM])
 def family(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -1,20 +1,16 @@
 """A real vLLM server behind the `openai:` engine. `make test-vllm` sets it up and runs this."""
 
-import os
 import re
-import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from asking import ask, job
 from in_process import run
+from real_servers import RealServer
 from runs_on_disk import rows_of, write_jsonl
-from vllm_processes import PYTHON
+from vllm_processes import vllm_server
 
 from judge.command import judge
 from judge.config import JudgeConfig
@@ -22,59 +18,20 @@ from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
 from pairwright.folders.manifest import load_manifest
-from pairwright.models.smollm2 import smollm2_folder
 from pairwright.stages.sample import SampleConfig, sample
 
-pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Server:
-    """vLLM's server of the embedded model, in a process group of its own."""
-
-    def __init__(self, log: Path) -> None:
-        self.port, self.log = free_port(), log
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-        self.start()
-
-    def start(self) -> None:
-        command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]  # what `vllm serve` runs
-        command += ["--model", str(smollm2_folder()), "--served-model-name", "smollm2"]
-        command += ["--port", str(self.port), "--max-model-len", "1024", "--max-num-seqs", "32"]
-        environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "2", "HF_HUB_OFFLINE": "1"}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        health = self.url.replace("/v1", "/health")
-        for _ in range(400):
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            try:
-                if httpx.get(health).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.5)
-        raise AssertionError(self.log.read_text()[-3000:])
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("vllm") / "log")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    running = vllm_server(tmp_path_factory.mktemp("vllm") / "log")
     yield running
     running.kill()
 
 
 @pytest.fixture
-def engine(server: Server) -> Iterator[OpenAIEngine]:
+def engine(server: RealServer) -> Iterator[OpenAIEngine]:
     opened = OpenAIEngine(
         "smollm2", server.url, EngineOptions(deadline=120), f"openai:smollm2@{server.url}"
     )
@@ -82,13 +39,13 @@ def engine(server: Server) -> Iterator[OpenAIEngine]:
     opened.close()
 
 
-def config(folder: Path, server: Server, prompts: int, **settings: object) -> SampleConfig:
+def config(folder: Path, server: RealServer, prompts: int, **settings: object) -> SampleConfig:
     path = write_jsonl(folder / "p.jsonl", [{"prompt": f"Name {n + 2} fruits."} for n in range(prompts)])
     values = {"input": str(path), "policy": f"openai:smollm2@{server.url}", "out": str(folder / "run")}
     return SampleConfig(**({"n": 2, "max_tokens": 48, "deadline": 60.0} | values | settings))
 
 
-def test_a_run_is_accounted_for_and_asks_nothing_again(server: Server, tmp_path: Path) -> None:
+def test_a_run_is_accounted_for_and_asks_nothing_again(server: RealServer, tmp_path: Path) -> None:
     manifest = sample(config(tmp_path, server, 12))
     assert manifest is not None
     assert sum(manifest.counts.values()) == 24 == len(rows_of(tmp_path / "run"))
@@ -113,7 +70,7 @@ def test_log_probabilities_are_there_and_normalised(engine: OpenAIEngine) -> Non
 
 
 @pytest.mark.parametrize("protocol", ["choice", "logprob"])
-def test_a_judge_over_http_is_held_to_the_labels(server: Server, tmp_path: Path, protocol: str) -> None:
+def test_a_judge_over_http_is_held_to_the_labels(server: RealServer, tmp_path: Path, protocol: str) -> None:
     """Every vote is one of the two labels, or has its probability; the 135M model says neither freely."""
     rows = [
         {"prompt": f"What is {n} + 1?", "response_a": f"{n + 1}", "response_b": "A fish."} for n in range(6)
@@ -144,7 +101,7 @@ def test_a_judge_over_http_is_held_to_the_labels(server: Server, tmp_path: Path,
             assert vote["reply"].rpartition("\n\n")[2] == vote["label"]
 
 
-def test_the_doctor_finds_a_real_server_well(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_finds_a_real_server_well(server: RealServer, capfd: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capfd, "doctor", f"openai:smollm2@{server.url}")
     assert (code, err) == (0, ""), out
     for what in (
@@ -164,7 +121,7 @@ def test_a_prompt_beyond_the_context_fails_alone(engine: OpenAIEngine) -> None:
     assert short.failure is None
 
 
-def test_a_killed_server_loses_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_killed_server_loses_nothing(server: RealServer, tmp_path: Path) -> None:
     settings = config(tmp_path, server, 40, deadline=20.0, max_concurrency=8)
     killer = subprocess.Popen(["sh", "-c", f"sleep 4; kill -9 -{server.process.pid}"])
     with pytest.raises(PairwrightError, match="run the same command again"):
