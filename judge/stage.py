@@ -36,6 +36,7 @@ class JudgeStage:
         self._marks = read_marks(config.thinking_tags)
         self._sampled = SampledAnswers(config)
         self._jury = Jury(config)
+        self.reads_logprobs = self._jury.reads_logprobs
         self._gate = PairGate(config, allow_code=config.allow_code)
         self.schema = self._gate.widened(self._jury.widened(JUDGED_PAIR))
         self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles, **self._gate.roles}

@@ -33,6 +33,7 @@ class CalibrateStage:
 
     def __init__(self, config: CalibrateConfig) -> None:
         self.jury = Jury(config)
+        self.reads_logprobs = self.jury.reads_logprobs
         self.schema = self.jury.widened(CALIBRATED)
         self.roles: Mapping[str, str] = self.jury.roles
         self.templates: Mapping[str, str] = self.jury.templates

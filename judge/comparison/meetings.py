@@ -38,6 +38,7 @@ class TournamentStage:
         self, config: WinrateConfig, sides: Sequence[Side], sampling: Sampling, marks: Sequence[Marks]
     ) -> None:
         self.jury = Jury(config)
+        self.reads_logprobs = self.jury.reads_logprobs
         self.schema = self.jury.widened(MET)
         self._sides = sides
         self._sampling = sampling

@@ -35,6 +35,7 @@ class WinrateStage:
         marks: Sequence[Marks] = KNOWN,
     ) -> None:
         self.jury = Jury(config)
+        self.reads_logprobs = self.jury.reads_logprobs
         self.schema = self.jury.widened(COMPARED)
         self._sides = sides
         self._marks = marks

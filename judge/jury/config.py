@@ -17,6 +17,8 @@ TOP = 20
 """How many of the likeliest first tokens are looked at; no server gives more."""
 
 
+FIRST_TOKEN = ("logprob", "rank")
+"""Protocols that read nothing but log-probabilities where a judge has them."""
 SCORING = ("reward", "function")
 """Protocols of judges that are not asked in words."""
 

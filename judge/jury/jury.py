@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from judge.jury.comparing import Comparing
-from judge.jury.config import SCORING, Judge, JuryConfig, judges_of
+from judge.jury.config import FIRST_TOKEN, SCORING, Judge, JuryConfig, judges_of
 from judge.jury.listing import Listing
 from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
@@ -38,6 +38,7 @@ class Jury:
         self._config = config
         self.judges = judges_of(config)
         self.roles = {judge.role: judge.spec for judge in self.judges}
+        self.reads_logprobs = [j.role for j in self.judges if j.logprobs and j.protocol in FIRST_TOKEN]
         parse_aspects(config.aspects)  # a misspelt one is refused, also where nothing is rated
         alike: dict[type[JudgeProtocol], list[Judge]] = {}
         for judge in sorted(self.judges, key=lambda judge: judge.protocol in SCORING):

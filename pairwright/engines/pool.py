@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +13,7 @@ from pairwright.engines.kinds import engine_identity, kind_of, open_engine
 from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.engines.openai.keys import key_variables
 from pairwright.engines.options import EngineOptions
+from pairwright.engines.probe import lacks_logprobs, logprobs_probe
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.journal import Journal
@@ -152,6 +153,22 @@ class EnginePool:
                 raise UsageError(
                     f"--batch: {engine.spec} has no batch jobs ({engine.no_batches}); run without --batch"
                 )
+
+    def require_logprobs(self, roles: Iterable[str]) -> None:
+        """Ask each server that answers in one of these roles for one token and its log-probability.
+
+        Raises `PairwrightError` where there is none, before anything else is asked.
+        """
+        for engine in {id(self[role]): self[role] for role in roles}.values():
+            if isinstance(engine, _SpeaksDialect):
+                engine.submit(logprobs_probe())
+                found: list[Finished] = []
+                while not found:
+                    found = engine.poll()
+                if lacks_logprobs(found[0].completion):
+                    raise PairwrightError(
+                        f"{engine.spec} gives no log-probabilities; judge with --protocol text, or choice"
+                    )
 
     def begin_batches(self, run: Path, journal: Journal) -> None:
         """Let servers answer by batch jobs, put down in a run's folder, if that is wanted.

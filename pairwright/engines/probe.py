@@ -1,6 +1,7 @@
 """Questions that show whether an engine holds answers to a constraint: nobody obeys them by accident."""
 
 import json
+import re
 from typing import Literal
 
 from pairwright.engines.constraint import broken_constraint
@@ -17,6 +18,8 @@ _SCHEMA = {
     "required": ["zq417"],
     "additionalProperties": False,
 }
+_TOPS = 5
+_ABOUT_LOGPROBS = re.compile(r"(http_400|http_422|invalid_response): .*log-?_?prob", re.IGNORECASE)
 _NAMES: dict[Kind, str] = {"choice": "choices", "schema": "JSON schemas"}
 
 
@@ -37,6 +40,26 @@ def constraint_probe(kind: Kind) -> Job:
         json_schema=_SCHEMA if kind == "schema" else None,
     )
     return Job(key=request.key("probe"), request=request)
+
+
+def logprobs_probe() -> Job:
+    """Return a question for one token and the likeliest in its place."""
+    request = Request(
+        role=PROBE,
+        messages=conversation("Which is larger, 3 or 5? Answer with the number."),
+        sampling=Sampling(max_tokens=1, temperature=0, logprobs=_TOPS),
+    )
+    return Job(key=request.key("probe"), request=request)
+
+
+def lacks_logprobs(found: Completion) -> bool:
+    """Return whether an answer to this question shows that an engine gives no log-probabilities.
+
+    A thought in its place shows nothing, and neither does a fault of another kind.
+    """
+    if found.failure is not None:
+        return bool(_ABOUT_LOGPROBS.search(found.failure))
+    return bool(found.text.strip()) and found.reasoning is None and not found.top_logprobs
 
 
 def ignored(kind: Kind, completion: Completion) -> str | None:

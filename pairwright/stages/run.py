@@ -31,7 +31,7 @@ from pairwright.stages.config import RunConfig, WorkersConfig
 from pairwright.stages.on_ray import run_on_ray
 from pairwright.stages.preview import say_what_was_read, show_dry_run, show_preview
 from pairwright.stages.runner import Runner
-from pairwright.stages.stage import Stage
+from pairwright.stages.stage import ReadsLogprobs, Stage
 from pairwright.stages.workers import ALONE, WORKERS, Share, arrive, begin, gather, gather_strays
 from pairwright.terminal.interrupt import Interrupted, stop_requested
 from pairwright.terminal.progress import progress
@@ -102,6 +102,8 @@ def run_stage(
             engines.go_on(*_begun_with(load_manifest(folder)))
         if not begun or run.fresh or config.sends_batches:
             engines.open_all()
+            if isinstance(stage, ReadsLogprobs):
+                engines.require_logprobs(stage.reads_logprobs)
         planned = _plan(stage, config, run, rows.info, {**engines.identities, **models}, rows.reading)
         if not begun:
             require_space(folder, _BYTES_A_RUN + planned.items * _BYTES_AN_ITEM)

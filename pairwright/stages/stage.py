@@ -1,6 +1,6 @@
 """What a stage is, and the settings that every stage has."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pairwright.records import Completion, Outcome, Request
@@ -47,3 +47,11 @@ class InRounds(Protocol):
     def begin_round(self, before: "Iterable[pa.Table]", items_left: int) -> None:
         """Begin a round; `before` are the kept rows of every earlier one, in order."""
         ...
+
+
+@runtime_checkable
+class ReadsLogprobs(Protocol):
+    """A stage some of whose engines are of no use without log-probabilities."""
+
+    reads_logprobs: Sequence[str]
+    """The roles of these engines."""

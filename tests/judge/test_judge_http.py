@@ -2,8 +2,11 @@
 
 import pytest
 from faultserver import FaultServer
+from plain_server import PlainServer, reply
 from runs_on_disk import rows_of, write_jsonl
 
+from judge.calibration.command import calibrate
+from judge.calibration.config import CalibrateConfig
 from judge.command import judge
 from judge.config import JudgeConfig
 from pairwright.errors import PairwrightError
@@ -64,3 +67,27 @@ def test_a_server_that_says_something_else_is_unparsed_and_one_that_breaks_has_f
     assert failed["verdict"] is None
     outside = [v["outside_mass"] for row in rows if row["verdict"] for v in row["verdict"]["votes"]]
     assert set(outside) == {1.0}
+
+
+@pytest.mark.parametrize("how", ["ignores them", "refuses them"])
+@pytest.mark.parametrize("command", ["judge", "calibrate"])
+def test_a_server_without_log_probabilities_is_refused_before_the_first_row(tmp_path, how, command):
+    def answer(body):
+        if how == "refuses them" and "logprobs" in body:
+            message = "`logprobs` is not supported with this model"
+            return {"error": {"message": message, "param": "logprobs"}}
+        return reply({}, "A")
+
+    labelled = [
+        {"prompt": f"Q{n}?", "response_a": "a", "response_b": "b", "preference": 1} for n in range(9)
+    ]
+    path = str(write_jsonl(tmp_path / "rows.jsonl", labelled))
+    with PlainServer(answer) as server:
+        given = {"judge": f"openai:m@{server.url}", "protocol": "logprob", "out": str(tmp_path / "run")}
+        with pytest.raises(PairwrightError, match="no log-probabilities; judge with --protocol text, or"):
+            if command == "judge":
+                judge(JudgeConfig(input=path, **given))
+            else:
+                calibrate(CalibrateConfig(input=path, **given))
+    assert len(server.bodies) == 1
+    assert not (tmp_path / "run" / "run.json").exists()

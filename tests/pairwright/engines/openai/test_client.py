@@ -158,7 +158,7 @@ def test_a_server_that_only_fails_stops_the_run(server: FaultServer, fault: str,
 
 
 def test_slow_requests_at_the_end_of_a_run_do_not_stop_it(server: FaultServer) -> None:
-    engine = openai_engine(server.url, deadline=1, max_concurrency=64)
+    engine = openai_engine(server.url, deadline=4, max_concurrency=64)
     faults = ["ok", "hang"] * 30
     completions = ask(engine, [job(prompt(fault, i)) for i, fault in enumerate(faults)])
     engine.close()

@@ -137,6 +137,21 @@ def test_judge_by_labels(
     assert all(vote["label"].isalpha() for vote in votes)
 
 
+@pytest.mark.parametrize("protocol", ["score", "rank"])
+def test_judge_by_marks_and_ranks(
+    server: RealServer, family: str, pairs: str, tmp_path: Path, protocol: str
+) -> None:
+    config = judging(server, pairs, tmp_path / "run", protocol)
+    if family == "transformers serve":
+        with pytest.raises(PairwrightError, match="--protocol text"):
+            judge(config)
+        return
+    judged = judge(config)
+    assert judged is not None
+    assert "failed" not in judged.counts
+    assert len(rows_of(tmp_path / "run")) == len(PAIRS)
+
+
 def test_calibrate(server: RealServer, pairs: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {"protocol": "text", "reasoning_tokens": 4}
     calibrate(CalibrateConfig(input=pairs, judge=server.spec, out=str(tmp_path / "run"), **given, **ASKED))
