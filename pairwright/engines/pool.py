@@ -11,7 +11,7 @@ from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, kind_of, open_engine
 from pairwright.engines.openai.batch.book import BatchBook
-from pairwright.engines.openai.keys import key_variables
+from pairwright.engines.openai.keys import key_variables, named_keys
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import lacks_logprobs, logprobs_probe
 from pairwright.engines.thoughts import read_marks
@@ -56,6 +56,10 @@ class EnginePool:
         self._roles = dict(roles)
         self._options = options
         urls = [self._url(spec) for spec in self._roles.values() if spec.startswith("openai:")]
+        providers = [
+            spec[4:].partition("/")[0].lower() for spec in roles.values() if spec.startswith("any:")
+        ]
+        named_keys(options.api_key_env, list(dict.fromkeys([*map(host_of, urls), *providers])))
         self._keys = key_variables(urls, options.api_key_env) if urls else {}
         self.found_keys = {} if options.api_key_env else self._keys
         """Variables of keys by host, where nobody said which."""

@@ -82,12 +82,11 @@ def test_a_server_without_log_probabilities_is_refused_before_the_first_row(tmp_
         {"prompt": f"Q{n}?", "response_a": "a", "response_b": "b", "preference": 1} for n in range(9)
     ]
     path = str(write_jsonl(tmp_path / "rows.jsonl", labelled))
+    run, kind = {"judge": (judge, JudgeConfig), "calibrate": (calibrate, CalibrateConfig)}[command]
     with PlainServer(answer) as server:
         given = {"judge": f"openai:m@{server.url}", "protocol": "logprob", "out": str(tmp_path / "run")}
+        config = kind(input=path, **given)
         with pytest.raises(PairwrightError, match="no log-probabilities; judge with --protocol text, or"):
-            if command == "judge":
-                judge(JudgeConfig(input=path, **given))
-            else:
-                calibrate(CalibrateConfig(input=path, **given))
+            run(config)
     assert len(server.bodies) == 1
     assert not (tmp_path / "run" / "run.json").exists()
