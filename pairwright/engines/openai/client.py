@@ -18,14 +18,7 @@ from pairwright.engines.openai.body import model_root
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.families import Family
-from pairwright.engines.openai.faults import (
-    INVALID,
-    UNREACHABLE,
-    cool_down,
-    not_held,
-    printable,
-    timed_out,
-)
+from pairwright.engines.openai.faults import INVALID, UNREACHABLE, cool_down, not_held, printable, timed_out
 from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
 from pairwright.engines.openai.scouts import Scouts

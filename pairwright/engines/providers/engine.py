@@ -6,8 +6,8 @@ from pairwright.engines.openai.engine import ServedEngine
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.providers.families import family_of
-from pairwright.engines.providers.kind import Rented, identity_of
 from pairwright.engines.providers.library import address_of, opened
+from pairwright.engines.providers.spec import Rented, identity_of
 from pairwright.engines.providers.wire import LibraryWire
 
 

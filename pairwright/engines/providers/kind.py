@@ -1,22 +1,11 @@
 """The kind `any`: a model of a provider, through any-llm."""
 
-from typing import ClassVar, NamedTuple
-from urllib.parse import urlsplit
+from typing import ClassVar
 
-from pairwright.engines.addresses import normalised
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.providers.families import family_of
-from pairwright.errors import UsageError
-
-
-class Rented(NamedTuple):
-    """What a spec names."""
-
-    provider: str
-    model: str
-    url: str
-    """Where the provider is, if not at its own address."""
+from pairwright.engines.providers.spec import identity_of, rented
 
 
 class AnyKind(EngineKind):
@@ -48,23 +37,3 @@ class AnyKind(EngineKind):
     def reports_logprobs(self, name: str) -> bool:
         """Return whether the provider gives log-probabilities, as far as is known."""
         return family_of(rented(name).provider).most_logprobs > 0
-
-
-def identity_of(named: Rented, url: str) -> str:
-    """Return a model's name in request keys; `url` is where it is, or empty."""
-    return f"any:{named.provider}/{named.model}" + (f"@{normalised(url)}" if url else "")
-
-
-def rented(name: str) -> Rented:
-    """Return provider, model and address in what follows `any:`. Raises `UsageError`."""
-    whole, _, rest = name.partition("@http")
-    url = f"http{rest}" if rest else ""
-    provider, _, model = whole.partition("/")
-    if not provider or not model or (url and not urlsplit(url).netloc):
-        raise UsageError(
-            f"any:{name}: write it as any:PROVIDER/MODEL, such as any:mistral/mistral-small-latest, with "
-            "@URL behind it where the provider is not at its own address"
-        )
-    if "@" in urlsplit(url).netloc:
-        raise UsageError(f"any:{whole}@URL: no user or password in the URL; export the provider's key")
-    return Rented(provider.lower(), model, url)

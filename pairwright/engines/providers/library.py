@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairwright.engines.openai.access import Place, spellings
 from pairwright.engines.openai.keys import named_keys
-from pairwright.engines.providers.kind import Rented
+from pairwright.engines.providers.spec import Rented
 from pairwright.errors import UsageError
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def server(provider: str) -> Iterator[PlainServer]:
 
 def opened(provider: str, server: PlainServer, **options: Any) -> Any:
     from pairwright.engines.providers.engine import ProviderEngine
-    from pairwright.engines.providers.kind import rented
+    from pairwright.engines.providers.spec import rented
 
     name = f"{provider}/m@{server.url}"
     settings = EngineOptions(**{"deadline": 30.0, **options})

@@ -6,7 +6,7 @@ from pairwright.engines.kinds import check_spec, reports_logprobs
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.pool import EnginePool
 from pairwright.engines.providers import library
-from pairwright.engines.providers.kind import Rented, identity_of, rented
+from pairwright.engines.providers.spec import Rented, identity_of, rented
 from pairwright.errors import UsageError
 
 

@@ -1,0 +1,36 @@
+"""What `any:PROVIDER/MODEL@URL` names."""
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pairwright.engines.addresses import normalised
+from pairwright.errors import UsageError
+
+
+class Rented(NamedTuple):
+    """What a spec names."""
+
+    provider: str
+    model: str
+    url: str
+    """Where the provider is, if not at its own address."""
+
+
+def identity_of(named: Rented, url: str) -> str:
+    """Return a model's name in request keys; `url` is where it is, or empty."""
+    return f"any:{named.provider}/{named.model}" + (f"@{normalised(url)}" if url else "")
+
+
+def rented(name: str) -> Rented:
+    """Return provider, model and address in what follows `any:`. Raises `UsageError`."""
+    whole, _, rest = name.partition("@http")
+    url = f"http{rest}" if rest else ""
+    provider, _, model = whole.partition("/")
+    if not provider or not model or (url and not urlsplit(url).netloc):
+        raise UsageError(
+            f"any:{name}: write it as any:PROVIDER/MODEL, such as any:mistral/mistral-small-latest, with "
+            "@URL behind it where the provider is not at its own address"
+        )
+    if "@" in urlsplit(url).netloc:
+        raise UsageError(f"any:{whole}@URL: no user or password in the URL; export the provider's key")
+    return Rented(provider.lower(), model, url)
