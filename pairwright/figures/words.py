@@ -2,6 +2,8 @@
 
 from pairwright.figures.training import TrainingFigures
 
+SINGLE = ("kto", "bco", "apo_zero_unpaired")
+"""Losses that have a form for single answers."""
 _STILL = 0.05
 """Nats an answer that count as no movement."""
 
@@ -24,16 +26,37 @@ def in_words(training: TrainingFigures) -> str:
         chosen, rejected = (curve.last - curve.first for curve in begun_and_ended)
     else:
         return ""
-    where = "On held-out pairs" if held_out else "On the pairs trained on"
-    moved = f"{where}, chosen answers {_moved(chosen)} and rejected answers {_moved(rejected)}"
+    # Single answers, each labelled, are never compared two by two, so they have no margins.
+    single = training.settings.get("loss") in SINGLE and "rewards/margins" not in curves
+    of, good, bad = ("answers", "desirable", "undesirable") if single else ("pairs", "chosen", "rejected")
+    where = f"On held-out {of}" if held_out else f"On the {of} trained on"
+    moved = f"{where}, {good} answers {_moved(chosen)} and {bad} answers {_moved(rejected)}"
     share = f"; {rose.last:.0%} of the chosen ones became likelier" if rose is not None else ""
-    return f"{moved}{share}. {_meaning(chosen, rejected)}"
+    return f"{moved}{share}. {_of_single(chosen, rejected) if single else _meaning(chosen, rejected)}"
 
 
 def _moved(nats: float) -> str:
     if abs(nats) < _STILL:
         return "stayed where they were"
     return f"{'rose' if nats > 0 else 'fell'} by {abs(nats):.2f} nats"
+
+
+def _of_single(desirable: float, undesirable: float) -> str:
+    """What it means for answers that are labelled one by one."""
+    apart = desirable - undesirable
+    if abs(apart) < _STILL:
+        return "They hardly parted: more updates or a higher learning rate are needed to see an effect."
+    if apart < 0:
+        return (
+            f"They parted by {-apart:.2f} nats the wrong way: look at the learning rate, and at which "
+            "label means desirable."
+        )
+    if desirable < -_STILL:
+        return (
+            f"They parted by {apart:.2f} nats, but desirable answers fell too: an SFT term "
+            "(`--sft_weight`) holds them up, as does `--desirable_weight`."
+        )
+    return f"They parted by {apart:.2f} nats without costing the desirable answers."
 
 
 def _meaning(chosen: float, rejected: float) -> str:

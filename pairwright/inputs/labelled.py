@@ -4,9 +4,10 @@ A row has `prompt`, `completion` and `label` (true: desirable); the whole conver
 `completion` too.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
@@ -30,6 +31,8 @@ class LabelledRow(NamedTuple):
     """Whether the answer is desirable."""
     weight: float = 1.0
     """How much it counts."""
+    columns: Mapping[str, Any] = MappingProxyType({})
+    """The row as it was read, for functions that judge it."""
 
 
 def are_labelled(sources: Iterable[str]) -> bool:
@@ -73,7 +76,7 @@ def parse_labelled(
     row_id = record.get("row_id") or content_hash(
         [[m.model_dump() for m in prompt], answer.further if calls else answer.content, label]
     )
-    return LabelledRow(str(row_id), prompt, answer, label, row_weight(record, where, own))
+    return LabelledRow(str(row_id), prompt, answer, label, row_weight(record, where, own), record)
 
 
 def _is_labelled(record: Record) -> bool:

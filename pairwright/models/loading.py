@@ -97,7 +97,9 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
 def require_reward_model(place: str, name: str) -> None:
     """Raise `UsageError` unless the model is a sequence classifier of one label."""
     if is_adapter(place):
-        raise UsageError(f"{name} is an adapter; merge it into its base to score with it")
+        raise UsageError(
+            f"{name} is an adapter, and no reward model: pairwright reward --model makes one of it"
+        )
     with as_usage_error(name), quiet():
         config = AutoConfig.from_pretrained(place, **own_code())
     kind = next(iter(config.architectures or ()), "a model of no name")

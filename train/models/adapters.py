@@ -23,10 +23,12 @@ def goes_on(config: TrainingConfig) -> bool:
     if not is_adapter(resolve_model(config.model)):
         return False
     merge_first = getattr(config, "merge_first", None)
-    if merge_first is None:  # of a reward model
-        raise UsageError(
-            f"{config.model} is an adapter; merge it into its base to make a reward model of it"
-        )
+    if merge_first is None:  # of a reward model, which is made of the adapter and its base in one
+        if config.load_in_4bit:
+            raise UsageError(
+                f"{config.model} is an adapter, and is merged into whole weights: leave --load_in_4bit away"
+            )
+        return False
     if merge_first:
         if config.lora_r and not getattr(config, "merge_adapter", False):
             raise UsageError(

@@ -52,7 +52,7 @@ def load_model(config: TrainingConfig, *, bf16: bool) -> Any:
     def load(place: str, how: dict[str, Any]) -> Any:
         if trained_on:
             return with_adapter_of(place, _read(base_of(place), how, config.model), config.model)
-        return _load_base(place, how, config.model)
+        return load_merged(place, how, config.model)
 
     return made_trainable(load, config, bf16=bf16, task_type="CAUSAL_LM")
 
@@ -230,10 +230,11 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
 
 def load_base(name: str) -> Any:
     """Return a causal language model in float32, adapters merged, with gradients off."""
-    return _load_base(resolve_model(name), {"dtype": torch.float32}, name).requires_grad_(False)
+    return load_merged(resolve_model(name), {"dtype": torch.float32}, name).requires_grad_(False)
 
 
-def _load_base(place: str, how: dict[str, Any], name: str) -> Any:
+def load_merged(place: str, how: dict[str, Any], name: str) -> Any:
+    """Return the causal language model in a folder; of an adapter's folder, its base with it merged in."""
     if not is_adapter(place):
         return _read(place, how, name)
     model = merge(read_adapter(_read(base_of(place), how, name), place, name))

@@ -6,12 +6,13 @@ from torch import nn
 
 from pairwright.models.chat import end_of_turn
 from pairwright.models.loading import CLASSIFIER, require_head
+from pairwright.models.names import base_of, is_adapter
 from pairwright.models.quiet import quiet
 from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error, read_model
 from train.config import TrainingConfig
 from train.models.adapters import is_adapted
-from train.models.language import made_trainable
+from train.models.language import load_merged, made_trainable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,11 +23,15 @@ def load_for_reward_training(
 ) -> Any:
     """Return a pretrained body with a new head, or a reward model to go on with; the seed decides the head.
 
+    Of an adapter's folder the body is that of its base with the adapter merged in.
+
     The tokenizer's padding token becomes one that ends no answer; see `padding_token`.
     """
 
     def load(place: str, how: dict[str, Any]) -> Any:
-        model = _load(place, how, config.model)
+        model = _load(base_of(place) if is_adapter(place) else place, how, config.model)
+        if is_adapter(place):
+            _take_body(model, load_merged(place, how, config.model))
         model.score.float()  # it is trained, whatever the body is kept in
         tokenizer.pad_token = padding_token(tokenizer)
         for settings in (model.config, model.config.get_text_config()):
@@ -61,6 +66,15 @@ def head_of(model: Any) -> nn.Linear:
         head = head.modules_to_save[head.active_adapters[0]]
     assert isinstance(head, nn.Linear)
     return head
+
+
+def _take_body(model: Any, other: Any) -> None:
+    """Give a classifier the body of a language model, whose vocabulary may have grown."""
+    rows = other.get_input_embeddings().weight.shape[0]
+    if rows != model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(rows)
+    mine, theirs = (getattr(one, one.base_model_prefix) for one in (model, other))
+    mine.load_state_dict(theirs.state_dict())
 
 
 def _load(place: str, how: dict[str, Any], name: str) -> Any:

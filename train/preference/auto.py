@@ -3,7 +3,8 @@
 The rule is that of Anchored Preference Optimization (D'Oosterlinck et al. 2024, §3.2): where chosen
 answers beat what the model itself would say, `apo_zero` raises them; where the model says better
 things already, `apo_down` pushes away from both; where neither is shown, `dpo`. Who is better is
-asked of a judge, in both orders, or read from a column of scores.
+asked of a judge, in both orders, or read from a column of scores. Of single labelled answers the
+desirable ones are chosen, and the losses are those of single answers.
 
 OUTPUT/auto/prompts.jsonl     prompts of the slice, with their chosen answers
 OUTPUT/auto/winrate/          an ordinary run folder of the comparison
@@ -12,6 +13,7 @@ OUTPUT/auto/choice.json       what came of it; a second start finds it and asks 
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,9 +26,10 @@ from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
+from pairwright.inputs.labelled import LABEL, are_labelled, read_labelled
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
-from pairwright.records import Record, content_hash, stored
+from pairwright.records import Message, Record, content_hash, stored
 from pairwright.schema import JUDGED_PAIR
 from train.devices.processes import is_first, say
 from train.models.language import model_identity
@@ -35,6 +38,9 @@ from train.preference.config import TrainConfig
 
 SIGNIFICANT = 0.05
 """Most the sign test may leave to luck, besides the interval: few prompts show nothing."""
+UNPAIRED_FORM = {"apo_zero": "apo_zero_unpaired", "dpo": "kto", "apo_down": "kto"}
+"""What is trained on single answers. KTO sees them from where the policy has gone, and pushes both ways;
+`apo_down` compares two answers and has no such form."""
 _SAMPLES = 1000
 
 
@@ -82,7 +88,7 @@ def with_loss(config: TrainConfig) -> TrainConfig:
     scores that cannot be read, and whatever a comparison raises.
     """
     if config.preview or config.dry_run:
-        return _resolved(config, "dpo")
+        return _resolved(config, "kto" if are_labelled(config.sources) else "dpo")
     output = Path(config.output_dir)
     check_folder(output)
     asked = content_hash(
@@ -97,7 +103,11 @@ def with_loss(config: TrainConfig) -> TrainConfig:
         choice = _decide(config, output, asked) if is_first() else _awaited(output, asked)
     if is_first():
         say(choice.in_words)
-    return _resolved(config, choice.loss)
+    if not are_labelled(config.sources):
+        return _resolved(config, choice.loss)
+    if is_first():
+        say(f"{UNPAIRED_FORM[choice.loss]} is trained: the form of {choice.loss} for single answers")
+    return _resolved(config, UNPAIRED_FORM[choice.loss])
 
 
 def choose(win_rate: Interval, p: float) -> Literal["apo_zero", "apo_down", "dpo"]:
@@ -155,8 +165,11 @@ def _by_judge(config: TrainConfig, folder: Path) -> dict[str, Any]:
 def _by_scores(config: TrainConfig) -> dict[str, Any]:
     """Every row says by how much its chosen answer beats the model's own."""
     name, points = config.score_column or "", []
+    single = are_labelled(config.sources)
     for source in config.sources:
         for where, record in open_source(source):
+            if single and not record.get(LABEL):
+                continue
             score = record.get(name)
             if isinstance(score, bool) or not isinstance(score, int | float) or not np.isfinite(score):
                 raise UsageError(
@@ -176,9 +189,22 @@ def _slice(config: TrainConfig) -> list[PairRow]:
     Not by `prompt_hash`: it would draw others, and ask a judge again in folders that have a choice.
     """
     first: dict[str, PairRow] = {}
-    for row in read_pairs(config.sources, config.limit, thoughts=True):
+    rows = (
+        _desirable(config)
+        if are_labelled(config.sources)
+        else read_pairs(config.sources, config.limit, thoughts=True)
+    )
+    for row in rows:
         first.setdefault(content_hash([config.seed, [m.model_dump() for m in row.prompt]]), row)
     return [first[key] for key in sorted(first)[: config.auto_prompts]]
+
+
+def _desirable(config: TrainConfig) -> Iterator[PairRow]:
+    """Desirable answers as chosen ones, beside nothing."""
+    for row in read_labelled(config.sources, config.limit):
+        if row.label:
+            nothing = Message(role="assistant", content="")
+            yield PairRow(row.row_id, row.prompt, row.answer, nothing, columns=row.columns)
 
 
 def _known(output: Path, asked: str) -> Choice | None:

@@ -124,3 +124,20 @@ def test_what_cannot_be_decided_is_a_sentence(tiny, capfd):
 def test_a_dry_run_asks_nobody(tiny, capfd):
     train(tiny.config("out", judge="openai:none@http://127.0.0.1:9/v1", dry_run=True))
     assert not (tiny.folder / "out").exists()
+
+
+@pytest.mark.parametrize(("score", "loss"), [(1.5, "apo_zero_unpaired"), (-1.5, "kto"), (0.0, "kto")])
+def test_of_single_answers_the_desirable_ones_are_compared_and_their_own_losses_trained(
+    tiny, score, loss, capfd
+):
+    rows = [
+        {"prompt": f"say {n}", "completion": f"so {n}", "label": label, "edge": score if label else 9.0}
+        for n in range(12)
+        for label in (True, False)
+    ]
+    data = str(write_jsonl(tiny.folder / "single.jsonl", rows))
+    decided = with_loss(tiny.config("out", data=data, score_column="edge"))
+    assert decided.loss == loss
+    said = capfd.readouterr().err
+    assert "of 12 prompts" in said
+    assert f"{loss} is trained: the form of " in said

@@ -8,6 +8,8 @@ from tiny_model import TinyRun, numbered_pairs, read_metrics, write_jsonl
 from transformers import AutoModelForCausalLM
 
 from pairwright.errors import UsageError
+from pairwright.figures.training import training_of
+from pairwright.figures.words import in_words
 from pairwright.models.loading import load_tokenizer
 from train.devices.replicated import Replicated
 from train.losses.anchored import apo_zero_unpaired, bco, kto
@@ -120,6 +122,10 @@ def test_the_command_learns_and_says_where_answers_went(tiny, capfd):
     assert "8 desirable" in capfd.readouterr().err or result.pairs < len(ROWS)
     last = read_metrics(config.output_dir)[-2]
     assert last["logratios/chosen"] > last["logratios/rejected"]
+    words = in_words(training_of(tiny.folder / "run"))
+    assert "desirable answers" in words
+    assert "They parted by" in words
+    assert "chosen" not in words
     assert train(config).status == "already_finished"
 
 

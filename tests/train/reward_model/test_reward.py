@@ -261,10 +261,18 @@ def test_what_cannot_be_used_is_a_sentence(tiny, tmp_path):
     bad = write_jsonl(tmp_path / "n.jsonl", [r | {"margin": math.nan} for r in numbered_pairs(3)])
     with pytest.raises(UsageError, match="row row0: `margin` is nan"):
         train(tiny.reward("never", data=bad))
-    adapter = tiny.config("adapter", lora_r=2, max_steps=1)
-    train(adapter)
-    with pytest.raises(UsageError, match="is an adapter; merge it"):
-        train(tiny.reward("never", model=adapter.output_dir))
+
+
+def test_of_an_adapter_the_body_is_its_base_with_it_merged_in(tiny):
+    found = []
+    for name, merged in (("adapter", False), ("whole", True)):
+        train(tiny.config(name, lora_r=2, max_steps=1, learning_rate=0.1, merge_adapter=merged))
+        model = str(tiny.folder / name)
+        train(tiny.reward(f"of_{name}", model=model, max_steps=1))
+        found.append(read_metrics(tiny.folder / f"of_{name}")[0]["loss"])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    with pytest.raises(UsageError, match="is merged into whole weights: leave --load_in_4bit away"):
+        train(tiny.reward("never", model=str(tiny.folder / "adapter"), load_in_4bit=True, lora_r=2))
 
 
 def test_the_command_trains_previews_and_counts(tiny, capfd):

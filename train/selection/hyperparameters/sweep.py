@@ -1,6 +1,7 @@
 """`pairwright sweep`: the trainings of a sweep, one after the other, and what came of them.
 
-All of them share a store of reference log-probabilities, so the reference is asked once.
+All of them share a store of reference log-probabilities, so the reference is asked once, and the pairs,
+which are read once.
 """
 
 import os
@@ -21,7 +22,9 @@ from train.preference.config import TrainConfig
 from train.selection.hyperparameters.config import POINTS, SweepConfig, name_of
 from train.selection.hyperparameters.record import SWEEP, Point, SweepRecord, best_of, record_of
 from train.selection.hyperparameters.search import searched
+from train.selection.hyperparameters.sharing import SharedPairs
 from train.selection.hyperparameters.table import show, write_table
+from train.trainer.task import Task
 from train.training import train
 
 if TYPE_CHECKING:
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 
 Points = Generator[Mapping[str, str], float | None, None]
 """Points, each of which is answered with what it is judged by; None where that is not known."""
-Training: TypeAlias = Callable[[TrainConfig], TrainResult]
-"""What trains one point."""
+Training: TypeAlias = "Callable[[TrainConfig, Task | None], TrainResult]"
+"""What trains one point, as the task that it is given."""
 _ANOTHER = "choose another output_dir"
 
 
@@ -47,7 +50,7 @@ def sweep(config: SweepConfig, train: Training = train) -> SweepRecord | None:
         grid = [(values, config.point(values)) for values in config.grid()]
         if config.preview or config.dry_run:
             say(f"{len(grid)} points: {', '.join(name_of(values) for values, _ in grid)}")
-            train(grid[0][1])
+            train(grid[0][1], None)
             return None
     elif config.preview or config.dry_run:
         raise UsageError(
@@ -58,13 +61,14 @@ def sweep(config: SweepConfig, train: Training = train) -> SweepRecord | None:
     with FolderLock(folder):
         record = _begun(config, folder)
         points: Points = searched(config) if config.trials is not None else _in_order(config)
+        shared = SharedPairs()
         tell: float | None = None
         while True:
             try:
                 values = points.send(tell)
             except StopIteration:
                 break
-            point = _trained(values, config.point(values), train)
+            point = _trained(values, config.point(values), train, shared)
             tell = _value(config, point, folder)
             record = record.with_point(point)
             record.save(folder)
@@ -92,12 +96,12 @@ def _begun(config: SweepConfig, folder: Path) -> SweepRecord:
     return planned
 
 
-def _trained(values: Mapping[str, str], config: TrainConfig, train: Training) -> Point:
+def _trained(values: Mapping[str, str], config: TrainConfig, train: Training, shared: SharedPairs) -> Point:
     """One training. What a run finds wrong with itself ends its point, not the sweep."""
     name, started = name_of(values), time.monotonic()
     say(f"── {name}")
     try:
-        result = train(config)
+        result = train(config, shared.task(config))
     except (Interrupted, UsageError):
         raise
     except PairwrightError as error:

@@ -10,8 +10,10 @@ from safetensors.torch import load_file
 from tiny_model import TinyRun
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.models.loading import load_tokenizer
 from train.selection.hyperparameters.config import SweepConfig
 from train.selection.hyperparameters.record import record_of
+from train.selection.hyperparameters.sharing import SharedPairs
 from train.selection.hyperparameters.sweep import sweep
 from train.training import train
 
@@ -52,15 +54,26 @@ def test_every_combination_is_the_training_of_its_settings(tiny, capfd):
     assert rows[0]["learning_rate"] == least.values["learning_rate"]
 
 
+def test_points_that_read_pairs_alike_share_them(tiny):
+    """The very same lists, and with them the same batches; not where the settings read other pairs."""
+    shared, tokenizer = SharedPairs(), load_tokenizer(tiny.settings["model"])
+    config = tiny.config("shared", beta=0.1)
+    first = shared.task(config).read(tokenizer)
+    changed = config.model_copy(update={"beta": 0.5, "learning_rate": 1e-4, "loss": "apo_zero"})
+    assert shared.task(changed).read(tokenizer) is first
+    for other in ({"limit": 3}, {"token_weight": "changed:2"}, {"eval_share": 0.5}):
+        assert shared.task(changed.model_copy(update=other)).read(tokenizer) is not first
+
+
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny):
     config = settings(tiny, "stopped", "beta=0.1,0.2,0.3")
     begun: list[str] = []
 
-    def stops(one):
+    def stops(one, task):
         begun.append(one.output_dir)
         if len(begun) == 2:
             raise KeyboardInterrupt
-        return train(one)
+        return train(one, task)
 
     with pytest.raises(KeyboardInterrupt):
         sweep(config, stops)
@@ -74,10 +87,10 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny):
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_trained(tiny, capfd):
-    def fails(one):
+    def fails(one, task):
         if one.beta == 0.2:
             raise PairwrightError("the loss is not finite")
-        return train(one)
+        return train(one, task)
 
     record = sweep(settings(tiny, "failing", "beta=0.1,0.2"), fails)
     assert [point.failure for point in record.points] == [None, "the loss is not finite"]
