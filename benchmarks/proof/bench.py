@@ -66,8 +66,8 @@ class Bench:
             return folder
         data = ",".join(str(part) for part in self._parts(arm, count, seed))
         self._run(
-            f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]} {self._ground.training}"
-            f" {given.training} --seed {seed}",
+            f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]}"
+            f" {arm.training or self._ground.training} {given.training} --seed {seed}",
             *("--data", data, "--output_dir", folder / "model"),
         )
         return self._looked_at(folder, "model")
@@ -115,15 +115,9 @@ class Bench:
                 weights.unlink()
         return folder
 
-    def there(self, kind: str) -> int:
-        """How many pairs of a kind there are."""
-        return self._usable(self.pairs(kind)).num_rows
-
-    def _usable(self, pairs: Path) -> pa.Table:
-        """Pairs of a run, or of a file, without those that the ground leaves out."""
-        table, leaves_out = read(pairs), self._ground.leaves_out
-        chosen = table["chosen"].to_pylist()
-        return table.filter(pa.array([not leaves_out(said[-1]["content"]) for said in chosen]))
+    def most(self, arm: Arm) -> int:
+        """How many pairs an arm can train on."""
+        return min(int(usable(arm, self.pairs(kind)).num_rows / share) for kind, share in arm.mixed.items())
 
     def _parts(self, arm: Arm, count: int, seed: int) -> Iterator[Path]:
         """`count` pairs in all, drawn by the seed; the first ones where they have an order."""
@@ -131,9 +125,10 @@ class Bench:
         for kind, share in arm.mixed.items():
             pairs, size = self.pairs(kind, arm.chosen_by), round(count * share)
             drawn = "" if arm.chosen_by else f"-seed-{seed}"
-            part = self._runs / "parts" / f"{pairs.name}-{size}{drawn}{'-chosen' if alone else ''}.parquet"
+            part = self._runs / "parts" / f"{pairs.name}-{size}{drawn}{'-chosen' if alone else ''}"
+            part = part.with_name(f"{part.name}{'-unquoted' if arm.unquoted else ''}.parquet")
             if not part.is_file():
-                table = self._usable(pairs)
+                table = usable(arm, pairs)
                 if drawn:
                     table = table.take(random.Random(seed).sample(range(table.num_rows), size))
                 write_first(table, size, part, alone=alone)
@@ -205,6 +200,15 @@ def read(pairs: Path) -> pa.Table:
     if pairs.is_file():
         return pq.read_table(pairs)
     return pa.concat_tables(t.replace_schema_metadata() for t in read_tables(pairs))
+
+
+def usable(arm: Arm, pairs: Path) -> pa.Table:
+    """Pairs of a run, or of a file, that an arm may train on."""
+    table = read(pairs)
+    if not arm.unquoted:
+        return table
+    opens = [said[-1]["content"].lstrip().startswith('"') for said in table["chosen"].to_pylist()]
+    return table.filter(pa.array([not one for one in opens]))
 
 
 def write_first(table: pa.Table, count: int, part: Path, *, alone: bool) -> None:

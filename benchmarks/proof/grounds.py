@@ -15,7 +15,7 @@ _LORA = (
     "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --bf16 --pairs_per_update 8 "
     "--learning_rate 1e-3"
 )
-_ALL_WEIGHTS = "--save_steps 0 --bf16 --pairs_per_update 8 --learning_rate 1e-4"
+_ALL_WEIGHTS = "--save_steps 0 --bf16 --pairs_per_update 8 --learning_rate 5e-5"
 
 
 class Evaluation(NamedTuple):
@@ -46,8 +46,6 @@ class Ground(NamedTuple):
     """Of answers to the whole prompt; those to the bare task have 0.7."""
     asked_limit: int | None
     """Most prompts that are answered whole."""
-    leaves_out: Callable[[str], bool]
-    """Chosen answers that nobody trains on."""
     training: str
     evaluations: tuple[Evaluation, Evaluation]
     """The first has the gain. The second shows what else became of the model."""
@@ -95,7 +93,6 @@ GROUNDS = {
         sampling="--top_p 0.95 --max_tokens 64",
         temperature=0.7,
         asked_limit=None,
-        leaves_out=lambda answer: False,
         training=f"{_LORA} --max_steps 32 --eval_share 0.05",
         evaluations=(
             Evaluation(
@@ -121,8 +118,7 @@ GROUNDS = {
         sampling="--top_p 0.95 --max_tokens 192",
         temperature=1.0,
         asked_limit=300,
-        leaves_out=lambda answer: answer.lstrip().startswith('"'),
-        training=f"{_ALL_WEIGHTS} --num_train_epochs 1 --eval_share 0.02",
+        training=f"{_ALL_WEIGHTS} --num_train_epochs 2 --eval_share 0.02",
         evaluations=(
             Evaluation("ifeval", "{ifeval}", "check:ifeval", "--max_tokens {eval_tokens}"),
             Evaluation("held_out", "{prompts}/held_out.jsonl", "check:ifeval", "--max_tokens 256"),

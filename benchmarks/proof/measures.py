@@ -48,6 +48,8 @@ class Measured(NamedTuple):
     ended: tuple[float, float]
     said: tuple[float, float]
     """Share of answers that say something, before and after: see `_says_something`."""
+    meant: Gain
+    """Of answers that pass and say something: a gain in forms around nothing is none."""
     distinct: float
     """Different pairs of neighbouring words among all, after training, beside before."""
 
@@ -72,6 +74,7 @@ def measured(
         words=_mean_ratio(both, _words),
         ended=_sides(both, lambda rows: _mean(r["finish_reason"] == "stop" for r in rows.values())),
         said=_sides(both, lambda rows: _mean(map(_says_something, rows.values()))),
+        meant=_gain(both, lambda row: (float(row["passed"] and _says_something(row)), 1)),
         distinct=_mean_ratio(both, _distinct),
     )
 

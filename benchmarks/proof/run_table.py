@@ -84,14 +84,14 @@ def trained(given: argparse.Namespace, bench: Bench) -> list[tuple[Arm, int]]:
     """Arms that are trained on pairs which are made here, all on equally many."""
     arms = [arm for arm in TABLES[given.table] if given.other or not set(arm.pairs) & set(NEEDS_OTHER)]
     arms = [arm for arm in arms if not given.arms or arm.name in given.arms]
-    there = {kind: bench.there(kind) for kind in sorted({kind for arm in arms for kind in arm.pairs})}
-    for kind in [kind for kind, count in there.items() if not count]:
-        print(f"no pairs of kind {kind}: arms with them are left out")
-        arms = [arm for arm in arms if kind not in arm.pairs]
-    if not arms:
+    counts = {arm: bench.most(arm) for arm in arms}
+    for arm in [arm for arm, count in counts.items() if not count]:
+        print(f"{arm.name} is left out: it has no pairs of one of its kinds")
+        del counts[arm]
+    if not counts:
         raise SystemExit("no arm has pairs; sample more answers with --n")
-    most = min(arm.most(there) for arm in arms)
-    return [(arm, min(given.pairs or most, most)) for arm in arms]
+    most = min(counts.values())
+    return [(arm, min(given.pairs or most, most)) for arm in counts]
 
 
 if __name__ == "__main__":

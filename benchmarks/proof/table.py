@@ -36,7 +36,15 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
         *("pairs", "loss", "trained on", f"{first}, before → after", "gain (95 %)", "by seed"),
         *(("single instructions",) if lines[0].first.instructions else ()),
         *(f"beside {control}", "unasked form", "worst leak", f"{second}, gain", "unasked form there"),
-        *("says something", "words", "ended", "distinct", "chosen, rejected", "good answers, nats a token"),
+        *(
+            "passes and says something",
+            "says something",
+            "words",
+            "ended",
+            "distinct",
+            "chosen, rejected",
+            "good answers, nats a token",
+        ),
     )
     text = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for line in lines:
@@ -54,6 +62,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
             f"{100 * m.worst_leak:+.1f} ({m.leaked})",
             f"{there.gain}",
             _sides(there.stray),
+            f"{m.meant}",
             _sides(m.said),
             f"×{m.words:.2f}",
             _sides(m.ended),

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from places import BENCHMARKS
 from tiny_model import save_tiny_model
@@ -170,6 +171,7 @@ def test_gain_and_leak_of_an_arm_by_hand(proof, monkeypatch: pytest.MonkeyPatch)
     assert (found.leaked, found.worst_leak) == ("quotation marks", 2 / 3)  # two of the three unasked
     assert found.stray == (0, 2 / 4)
     assert (found.words, found.distinct, found.said, found.ended) == (1, 1, (0, 0), (1, 1))
+    assert found.meant[:3] == (0, 0, 0)  # passes, with fewer than five words of its own
     assert measures.compared(folders, [Path("control")] * 2)[:3] == (0.75, 0.75, 0)
 
 
@@ -206,11 +208,22 @@ def test_good_answers_are_as_likely_as_transformers_says(proof, tmp_path: Path):
     assert found == pytest.approx(total / tokens, abs=1e-4)
 
 
-def test_arms_mix_kinds_by_their_shares(proof):
-    arm = proof("arms").TABLES["recipe"][1]
-    assert arm.most({"on_policy": 101, "repaired": 3300, "crossed": 4600}) == 480
-    assert list(arm.mixed) == list(arm.pairs)
-    assert sum(arm.mixed.values()) == pytest.approx(1)
+def test_an_arm_has_as_many_pairs_as_its_scarcest_kind_allows(proof, tmp_path: Path):
+    arm = proof("arms").Arm(("on_policy", "crossed"), shares=(0.25, 0.75), unquoted=True)
+    said = [[{"role": "assistant", "content": text}] for text in ['"quoted"', "plain", 'also "plain"']]
+    table = pa.table({"prompt": said, "chosen": said, "rejected": said})
+    bench = proof("bench")
+
+    class Kinds(bench.Bench):
+        def __init__(self):
+            pass
+
+        def pairs(self, kind, chosen_by=""):
+            file = tmp_path / kind
+            pq.write_table(table if kind == "on_policy" else pa.concat_tables([table] * 4), file)
+            return file
+
+    assert Kinds().most(arm) == 8  # two of three on policy, a quarter of all: 8; eight of twelve: 10
 
 
 def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

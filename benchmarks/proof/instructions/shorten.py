@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-MOST_WORDS, FEWEST_WORDS = 110, 12
+MOST_WORDS, FEWEST_WORDS = 55, 12
 _END = re.compile(r"""(?<!\d)[.!?]["')\]]*(?=\s|$)""")
 
 
