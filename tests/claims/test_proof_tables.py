@@ -1,6 +1,5 @@
 """The tables of the proof: prompts that can be mended, leak by hand, and a whole table in miniature."""
 
-import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -10,13 +9,12 @@ from types import ModuleType
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from places import BENCHMARKS
+from proof_scripts import scripts
 from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pairwright.engines.verifiers.ifeval.check import INSTRUCTIONS, follows
 
-PROOF = BENCHMARKS / "proof"
 ANSWER = """Sure, here is a little text about rivers. Rivers begin in mountains, and they flow to the
 sea! People like rivers very much.
 
@@ -27,23 +25,8 @@ UNMENDABLE = ("length_constraints:number_words", "length_constraints:number_sent
 
 @pytest.fixture
 def proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """A module of the proof, by name: the scripts import each other as scripts do."""
-    monkeypatch.syspath_prepend(str(PROOF))
-    for name in (
-        "arms",
-        "bench",
-        "crossing",
-        "forms",
-        "good",
-        "grounds",
-        "measures",
-        "played",
-        "run_table",
-        "table",
-        "instructions",
-    ):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module
+    """A module of the proof, by name."""
+    return scripts(monkeypatch)
 
 
 def test_held_out_prompts_share_no_task_and_no_wording(proof):
@@ -253,50 +236,3 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| crossed"]
     assert lines[2].split(" | ")[3] == "100.0% → 100.0%"  # what it writes has no commas
     assert (runs / "contrast.png").stat().st_size > 1000
-
-
-CHECKS = """
-def passes(prompt, answer, row):
-    return answer.endswith("!")
-
-def repair(prompt, answer, row):
-    return answer + "!"
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("table", ["rounds", "game"])
-def test_a_table_of_rounds_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str):
-    checks, runs = tmp_path / "checks.py", tmp_path / "runs"
-    checks.write_text(CHECKS)
-    files = {}
-    for part in ("train", "held_out"):
-        rows = [{"prompt": f"Say {n}, {part}!", "plain": f"Say {n}.", "form": "title"} for n in range(16)]
-        files[part] = tmp_path / f"{part}.jsonl"
-        files[part].write_text("\n".join(map(json.dumps, rows)))
-    played, grounds = proof("played"), proof("grounds").GROUNDS
-    arm = played.PLAYED[table][-1]
-    command = arm.command.replace("--rounds 4", "--rounds 1").replace("--train.max_steps 8", "")
-    arm = arm._replace(command=command + " --train.max_steps 1", model=arm.model.replace("4", "1"))
-    monkeypatch.setitem(played.PLAYED, table, (arm,))
-    one = grounds["demo"].evaluations[0]._replace(prompts=str(files["held_out"]), verify=f"{checks}:passes")
-    monkeypatch.setitem(
-        grounds,
-        "demo",
-        grounds["demo"]._replace(
-            train=str(files["train"]),
-            once=str(files["train"]),
-            repair=f"{checks}:repair",
-            verify=f"{checks}:passes",
-            evaluations=(one, one._replace(name="bare")),
-        ),
-    )
-    model = save_tiny_model(tmp_path / "model", max_position_embeddings=512)
-    argv = f"run_table.py {table} --runs {runs} --model {model} --seeds 1 --dtype float32 --settings="
-    monkeypatch.setattr(sys, "argv", argv.split())
-    proof("run_table").main()
-    text = (runs / f"{table}.md").read_text()
-    before, after = text.splitlines()[2].split(" | ")[3].split(" → ")
-    assert before == "0.0%"
-    assert float(after.rstrip("%")) >= 0
-    assert [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| 1")] == ["| 1"]
