@@ -3,10 +3,12 @@
     python benchmarks/review_of_a_million.py --rows 1000000
 
 The folder is the one of `stats_of_a_million.py`. Every question goes over HTTP, as from the page; opening
-is the whole command in a process of its own, from its start to the first pair.
+is the whole command in a process of its own, from its start to the first pair. What it takes of the
+processor is told beside, since a machine at load makes everybody wait.
 """
 
 import argparse
+import os
 import re
 import statistics
 import subprocess
@@ -24,10 +26,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--presses", type=int, default=200)
+    parser.add_argument("--folder", type=Path, help="a run of an earlier time, written where there is none")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "run"
-        write_run(folder, given.rows)
+        folder = given.folder or Path(name) / "run"
+        if not folder.exists():
+            write_run(folder, given.rows)
+        (folder / "review.sqlite").unlink(missing_ok=True)
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         started = time.perf_counter()
         command = [sys.executable, "-m", "pairwright.cli", "review", str(folder), "--no_browser"]
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -36,7 +42,11 @@ def main() -> None:
         with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}) as client:
             asked(client, "start", {})
             seconds, first = asked(client, "pair", {"status": "kept"})
-            print(f"open: {time.perf_counter() - started:.2f} s, of it {seconds:.2f} s for the first pair")
+            print(
+                f"open: {time.perf_counter() - started:.2f} s, of it {seconds:.2f} s for the first pair; "
+                f"{processor(server.pid):.2f} s of processor"
+            )
+            before = processor(server.pid)
             times: dict[str, list[float]] = {"accept and next": [], "measure": []}
             row = first["row"]
             for at in range(given.presses):
@@ -51,6 +61,8 @@ def main() -> None:
             for what, some in times.items():
                 middle, cut = 1000 * statistics.median(some), 1000 * statistics.quantiles(some, n=20)[-1]
                 print(f"{what}: median {middle:.0f} ms, 95 % under {cut:.0f} ms")
+            each = 1000 * (processor(server.pid) - before) / (2 * given.presses)
+            print(f"each of them: {each:.0f} ms of processor")
             for phrase in ("999998 plus", "nobody says this"):
                 seconds, found = asked(client, "pair", {"status": "", "phrase": phrase, "view": phrase})
                 print(f"search {phrase!r}: {found['total']:,} rows in {seconds:.1f} s")
@@ -58,6 +70,12 @@ def main() -> None:
         print(f"memory: {int(memory) / 1024:,.0f} MiB")
         server.terminate()
         server.wait()
+
+
+def processor(process: int) -> float:
+    """Seconds of processor that a process has taken."""
+    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def asked(client: httpx.Client, question: str, fields: dict[str, Any]) -> tuple[float, Any]:

@@ -124,7 +124,7 @@ class Decisions:
     def _leave_write_ahead(self) -> None:
         """Turn a file of earlier versions, which kept a write-ahead log, unless somebody has it open."""
         with suppress(sqlite3.OperationalError):
-            self._db.execute("PRAGMA journal_mode=DELETE")
+            self._db.execute("PRAGMA journal_mode=TRUNCATE")
 
     def require_writable(self) -> None:
         """Raise `PairwrightError` where no decision could be kept, before anybody decides."""
