@@ -10,7 +10,7 @@ from typing import Any
 from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
 from pairwright.inputs.source import Record, Source
-from pairwright.inputs.unpacked import lines_of
+from pairwright.inputs.unpacked import PIPED, beginning, lines_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _CALLED = {",": "commas", "\t": "tabs"}
@@ -20,7 +20,15 @@ _MESSAGES = ({"role", "content"}, {"from", "value"})
 
 
 def delimiter_of(path: Path) -> str | None:
-    """Return the delimiter of a table, by the endings of its name; None for a file that is no table."""
+    """Return the delimiter of a table, by the endings of its name; None for a file that is no table.
+
+    What is piped has no ending: there a first line that is no JSON, and has tabs or commas, tells it.
+    """
+    if path.name == PIPED:
+        names = beginning(path, 1 << 16).partition(b"\n")[0].lstrip()
+        if names.startswith((b"{", b"[")):
+            return None
+        return next((mark for mark in ("\t", ",") if mark.encode() in names), None)
     return next((DELIMITERS[ending] for ending in path.suffixes if ending in DELIMITERS), None)
 
 

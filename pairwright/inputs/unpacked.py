@@ -18,6 +18,8 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 
 STANDARD_INPUT = ("-", "/dev/stdin")
+PIPED = "standard input"
+"""The name of the file that holds what was piped."""
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -187,7 +189,7 @@ def standard_input() -> Path:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("-: standard input is a terminal; pipe rows into it, or name a file")
-    path = _kept_folder() / "standard input"
+    path = _kept_folder() / PIPED
     with path.open("wb") as file:
         while block := sys.stdin.buffer.read(1 << 20):
             file.write(block)

@@ -209,6 +209,18 @@ def test_standard_input_is_read_as_often_as_needed(monkeypatch: pytest.MonkeyPat
     unpacked.standard_input.cache_clear()
 
 
+TABLE = ["prompt,answer\nQ,A\n", "prompt\tanswer\r\nQ\tA\r\n", '{"prompt": "Q", "answer": "A"}\n']
+
+
+@pytest.mark.parametrize("text", TABLE)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_are_piped_too(monkeypatch: pytest.MonkeyPatch, text: str, encoding: str) -> None:
+    unpacked.standard_input.cache_clear()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding))))
+    assert list(records("-")) == [{"prompt": "Q", "answer": "A"}]
+    unpacked.standard_input.cache_clear()
+
+
 def test_rows_are_piped_into_a_command(tmp_path: Path) -> None:
     pairs = json.dumps({"prompt": "Q", "draft": "It is five, I think.", "edited": "It is four, I think."})
     for _ in range(2):  # the second finds all done
