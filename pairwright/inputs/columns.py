@@ -29,6 +29,8 @@ _OFTEN_SHOWN = (
     "choices",
     "options",
     "persona",
+    "instructions",
+    "developer",
 )
 """Columns that belong to the prompt in many data sets; where they are not read as such, that is said."""
 _ADDED = {"instruction": ("input", "context"), "question": ("context",)}

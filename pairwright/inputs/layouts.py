@@ -54,7 +54,10 @@ def splits_of(folder: Path) -> dict[str, list[Path]]:
 
 def what_it_holds(folder: Path) -> str:
     """Describe a folder that is no run and no data set, so that a part of it can be named."""
-    runs = [str(path.parent.relative_to(folder)) for path in _below(folder, MANIFEST)]
+    links = [
+        path.name for path in sorted(folder.iterdir()) if path.is_symlink() and (path / MANIFEST).exists()
+    ]
+    runs = [*links, *(str(path.parent.relative_to(folder)) for path in _below(folder, MANIFEST))]
     if runs:
         return f"it holds {_count(runs, 'run')}: {_some(runs)}; name one of them"
     for record, what in (("train.json", "a training"), ("config.json", "a model")):

@@ -30,7 +30,6 @@ INVALID = "invalid_response"
 _NOT_UNDERSTOOD = ("http_400", "http_422", "http_500", "http_501")
 _OVERLOAD = {429, 503, 504, 529}
 _RETRIED = {408, 409, 425, 429}
-_WRONG_PLACE = {405}
 _NO_MONEY = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
 _CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
 _REGION_CODES = {"unsupported_country_region_territory"}
@@ -114,6 +113,9 @@ def status_fault(
     if status == 404:
         text = f"{_not_found(message, known)} (HTTP 404: {message})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
+    if status == 405:
+        text = f"takes no requests at this address; does its URL end in /v1? (HTTP 405: {message})"
+        return Fault(name, text, action="stop_unproven", server_wide=True)
     if status in _RETRIED or status >= 500:
         tries = UNLIMITED if status == 429 or status > 501 else BROKEN_TRIES
         wait = asked_wait(headers, now)
@@ -124,7 +126,7 @@ def status_fault(
         return Fault(name, text, action="fail", server_wide=True)
     overflow = "context_length_exceeded" in codes or _CONTEXT.search(message)
     code = "context_overflow" if overflow and status in (400, 413, 422) else name
-    return Fault(code, message, action="fail", server_wide=status in _WRONG_PLACE)
+    return Fault(code, message, action="fail")
 
 
 def _not_found(message: str, known: Known) -> str:

@@ -106,7 +106,8 @@ def test_a_folder_above_others_is_refused_with_what_it_holds(tmp_path: Path) -> 
     for place in ("runs", "more"):
         (tmp_path / place).mkdir()
         revise(revise_config(tmp_path / place, rows=20))
-    assert "it holds 2 runs: more/run, runs/run; name one of them" in refusal(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path / "runs" / "run")
+    assert "it holds 3 runs: linked, more/run, runs/run; name one of them" in refusal(tmp_path)
     put(tmp_path / "clones/a/data/train-00000-of-00001.parquet", "a")
     put(tmp_path / "clones/b/data/train-00000-of-00001.parquet", "b")
     assert "it holds 2 files: a/data/train-00000-of-00001.parquet" in refusal(tmp_path / "clones")

@@ -150,7 +150,12 @@ def test_a_key_that_is_refused_stops_everything(server: FaultServer, fault: str)
     assert "credit" in text if fault in ("402", "insufficient_quota") else "OPENAI_API_KEY" in text
 
 
-@pytest.mark.parametrize(("fault", "deadline"), [("405", 1), ("307", 1), ("429=300", 1), ("hang", 0.2)])
+def test_an_address_that_takes_no_requests_is_asked_once_or_twice(server: FaultServer) -> None:
+    assert "takes no requests at this address" in stopped(server, "405")
+    assert len(server.seen) <= 1 + 4
+
+
+@pytest.mark.parametrize(("fault", "deadline"), [("307", 1), ("429=300", 1), ("hang", 0.2)])
 def test_a_server_that_only_fails_stops_the_run(server: FaultServer, fault: str, deadline: float) -> None:
     text = stopped(server, fault, concurrency=16, deadline=deadline)
     assert f"failed {MOST_IN_A_ROW} requests in a row" in text
