@@ -15,6 +15,8 @@ from pairwright.errors import UsageError
 if TYPE_CHECKING:
     from any_llm import AnyLLM
 
+_ELSEWHERE_NEVER = frozenset({"cerebras", "cohere", "groq", "vertexai", "vertexaianthropic", "xai"})
+"""Providers whose address any-llm takes and forgets: what was meant for another would go to theirs."""
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 _LEAST_SECRET = 8
 """Characters below which a value in the environment is no secret that could be looked for in texts."""
@@ -28,6 +30,13 @@ def address_of(named: Rented) -> str:
     Raises `UsageError` where any-llm is missing, does not know the provider, or lacks its SDK.
     """
     variable = _class_of(named.provider).ENV_API_BASE_NAME
+    if named.provider in _ELSEWHERE_NEVER:
+        if named.url:
+            raise UsageError(
+                f"any:{named.provider}/{named.model}@{named.url}: any-llm asks this provider at its own "
+                "address alone; leave @URL away"
+            )
+        return ""
     return named.url or (os.environ.get(variable, "").strip() if variable else "")
 
 
@@ -96,6 +105,10 @@ def _quiet(made: "type[AnyLLM]") -> dict[str, Any]:
 
     found: dict[str, Any] = {} if made.MAX_RETRIES_SUPPORT == "unsupported" else {"max_retries": 0}
     found |= _NO_RETRIES.get(made.PROVIDER_NAME, {})
+    if made.PROVIDER_NAME in ("bedrock", "sagemaker"):
+        from botocore.config import Config
+
+        found["config"] = Config(retries={"total_max_attempts": 1})
     if issubclass(made, BaseAnthropicProvider):
         from anthropic import Omit as AnthropicOmit
 

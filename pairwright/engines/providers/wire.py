@@ -51,7 +51,8 @@ class LibraryWire(Wire):
 
     async def listed(self, patience: float) -> tuple[bytes, str]:
         """Return the names of the provider's models; nothing where it does not tell them."""
-        if not self._provider.SUPPORTS_LIST_MODELS:
+        elsewhere = self._provider.PROVIDER_NAME == "bedrock"  # another service of AWS, with other rights
+        if elsewhere or not self._provider.SUPPORTS_LIST_MODELS:
             return b"", ""
         try:
             async with asyncio.timeout(patience):
@@ -85,8 +86,8 @@ class LibraryWire(Wire):
         """What an error of any-llm, or of an SDK that it lets pass, comes to."""
         cause = getattr(error, "original_exception", None) or error
         names = {type(one).__name__ for one in _chain(cause)}
-        status = getattr(error, "status_code", None)
-        if isinstance(status, int) and status >= 300:
+        status = _status(error, cause)
+        if status >= 300:
             self.last_reply = time.monotonic()
             return self.refused(status, _headers(error, cause), _reply(error, cause))
         if names & set(_NOT_REACHED.split()):
@@ -118,6 +119,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _status(error: Exception, cause: Exception) -> int:
+    """The status of a refusal; 0 where there is none. AWS's SDK has it in a dictionary."""
+    found = getattr(error, "status_code", None)
+    reply = getattr(cause, "response", None)
+    if found is None and isinstance(reply, Mapping):
+        found = reply.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return found if isinstance(found, int) else 0
 
 
 def _headers(error: Exception, cause: Exception) -> Mapping[str, str]:

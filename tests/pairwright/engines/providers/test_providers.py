@@ -234,3 +234,15 @@ def test_protocol_logprob_is_refused_where_there_are_none(
     code, out, err = run(capfd, *given, "--protocol", "logprob")
     assert (code, server.seen) == (2, [])
     assert "gives no log-probabilities; use --protocol choice or text" in out + err
+
+
+def test_an_address_that_any_llm_would_forget_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from any_llm import AnyLLM
+
+    from pairwright.engines.providers import library
+    from pairwright.engines.providers.spec import rented
+
+    monkeypatch.setattr(library, "_class_of", lambda provider: AnyLLM)
+    for name in ("cohere", "groq", "xai", "cerebras", "vertexai"):
+        with pytest.raises(UsageError, match="at its own address alone; leave @URL away"):
+            library.address_of(rented(f"{name}/m@http://127.0.0.1:1/v1"))
