@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from judge.comparison.command import winrate
 from judge.comparison.config import WinrateConfig
@@ -10,7 +10,6 @@ from judge.config import JudgeConfig
 from judge.evaluation.command import evaluate
 from judge.evaluation.config import EvaluateConfig
 from judge.stronger import StrongerStage
-from pairwright.engines import EngineOptions
 from pairwright.folders.manifest import Manifest
 from pairwright.stages.run import run_stage
 from pairwright.stages.sample import SampleConfig, sample
@@ -22,13 +21,12 @@ from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
 from train.reward_model.config import RewardConfig, RewardObjectiveConfig, ScoreConfig
 from train.reward_model.score import score
-from train.rounds.config import engine_of, on_one_device
+from train.rounds.config import on_one_device
 from train.rounds.engines import adapter_settings
 from train.rounds.evaluation import evaluating
 from train.rounds.folder import round_folder
+from train.rounds.steps import RoundSteps
 from train.training import train
-
-S = TypeVar("S", bound=EngineOptions)
 
 
 class GoldenVsSampled(StrongerStage):
@@ -58,18 +56,10 @@ class Commands(NamedTuple):
 COMMANDS = Commands()
 
 
-class Steps:
+class Steps(RoundSteps[GameConfig]):
     """What is to be run in round `number` of the game in `folder`, and with which settings."""
 
-    def __init__(self, config: GameConfig, folder: Path, number: int) -> None:
-        self._config = config
-        self._folder = folder
-        self._number = number
-        self.here = round_folder(folder, number)
-
-    def model(self, number: int) -> str:
-        """Return the language model after a round."""
-        return str(round_folder(self._folder, number) / "llm") if number else self._config.model
+    trained = "llm"
 
     def measuring(self, prompts: Path) -> EvaluateConfig:
         """Return the settings of `eval` for the language model after the round; its verifier trains
@@ -180,22 +170,6 @@ class Steps:
     @property
     def _base(self) -> str:
         return self._config.reward.model or self._config.model
-
-    def _sampling(self, number: int, prompts: Path, out: str, **decided: Any) -> SampleConfig:
-        """Answers of the language model after a round."""
-        return self._placed(self._config.sample).into(
-            SampleConfig,
-            input=str(prompts),
-            out=self._at(out),
-            policy=engine_of(self._config.sample.policy, self.model(number)),
-            **decided,
-        )
-
-    def _at(self, name: str) -> str:
-        return str(self.here / name)
-
-    def _placed(self, section: S) -> S:
-        return on_one_device(section, use_cpu=self._config.train.use_cpu)
 
 
 def writing_golden(config: GameConfig, prompts: Path, out: Path) -> SampleConfig:

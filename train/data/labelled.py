@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pairwright.engines.thoughts import marks_in
-from pairwright.errors import UsageError
 from pairwright.inputs.labelled import read_labelled
 from pairwright.models.chat import encode_answer
 from pairwright.records import prompt_hash
@@ -15,12 +14,9 @@ from train.data.spelled import Spelled
 from train.data.split import (
     EMPTY,
     TOO_LONG,
-    TRAINED_ON,
     Split,
-    describe_dropped,
-    hold_out,
     most_tokens,
-    without_prompts_of,
+    split_of,
 )
 from train.data.thoughts import parted
 from train.devices.processes import say
@@ -36,7 +32,7 @@ def load_labelled(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase"
     dropped: dict[str, list[str]] = {}
     most, marks = most_tokens(config), marks_in(str(tokenizer.chat_template))
 
-    def encoded(sources: Sequence[str], limit: int | None = None) -> list[Pair]:
+    def encoded(sources: Sequence[str], limit: int | None) -> list[Pair]:
         kept, spelled = [], Spelled(tokenizer)
         for row in read_labelled(sources, limit):
             spelled.look(row.row_id, (row.answer.content,))
@@ -54,16 +50,7 @@ def load_labelled(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase"
         spelled.warn()
         return kept
 
-    training = encoded(config.sources, config.limit)
-    if config.eval_data:
-        held_out, seen = without_prompts_of(training, encoded(config.eval_data))
-        dropped |= {TRAINED_ON: seen} if seen else {}
-    else:
-        training, held_out = hold_out(training, config.eval_share)
-    if not training:
-        raise UsageError(
-            f"{', '.join(config.data)}: no answer is left to train on ({describe_dropped(dropped)})"
-        )
-    desirable = sum(bool(pair.label) for pair in training)
-    say(f"unpaired answers: {desirable} desirable, {len(training) - desirable} undesirable")
-    return Split(training, held_out, dropped)
+    split = split_of(encoded, config, dropped, "answer")
+    desirable = sum(bool(pair.label) for pair in split.training)
+    say(f"unpaired answers: {desirable} desirable, {len(split.training) - desirable} undesirable")
+    return split

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pairwright.engines.thoughts import marks_in
-from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
 from pairwright.records import Message, prompt_hash
@@ -15,14 +14,11 @@ from train.data.spelled import Spelled
 from train.data.split import (
     EMPTY,
     TOO_LONG,
-    TRAINED_ON,
     Split,
     TokenIds,
-    describe_dropped,
-    hold_out,
     ids_digest,
     most_tokens,
-    without_prompts_of,
+    split_of,
 )
 from train.data.thoughts import Thoughts, parted
 
@@ -74,7 +70,7 @@ def load_ranked(
     dropped: dict[str, list[str]] = {}
     most = most_tokens(config)
 
-    def encoded(sources: Sequence[str], limit: int | None = None) -> list[Ranked]:
+    def encoded(sources: Sequence[str], limit: int | None) -> list[Ranked]:
         kept, spelled = [], Spelled(tokenizer)
         for row in read_ranked(sources, limit):
             spelled.look(row.row_id, row.answers)
@@ -86,18 +82,7 @@ def load_ranked(
         spelled.warn()
         return kept
 
-    kept = encoded(config.sources, config.limit)
-    if config.eval_data:
-        held_out, seen = without_prompts_of(kept, encoded(config.eval_data))
-        training = kept
-        dropped |= {TRAINED_ON: seen} if seen else {}
-    else:
-        training, held_out = hold_out(kept, config.eval_share)
-    if not training:
-        raise UsageError(
-            f"{', '.join(config.data)}: no prompt is left to train on ({describe_dropped(dropped)})"
-        )
-    return Split(training, held_out, dropped)
+    return split_of(encoded, config, dropped, "prompt")
 
 
 def encode_ranked(

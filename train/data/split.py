@@ -1,12 +1,13 @@
 """Items that are trained on and items held out, and a hash of both."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from pairwright.errors import UsageError
 from pairwright.models.positions import learned_positions
 from pairwright.records import EMPTY as EMPTY
 from pairwright.records import TOO_LONG as TOO_LONG
@@ -80,6 +81,30 @@ def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
         [pair for pair in pairs if pair.prompt_key not in chosen],
         [pair for pair in pairs if pair.prompt_key in chosen],
     )
+
+
+def split_of(
+    encoded: Callable[[Sequence[str], int | None], list[T]],
+    config: "TrainingConfig",
+    dropped: dict[str, list[str]],
+    what: str,
+) -> Split[T]:
+    """Return the items to train on, and those of `eval_data`, or else a share of all, held out.
+
+    `encoded` puts the row ids of those left out into `dropped`. Raises `UsageError` when nothing is left
+    to train on.
+    """
+    training = encoded(config.sources, config.limit)
+    if config.eval_data:
+        held_out, seen = without_prompts_of(training, encoded(config.eval_data, None))
+        dropped |= {TRAINED_ON: seen} if seen else {}
+    else:
+        training, held_out = hold_out(training, config.eval_share)
+    if not training:
+        raise UsageError(
+            f"{', '.join(config.data)}: no {what} is left to train on ({describe_dropped(dropped)})"
+        )
+    return Split(training, held_out, dropped)
 
 
 def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[list[T], list[str]]:

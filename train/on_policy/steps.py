@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from judge.command import judge
 from judge.comparison.command import winrate
@@ -10,7 +10,6 @@ from judge.comparison.config import WinrateConfig
 from judge.config import JudgeConfig
 from judge.evaluation.command import evaluate
 from judge.evaluation.config import EvaluateConfig
-from pairwright.engines import EngineOptions
 from pairwright.stages.sample import SampleConfig, sample
 from revise.command import revise
 from revise.config import ReviseConfig
@@ -19,10 +18,10 @@ from train.on_policy.slices import sampled_from
 from train.output.record import TrainResult
 from train.preference.config import TrainConfig
 from train.preference.reference_store import NONE
-from train.rounds.config import engine_of, on_one_device
 from train.rounds.engines import adapter_settings
 from train.rounds.evaluation import evaluating
 from train.rounds.folder import round_folder
+from train.rounds.steps import RoundSteps
 from train.training import train
 
 
@@ -40,21 +39,12 @@ class Commands(NamedTuple):
 COMMANDS = Commands()
 ANSWERS = "answers.jsonl"
 """The answers to held-out prompts as they are compared."""
-S = TypeVar("S", bound=EngineOptions)
 
 
-class Steps:
+class Steps(RoundSteps[LoopConfig]):
     """What is to be run in round `number` of the loop in `folder`, and with which settings."""
 
-    def __init__(self, config: LoopConfig, folder: Path, number: int) -> None:
-        self._config = config
-        self._folder = folder
-        self._number = number
-        self.here = round_folder(folder, number)
-
-    def model(self, number: int) -> str:
-        """Return the model after a round."""
-        return str(round_folder(self._folder, number) / "model") if number else self._config.model
+    trained = "model"
 
     @property
     def prompts(self) -> Path:
@@ -134,19 +124,3 @@ class Steps:
         config, model = self._config, self.model(self._number)
         prompts, use_cpu = self._folder / "eval_prompts.jsonl", config.train.use_cpu
         return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
-
-    def _sampling(self, number: int, prompts: Path, out: str, **decided: Any) -> SampleConfig:
-        """Answers of the model after a round to a file of prompts."""
-        return self._placed(self._config.sample).into(
-            SampleConfig,
-            input=str(prompts),
-            out=self._at(out),
-            policy=engine_of(self._config.sample.policy, self.model(number)),
-            **decided,
-        )
-
-    def _at(self, name: str) -> str:
-        return str(self.here / name)
-
-    def _placed(self, section: S) -> S:
-        return on_one_device(section, use_cpu=self._config.train.use_cpu)
