@@ -7,7 +7,7 @@ say on the way goes to the logger `pairwright`, at level INFO.
 import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,12 @@ def _configured(
         if place in settings:
             raise UsageError(f"pairwright.{name}: {place} is given twice")
         settings[place] = value
+    for field, value in settings.items():
+        if isinstance(value, list | tuple) and any(isinstance(row, Mapping) for row in value):
+            raise UsageError(
+                f"pairwright.{name}: {field} takes the name of a file, folder or data set, or a Result; "
+                "write these rows to a file first, such as rows.jsonl with one JSON object a line"
+            )
     try:
         return config(**{field: _plain(value) for field, value in settings.items()})
     except ValidationError as error:

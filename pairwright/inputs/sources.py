@@ -37,6 +37,8 @@ _FILES = frozenset(
     (".jsonl .json .parquet .csv .tsv .txt .arrow .feather " + ".gz .zst .bz2 .xz .lz4 .zip").split()
 )
 
+_JSON = (".jsonl", ".json", ".ndjson", ".jsonlines")
+
 
 def open_source(name: str) -> Source:
     """Return the source of that name: a file, a run folder, a folder that is one data set, or one of
@@ -119,7 +121,19 @@ def _file(path: Path) -> Source:
     delimiter = delimiter_of(path)
     if delimiter is not None and not beginning(path, 64).lstrip().startswith((b"{", b"[")):
         return DelimitedFile(path, delimiter)
+    _refuse_other_kind(path)
     return json_file(path)
+
+
+def _refuse_other_kind(path: Path) -> None:
+    """Raise `UsageError` for a file that neither its name nor its first character calls JSON."""
+    begins = beginning(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    named = any(suffix in _JSON for suffix in path.suffixes) or not path.suffix
+    if begins and not named and not begins.startswith((b"{", b"[")):
+        raise UsageError(
+            f"{path}: `{path.suffix}` is no kind of file that rows are read from; give JSONL, a JSON list, "
+            "CSV, TSV, Parquet or Arrow, packed or not"
+        )
 
 
 def _matches(pattern: str) -> list[Path]:

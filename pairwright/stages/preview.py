@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from random import Random
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +24,15 @@ PREVIEW_ROWS = 3
 CHARACTERS_A_TOKEN = 4
 """Rule of thumb for English text in the vocabularies of current models."""
 
+
+_WORDS = ("word", "line", "page", "book", "time", "hand", "part", "side", "room", "work", "name", "year")
+
+
+def filler_text(tokens: int) -> str:
+    """Return words of four letters, in no order, that stand for an answer of so many tokens."""
+    return " ".join(Random(0).choices(_WORDS, k=tokens * CHARACTERS_A_TOKEN // 5))
+
+
 _RATES = {"one GPU, 7B (about 2,500 tok/s)": 2500, "two cores, 135M (about 200 tok/s)": 200}
 
 
@@ -31,7 +41,7 @@ def show_preview(stage: Stage, rows: Input) -> None:
     _check_engines(stage)
     console = Console()
     if not stage.roles:
-        console.print(f"{stage.name}: nothing is asked of any engine; {rows.info.rows:,} rows are read")
+        _show_unasked(stage, rows)
     if stage.templates and rows.columns:
         names = ", ".join(rows.columns)
         console.print(
@@ -52,6 +62,9 @@ def show_preview(stage: Stage, rows: Input) -> None:
 def show_dry_run(stage: Stage, rows: Input) -> None:
     """Print how many requests and tokens the run takes at most without retries. Asks nothing."""
     _check_engines(stage)
+    if not stage.roles:
+        _show_unasked(stage, rows)
+        return
     requests: Counter[str] = Counter()
     prompt: Counter[str] = Counter()
     completion: Counter[str] = Counter()
@@ -82,6 +95,10 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
     )
 
 
+def _show_unasked(stage: Stage, rows: Input) -> None:
+    Console().print(f"{stage.name}: nothing is asked of any engine; {rows.info.rows:,} rows are read")
+
+
 def _check_engines(stage: Stage) -> None:
     for spec in stage.roles.values():
         check_spec(spec)
@@ -106,7 +123,7 @@ def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
 
 
 def _filler(request: Request) -> Completion:
-    words = "word " * (request.sampling.max_tokens * CHARACTERS_A_TOKEN // 5)
+    words = filler_text(request.sampling.max_tokens)
     return Completion(text=f"{request.role} {request.sample_index}: {words}")
 
 

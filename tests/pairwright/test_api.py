@@ -102,6 +102,11 @@ def test_what_cannot_be_used_is_a_sentence(here, given, said):
     assert not (here / "x").exists()
 
 
+def test_rows_themselves_are_no_input(here):
+    with pytest.raises(UsageError, match=r"input takes the name of a file.*such as rows\.jsonl"):
+        pw.sample([{"prompt": "p"}], policy="canned:engine.jsonl", out="x")
+
+
 def test_every_command_has_its_function_and_importing_loads_nothing_heavy():
     assert {pw.evaluate.__name__ if name == "eval" else getattr(pw, name).__name__ for name in COMMANDS}
     heavy = "[m for m in ('torch', 'pyarrow', 'transformers', 'polars', 'pydantic') if m in sys.modules]"

@@ -42,7 +42,10 @@ def rehearse(config: GameConfig, commands: Commands, halves: Halves) -> None:
             commands.evaluate(measuring.model_copy(update=filler.look))
         if config.winrate.judge is not None:
             filler.step("winrate: these answers beside those of the start")
-            sides = {side: filler.answers(f"{side}.jsonl", halves.evaluation, 1) for side in ("a", "b")}
+            sides = {
+                side: filler.answers(f"{side}.jsonl", halves.evaluation, 1, first=n)
+                for n, side in enumerate("ab")
+            }
             comparing = steps.comparing(evaluation)
             commands.winrate(comparing.model_copy(update=filler.look | sides))
     say(f"these are the steps of each of {config.rounds} rounds; nothing was asked and nothing is written")

@@ -123,7 +123,7 @@ def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
         for reason, ids in dropped.items()
         if ids
     )
-    return "; ".join(parts) or "none left out"
+    return "; ".join(parts) or "none"
 
 
 def pairs_hash(pairs: Iterable[Item]) -> str:

@@ -44,6 +44,8 @@ def rehearse(
             commands.evaluate(steps.evaluating.model_copy(update=filler.look | models))
         if config.compares:
             filler.step("winrate: these answers beside those of the start")
-            sides = {side: filler.answers(f"{side}.jsonl", held_out, 1) for side in ("a", "b")}
+            sides = {
+                side: filler.answers(f"{side}.jsonl", held_out, 1, first=n) for n, side in enumerate("ab")
+            }
             commands.winrate(steps.comparing.model_copy(update=filler.look | sides))
     say(f"these are the steps of each of {config.rounds} rounds; nothing was asked and nothing is written")

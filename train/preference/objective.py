@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pairwright.errors import UsageError
 from pairwright.plugins import Wanted, load, takes
 from train.losses.registry import LOSSES, PairLoss
 from train.losses.sft import SFT_REDUCTIONS
@@ -88,10 +89,16 @@ def loss_of(name: str) -> PairLoss:
 def objective_of(config: TrainConfig) -> Objective:
     """Return the objective that the settings describe."""
     loss = loss_of(config.loss)
+    options = [name for name in loss.options if name != "beta"]
+    if unknown := next((name for name in options if name not in type(config).model_fields), None):
+        raise UsageError(
+            f"--loss {config.loss}: its option `{unknown}` is no setting of `pairwright train`; give the "
+            "number to your function (functools.partial), or name a setting that is there"
+        )
     return Objective(
         loss=loss,
         beta=config.beta,
         sft=SFT_REDUCTIONS[config.sft_reduction],
         sft_weight=config.sft_weight * (config.beta if config.sft_times_beta else 1.0),
-        options={name: getattr(config, name) for name in loss.options if name != "beta"},
+        options={name: getattr(config, name) for name in options},
     )

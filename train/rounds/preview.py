@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pairwright.inputs.row import Row
 from pairwright.records import stored
-from pairwright.stages.preview import CHARACTERS_A_TOKEN, PREVIEW_ROWS
+from pairwright.stages.preview import PREVIEW_ROWS, filler_text
 from train.rounds.config import RoundsConfig
 from train.rounds.prompts import write_prompts
 
@@ -24,7 +24,7 @@ class Filler:
         self.look = {"preview": config.preview, "dry_run": config.dry_run and not config.preview}
         """The settings that make a command show, or count, and do nothing else."""
         self._shown = PREVIEW_ROWS if config.preview else None
-        self._words = 3 if config.preview else max_tokens * CHARACTERS_A_TOKEN // 5
+        self._words = filler_text(5 if config.preview else max_tokens)
         self._console = Console()
 
     def step(self, name: str) -> None:
@@ -36,9 +36,11 @@ class Filler:
         write_prompts(self.folder / name, self._some(rows))
         return self.folder / name
 
-    def answers(self, name: str, rows: Sequence[Row], n: int, *, scored: bool = False) -> str:
-        """Return a file of `n` answers to each of the prompts."""
-        return self._written(name, self._answers(rows, n, scored=scored))
+    def answers(
+        self, name: str, rows: Sequence[Row], n: int, *, scored: bool = False, first: int = 1
+    ) -> str:
+        """Return a file of `n` answers to each of the prompts, numbered from `first`."""
+        return self._written(name, self._answers(rows, range(first, first + n), scored=scored))
 
     def pairs(self, name: str, rows: Sequence[Row], n: int) -> str:
         """Return a file of `n` pairs to each of the prompts."""
@@ -48,13 +50,15 @@ class Filler:
         return islice(rows, self._shown)
 
     def _text(self, number: int) -> str:
-        return f"answer {number}: {'word ' * self._words}".strip()
+        return f"answer {number}: {self._words}"
 
-    def _answers(self, rows: Iterable[Row], n: int, *, scored: bool) -> Iterator[dict[str, Any]]:
+    def _answers(
+        self, rows: Iterable[Row], numbers: Iterable[int], *, scored: bool
+    ) -> Iterator[dict[str, Any]]:
         for row in self._some(rows):
             prompt = stored(row.prompt)
             golden = {} if row.answer is None else {"golden": row.answer}
-            for number in range(1, n + 1):
+            for number in numbers:
                 score = {"score": float(-number)} if scored else {}
                 yield {"prompt": prompt, **row.carried, **golden, "completion": self._text(number), **score}
 

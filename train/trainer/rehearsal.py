@@ -57,10 +57,11 @@ def dry_run(plan: Plan, accelerator: Accelerator) -> TrainResult:
     speed = tokens_per_second(task, policy, pairs.training, budget=config.micro_batch_tokens)
     seconds = estimated_tokens(pairs, schedule) / speed / accelerator.num_processes
     longest = max(pair.longest for pair in pairs.training)
+    updates = "1 update" if schedule.num_updates == 1 else f"{schedule.num_updates} updates"
     say(
         f"{len(pairs.training)} pairs to train on (longest {longest} tokens), "
         f"{len(pairs.held_out)} held out; left out: {describe_dropped(pairs.dropped)}\n"
-        f"{plan.record.counts['tokens_per_epoch']:,} tokens an epoch, {schedule.num_updates} updates; "
+        f"{plan.record.counts['tokens_per_epoch']:,} tokens an epoch, {updates}; "
         f"about {seconds / 60:.1f} minutes without checkpoints and evaluations between"
     )
     record = plan.record.model_copy(update={"seconds": seconds, "peak_memory_gib": peak_memory_gib()})

@@ -11,7 +11,7 @@ from pairwright.engines.providers.spec import identity_of, rented
 class AnyKind(EngineKind):
     """A model of a provider."""
 
-    help: ClassVar = "any:PROVIDER/MODEL (a provider, such as any:mistral/mistral-small-latest)"
+    help: ClassVar = "any:PROVIDER/MODEL (a provider: any:mistral/MODEL)"
     holds_schemas: ClassVar = True
     heeds: ClassVar = frozenset({"thinking", "reasoning_effort", "extra_body"})
 

@@ -107,7 +107,7 @@ def test_what_cannot_be_done_is_one_sentence(
     assert "secret" not in err
     assert err.startswith("pairwright: ")
     assert err.count("\n") == 1
-    assert len(err) < 400
+    assert len(err) < 500
     assert (found, out) == (code, "")
     assert tree(folder) == before
 

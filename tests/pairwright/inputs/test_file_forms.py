@@ -249,6 +249,15 @@ def test_a_key_that_stands_twice_loses_nothing_silently(tmp_path: Path, name: st
     assert [record["prompt"] for _, record in open_source(str(path))] == ["a"]
 
 
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.toml"
+    path.write_text('prompt = "p"\n')
+    with pytest.raises(UsageError, match=r"`\.toml` is no kind of file that rows are read from; give"):
+        open_source(str(path))
+    path.write_text('{"prompt": "p"}\n')
+    assert [record["prompt"] for _, record in open_source(str(path))] == ["p"]
+
+
 def test_marks_of_byte_order_where_files_were_joined(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\n' * 3)

@@ -257,7 +257,7 @@ def test_a_preview_shows_what_each_step_would_ask(toy, capfd):
         assert step in out, step
     assert "winrate: these answers beside those of the start" in out
     assert "policy: hf:" in out
-    assert "answer 1: word word word" in out
+    assert "answer 1: name work hand" in out
     assert "⟦answer" in out.replace("⟦ answer", "⟦answer")  # what is trained on, decoded from its tokens
 
 
@@ -268,3 +268,13 @@ def test_a_dry_run_counts_what_each_step_would_ask(toy, capfd):
     assert f"judge: {training} rows" in out
     assert f"revise: {3 * training} rows" in out
     assert f"winrate: {held_out} rows" in out
+
+
+def test_a_dry_run_counts_the_requests_of_judges(toy, capfd):
+    plain = toy.config("plain").model_dump(exclude_unset=True)
+    longer = {"sample": plain["sample"] | {"max_tokens": 40}, "train": plain["train"] | {"max_length": 512}}
+    out = shown(capfd, toy, dry_run=True, **longer)
+    cells = [[cell.strip() for cell in line.split("│")] for line in out.splitlines() if "│" in line]
+    asked = [(cell[1], cell[3]) for cell in cells if cell[1]]
+    assert ("judge", str(25 * 3)) in asked
+    assert ("judge", str(11 * 2)) in asked  # answers of the round and of the start to the held-out prompts
