@@ -56,6 +56,8 @@ _AROUND = re.compile(r"\A(?:[^\S\r\n]*[\r\n])+|\s+\Z")
 
 def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop the same text but for blank lines before it or white space behind it: nothing to be learnt."""
+    if revision.original.strip() != revision.text.strip():
+        return None
     before, after = (_AROUND.sub("", text) for text in (revision.original, revision.text))
     if before == after:
         return Ending(BLANK_LINES, "the revision differs from the answer in the blank lines around it only")

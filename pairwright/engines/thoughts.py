@@ -7,6 +7,7 @@ the marks, which makes it no thought.
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from pairwright.records import Completion
@@ -59,6 +60,8 @@ def part(text: str, marks: Sequence[Marks] = KNOWN, opened: Marks | None = None)
     front of the answer are one. A closing mark alone ends a thought where it stands like one: at the
     end of a line or of a sentence, unquoted, with no opening mark before it.
     """
+    if opened is None and _is_plain(text, marks):
+        return Parted(None, text)
     if marks and (found := _harmony(text)):
         return found
     thoughts: list[str] = []
@@ -131,6 +134,18 @@ def read_marks(text: str) -> tuple[Marks, ...]:
             "'<scratchpad>,</scratchpad>'; or none"
         )
     return (Marks(opens, closes), *KNOWN)
+
+
+def _is_plain(text: str, marks: Sequence[Marks]) -> bool:
+    """Whether a text has no letter that a mark begins with, as most have none: then there is no thought."""
+    letters = _beginnings(tuple(marks))
+    return not text.startswith(_BARE) and all(letter not in text for letter in letters)
+
+
+@cache
+def _beginnings(marks: tuple[Marks, ...]) -> frozenset[str]:
+    """The letters with which marks begin, those of channels among them."""
+    return frozenset(mark[:1] for pair in (*marks, _CHANNEL) for mark in pair)
 
 
 _QUOTED = r"\s*[\"'`“”‘’]?\s*"
@@ -207,8 +222,9 @@ _HARMONY = re.compile(
     r"(.*?)(?:<\|(?:end|return|call)\|>|(?=<\|start\|>assistant<\|channel\|>)|\Z)",
     re.DOTALL,
 )
+_CHANNEL, _BARE = Marks("<|start|>", "<|channel|>"), "analysis"
 _BARE_HARMONY = re.compile(
-    r"\Aanalysis(?=[A-Z\"'“¿¡0-9]|[^\W\d_a-z])(.*?)(?:assistant(?:final|commentary)|\Z)", re.DOTALL
+    rf"\A{_BARE}(?=[A-Z\"'“¿¡0-9]|[^\W\d_a-z])(.*?)(?:assistant(?:final|commentary)|\Z)", re.DOTALL
 )
 
 

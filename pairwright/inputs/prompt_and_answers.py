@@ -144,8 +144,8 @@ def _prompt(own: Prompt, answers: Mapping[str, Prompt], where: str) -> Prompt:
                 f"{where}: no `prompt`; it is not guessed from what the answers share, and `{name}` is no "
                 "whole conversation"
             )
-    before = {messages[:-1] if len(messages) > 1 else own for messages in answers.values()}
-    if len(before) > 1:
+    before = [messages[:-1] if len(messages) > 1 else own for messages in answers.values()]
+    if any(messages != before[0] for messages in before):
         names = " and ".join(f"`{name}`" for name in answers)
         raise UsageError(
             f"{where}: {names} are conversations that part before their last message; give answers to the "
