@@ -82,7 +82,7 @@ def test_a_judge_over_http_is_held_to_the_labels(server: RealServer, tmp_path: P
             protocol=protocol,
             out=str(tmp_path / "run"),
             reasoning_tokens=24,
-            deadline=120.0,
+            deadline=600.0,
             min_label_mass=0.0,
         )
     )
@@ -122,7 +122,7 @@ def test_a_prompt_beyond_the_context_fails_alone(engine: OpenAIEngine) -> None:
 
 
 def test_a_killed_server_loses_nothing(server: RealServer, tmp_path: Path) -> None:
-    settings = config(tmp_path, server, 40, deadline=20.0, max_concurrency=8)
+    settings = config(tmp_path, server, 40, deadline=60.0, max_concurrency=8)
     killer = subprocess.Popen(["sh", "-c", f"sleep 4; kill -9 -{server.process.pid}"])
     with pytest.raises(PairwrightError, match="run the same command again"):
         sample(settings)
