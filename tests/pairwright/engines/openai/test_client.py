@@ -224,9 +224,9 @@ def test_a_server_that_comes_back_is_used_again() -> None:
 
 
 def test_concurrency_finds_what_the_server_bears(server: FaultServer) -> None:
-    server.latency, server.bears = 0.02, 6
+    server.latency, server.bears = 0.05, 6
     engine = openai_engine(server.url, max_concurrency=32, deadline=20)
-    completions = ask(engine, [job(prompt("ok", i)) for i in range(600)])
+    completions = ask(engine, [job(prompt("ok", i)) for i in range(400)])
     limit = engine._client.limit.limit
     engine.close()
     assert all(c.failure is None for c in completions)
