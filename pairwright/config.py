@@ -128,7 +128,7 @@ def unknown_setting(config: type[Config], name: str, see: str = "--help lists th
         close = get_close_matches(name, [n for n in known if n.startswith(f"{section}.")], n=1)
     else:
         close = elsewhere or get_close_matches(section, [*known, *sections_of(config)], n=1)
-    if close:
+    if close and inner != "help":
         meant = " or ".join(f"{quote}{flag}{n}{quote}" for n in close)
         return f"no {kind} {quote}{flag}{name}{quote}; did you mean {meant}?"
     if dot and section in sections_of(config):

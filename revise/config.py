@@ -28,7 +28,8 @@ class GateConfig(Config):
     max_length_ratio: float = Field(default=1.5, gt=0, allow_inf_nan=False, json_schema_extra=GATE)
     """Most words of the revision for each word of the original."""
     gates: tuple[Named, ...] = Field(default=(), json_schema_extra=GATE | ADDED | PLUGINS)
-    """Gates of your own after the others: functions named `FILE.py:NAME` or `MODULE:NAME`."""
+    """Gates of your own after the others, named `FILE.py:NAME` or `MODULE:NAME`: functions
+    `(revision, config)` that return an `Ending`, or None to let it pass."""
 
     @field_validator("gates", mode="before")
     @classmethod

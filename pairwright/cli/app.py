@@ -128,7 +128,8 @@ def _put_under_headings(config: type[Config], *, sections: bool) -> None:
         field.kw_only = not is_positional(field)
         group = groups[heading_of(config, name)]
         shown = None if field.default not in ((), "") else False
-        _say_of(field, Parameter(group=group, show_default=shown, alias=also_named(field)))
+        about = " ".join((field.description or "").split()) or None
+        _say_of(field, Parameter(group=group, show_default=shown, alias=also_named(field), help=about))
     for name, section in sections_of(config).items():
         _say_of(config.model_fields[name], Parameter(parse=None if sections else False, show=False))
         for field in section.model_fields.values():

@@ -75,7 +75,7 @@ class ObjectiveConfig(Config):
     """`apo_zero` if chosen answers beat the model's own, `apo_down` if not, else `dpo`, or one of its kin;
     `auto` asks a judge which. `simpo`, `simper`, `cpo` and `orpo` have no reference. Of scored answers also
     `rejection_sampling` (SFT on the best) and `rrhf` (all in their order). A loss of your own is
-    `FILE.py:NAME`."""
+    `FILE.py:NAME`, a function `(delta_w, delta_l, *, beta)`."""
 
     @field_validator("loss")
     @classmethod
