@@ -191,7 +191,10 @@ def test(config: RewardConfig, files: Mapping[str, tuple[str, str]]) -> Scores:
                 kind: score_pairs(model, encoded(files[kind][1], config), budget=_SIZE)._asdict()
                 for kind in KINDS
             }
-        lists = {kind: {name: v.tolist() for name, v in some.items()} for kind, some in found.items()}
+        lists = {
+            kind: {name: v.tolist() for name, v in some.items() if name != "subsets"}
+            for kind, some in found.items()
+        }
         kept.write_text(json.dumps(lists))
     read = json.loads(kept.read_text())
     return {

@@ -282,7 +282,7 @@ def test_the_command_trains_previews_and_counts(tiny, capfd):
     code, out, _ = run(capfd, *argv, "--preview")
     assert (code, "⟦sky<|end|>⟧" in out) == (0, True)
     code, _, err = run(capfd, *argv, "--dry_run")
-    assert (code, "1 updates" in err) == (0, True)
+    assert (code, "1 update;" in err) == (0, True)
     assert not (tiny.folder / "commanded").exists()
     assert run(capfd, *argv)[0] == 0
     code, _, err = run(capfd, *argv)
