@@ -246,7 +246,7 @@ def resamples(pairs: int) -> np.ndarray[Any, Any]:
 
 def mean_of(seeds: Sequence[PairScores], measure: Any, places: Any = slice(None)) -> float:
     """Mean over seeds of a measure of some of the pairs."""
-    return float(np.mean([measure(PairScores(*(part[places] for part in seed))) for seed in seeds]))
+    return float(np.mean([measure(PairScores(*(part[places] for part in seed[:4]))) for seed in seeds]))
 
 
 def interval(seeds: Sequence[PairScores], measure: Any) -> str:
