@@ -100,7 +100,8 @@ test-servers: install $(SERVERS)/.installed
 
 $(SERVERS)/.installed:
 	$(BIN)/pip install --quiet --no-deps --target $(SERVERS) \
-		fastapi==0.165.0 openai==3.57.0 annotated-doc==0.0.7 distro==1.9.0 jiter==0.19.0 sniffio==1.3.1
+		fastapi==0.165.0 openai==3.57.0 annotated-doc==0.0.7 distro==1.9.0 jiter==0.19.0 sniffio==1.3.1 \
+		opentelemetry-api==1.45.2
 	touch $@
 
 # llama.cpp's server has no wheel; it is built once, in about 20 minutes of a core.
