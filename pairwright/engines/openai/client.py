@@ -283,14 +283,14 @@ class OpenAIClient:
         silence = time.monotonic() - self._wire.last_reply
         if fault.code == UNREACHABLE and silence >= min(OUTAGE, self._deadline / 2):
             self._stop(f"stopped answering; {_AGAIN} when it is back")
-        verdict = attempts.verdict(fault)
+        failure = attempts.failure_after(fault)
         if not fault.server_wide:
             self._failed_in_a_row = 0
         elif attempts.began is not None and attempts.began >= self._last_answer:
             self._failed_in_a_row += 1
         if self._failed_in_a_row >= MOST_IN_A_ROW:
-            self._stop(f"failed {MOST_IN_A_ROW} requests in a row, the last with {verdict}; {_AGAIN}")
-        return Completion(failure=verdict)
+            self._stop(f"failed {MOST_IN_A_ROW} requests in a row, the last with {failure}; {_AGAIN}")
+        return Completion(failure=failure)
 
     def _stop(self, what: str) -> NoReturn:
         raise PairwrightError(f"the server at {self.access.shown} {what}")

@@ -1,4 +1,4 @@
-"""When a request that went wrong is tried again, and when it is given up."""
+"""When a request that went wrong is tried again, and when it is given up; `client.py` does both."""
 
 import random
 import sys
@@ -83,7 +83,7 @@ class Attempts:
             wait = fault.wait + self._backoff.nudge()
         return wait if wait < self.left(now) else None
 
-    def verdict(self, fault: Fault) -> str:
+    def failure_after(self, fault: Fault) -> str:
         """Return the failure of a request that is given up after `fault`."""
         text = str(fault)
         if fault.wait is not None:

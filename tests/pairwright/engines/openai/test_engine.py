@@ -42,7 +42,7 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture(scope="module")
 def engine(server: FaultServer) -> Iterator[OpenAIEngine]:
-    opened = openai_engine(server.url)
+    opened = openai_engine(server.url, deadline=30)
     yield opened
     opened.close()
 
