@@ -14,6 +14,7 @@ from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.engines.openai.keys import key_variables, named_keys
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import lacks_logprobs, logprobs_probe
+from pairwright.engines.providers.spec import rented
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.journal import Journal
@@ -57,7 +58,7 @@ class EnginePool:
         self._options = options
         urls = [self._url(spec) for spec in self._roles.values() if spec.startswith("openai:")]
         providers = [
-            spec[4:].partition("/")[0].lower() for spec in roles.values() if spec.startswith("any:")
+            rented(spec.removeprefix("any:")).provider for spec in roles.values() if spec.startswith("any:")
         ]
         named_keys(options.api_key_env, list(dict.fromkeys([*map(host_of, urls), *providers])))
         self._keys = key_variables(urls, options.api_key_env) if urls else {}

@@ -57,12 +57,7 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     if fresh:
         return _start_over(folder, planned)
     found = load_manifest(folder)
-    refuse_other(
-        folder,
-        {"stage": found.stage} | found.semantic,
-        {"stage": planned.stage} | planned.semantic,
-        _ANOTHER,
-    )
+    _refuse_another(folder, found, planned)
     gate = changed_field(found.gate, planned.gate)
     if gate:
         log.warning("%s: %s: sorting the finished completions again", folder, gate)
@@ -70,6 +65,12 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
     sound = _without_damage(folder, found)
     _remove_unlisted(folder, sound)
     return sound.model_copy(update={"config": planned.config})
+
+
+def _refuse_another(folder: Path, found: Manifest, planned: Manifest) -> None:
+    """Raise `UsageError` for the folder of another run."""
+    before, now = ({"stage": run.stage} | run.semantic for run in (found, planned))
+    refuse_other(folder, before, now, _ANOTHER)
 
 
 def finished_for_reading(folder: Path, planned: Manifest) -> Manifest | None:
@@ -80,12 +81,7 @@ def finished_for_reading(folder: Path, planned: Manifest) -> Manifest | None:
     if os.access(folder, os.W_OK) or not (folder / MANIFEST).exists():
         return None
     found = load_manifest(folder)
-    refuse_other(
-        folder,
-        {"stage": found.stage} | found.semantic,
-        {"stage": planned.stage} | planned.semantic,
-        _ANOTHER,
-    )
+    _refuse_another(folder, found, planned)
     if not found.complete or found.gate != planned.gate:
         return None
     recorded = {

@@ -3,6 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _EDGE = 2**20
 _SAMPLES, _SAMPLE = 256, 2**16
@@ -32,6 +36,16 @@ def fingerprint(folder: Path) -> str:
             digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def save_tokenizer(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Write a tokenizer's files, the same whether or not the hub could be reached when it was loaded.
+
+    transformers notes that in them, overwrites it at every load, and the hash would tell it apart.
+    """
+    if "local_files_only" in tokenizer.init_kwargs:
+        tokenizer.init_kwargs["local_files_only"] = True
+    tokenizer.save_pretrained(folder)
 
 
 def file_fingerprint(path: Path) -> str:

@@ -50,7 +50,8 @@ def _learned(place: str) -> int | None:
             kind = AutoModel if config.model_type in MODEL_MAPPING_NAMES else AutoModelForCausalLM
             model = kind.from_config(config, **own_code())
     except (UsageError, ValueError, TypeError, NotImplementedError, RuntimeError, ImportError):
-        return None  # whoever loads it says why
+        # Code of a model's own raises what it likes, `NotImplementedError` too; whoever loads it says why.
+        return None
     return positions_of(model)
 
 

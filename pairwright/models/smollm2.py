@@ -16,7 +16,7 @@ from filelock import FileLock
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.cache import cache_folder
 from pairwright.folders.durable import require_space, sync_folder
-from pairwright.models.fingerprint import file_fingerprint
+from pairwright.models.fingerprint import file_fingerprint, save_tokenizer
 from pairwright.models.quiet import quiet
 
 _SIZE = 300 * 2**20
@@ -80,4 +80,4 @@ def _dequantise(gguf: Path, folder: Path) -> None:
         model.save_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name)
         tokenizer.model_max_length = model.config.max_position_embeddings
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)

@@ -23,16 +23,7 @@ log = logging.getLogger(__name__)
 PREVIEW_ROWS = 3
 CHARACTERS_A_TOKEN = 4
 """Rule of thumb for English text in the vocabularies of current models."""
-
-
 _WORDS = ("word", "line", "page", "book", "time", "hand", "part", "side", "room", "work", "name", "year")
-
-
-def filler_text(tokens: int) -> str:
-    """Return words of four letters, in no order, that stand for an answer of so many tokens."""
-    return " ".join(Random(0).choices(_WORDS, k=tokens * CHARACTERS_A_TOKEN // 5))
-
-
 _RATES = {"one GPU, 7B (about 2,500 tok/s)": 2500, "two cores, 135M (about 200 tok/s)": 200}
 
 
@@ -93,6 +84,11 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
         f"most {most / 1e6:,.3f} × that for completion tokens; a second try after a gate adds to it",
         highlight=False,
     )
+
+
+def filler_text(tokens: int) -> str:
+    """Return words of four letters, in no order, that stand for an answer of so many tokens."""
+    return " ".join(Random(0).choices(_WORDS, k=tokens * CHARACTERS_A_TOKEN // 5))
 
 
 def _show_unasked(stage: Stage, rows: Input) -> None:

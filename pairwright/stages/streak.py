@@ -4,9 +4,8 @@ from pairwright.records import BAD_ROW, EMPTY, FAILED, TRUNCATED, UNPARSED, Outc
 
 _OF_THE_ROW = ("context_overflow",)
 """Failures that speak of one row, however many there are."""
-_WORDS = 80
-"""Characters of a reply that are shown."""
 _NO_ANSWER = (TRUNCATED, EMPTY)
+_SHOWN_CHARACTERS = 80
 
 _JUDGED = (
     "a judge that thinks first needs more --reasoning_tokens; one that has to reason aloud needs "
@@ -69,7 +68,11 @@ def _last_words(outcome: Outcome) -> str:
     """How the last reply that could not be read ended, of judges."""
     votes = (outcome.columns.get("verdict") or {}).get("votes") or []
     said = " ".join(str(votes[-1].get("reply") or "").split()) if votes else ""
-    return f" (the last reply ended: “{said[-_WORDS:]}”)" if said and outcome.status == UNPARSED else ""
+    return (
+        f" (the last reply ended: “{said[-_SHOWN_CHARACTERS:]}”)"
+        if said and outcome.status == UNPARSED
+        else ""
+    )
 
 
 def _kind(outcome: Outcome) -> str:

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import huggingface_hub.constants
 import pytest
 import torch
 from frozen import bit_for_bit, content, difference
@@ -53,12 +52,6 @@ CONTINUED = {
 
 _DRAWN = ("round-2/samples", "round-2/scores", "round-2/winrate", "table.jsonl")
 """What is made of answers of the last model."""
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when they were begun: tokenizers are saved with `local_files_only`, a part of the hash."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
 
 class Begun(NamedTuple):

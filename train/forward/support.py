@@ -87,6 +87,7 @@ def _try_out(model: nn.Module) -> TreeSupport:
             with reached() as times:
                 found = _last_states(model, forest)[order]
     except (TypeError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
+        # So a forward pass, maybe of a model's own code, says that it has no use for a mask of ours.
         if _of_the_moment(error):
             raise
         why = f"it does not take a tree ({first_line(error)[:120]})"
@@ -124,6 +125,7 @@ def take_fastest(model: nn.Module) -> None:
             if name == BY_TREE or not _apart(_last_states(model, forest), expected) > _ALIKE_COARSE:
                 break
         except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+            # So PyTorch says that a device has no kernel for it; the next backend is tried.
             log.info("%s: %s does not run here (%s)", type(inner).__name__, name, error)
     log.info("%s runs on trees: %s", type(inner).__name__, inner.config._attn_implementation)
 

@@ -11,7 +11,7 @@ from transformers import AutoConfig
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pairwright.errors import UsageError
-from pairwright.models.fingerprint import fingerprint
+from pairwright.models.fingerprint import fingerprint, save_tokenizer
 from pairwright.models.names import base_of, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
 from pairwright.models.remote_code import own_code
@@ -176,7 +176,7 @@ def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -
     """
     with quiet():
         model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card
 
 

@@ -20,7 +20,7 @@ def test_the_variable_decides(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert cache_folder() == home / "mine"
 
 
-@pytest.mark.skipif("sys.platform != 'linux'")
+@pytest.mark.skipif("sys.platform != 'linux'", reason="XDG folders are Linux's; macOS has its own")
 def test_without_it_the_system_does(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == home / ".cache" / "pairwright"
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "elsewhere"))
