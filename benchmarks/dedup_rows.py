@@ -1,4 +1,7 @@
-"""Rows a second of `dedup`, near repeats and exact ones only, and the memory that remembered rows take"""
+"""Rows a second of the search of `dedup`, without reading and writing
+
+Of near repeats, and of exact ones only; with the memory that remembered rows take.
+"""
 
 import argparse
 import random
