@@ -120,7 +120,7 @@ class RewardScorer:
     def most_tokens(self) -> int:
         """Most tokens of a prompt with an answer: `max_length`, or the models' learned positions."""
         looked_up = filter(None, map(learned_positions, self.members))
-        return min(self._config.max_length, *looked_up, self._config.max_length)
+        return min([self._config.max_length, *looked_up])
 
     def _loaded(self) -> list[Any]:
         """The models, loaded when first needed: a finished run needs none."""
