@@ -6,12 +6,12 @@ from typing import Any
 from judge.answers import SampledAnswers, require_comparable
 from judge.comparable import distinct, too_few, without_repeating
 from judge.config import JudgeConfig
-from judge.gate import PairGate
 from judge.jury.jury import Jury
 from judge.jury.labels import shuffled
 from judge.jury.protocol import Case
 from judge.jury.verdict import Decision
 from judge.ranking import Match, Ranking, rank
+from judge.verification import PairVerification
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
@@ -37,24 +37,24 @@ class JudgeStage:
         self._sampled = SampledAnswers(config)
         self._jury = Jury(config)
         self.reads_logprobs = self._jury.reads_logprobs
-        self._gate = PairGate(config, allow_code=config.allow_code)
-        self.schema = self._gate.widened(self._jury.widened(JUDGED_PAIR))
-        self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles, **self._gate.roles}
-        self.templates: Mapping[str, str] = {**self._jury.templates, **self._gate.templates}
+        self._verified = PairVerification(config, allow_code=config.allow_code)
+        self.schema = self._verified.widened(self._jury.widened(JUDGED_PAIR))
+        self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles, **self._verified.roles}
+        self.templates: Mapping[str, str] = {**self._jury.templates, **self._verified.templates}
         if len(self._sampled.roles) * self._sampled.n == 1 and config.columns is None:
             raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
 
     def check(self, rows: Input) -> None:
         """Require somewhere two different answers to a prompt."""
         self._jury.check(rows)
-        self._gate.check(rows)
+        self._verified.check(rows)
         if not self._sampled.roles:
             require_comparable(rows)
 
     def work(self, row: Row, sample: int) -> Work:
         """Make the pairs of a prompt, and let them pass the verifiers, where there are any."""
         outcome = yield from self._pairs(row)
-        return (yield from self._gate(row, outcome))
+        return (yield from self._verified(row, outcome))
 
     def _pairs(self, row: Row) -> Work:
         """Gather the answers, let them meet, and make pairs of those the jury tells apart."""

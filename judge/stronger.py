@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from judge.answers import SampledAnswers
 from judge.comparable import aside, distinct, same, too_few
 from judge.config import JudgeConfig
-from judge.gate import PairGate
 from judge.jury.config import names
+from judge.verification import PairVerification
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Candidate, Row
@@ -39,11 +39,11 @@ class StrongerStage:
         self._every = config.pairs == "all"
         self._column = None if is_engine(config.stronger) else config.stronger
         self._sampled = SampledAnswers(config, default_n=1)
-        self._gate = PairGate(config, allow_code=config.allow_code)
-        self.schema = self._gate.widened(PAIR)
-        self.templates: Mapping[str, str] = self._gate.templates
+        self._verified = PairVerification(config, allow_code=config.allow_code)
+        self.schema = self._verified.widened(PAIR)
+        self.templates: Mapping[str, str] = self._verified.templates
         engine = {} if self._column else {"stronger": config.stronger}
-        self.roles: Mapping[str, str] = {**self._sampled.roles, **engine, **self._gate.roles}
+        self.roles: Mapping[str, str] = {**self._sampled.roles, **engine, **self._verified.roles}
         self._sampling = Sampling(
             max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
         )
@@ -56,7 +56,7 @@ class StrongerStage:
 
     def check(self, rows: Input) -> None:
         """Require somewhere an answer to stand against the stronger one."""
-        self._gate.check(rows)
+        self._verified.check(rows)
         needed = 2 if self._column else 1
         if not self._sampled.roles and all(len(row.candidates) < needed for row in rows):
             raise UsageError(
@@ -67,7 +67,7 @@ class StrongerStage:
     def work(self, row: Row, sample: int) -> Work:
         """Make the pairs of a prompt, and let them pass the verifiers, where there are any."""
         outcome = yield from self._pairs(row)
-        return (yield from self._gate(row, outcome))
+        return (yield from self._verified(row, outcome))
 
     def _pairs(self, row: Row) -> Work:
         """Gather the weaker answers and the stronger one, and make pairs of them."""

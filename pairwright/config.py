@@ -50,8 +50,8 @@ class Config(BaseModel):
     """Heading of the class's own fields on a help page."""
     moved: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """Settings that versions before had under other names, each with its names of today."""
-    decided: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType({})
-    """By section: settings of the section's command that cannot be given there, since we decide them."""
+    managed: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType({})
+    """By section: settings of its command that this one manages, so they cannot be given there."""
 
     @classmethod
     def where_moved(cls, names: Iterable[str], flag: str = "") -> str:
@@ -76,9 +76,9 @@ class Config(BaseModel):
                 found[name] = _identified(values[name]) if _names_plugins(field) else values[name]
         return found
 
-    def into(self, command: type[C], **decided: Any) -> C:
-        """Return the settings of a command: these, and what is decided for them."""
-        return command(**self.model_dump() | decided)
+    def into(self, command: type[C], **managed: Any) -> C:
+        """Return the settings of a command: these, and those that are managed for it."""
+        return command(**self.model_dump() | managed)
 
 
 def sections_of(config: type[Config]) -> dict[str, type[Config]]:
@@ -120,7 +120,7 @@ def unknown_setting(config: type[Config], name: str, see: str = "--help lists th
     """
     kind, quote = ("option", "") if flag else ("setting", "`")
     section, dot, inner = name.partition(".")
-    if dot and inner.partition(".")[0] in config.decided.get(section, ()):
+    if dot and inner.partition(".")[0] in config.managed.get(section, ()):
         return f"no {kind} {quote}{flag}{name}{quote}: each round decides it"
     known = [n for n, _ in settings_of(config)]
     elsewhere = [n for n in known if n.rpartition(".")[2] == name]

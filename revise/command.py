@@ -26,8 +26,8 @@ def gate(config: GivenPairsConfig) -> "Manifest | None":
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
     from pairwright.stages.run import run_stage
-    from revise.gating import GateStage
     from revise.given import GivenPairs
+    from revise.given_stage import GateStage
 
     config.check_lengths()
     return run_stage(GateStage(config), config, GivenPairs, run=config, workers=config, budget=config)

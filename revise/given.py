@@ -1,7 +1,7 @@
 """Pairs that others made, as rows of work."""
 
 from pairwright.errors import UsageError
-from pairwright.folders.roles import RESERVED
+from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.columns import PAIR, Columns, listed
 from pairwright.inputs.row import Candidate, Parsed

@@ -13,7 +13,7 @@ from pairwright.errors import PairwrightError
 from pairwright.figures.spread import BINS, Spread, spread_of
 from pairwright.figures.verdicts import Verdicts, added_up, verdict_expressions, verdicts_of
 from pairwright.folders.manifest import Manifest
-from pairwright.folders.roles import own_columns
+from pairwright.folders.ownership import own_columns
 from pairwright.folders.shards import shard_file
 from pairwright.records import KEPT, Record
 

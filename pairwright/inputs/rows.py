@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
-from pairwright.folders.roles import RESERVED
+from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.beside import SHOWN, text_of
 from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
 from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant

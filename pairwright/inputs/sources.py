@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import MANIFEST, load_manifest
-from pairwright.folders.roles import own_columns
+from pairwright.folders.ownership import own_columns
 from pairwright.folders.shards import PARTS, read_tables
 from pairwright.inputs.arrow_files import ArrowFile, is_arrow
 from pairwright.inputs.delimited import DelimitedFile, delimiter_of

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pairwright.errors import UsageError
-from pairwright.folders.roles import ANSWERS
+from pairwright.folders.ownership import ANSWERS
 from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import Columns, columns_of, find_columns
 from pairwright.inputs.messages import last_of

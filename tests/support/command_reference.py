@@ -56,7 +56,7 @@ def _subsection(name: str, config: type[Config], section: str, settings: type[Co
     if section in COMMANDS:
         usual = config_of(section).model_fields
         own = {n: f for n, f in own.items() if n not in usual or _differs(f, usual[n])}
-        missing = ", ".join(f"`{n}`" for n in usual if n in config.decided[section])
+        missing = ", ".join(f"`{n}`" for n in usual if n in config.managed[section])
         more = ", and with these:" if own else "."
         lines.append(f"All settings of [{section}](#{section}) but for {missing}{more}\n")
     if own:

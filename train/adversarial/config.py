@@ -164,7 +164,7 @@ class GameConfig(LookConfig, RoundsConfig):
             "llm_pairs_per_update": ("train.pairs_per_update",),
         }
     )
-    decided: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType(
+    managed: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType(
         {
             "sample": STAGE,
             "reward": (*TRAINING, "golden_data", "apo_samples"),

@@ -107,7 +107,7 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
             "win_judge": ("winrate.judge",),
         }
     )
-    decided: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType(
+    managed: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType(
         {
             "sample": STAGE,
             "judge": (*STAGE, *_ANSWERED, "columns", "policies", "n", "stronger"),

@@ -43,14 +43,14 @@ class RoundSteps(Generic[C]):
         """Return the model after a round; the one at the start for 0."""
         return str(round_folder(self._folder, number) / self.trained) if number else self._config.model
 
-    def _sampling(self, number: int, prompts: Path, out: str, **decided: Any) -> SampleConfig:
+    def _sampling(self, number: int, prompts: Path, out: str, **managed: Any) -> SampleConfig:
         """Answers of the model after a round to a file of prompts."""
         return self._placed(self._config.sample).into(
             SampleConfig,
             input=str(prompts),
             out=self._at(out),
             policy=engine_of(self._config.sample.policy, self.model(number)),
-            **decided,
+            **managed,
         )
 
     def _at(self, name: str) -> str:

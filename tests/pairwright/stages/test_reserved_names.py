@@ -15,7 +15,7 @@ from places import GOLDEN
 
 from pairwright.figures import figures_of
 from pairwright.folders.manifest import load_manifest
-from pairwright.folders.roles import RESERVED
+from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.sources import records
 
 FROZEN = GOLDEN / "frozen" / "inputs"

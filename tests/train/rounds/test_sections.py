@@ -16,14 +16,14 @@ SECTIONS = [(config, name) for config in ROUNDS for name in sections_of(config) 
 @pytest.mark.parametrize(("config", "name"), SECTIONS, ids=lambda v: getattr(v, "__name__", v))
 def test_a_section_has_every_setting_of_its_command_but_those_that_a_round_decides(config, name):
     command, section = COMMANDS[name].config().model_fields, sections_of(config)[name].model_fields
-    decided = set(config.decided[name])
+    managed = set(config.managed[name])
     beyond = {"model"} if (config, name) == (GameConfig, "reward") else set()  # the base of all of them
-    assert command.keys() - section.keys() == (decided & command.keys()) - beyond
+    assert command.keys() - section.keys() == (managed & command.keys()) - beyond
     assert section.keys() <= command.keys()  # else it would be given and go nowhere
 
 
 @pytest.mark.parametrize("config", ROUNDS)
-def test_what_is_decided_above_the_sections_can_be_given_there(config):
+def test_what_is_managed_above_the_sections_can_be_given_there(config):
     """How prompts are read, the budget, and looking before anything is asked."""
     assert config.model_fields.keys() >= {*ReadingConfig.model_fields, "preview", "dry_run", "output_dir"}
     assert sections_of(config)["budget"] is BudgetConfig

@@ -15,8 +15,8 @@ from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Verifiers, drop_reason
 
 
-class PairGate:
-    """Keeps the pairs of a prompt whose chosen answer scores higher; all of them without `verify`."""
+class PairVerification:
+    """Keep the pairs of a prompt whose chosen answer scores higher; all of them without `verify`."""
 
     def __init__(self, config: VerifyConfig, *, allow_code: bool) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""Whose a column is: a run's own, or the user's, carried along under whatever name."""
+"""The columns of a run folder by owner: a stage's own, and the user's, carried along by any name."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""The life of a given pair: measures, gates, verifiers."""
+"""The stage of pairs that somebody made: measures, gates, verifiers."""
 
 from collections.abc import Mapping
 
