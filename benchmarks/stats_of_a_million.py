@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairwright.figures import figures_of
+from pairwright.figures.folder import figures_of
 from pairwright.folders.manifest import InputInfo, Manifest, Shard
 from pairwright.folders.shards import shard_file
 from pairwright.reports.report import ReportConfig, report

@@ -146,17 +146,17 @@ COMMANDS = {
         "Write pairs for another trainer.",
     ),
     "review": Command(
-        "pairwright.people.review:ReviewConfig",
+        "pairwright.people.config:ReviewConfig",
         "pairwright.people.review:review",
         "Go through pairs in the browser.",
     ),
     "label": Command(
-        "pairwright.people.label:LabelConfig",
+        "pairwright.people.config:LabelConfig",
         "pairwright.people.label:label",
         "Compare pairs blind in the browser.",
     ),
     "apply": Command(
-        "pairwright.people.apply:ApplyConfig",
+        "pairwright.people.config:ApplyConfig",
         "pairwright.people.apply:apply",
         "Make a run of what people decided.",
     ),

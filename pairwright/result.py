@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import datasets
     import polars as pl
 
-    from pairwright.figures import Figures
+    from pairwright.figures.folder import Figures
 
 _SHOWN = 5
 """Rows in a notebook's table."""
@@ -49,7 +49,7 @@ class Result(os.PathLike[str]):
     @cached_property
     def figures(self) -> "Figures":
         """Everything that `pairwright stats` knows of the folder."""
-        from pairwright.figures import figures_of
+        from pairwright.figures.folder import figures_of
 
         return figures_of(self.folder)
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pairwright.figures import Figures, figures_of
+from pairwright.figures.folder import Figures, figures_of
 from pairwright.folders.shards import read_tables
 from pairwright.records import KEPT
 from pairwright.terminal.text import printable

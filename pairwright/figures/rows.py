@@ -109,7 +109,7 @@ def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
             )
     if not paths:
         return None
-    with _readable(folder):
+    with readable(folder):
         schema = pq.read_schema(paths[0])
     own = own_columns(manifest.stage, schema)
     return pl.scan_parquet(paths, cache=False).select([name for name in schema.names if name in own])
@@ -117,18 +117,19 @@ def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
 
 def collect(frame: "pl.LazyFrame", folder: Path) -> "pl.DataFrame":
     """Return the frame's rows. Raises `PairwrightError` for a file that cannot be read."""
-    with _readable(folder):
+    with readable(folder):
         return frame.collect(engine="streaming")
 
 
 def columns_of(frame: "pl.LazyFrame", folder: Path) -> list[str]:
     """Return the frame's columns. Raises `PairwrightError` for a file that cannot be read."""
-    with _readable(folder):
+    with readable(folder):
         return frame.collect_schema().names()
 
 
 @contextmanager
-def _readable(folder: Path) -> Iterator[None]:
+def readable(folder: Path) -> Iterator[None]:
+    """Raise `PairwrightError` in place of what is raised for a Parquet file that cannot be read."""
     import polars as pl
 
     try:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pydantic import Field
 
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo, Manifest, load_manifest
 from pairwright.folders.shards import check_run_folder, read_tables
+from pairwright.people.config import ApplyConfig
 from pairwright.people.decisions import REVIEW, Decision, Decisions, Place
 from pairwright.people.revised import as_decided
 from pairwright.records import KEPT, Outcome, content_hash
@@ -23,24 +22,6 @@ _REVIEWED = pa.struct(
     [("status", pa.string()), ("who", pa.string()), ("at", pa.string()), ("reason", pa.string())]
 )
 _STATUS = {"accept": "accepted", "swap": "swapped", "edit": "edited", "reject": REJECTED}
-
-
-class ApplyConfig(Config):
-    """Make a run of what people decided in `pairwright review`; the reviewed run stays as it is.
-
-    Example: pairwright apply runs/pairs --out runs/reviewed
-    """
-
-    run: Path = Field(json_schema_extra=POSITIONAL)
-    """Run folder that was reviewed."""
-    out: str = Field(json_schema_extra=OPERATIONAL)
-    """Run folder to write."""
-    only_reviewed: bool = False
-    """Keep reviewed pairs alone; kept ones that nobody decided of are `not_reviewed`."""
-    shard_size: int = Field(default=1000, gt=0, json_schema_extra=OPERATIONAL)
-    """Rows of work in a shard."""
-    fresh: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Start the folder over."""
 
 
 class Reviewed(NamedTuple):

@@ -1,41 +1,14 @@
 """`pairwright label`: a page to compare a run's pairs blind, and to see whether to trust its verdicts."""
 
-from pathlib import Path
 from threading import Thread
 
-from pydantic import Field
-
-from pairwright.config import OPERATIONAL
 from pairwright.people.agreement import in_words, load_libraries
+from pairwright.people.config import LabelConfig
 from pairwright.people.notebook import Framed
-from pairwright.people.serving import PageConfig, require_ui, serve
+from pairwright.people.serving import require_ui, serve
 from pairwright.terminal.text import printable, say
 
 LABELS = "labels.jsonl"
-
-
-class LabelConfig(PageConfig):
-    """Compare the kept pairs of a run blind in the browser: better, worse, tie, both bad, skip.
-
-    Several people label one run, each `--by` a name of their own; how far they agree is said at the end.
-    Labels are appended to `RUN/review.sqlite`, and written as a file that `pairwright calibrate` takes.
-
-    Example: pairwright label runs/judged --reveal 50
-    """
-
-    labels: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """JSONL file to write when the page is closed; `RUN/labels.jsonl` by default."""
-    export: bool = Field(default=False, json_schema_extra=OPERATIONAL)
-    """Only write the file of what was labelled so far, and open no page."""
-    reveal: int | None = Field(default=None, gt=0, json_schema_extra=OPERATIONAL)
-    """Show after N labels how often they agree with the run, with an interval, and how steady they are."""
-    repeat_every: int = Field(default=10, ge=0, json_schema_extra=OPERATIONAL)
-    """One pair comes back, turned round, for every N that are new; 0 for none."""
-    shared: float = Field(default=0.3, ge=0, le=1, json_schema_extra=OPERATIONAL)
-    """Share of the pairs that everybody labels, so that people can be compared; each of the others is for
-    one person. 1: all pairs are for everybody."""
-    seed: int = Field(default=0, json_schema_extra=OPERATIONAL)
-    """Another number takes the pairs in another order."""
 
 
 def label(config: LabelConfig) -> Framed | None:

@@ -5,35 +5,40 @@ shown. R  rows of the run, kept and dropped.
 """
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pairwright.errors import PairwrightError, UsageError
-from pairwright.figures.rows import collect, columns_of, scan
+from pairwright.figures.rows import collect, columns_of, readable, scan
 from pairwright.folders.manifest import Manifest, load_manifest
 from pairwright.folders.shards import shard_file
+from pairwright.people.config import Order
 from pairwright.people.decisions import Place
 from pairwright.people.wanted import MEASURES, NEAR, Wanted, chosen_of, split_votes
-from pairwright.records import KEPT
+from pairwright.records import KEPT, UNPARSED
 
 if TYPE_CHECKING:
     import polars as pl
 
-Order = Literal["uncertain", "random", "file"]
+_PARTS = ("data", "dropped")
 _GROUPS = 16
 """Row groups that are in memory together, the ones that were read last."""
 _VIEWS = 32
 
 
 class Rows:
-    """A run's rows by their number in an index of kept and then dropped ones, in file order."""
+    """A run's rows by their number: kept and then dropped ones, in file order.
+
+    Where they stand is known from `run.json`; their measures are read when somebody asks for them.
+    """
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.folder = folder
@@ -43,17 +48,33 @@ class Rows:
         self._groups: OrderedDict[tuple[str, int, int], tuple[int, pa.Table]] = OrderedDict()
         self._files: OrderedDict[tuple[str, int], pq.ParquetFile] = OrderedDict()
         self._views: OrderedDict[Hashable, np.ndarray] = OrderedDict()
-        self.index = self._read_index()
+        sizes = {part: _sizes(self.manifest, part) for part in _PARTS}
+        self.kept = sum(sizes["data"].values())
+        self._shards = [(part, shard) for part in _PARTS for shard in sizes[part]]
+        self._ends = np.cumsum([size for part in _PARTS for size in sizes[part].values()], dtype=np.int64)
+        self._first = dict(zip(self._shards, (0, *self._ends.tolist()), strict=False))
         if not len(self):
             raise UsageError(f"{folder}: has no rows yet; run its command first")
+        self._names = self._require_pairs()
 
     def __len__(self) -> int:
-        return len(self.index)
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @cached_property
+    def index(self) -> "pl.DataFrame":
+        """The `status`, `source` and measures of each row (R,). Raises `PairwrightError` for a damaged
+        file.
+        """
+        import polars as pl
+
+        return pl.concat(self._read(part) for part in self._names)
 
     @cached_property
     def statuses(self) -> dict[str, int]:
         """Rows by status, kept first."""
-        counts = dict(self.index["status"].value_counts(sort=True).iter_rows())
+        counts = Counter({KEPT: self.kept}) if self.kept else Counter()
+        for shard in self.manifest.shards.values():
+            counts.update({status: n for status, n in shard.counts.items() if status != KEPT})
         return dict(sorted(counts.items(), key=lambda c: (c[0] != KEPT, -c[1], c[0])))
 
     @cached_property
@@ -64,28 +85,25 @@ class Rows:
     @cached_property
     def measured(self) -> list[str]:
         """The numbers that rows have and can be asked for."""
-        return [name for name in (*MEASURES, "preference") if self.index[name].null_count() < len(self)]
+        found = [name for name in MEASURES if self.index[name].null_count() < len(self)]
+        return [*found, "preference"] if self._judged else found
 
     @cached_property
-    def places(self) -> dict[str, np.ndarray]:
-        """Where each row stands: its `part` (0 is `data`), `shard` and `row`, each (R,)."""
-        return {name: self.index[name].to_numpy() for name in ("part", "shard", "row")}
+    def preferences(self) -> np.ndarray:
+        """What judges say of each row (R,), NaN where they say nothing.
 
-    @cached_property
-    def _first(self) -> dict[tuple[str, int], int]:
-        """The number of each file's first row."""
-        starts = np.flatnonzero(self.places["row"] == 0)
-        return {(place.part, place.shard): int(n) for n in starts for place in [self.place(int(n))]}
+        It stands in `verdict` beside the judges' replies, which are not read.
+        """
+        return np.concatenate([self._preferences_of(*file) for file in self._shards])
 
     def place(self, number: int) -> Place:
         """Return where a row stands."""
-        found = self.places
-        part = "data" if found["part"][number] == 0 else "dropped"
-        return Place(part, int(found["shard"][number]), int(found["row"][number]))
+        part, shard = self._shards[int(np.searchsorted(self._ends, number, side="right"))]
+        return Place(part, shard, number - self._first[part, shard])
 
     def number(self, place: Place) -> int:
         """Return the row's number. Raises `UsageError` when the run has no such row."""
-        number = self._first.get((place.part, place.shard), -1) + place.row
+        number: int = self._first.get((place.part, place.shard), -1) + place.row
         if not 0 <= number < len(self) or place.row < 0 or self.place(number) != place:
             raise UsageError(f"{self.folder}: has no row {place}")
         return number
@@ -102,7 +120,7 @@ class Rows:
 
     def status(self, place: Place) -> str:
         """Return how the row ended."""
-        return str(self.index["status"][self.number(place)])
+        return KEPT if place.part == "data" else str(self.record(place)["status"])
 
     def view(self, wanted: Wanted, order: Order, decided: Callable[[], dict[Place, str]]) -> np.ndarray:
         """Return numbers of the rows that are wanted, in order (n,).
@@ -153,7 +171,7 @@ class Rows:
         import polars as pl
 
         gate = self.manifest.gate | self.manifest.semantic
-        found = [(pl.col("preference") - 0.5).abs()]
+        found = []
         for name, threshold in (
             *(("kept_share", "min_kept_share"), ("edit_distance", "max_edit_distance")),
             *(("length_ratio", "min_length_ratio"), ("length_ratio", "max_length_ratio")),
@@ -162,59 +180,66 @@ class Rows:
             value = gate.get(threshold)
             if isinstance(value, int | float):
                 found.append((pl.col(name) - value).abs())
-        nearest = pl.min_horizontal(*found).fill_null(np.inf).fill_nan(np.inf)
+        if self._judged and "margin" in self._judged:  # which is |2 p - 1|, and 0 where nothing was said
+            found.append(pl.when(pl.col("status") != UNPARSED).then(pl.col("margin").abs() / 2))
+        elif self._judged:
+            found.append((pl.lit(pl.Series(self.preferences)) - 0.5).abs())
+        nearest = pl.min_horizontal(*found, pl.lit(np.inf)).fill_nan(np.inf)
         values: np.ndarray = self.index.select(nearest.alias("nearest"))["nearest"].to_numpy()
         return values
 
-    def _read_index(self) -> "pl.DataFrame":
-        import polars as pl
+    @cached_property
+    def _judged(self) -> list[str]:
+        """Columns of a run with verdicts; none of any other run."""
+        return next((names for names in self._names.values() if "verdict" in names), [])
 
-        parts = []
-        for number, part in enumerate(("data", "dropped")):
-            frame = scan(self.folder, self.manifest, part)
-            if frame is None:
+    def _require_pairs(self) -> dict[str, list[str]]:
+        """Return the columns of each part that has rows. Raises `UsageError` where rows are no pairs."""
+        found = {}
+        for part in _PARTS:
+            if (frame := scan(self.folder, self.manifest, part)) is None:
                 continue
-            names = columns_of(frame, self.folder)
-            if "chosen" not in names or "rejected" not in names:
+            found[part] = columns_of(frame, self.folder)
+            if not {"chosen", "rejected"} <= set(found[part]):
                 raise UsageError(
                     f"{self.folder}: holds no pairs (a run of `{self.manifest.stage}`); review and label "
                     "take runs of `revise`, `gate`, `judge`, or what was made of these"
                 )
-            status = pl.col("status") if part == "dropped" else pl.lit(KEPT)
-            preference = (
-                pl.col("verdict").struct.field("preference") if "verdict" in names else pl.lit(None)
-            )
-            columns = [status.alias("status"), preference.cast(pl.Float64).alias("preference")]
-            for name in MEASURES:
-                value = pl.col(name) if name in names else pl.lit(None)
-                columns.append(value.cast(pl.Float64).alias(name))
-            source = pl.col("source") if "source" in names else pl.lit(None)
-            frame = frame.select(pl.col("row_id").is_null().alias("_"), *columns, source.cast(pl.String))
-            parts.append(self._placed(collect(frame, self.folder).drop("_"), number, part))
-        return pl.concat(parts) if parts else pl.DataFrame()
+        return found
 
-    def _placed(self, frame: "pl.DataFrame", number: int, part: str) -> "pl.DataFrame":
-        """The rows of a part with the shard and row of each."""
+    def _read(self, part: str) -> "pl.DataFrame":
+        """The index of a part. Raises `PairwrightError` where it has other rows than `run.json` says."""
         import polars as pl
 
-        sizes = {
-            index: shard.counts.get(KEPT, 0) + shard.further
-            if part == "data"
-            else sum(n for status, n in shard.counts.items() if status != KEPT)
-            for index, shard in sorted(self.manifest.shards.items())
-            if part in shard.sha256
-        }
-        if sum(sizes.values()) != len(frame):
+        columns = {"source": pl.String, **dict.fromkeys(MEASURES, pl.Float64)}
+        there = [name for name in columns if name in self._names[part]]
+        status = ["status"] if part == "dropped" else []
+        frame = scan(self.folder, self.manifest, part)
+        assert frame is not None
+        found = collect(frame.select("row_id" if not there else pl.col(there), *status), self.folder)
+        size = self.kept if part == "data" else len(self) - self.kept
+        if len(found) != size:
             raise PairwrightError(
-                f"{self.folder / part}: {len(frame):,} rows and not {sum(sizes.values()):,}, as run.json "
-                "says; run the command that made this folder again to restore it"
+                f"{self.folder / part}: {len(found):,} rows and not {size:,}, as run.json says; run the "
+                "command that made this folder again to restore it"
             )
-        rows = [np.arange(size, dtype=np.int32) for size in sizes.values()]
-        return frame.with_columns(
-            part=pl.lit(number, pl.Int8),
-            shard=pl.Series(np.repeat(np.array(list(sizes), np.int32), list(sizes.values()))),
-            row=pl.Series(np.concatenate(rows)),
+        return found.select(
+            *(pl.col("status") if status else pl.lit(KEPT).alias("status"),),
+            *(
+                (pl.col(name) if name in there else pl.lit(None)).cast(kind).alias(name)
+                for name, kind in columns.items()
+            ),
         )
+
+    def _preferences_of(self, part: str, shard: int) -> np.ndarray:
+        with readable(self.folder):
+            file = pq.ParquetFile(shard_file(self.folder, part, shard))
+            if "verdict" not in self._names[part]:
+                return np.full(file.metadata.num_rows, np.nan)
+            [verdicts] = file.read(columns=["verdict.preference"], use_threads=False)
+        found = pc.struct_field(verdicts.combine_chunks(), "preference").cast(pa.float64())
+        values: np.ndarray = found.to_numpy(zero_copy_only=False)
+        return values
 
     def _group(self, place: Place) -> tuple[int, pa.Table]:
         """The row group that a row stands in, and the number of its first row in the file."""
@@ -242,3 +267,14 @@ class Rows:
             while len(kept) > most:
                 kept.popitem(last=False)
         return found
+
+
+def _sizes(manifest: Manifest, part: str) -> dict[int, int]:
+    """Rows of a part's files, by shard."""
+    return {
+        index: shard.counts.get(KEPT, 0) + shard.further
+        if part == "data"
+        else sum(n for status, n in shard.counts.items() if status != KEPT)
+        for index, shard in sorted(manifest.shards.items())
+        if part in shard.sha256
+    }

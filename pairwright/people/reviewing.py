@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pairwright.errors import UsageError
 from pairwright.pairs.minimality import measure
 from pairwright.pairs.word_diff import pieces
 from pairwright.people.agreement import Between, between, contested, decisions_of, in_words
+from pairwright.people.config import Order
 from pairwright.people.decisions import Decision, Decisions, Place, summary
-from pairwright.people.queue import Order, Rows
+from pairwright.people.queue import Rows
 from pairwright.people.serving import Answer
 from pairwright.people.wanted import NEAR, Wanted
 from pairwright.records import KEPT
@@ -28,9 +28,9 @@ _BESIDE_THE_POINT = ("attempts", "completion_tokens")
 class Reviewing:
     """One person at one run."""
 
-    def __init__(self, folder: Path, who: str, order: Order = "uncertain", seed: int = 0) -> None:
-        self.rows = Rows(folder, seed)
-        self.decisions = Decisions(folder, self.rows.manifest)
+    def __init__(self, rows: Rows, who: str, order: Order = "uncertain") -> None:
+        self.rows = rows
+        self.decisions = Decisions(rows.folder, rows.manifest)
         self._who = who
         self._order = order
         self._started = time.monotonic()
@@ -57,7 +57,6 @@ class Reviewing:
             "who": printable(self._who),
             "statuses": self.rows.statuses,
             "sources": [[source, printable(source)] for source in self.rows.sources],
-            "uncertain": int((self.rows.distances < NEAR).sum()),
             "measures": self.rows.measured,
             "strangers": self.decisions.strangers,
             "progress": self._progress(),

@@ -12,14 +12,11 @@ import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.people.config import PageConfig
 from pairwright.people.notebook import FRAMES, Framed, in_a_notebook
 from pairwright.terminal.text import printable, say
 
@@ -53,41 +50,24 @@ Answer = Callable[[Mapping[str, Any]], Any]
 """What answers a question of the page: fields in, a JSON value out. Raises `PairwrightError` to say no."""
 
 
-class PageConfig(Config):
-    """Which run, for whom, and where the page is served."""
-
-    group: ClassVar[str] = "Run and page"
-
-    run: Path = Field(json_schema_extra=POSITIONAL)
-    """Run folder with pairs."""
-    by: str | None = Field(default=None, json_schema_extra=OPERATIONAL | {"also": ("as",)})
-    """Who decides, as the record shall name them; the user's own name on this machine by default."""
-    host: str = Field(default="127.0.0.1", json_schema_extra=OPERATIONAL)
-    """Address to listen at; others than this machine's own can be reached by anybody who has the token."""
-    port: int = Field(default=0, ge=0, le=65535, json_schema_extra=OPERATIONAL)
-    """Port to listen at; 0 takes a free one."""
-    browser: bool = Field(default=True, json_schema_extra=OPERATIONAL)
-    """Open the page in the browser; its address is printed in any case."""
-
-    @property
-    def who(self) -> str:
-        """Who decides. Raises `UsageError` when nothing says so."""
-        import getpass
-
-        try:
-            name = self.by if self.by is not None else getpass.getuser()
-        except (OSError, KeyError):
-            name = ""
-        if not name.strip():
-            raise UsageError("nothing says who decides; name yourself by --by NAME")
-        return name.strip()
-
-
 def require_ui(*libraries: str) -> None:
     """Raise `UsageError` when the libraries of the page, or further ones, are not installed."""
     missing = [n for n in ("starlette", "uvicorn", *libraries) if find_spec(n) is None]
     if missing:
         raise UsageError(f"the page needs {' and '.join(missing)}: pip install 'pairwright[ui]'")
+
+
+def load_server() -> None:
+    """Import what serves the page, all of which is slow the first time."""
+    import starlette.applications
+    import starlette.concurrency
+    import starlette.middleware
+    import starlette.requests
+    import starlette.responses
+    import starlette.routing  # noqa: F401
+    import uvicorn.lifespan.off
+    import uvicorn.loops.auto
+    import uvicorn.protocols.http.auto  # noqa: F401
 
 
 def serve(
@@ -104,7 +84,9 @@ def serve(
     token = secrets.token_urlsafe(24)
     framed = in_a_notebook()
     app = application(page, answers, token=token, hosts=hosts_of(config.host, port), framed=framed)
-    settings = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", server_header=False)
+    settings = uvicorn.Config(
+        app, log_level="error", access_log=False, lifespan="off", ws="none", server_header=False
+    )
     server = uvicorn.Server(settings)
     shown = f"[{config.host}]" if ":" in config.host else config.host
     if framed:

@@ -24,12 +24,16 @@ class Indexed(Protocol):
 
     folder: Path
     manifest: Manifest
-    index: "pl.DataFrame"
+    kept: int
+    """The first of them were kept, the others dropped."""
 
     def __len__(self) -> int: ...
 
     @property
-    def places(self) -> dict[str, np.ndarray]: ...
+    def index(self) -> "pl.DataFrame": ...
+
+    @property
+    def preferences(self) -> np.ndarray: ...
 
     @property
     def distances(self) -> np.ndarray: ...
@@ -61,8 +65,9 @@ class Wanted(NamedTuple):
 def chosen_of(rows: Indexed, wanted: Wanted) -> np.ndarray:
     """Return which rows are wanted (R,), whatever was decided of them. Raises `UsageError`."""
     chosen = np.ones(len(rows), bool)
-    if wanted.status == "dropped":
-        chosen &= rows.places["part"] == 1
+    if wanted.status in (KEPT, "dropped"):
+        chosen[rows.kept :] = wanted.status == "dropped"
+        chosen[: rows.kept] = wanted.status == KEPT
     elif wanted.status:
         chosen &= (rows.index["status"] == wanted.status).to_numpy()
     if wanted.source:
@@ -86,9 +91,11 @@ def _between(rows: Indexed, wanted: Wanted) -> np.ndarray:
         low, high = float(wanted.low or "-inf"), float(wanted.high or "inf")
     except ValueError:
         raise UsageError("a measure lies between two numbers, such as 0.2 and 0.5") from None
-    values = rows.index[wanted.measure]
-    found: np.ndarray = values.is_between(low, high).fill_null(False).to_numpy()
-    return found
+    if wanted.measure == "preference":
+        values = rows.preferences
+    else:
+        values = rows.index[wanted.measure].fill_null(np.nan).to_numpy()
+    return (low <= values) & (values <= high)
 
 
 def _holding(rows: Indexed, phrase: str) -> np.ndarray:
@@ -114,14 +121,9 @@ def split_votes(rows: Indexed) -> np.ndarray:
 def where(rows: Indexed, condition: "pl.Expr", needs: str = "prompt") -> np.ndarray:
     """Return the rows for which an expression of polars holds (R,); none without the column it `needs`."""
     found = np.zeros(len(rows), bool)
-    start = 0
-    for number, part in enumerate(("data", "dropped")):
+    for part, place in (("data", slice(rows.kept)), ("dropped", slice(rows.kept, None))):
         frame = scan(rows.folder, rows.manifest, part)
-        if frame is None:
-            continue
-        count = int((rows.places["part"] == number).sum())
-        if needs in columns_of(frame, rows.folder):
+        if frame is not None and needs in columns_of(frame, rows.folder):
             mask = frame.select(condition.fill_null(False).alias("is"))
-            found[start : start + count] = collect(mask, rows.folder)["is"].to_numpy()
-        start += count
+            found[place] = collect(mask, rows.folder)["is"].to_numpy()
     return found

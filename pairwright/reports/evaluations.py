@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pairwright.figures import Figures
+from pairwright.figures.folder import Figures
 from pairwright.terminal.text import printable
 
 _NUMBERS = ("mcnemar", "won", "lost", "mean_score", "mean_tokens", "mean_characters")

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pairwright.figures import Figures
+from pairwright.figures.folder import Figures
 from pairwright.figures.rows import RunRows
 from pairwright.records import KEPT
 from pairwright.reports.evaluations import evaluations

@@ -36,7 +36,7 @@ class ReportConfig(PriceConfig, FoldersConfig):
 
 def report(config: ReportConfig) -> None:
     """Write the page. It needs no network and runs no text that came from data."""
-    from pairwright.figures import figures_of
+    from pairwright.figures.folder import figures_of
     from pairwright.reports.examples import Shown, examples_of
     from pairwright.reports.page import render
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pairwright.figures import Figures
+from pairwright.figures.folder import Figures
 from pairwright.figures.rounds import flat
 from pairwright.figures.spread import shares
 from pairwright.figures.training import TrainingFigures

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pairwright.figures import Figures
+from pairwright.figures.folder import Figures
 from pairwright.figures.spread import shares
 from pairwright.pairs.word_diff import pieces
 from pairwright.reports.charts import histogram

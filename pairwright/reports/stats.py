@@ -17,7 +17,7 @@ from pairwright.records import FAILED, KEPT
 from pairwright.terminal.text import printable
 
 if TYPE_CHECKING:
-    from pairwright.figures import Figures
+    from pairwright.figures.folder import Figures
     from pairwright.figures.rows import Cost, Prices
     from pairwright.figures.training import TrainingFigures
 
@@ -67,7 +67,7 @@ with warnings.catch_warnings():
 
 def stats(config: StatsConfig) -> None:
     """Print the figures of a folder."""
-    from pairwright.figures import figures_of
+    from pairwright.figures.folder import figures_of
 
     figures = figures_of(config.run, config.prices)
     if config.json:

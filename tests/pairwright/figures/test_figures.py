@@ -13,7 +13,7 @@ from places import BENCHMARKS
 from runs_on_disk import revise_config, rows_of, write_jsonl
 
 from judge.calibration.calibration import load_calibration
-from pairwright.figures import figures_of
+from pairwright.figures.folder import figures_of
 from pairwright.figures.rows import Prices
 from pairwright.figures.spread import BINS, spread_of
 from pairwright.figures.training import training_of

@@ -10,6 +10,7 @@ from pairwright.figures.intervals import Interval
 from pairwright.people.agreement import between, in_words
 from pairwright.people.decisions import Place
 from pairwright.people.labelling import Labelling
+from pairwright.people.queue import Rows
 from pairwright.people.reviewing import Reviewing
 
 
@@ -74,7 +75,7 @@ def test_sums_over_drawn_pairs_are_what_the_libraries_compute(monkeypatch):
 
 def test_people_who_review_the_same_rows(tmp_path, capfd):
     folder = revised(tmp_path)
-    ana, ben = (Reviewing(folder, who, order="file") for who in ("ana", "ben"))
+    ana, ben = (Reviewing(Rows(folder), who, order="file") for who in ("ana", "ben"))
     places = [str(ana.rows.place(n)) for n in range(6)]
     for person, kinds in ((ana, ["accept"] * 3 + ["reject"] * 3), (ben, ["accept"] * 4 + ["reject"] * 2)):
         for place, kind in zip(places, kinds, strict=True):

@@ -12,7 +12,8 @@ from runs_on_disk import rows_of
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.pairs.minimality import measure
-from pairwright.people.apply import ApplyConfig, apply
+from pairwright.people.apply import apply
+from pairwright.people.config import ApplyConfig
 from pairwright.people.decisions import REVIEW, Decisions
 from pairwright.people.queue import Rows
 

@@ -18,6 +18,7 @@ from people_toy import TOKEN, judged, labelled, revised, served
 from visits import Visit, chromium
 
 from pairwright.people.labelling import Labelling
+from pairwright.people.queue import Rows
 from pairwright.people.reviewing import Reviewing
 
 pytestmark = pytest.mark.browser
@@ -39,7 +40,7 @@ def screenshots(tmp_path: Path) -> Path:
 def test_hostile_rows_run_nothing_and_no_request_leaves(browser, tmp_path):
     folder = hostile_run(tmp_path, "http://127.0.0.1:9")
     reviewing, labelling = (
-        Reviewing(folder, "<img src=x onerror='window.pwned=1'>"),
+        Reviewing(Rows(folder), "<img src=x onerror='window.pwned=1'>"),
         Labelling(folder, "ana"),
     )
     for name, answers in (("review", reviewing.answers), ("label", labelling.answers)):
@@ -61,7 +62,7 @@ def test_hostile_rows_run_nothing_and_no_request_leaves(browser, tmp_path):
 
 
 def test_a_review_by_keyboard(browser, tmp_path):
-    reviewing = Reviewing(revised(tmp_path), "ana", order="file")
+    reviewing = Reviewing(Rows(revised(tmp_path)), "ana", order="file")
     with served("review", reviewing.answers) as address:
         visit = Visit(browser, address)
         assert "1 of 28" in visit.text("#row .push")
@@ -107,7 +108,7 @@ def test_labels_by_keyboard_with_a_reason(browser, tmp_path):
 
 def test_the_pages_fit_the_screen(browser, tmp_path, screenshots):
     folder = revised(tmp_path)
-    pages = {"review": Reviewing(folder, "ana"), "label": Labelling(folder, "ana", reveal=2)}
+    pages = {"review": Reviewing(Rows(folder), "ana"), "label": Labelling(folder, "ana", reveal=2)}
     for name, answering in pages.items():
         with served(name, answering.answers) as address:
             for width in (1280, 390):
@@ -128,7 +129,7 @@ def test_nothing_keeps_anybody_out(browser, tmp_path):
     """By the rules of axe-core, in every state of the pages, light and dark, wide and narrow."""
     folder = revised(tmp_path)
     labelled(Labelling(folder, "ben"), 6, "first")
-    pages = {"review": Reviewing(folder, "ana"), "label": Labelling(folder, "ana", reveal=2)}
+    pages = {"review": Reviewing(Rows(folder), "ana"), "label": Labelling(folder, "ana", reveal=2)}
     for name, answering in pages.items():
         with served(name, answering.answers) as address:
             for width, scheme in ((1280, "light"), (390, "dark")):
@@ -144,7 +145,7 @@ def test_nothing_keeps_anybody_out(browser, tmp_path):
 def test_everything_is_reached_without_a_mouse(browser, tmp_path):
     """By Tab alone: every control comes into focus, is seen to have it, and has a name."""
     folder = revised(tmp_path)
-    with served("review", Reviewing(folder, "ana").answers) as address:
+    with served("review", Reviewing(Rows(folder), "ana").answers) as address:
         visit = Visit(browser, address)
         wanted = visit.page.evaluate(
             "[...document.querySelectorAll('button, input, select, textarea')]"
@@ -184,7 +185,7 @@ def held(frame: str, host: str) -> Iterator[str]:
 
 def test_the_page_works_in_the_frame_of_a_notebook(browser, tmp_path):
     """Held by a page under another name and port, as Jupyter is: no cookie goes with what it asks."""
-    reviewing = Reviewing(revised(tmp_path), "ana", order="file")
+    reviewing = Reviewing(Rows(revised(tmp_path)), "ana", order="file")
     with served("review", reviewing.answers, framed=True) as address:
         page = browser.new_page()
         with held(f"{address}/{TOKEN}/", "127.0.0.1") as notebook:
@@ -211,7 +212,7 @@ FOCUSED = """(() => {
 
 
 def test_filters_and_rows_that_are_taken_back(browser, tmp_path):
-    reviewing = Reviewing(judged(tmp_path, lambda asked: asked.first[-1] in "03" or True), "ana")
+    reviewing = Reviewing(Rows(judged(tmp_path, lambda asked: asked.first[-1] in "03" or True)), "ana")
     with served("review", reviewing.answers) as address:
         visit = Visit(browser, address)
         visit.page.select_option("#doubt", "split")

@@ -18,6 +18,7 @@ from people_toy import question, revised, served
 from pairwright.errors import PairwrightError
 from pairwright.folders.manifest import load_manifest
 from pairwright.people.decisions import REVIEW, Decisions, Place
+from pairwright.people.queue import Rows
 from pairwright.people.reviewing import Reviewing
 from revise import ReviseConfig, revise
 
@@ -119,7 +120,7 @@ def test_decisions_are_not_taken_for_ones_about_other_rows(folder):
     after = opened(folder)
     assert after.reviewed() == {}
     assert after.strangers == 2
-    told = Reviewing(folder, "ana").start({})
+    told = Reviewing(Rows(folder), "ana").start({})
     assert told["strangers"] == 2
 
 
@@ -175,7 +176,7 @@ def test_a_damaged_file_is_one_sentence(folder):
 
 
 def test_a_review_over_http(folder):
-    reviewing = Reviewing(folder, "ana")
+    reviewing = Reviewing(Rows(folder), "ana")
     with served("review", reviewing.answers) as address, httpx.Client(base_url=address) as client:
         _, first = question(client, "pair", status="kept", view=1)
         row = first["row"]
@@ -192,10 +193,10 @@ def test_a_review_over_http(folder):
         assert found["row"]["chosen"] == "Better."
         assert found["row"]["decided"][0]["reason"] == "short"
         assert found["progress"]["counts"] == {"edit": 1}
-        confirmed = Reviewing(folder, "ben").decide({"place": place, "kind": "accept"})["row"]
+        confirmed = Reviewing(Rows(folder), "ben").decide({"place": place, "kind": "accept"})["row"]
         assert [(d["who"], d["kind"]) for d in confirmed["decided"]] == [("ana", "edit"), ("ben", "edit")]
         assert confirmed["chosen"] == "Better."
-        assert Reviewing(folder, "ben").undo({})["place"] == place
+        assert Reviewing(Rows(folder), "ben").undo({})["place"] == place
         _, now = question(client, "pair", status="kept", view=1)
         assert now["at"] == 1, "the first that nobody decided of"
         assert question(client, "pair", status="kept", state="open", view=2)[1]["total"] == 27

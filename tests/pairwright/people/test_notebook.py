@@ -7,6 +7,7 @@ from people_toy import TOKEN, revised, served
 
 from pairwright.folders.manifest import load_manifest
 from pairwright.people.decisions import Decisions
+from pairwright.people.queue import Rows
 from pairwright.people.reviewing import Reviewing
 
 CELLS = [
@@ -44,7 +45,7 @@ def test_a_run_is_reviewed_in_a_notebook(tmp_path):
 
 
 def test_a_framed_page_is_for_notebooks_of_this_machine_alone(tmp_path):
-    reviewing = Reviewing(revised(tmp_path), "ana")
+    reviewing = Reviewing(Rows(revised(tmp_path)), "ana")
     with (
         served("review", reviewing.answers, framed=True) as address,
         httpx.Client(base_url=address) as client,

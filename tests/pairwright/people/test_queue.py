@@ -107,7 +107,7 @@ def test_runs_without_pairs_and_damaged_ones_are_one_sentence(tmp_path):
     folder = revised(tmp_path)
     (folder / "data" / "train-00001.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(PairwrightError, match="damaged"):
-        Rows(folder)
+        _ = Rows(folder).index
     (tmp_path / "p.jsonl").write_text('{"prompt": "Hello?"}\n')
     (tmp_path / "c.jsonl").write_text('{"text": "Hello."}\n')
     config = {"input": str(tmp_path / "p.jsonl"), "policy": f"canned:{tmp_path / 'c.jsonl'}"}

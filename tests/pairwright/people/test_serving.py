@@ -5,12 +5,13 @@ import pytest
 from hostile import hostile_run
 from people_toy import TOKEN, question, revised, served
 
+from pairwright.people.queue import Rows
 from pairwright.people.reviewing import Reviewing
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    reviewing = Reviewing(revised(tmp_path_factory.mktemp("served")), "ana")
+    reviewing = Reviewing(Rows(revised(tmp_path_factory.mktemp("served"))), "ana")
     with served("review", reviewing.answers) as address:
         yield address
 
@@ -82,7 +83,7 @@ def test_odd_requests_get_a_sentence(client):
 
 
 def test_hostile_rows_are_text_in_json_and_never_in_a_page(tmp_path):
-    reviewing = Reviewing(hostile_run(tmp_path, "http://127.0.0.1:9"), "<b>ana</b>")
+    reviewing = Reviewing(Rows(hostile_run(tmp_path, "http://127.0.0.1:9")), "<b>ana</b>")
     with served("review", reviewing.answers) as address, httpx.Client(base_url=address) as client:
         for at in range(len(reviewing.rows)):
             reply = client.post(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from runs_on_disk import TAGGED, revise_config, write_jsonl
 
-from pairwright.figures import figures_of
+from pairwright.figures.folder import figures_of
 from pairwright.reports.card import front_matter
 from revise import ReviseConfig, revise
 

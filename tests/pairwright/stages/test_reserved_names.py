@@ -13,7 +13,7 @@ import pytest
 from in_process import run
 from places import GOLDEN
 
-from pairwright.figures import figures_of
+from pairwright.figures.folder import figures_of
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.sources import records
