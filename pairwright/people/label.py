@@ -1,11 +1,12 @@
 """`pairwright label`: a page to compare a run's pairs blind, and to see whether to trust its verdicts."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
 from pairwright.people.agreement import in_words, load_libraries
 from pairwright.people.config import LabelConfig
 from pairwright.people.notebook import Framed
-from pairwright.people.serving import require_ui, serve
+from pairwright.people.serving import load_server, require_ui, serve
 from pairwright.terminal.text import printable, say
 
 LABELS = "labels.jsonl"
@@ -41,6 +42,10 @@ def label(config: LabelConfig) -> Framed | None:
         done()
         return None
     labelling.decisions.require_writable()
+    with ThreadPoolExecutor(1) as beside:  # a damaged file is told of before anybody labels
+        read = beside.submit(lambda: labelling.rows.index)
+        load_server()
+        read.result()
     if config.reveal is not None:  # so that no key waits for it
         Thread(target=load_libraries, daemon=True).start()
     framed = serve("label", labelling.answers, config, done)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pairwright.errors import PairwrightError, UsageError
@@ -236,9 +235,8 @@ class Rows:
             file = pq.ParquetFile(shard_file(self.folder, part, shard))
             if "verdict" not in self._names[part]:
                 return np.full(file.metadata.num_rows, np.nan)
-            [verdicts] = file.read(columns=["verdict.preference"], use_threads=False)
-        found = pc.struct_field(verdicts.combine_chunks(), "preference").cast(pa.float64())
-        values: np.ndarray = found.to_numpy(zero_copy_only=False)
+            table = file.read(columns=["verdict.preference"], use_threads=False)
+        values: np.ndarray = table.flatten()["verdict.preference"].cast(pa.float64()).to_numpy()
         return values
 
     def _group(self, place: Place) -> tuple[int, pa.Table]:

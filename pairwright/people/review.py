@@ -13,10 +13,11 @@ def review(config: ReviewConfig) -> Framed | None:
     """Serve the page until Ctrl-C, and say how many decisions there are; in a notebook show it there."""
     require_ui("krippendorff", "sklearn")
     from pairwright.people.queue import Rows
+    from pairwright.people.wanted import Wanted
 
     rows = Rows(config.run, config.seed)
     with ThreadPoolExecutor(1) as beside:  # rows are read while what shows them is imported
-        read = beside.submit(lambda: rows.distances)
+        read = beside.submit(rows.view, Wanted(), config.order, dict)
         load_server()
         from pairwright.people.reviewing import Reviewing
 
