@@ -80,21 +80,27 @@ def test_a_second_set_is_nearly_all_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "refusals", "remarks"),
-    [("wordings", 200, 100), ("wordings_second", 80, 40), ("wordings_blind", 22, 0)],
+    ("file", "refusals", "remarks", "alarms"),
+    [
+        ("wordings", 200, 100, 0),
+        ("wordings_second", 80, 40, 0),
+        ("wordings_blind", 24, 12, 0),
+        ("wordings_third", 84, 84, 0),
+        ("wordings_fourth", 80, 80, 1),
+    ],
 )
 def test_what_is_found_of_wordings_that_were_written_after_the_lists(
-    file: str, refusals: int, remarks: int
+    file: str, refusals: int, remarks: int, alarms: int
 ) -> None:
     said = tomllib.loads((HERE / f"{file}.toml").read_text())
-    assert set(said) == MOST_SPOKEN
+    assert set(said) >= MOST_SPOKEN
     hits = {
         kind: sum(found(text) is not None for one in said.values() for text in one[kind])
         for kind in ("refused", "meta", "innocent")
     }
     assert hits["refused"] >= refusals
     assert hits["meta"] >= remarks
-    assert hits["innocent"] == 0
+    assert hits["innocent"] <= alarms
 
 
 OTHER = " ".join(f"word{chr(97 + n)}" for n in range(26))
@@ -122,7 +128,8 @@ ENGLISH = [
 STEMS = [
     stem
     for language in phrases._languages().values()
-    for stem in (*language.stems, *language.names, "again,", "Mainland")
+    for kind in phrases._KINDS
+    for stem in (*getattr(language, kind), "again,", "Mainland")
 ]
 """Of all languages; what is looked for and what only holds it."""
 
@@ -130,7 +137,7 @@ STEMS = [
 @given(st.lists(st.sampled_from(STEMS), max_size=4), st.sampled_from([" ", "", "\n", ", "]))
 def test_no_language_is_passed_over_that_has_a_stem_in_the_text(parts: list[str], between: str) -> None:
     text = between.join(parts)
-    for kind in ("stems", "names"):
+    for kind in phrases._KINDS:
         likely = reduce(or_, map(phrases._hints()[kind], text.split()), 0)
         for number, language in enumerate(phrases._languages().values()):
             if any(stem in f" {text.casefold()} " for stem in getattr(language, kind)):
@@ -140,5 +147,8 @@ def test_no_language_is_passed_over_that_has_a_stem_in_the_text(parts: list[str]
 @given(st.lists(st.sampled_from(ENGLISH), max_size=8).map(" ".join))
 def test_nothing_is_missed_for_want_of_its_stems(text: str) -> None:
     """The quick look for stems finds whatever the full pattern would."""
-    full = phrases._languages()["en"].meta.search(text)
-    assert speaks_of_itself(text) == (full and full[1])
+    full = any(
+        language.meta.search(text) or any(map(language.remark.search, text.split("\n")))
+        for language in phrases._languages().values()
+    )
+    assert (speaks_of_itself(text) is not None) == full
