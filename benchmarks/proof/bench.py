@@ -5,7 +5,6 @@ import json
 import random
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +28,7 @@ class Bench:
         self._given, self._ground = given, ground
         self._runs: Path = given.runs.resolve()
         self._work = f"--dtype {given.dtype} {given.settings}"
+        self._answering = f"{self._work} {given.engine_settings}"
         self._policy = f"{given.engine}:{given.model}"
 
     def pairs(self, kind: str, chosen_by: str = "") -> Path:
@@ -47,7 +47,8 @@ class Bench:
         )
         if kind == "crossed":
             return self._crossed(self.pairs("verified"), folder.with_suffix(".parquet"))
-        self._run(f"{command} {self._work}", "--out", folder)
+        work = self._answering if self._policy in command else self._work
+        self._run(f"{command} {work}", "--out", folder)
         if not chosen_by:
             return folder
         ordered = folder.with_name(f"{kind}-{chosen_by.removeprefix('--order_by ').replace(':', '-')}")
@@ -65,9 +66,9 @@ class Bench:
         if self._has_all(folder):
             return folder
         data = ",".join(str(part) for part in self._parts(arm, count, seed))
+        training = _replaced(arm.training or self._ground.training, given.training)
         self._run(
-            f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]}"
-            f" {arm.training or self._ground.training} {given.training} --seed {seed}",
+            f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]} {training} --seed {seed}",
             *("--data", data, "--output_dir", folder / "model"),
         )
         return self._looked_at(folder, "model")
@@ -90,7 +91,7 @@ class Bench:
         first = ground.evaluations[0]
         limit = f"--limit {given.limit} --eval_limit {given.limit}" if given.limit else ""
         self._run(
-            f"{command} --model {shlex.quote(given.model)} {limit} {_within('sample', self._work)}"
+            f"{command} --model {shlex.quote(given.model)} {limit} {_within('sample', self._answering)}"
             f" {_within('sample', ground.sampling)} --sample.policy {given.engine}"
             f" {_within('train', given.training)} --train.seed {seed}"
             f" --eval.verify {shlex.quote(first.verify)} {_within('eval', first.settings)}",
@@ -120,7 +121,7 @@ class Bench:
         return min(int(usable(arm, self.pairs(kind)).num_rows / share) for kind, share in arm.mixed.items())
 
     def _parts(self, arm: Arm, count: int, seed: int) -> Iterator[Path]:
-        """`count` pairs in all, drawn by the seed; the first ones where they have an order."""
+        """`count` pairs in all: the first ones under seed 0, or where they have an order; else drawn."""
         alone = arm.loss == "sft"
         for kind, share in arm.mixed.items():
             pairs, size = self.pairs(kind, arm.chosen_by), round(count * share)
@@ -129,7 +130,7 @@ class Bench:
             part = part.with_name(f"{part.name}{'-unquoted' if arm.unquoted else ''}.parquet")
             if not part.is_file():
                 table = usable(arm, pairs)
-                if drawn:
+                if drawn and seed:
                     table = table.take(random.Random(seed).sample(range(table.num_rows), size))
                 write_first(table, size, part, alone=alone)
             yield part
@@ -144,37 +145,38 @@ class Bench:
     def _answers(self, name: str) -> str:
         """Sampled answers, as a command names them."""
         given, folder = self._given, self._runs / name
+        cut = folder.with_name("bare_short.jsonl")
+        if name == "bare" and self._ground.short and cut.is_file():
+            return shlex.quote(str(cut))
         most = given.limit or (None if name == "bare" else self._ground.asked_limit)
         limit = f"--limit {most}" if most else ""
         asking = _ANSWERS[name].format(n=given.n, temperature=self._ground.temperature)
         engine = given.other if name == "other_asked" else self._policy
         source = self._file(self._ground.once if name == "bare" else self._ground.train)
         self._run(
-            f"sample --policy {engine} {asking} {self._ground.sampling} {limit} {self._work}",
+            f"sample --policy {engine} {asking} {self._ground.sampling} {limit} {self._answering}",
             *("--input", source, "--out", folder),
         )
         if name != "bare":
             return shlex.quote(str(folder))
         if not self._ground.short:
             return f"{shlex.quote(str(folder))} --prompt_column input_prompt"
-        file = folder.with_name("bare_short.jsonl")
-        if not file.is_file():
-            shorten.write(Path(self._file(self._ground.train)), folder, file)
-        return shlex.quote(str(file))
+        shorten.write(Path(self._file(self._ground.train)), folder, cut)
+        return shlex.quote(str(cut))
+
+    def untrained(self, name: str) -> Path:
+        """The evaluation of the model as it was."""
+        return self._runs / f"untrained_{name}"
 
     def _evaluate(self, model: str, evaluation: Evaluation, folder: Path) -> None:
-        """Measure a model beside the untrained one, whose greedy answers a journal brings."""
-        first = self._runs / f"untrained_{folder.name}"
+        """Measure a model, and once the untrained one."""
         settings = evaluation.settings.format(eval_tokens=self._given.eval_tokens)
         limit = f"--limit {self._given.limit}" if self._given.limit else ""
-        command = f"eval --verify {shlex.quote(evaluation.verify)} {settings} {limit} {self._work}"
+        command = f"eval --verify {shlex.quote(evaluation.verify)} {settings} {limit} {self._answering}"
         source = self._file(evaluation.prompts)
-        self._run(f"{command} {self._policy}", "--prompts", source, "--out", first)
-        journal = first / "journal.sqlite"
-        if journal.is_file() and not folder.exists():
-            folder.mkdir(parents=True)
-            shutil.copy(journal, folder)
-        self._run(f"{command} {self._policy},{model}", "--prompts", source, "--out", folder)
+        for who, where in ((self._policy, self.untrained(evaluation.name)), (model, folder)):
+            if not (where / "evaluation.json").is_file():
+                self._run(f"{command} {who}", "--prompts", source, "--out", where)
 
     def _run(self, command: str, *more: object) -> None:
         words = [*shlex.split(command), *map(str, more)]
@@ -193,6 +195,13 @@ _ANSWERS = {
 def _within(section: str, settings: str) -> str:
     """Settings of a command as those of a section."""
     return re.sub(r"(^|\s)--(no_)?", rf"\1--{section}.\2", settings)
+
+
+def _replaced(settings: str, others: str) -> str:
+    """Settings, with others in place of those of the same name."""
+    kept = re.split(r"\s+(?=--)", settings.strip())
+    named = set(re.findall(r"--\w+", others))
+    return " ".join([*(setting for setting in kept if setting.split()[0] not in named), others])
 
 
 def read(pairs: Path) -> pa.Table:

@@ -1,7 +1,6 @@
 """What an arm of the proof comes to, over its seeds: gain, leak and the guards, from folders of `eval`."""
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -55,10 +54,14 @@ class Measured(NamedTuple):
 
 
 def measured(
-    folders: Sequence[Path], forms: Forms, asked: Callable[[Mapping[str, Any]], list[str]]
+    folders: Sequence[Path],
+    untrained: Path,
+    forms: Forms,
+    asked: Callable[[Mapping[str, Any]], list[str]],
 ) -> Measured:
-    """Of the evaluations of one arm, one folder a seed, each of two models: untrained and trained."""
-    both = [_by_model(folder) for folder in folders]
+    """Of the evaluations of one arm, one folder a seed, beside that of the untrained model."""
+    before = answers(untrained)
+    both = [(before, answers(folder)) for folder in folders]
     listed = [[[(_text(row), asked(row)) for row in rows.values()] for rows in pair] for pair in both]
     leaks = [[leak(answers, forms) for answers in pair] for pair in listed]
     rises = {form: np.mean([after[form] - before[form] for before, after in leaks]) for form in forms}
@@ -82,7 +85,7 @@ def measured(
 def compared(folders: Sequence[Path], control: Sequence[Path]) -> Gain:
     """How much oftener an arm passes than another of the same seeds."""
     pairs = zip(folders, control, strict=True)
-    return _gain([(_by_model(theirs)[1], _by_model(ours)[1]) for ours, theirs in pairs], _passed)
+    return _gain([(answers(theirs), answers(ours)) for ours, theirs in pairs], _passed)
 
 
 def _gain(
@@ -106,14 +109,9 @@ def _followed(row: Mapping[str, Any]) -> tuple[float, int]:
     return row["score"] * count, count
 
 
-def _by_model(folder: Path) -> tuple[Rows, Rows]:
-    """Rows of an evaluation by prompt, of the first model and of the second."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
-    for table in read_tables(folder):
-        for row in table.to_pylist():
-            found[row["completion_model"]][row["prompt_id"]] = row
-    first, second = found.values()
-    return first, second
+def answers(folder: Path) -> Rows:
+    """Rows of an evaluation by prompt."""
+    return {row["prompt_id"]: row for table in read_tables(folder) for row in table.to_pylist()}
 
 
 def _interval(differences_SP: NDArray[np.float64], weights_P: NDArray[np.float64]) -> tuple[float, float]:

@@ -43,6 +43,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--eval_tokens", type=int, default=1024, help="most tokens of IFEval's answers")
     parser.add_argument("--dtype", default="bfloat16", help="in which models answer")
     parser.add_argument("--settings", default="--batch_size 96", help="more settings of what answers")
+    parser.add_argument("--engine_settings", default="", help="of the engine: --engine.max_model_len 2048")
     parser.add_argument("--training", default="", help="more settings of every training")
     parser.add_argument("--keep_models", action="store_true", help="do not delete weights once measured")
     given = parser.parse_args()
@@ -63,7 +64,10 @@ def main() -> None:
             bench.played(arm, seed) if isinstance(arm, Played) else bench.trained(arm, count, seed)
             for seed in range(given.seeds)
         ]
-        found = [measured([f / name for f in folders], ground.forms(), ground.asked) for name in names]
+        found = [
+            measured([f / name for f in folders], bench.untrained(name), ground.forms(), ground.asked)
+            for name in names
+        ]
         over = compared([f / first for f in folders], control) if control else None
         control = control or [folder / first for folder in folders]
         lines.append(Line(arm, count, found[0], found[1], over, sides(folders, arm.model), good(folders)))

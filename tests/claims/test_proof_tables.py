@@ -142,11 +142,12 @@ def test_gain_and_leak_of_an_arm_by_hand(proof, monkeypatch: pytest.MonkeyPatch)
     measures = proof("measures")
     monkeypatch.setattr(
         measures, "read_tables",
-        lambda folder: [pa.Table.from_pylist(_rows("untrained") + _rows(folder.name))],
+        lambda folder: [pa.Table.from_pylist(_rows(folder.name))],
     )  # fmt: skip
     forms = proof("forms").INSTRUCTED
     folders = [Path("trained"), Path("trained")]
-    found = measures.measured(folders, forms, lambda row: row["instruction_id_list"])
+    asked = lambda row: row["instruction_id_list"]  # noqa: E731
+    found = measures.measured(folders, Path("untrained"), forms, asked)
     assert found.gain[:3] == (0.5, 0.75, 0.25)
     assert found.gain.low < 0 < found.gain.high
     assert [seed[:3] for seed in found.by_seed] == [found.gain[:3]] * 2
