@@ -62,8 +62,8 @@ class Bench:
 
     def trained(self, arm: Arm, count: int, seed: int) -> Path:
         """The folder of an arm under one seed: its model, and its evaluations."""
-        given, folder = self._given, self._runs / "arms" / f"{arm.name}-{count}" / f"seed-{seed}"
-        if self._has_all(folder):
+        given, folder = self._given, self.folder(arm, count, seed)
+        if self.has_all(folder):
             return folder
         data = ",".join(str(part) for part in self._parts(arm, count, seed))
         training = _replaced(arm.training or self._ground.training, given.training)
@@ -75,8 +75,8 @@ class Bench:
 
     def played(self, arm: Played, seed: int) -> Path:
         """The folder of an arm of rounds under one seed: all rounds, and evaluations of the last."""
-        given, ground, folder = self._given, self._ground, self._runs / "arms" / arm.name / f"seed-{seed}"
-        if self._has_all(folder):
+        given, ground, folder = self._given, self._ground, self.folder(arm, 0, seed)
+        if self.has_all(folder):
             return folder
         if not (self._runs / "game").is_dir():
             pairs = read(self.pairs("verified")).to_pylist()
@@ -99,7 +99,11 @@ class Bench:
         )
         return self._looked_at(folder, arm.model)
 
-    def _has_all(self, folder: Path) -> bool:
+    def folder(self, arm: Arm | Played, count: int, seed: int) -> Path:
+        """Where an arm of so many pairs lies under a seed; rounds make their own pairs."""
+        return self._runs / "arms" / f"{arm.name}{f'-{count}' if count else ''}" / f"seed-{seed}"
+
+    def has_all(self, folder: Path) -> bool:
         """Whether an arm was measured; then its weights may be gone."""
         return all((folder / e.name / "evaluation.json").is_file() for e in self._ground.evaluations)
 

@@ -17,11 +17,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from table import put_in
+
 from pairwright.folders.shards import read_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "proof.md"
-MARKS = ("<!-- demo: begin -->\n", "<!-- demo: end -->\n")
 MEASURED = "evaluation.json"
 SEEDS = 6
 
@@ -124,14 +125,6 @@ def table(runs: Path) -> str:
     return "\n".join(rows) + "\n"
 
 
-def write_table(runs: Path) -> None:
-    """Put the table between its marks."""
-    text = PAGE.read_text(encoding="utf-8")
-    head, rest = text.split(MARKS[0])
-    tail = rest.split(MARKS[1])[1]
-    PAGE.write_text(f"{head}{MARKS[0]}{table(runs)}{MARKS[1]}{tail}", encoding="utf-8")
-
-
 def main() -> None:
     """Run what is missing, seed by seed, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,8 +135,8 @@ def main() -> None:
     for seed in () if given.table else range(SEEDS):
         if not finished(runs / f"seed-{seed}"):
             run_demo(runs / f"seed-{seed}", seed, runs / "seed-0")
-        write_table(runs)
-    write_table(runs)
+        put_in(PAGE, "demo", table(runs))
+    put_in(PAGE, "demo", table(runs))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@
 
 Tables: see `arms.py`, and `played.py` for `rounds` and `game`; grounds: see `grounds.py`. All arms of a
 table train on equally many pairs. What is finished in the folder is not done again, and what tables of a
-ground share is done once. Writes TABLE.md and TABLE.png there. `--ifeval` is a file of IFEval's prompts as
-published, which nothing is trained on. `--good` are preference pairs of other people: how likely their
-chosen answers are before and after.
+ground share is done once. Writes TABLE.md and TABLE.png there; with `--page docs/proof.md` the table stands
+between its marks in that page too, and the plot in a folder of the page's name. `--ifeval` is a file of
+IFEval's prompts as published, which nothing is trained on. `--good` are preference pairs of other people:
+how likely their chosen answers are before and after.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from bench import Bench
 from grounds import GROUNDS
 from measures import compared, measured
 from played import PLAYED, Played, by_round
-from table import Line, as_markdown, good, plot, sides
+from table import Line, as_markdown, good, plot, put_in, sides
 
 
 def parsed() -> argparse.Namespace:
@@ -46,9 +47,15 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--engine_settings", default="", help="of the engine: --engine.max_model_len 2048")
     parser.add_argument("--training", default="", help="more settings of every training")
     parser.add_argument("--keep_models", action="store_true", help="do not delete weights once measured")
+    parser.add_argument("--page", type=Path, help="a page with marks for the table, as docs/proof.md has")
+    parser.add_argument(
+        "--finished", action="store_true", help="run nothing: the table of what is finished, with --pairs"
+    )
     given = parser.parse_args()
     if given.ground == "ifeval" and not (given.ifeval and given.ifeval.is_file()):
         parser.error("--ground ifeval wants --ifeval FILE, with IFEval's prompts as published")
+    if given.finished and not (given.pairs or given.table in PLAYED):
+        parser.error("--finished wants --pairs COUNT, as the arms were trained")
     return given
 
 
@@ -58,18 +65,18 @@ def main() -> None:
     ground = GROUNDS[given.ground]
     bench, lines = Bench(given, ground), list[Line]()
     first, second = names = tuple(evaluation.name for evaluation in ground.evaluations)
-    control: list[Path] = []
+    control: dict[int, Path] = {}
     for arm, count in played(given) if given.table in PLAYED else trained(given, bench):
-        folders = [
-            bench.played(arm, seed) if isinstance(arm, Played) else bench.trained(arm, count, seed)
-            for seed in range(given.seeds)
-        ]
+        by_seed = run(bench, arm, count, given)
+        if not by_seed:
+            continue
+        folders = list(by_seed.values())
         found = [
             measured([f / name for f in folders], bench.untrained(name), ground.forms(), ground.asked)
             for name in names
         ]
-        over = compared([f / first for f in folders], control) if control else None
-        control = control or [folder / first for folder in folders]
+        over = compared(*_of_same_seeds(by_seed, control, first)) if control.keys() & by_seed else None
+        control = control or by_seed
         lines.append(Line(arm, count, found[0], found[1], over, sides(folders, arm.model), good(folders)))
         text = as_markdown(lines, (first, second), lines[0].arm.name)
         if isinstance(arm, Played):
@@ -77,6 +84,28 @@ def main() -> None:
         (given.runs / f"{given.table}.md").write_text(text, encoding="utf-8")
         plot(lines, (first, second), given.runs / f"{given.table}.png")
         print(text, flush=True)
+    if given.page and lines:
+        put_in(given.page, f"{given.table}-{given.ground}", text, given.runs / f"{given.table}.png")
+
+
+def run(bench: Bench, arm: Arm | Played, count: int, given: argparse.Namespace) -> dict[int, Path]:
+    """The folder of an arm under each seed; `--finished`: of those that are measured."""
+    folders = {seed: bench.folder(arm, count, seed) for seed in range(given.seeds)}
+    if given.finished:
+        return {seed: folder for seed, folder in folders.items() if bench.has_all(folder)}
+    for seed in folders:
+        if isinstance(arm, Played):
+            bench.played(arm, seed)
+        else:
+            bench.trained(arm, count, seed)
+    return folders
+
+
+def _of_same_seeds(
+    ours: dict[int, Path], theirs: dict[int, Path], name: str
+) -> tuple[list[Path], list[Path]]:
+    seeds = [seed for seed in ours if seed in theirs]
+    return [ours[seed] / name for seed in seeds], [theirs[seed] / name for seed in seeds]
 
 
 def played(given: argparse.Namespace) -> list[tuple[Played, int]]:
@@ -88,6 +117,8 @@ def trained(given: argparse.Namespace, bench: Bench) -> list[tuple[Arm, int]]:
     """Arms that are trained on pairs which are made here, all on equally many."""
     arms = [arm for arm in TABLES[given.table] if given.other or not set(arm.pairs) & set(NEEDS_OTHER)]
     arms = [arm for arm in arms if not given.arms or arm.name in given.arms]
+    if given.finished:
+        return [(arm, given.pairs) for arm in arms]
     counts = {arm: bench.most(arm) for arm in arms}
     for arm in [arm for arm, count in counts.items() if not count]:
         print(f"{arm.name} is left out: it has no pairs of one of its kinds")

@@ -1,6 +1,7 @@
 """A table of the proof as people read it: Markdown, and gain against leak as a plot."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -98,6 +99,18 @@ def sides(folders: Sequence[Path], model: str) -> tuple[float, float]:
         for side in ("chosen", "rejected")
     )
     return chosen, rejected
+
+
+def put_in(page: Path, name: str, text: str, image: Path | None = None) -> None:
+    """Put a table between its marks in a page, and its plot into a folder of the page's name."""
+    marks = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+    head, rest = page.read_text(encoding="utf-8").split(marks[0])
+    if image is not None:
+        stored = page.with_suffix("") / f"{name}.png"
+        stored.parent.mkdir(exist_ok=True)
+        shutil.copy(image, stored)
+        text += f"\n![{name}: gain against unasked forms]({page.stem}/{stored.name})\n"
+    page.write_text(f"{head}{marks[0]}{text}{marks[1]}{rest.split(marks[1])[1]}", encoding="utf-8")
 
 
 def plot(lines: Sequence[Line], names: tuple[str, str], file: Path) -> None:

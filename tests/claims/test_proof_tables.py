@@ -222,7 +222,10 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     argv = (
         f"run_table.py contrast --ground ifeval --ifeval {ifeval} --runs {runs} --model {model} --seeds 1 "
         "--dtype float32 --limit 2 --eval_tokens 4 --arms crossed-apo_zero_sft_1 "
-        "--settings=--function_processes=1"
+        f"--settings=--function_processes=1 --training=--save_steps=5 --page {tmp_path / 'page.md'}"
+    )
+    (tmp_path / "page.md").write_text(
+        "# A page\n<!-- contrast-ifeval: begin -->\nold\n<!-- contrast-ifeval: end -->\nmore\n"
     )
     grounds = proof("grounds").GROUNDS
     small = grounds["ifeval"]._replace(training="--max_steps 1 --pairs_per_update 2 --save_steps 0")
@@ -236,4 +239,13 @@ def test_a_table_in_miniature(proof, tmp_path: Path, monkeypatch: pytest.MonkeyP
     lines = (runs / "contrast.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| crossed"]
     assert lines[2].split(" | ")[3] == "100.0% → 100.0%"  # what it writes has no commas
-    assert (runs / "contrast.png").stat().st_size > 1000
+    assert (tmp_path / "page" / "contrast-ifeval.png").stat().st_size > 1000
+    page = (tmp_path / "page.md").read_text().splitlines()
+    assert page[0:2] == ["# A page", "<!-- contrast-ifeval: begin -->"]
+    assert page[2:5] == lines[:3]
+    assert page[-1] == "more"
+    (runs / "contrast.md").unlink()
+    monkeypatch.setattr(sys, "argv", f"{argv} --finished --pairs {lines[2].split(' | ')[2]}".split())
+    monkeypatch.setattr(proof("bench"), "run_command", lambda words: pytest.fail("it runs"))
+    proof("run_table").main()
+    assert (runs / "contrast.md").read_text().splitlines() == lines
