@@ -7,7 +7,7 @@ say on the way goes to the logger `pairwright`, at level INFO.
 import contextlib
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pairwright.commands import COMMANDS
 from pairwright.config import Config, is_positional, unknown_setting
 from pairwright.errors import UsageError
+from pairwright.inputs.in_memory import file_of
 from pairwright.result import Result
 from pairwright.terminal.text import spoken_to_log
 
@@ -61,14 +62,9 @@ def _configured(
         if place in settings:
             raise UsageError(f"pairwright.{name}: {place} is given twice")
         settings[place] = value
-    for field, value in settings.items():
-        if isinstance(value, list | tuple) and any(isinstance(row, Mapping) for row in value):
-            raise UsageError(
-                f"pairwright.{name}: {field} takes the name of a file, folder or data set, or a Result; "
-                "write these rows to a file first, such as rows.jsonl with one JSON object a line"
-            )
+    plain = {field: _plain(value, f"pairwright.{name}: {field}") for field, value in settings.items()}
     try:
-        return config(**{field: _plain(value) for field, value in settings.items()})
+        return config(**plain)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "settings"
@@ -79,14 +75,18 @@ def _configured(
         raise UsageError(f"pairwright.{name}: {said}") from None
 
 
-def _plain(value: Any) -> Any:
-    """The value as settings hold it: paths and results as text, in lists and sections too."""
+def _plain(value: Any, field: str) -> Any:
+    """The value as settings hold it: paths, results and rows by name, in lists and sections too."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if (file := file_of(value, field)) is not None:
+        return file
     if isinstance(value, list | tuple):
-        return tuple(_plain(part) for part in value)
+        return tuple(_plain(part, field) for part in value)
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: _plain(part, field) for key, part in value.items()}
     return value
 
 

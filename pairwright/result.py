@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairwright.errors import UsageError
+from pairwright.inputs.in_memory import without_progress_bars
 
 if TYPE_CHECKING:
     import datasets
@@ -73,13 +74,8 @@ class Result(os.PathLike[str]):
         files = sorted(map(str, (self.folder / "data").glob("*.parquet")))
         if not files:
             raise UsageError(f"{self.folder}: no row was kept; dropped() has the others with their reasons")
-        hidden = datasets.are_progress_bars_disabled()
-        datasets.disable_progress_bars()
-        try:
+        with without_progress_bars():
             return datasets.Dataset.from_parquet(files)
-        finally:
-            if not hidden:
-                datasets.enable_progress_bars()
 
     def __fspath__(self) -> str:
         return str(self.folder)

@@ -27,12 +27,12 @@ class Revision(NamedTuple):
 Gate = Callable[[Revision, GateConfig], Ending | None]
 
 
-_OWN = function("a gate", "def NAME(revision, config) -> Ending | None", "revision", "config")
+_USERS = function("a gate", "def NAME(revision, config) -> Ending | None", "revision", "config")
 
 
-def own_gates(config: GateConfig) -> tuple[Gate, ...]:
+def user_gates(config: GateConfig) -> tuple[Gate, ...]:
     """Return the user's own gates. Raises `UsageError` for what is none."""
-    return tuple(load(name, _OWN).value for name in config.gates)
+    return tuple(load(name, _USERS).value for name in config.gates)
 
 
 def check(revision: Revision, config: GateConfig, own: Sequence[Gate] = ()) -> Ending:

@@ -16,7 +16,7 @@ from pairwright.schema import PAIR, VERIFIED
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 from revise.config import GivenPairsConfig
-from revise.gates import Revision, check, own_gates
+from revise.gates import Revision, check, user_gates
 from revise.given import MADE
 from revise.verification import Verification
 
@@ -32,7 +32,7 @@ class GateStage:
     def __init__(self, config: GivenPairsConfig) -> None:
         self._config = config
         self._improve = config.direction == "improve"
-        self._own_gates = own_gates(config)
+        self._user_gates = user_gates(config)
         self._marks = read_marks(config.thinking_tags)
         self._verification = None
         self.roles: Mapping[str, str] = {}
@@ -69,7 +69,7 @@ class GateStage:
         original, revision = (rejected, chosen) if self._improve else (chosen, rejected)
         measures = measure(chosen.text, rejected.text, original=original.text)
         columns = sides(chosen, rejected) | measures._asdict() | {"source": SOURCE, "attempts": 0}
-        ending = check(Revision(original.text, revision.text, measures), self._config, self._own_gates)
+        ending = check(Revision(original.text, revision.text, measures), self._config, self._user_gates)
         if ending.status == KEPT and self._verification is not None:
             ending, found = yield from self._verification.revision(row, original.text, revision.text)
             columns |= found

@@ -10,6 +10,7 @@ from pairwright.engines.verifiers.spec import PYTHON, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
+from pairwright.plugins.handed import MARK
 from pairwright.records import (
     NO_CHANGE,
     REFUSED,
@@ -95,7 +96,7 @@ class Reviser(NamedTuple):
             return self.mode.read(completion, answer)
         text: Any = json.loads(completion.text)
         if text is None or not text.strip():
-            return Ending(NO_CHANGE, f"{self.spec} gives no revision")
+            return Ending(NO_CHANGE, f"{self.spec.replace(MARK, '')} gives no revision")
         return Revised(text, {})
 
 

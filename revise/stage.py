@@ -17,7 +17,7 @@ from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
 from revise.edits.chain import chain_of
-from revise.gates import Revision, check, own_gates
+from revise.gates import Revision, check, user_gates
 from revise.mirror import mirrors_of
 from revise.reversal import Reversal
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
@@ -48,7 +48,7 @@ class ReviseStage:
         self._config = config
         self._improve = config.direction == "improve"
         self._revisers = revisers_of(config)
-        self._own_gates = own_gates(config)
+        self._user_gates = user_gates(config)
         self._verification = None
         self._mirrors = () if config.mirror is None else mirrors_of(config.mirror)
         self._marks = read_marks(config.thinking_tags)
@@ -167,7 +167,7 @@ class ReviseStage:
         text = part(revision.text, self._marks).answer  # some revisers write a thought for the answer too
         chosen, rejected = self._sides(answer, text)
         measures = measure(chosen, rejected, original=answer)
-        ending = check(Revision(answer, text, measures), self._config, self._own_gates)
+        ending = check(Revision(answer, text, measures), self._config, self._user_gates)
         return _pair_columns(chosen, rejected, measures) | revision.columns, ending
 
     def _sides(self, answer: Any, revision: Any) -> tuple[Any, Any]:

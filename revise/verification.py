@@ -1,4 +1,4 @@
-"""Whether a revision is verified: the last gate, which may ask."""
+"""Ask verifiers about an answer and its revision, the last gate; `stages/verifying.py` compares."""
 
 from typing import Any, NamedTuple
 

@@ -205,7 +205,9 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     def _is_part(cls, value: str) -> str:
         part, parts = map(int, value.split("/"))
         if part > parts:
-            raise ValueError(f"{value}: the part comes before the slash, and how many there are behind it")
+            raise ValueError(
+                f"{value}: 2/4 is the second of four parts; the first number may not be the larger"
+            )
         return value
 
     @property

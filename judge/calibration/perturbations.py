@@ -65,7 +65,7 @@ class Perturbations:
         """Read which changes are wanted. Raises `UsageError` for one that is none."""
         wanted = NAMES if config.perturb == "all" else tuple(names(config.perturb))
         if unknown := [name for name in wanted if name not in NAMES]:
-            raise UsageError(f"--perturb {unknown[0]}: there are all, {', '.join(NAMES)}")
+            raise UsageError(f"--perturb {unknown[0]}: choose all, or some of {', '.join(NAMES)}")
         self._wanted = wanted
         self._jury = jury
         self._reworded: Jury | None = None

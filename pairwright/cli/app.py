@@ -63,8 +63,7 @@ def run_command(argv: Sequence[str]) -> None:
 
 
 def read_command(argv: Sequence[str]) -> tuple[str, Config] | None:
-    """Return a command and its settings, read from a command line; None where help or the version was
-    shown.
+    """Return a command line's command and settings; None where help or the version was shown.
 
     Raises `UsageError` that names what cannot be used.
     """

@@ -86,7 +86,7 @@ class AskedOptions(Config):
         for value in _by_role(given, of_objects=True).values():
             if ours := sorted(json.loads(value).keys() & (OWN_FIELDS | OWN_VARIABLES)):
                 raise ValueError(
-                    f"`{ours[0]}` cannot be given here: it has a setting of its own or is ours"
+                    f"`{ours[0]}` cannot be given here: pairwright sets it, by a setting of its own"
                 )
         return given
 

@@ -1,1 +1,1 @@
-"""The numbers of a folder, worked out in one place for the terminal, for JSON and for the report."""
+"""The numbers of a folder for terminal, JSON and report: counted here, or read from what commands wrote."""

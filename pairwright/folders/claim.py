@@ -61,7 +61,7 @@ def _moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def _holds(path: Path) -> bool:
-    """Whether something is in it that is not half-written; a file is."""
+    """Whether a folder holds a file that is not half-written; a path that is a file always does."""
     if not path.is_dir():
         return True
     return any(p.is_file() and not p.name.startswith(TEMPORARY) for p in path.rglob("*"))

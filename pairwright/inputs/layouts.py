@@ -1,4 +1,4 @@
-"""What a folder of data is: one run, the splits of one data set, or something that has to be named closer.
+"""The splits of a folder that is one data set, and what else a folder may hold; `sources.py` opens it.
 
 A folder is never read for all that lies below it: above runs that would give rows twice and rows that
 were dropped, and of a data set with splits the test rows beside the others.

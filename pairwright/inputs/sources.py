@@ -6,6 +6,7 @@ A source is read in a stream, more than once, and says of every record where it 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from itertools import islice
@@ -126,10 +127,10 @@ def _file(path: Path) -> Source:
 
 
 def _refuse_other_kind(path: Path) -> None:
-    """Raise `UsageError` for a file that neither its name nor its first character calls JSON."""
+    """Raise `UsageError` for a file that neither its name nor how it begins calls JSON."""
     begins = beginning(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n")
     named = any(suffix in _JSON for suffix in path.suffixes) or not path.suffix
-    if begins and not named and not begins.startswith((b"{", b"[")):
+    if begins and not named and not re.match(rb"\{|\[\s*[\{\]]", begins):
         raise UsageError(
             f"{path}: `{path.suffix}` is no kind of file that rows are read from; give JSONL, a JSON list, "
             "CSV, TSV, Parquet or Arrow, packed or not"

@@ -115,7 +115,7 @@ class _Chat:
         self.end, self._writes_end = self._find_end()
 
     def renamed(self, contents: Sequence[str]) -> RenamedTokenizer:
-        """The encoder for these contents; it splits the template's literals if they hold any."""
+        """Return the encoder for contents: a literal of the template in them is split."""
         used = frozenset(t for t in self._literals if any(t in content for content in contents))
         if used not in self._encoders:
             ids = self._controls | {literal: self._literals[literal] for literal in used}

@@ -54,7 +54,7 @@ class WholeRows(Input):
     def __init__(self, sources: Sequence[str], limit: int | None, skip: int = 0) -> None:
         self._sources = tuple(sources)
         if twice := _named_twice(sources):
-            raise UsageError(f"{twice}: named twice; its rows would stand beside themselves")
+            raise UsageError(f"{twice}: named twice; its rows would be counted twice")
         super().__init__(", ".join(sources), Columns(), limit, ("prompt",), answers=False, skip=skip)
         answers = [pa.field(name, CONVERSATION) for name in ANSWERS if name in self._answers]
         own = pa.schema([*((name, pa.string()) for name in IDS), ("prompt", CONVERSATION), *answers])

@@ -22,9 +22,11 @@ class BudgetConfig(Config):
     group: ClassVar[str] = "Budget"
 
     max_tokens_total: int | None = Field(default=None, gt=0, json_schema_extra=OPERATIONAL)
-    """Stop when the folder's completions have used this many tokens, those of prompts included."""
+    """Ask nothing more when the folder's completions have used, or are about to use, this many tokens,
+    those of prompts included; rows under way are finished and counted."""
     max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False, json_schema_extra=OPERATIONAL)
-    """Stop when the folder's completions have cost this much, by the prices in --price_file."""
+    """Ask nothing more when the folder's completions have cost, or are about to cost, this much, by the
+    prices in --price_file; rows under way are finished and counted."""
     price_file: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """YAML with prices of a million tokens by model: `gpt-x: {prompt: 2.5, completion: 10}`; with
     `batch_prompt` and `batch_completion`, those of batch jobs."""
@@ -68,8 +70,9 @@ class Budget:
         self.failures = Streak(config.max_consecutive_failures)
         self.tokens = 0
         self.cost = 0.0
-        self._promised: dict[str, tuple[int, float]] = {}
-        self._promised_tokens = 0
+        self._answered = 0
+        self._promised: dict[str, tuple[float, float]] = {}
+        self._promised_tokens = 0.0
         self._promised_cost = 0.0
 
     @property
@@ -87,26 +90,40 @@ class Budget:
                 f"the model {completion.model!r} does not say how many tokens it uses, so no budget can be "
                 "kept; finished completions are safe: run again without --max_tokens_total and --max_cost"
             )
+        self._answered += 1
         self.tokens += prompt + generated
         if self._prices:
             price = self._price(completion.model)
             self.cost += price.of(prompt, generated, batch=completion.batch)
 
-    def promise(self, key: str, request: Request, model: str) -> None:
-        """Count what a request that is sent long before it is answered may come to at most."""
+    def promise(self, key: str, request: Request, model: str, *, batch: bool) -> None:
+        """Count what a request under way is about to use: the mean of those answered, at first the most.
+
+        In a batch job, which is sent long before it is answered, it is always the most.
+        """
         if not self.is_set:
             return
-        prompt = sum(len(message.content) for message in request.messages) // _CHARACTERS_A_TOKEN
-        most, cost = request.sampling.max_tokens, 0.0
-        if self._prices:
-            cost = self._price(_model_of(model)).of(prompt, most, batch=True)
-        self._promised[key] = (prompt + most, cost)
-        self._promised_tokens += prompt + most
+        if self._answered and not batch:
+            tokens, cost = self.tokens / self._answered, self.cost / self._answered
+        else:
+            tokens, cost = self._most_of(request, _model_of(model), batch=batch)
+        self._promised[key] = (tokens, cost)
+        self._promised_tokens += tokens
         self._promised_cost += cost
+
+    def _most_of(self, request: Request, model: str, *, batch: bool) -> tuple[float, float]:
+        """The most tokens that a request may use, and their cost; at the dearest price if none is known."""
+        prompt = sum(len(message.content) for message in request.messages) // _CHARACTERS_A_TOKEN
+        generated = request.sampling.max_tokens
+        if not self._prices:
+            return prompt + generated, 0.0
+        known = batch or self._name_of(model) in self._prices
+        prices = [self._price(model)] if known else self._prices.values()
+        return prompt + generated, max(price.of(prompt, generated, batch=batch) for price in prices)
 
     def settle(self, key: str) -> None:
         """Take note that a request has come back."""
-        tokens, cost = self._promised.pop(key, (0, 0.0))
+        tokens, cost = self._promised.pop(key, (0.0, 0.0))
         self._promised_tokens -= tokens
         self._promised_cost -= cost
 
@@ -135,14 +152,17 @@ class Budget:
 
     def _price(self, model: str) -> Price:
         """The price of the model, of its family (the longest name that it begins with), or of `*`."""
-        names = [name for name in self._prices if model.startswith(name)]
-        name = max(names, key=len, default="*")
+        name = self._name_of(model)
         if name not in self._prices:
             raise PairwrightError(
                 f"{self._file}: no price for the model {model!r}; add it, or `*` for any model. Finished "
                 "completions are safe: run the same command again"
             )
         return self._prices[name]
+
+    def _name_of(self, model: str) -> str:
+        """The name in the file under which a model's price would stand."""
+        return max((name for name in self._prices if model.startswith(name)), key=len, default="*")
 
 
 def _model_of(identity: str) -> str:

@@ -205,8 +205,8 @@ class Runner:
         else:
             self._waiting[key] = [flight]
             engine = self._engines[request.role]
-            if self._engines.sends_batches(request.role):
-                self._budget.promise(key, request, self._engines.identities[request.role])
+            batch = self._engines.sends_batches(request.role)
+            self._budget.promise(key, request, self._engines.identities[request.role], batch=batch)
             engine.submit(Job(key=key, request=request))
             self._asked[engine] += 1
 

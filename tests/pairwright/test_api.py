@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import nbformat
 import polars as pl
 import pytest
@@ -102,9 +103,32 @@ def test_what_cannot_be_used_is_a_sentence(here, given, said):
     assert not (here / "x").exists()
 
 
-def test_rows_themselves_are_no_input(here):
-    with pytest.raises(UsageError, match=r"input takes the name of a file.*such as rows\.jsonl"):
-        pw.sample([{"prompt": "p"}], policy="canned:engine.jsonl", out="x")
+def test_rows_themselves_are_input(here, monkeypatch, capfd):
+    monkeypatch.setenv("PAIRWRIGHT_CACHE", "cache")
+    rows = [{"prompt": "What is a tree?", "answer": "A plant", "n": n} for n in range(2)]
+    answer, better = ([{"role": "assistant", "content": text}] for text in ("A plant", "A plant."))
+    kinds = rows, pl.DataFrame(rows), datasets.Dataset.from_list(rows), pl.DataFrame(rows).to_pandas()
+    for number, given in enumerate(kinds):
+        pairs = pw.revise(given, reviser=lambda prompt, answer, row: f"{answer}.", out=f"pairs{number}")
+        assert pairs.frame().select("rejected", "chosen", "n").rows(named=True) == [
+            {"rejected": answer, "chosen": better, "n": n} for n in range(2)
+        ]
+    assert pw.revise(list(rows), reviser="canned:engine.jsonl", out="pairs", limit=1, dry_run=True).text
+    assert len(list((here / "cache" / "rows").iterdir())) <= 4, "equal rows have one file"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"prompt": object()}], r"input: row 0 of the list is not JSON: Object of type object"),
+        (pl.DataFrame({"prompt": []}), "input: there are no rows"),
+        ([{"prompt": "p"}, "q"], "input: Input should be a valid string"),
+    ],
+)
+def test_rows_that_are_none_are_a_sentence(here, rows, said):
+    with pytest.raises(UsageError, match=said):
+        pw.sample(rows, policy="canned:engine.jsonl", out="x")
 
 
 def test_every_command_has_its_function_and_importing_loads_nothing_heavy():

@@ -15,14 +15,21 @@ _HEAD = '''\
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, overload
+from typing import Any, Literal, Protocol, overload
 
 from pairwright.config import Config
 from pairwright.result import Result as Result
 
-_One = str | PathLike[str] | Callable[..., Any]
+class _Dataset(Protocol):
+    def to_parquet(self, file: Any, /) -> Any: ...
+
+class _Frame(Protocol):
+    def write_parquet(self, file: Any, /) -> Any: ...
+
+_Rows = Sequence[Mapping[str, Any]] | _Dataset | _Frame
+_One = str | PathLike[str] | Callable[..., Any] | _Rows
 _Named = _One | Sequence[_One]
-"""Text, a path, a result; where a name is taken, the object itself."""
+"""Text, a path, a result, rows; where a name is taken, the object itself."""
 '''
 
 

@@ -83,7 +83,7 @@ class _Game:
         self._prompts: Prompts = keep_prompts(halves, config, folder, self._write_golden)
 
     def play(self) -> list[dict[str, Any]]:
-        """The start, then round after round; the table grows with each."""
+        """Play the start and then all rounds; each adds a row to the table."""
         evaluator = self._evaluator()
         for number in range(self._config.rounds + 1):
             if read_measures(round_folder(self._folder, number)) is None:

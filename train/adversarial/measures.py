@@ -27,9 +27,7 @@ _LOOKED_AT = 200
 
 
 def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
-    """Return, of a run of answers and a run of their scores: reward, how diverse and how long,
-    how many
-    ended.
+    """Measure a run of answers and of their scores: mean reward, diversity, length, share that ended.
 
     `distinct_n` is the number of different n-grams of words over the number of all (Li et al. 2016,
     https://arxiv.org/abs/1510.03055); it falls when answers repeat themselves or each other.

@@ -82,7 +82,10 @@ def made_trainable(
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if unlike := {p.dtype for p in trained(model).values()} - {torch.float32}:
-        raise UsageError(f"{config.model}: trained weights must be float32, not {min(map(str, unlike))}")
+        raise UsageError(
+            f"{config.model}: trained weights must be float32, not {min(map(str, unlike))}; save it with "
+            "`model.float().save_pretrained(DIR)` and give DIR (--bf16 still makes products faster)"
+        )
     switch_randomness_off(model)
     return model
 

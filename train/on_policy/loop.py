@@ -145,7 +145,7 @@ class _Loop:
         self._ahead = ahead
 
     def go(self) -> list[dict[str, Any]]:
-        """The start, then round after round, until there are enough or a measure says stop."""
+        """Run the start and then rounds, until there are enough or a measure says stop."""
         rows = list(finished_rounds(self._folder))
         before = len(rows)
         while (reason := reason_to_stop(rows, self._config)) is None and len(rows) <= self._config.rounds:

@@ -59,9 +59,7 @@ class Objective(NamedTuple):
         return self.loss.formula(compared_w, compared_l, **beta, **self.options)
 
     def reward(self, compared: Tensor) -> Tensor:
-        """Return the rewards of answers, as the loss means them, from their log-ratios or log-
-        probabilities.
-        """
+        """Return answers' rewards as the loss means them, from their log-ratios or log-probabilities."""
         return self.loss.reward(compared, beta=self.beta, **self.options)
 
     @property

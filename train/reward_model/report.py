@@ -41,7 +41,7 @@ class PairScores(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Sequence[RewardPair], rewards_P2: Tensor) -> "PairScores":
-        """Return the scores of some pairs, from rewards (P, 2) on the CPU."""
+        """Return the scores of P pairs from the rewards (P, 2) of their answers, on the CPU."""
         tokens = [[len(ids) for ids in pair.sides.values()] for pair in pairs]
         lengths = np.array(tokens, dtype=np.float64).reshape(-1, 2)
         subsets = tuple(pair.subset for pair in pairs)

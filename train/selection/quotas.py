@@ -106,7 +106,7 @@ class Quotas:
         there = Counter(kinds)
         missing = next((value for value in wanted if not there[value]), None)
         if missing is not None:
-            raise UsageError(f"{flag}: no pair that is left has `{column}` {missing!r}")
+            raise UsageError(f"{flag}: none of the remaining pairs has `{column}` {missing!r}")
         shares = wanted | ({None: rest} if rest > 1e-9 and there[None] else {})
         total = min(there[value] / share for value, share in shares.items())
         total = min(total, self._config.top or total)

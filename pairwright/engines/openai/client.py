@@ -1,4 +1,4 @@
-"""One job's way to an OpenAI-compatible server and back, through every fault on it."""
+"""Send one job to an OpenAI-compatible server until it is answered, retries of faults included."""
 
 import asyncio
 import json
@@ -105,7 +105,7 @@ class OpenAIClient:
         if not known and (kind := constraint_kind(job.request)):
             await self._prove(kind)
         attempts = Attempts(self._deadline, self._backoff)
-        outcome = await self._insist(job, attempts)
+        outcome = await self._ask_until_answered(job, attempts)
         return outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
 
     async def _prove(self, kind: Kind) -> None:
@@ -123,7 +123,8 @@ class OpenAIClient:
         reasons: list[str] = []
         for way in self.manner.candidates(kind):
             self.manner.ways[kind] = way
-            outcome = await self._insist(constraint_probe(kind), Attempts(self._deadline, self._backoff))
+            attempts = Attempts(self._deadline, self._backoff)
+            outcome = await self._ask_until_answered(constraint_probe(kind), attempts)
             why = ignored(kind, outcome) if isinstance(outcome, Completion) else not_held(kind, outcome)
             if why is None:
                 return
@@ -133,8 +134,8 @@ class OpenAIClient:
         if useless := self.manner.no_way(kind, said):
             self._stop(useless.why)
 
-    async def _insist(self, job: Job, attempts: Attempts) -> Completion | Fault:
-        """Ask until there is a completion or no further attempt makes sense."""
+    async def _ask_until_answered(self, job: Job, attempts: Attempts) -> Completion | Fault:
+        """Ask, again after a 429 or another fault that passes, until no further attempt makes sense."""
         if (useless := self.manner.cannot_show(job.request)) is not None:
             self._stop(useless.why)
         async with self._scouts.turn(self.manner.body(job), alone=self._post_for(job) is None) as heard:

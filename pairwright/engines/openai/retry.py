@@ -1,4 +1,4 @@
-"""When a request that went wrong is tried again, and when it is given up; `client.py` does both."""
+"""Whether a request that went wrong, as by a 429, is tried again, and when; `client.py` sends it."""
 
 import random
 import sys

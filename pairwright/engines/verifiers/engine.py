@@ -38,7 +38,7 @@ class FunctionEngine:
 
     @staticmethod
     def identify(spec: str, options: EngineOptions) -> str:
-        """Return what a spec stands for: another source is another function."""
+        """Return the identity of a spec's function, in which the hash of its source is."""
         return look_up(spec, allow_code=options.allow_code).identity
 
     def submit(self, job: Job) -> None:

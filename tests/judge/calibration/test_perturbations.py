@@ -68,7 +68,7 @@ def test_order_is_told_by_the_verdicts_that_are_there(tmp_path):
 
 def test_changes_that_are_none_are_refused(tmp_path):
     for wanted, more, words in (
-        ("colour", {}, "--perturb colour: there are all, order"),
+        ("colour", {}, "--perturb colour: choose all, or some of order"),
         ("instruction", {"judge": "check:length(words=1..9)"}, "none is used alone"),
     ):
         with pytest.raises(UsageError, match=words):

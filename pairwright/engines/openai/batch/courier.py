@@ -49,7 +49,7 @@ class Courier:
     async def found_again(self, batch: Batch) -> Batch:
         """Return a job with the provider's name, if its creation came so far; waits until that is sure."""
         while batch.asked and not batch.id:
-            if found := await self._insist(partial(self.endpoint.find, batch)):
+            if found := await self._call_until_answered(partial(self.endpoint.find, batch)):
                 return self.book.note(batch, id=found)
             if time.time() - batch.asked > SETTLE:
                 return self.book.note(batch, asked=0.0)
@@ -59,7 +59,7 @@ class Courier:
     async def look(self, batch: Batch, *, given_up: bool = False) -> Seen:
         """Return how a job stands; one that is `given_up` and is no longer there is over."""
         try:
-            return await self._insist(partial(self.endpoint.look, batch), gone=True)
+            return await self._call_until_answered(partial(self.endpoint.look, batch), gone=True)
         except TroubleError:
             if given_up:
                 return Seen(over=True, status="gone")
@@ -75,7 +75,7 @@ class Courier:
             return [answer async for answer in self.endpoint.answers(batch)]
 
         try:
-            found = await self._insist(fetched, gone=True)
+            found = await self._call_until_answered(fetched, gone=True)
         except TroubleError:
             found = []
         keys = {asked.job.key for asked in self.book.requests(batch)}
@@ -91,12 +91,12 @@ class Courier:
             self.book.forget(batch)
             return None
         with suppress(TroubleError):
-            await self._insist(partial(self.endpoint.cancel, batch), gone=True)
+            await self._call_until_answered(partial(self.endpoint.cancel, batch), gone=True)
         return batch
 
     async def _created(self, batch: Batch, lines: list[bytes]) -> Batch:
         if not batch.file:
-            file = await self._insist(partial(self.endpoint.upload, batch, lines))
+            file = await self._call_until_answered(partial(self.endpoint.upload, batch, lines))
             batch = self.book.note(batch, file=file) if file else batch
         batch = self.book.note(batch, asked=time.time())
         try:
@@ -110,7 +110,7 @@ class Courier:
             await asyncio.sleep(error.fault.wait or self.backoff.wait(1))
         return await self.found_again(batch)
 
-    async def _insist(self, call: Callable[[], Awaitable[T]], *, gone: bool = False) -> T:
+    async def _call_until_answered(self, call: Callable[[], Awaitable[T]], *, gone: bool = False) -> T:
         """Call until it works: over a night, servers are away now and then.
 
         With `gone`, raises `TroubleError` where what is asked for is not there.

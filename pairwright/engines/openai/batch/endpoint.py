@@ -67,7 +67,7 @@ class Endpoint(ABC):
 
     @abstractmethod
     def line(self, mark: str, asked: Asked) -> bytes:
-        """Return a request as a job has it."""
+        """Return the line of a job's file that holds a request, under the mark of its answer."""
 
     @abstractmethod
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:

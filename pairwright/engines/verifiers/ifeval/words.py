@@ -51,7 +51,7 @@ def english_lowercase(answer: str) -> bool:
 
 
 def capital_word_frequency(answer: str, capital_frequency: int, capital_relation: str) -> bool:
-    """Check for so many words stand in capitals."""
+    """Check how many words stand in capitals."""
     return compared(sum(map(str.isupper, tokens(answer))), capital_relation, capital_frequency)
 
 
