@@ -31,7 +31,7 @@ def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
             from train.preference.auto import with_loss
 
             config = with_loss(config)
-        return trainer.train(config, task or task_of(config))
+        return trainer.train_task(config, task or task_of(config))
 
 
 def task_of(config: TrainingConfig) -> Task:

@@ -44,7 +44,7 @@ from train.trainer.task import Task
 
 
 @freed_memory_kept()
-def train(config: TrainingConfig, task: Task) -> TrainResult:
+def train_task(config: TrainingConfig, task: Task) -> TrainResult:
     """Run a task as the settings say, or go on with a run that was cut short.
 
     Raises `UsageError` for what cannot be used as given, before anything is written, and
