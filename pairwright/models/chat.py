@@ -15,14 +15,25 @@ from weakref import WeakKeyDictionary, proxy
 from pairwright.errors import UsageError
 from pairwright.models.controls import SECRET_NAME, RenamedTokenizer, control_ids, literal_ids
 from pairwright.models.dated import template_of
-from pairwright.models.shown import Shown, changed, folded, kinds_in, shown, texts_of, without
+from pairwright.models.shown import (
+    Shown,
+    changed,
+    folded,
+    form_of,
+    kinds_in,
+    left_out,
+    marked,
+    shown,
+    stand_ins,
+    texts_of,
+    well_formed,
+    without,
+)
 from pairwright.records import ROLES, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_STAND_INS = range(0xF0000, 0xFFFFE)  # private use: no template looks for them
 _TEMPLATES_OWN_NAMES = """
     messages add_generation_prompt bos_token eos_token pad_token unk_token raise_exception strftime_now
     range namespace dict
@@ -83,7 +94,7 @@ def encode_answer(
 
 def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Return the token ids of plain text that continues other tokens; none is a control token."""
-    return _chat(tokenizer).renamed(()).encode_after(_well_formed(text))
+    return _chat(tokenizer).renamed(()).encode_after(well_formed(text))
 
 
 def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> int:
@@ -100,7 +111,7 @@ class _Chat:
         self._encoders: dict[frozenset[str], RenamedTokenizer] = {}
         self._controls = control_ids(tokenizer)
         self._literals: dict[str, int] = {}
-        self._known_to_show: set[str] = set()
+        self._known_to_show: set[Any] = set()
         scaffold = self._probe()
         try:
             told = self._probe(_THOUGHT)
@@ -145,7 +156,7 @@ class _Chat:
     def _said(self, encoder: RenamedTokenizer, prompt: Sequence[Message], answer: Message) -> str:
         """The text of an answer and the tools it calls, as the template writes them."""
         if not answer.tool_calls:
-            return _well_formed(answer.content)
+            return well_formed(answer.content)
         marked = answer.model_copy(update={"content": _ANSWER + answer.content, "reasoning": None})
         turn = self._render(encoder, (*prompt, marked), invite=False).rpartition(_ANSWER)[2]
         said = self._cut(encoder, turn).removesuffix(encoder.name(self.end))
@@ -163,7 +174,7 @@ class _Chat:
         if not thought and not opened:
             return ""
         begin = "" if opened else f"{opens}\n"
-        inside = f"{_well_formed(thought).strip()}\n" if thought else "\n"
+        inside = f"{well_formed(thought).strip()}\n" if thought else "\n"
         return f"{begin}{inside}{closes}"
 
     def _cut(self, encoder: RenamedTokenizer, turn: str) -> str:
@@ -197,11 +208,12 @@ class _Chat:
         variables: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         """The conversation as text whose control tokens, all the template's, are renamed."""
-        given = changed(shown(messages, variables), _well_formed)
-        swap = _stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, texts_of(given))
+        given = changed(shown(messages, variables), well_formed)
+        swap = stand_ins({c for token in encoder.ids for c in token[:1] + token[-1:]}, texts_of(given))
         masked = changed(given, lambda text: text if encoder.is_name(text) else text.translate(swap))
         back = {ord(stand_in): chr(char) for char, stand_in in swap.items()}
         text = self._apply(masked, invite) or ""
+        self._require_all_turns(masked, invite)
         for kind in kinds_in(masked) - self._known_to_show:
             if self._apply(without(masked, kind), invite, lenient=True) == text:
                 raise UsageError(
@@ -210,6 +222,20 @@ class _Chat:
                 )
             self._known_to_show.add(kind)
         return encoder.rename(text).translate(back)
+
+    def _require_all_turns(self, given: Shown, invite: bool) -> None:
+        """Raise `UsageError` for a template that leaves out what a turn says; tried once a form."""
+        form = form_of(given)
+        if form in self._known_to_show:
+            return
+        tried = marked(given)
+        text = self._apply(tried, invite, lenient=True)
+        if text is not None and (role := left_out(tried, text)):
+            raise UsageError(
+                f"The chat template of {self._tokenizer.name_or_path} leaves out what a turn of the role "
+                f"`{role}` says; take a model whose template shows it, or remove the row"
+            )
+        self._known_to_show.add(form)
 
     def _apply(self, given: Shown, invite: bool, *, lenient: bool = False) -> str | None:
         """Run the template; one that takes no system message finds it in the first user turn.
@@ -252,18 +278,6 @@ def _marks_of(template: str) -> tuple[str, str] | None:
     begin, name, end = found[0].group(1, 2, 3)
     breaks = max(found, key=lambda match: len(match[4]))[4].replace("\\n", "\n")
     return f"{begin}{name}{end}", f"{begin}/{name}{end}{breaks or _BREAKS}"
-
-
-def _well_formed(text: str) -> str:
-    """The text with U+FFFD for every lone surrogate, which no tokenizer can read."""
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def _stand_ins(marks: set[str], contents: Sequence[str]) -> Mapping[int, str]:
-    """For each mark (a character) one that no content holds, as `str.translate` takes it."""
-    taken = set().union(*contents)
-    free = (chr(point) for point in _STAND_INS if chr(point) not in taken)
-    return {ord(mark): next(free) for mark in sorted(marks)}
 
 
 _chats: "WeakKeyDictionary[PreTrainedTokenizerBase, tuple[tuple[int, str], _Chat]]"

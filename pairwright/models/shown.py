@@ -1,6 +1,7 @@
 """What a chat template is given: turns, tools, documents and variables, all of it words of data."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -8,6 +9,9 @@ from typing import Any, NamedTuple
 from pairwright.records import Beside, Message, ToolCall
 
 TOOLS, DOCUMENTS, CALLS, VARIABLES = "tools", "documents", "tool calls", "`chat_template_kwargs`"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STAND_INS = range(0xF0000, 0xFFFFE)  # private use: no template looks for them
 
 
 class Shown(NamedTuple):
@@ -84,6 +88,40 @@ def without(given: Shown, kind: str) -> Shown:
         return given._replace(variables=rest, own=frozenset())
     turns = [{name: value for name, value in turn.items() if name != "tool_calls"} for turn in given.turns]
     return given._replace(turns=turns)
+
+
+def form_of(given: Shown) -> tuple[tuple[str, bool, bool], ...]:
+    """Return who speaks in turn, and whether each says anything and calls tools."""
+    return tuple(
+        (turn["role"], bool(turn["content"].strip()), "tool_calls" in turn) for turn in given.turns
+    )
+
+
+def marked(given: Shown) -> Shown:
+    """Return the conversation with a word of its own in the place of what each turn says."""
+    turns = [
+        turn | {"content": f"Abcturn{number}cba"} if turn["content"].strip() else turn
+        for number, turn in enumerate(given.turns)
+    ]
+    return given._replace(turns=turns)
+
+
+def left_out(tried: Shown, text: str) -> str | None:
+    """Return the role of the first turn of a `marked` conversation that a rendered text leaves out."""
+    said = ((turn["role"], turn["content"].strip()) for turn in tried.turns)
+    return next((role for role, word in said if word not in text), None)
+
+
+def stand_ins(marks: set[str], contents: Sequence[str]) -> Mapping[int, str]:
+    """Return for each mark (a character) one that no content holds, as `str.translate` takes it."""
+    taken = set().union(*contents)
+    free = (chr(point) for point in _STAND_INS if chr(point) not in taken)
+    return {ord(mark): next(free) for mark in sorted(marks)}
+
+
+def well_formed(text: str) -> str:
+    """Return the text with U+FFFD for every lone surrogate, which no tokenizer can read."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _turn(message: Message) -> dict[str, Any]:

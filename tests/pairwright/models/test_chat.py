@@ -5,7 +5,7 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from chat_styles import STYLES, gemma, mistral, mistral_pieces, qwen, thinking
+from chat_styles import STYLES, gemma, mistral, mistral_pieces, qwen, thinking, thinking_style
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
@@ -187,6 +187,18 @@ def test_a_conversation_that_the_template_refuses_is_a_usage_error():
         encode_prompt(gemma(), twice)
     with pytest.raises(UsageError, match="alternate"):
         encode_prompt(mistral(), [Message(role="system", content="Hi"), *twice])
+
+
+@pytest.mark.parametrize(
+    ("shows", "role"), [("m['role'] != 'system'", "system"), ("loop.last or m['role'] == 'system'", "user")]
+)
+def test_a_template_that_leaves_a_turn_out_is_a_usage_error(shows, role):
+    turn = "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    template = f"{{% for m in messages %}}{{% if {shows} %}}{turn}{{% endif %}}{{% endfor %}}"
+    tokenizer = thinking_style(template)
+    assert encode_prompt(tokenizer, talk("Hi"))
+    with pytest.raises(UsageError, match=f"leaves out what a turn of the role `{role}`"):
+        encode_prompt(tokenizer, [*talk("Hi", system="Be brief."), *answer("Yes."), *talk("Why?")])
 
 
 def test_roles_from_data_cannot_write_control_tokens():
