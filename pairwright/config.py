@@ -43,8 +43,12 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
-    )  # built when first used, so that help pages need not wait
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        defer_build=True,  # built when first used, so that help pages need not wait
+    )
 
     group: ClassVar[str] = "Settings"
     """Heading of the class's own fields on a help page."""

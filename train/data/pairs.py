@@ -15,6 +15,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.models.chat import encode_answer
 from pairwright.records import BAD_ROW, prompt_hash
+from train.data.repeated import warn_of_repeats
 from train.data.spelled import looked_at
 from train.data.split import (
     EMPTY,
@@ -27,6 +28,7 @@ from train.data.split import (
     hold_out,
     ids_digest,
     most_tokens,
+    require_weight,
     without_prompts_of,
 )
 from train.data.thoughts import parted, with_thoughts
@@ -106,6 +108,8 @@ def load_pairs(
         raise UsageError(
             f"{', '.join(config.data)}: no pair is left to train on ({describe_dropped(dropped)})"
         )
+    require_weight(config, training)
+    warn_of_repeats(training)
     return Split(training, held_out, {reason: ids for reason, ids in dropped.items() if ids})
 
 

@@ -104,7 +104,16 @@ def split_of(
         raise UsageError(
             f"{', '.join(config.data)}: no {what} is left to train on ({describe_dropped(dropped)})"
         )
+    require_weight(config, training)
     return Split(training, held_out, dropped)
+
+
+def require_weight(config: "TrainingConfig", training: Iterable[Item]) -> None:
+    """Raise `UsageError` where nothing that is trained on weighs anything."""
+    if not any(getattr(item, "weight", 1.0) for item in training):
+        raise UsageError(
+            f"{', '.join(config.data)}: `weight` is 0 in every row, so nothing would be learnt"
+        )
 
 
 def without_prompts_of(training: Sequence[Item], others: Sequence[T]) -> tuple[list[T], list[str]]:

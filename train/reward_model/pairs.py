@@ -10,6 +10,7 @@ from pairwright.inputs.columns import listed
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.records import BAD_ROW
 from train.data.pairs import Pair, drop_reason, encode_pair
+from train.data.repeated import warn_of_repeats
 from train.data.spelled import looked_at
 from train.data.split import (
     TRAINED_ON,
@@ -102,6 +103,7 @@ def load_reward_pairs(config: RewardConfig, tokenizer: "PreTrainedTokenizerBase"
     if not training:
         names = ", ".join((*config.data, *config.golden_data))
         raise UsageError(f"{names}: no pair is left to train on ({describe_dropped(dropped)})")
+    warn_of_repeats(training)
     return Split(training, held_out, dropped)
 
 
