@@ -1,6 +1,11 @@
 """Where servers are: their addresses as one text, and where those are now that moved."""
 
-from urllib.parse import urlsplit, urlunsplit
+import re
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from pairwright.errors import UsageError
+
+_SECRET = re.compile(r"(?:^|[-_])(?:key|apikey|token|secret|password|sig|code)$", re.IGNORECASE)
 
 
 def host_of(url: str) -> str:
@@ -15,6 +20,23 @@ def normalised(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2].lower().removesuffix(":80" if parts.scheme == "http" else ":443")
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
+
+
+def refuse_secrets(url: str, spec: str, variable: str) -> None:
+    """Raise `UsageError` for a URL that is none, or that holds a secret: specs are shown and stored."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{spec}: {error}") from None
+    if "@" in parts.netloc:
+        raise UsageError(f"{spec}: no user or password in the URL; set {variable}")
+    named = next((name for name, _ in parse_qsl(parts.query) if _SECRET.search(name)), None)
+    if named is not None:
+        raise UsageError(
+            f"{spec}: `{named}` in the URL looks like a secret, and settings are shown and stored: set "
+            f"{variable}, "
+            f'or send a header, --extra_headers \'{{"{named}": "$VARIABLE"}}\''
+        )
 
 
 def moves(text: str) -> dict[str, str]:

@@ -190,6 +190,10 @@ class Connection:
         await asyncio.sleep(float(argument))
         return await self._send(200, dumps(answer(seen.body)))
 
+    async def _gzip(self, argument: str, seen: Seen) -> bool:
+        """The answer packed, which was not asked for, as some gateways send everything."""
+        return await self._send(200, gzip.compress(dumps(answer(seen.body))), Content_Encoding="gzip")
+
     async def _gzip_bomb(self, argument: str, seen: Seen) -> bool:
         return await self._send(200, gzip_bomb(), Content_Encoding="gzip")
 

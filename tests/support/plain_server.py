@@ -1,10 +1,12 @@
 """A loopback server of the chat protocol whose every answer is a function of the body that was sent."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -36,13 +38,15 @@ class PlainServer:
     answer: Callable[[Json], Json]
     models: list[Json] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
+    certificate: Path | None = None
+    """The file of the certificate, and of its key, that it shows."""
     bodies: list[Json] = field(default_factory=list)
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path and headers of every request."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self._http.server_port}/v1"
 
     def __enter__(self) -> "PlainServer":
         outer = self
@@ -76,6 +80,10 @@ class PlainServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        if self.certificate is not None:
+            shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            shown.load_cert_chain(self.certificate)
+            self._http.socket = shown.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self

@@ -5,6 +5,7 @@ import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -12,6 +13,7 @@ import httpx
 from pairwright.engines.addresses import host_of
 from pairwright.engines.asked import PLAIN, Asked
 from pairwright.engines.openai.families import family_at
+from pairwright.engines.openai.faults import printable
 from pairwright.engines.openai.keys import NO_KEY, key_variables
 from pairwright.errors import UsageError
 
@@ -33,6 +35,10 @@ class Place:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+    def told(self, text: str) -> str:
+        """Return what a server said as one short line for people, without any secret."""
+        return printable(self.redact(text))
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,25 @@ class Access(Place):
             return ipaddress.ip_address(self.chat.host).is_loopback
         except ValueError:
             return False
+
+    def client(self, **given: Any) -> httpx.AsyncClient:
+        """Return an HTTP client for the server, with certificates and proxies from the environment.
+
+        Hosted servers may lie behind a company's proxy; one on this machine never does. Raises
+        `UsageError` for what in the environment cannot be used.
+        """
+        try:
+            trusted = httpx.create_ssl_context()
+        except OSError as error:
+            where = next(
+                (n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), "SSL_CERT_FILE"
+            )
+            raise UsageError(f"{where} names no certificates that can be read: {error}") from None
+        try:
+            return httpx.AsyncClient(verify=trusted, trust_env=not self.loopback, **given)
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            why = self.told(str(error))
+            raise UsageError(f"the proxy that the environment names cannot be used: {why}") from None
 
 
 def server_access(

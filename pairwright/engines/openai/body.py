@@ -1,4 +1,4 @@
-"""Bodies of the chat-completions protocol: what is asked, what comes back, and the list of models."""
+"""Bodies of the chat-completions protocol: what is asked, and what comes back."""
 
 import json
 import math
@@ -8,7 +8,8 @@ import httpx
 
 from pairwright.engines.constraint import broken_constraint
 from pairwright.engines.openai.constraints import as_message, unwrapped
-from pairwright.engines.openai.faults import printable
+from pairwright.engines.openai.events import put_together
+from pairwright.engines.openai.faults import page_text
 from pairwright.engines.openai.tools import beside_in, calls_in, sent, whole
 from pairwright.engines.thoughts import part
 from pairwright.records import Completion, FinishReason, Job, Request, ToolCall
@@ -22,6 +23,8 @@ FINISH: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
+    "complete": "stop",
+    "max_output_tokens": "length",
     "content_filter": "content_filter",
     "safety": "content_filter",
     "refusal": "content_filter",
@@ -33,9 +36,8 @@ CALLED = ("tool_calls", "function_call", "tool_use")
 IGNORED = "the server ignores the constraint on the answer"
 """How the reason begins when an answer is none of those that were allowed."""
 
+_PAGE_BYTES = 65536
 _MOST_TOKENS = 2**31
-_ROOT_CHARACTERS = 200
-"""Most of a model's root that is kept."""
 
 
 class Invalid(NamedTuple):
@@ -85,11 +87,19 @@ def parse_body(body: bytes, request: Request, *, logprobs: bool = True) -> Compl
     except UnicodeDecodeError:
         return Invalid("the body is not UTF-8")
     except (ValueError, RecursionError):
-        return Invalid("the body is not JSON" if body.strip() else "the body is empty")
+        value = put_together(body)
+        if value is None:
+            return Invalid(_no_json(body))
     try:
         return _completion(value, request, logprobs)
     except _UnusableError as error:
         return Invalid(str(error))
+
+
+def _no_json(body: bytes) -> str:
+    if page := page_text(body[:_PAGE_BYTES].decode()):
+        return f"the body is {page}: does the URL end in /v1?"
+    return "the body is not JSON" if body.strip() else "the body is empty"
 
 
 def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
@@ -160,7 +170,8 @@ def _text(
     if isinstance(refusal, str) and refusal and not content:
         return whole(refusal), "content_filter"
     if finish is None:
-        raise _UnusableError(f"unknown finish_reason {str(reason)[:40]!r}")
+        what = "says nothing" if reason in (None, "") else f"has an unknown word, {str(reason)[:40]!r}"
+        raise _UnusableError(f"`finish_reason` {what}, so that nobody knows whether the answer is whole")
     if content is None and finish != "stop":
         content = ""  # filtered, or cut off before the answer began
     if isinstance(content, list):
@@ -259,33 +270,11 @@ def _error_text(error: Any) -> str:
     return message if isinstance(message, str) else "no message"
 
 
-def model_names(listed: bytes) -> tuple[str, ...]:
-    """Return the names on a list of models; none where it is no list."""
-    try:
-        return tuple(printable(str(entry["id"])) for entry in json.loads(listed)["data"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ()
-
-
-def model_root(body: bytes, model: str) -> str:
-    """Return the `root` that a list of models gives for a model, as vLLM does.
-
-    Empty where the list says nothing of it, is no list, or only says the model's name again.
-    """
-    try:
-        entries: list[Any] = json.loads(body)["data"]
-        roots = [entry["root"] for entry in entries if entry["id"] == model]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    root = roots[0] if roots and isinstance(roots[0], str) else model
-    return "" if root == model else printable(root)[:_ROOT_CHARACTERS]
-
-
 async def read_at_most(reply: httpx.Response, most: int) -> bytes:
-    """Return the first `most` bytes of a body as they come over the wire; the rest is never read."""
+    """Return the first `most` bytes of a body; the rest is never read."""
     parts: list[bytes] = []
     left = most
-    async for piece in reply.aiter_raw():
+    async for piece in reply.aiter_bytes():
         parts.append(piece[:left])
         left -= len(parts[-1])
         if left <= 0:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -14,11 +13,19 @@ import httpx
 from pairwright.engines.openai.access import Place
 from pairwright.engines.openai.batch.book import Answer
 from pairwright.engines.openai.batch.post import BatchPost
-from pairwright.engines.openai.body import model_root
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.families import Family
-from pairwright.engines.openai.faults import INVALID, UNREACHABLE, cool_down, not_held, printable, timed_out
+from pairwright.engines.openai.faults import (
+    INVALID,
+    UNREACHABLE,
+    UNTRUSTED,
+    cool_down,
+    nobody_there,
+    not_held,
+    timed_out,
+)
+from pairwright.engines.openai.listed import model_root
 from pairwright.engines.openai.manner import Manner, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
 from pairwright.engines.openai.scouts import Scouts
@@ -27,8 +34,6 @@ from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Finished, Job, Request
-
-log = logging.getLogger(__name__)
 
 MOST_IN_A_ROW = 20
 """Requests that may begin and fail for reasons of the server, with no answer to any since."""
@@ -87,11 +92,9 @@ class OpenAIClient:
             except httpx.ReadTimeout:
                 return ""  # connected: it is there, only slow
             except httpx.TransportError as error:
-                why = printable(self.access.redact(str(error)))
-            if time.monotonic() + pause > ends:
-                raise PairwrightError(
-                    f"no server answers at {self.access.shown} ({why}): start it or correct the URL"
-                )
+                why = self.access.told(str(error))
+            if UNTRUSTED in why or time.monotonic() + pause > ends:
+                raise PairwrightError(nobody_there(self.access.shown, why))
             await asyncio.sleep(pause)
             pause *= 2
 
@@ -244,17 +247,16 @@ class OpenAIClient:
                 return self._redacted(outcome.fault)
 
     def _redacted(self, fault: Fault) -> Fault:
-        return replace(fault, text=printable(self.access.redact(fault.text)))
+        return replace(fault, text=self.access.told(fault.text))
 
     def _give_up_field(self, job: Job, sent: Mapping[str, Any], refusal: Refusal) -> None:
         """Stop where a request is refused for what no request can do without."""
-        name = named_field(sent, refusal.body)
-        if name is not None:
+        named = named_field(sent, refusal.body)
+        if named is not None:
+            value = sent[named[0]] if named[1] else None
             answered = self._scouts.have_answered(self.manner.body(job))
-            useless = self.manner.refused(name, ever_answered=answered)
-            if useless is not None:
-                why = printable(self.access.redact(str(refusal.fault)))
-                self._stop(f"{useless.why} ({why})")
+            if useless := self.manner.refused(named[0], value, ever_answered=answered):
+                self._stop(f"{useless.why} ({self.access.told(str(refusal.fault))})")
 
     async def _by_post(
         self, post: BatchPost, job: Job, said: Mapping[str, Any], request: Request

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,14 +12,30 @@ OPTIONAL = ("temperature", "top_p", "seed", "n")
 """Fields that a request can do without; what the server does then is its own default."""
 NEW_NAMES = {"max_tokens": "max_completion_tokens"}
 """What newer models call a field."""
+_NEW_ONES = frozenset(NEW_NAMES.values())
 FEWER_LOGPROBS = 5
 """Most likeliest tokens of servers that refuse twenty and do not say how many they give."""
 
+LEAST_TEMPERATURE = 0.01
+"""What servers are asked for that take no temperature of 0: as good as greedy."""
+
 _REFUSED = re.compile(
     r"unsupported|not supported|n[o']t support|unknown|unrecogni[sz]ed|unexpected|extra|not permitted"
-    r"|not allowed|forbidden|invalid|cannot|deprecated|\bmust\b|\bonly\b|instead|at most|less than|maximum",
+    r"|not allowed|forbidden|invalid|cannot|deprecated|\bmust\b|\bonly\b|instead|at most|less than|maximum"
+    r"|不支持|无效|未知|不允许|不能|サポート|無効|不明な|지원|알 수 없|유효하지"
+    r"|nicht unterst|ungültig|unbekannt|unzulässig|pris en charge|support[ée]e?\b|inconnu|invalide"
+    r"|compatible|desconocid|inválid|não suport|sconosciut|не поддерж|недопуст|неизвестн",
     re.IGNORECASE,
 )
+_FOREIGN = re.compile(r"[^\W\da-zA-Z_]")
+"""A letter that English has not: there a word such as `seed` is a field's name and no other word."""
+_QUOTE = r"(?:[\"'`{}“”„‘’「」]|«\s?|\s?»)"
+_RANGE = re.compile(
+    r"too (?:large|big|high|small|low)|(?:greater|more|less|lower|smaller|larger|higher) than"
+    r"|\b(?:at most|at least|exceeds?|maximum|minimum|above|below|between|range|positive)\b|[<>≤≥]=?\s*\d",
+    re.IGNORECASE,
+)
+_NUMBERS = ("max_tokens", "max_completion_tokens", "temperature", "top_p")
 _CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
 
 
@@ -30,10 +46,13 @@ class Dialect:
     renamed: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
     most_logprobs: int = 20
+    least_temperature: float = 0.0
 
     def spoken(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body of a request in this dialect."""
         said = {self.renamed.get(n, n): v for n, v in body.items() if n not in self.left_out}
+        if "temperature" in said:
+            said["temperature"] = max(said["temperature"], self.least_temperature)
         if not self.most_logprobs:
             return {n: v for n, v in said.items() if n not in ("logprobs", "top_logprobs")}
         if "top_logprobs" in said:
@@ -49,6 +68,12 @@ def adapted(dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> tuple[Di
     """
     value, message = _read(reply)
     named = refused_fields(sent, value, message)
+    if wrong := beyond_range(sent, named, message):
+        if wrong != ["temperature"] or sent["temperature"]:
+            return None
+        return replace(
+            dialect, least_temperature=LEAST_TEMPERATURE
+        ), f"it takes no `temperature` of 0; {LEAST_TEMPERATURE} is sent"
     if "max_tokens" in named:
         new = NEW_NAMES["max_tokens"]
         return replace(
@@ -81,17 +106,37 @@ def refused_fields(sent: Mapping[str, Any], value: Any, message: str) -> list[st
         return []
     if found := [name for name in _located(value) if name in sent]:
         return list(dict.fromkeys(found))
-    if not _REFUSED.search(message):
+    if not (_REFUSED.search(message) or _RANGE.search(message)):
         return []
-    quoted = [name for name in sent if re.search(rf"[\"'`{{]{re.escape(name)}[\"'`}}]", message)]
-    bare = [name for name in sent if "_" in name and re.search(rf"\b{re.escape(name)}\b", message)]
-    return quoted or bare
+    quoted = [name for name in sent if re.search(rf"{_QUOTE}{re.escape(name)}{_QUOTE}", message)]
+    foreign = _FOREIGN.search(message) is not None
+    bare = [
+        name
+        for name in sent
+        if "_" in name or (foreign and len(name) > 1) or message.startswith(f"{name}:")
+    ]
+    return quoted or [name for name in bare if re.search(rf"\b{re.escape(name)}\b", message, re.ASCII)]
 
 
-def named_field(sent: Mapping[str, Any], reply: bytes) -> str | None:
-    """Return the field that a request is refused for and cannot do without; rows have no part in it."""
-    found = refused_fields(sent, *_read(reply))
-    return next((name for name in found if name not in ("messages", "model")), None)
+def beyond_range(sent: Mapping[str, Any], named: Sequence[str], message: str) -> list[str]:
+    """Return those of the fields named whose value is refused, where another one would be taken."""
+    if (
+        not _RANGE.search(message)
+        or "default" in message
+        or any(new in message for new in _NEW_ONES - sent.keys())
+    ):
+        return []
+    return [name for name in named if name in _NUMBERS and NEUTRAL.get(name) != sent[name]]
+
+
+def named_field(sent: Mapping[str, Any], reply: bytes) -> tuple[str, bool] | None:
+    """Return the field that a request is refused for and cannot do without, and whether only its value
+    is refused; rows have no part in it.
+    """
+    value, message = _read(reply)
+    found = [name for name in refused_fields(sent, value, message) if name not in ("messages", "model")]
+    wrong = beyond_range(sent, found, message)
+    return next(((name, name in wrong) for name in wrong or found), None)
 
 
 def _read(reply: bytes) -> tuple[Any, str]:

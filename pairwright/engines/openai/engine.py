@@ -21,7 +21,6 @@ from pairwright.engines.openai.batch.openai import OpenAIBatches
 from pairwright.engines.openai.batch.post import BatchPost
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.families import family_at
-from pairwright.engines.openai.faults import printable
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.openai.wire import HTTPWire
 from pairwright.engines.options import EngineOptions
@@ -235,7 +234,7 @@ class ServedEngine:
             self._stop(error)
             return
         except Exception as error:  # a job never takes its neighbours with it
-            what = printable(self._client.access.redact(f"{type(error).__name__}: {error}"))
+            what = self._client.access.told(f"{type(error).__name__}: {error}")
             completion = Completion(failure=f"engine_error: {what}")
         self._done.put(Finished(job.key, completion))
 

@@ -24,6 +24,9 @@ BROKEN_TRIES = 8
 UNREACHABLE = "unreachable"
 """Code of a request for which no connection could be made."""
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""What TLS says of a certificate that nobody trusted has signed."""
+
 INVALID = "invalid_response"
 """Code of a reply with status 200 that holds no answer, or none that was allowed."""
 
@@ -36,6 +39,14 @@ _REGION_CODES = {"unsupported_country_region_territory"}
 _REGION = re.compile(
     r"(country|region|location)\b.{0,40}\bnot supported|not available in your", re.IGNORECASE
 )
+_NO_MODEL = re.compile(
+    r"(?:invalid|unknown|no such) model\b|not a valid model|\bmodel\b[^.\n]{0,60}?"
+    r"(?:not exist|not found|not available|is not valid|is invalid|is unknown|is not supported for)",
+    re.IGNORECASE,
+)
+_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|title|h1|center)\b", re.I | re.S)
+_TITLE = re.compile(r"<(?:title|h1)\b[^>]*>([^<]*\S[^<]*)<", re.IGNORECASE)
+_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _VARIABLES = "PAIRWRIGHT_API_KEY or OPENAI_API_KEY"
 _SHOWN = 5
 
@@ -63,6 +74,16 @@ def not_held(kind: Kind, fault: Fault) -> str | None:
     if fault.code in _NOT_UNDERSTOOD:
         return ignores(kind, str(fault)).replace("ignores", "refuses", 1)
     return ignores(kind, fault.text) if fault.code == INVALID else None
+
+
+def nobody_there(shown: str, why: str) -> str:
+    """Return the sentence for an address at which nobody answers, or nobody who is trusted."""
+    if UNTRUSTED in why:
+        return (
+            f"the certificate of the server at {shown} is not trusted here ({why}): name the file of its "
+            "certificate, or of who signed it, in SSL_CERT_FILE"
+        )
+    return f"no server answers at {shown} ({why}): start it or correct the URL"
 
 
 def timed_out(deadline: float, last: Fault | None = None) -> Fault:
@@ -122,8 +143,12 @@ def status_fault(
         overload = status in _OVERLOAD
         return Fault(name, message, "retry", tries, wait, overload, server_wide=status != 500)
     if 300 <= status < 400:
-        text = "the server redirects, which is not followed; name the address it redirects to"
-        return Fault(name, text, action="fail", server_wide=True)
+        there = headers.get("location", "").partition("?")[0] or "another address"
+        text = f"redirects to {there}, which is not followed: name that address (HTTP {status})"
+        return Fault(name, text, action="stop_unproven", server_wide=True)
+    if status in (400, 422) and _NO_MODEL.search(message):
+        text = f"does not serve the model {known.model!r}{_nearest(known)} (HTTP {status}: {message})"
+        return Fault(name, text, action="stop_unproven", server_wide=True)
     overflow = "context_length_exceeded" in codes or _CONTEXT.search(message)
     code = "context_overflow" if overflow and status in (400, 413, 422) else name
     return Fault(code, message, action="fail")
@@ -133,9 +158,14 @@ def _not_found(message: str, known: Known) -> str:
     """What was not found: the model, mostly, or the address."""
     if known.model in known.models or not (known.models or re.search("model|deployment", message, re.I)):
         return "has nothing at this address; does its URL end in /v1, or need to?"
-    near = get_close_matches(known.model, known.models, n=3, cutoff=0.4) or known.models[:_SHOWN]
-    listed = f"; it has {', '.join(near)}" if near else ""
-    return f"has no model {known.model!r}{listed}"
+    return f"has no model {known.model!r}{_nearest(known)}"
+
+
+def _nearest(known: Known) -> str:
+    """The models with the nearest names, or the first ones."""
+    others = [name for name in known.models if name != known.model]
+    near = get_close_matches(known.model, others, n=3, cutoff=0.4) or others[:_SHOWN]
+    return f"; it has {', '.join(near)}" if near else ""
 
 
 def _error(body: bytes) -> tuple[str, set[str]]:
@@ -144,12 +174,22 @@ def _error(body: bytes) -> tuple[str, set[str]]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return text, set()
-    error = value.get("error", value) if isinstance(value, dict) else value
+        return page_text(text) or text, set()
+    error = (value.get("error") or value.get("detail", value)) if isinstance(value, dict) else value
+    if isinstance(error, list) and all(isinstance(one, dict) and "msg" in one for one in error):
+        return "; ".join(f"{'.'.join(map(str, one.get('loc', [])))}: {one['msg']}" for one in error), set()
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return error if isinstance(error, str) else text, set()
     codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
     return error["message"], codes
+
+
+def page_text(text: str) -> str:
+    """Return the title of a web page, or else its words; nothing where it is none."""
+    if not _PAGE.match(text):
+        return ""
+    title = _TITLE.search(text)
+    return f"a web page, {' '.join(_TAG.sub(' ', title[1] if title else text).split())!r}"
 
 
 def printable(text: str, most: int = 400) -> str:

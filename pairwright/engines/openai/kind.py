@@ -3,7 +3,7 @@
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from pairwright.engines.addresses import normalised
+from pairwright.engines.addresses import normalised, refuse_secrets
 from pairwright.engines.asked import ASKED
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.openai.families import family_at
@@ -42,8 +42,7 @@ class OpenAIKind(EngineKind):
 def _model_and_url(name: str) -> tuple[str, str]:
     model, at, url = name.partition("@http")
     url = f"http{url}"
-    if "@" in urlsplit(url).netloc:
-        raise UsageError(f"openai:{model}@URL: no user or password in the URL; set PAIRWRIGHT_API_KEY")
+    refuse_secrets(url, f"openai:{model}@URL", "PAIRWRIGHT_API_KEY")
     if not at or not model or not urlsplit(url).netloc:
         raise UsageError(f"openai:{name}: write it as openai:MODEL@URL, with http:// or https:// in it")
     return model, url

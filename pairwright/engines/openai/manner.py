@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from pairwright.engines.asked import Asked
 from pairwright.engines.openai.access import Place
-from pairwright.engines.openai.body import model_names, request_body
+from pairwright.engines.openai.body import request_body
 from pairwright.engines.openai.constraints import as_sent, constrained, ways_for
 from pairwright.engines.openai.dialect import Dialect, adapted
 from pairwright.engines.openai.families import THINKING, UNKNOWN, Family, family_listed
 from pairwright.engines.openai.faults import Known
+from pairwright.engines.openai.listed import model_names
 from pairwright.engines.openai.tools import beside_in
 from pairwright.engines.probe import Kind, constraint_kind
 from pairwright.engines.thoughts import apart, used_up
@@ -19,6 +20,8 @@ from pairwright.records import Completion, Job, Request
 
 log = logging.getLogger(__name__)
 
+_SLACK = 16
+"""Tokens beside the text that a server may count."""
 _TEXT = "judge with --protocol text"
 _LEAVE = "leave --thinking away, or switch it as this server wants it with --extra_body"
 
@@ -37,6 +40,7 @@ class Manner:
         self._shown = access.shown
         self.known = Known(model, variable=access.variable)
         self._asked = asked
+        self._heeds_length = True
         self._thinks: bool | None = None
         """Whether an answer came with a thought, the last one with one or without."""
         self.quiet = asked.thinking == "off"
@@ -139,8 +143,8 @@ class Manner:
             log.warning("%s: %s", self._shown, said)
         return True
 
-    def refused(self, field: str, *, ever_answered: bool) -> Useless | None:
-        """Return what follows from a refusal of a field that is not left out."""
+    def refused(self, field: str, value: float | None, *, ever_answered: bool) -> Useless | None:
+        """Return what follows from a refusal of a field that is not left out, or of its value alone."""
         thinking = {*THINKING[self.family.thinking][0], "thinking", "reasoning", "chat_template_kwargs"}
         if field in thinking and not self._asked.template and not self._asked.body:
             if self._asked.thinking == "auto":
@@ -148,6 +152,9 @@ class Manner:
             return Useless(f"takes no `{field}`, by which thinking would be switched: {_LEAVE}")
         if ever_answered:
             return None
+        if value is not None:
+            flag = "max_tokens" if field in self.dialect.renamed.values() else field
+            return Useless(f"takes no `{field}` of {value}: choose another --{flag}")
         instead = f"; {_TEXT}" if "logprobs" in field else ""
         return Useless(f"refuses every request for its `{field}`{instead}")
 
@@ -157,6 +164,7 @@ class Manner:
 
         `quiet` is what `self.quiet` was when the request was sent.
         """
+        self._notice_length(request, completion)
         told = apart(completion)
         thought = bool(told.reasoning or told.reasoning_tokens) or used_up(told)
         before, self._thinks = self._thinks, thought
@@ -178,6 +186,18 @@ class Manner:
             self.quiet, self._thinks = True, None
             log.warning("%s: it thinks; that is switched off where log-probabilities are read", self._shown)
         return False
+
+    def _notice_length(self, request: Request, completion: Completion) -> None:
+        """Say once where a server goes on after as many tokens as it may generate."""
+        spent = completion.completion_tokens - (completion.reasoning_tokens or 0)
+        if self._heeds_length and not request.choices and spent > request.sampling.max_tokens + _SLACK:
+            self._heeds_length = False
+            log.warning(
+                "%s: an answer has %d tokens of %d: it does not heed --max_tokens",
+                self._shown,
+                spent,
+                request.sampling.max_tokens,
+            )
 
 
 def _merged(body: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:

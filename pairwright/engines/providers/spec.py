@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pairwright.engines.addresses import normalised
+from pairwright.engines.addresses import normalised, refuse_secrets
 from pairwright.errors import UsageError
 
 
@@ -25,12 +25,11 @@ def rented(name: str) -> Rented:
     """Return provider, model and address in what follows `any:`. Raises `UsageError`."""
     whole, _, rest = name.partition("@http")
     url = f"http{rest}" if rest else ""
+    refuse_secrets(url, f"any:{whole}@URL", "the variable of the provider's key")
     provider, _, model = whole.partition("/")
     if not provider or not model or (url and not urlsplit(url).netloc):
         raise UsageError(
             f"any:{name}: write it as any:PROVIDER/MODEL, such as any:mistral/mistral-small-latest, with "
             "@URL behind it where the provider is not at its own address"
         )
-    if "@" in urlsplit(url).netloc:
-        raise UsageError(f"any:{whole}@URL: no user or password in the URL; export the provider's key")
     return Rented(provider.lower(), model, url)

@@ -10,7 +10,7 @@ import httpx
 
 from pairwright.engines.openai.access import Access
 from pairwright.engines.openai.batch.book import Answer, Asked, Batch
-from pairwright.engines.openai.faults import Known, connection_fault, invalid, printable, status_fault
+from pairwright.engines.openai.faults import Known, connection_fault, invalid, status_fault
 from pairwright.engines.openai.retry import Fault
 from pairwright.errors import PairwrightError
 
@@ -53,9 +53,7 @@ class Endpoint(ABC):
     def __init__(self, access: Access, model: str) -> None:
         self._access = access
         self._model = model
-        self._http = httpx.AsyncClient(
-            headers=self.headers(access), timeout=_TIMEOUT, trust_env=not access.loopback
-        )
+        self._http = access.client(headers=self.headers(access), timeout=_TIMEOUT)
 
     def headers(self, access: Access) -> dict[str, str]:
         """Return the headers that carry the key."""
@@ -125,7 +123,7 @@ class Endpoint(ABC):
         return status_fault(reply.status_code, reply.headers, reply.content, time.time(), known)
 
     def _shown(self, fault: Fault) -> Fault:
-        text = printable(self._access.redact(fault.text))
+        text = self._access.told(fault.text)
         return Fault(**{**vars(fault), "text": text})
 
 

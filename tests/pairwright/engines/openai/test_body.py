@@ -55,6 +55,45 @@ def test_the_honest_answer() -> None:
     assert [list(p.values()) for p in found.top_logprobs] == [[-0.1, -3.5], [-0.1, -3.5]]
 
 
+def streamed(*deltas: dict[str, Any], finish: str | None = "stop") -> bytes:
+    """An answer as a stream of events, with a comment, an event of usage, and the end."""
+    pieces = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    pieces += [{"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}]
+    pieces += [{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}]
+    lines = [f"data: {json.dumps(piece)}\n\n" for piece in pieces]
+    return (": ping\n\n" + "".join(lines) + "data: [DONE]\n\n").encode()
+
+
+def test_a_stream_that_nobody_asked_for_is_put_together() -> None:
+    found = read(
+        streamed({"role": "assistant", "reasoning_content": "well"}, {"content": "Hel"}, {"content": "lo"})
+    )
+    assert isinstance(found, Completion)
+    assert (found.text, found.reasoning, found.finish_reason) == ("Hello", "well", "stop")
+    assert (found.prompt_tokens, found.completion_tokens) == (3, 2)
+    name = {"index": 0, "function": {"name": "answer", "arguments": ""}}
+    halves = [
+        {"tool_calls": [{"index": 0, "function": {"arguments": half}}]} for half in ('{"answer"', ': "A"}')
+    ]
+    called = read(streamed({"tool_calls": [name]}, *halves, finish="tool_calls"), CHOOSING)
+    assert isinstance(called, Completion)
+    assert called.text == "A"
+
+
+def test_a_stream_that_breaks_off_is_no_answer() -> None:
+    broken = read(streamed({"content": "Hel"}, finish=None))
+    assert isinstance(broken, Invalid)
+    assert "`finish_reason` says nothing" in broken.reason
+    failed = read(b'data: {"choices": []}\n\ndata: {"error": {"message": "overloaded"}}\n\n')
+    assert failed == Invalid("status 200 with an error: overloaded")
+    assert read(b"data: [1\n\n") == Invalid("the body is not JSON")
+
+
+def test_a_web_page_is_called_one() -> None:
+    page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>please</body></html>"
+    assert read(page) == Invalid("the body is a web page, 'Sign in': does the URL end in /v1?")
+
+
 @pytest.mark.parametrize("name", sorted(BODIES))
 def test_spoilt_answers_are_one_or_the_other(name: str) -> None:
     for one in JOBS:

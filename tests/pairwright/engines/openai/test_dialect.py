@@ -6,6 +6,7 @@ import logging
 import pytest
 from asking import ask, job, openai_engine
 from faultserver import FaultServer
+from plain_server import PlainServer, reply
 
 from pairwright.engines.openai.dialect import Dialect, adapted, named_field
 from pairwright.errors import PairwrightError
@@ -42,6 +43,14 @@ REFUSALS = {
         {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
         {"top_p"}, set(),
     ),
+    "in Chinese": ({"error": {"message": "不支持的参数：temperature"}}, {"temperature"}, set()),
+    "in German": ({"error": {"message": "Das Feld seed wird nicht unterstützt."}}, {"seed"}, set()),
+    "in French, an article that is a field's name": (
+        {"error": {"message": "Le paramètre « top_p » n'est pas pris en charge"}}, {"top_p"}, set(),
+    ),
+    "only where it points, in Japanese": (
+        {"error": {"message": "パラメータエラー", "param": "seed"}}, {"seed"}, set(),
+    ),
     "transformers serve": ({"detail": "Unexpected keys in the request: {'n'}"}, {"n"}, set()),
 }  # fmt: skip
 
@@ -52,6 +61,56 @@ def test_a_refusal_teaches_how_the_request_has_to_be_said(reply: object, gone: s
     assert found is not None
     assert SENT.keys() - found[0].spoken(SENT).keys() == gone
     assert found[0].spoken(SENT).keys() - SENT.keys() == new
+
+
+RANGES = {
+    "OpenAI": {"error": {
+        "message": "max_tokens is too large: 512. This model supports at most 64 completion tokens, whereas"
+        " you provided 512.", "param": "max_tokens", "code": "invalid_value"}},
+    "Anthropic": {"error": {
+        "message": "max_tokens: 512 > 64, which is the maximum allowed number of output tokens for it"}},
+    "Anthropic, thinking": {"error": {
+        "message": "`max_tokens` must be greater than `thinking.budget_tokens`."}},
+    "pydantic": {"detail": [{"type": "less_than_equal", "loc": ["body", "max_tokens"],
+                             "msg": "Input should be less than or equal to 64", "input": 512}]},
+    "Alibaba": {"error": {"message": "Range of max_tokens should be [1, 64]", "param": None}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reply", RANGES.values(), ids=RANGES)
+def test_a_value_out_of_range_is_no_reason_to_leave_its_field_out(reply: dict) -> None:
+    with PlainServer(lambda body: dict(reply)) as server:
+        engine = openai_engine(server.url, max_concurrency=1)
+        with pytest.raises(
+            PairwrightError, match=r"takes no `max_tokens` of 16: choose another --max_tokens \(http_4"
+        ):
+            ask(engine, [job(f"question {i}") for i in range(9)])
+        engine.close()
+    assert len(server.bodies) == 1
+
+
+def test_a_temperature_out_of_range() -> None:
+    """Greedy is asked for as nearly as can be; another temperature than the one that is meant, never."""
+    hot = {"error": {"message": "temperature: range: 0..1"}}
+    assert adapted(Dialect(), {**SENT, "temperature": 1.5}, json.dumps(hot).encode()) is None
+    zero = {"error": {"message": "`temperature` must be strictly positive"}}
+    found = adapted(Dialect(), {**SENT, "temperature": 0.0}, json.dumps(zero).encode())
+    assert found is not None
+    assert found[0].spoken({**SENT, "temperature": 0.0})["temperature"] == 0.01
+    assert found[0].spoken({**SENT, "temperature": 0.7})["temperature"] == 0.7
+
+
+def test_a_server_that_does_not_heed_the_length_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    def long(body: dict) -> dict:
+        said = reply(body, "and so on")
+        return said | {"usage": {"prompt_tokens": 5, "completion_tokens": 900}}
+
+    with PlainServer(long) as server, caplog.at_level(logging.WARNING):
+        engine = openai_engine(server.url)
+        ask(engine, [job(f"question {i}") for i in range(3)])
+        engine.close()
+    [said] = [r.getMessage() for r in caplog.records]
+    assert said.endswith("an answer has 900 tokens of 16: it does not heed --max_tokens")
 
 
 @pytest.mark.parametrize("limit", ["5", "8"])

@@ -200,7 +200,12 @@ def test_redirects_are_not_followed(server: FaultServer, engine: Engine) -> None
         (completion,) = ask(engine, [job(prompt(f"redirect={elsewhere.url}/chat/completions"))])
         assert elsewhere.seen == []
     assert completion.failure is not None
-    assert completion.failure.startswith("http_307: the server redirects")
+    assert completion.failure.startswith(f"http_307: redirects to {elsewhere.url}/chat/completions, ")
+
+
+def test_what_is_packed_is_read(server: FaultServer, engine: Engine) -> None:
+    (completion,) = ask(engine, [job(prompt("gzip"))])
+    assert completion.text.startswith("answer ")
 
 
 def test_endless_bodies_are_left_early(server: FaultServer, engine: Engine) -> None:

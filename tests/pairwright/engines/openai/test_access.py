@@ -1,0 +1,80 @@
+"""The way to a server: certificates and proxies of the environment, and addresses that hold secrets."""
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+import pytest
+from asking import ask, job, openai_engine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from plain_server import PlainServer, reply
+
+from pairwright.engines.kinds import check_spec
+from pairwright.errors import PairwrightError, UsageError
+
+
+def self_signed(folder: Path) -> Path:
+    """The file of a key and of the certificate that it has signed for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - datetime.timedelta(days=1))
+    made = made.not_valid_after(now + datetime.timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    path = folder / "server.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_a_certificate_of_ones_own_is_named_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    with PlainServer(lambda body: reply(body, "free"), certificate=certificate) as server:
+        with pytest.raises(PairwrightError, match=r"is not trusted here .* in SSL_CERT_FILE"):
+            openai_engine(server.url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        engine = openai_engine(server.url)
+        [found] = ask(engine, [job("hello")])
+        engine.close()
+    assert found.text == "free"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names no certificates that can be read"),
+        ("ALL_PROXY", "gopher://somewhere:1", "the proxy that the environment names cannot be used"),
+    ],
+)
+def test_what_the_environment_names_wrongly(
+    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=said):
+        openai_engine("http://models.example/v1")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://h/v1?api_key=sk-1", "`api_key` in the URL looks like a secret"),
+        ("http://h/v1?subscription-key=sk-1&a=b", "`subscription-key` in the URL looks like a secret"),
+        ("http://me:sk-1@h/v1", "no user or password in the URL"),
+        ("http://[::1/v1", "Invalid IPv6 URL"),
+    ],
+)
+def test_an_address_holds_no_secret(url: str, said: str) -> None:
+    for spec in (f"openai:m@{url}", f"any:openai/m@{url}"):
+        with pytest.raises(UsageError, match=said) as refused:
+            check_spec(spec)
+        assert "sk-1" not in str(refused.value)
+    check_spec("openai:m@http://h/openai/deployments/gpt?api-version=2024-10-21")
