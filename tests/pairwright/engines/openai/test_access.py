@@ -78,3 +78,19 @@ def test_an_address_holds_no_secret(url: str, said: str) -> None:
             check_spec(spec)
         assert "sk-1" not in str(refused.value)
     check_spec("openai:m@http://h/openai/deployments/gpt?api-version=2024-10-21")
+
+
+def test_our_own_key_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAIRWRIGHT_API_KEY", "ours\n")
+    with PlainServer(lambda body: reply(body, "free")) as server:
+        engine = openai_engine(server.url)
+        ask(engine, [job("hello")])
+        engine.close()
+    assert server.seen[0][1]["authorization"] == "Bearer ours"
+
+
+def test_a_key_that_cannot_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "two\nlines-of-canary")
+    with pytest.raises(UsageError, match="OPENAI_API_KEY holds characters") as caught:
+        openai_engine("http://127.0.0.1:9/v1")
+    assert "canary" not in str(caught.value)

@@ -287,18 +287,3 @@ def test_secrets_reach_the_server_and_nobody_else(
     spellings = (CANARY[:12], quote(CANARY[:12], safe=""), encoded[:12], sent.split()[1][:12])
     assert not [s for s in spellings if s in everything]
     assert {seen.headers["authorization"] for seen in server.seen} == {sent}
-
-
-def test_our_own_key_goes_first(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PAIRWRIGHT_API_KEY", "ours\n")
-    engine = openai_engine(server.url)
-    ask(engine, [job(prompt("ok"))])
-    engine.close()
-    assert server.seen[0].headers["authorization"] == "Bearer ours"
-
-
-def test_a_key_that_cannot_be_one(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "two\nlines-of-canary")
-    with pytest.raises(PairwrightError, match="OPENAI_API_KEY holds characters") as caught:
-        openai_engine(server.url)
-    assert "canary" not in str(caught.value)
