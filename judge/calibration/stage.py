@@ -13,16 +13,17 @@ from judge.jury.verdict import Decision, Vote, side
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
+from pairwright.inputs.columns import LABELLED
 from pairwright.inputs.row import Candidate, Row
 from pairwright.inputs.rows import Input
+from pairwright.inputs.scored import preferred
 from pairwright.pairs.columns import sides
 from pairwright.records import IDENTICAL, KEPT, TIE, UNPARSED, Outcome
 from pairwright.schema import CALIBRATED
 from pairwright.stages.asking import Asking, Meter
 from pairwright.stages.stage import Work
 
-PREFERENCE = "preference"
-TIES = (0, 1.5)
+PREFERENCE = LABELLED[-1]
 
 
 class CalibrateStage:
@@ -114,15 +115,8 @@ def labelled(row: Row, where: str) -> tuple[Candidate, Candidate] | None:
         raise UsageError(
             f"{where}: no `{PREFERENCE}` says which of `{a.column}` and `{b.column}` is better"
         )
-    label = row.columns[PREFERENCE]
-    if label in TIES and not isinstance(label, bool):
-        return None
-    if isinstance(label, bool) or label not in (1, 2):
-        raise UsageError(
-            f"{where}: `{PREFERENCE}` is {label!r}; it must be 1 ({a.column}), 2 ({b.column}), "
-            "or 0 or 1.5 for a tie"
-        )
-    return (a, b) if label == 1 else (b, a)
+    better = preferred(row.columns[PREFERENCE], where, [str(a.column or "a"), str(b.column or "b")])
+    return None if better is None else ((a, b), (b, a))[better]
 
 
 def _trial(name: str, clean: Decision, attacked: Decision) -> dict[str, object]:

@@ -104,6 +104,8 @@ def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
     for pair in read_pairs([config.source], skip=config.skip_bad_rows, weights=False):
         if pair.problem is not None:
             yield Unfit(f"a bad row: {pair.problem}")
+        elif pair.tied:
+            yield Unfit("a tie: neither answer is better")
         elif not all(answer.content or answer.tool_calls for answer in (pair.chosen, pair.rejected)):
             yield Unfit("one of the answers is empty")
         else:

@@ -36,6 +36,8 @@ _ALL = (
 )
 _IDENTITY = ("row_id", "prompt_id", "prompt")
 ANSWERS = ("chosen", "rejected", "completion")
+_BESIDE_EACH_OTHER = ("completions", "scores", "ranks", "response_a", "response_b", "preference")
+"""Several answers in a row, and what is said of them."""
 _NUMBERS = ("margin", "score", "rank", "weight")
 _LINEAGE = pa.schema([("completion_model", pa.string())])
 """What a row may carry along and have read by everybody: whose answer it was made from."""
@@ -70,7 +72,7 @@ def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
         always = {*first.names, *(field.name for field in STATUS)}
         sometimes = set().union(*(kinds[other] for other in others))
     else:
-        always = {*_IDENTITY, *ANSWERS, *(field.name for field in STATUS)}
+        always = {*_IDENTITY, *ANSWERS, *_BESIDE_EACH_OTHER, *(field.name for field in STATUS)}
         needed = {kind: {c for c in some if c[0] not in LATER} for kind, some in kinds.items()}
         sometimes = set().union(*(kinds[kind] for kind, some in needed.items() if some <= there))
         sometimes |= {(name, kind) for name, kind in there if name in _NUMBERS and _is_number(kind)}

@@ -10,7 +10,7 @@ from typing import Any
 from pairwright.engines.thoughts import Marks, part
 from pairwright.inputs.columns import Columns, sibling_columns
 from pairwright.inputs.groups import Groups, Member, Spill
-from pairwright.inputs.lists import answers_in, list_among
+from pairwright.inputs.lists import answers_in, list_among, model_of
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.rows import Input
@@ -68,7 +68,7 @@ class Candidates(Input):
         names = self._columns.answers
         prompt, texts = parse_answers(record, self._columns, names, where)
         found = ((name, texts[name]) for name in names)
-        candidates = [Candidate(text, _model_behind(n, record), n) for n, text in found if text is not None]
+        candidates = [Candidate(text, model_of(n, record) or n, n) for n, text in found if text is not None]
         return Parsed(where, prompt, None, self._rest(record), tuple(candidates))
 
     def _listed(self, where: str, record: Record) -> Parsed:
@@ -170,15 +170,6 @@ def _member(row: Parsed) -> Member:
 def _key_at(spill: Spill, first: int) -> str:
     """The key of the first member of a group."""
     return next(spill.members(first)).key
-
-
-def _model_behind(column: str, record: Record) -> str | None:
-    """The model that wrote a column: `chosen_model`, `model_a` for `response_a`, or the column's name."""
-    suffix = column.rpartition("_")[2]
-    for name in (f"{column}_model", f"model_{suffix}"):
-        if (found := _text(record.get(name))) is not None:
-            return found
-    return column
 
 
 def _text(value: Any) -> str | None:

@@ -38,6 +38,8 @@ _ADDED = {"instruction": ("input", "context"), "question": ("context",)}
 _SIBLINGS = re.compile(r"(?:completion|response|output|answer)(?:_[a-z0-9]|[0-9])")
 """Columns of several answers to one prompt: `response_a`, `answer1` …"""
 PAIR = ("chosen", "rejected")
+LABELLED = ("response_a", "response_b", "preference")
+"""Two answers and which of them somebody prefers, as `pairwright label` writes them."""
 _SHOWN = 20
 
 

@@ -1,6 +1,6 @@
 """All answers to a prompt in one column: a list of texts, or of objects that say whose each answer is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
@@ -52,6 +52,23 @@ def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -
             raise UsageError(f"{place} calls a tool, and only texts are compared here; remove it")
         found.append(Listed(messages[0].content, model))
     return found
+
+
+def model_of(column: str, record: Mapping[str, Any]) -> str | None:
+    """Return the model that wrote a column: `chosen_model`, or `model_a` for `response_a`."""
+    beside = (record.get(name) for name in (f"{column}_model", f"model_{column.rpartition('_')[2]}"))
+    return next((model for model in beside if isinstance(model, str) and model), None)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield the text of every answer in a column, be it a text, a message, an object, or a list of them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield next((value[name] for name in _TEXTS if isinstance(value.get(name), str)), "")
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts_in(one)
 
 
 def _beside(record: Mapping[str, Any], column: str, count: int) -> list[str | None]:

@@ -13,16 +13,16 @@ from pairwright.folders.manifest import InputInfo
 from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.beside import SHOWN, text_of
 from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
-from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant
+from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant, sibling_columns
 from pairwright.inputs.groups import Occurrences
-from pairwright.inputs.lists import answers_in, list_among
-from pairwright.inputs.prompt_and_answers import parse_row
+from pairwright.inputs.lists import Listed, answers_in, list_among, model_of
+from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
 from pairwright.inputs.turns import each_turn
-from pairwright.records import canonical_json, content_hash, prompt_hash
+from pairwright.records import Message, canonical_json, content_hash, prompt_hash
 from pairwright.schema import STATUS
 
 T = TypeVar("T")
@@ -126,7 +126,8 @@ class Input:
         return Row(*identity, parsed.prompt, parsed.answer, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
-        return self._tried(self._records(), self._each if self._columns.list else self._one)
+        several = self._columns.list or self._columns.answers
+        return self._tried(self._records(), self._each if several else self._one)
 
     def _records(self) -> Iterator[tuple[str, Record | UsageError]]:
         """The records that are read, and what is wrong with those that cannot be."""
@@ -140,12 +141,10 @@ class Input:
         return [Parsed(place, said, given, rest) for place, said, given in turns]
 
     def _each(self, where: str, record: Record) -> list[Parsed]:
-        """A row for each answer of a list, and for each turn before it that is asked for."""
-        column = self._columns.list or ""
-        prompt, _ = parse_row(record, self._columns, where)
+        """A row for each answer of several, and for each turn before it that is asked for."""
+        prompt, listed = self._several(where, record)
         rest = self._rest(record)
-        listed = enumerate(answers_in(record.get(column), record, column, where), start=1)
-        ends = [(n, one) for n, one in listed if one is not None]
+        ends = [(n, one) for n, one in enumerate(listed, start=1) if one is not None]
         found: list[Parsed] = []
         for place, said, given in each_turn(where, prompt, ends or None, self._turn, asked=self._asked):
             if given is None or isinstance(given, str):
@@ -156,6 +155,16 @@ class Input:
                 for n, one in given
             ]
         return found
+
+    def _several(self, where: str, record: Record) -> tuple[tuple[Message, ...], list[Listed | None]]:
+        """The answers of a row, in one list or in columns beside each other."""
+        if column := self._columns.list:
+            prompt, _ = parse_row(record, self._columns, where)
+            return prompt, answers_in(record.get(column), record, column, where)
+        names = self._columns.answers
+        prompt, said = parse_answers(record, self._columns, names, where)
+        texts = ((name, said[name]) for name in names)
+        return prompt, [None if text is None else Listed(text, model_of(n, record)) for n, text in texts]
 
     def _tried(
         self,
@@ -202,6 +211,8 @@ class Input:
         if answers and not (wanted.answer or wanted.answers or wanted.list or set(ANSWERS) & set(names)):
             known = [n for n in names if self._source.own is None or n in self._source.own]
             wanted = wanted._replace(list=list_among(self._source, known))
+            if wanted.list is None:
+                wanted = wanted._replace(answers=sibling_columns(known))
         columns = find_columns(self._path, names, wanted, answers=answers, own=self._source.own)
         return columns, [n for n in names if n not in columns.used]
 

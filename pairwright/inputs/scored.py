@@ -2,17 +2,18 @@
 
 They stand in rows of one answer, each with its `score` or `rank`, as `pairwright score` writes them;
 or all in one row, as a list `completions` beside lists `scores` or `ranks`, of objects that have their
-own, or alone, best first.
+own, or alone, best first; or as two answers and which of them somebody prefers. What one row says of its
+answers is not compared with what another one says: only single answers to one prompt belong together.
 """
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import Columns, columns_of, listed, row_weight
+from pairwright.inputs.columns import LABELLED, Columns, columns_of, listed, row_weight
 from pairwright.inputs.lists import answers_in
 from pairwright.inputs.prompt_and_answers import parse_row
 from pairwright.inputs.source import Record
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 LIST = "completions"
 MEMBERS = "member_scores"
 """Column of what each of several reward models says, which `pairwright score` writes."""
+
+
+_LABELS = {"1": 0, "1.0": 0, "2": 1, "2.0": 1, "0": None, "0.0": None, "1.5": None}
+"""Which answer a label prefers; tables hold text."""
 
 
 class RankedRow(NamedTuple):
@@ -52,7 +57,26 @@ def is_scored(record: Record, own: frozenset[str] | None = None) -> bool:
     `own` are the columns of a run of ours that are the run's.
     """
     names = [name for name in ("score", "rank", LIST) if own is None or name in own]
-    return "chosen" not in record and any(record.get(name) is not None for name in names)
+    found = any(record.get(name) is not None for name in names) or _is_labelled(record, own)
+    return found and "chosen" not in record
+
+
+def _is_labelled(record: Record, own: frozenset[str] | None = None) -> bool:
+    """Whether a record is two answers, of which somebody prefers one."""
+    return all(name in record and (own is None or name in own) for name in LABELLED)
+
+
+def preferred(value: Any, where: str, names: Sequence[str] = LABELLED) -> int | None:
+    """Return which of two answers a label prefers, 0 or 1; None for a tie.
+
+    `names` are their columns. Raises `UsageError` for what is no label.
+    """
+    if not isinstance(value, bool) and (label := str(value)) in _LABELS:
+        return _LABELS[label]
+    raise UsageError(
+        f"{where}: `{LABELLED[-1]}` is {value!r}; it must be 1 (`{names[0]}`), 2 (`{names[1]}`), "
+        "or 0 or 1.5 for a tie"
+    )
 
 
 def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[RankedRow]:
@@ -69,7 +93,8 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
 
     The column `weight` is read where `weights` are wanted; else all count 1.
     """
-    prompts: dict[tuple[Message, ...], list[tuple[float, str, str, float, tuple[float, ...]]]] = {}
+    prompts: dict[Hashable, list[tuple[float, str, str, float, tuple[float, ...]]]] = {}
+    asked: dict[Hashable, tuple[Message, ...]] = {}
     way: str | None = None
     opened = open_source(source)
     if opened.dropped:
@@ -84,18 +109,21 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
         weight = row_weight(record, where, opened.own) if weights else 1.0
         said = _members(record, where) if way == "score" else ()
         for score, answer in _answers(record, way, where):
-            one = {name: value for name, value in record.items() if name != LIST} | {"completion": answer}
+            rest = {n: v for n, v in record.items() if n not in (LIST, *LABELLED)}
+            one = rest | {"completion": answer}
             columns = columns_of(where, list(one), Columns(answer="completion"), opened.own)
             prompt, text = parse_row(one, columns, where)
             if text is not None:
-                prompts.setdefault(prompt, []).append((score, text, row_id, weight, said))
+                group: Hashable = (prompt, None if way in ("score", "rank") else where)
+                asked[group] = prompt
+                prompts.setdefault(group, []).append((score, text, row_id, weight, said))
     if unscored:
         log.warning("%s: %d answers have no rank among others, and are in no pair", source, unscored)
-    for prompt, found in prompts.items():
+    for group, found in prompts.items():
         best_first = sorted(found, key=lambda answer: -answer[0])
         scores, answers, row_ids, counts, members = zip(*best_first, strict=True)
         whole = len(set(map(len, members))) == 1 and members[0]
-        yield RankedRow(row_ids[0], prompt, answers, scores, counts, members if whole else ())
+        yield RankedRow(row_ids[0], asked[group], answers, scores, counts, members if whole else ())
 
 
 def _members(record: Record, where: str) -> tuple[float, ...]:
@@ -111,6 +139,8 @@ def _members(record: Record, where: str) -> tuple[float, ...]:
 def _way(record: Record) -> str:
     """The column that says what is better."""
     one, many = ("score", "rank"), ("scores", "ranks")
+    if _is_labelled(record):
+        return LABELLED[-1]
     if record.get(LIST) is None:
         return next((name for name in one if record.get(name) is not None), "score")
     return next((name for name in many if record.get(name) is not None), LIST)
@@ -123,6 +153,11 @@ def _answers(record: Record, way: str, where: str) -> Iterator[tuple[float, Any]
             f"{where}: no `{way}`; the columns are {listed(list(record))}: score the answers first "
             "(pairwright score)"
         )
+    if way == LABELLED[-1]:
+        better = preferred(record[way], where)
+        for place, name in enumerate(LABELLED[:2]):
+            yield (0.5 if better is None else float(place == better)), record.get(name)
+        return
     if way in ("score", "rank"):
         yield _score(record[way], way, where), record.get("completion")
         return

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,16 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 from pairwright.folders.ownership import ANSWERS
 from pairwright.inputs.beside import calls_of, columns_beside
-from pairwright.inputs.columns import Columns, columns_of, find_columns
+from pairwright.inputs.columns import (
+    LABELLED,
+    LISTS,
+    PAIR,
+    Columns,
+    columns_of,
+    find_columns,
+    sibling_columns,
+)
+from pairwright.inputs.lists import texts_in
 from pairwright.inputs.messages import last_of
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_conversation
 from pairwright.inputs.row import Parsed
@@ -43,7 +52,9 @@ class WholeRow(NamedTuple):
     def texts(self) -> tuple[str, ...]:
         """The prompt, then every answer."""
         answers = (self.columns.get(name) for name in ANSWERS)
-        return (self.prompt, *("\n\n".join(m["content"] for m in answer) for answer in answers if answer))
+        told = ["\n\n".join(m["content"] for m in answer) for answer in answers if answer]
+        told += (text for name in _several(self.columns) for text in texts_in(self.columns[name]))
+        return (self.prompt, *told)
 
 
 class WholeRows(Input):
@@ -73,6 +84,8 @@ class WholeRows(Input):
                 continue
             columns = {"prompt": stored(row.prompt), **row.carried}
             said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
+            if several := _several(columns):  # answers that are no column of ours, and what is said of them
+                said += [[columns[name] for name in several], columns.get(LABELLED[-1])]
             beside = columns_beside(row.prompt)
             content = content_hash([*said, beside] if beside else said)[:16]
             row_id = str(columns.pop("row_id", None) or content)
@@ -131,6 +144,12 @@ class WholeRows(Input):
         if not text and not calls:
             return None
         return stored([Message(role="assistant", content=text or "", tool_calls=calls)])
+
+
+def _several(columns: Mapping[str, Any]) -> list[str]:
+    """The columns of several answers, in a list or beside each other, but for those of a pair."""
+    names = (*LISTS, *sibling_columns([name for name in columns if name not in PAIR]))
+    return [name for name in dict.fromkeys(names) if columns.get(name) is not None]
 
 
 def _named_twice(sources: Sequence[str]) -> str | None:

@@ -38,6 +38,10 @@ PREFERRED: dict[str, dict[str, Any]] = {
         "prompt": ASKED[0]["content"], "response_0": COLD, "response_1": WARM, "better_response_id": 0,
         "safer_response_id": 1,
     },
+    "llmbar": {"input": ASKED[0]["content"], "output_1": COLD, "output_2": WARM, "label": 1},
+    "labels": {
+        "prompt": ASKED, "response_a": WARM, "response_b": COLD, "preference": 2, "labelled_by": "ana",
+    },
     "nectar": {
         "prompt": "\n\nHuman: How cold is it?\n\nAssistant: ", "num_responses": 3, "good_natured": True,
         "answers": [
@@ -81,7 +85,6 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
         {"prompt": TEXT, "response": answer, "helpfulness": mark, "correctness": mark, "verbosity": 1}
         for answer, mark in ((WARM, 1), (COLD, 4))
     ],
-    "llmbar": [{"input": TEXT, "output_1": COLD, "output_2": WARM, "label": 1}],
     "kto": [
         {"prompt": ASKED, "completion": [said(answer)], "label": good}
         for answer, good in ((COLD, True), (WARM, False))

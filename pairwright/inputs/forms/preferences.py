@@ -4,6 +4,7 @@ with its `score`."""
 from collections.abc import Mapping
 from typing import Any
 
+from pairwright.inputs.columns import LABELLED
 from pairwright.inputs.forms.form import Form, Wrong, answered
 from pairwright.inputs.source import Record
 
@@ -13,7 +14,9 @@ Read = Mapping[str, Any]
 def _compared(prompt: Any, answers: list[Any], better: int | None, **more: Any) -> Read:
     """Two answers, of which one is better; None: neither."""
     scores = [0.5 if better is None else float(place == better) for place in (0, 1)]
-    return {"prompt": prompt, "completions": answers, "scores": scores, **more}
+    label = 0 if better is None else better + 1
+    found = {"prompt": prompt, "completions": answers, "scores": scores, "preference": label}
+    return found | more
 
 
 def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
@@ -28,7 +31,13 @@ def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
 def _helpsteer3(context: Any, one: Any, two: Any, preference: Any) -> Read:
     answered(response1=one, response2=two)
     gain = _number(preference, "overall_preference")
-    return {"prompt": context, "completions": [one, two], "scores": [-gain / 2, gain / 2]}
+    return _scored(context, [one, two], [-gain / 2, gain / 2])
+
+
+def _scored(prompt: Any, answers: list[Any], scores: list[float]) -> Read:
+    """Two answers, each with a score."""
+    better = None if scores[0] == scores[1] else scores.index(max(scores))
+    return _compared(prompt, answers, better, scores=scores)
 
 
 def _number(value: Any, name: str) -> float:
@@ -46,7 +55,7 @@ def _webgpt(question: Any, a: Any, b: Any, score_a: Any, score_b: Any) -> Read:
     prompt = question.get("full_text") if isinstance(question, Mapping) else question
     answered(answer_0=a, answer_1=b)
     scores = [_number(score_a, "score_0"), _number(score_b, "score_1")]
-    return {"prompt": prompt, "completions": [a, b], "scores": scores}
+    return _scored(prompt, [a, b], scores)
 
 
 def _summaries(info: Any, summaries: Any, choice: Any) -> Read:
@@ -164,8 +173,14 @@ PREFERENCES = (
         "llmbar",
         ("input", "output_1", "output_2", "label"),
         "princeton-nlp/LLMBar",
-        "two answers and the `preference`, for `calibrate`",
+        "two answers, and which is better",
         _llmbar,
+    ),
+    Form(
+        "labels",
+        LABELLED,
+        "what `pairwright label` writes of people's labels",
+        "two answers, and which is better: 1, 2, or 0 for a tie",
     ),
     Form(
         "nectar",

@@ -27,7 +27,7 @@ def test_what_people_preferred_is_chosen(tmp_path: Path, form: str) -> None:
     [row] = Candidates(str(path), Columns(), None)
     assert {COLD, WARM} <= {candidate.text for candidate in row.candidates}
     models = {candidate.text: candidate.model for candidate in row.candidates}
-    assert models[COLD] in {None, "y", "chosen"}
+    assert models[COLD] in {None, "y", "chosen", "response_a", "response_b"}
 
 
 def test_attributes_are_scores(tmp_path: Path) -> None:

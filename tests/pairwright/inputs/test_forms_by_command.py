@@ -17,19 +17,16 @@ from pairwright.inputs.rows import Input
 from pairwright.sift.whole import WholeRows
 
 PROMPTS = {"openai_batch"}
-LABELS = {"llmbar"}
 PAIRS = {"openai_preference", "orca", "pairs", "hh", "ultrafeedback", "drafts"}
-SCORED = {
-    *("arena", "helpsteer3", "helpsteer", "shp", "webgpt", "summaries", "pku", "nectar", "rated", "stack"),
-    *("kto", "oasst", "oasst_trees"),
-}
+LABELS = {"arena", "helpsteer3", "shp", "webgpt", "summaries", "pku", "llmbar", "labels"}
+SCORED = LABELS | {"helpsteer", "nectar", "rated", "stack", "kto", "oasst", "oasst_trees"}
 SINGLE = {"alpaca", "dolly", "sharegpt", "messages", "completion"}
 ANSWERED = PAIRS | SCORED | SINGLE
 """Forms by what their rows are."""
 
 
 def test_every_form_is_of_a_kind() -> None:
-    kinds = [PROMPTS, LABELS, PAIRS, SCORED, SINGLE]
+    kinds = [PROMPTS, PAIRS, SCORED, SINGLE]
     assert sum(map(len, kinds)) == len(EXAMPLES) == len(FORMS) - 1
     assert set().union(*kinds) == set(EXAMPLES)
 
@@ -46,7 +43,7 @@ def test_readers_of_commands_find_prompts_and_answers(tmp_path: Path, form: str)
     if form in PROMPTS:
         assert (answers, given) == ({None}, set())
     else:
-        assert form in LABELS or answers & {COLD, WARM}
+        assert answers & {COLD, WARM}
         assert COLD in given
     if form in PAIRS | SCORED:
         untied = [pair for pair in read_pairs([path]) if not pair.tied]
@@ -69,7 +66,7 @@ COMMANDS = {
     "sample": ("sample {rows} --policy canned:canned.jsonl --n 1 --out {out}", set(EXAMPLES)),
     "revise": ("revise {rows} --reviser python:f.py:revise --out {out} " + LOOSE, ANSWERED),
     "gate": ("gate {rows} --out {out} " + LOOSE, PAIRS),
-    "judge": ("judge {rows} --judge python:f.py:shortest --out {out}", PAIRS | SCORED | LABELS),
+    "judge": ("judge {rows} --judge python:f.py:shortest --out {out}", PAIRS | SCORED),
     "calibrate": ("calibrate {rows} --judge python:f.py:shortest --out {out}", PAIRS | LABELS),
     "winrate": ("winrate {rows} {other} --judge python:f.py:shortest --out {out}", ANSWERED),
     "eval": ("eval canned:canned.jsonl --prompts {rows} --verify f.py:shortest --out {out}", set(EXAMPLES)),
