@@ -77,10 +77,17 @@ COMMANDS = {
     "export": ("export {rows} --to trl --out {out}", PAIRS | SCORED),
 }
 """Commands, and the forms that each can do something with; others are refused in a sentence."""
+FEW = "--model tiny --max_steps 1 --eval_share 0"
+TRAINING = {
+    "select": ("select {rows} --out {out}", PAIRS | SCORED),
+    "train": ("train --data {rows} --output_dir {out} " + FEW, PAIRS | SCORED),
+    "reward": ("reward --data {rows} --output_dir {out} " + FEW, PAIRS | SCORED),
+}
+"""Those that take seconds, with torch."""
 
 
 def runs(command: str, form: str, folder: Path) -> None:
-    words, taken = COMMANDS[command]
+    words, taken = (COMMANDS | TRAINING)[command]
     out, path = folder / f"{command}-{form}", folder / f"{form}.jsonl"
     write_jsonl(path, EXAMPLES[form])
     write_jsonl(folder / f"other-{form}.jsonl", EXAMPLES[form])
@@ -105,11 +112,14 @@ def test_a_command_reads_a_form(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS | TRAINING)
 def test_every_command_reads_every_form(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    from tiny_model import save_tiny_model  # brings torch
+
+    save_tiny_model(tmp_path / "tiny")
     for form in EXAMPLES:
         runs(command, form, tmp_path)
 
