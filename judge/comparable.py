@@ -45,9 +45,7 @@ PERIOD = 1000
 
 
 def repetition(text: str) -> str | None:
-    """Return what is wrong with an answer of which at least half is one passage, repeated to its end;
-    or None.
-    """
+    """Describe the passage whose repetition fills at least the last half of an answer; None without one."""
     text = text.rstrip()
     for period in range(1, min(PERIOD, len(text) // COPIES) + 1):
         passage, start, copies = text[-period:], len(text), 0

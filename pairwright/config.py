@@ -28,9 +28,7 @@ C = TypeVar("C", bound="Config")
 
 
 def also_named(field: FieldInfo) -> tuple[str, ...]:
-    """Return further flags of a field (`json_schema_extra`: `also`), such as names that Python keeps for
-    itself.
-    """
+    """Return a field's further flags (`json_schema_extra`: `also`), such as reserved words of Python."""
     extra = field.json_schema_extra
     names: Any = extra.get("also", ()) if isinstance(extra, dict) else ()
     return tuple(f"--{name}" for name in names)
@@ -67,9 +65,7 @@ class Config(BaseModel):
         return "; ".join(said)
 
     def of_kind(self, kind: Kind) -> dict[str, Any]:
-        """Return the settings of one kind, as JSON values by name; `section.name` for those of a
-        section.
-        """
+        """Return the settings of one kind by name, as JSON values; a section's are `section.name`."""
         values = self.model_dump(mode="json")
         found: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
@@ -107,9 +103,7 @@ def takes_names(field: FieldInfo) -> bool:
 
 
 def setting_named(config: type[Config], name: str) -> FieldInfo | None:
-    """Return the setting behind a name such as `train.beta` or `sample.engine.dtype`; None if there is
-    none.
-    """
+    """Return the setting of a name such as `train.beta` or `sample.engine.dtype`, or None."""
     known = dict(settings_of(config))
     if name in known:
         return known[name]

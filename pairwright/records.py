@@ -206,9 +206,7 @@ def content_hash(value: Any) -> str:
 
 
 def prompt_hash(prompt: Iterable[Message], *, whole: bool = False) -> str:
-    """Return the hash of a prompt's messages, by which it is known wherever it stands: 16 hex digits, or
-    32.
-    """
+    """Return the hash that identifies a prompt by its messages: 16 hex digits, or 32 if `whole`."""
     found = content_hash([{"role": m.role, "content": m.content} | m.further for m in prompt])
     return found if whole else found[:16]
 

@@ -18,9 +18,7 @@ _SWAPPED = ("", "_model", "_template")
 
 
 def mirrors_of(columns: str) -> tuple["Mirror", ...]:
-    """Return the mirrors in columns with commas between their names. Raises `UsageError` for one named
-    twice.
-    """
+    """Return the mirrors of comma-separated columns. Raises `UsageError` if one is repeated or empty."""
     names = [name.strip() for name in columns.split(",")]
     if not all(names) or len(set(names)) < len(names):
         raise UsageError(f"--mirror {columns}: names of different columns, with commas between them")
@@ -60,9 +58,7 @@ class Mirror:
             ) from None
 
     def pair(self, row: Row, columns: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the second pair of a row from the columns of the first; None where it has no other
-        prompt.
-        """
+        """Return the second pair of a row from the columns of the first; None without another prompt."""
         prompt = self.prompt(row)
         return None if prompt is None else mirrored(prompt, columns, f"{columns['source']}_mirrored")
 

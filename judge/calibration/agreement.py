@@ -11,8 +11,7 @@ from pairwright.figures.intervals import Rate, mean_interval, share
 
 
 def kappa(agreement: Rate) -> tuple[float, float, float] | None:
-    """Return Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e), here with p_e
-    = 1/2.
+    """Return Cohen's kappa (1960, doi 10.1177/001316446002000104): (p - p_e) / (1 - p_e) with p_e = 1/2.
 
     Every pair is asked about in both orders, so each label comes first equally often for the people
     and for the judge, and chance agrees on half.

@@ -36,8 +36,9 @@ def load_attacks() -> list[Attack]:
 
 
 def drawn_attacks(attacks: Sequence[Attack], count: int, row_id: str) -> list[Attack]:
-    """Return `count` neighbours of the list from a place drawn from the row's hash: all come equally
-    often.
+    """Return `count` successive attacks of the list, a circle, from a place drawn from the row's hash.
+
+    Over many rows, all attacks come equally often.
     """
     start = int(content_hash(["attacks", row_id]), 16)
     return [attacks[(start + i) % len(attacks)] for i in range(min(count, len(attacks)))]

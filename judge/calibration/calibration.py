@@ -235,9 +235,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """Return what `calibrate` wrote into a folder. Raises `UsageError` when there is nothing of the
-    kind.
-    """
+    """Return the calibration that `calibrate` wrote into a folder. Raises `UsageError` if there is none."""
     again = f"make one with pairwright calibrate … --out {folder}"
     found = read_record(folder / CALIBRATION, Calibration, again)
     if found is None:

@@ -28,9 +28,7 @@ class Strengths(NamedTuple):
     """δ, the log-weight of a tie between equals."""
 
     def expected_BKK(self) -> Array:
-        """Return the expected points of each model (row) against each other one (column); 1/2 against
-        itself.
-        """
+        """Return the expected points of each model (row) against each other (column), itself included."""
         d_BKK = self.theta_BK[:, :, None] - self.theta_BK[:, None, :]
         win, tie = _win_and_tie(d_BKK, self.tie_B[:, None, None])
         return win + tie / 2
@@ -51,9 +49,7 @@ def all_pairs(models: int) -> list[Pair]:
 
 
 def counts_of(points_PM: Array) -> Array:
-    """Return wins, losses and ties of the first of each pair, prompt by prompt (P, M, 3); missing points
-    count nothing.
-    """
+    """Return the first model's wins, losses and ties, prompt by prompt (P, M, 3); missing points add 0."""
     return np.stack([points_PM == 1, points_PM == 0, points_PM == 0.5], axis=-1).astype(np.float64)
 
 
@@ -117,9 +113,7 @@ def field_points(found: Strengths) -> Array:
 
 
 def cycles(counts_M3: Array, sampled_BM3: Array, pairs: Sequence[Pair], models: int) -> list[Cycle]:
-    """Return models that are preferred in a circle, the most surprising first; among pairs that were
-    compared.
-    """
+    """Return the cycles of preference among models that were compared, the most surprising first."""
     logit_M, logit_BM = _logits(counts_M3), _logits(sampled_BM3)
     met = {pair: n for n, pair in enumerate(pairs) if counts_M3[n].sum() > 0}
     found = []

@@ -59,11 +59,11 @@ class Standing:
         return exp(min(700.0, log_evidence(self.wins[pair], self.losses[pair])))
 
     def better(self, *, direct: bool = False) -> dict[Pair, int]:
-        """Return 1 where the first of a pair is the better one, -1 where the second is; others are not
-        told apart.
+        """Return 1 for each pair whose first model is the better one, -1 where the second is.
 
-        Whoever is better than a third that is better than a fourth is better than that one: what follows
-        is no claim of its own, and costs no error. With `direct`, only what the pair itself has shown.
+        Pairs that are not told apart are left out. Being better is transitive: what follows from other
+        pairs is no further claim and costs no error. With `direct`, only what the pair's own comparisons
+        have shown.
         """
         if direct:
             return dict(self._claims)
@@ -82,8 +82,9 @@ class Standing:
         return self._claims.get((a, b)) == 1 or self._claims.get((b, a)) == -1
 
     def to_ask(self, prompts_left: int, *, sparse: bool) -> list[Pair]:
-        """Return the pairs of the next round: those not told apart; of a sparse design, those that may
-        yet be.
+        """Return the pairs to compare in the next round: those that are not told apart yet.
+
+        A sparse design leaves out those that the remaining prompts cannot tell apart either.
         """
         told = self.better(direct=not sparse)
         pairs = [pair for pair in self.wins if pair not in told]

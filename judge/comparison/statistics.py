@@ -60,9 +60,7 @@ def fit_length(points_P: Vector, feature_P: Vector) -> LengthFit:
 def win_rates(
     points_P: Vector, differences_P: Vector, samples: int, seed: int
 ) -> tuple[Interval, Interval]:
-    """Return the raw and the length-controlled win rate, each with its 95 % percentile interval over
-    prompts.
-    """
+    """Return the raw and the length-controlled win rate, with 95 % percentile intervals over prompts."""
 
     def rates(points: Vector, feature: Vector, axis: int) -> Vector:
         rows = zip(np.atleast_2d(points), np.atleast_2d(feature), strict=True)

@@ -26,9 +26,7 @@ def rate(passed_P: Vector, samples: int, seed: int) -> Interval:
 
 
 def difference(first_P: Vector, other_P: Vector, samples: int, seed: int) -> Interval:
-    """Return the paired difference of pass rates, the other model's less the first's, with its 95 %
-    interval.
-    """
+    """Return the other model's pass rate less the first's, paired by prompt, with its 95 % interval."""
     return _bootstrapped(other_P - first_P, samples, seed)
 
 

@@ -99,9 +99,7 @@ def request(
     *,
     template: str = "",
 ) -> Request:
-    """Return the request to a judge, sampled greedily; `template` is the hash of the template that was
-    rendered.
-    """
+    """Return a request to a judge, sampled greedily; `template` is the hash of the rendered template."""
     return Request(
         role=judge.role,
         messages=messages,

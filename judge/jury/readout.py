@@ -66,9 +66,7 @@ def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
 
 
 def read_cautiously(completion: Completion, labels: tuple[str, str]) -> Reading:
-    """Return the reading in which a label that was not reported is as likely as it can be: the least
-    margin.
-    """
+    """Return the reading of least margin: an unreported label gets the least reported probability."""
     least = min(math.exp(p) for p in completion.top_logprobs[0].values())
     first, second = (mass or least for mass in label_masses(completion, labels))
     probability = first / (first + second)

@@ -60,9 +60,7 @@ class Rubrics:
         return {} if self._column else {COLUMN.name: case.rubric}
 
     def of(self, case: Case) -> Asking[Case]:
-        """Find the case with its rubric. The same prompt is given the same one, and it is asked for
-        once.
-        """
+        """Return the case with its rubric, which is requested once for each prompt."""
         if self._column:
             return case._replace(rubric=as_text(case.columns.get(self._column)))
         request = Request(

@@ -10,9 +10,7 @@ Agree = Literal["majority", "all", "mean"]
 
 
 def side(probability: float) -> int:
-    """Return the side that a probability favours: 1 for the answer it is of, -1 for the other one, 0 for
-    neither.
-    """
+    """Return 1 if a probability favours the answer it is of, -1 if it favours the other one, else 0."""
     return 0 if abs(probability - 0.5) < EVEN else (1 if probability > 0.5 else -1)
 
 
@@ -76,8 +74,9 @@ class Decision(NamedTuple):
 
 
 def opinion(votes: Sequence[Vote]) -> Opinion:
-    """Return the opinion of one judge: the weighted mean of its votes, consistent when no two orders favour
-    different sides.
+    """Return one judge's opinion: the weighted mean of its votes.
+
+    It is consistent when no two orders favour different sides.
     """
     if any(v.probability is None for v in votes) or not votes:
         return Opinion(None, False)

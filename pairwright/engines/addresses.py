@@ -14,9 +14,7 @@ def host_of(url: str) -> str:
 
 
 def normalised(url: str) -> str:
-    """Return a server's address as one text: no query, no fragment, no user, no port that goes without
-    saying.
-    """
+    """Return a server's address in one spelling, without query, fragment, user and default port."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2].lower().removesuffix(":80" if parts.scheme == "http" else ":443")
     return urlunsplit((parts.scheme.lower(), host, parts.path.rstrip("/"), "", ""))
@@ -40,9 +38,7 @@ def refuse_secrets(url: str, spec: str, variable: str) -> None:
 
 
 def moves(text: str) -> dict[str, str]:
-    """Return new addresses of servers that moved, by the old ones. Raises `ValueError` for what is no
-    move.
-    """
+    """Return the new addresses by the old ones of `OLD=NEW,…`. Raises `ValueError` for another form."""
     found = {}
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         old, _, new = piece.partition("=http")

@@ -107,9 +107,7 @@ class AskedOptions(Config):
         return given
 
     def of_role(self: A, role: str, heeded: Iterable[str]) -> A:
-        """Return these settings as they are for an engine of one role, of a kind that heeds some of
-        them.
-        """
+        """Return these settings for an engine of one role, emptied where its kind does not heed them."""
         changes = {name: _for_role(_given(self, name), role) if name in heeded else "" for name in ASKED}
         changes["thinking"] = changes["thinking"] or "auto"
         return self.model_copy(update=changes)

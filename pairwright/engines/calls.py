@@ -13,9 +13,7 @@ _CALL = re.compile(r"\s*<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 
 
 def with_calls(completion: Completion) -> Completion:
-    """Return the completion with the calls at the end of its text apart; as it is where one cannot be
-    read.
-    """
+    """Return the completion with the tool calls that end its text apart, if all of them can be read."""
     first = _CALL.search(completion.text)
     if first is None or completion.tool_calls:
         return completion

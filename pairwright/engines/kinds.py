@@ -46,9 +46,7 @@ def kinds_listed() -> str:
 
 
 def is_engine(text: str) -> bool:
-    """Return whether a setting that takes an engine or something else, such as a column, names an
-    engine.
-    """
+    """Return whether a setting that also takes other things, such as a column, names an engine."""
     kind, colon, _ = text.partition(":")
     return bool(colon) and _is_kind(kind)
 
@@ -61,9 +59,7 @@ def open_engine(spec: str, options: EngineOptions) -> Engine:
 
 
 def engine_identity(spec: str, options: EngineOptions) -> str:
-    """Return model, revision and what is asked of it, as request keys hold them, without loading a
-    model.
-    """
+    """Return the model, its revision and its settings as request keys hold them; loads no model."""
     _, name = check_spec(spec)
     kind = kind_of(spec)
     own = options.of_role("", kind.heeds)

@@ -106,9 +106,7 @@ def used_up(completion: Completion) -> bool:
 
 
 def opened_by(prompt: str, marks: Sequence[Marks] = KNOWN) -> Marks | None:
-    """Return the marks whose opening one a rendered prompt ends with, so that the model begins by
-    thinking.
-    """
+    """Return the marks whose opening ends a rendered prompt, so that the model begins by thinking."""
     tail = prompt.rstrip()
     return next((mark for mark in marks if tail.endswith(mark.opens)), None)
 

@@ -91,8 +91,9 @@ def _openai(row: Row) -> list[dict[str, Any]]:
 
 
 def _sharegpt(row: Row) -> list[dict[str, Any]]:
-    """Turns must take turns, beginning and ending with the user or a tool: LLaMA-Factory skips what does
-    not.
+    """Return a prompt as ShareGPT turns.
+
+    They must alternate, beginning and ending with the user or a tool: LLaMA-Factory skips what does not.
     """
     _refuse(row, "documents", "chat_template_kwargs")
     prompt: Messages = row["prompt"]

@@ -32,8 +32,7 @@ class Interval(NamedTuple):
 
 
 def wilson(points: float, n: int) -> Rate:
-    """Return share of `points` in `n` and its score interval (Wilson 1927, doi
-    10.1080/01621459.1927.10502953):
+    """Return points / n and its score interval (Wilson 1927, doi 10.1080/01621459.1927.10502953):
 
     (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n).
 
@@ -57,9 +56,7 @@ def share(points: Iterable[float]) -> Rate:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval by the normal approximation; the whole line for fewer than two
-    values.
-    """
+    """Return the mean and its normal 95 % interval, which is infinite for fewer than two values."""
     n = len(values)
     if n < 2:
         return (values[0] if values else 0.0), -math.inf, math.inf
@@ -72,8 +69,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def bootstrap(
     data: Sequence[Any], statistic: Callable[..., Any], samples: int, seed: int
 ) -> list[Interval]:
-    """Return bootstrap intervals of numbers that are computed from paired observations, by resampling the
-    pairs.
+    """Return bootstrap intervals of statistics of paired observations, by resampling the pairs.
 
     `data` are vectors (P,). `statistic(*data, axis=-1)` takes them, or arrays (B, P), and returns the
     numbers along its first axis, (numbers, B).

@@ -109,11 +109,10 @@ def verdicts_of(total: Mapping[str, float]) -> Verdicts | None:
 
 
 def calibration_error(total: Mapping[str, float]) -> float | None:
-    """Return the expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599, eq.
-    3).
+    """Return the expected calibration error of the preferred side (Guo et al. 2017, arXiv 1706.04599).
 
-    Confidence max(p, 1 - p) lies in [1/2, 1], cut into bins of equal width; ECE = sum over bins of
-    (n_b / n) |accuracy_b - mean confidence_b|.
+    Confidence max(p, 1 - p) lies in [1/2, 1], cut into bins of equal width. By equation 3, ECE = sum over
+    bins of (n_b / n) |accuracy_b - mean confidence_b|.
     """
     bins = [b for i in range(CONFIDENCE_BINS) if (b := _bin(total, i)) is not None]
     return _share(sum(b.rows * abs(b.accuracy - b.confidence) for b in bins), total["rows"])

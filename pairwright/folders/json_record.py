@@ -28,9 +28,7 @@ def read_json(path: Path, advice: str) -> dict[str, Any] | None:
 
 
 def read_record(path: Path, kind: type[R], advice: str) -> R | None:
-    """Return the record in a file, or None when there is no file. Raises `PairwrightError` as
-    `read_json` does.
-    """
+    """Return the record in a file, or None without a file. Raises `PairwrightError` as `read_json` does."""
     values = read_json(path, advice)
     return None if values is None else parsed(path, values, kind, advice)
 

@@ -94,9 +94,7 @@ def finished_for_reading(folder: Path, planned: Manifest) -> Manifest | None:
 
 
 def as_begun(schema: pa.Schema, folders: Sequence[Path]) -> pa.Schema:
-    """Return the schema without the columns that came later, where shards that stand there already lack
-    them.
-    """
+    """Return the schema, less the columns added since that the shards already written lack."""
     there = next(filter(None, map(columns_there, folders)), None)
     if there is None:
         return schema

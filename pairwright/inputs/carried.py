@@ -70,8 +70,9 @@ class CarriedTypes:
                 raise self._culprit(name, kind, chunk, error) from None
 
     def fields(self) -> list[pa.Field]:
-        """Return the columns. Those with objects that never have a key are text: Parquet cannot hold
-        them.
+        """Return the columns.
+
+        Objects that never have a key become text, since Parquet cannot hold them.
         """
         return [
             pa.field(name, pa.string() if _has_empty_object(kind) else plain_type(kind))

@@ -181,9 +181,7 @@ def _plain(name: str) -> str:
 
 
 def columns_of(where: str, names: Sequence[str], wanted: Columns, own: frozenset[str] | None) -> Columns:
-    """Return the columns of one record, which are mostly those of the record before. Raises as
-    `find_columns`.
-    """
+    """Return one record's columns, cached for records with the same ones. Raises as `find_columns`."""
     found = _columns_of(tuple(names), wanted, own)
     if isinstance(found, str):
         raise UsageError(f"{where}{found}")
@@ -221,9 +219,7 @@ def row_weight(record: Mapping[str, Any], where: str, own: Collection[str] | Non
 
 
 def weight_of(value: Any, column: str, where: str) -> float:
-    """Return a weight that was read. Raises `UsageError` for one that is no number, not finite, or
-    below 0.
-    """
+    """Return a weight that was read. Raises `UsageError` unless it is a finite number, 0 or more."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
     raise UsageError(f"{where}: `{column}` must be a finite number, 0 or more, and is {value!r}")

@@ -18,9 +18,7 @@ class SourceConfig(Config):
     """Form of the rows, such as `messages` or `alpaca` (docs/rows.md), where they fit another one too."""
 
     def split_of(self, source: str) -> str:
-        """Return the name of what is read, split and form and all. Raises `UsageError` for an unknown
-        form.
-        """
+        """Return a source's name with split and form. Raises `UsageError` for an unknown form."""
         named = source if self.split is None else f"{source}:{self.split}"
         if self.form is None:
             return named

@@ -83,9 +83,7 @@ class Occurrences:
         self._seen.append(hash(content))
 
     def counter(self) -> Callable[[Hashable], int]:
-        """Return a function that is given row after row and says how many equal ones it was given
-        before.
-        """
+        """Return a function that is given row after row and counts the equal ones before each."""
         rows = np.sort(np.frombuffer(self._seen, np.int64)) if self._seen else np.empty(0, np.int64)
         twins = frozenset(rows[1:][rows[1:] == rows[:-1]].tolist())
         before: Counter[int] = Counter()

@@ -200,9 +200,7 @@ def _some(names: list[str]) -> str:
 
 
 def named_split(folder: Path, splits: Mapping[str, list[Path]], split: str | None) -> list[Path]:
-    """Return the files of a split; of the only one when none is named. Raises `UsageError` naming the
-    splits.
-    """
+    """Return the files of a split, by default the only one. Raises `UsageError`, naming the splits."""
     if split is None and len(splits) == 1:
         return next(iter(splits.values()))
     listed = ", ".join(

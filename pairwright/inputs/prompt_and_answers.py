@@ -36,9 +36,7 @@ def parse_row(record: Mapping[str, Any], columns: Columns, where: str) -> tuple[
 def parse_conversation(
     record: Mapping[str, Any], columns: Columns, where: str
 ) -> tuple[Prompt, Message | None]:
-    """Return the prompt, and the assistant's message that ends the conversation, if one does. Raises as
-    `parse_row` does.
-    """
+    """Return the prompt and the assistant's message that ends it, if any. Raises as `parse_row` does."""
     messages, _ = _read(record, columns, (), where)
     last = messages[-1] if messages and messages[-1].role == "assistant" else None
     return checked(messages[:-1] if last else messages, columns, where), last

@@ -80,8 +80,7 @@ def preferred(value: Any, where: str, names: Sequence[str] = LABELLED) -> int | 
 
 
 def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[RankedRow]:
-    """Yield the prompts of some sources, in the order in which they first stand there; blank answers
-    are none.
+    """Yield the prompts of sources in order of first appearance, without blank answers.
 
     Raises `UsageError` for a row without a score, or with one that is not finite.
     """

@@ -42,8 +42,7 @@ _JSON = (".jsonl", ".json", ".ndjson", ".jsonlines")
 
 
 def open_source(name: str) -> Source:
-    """Return the source of that name: a file, a run folder, a folder that is one data set, or one of
-    the hub.
+    """Return the source of a name: a file, a run folder, a folder with one data set, or one of the hub.
 
     `-` is standard input; a name with `*`, `?` or `[…]` is all files that match it, and `A+B` are two. A
     split is named as `FOLDER:SPLIT`, `FOLDER/SPLIT`, or `user/name@REVISION:CONFIG/SPLIT`, of which only

@@ -49,9 +49,7 @@ def refuse_foreign_form(path: Path) -> None:
 
 
 def unpacked_table(path: Path) -> Path:
-    """Return the file, or what it holds where a table (Parquet, Arrow) is packed in it, kept until we
-    end.
-    """
+    """Return the file, or the table (Parquet, Arrow) packed in it, which is kept until the process ends."""
     with path.open("rb") as file:
         if not file.read(8).startswith(tuple(_PACKED)):
             return path

@@ -66,9 +66,7 @@ def encode_prompt(
 
 
 def template_variables(tokenizer: "PreTrainedTokenizerBase") -> frozenset[str]:
-    """Return the variables that a chat template reads and that a request may set, such as
-    `enable_thinking`.
-    """
+    """Return a chat template's variables that a request may set, such as `enable_thinking`."""
     from jinja2 import Environment, TemplateSyntaxError, meta
 
     try:

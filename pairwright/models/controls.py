@@ -42,9 +42,7 @@ class RenamedTokenizer:
         return self._spelled.sub(lambda match: self._names[match[0]], scaffold)
 
     def is_name(self, text: str) -> bool:
-        """Return whether a text is a plain name, such as a tool's parts have, and holds no control
-        token.
-        """
+        """Return whether a text is a plain name, as of a part of a tool, without control tokens."""
         return text.isidentifier() and not self._spelled.search(text)
 
     def name(self, token: str) -> str:

@@ -63,9 +63,7 @@ def load_for_generation(
 
 
 def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Loaded:
-    """Return the reward model that `resolve_model` takes `name` for. Raises `UsageError` when it is
-    none.
-    """
+    """Load the reward model that `resolve_model` finds for a name. Raises `UsageError` for other models."""
     source, place = resolve_model(name), _device(device)
     require_reward_model(source, name)
     tokenizer = load_tokenizer(name)
@@ -83,9 +81,7 @@ def load_for_scoring(name: str, dtype: str = "auto", device: str = "auto") -> Lo
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
-    """Return the tokenizer of a model, or of an adapter or its base. Raises `UsageError` when there is
-    none.
-    """
+    """Return the tokenizer of a model, an adapter or its base. Raises `UsageError` if there is none."""
     place = find_model(name)
     with as_usage_error(name), quiet():
         if is_adapter(place) and not any((Path(place) / file).is_file() for file in _TOKENIZERS):

@@ -78,8 +78,7 @@ def base_of(place: str) -> str:
 
 
 def base_and_adapter(name: str, adapter: str = "") -> tuple[str, str]:
-    """Return where a model lies that `resolve_model` takes, and where the adapter on it does, `""` for
-    none.
+    """Return the places of a model that `resolve_model` takes and of its adapter, `""` without one.
 
     `adapter` names one beside the model. Raises `UsageError` where the model is an adapter itself.
     """

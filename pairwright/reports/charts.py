@@ -84,9 +84,7 @@ def lines(found: Sequence[Line], *, limits: tuple[float, float], ends: tuple[flo
 
 
 def reliability(points: Sequence[tuple[float, float, int]]) -> str:
-    """Draw accuracy over confidence: (confidence, accuracy, rows) a bin; the diagonal is a judge that
-    knows.
-    """
+    """Draw accuracy over confidence, (confidence, accuracy, rows) a bin; the diagonal is calibrated."""
     with _figure(3.3, 2.6) as (axes, done):
         axes.plot([0.5, 1], [0.5, 1], color=_COLOURS["faint"], linewidth=1)
         most = max(rows for _, _, rows in points)

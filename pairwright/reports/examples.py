@@ -40,9 +40,7 @@ def examples_of(folder: Path, rows: RunRows, run: int, most: int) -> list[Shown]
 
 
 def quotas(counts: Mapping[str, int], most: int) -> dict[str, int]:
-    """Return how many rows of each status to show: an equal part of each, and what is left over of kept
-    ones.
-    """
+    """Return how many rows of each status to show: equal parts, the remainder first from kept rows."""
     counts = {status: n for status, n in counts.items() if n}
     if not counts:
         return {}
@@ -125,8 +123,7 @@ def _rounded(value: Any) -> Any:
 
 
 def fitted(examples: list[Shown], size_of: Callable[[list[Shown]], int], most_bytes: int) -> list[Shown]:
-    """Return the examples with texts cut so short that together they fit; if that is not enough, every
-    other one.
+    """Shorten the texts of examples until they fit; if that is not enough, drop every second example.
 
     `size_of` says how many bytes the page needs for a list of them.
     """

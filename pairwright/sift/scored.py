@@ -24,9 +24,7 @@ SD = "margin_sd"
 
 
 def are_scored(names: Sequence[str]) -> bool:
-    """Return whether sources hold answers with scores or ranks. Raises `UsageError` where some do,
-    others not.
-    """
+    """Return whether sources hold scored or ranked answers. Raises `UsageError` if only some do."""
     found = {name: _is_scored(name) for name in names}
     if len(set(found.values())) > 1:
         scored, pairs = (next(n for n, is_one in found.items() if is_one == kind) for kind in (True, False))

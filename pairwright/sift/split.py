@@ -69,8 +69,7 @@ def split(config: SplitConfig) -> None:
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:
-    """Return which part a row belongs to: a number in [0, 1) from the hash of its prompt, below the share
-    or not.
+    """Return a row's part: `test` if its prompt's hash, as a number in [0, 1), is below the share.
 
     Rows that cannot be read are counted with the larger part.
     """

@@ -73,9 +73,7 @@ class WholeRows(Input):
         self.schema = pa.schema([*own, *(f for f in self.carried if f.name not in (*ANSWERS, *IDS))])
 
     def whole(self) -> Iterator[WholeRow]:
-        """Yield every row, in order. Rows that differ never have the same id, whatever their sources
-        say.
-        """
+        """Yield every row, in order; rows that differ never share an id, whatever their sources say."""
         known: dict[str, str] = {}
         for row in self._parsed():
             if row.problem is not None:

@@ -54,9 +54,7 @@ class Found(NamedTuple):
         return sum(scores) / len(scores) if scores else None
 
     def passes(self, least: float | None = None) -> bool:
-        """Return whether all verifiers that apply find the answer right: it scores `least`, or their
-        own mark.
-        """
+        """Return whether all verifiers that apply pass the answer: it scores `least`, or their own mark."""
         applying = [s for s in self.said if s.score is not None and not s.compared]
         marks = [(s.score, s.mark if least is None else least) for s in applying]
         return bool(marks) and all(m is not None and s is not None and s >= m - EVEN for s, m in marks)

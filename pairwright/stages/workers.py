@@ -86,9 +86,7 @@ def arrive(run: Path, planned: Manifest, share: Share) -> tuple[Share, Manifest]
 
 
 def begin(folder: Path, manifest: Manifest) -> Manifest:
-    """Return the manifest that a worker goes on from. Only for the holder of the lock of its own
-    `folder`.
-    """
+    """Return the manifest that a worker goes on from; only for the holder of the lock of `folder`."""
     found = _manifest(folder)
     fresh = found is None or found.fingerprint != manifest.fingerprint
     manifest = continue_run(folder, manifest, fresh=fresh)
@@ -97,8 +95,7 @@ def begin(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def gather(run: Path, of: int) -> Manifest | None:
-    """Return the manifest of the whole run with every worker's shards in place; None while some are
-    still out.
+    """Return the whole run's manifest with all workers' shards in place; None until all are done.
 
     Only for the holder of the run's lock, whose own share is done.
     """

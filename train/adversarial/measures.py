@@ -48,9 +48,7 @@ def measure_answers(samples: Path, scored: Path) -> dict[str, float]:
 
 
 def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
-    """Return distinct-n: the share of different n-grams among all n-grams of some texts; 1 where there are
-    none.
-    """
+    """Return distinct-n: the share of different n-grams among all n-grams of texts; 1 without n-grams."""
     grams = [tuple(words[i : i + n]) for words in texts for i in range(len(words) - n + 1)]
     return len(set(grams)) / len(grams) if grams else 1.0
 

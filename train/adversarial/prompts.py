@@ -80,9 +80,7 @@ def keep_prompts(halves: Halves, config: GameConfig, folder: Path, write_golden:
 
 
 def golden_rows(config: GameConfig) -> list[Row]:
-    """Return the prompts of the reward model's half with their golden answers, unless an engine writes
-    them.
-    """
+    """Return the prompts of the reward model's half, with golden answers unless an engine writes them."""
     if config.golden_engine:
         return rows_of(config.rm_prompts, config, config.limit)
     first = next(records(config.rm_prompts), {})

@@ -62,17 +62,16 @@ class Steps(RoundSteps[GameConfig]):
     trained = "llm"
 
     def measuring(self, prompts: Path) -> EvaluateConfig:
-        """Return the settings of `eval` for the language model after the round; its verifier trains
-        nothing.
+        """Return the settings of `eval` for the language model after the round.
+
+        The verifier of `eval` gives no signal to training.
         """
         config, model = self._config, self.model(self._number)
         use_cpu = config.train.use_cpu
         return evaluating(config, config.sample, model, prompts, self.here, use_cpu=use_cpu)
 
     def answering(self, prompts: Path, out: str) -> SampleConfig:
-        """Return the settings that sample answers to prompts of either half from the model that the round
-        begins with.
-        """
+        """Return settings that sample answers to either half's prompts from the model before the round."""
         return self._sampling(self._number - 1, prompts, out)
 
     @property
@@ -144,9 +143,7 @@ class Steps(RoundSteps[GameConfig]):
         )
 
     def looking(self, prompts: Path) -> SampleConfig:
-        """Return the settings that sample answers to the prompts of the evaluation from the model after the
-        round.
-        """
+        """Return settings that sample answers to the evaluation's prompts from the model after a round."""
         config = self._config
         return self._sampling(
             self._number,

@@ -48,9 +48,7 @@ def _with_golden(rows: Sequence[Measures]) -> list[dict[str, Any]]:
 
 
 def plot_game(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Plot the reward of the separate evaluator, KL and length; accuracy and calibration of the reward
-    model.
-    """
+    """Plot the separate evaluator's reward, KL, length, and the reward model's accuracy and calibration."""
     rounds = [row["round"] for row in rows]
     with picture_of_rounds(path, rounds, left=0.06, wspace=0.15) as panels:
         reward, drift, accuracy, calibration = panels

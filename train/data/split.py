@@ -22,9 +22,7 @@ TRAINED_ON = "prompt_in_training"
 
 
 def most_tokens(config: "TrainingConfig") -> int:
-    """Return how many tokens a prompt with an answer may have: `max_length`, or fewer where a model has
-    fewer positions.
-    """
+    """Return the token limit of prompt and answer: `max_length`, or a model's positions if fewer."""
     models = (config.model, getattr(config, "ref_model", None))
     tables = {name: learned_positions(name) for name in models if name is not None}
     least = min(((most, name) for name, most in tables.items() if most is not None), default=None)
@@ -68,8 +66,7 @@ class Split(NamedTuple, Generic[T]):
 
 
 def hold_out(pairs: Sequence[T], share: float) -> tuple[list[T], list[T]]:
-    """Split pairs into those to train on and those held out; no prompt is in both, and both keep the order
-    given.
+    """Split pairs into training and held-out ones that share no prompt; both keep the given order.
 
     The prompts of smallest hash are held out, so the choice depends on no seed and no order; at
     least one is when `share` is above 0 and another is left to train on.

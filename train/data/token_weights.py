@@ -51,9 +51,7 @@ class TokenWeights(NamedTuple):
         return cls(changed, common)
 
     def of(self, row: PairRow, chosen: "TokenIds", rejected: "TokenIds") -> tuple["Weights", "Weights"]:
-        """Return the weight of every token of a row's answers. Raises `UsageError`, naming row and
-        column.
-        """
+        """Return the weights of both answers' tokens. Raises `UsageError`, naming row and column."""
         import numpy as np
 
         weight = self._changed_of(row)
@@ -72,9 +70,7 @@ class TokenWeights(NamedTuple):
 
 
 def changed_tokens(chosen: "TokenIds", rejected: "TokenIds") -> tuple["Changed", "Changed"]:
-    """Return which tokens of each answer the other has not, by a longest common subsequence: (L,) of
-    each.
-    """
+    """Return masks (L,) of the tokens in which two answers differ, by a longest common subsequence."""
     import numpy as np
     from rapidfuzz.distance import LCSseq
 

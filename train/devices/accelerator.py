@@ -100,9 +100,7 @@ def refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> No
 
 
 def uses_bf16(config: TrainingConfig) -> bool:
-    """Return whether forward passes compute in bfloat16: as asked, else where the hardware multiplies
-    it.
-    """
+    """Return whether forward passes compute in bfloat16: as set, else if the hardware multiplies it."""
     if config.bf16 is not None:
         return config.bf16
     if torch.cuda.is_available() and not config.use_cpu:

@@ -132,9 +132,7 @@ def divide(
     section: dict[str, Any],
     max_grad_norm: float,
 ) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """Return the same AdamW with its moments divided among processes; the policy becomes DeepSpeed's
-    engine.
-    """
+    """Divide the moments of AdamW among processes and wrap the policy in DeepSpeed's engine."""
     if accelerator.num_processes == 1:
         log.warning("one process has nobody to divide with: this is training without DeepSpeed")
         return policy, optimizer
@@ -201,11 +199,10 @@ class DividedAdamW(torch.optim.Optimizer):
         self._idle.pop(parameter, None)
 
     def norm(self) -> Tensor:
-        """Return the norm of the whole gradient, which is clipped where the step is made; infinite if
-        not finite.
+        """Return the norm of the whole gradient, which is clipped in the step; infinite if not finite.
 
-        Raises `PairwrightError` for weights without a gradient, which one process would leave alone: here
-        they lie in one piece with the others, and would decay.
+        Raises `PairwrightError` for weights without a gradient: one process alone would not change them,
+        but here they lie in one buffer with the others, and would decay.
         """
         if self._idle:
             raise PairwrightError(

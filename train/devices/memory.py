@@ -33,8 +33,9 @@ _USUAL_TRIM_THRESHOLD, _USUAL_MMAP_MAX = 2**17, 2**16
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Open a block in which freed memory stays with the process; at the end it goes back. Nothing
-    without glibc.
+    """Open a block in which freed memory stays with the process; its end returns it to the system.
+
+    Does nothing without glibc.
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):

@@ -30,9 +30,7 @@ class Strategy(Protocol):
         ...
 
     def adding(self, *, last: bool) -> AbstractContextManager[Any]:
-        """Open a block in which a backward pass adds to the gradient; after the last it is that of all
-        processes.
-        """
+        """Open a block in which a backward pass adds to the gradient; the last one joins the processes'."""
         ...
 
     def backward(self, loss: Tensor) -> None:

@@ -73,14 +73,10 @@ class Layout(Protocol):
         """Return sums (A,) over the tokens of each answer."""
 
     def padded(self, logps_N: Tensor) -> Tensor:
-        """Return the values of each answer's tokens in order (A, T), of shared ones in each; 0 after
-        its end.
-        """
+        """Return each answer's values in order (A, T), those of shared tokens included; 0 after its end."""
 
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
-        """Return the values (L, ...) of each answer's L tokens, in order; of shared tokens in each
-        answer's.
-        """
+        """Return the values of each answer's L tokens, shared ones included, in order (L, ...)."""
 
 
 class Padded(NamedTuple):

@@ -66,9 +66,7 @@ def joined(parts: Sequence[Tensor], places: Sequence[Sequence[int]]) -> Tensor:
 
 @contextmanager
 def only(base: nn.Module, laid: Layout) -> Iterator[None]:
-    """Open a block in which `base` gives out hidden states (1, N, width): those that predict answer
-    tokens.
-    """
+    """Open a block in which `base` outputs only the hidden states that predict answers, (1, N, width)."""
 
     def cut(module: nn.Module, args: Any, output: Any) -> Any:
         if isinstance(output, ModelOutput) and "last_hidden_state" in output:

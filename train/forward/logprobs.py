@@ -107,9 +107,7 @@ def token_logprobs(model: nn.Module, laid: Layout) -> Tensor:
 
 
 def token_logprobs_and_squares(model: nn.Module, laid: Layout) -> tuple[Tensor, Tensor]:
-    """Return the same, and log sum p^2 over the vocabulary (N,) where each is predicted, without
-    gradient.
-    """
+    """Return `token_logprobs`, and log sum p^2 over the vocabulary at each token (N,), without gradient."""
     if chunked(model):
         with asked_for(model, laid, squares=True):
             found: Tensor = model(**laid.inputs, use_cache=False).logits[0]

@@ -40,9 +40,7 @@ def _scores(model: nn.Module, answers: Sequence[Answer]) -> Tensor:
 
 @torch.no_grad()
 def all_scores(model: nn.Module, answers: Sequence[Answer], batches: Iterable[Batch]) -> Tensor:
-    """Return the rewards of many answers (A,), float32, on the model's device; 0 where no batch has
-    them.
-    """
+    """Return the rewards of answers (A,), float32, on the model's device; 0 for those in no batch."""
     scores_A = torch.zeros(len(answers), device=next(model.parameters()).device)
     for numbers, weight in batches:
         found = answer_scores(model, [answers[number] for number in numbers])

@@ -35,9 +35,7 @@ class Routing(NamedTuple):
 
 
 def experts_of(model: nn.Module) -> tuple[int, int]:
-    """Return how many experts a layer has, and how many of them a token goes to. Raises `UsageError` for a
-    dense model.
-    """
+    """Return how many experts a layer has and a token goes to. Raises `UsageError` for a dense model."""
     config = _settings(model)
     names = ("num_local_experts", "num_experts", "n_routed_experts")
     number = next((found for name in names if (found := getattr(config, name, None))), None)
@@ -74,8 +72,9 @@ def routers(model: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
 
 
 def routing_of(logits: Sequence[Tensor], out: LaidOut, answers: int, chosen: int) -> Routing:
-    """Return which experts the tokens of a pass go to, those of shared prompts once for each answer behind
-    them.
+    """Return which experts a pass's tokens go to.
+
+    Tokens of a shared prompt count once for each answer to it.
     """
     weight_T = sequences_of(out, answers).float()
     number = logits[0].shape[-1]

@@ -68,9 +68,7 @@ class ForestMask:
         self._made: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return the result of `make`, which is called the first time only, since every layer asks for the
-        same.
-        """
+        """Return the result of `make`, called once for each name, since every layer asks for the same."""
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
@@ -139,8 +137,7 @@ class Forest(NamedTuple):
         return sums_S[self.trunks_A] + sums_S[self.branches_A]
 
     def padded(self, logps_N: Tensor) -> Tensor:
-        """Return the values of each answer's tokens in order (A, T), of shared ones in each; 0 after
-        its end.
+        """Return each answer's values in order (A, T), those of shared tokens included; 0 after its end.
 
         T is the most that a trunk and a branch could have together, so that the device need not be asked.
         """
@@ -155,9 +152,7 @@ class Forest(NamedTuple):
         return torch.where(places_T < self.tokens_A[:, None], values_AT, 0.0)
 
     def of_answers(self, values_N: Tensor) -> list[Tensor]:
-        """Return the values (L, ...) of each answer's L tokens, in order; of shared tokens in each
-        answer's.
-        """
+        """Return the values of each answer's L tokens, shared ones included, in order (L, ...)."""
         sizes = torch.bincount(self.segments_N, minlength=self.shape[0]).tolist()
         parts = torch.split(values_N, sizes)
         segments = zip(self.trunks_A.tolist(), self.branches_A.tolist(), strict=True)

@@ -146,8 +146,7 @@ def chunked(model: nn.Module) -> bool:
 
 @contextmanager
 def asked_for(model: nn.Module, laid: Layout, *, squares: bool = False) -> Iterator[None]:
-    """Open a block in which the head gives log-probabilities (1, N, 1) of answer tokens instead of all
-    logits.
+    """Open a block in which the head gives answer tokens' log-probabilities (1, N, 1) instead of logits.
 
     With `squares` it gives (1, N, 2): beside each log sum p^2 over the vocabulary, without gradient.
 

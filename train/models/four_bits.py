@@ -85,9 +85,7 @@ def weights_of(model: nn.Module) -> str:
 
 
 def on_whole_weights(model: Any) -> Any:
-    """Return the same adapters on the weights that were packed or rounded, read once more: float32, on
-    the CPU.
-    """
+    """Return the same adapters on the unquantized weights, read again in float32 on the CPU."""
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     packed = model.get_base_model()

@@ -136,8 +136,9 @@ def trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 @contextmanager
 def as_reference(model: Any) -> Iterator[None]:
-    """Open a block in which a model under new adapters is its base. Others are their reference before
-    update 1.
+    """Open a block in which a model with newly begun adapters computes as its base does.
+
+    Other models are their own reference before update 1.
     """
     with model.disable_adapter() if began_anew(model) else nullcontext():
         yield

@@ -18,9 +18,7 @@ _PROCESSOR = ("processor_config.json", "preprocessor_config.json", "video_prepro
 
 
 def auto_class(place: str, name: str) -> Any:
-    """Return the class to load a language model with: the one that reads all of a folder, not its text
-    alone.
-    """
+    """Return the class that loads a language model with all of its folder, not its text part alone."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
@@ -44,9 +42,7 @@ def freeze_towers(model: Any) -> None:
 
 
 def without_towers(model: Any) -> str | None:
-    """Return a pattern of the modules that get no adapters, as `peft` takes it; None where there are
-    none.
-    """
+    """Return a pattern of the modules that get no adapters, in `peft`'s form; None if there are none."""
     names = "|".join(map(re.escape, towers(model)))
     return rf"({names})(\..*)?" if names else None
 

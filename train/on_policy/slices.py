@@ -27,9 +27,7 @@ _READ = (
 
 
 def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T]:
-    """Return the next `size` of the rows after those of the rounds before, from the first again at the
-    end.
-    """
+    """Return the `size` rows after those of earlier rounds, starting over at the end of the rows."""
     if size is None or size >= len(rows):
         return list(rows)
     begin = (number - 1) * size

@@ -7,9 +7,7 @@ from train.rounds.table import Measures
 
 
 def reason_to_stop(rows: Sequence[Measures], config: LoopLookConfig) -> str | None:
-    """Return why no round should follow the last of these, in one sentence, or None; `rows[0]` is the
-    start.
-    """
+    """Return in one sentence why no round should follow these, or None; `rows[0]` is the start."""
     signs = (_pass_rate_fell, _win_rate_fell, _contradictions_rose)
     return next((reason for sign in signs if (reason := sign(rows, config))), None)
 

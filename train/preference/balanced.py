@@ -31,9 +31,7 @@ from train.trainer.task import Measured, Run
 
 
 def balancing(config: TrainConfig) -> float:
-    """Return the weight of the load-balancing loss: as given, else as the model's configuration asks,
-    or 0.
-    """
+    """Return the weight of the load-balancing loss: the setting, else the model's configuration, else 0."""
     if config.router_aux_loss_coef is not None:
         return config.router_aux_loss_coef
     from transformers import AutoConfig
@@ -79,9 +77,7 @@ class BalancedTask(PreferenceTask):
         self._wanted_E = self._experts * len(indices) * total[:-1] / total[-1].square()
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
-        """Return log-probabilities, and the share of each answer in the load-balancing loss of the
-        update.
-        """
+        """Return log-probabilities, and each answer's share of the update's load-balancing loss."""
         with routers(policy) as heard:
             found = super().values(policy, answers)
         columns = found[:, None] if found.dim() == 1 else found

@@ -64,11 +64,10 @@ class KtoTask(PreferenceTask):
 
 
 def mismatched(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return each prompt with the answers of the next pair that has another prompt, the first after the
-    last.
+    """Return each prompt with the answers of the next pair of another prompt; after the last, the first.
 
-    Answers that would be longer beside the prompt than any pair is are passed over while there are others.
-    Raises `UsageError` where all pairs have one prompt.
+    Answers that would make a sequence longer than any pair's are passed over while there are others. Raises
+    `UsageError` where all pairs have one prompt.
     """
     most = max((pair.longest for pair in pairs), default=0)
     found = []

@@ -46,9 +46,7 @@ class Objective(NamedTuple):
         return PairLosses(total_B * logps.weight, sft_B)
 
     def compared(self, logps: PairLogprobs) -> tuple[Tensor, Tensor]:
-        """Return the log-ratios of chosen and rejected; their log-probabilities where the loss has no
-        reference.
-        """
+        """Return the log-ratios of chosen and rejected; log-probabilities if the loss has no reference."""
         if self.loss.per_token:
             return logps.delta_w / logps.tokens_w, logps.delta_l / logps.tokens_l
         return logps.delta_w, logps.delta_l

@@ -57,9 +57,7 @@ class PairSet(NamedTuple):
 
 
 def pair_logprobs(model: nn.Module, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """Return the log-probabilities of policy and reference on some of the pairs, in one forward pass, with
-    gradients.
-    """
+    """Return policy and reference log-probabilities of some pairs: one forward pass, with gradients."""
     asked = answers_of([data.items[index] for index in indices])
     return beside_reference(logprobs_of(model, asked), data, indices)
 

@@ -34,8 +34,7 @@ def with_reference(
     budget: int,
     store: ReferenceStore | None = None,
 ) -> PairSet:
-    """Return pairs with the log-probabilities of the reference: the policy before any update, or with
-    adapters off.
+    """Return pairs with reference log-probabilities: the policy's before any update or without adapters.
 
     It runs the policy itself, in its number format and through its wrappers, `budget` tokens at a time:
     where policy and reference are the same, so are the numbers. Processes share the work. What a

@@ -64,8 +64,6 @@ class VerifierScoreStage:
 
 
 def by_verifier(config: ScoreConfig) -> bool:
-    """Return whether the scorer that the settings name is asked as an engine, and not loaded as a
-    reward model.
-    """
+    """Return whether the scorer in the settings is asked as an engine, not loaded as a reward model."""
     first = split_specs(config.reward_model)[:1]
     return bool(first) and (is_engine(first[0]) or is_there(first[0]))

@@ -88,9 +88,7 @@ class RoundsConfig(ReadingConfig):
 
 
 def on_one_device(section: S, *, use_cpu: bool) -> S:
-    """Return settings of an engine; where all training stays on the CPU, it does too, unless told
-    otherwise.
-    """
+    """Return an engine's settings, on the CPU if all training stays there and no device is set."""
     stays = use_cpu and section.device == "auto"
     return section.model_copy(update={"device": "cpu"}) if stays else section
 
@@ -103,9 +101,7 @@ def given_in(section: Any) -> dict[str, Any]:
 
 
 def require_own_engine(policy: str) -> str:
-    """Return the engine in which rounds sample, as it was named. Raises `ValueError` for one that
-    cannot.
-    """
+    """Return the engine that rounds sample with. Raises `ValueError` if it cannot load what they train."""
     if policy not in _OWN_ENGINES and _FOLDER not in policy:
         raise ValueError(
             f"rounds sample from the model that they train: write {' or '.join(_OWN_ENGINES)}, or "

@@ -52,9 +52,7 @@ def through_rounds(
 
 
 def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
-    """Return whether vLLM is given a round's adapter on the base that it holds. Four bits are another
-    base.
-    """
+    """Return whether vLLM gets each round's adapter on the base it holds; four bits are another base."""
     fits = train.lora_r and not train.use_dora and not train.load_in_4bit and least_rank(train.lora_r)
     return policy == "vllm" and bool(fits)
 

@@ -63,17 +63,14 @@ def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Flo
 
 
 def most_tokens_of(config: SelectConfig) -> int:
-    """Return most tokens of a prompt with an answer that the models can be asked of, `max_length` at
-    most.
-    """
+    """Return the most tokens of a prompt with an answer that all models can take, up to `max_length`."""
     if config.model is None:
         return config.max_length
     return most_tokens(_training(config, config.model).model_copy(update={"ref_model": config.ref_model}))
 
 
 def reference_logps(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:
-    """Return the log-probabilities, in nats, of both answers of every pair under `config.ref_model`, each
-    (P,).
+    """Return both answers' log-probabilities of each pair under `config.ref_model`, in nats, each (P,).
 
     It is kept where `train` keeps it: a training with this reference finds it there.
     """

@@ -18,8 +18,7 @@ from train.selection.rules import DESCENDING, column_of
 
 
 def ranking(name: str | None, numbers: Mapping[str, Floats], size: int) -> list[int]:
-    """Return places of all pairs, least first by a measure (`NAME:desc`: greatest first), those without
-    it last.
+    """Return all pairs' places, least first by a measure (`NAME:desc`: greatest first), missing ones last.
 
     Pairs that are equal in it stay in the order in which they came.
     """
@@ -32,9 +31,7 @@ def ranking(name: str | None, numbers: Mapping[str, Floats], size: int) -> list[
 
 
 def in_turns(ranked: Iterable[int], labels: Sequence[str]) -> list[int]:
-    """Return the same places, with every value of a column taking its turn: first ones, then second
-    ones …
-    """
+    """Interleave places by a column's values: the first of each value, then the second of each, …"""
     seen: Counter[str] = Counter()
     turns = []
     for rank, place in enumerate(ranked):

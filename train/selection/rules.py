@@ -94,8 +94,7 @@ def columns_wanted(config: SelectConfig) -> dict[str, str]:
 
 
 def bands(config: SelectConfig, numbers: Mapping[str, Floats]) -> Iterator[Band]:
-    """Yield the rules that are given, with their limits: quantiles are those of all pairs that were
-    measured.
+    """Yield the given rules with their limits; quantiles are those of all pairs that were measured.
 
     Raises `UsageError` where no pair has the number that a rule goes by.
     """
@@ -115,11 +114,9 @@ def bands(config: SelectConfig, numbers: Mapping[str, Floats]) -> Iterator[Band]
 def endings_by_bands(
     given: Sequence[Band], numbers: Mapping[str, Floats], size: int
 ) -> tuple[list[Ending | None], dict[str, int]]:
-    """Return for each of `size` pairs the ending by the first rule that it breaks, if any; what
-    each
-    takes.
+    """Return the ending of each of `size` pairs by the first rule that it breaks, and each rule's count.
 
-    The counts are of each rule by itself, as if it were the only one.
+    A rule's count is what it would take as the only rule.
     """
     found: list[Ending | None] = [None] * size
     alone = {}

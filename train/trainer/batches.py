@@ -60,8 +60,9 @@ def deal(
     trees: bool = True,
     support: TreeSupport | None = None,
 ) -> list[MicroBatch]:
-    """Return the micro-batches of process `rank` of `world`: passes of at most `budget` tokens, alike
-    for all.
+    """Return the micro-batches of process `rank` of `world`: passes of at most `budget` tokens.
+
+    All processes have as many passes.
 
     `support` is how the model is run (`trees` stands for one without limits). Longest first, so that
     memory runs out at once or never. Trees are packed first-fit decreasing, and one larger than the

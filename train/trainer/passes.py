@@ -24,9 +24,7 @@ Values = Callable[[Sequence[Answer]], Tensor]
 
 
 def values_of(values: Values, asked: Sequence[Answer], micro: MicroBatch) -> Tensor:
-    """Run the model on the answers of a micro-batch's items (A,); without gradients, if the pass is
-    divided.
-    """
+    """Run the model on a micro-batch's answers (A,), without gradients if the pass is divided."""
     if not micro.parts:
         return values(asked)
     with torch.no_grad():
@@ -47,9 +45,7 @@ def measured_of(task: "Task", policy: nn.Module, data: "Dataset", micro: MicroBa
 
 
 def by_answer(micros: Iterable[MicroBatch], items: Sequence[Any]) -> Iterator[tuple[list[int], float]]:
-    """Yield the passes of micro-batches of pairs: places among all chosen, then rejected answers; a
-    weight.
-    """
+    """Yield each pass's places among all chosen, then rejected answers, with its weight."""
     for micro in micros:
         places = [*micro.indices, *(len(items) + index for index in micro.indices)]
         if not micro.parts:

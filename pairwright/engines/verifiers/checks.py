@@ -27,9 +27,7 @@ _MAKER = Wanted("a check's maker", "def NAME(**arguments) -> Check", callable)
 
 
 def make_check(spec: str, *, allow_code: bool = False) -> Check:
-    """Return the check that `check:NAME(…)` names. Raises `UsageError`, also where its library is
-    missing.
-    """
+    """Return the check that `check:NAME(…)` names. Raises `UsageError`, also if its library is missing."""
     call = parse_check(spec)
     if call.name not in CHECKS:
         raise UsageError(f"{spec}: no check {call.name!r}; checks are {', '.join(CHECKS)}")

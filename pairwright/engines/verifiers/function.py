@@ -91,9 +91,7 @@ def require_columns(name: str, wanted: Iterable[str], there: Iterable[str]) -> N
 
 
 def called_function(value: Callable[..., Any]) -> Any:
-    """Return the function behind a callable: of a partial the one it fills in, of an object its
-    `__call__`.
-    """
+    """Return the function that a callable calls: the one a partial wraps, or an object's `__call__`."""
     value = getattr(value, "func", value)
     return inspect.unwrap(value) if inspect.isroutine(value) else getattr(type(value), "__call__", value)  # noqa: B004
 

@@ -43,8 +43,9 @@ def split_specs(text: str) -> list[str]:
 
 
 def named_spec(spec: str) -> str:
-    """Return a verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`. Raises
-    `UsageError`.
+    """Return a verifier's spec as an engine's: `FILE.py:NAME` is `python:FILE.py:NAME`.
+
+    Raises `UsageError` for any other name.
     """
     if is_engine(spec):
         check_spec(spec)

@@ -41,9 +41,7 @@ def length(
     min_characters: int = 0,
     max_characters: int | None = None,
 ) -> Check:
-    """Make the check that an answer is neither shorter nor longer, in words (between white space) and in
-    characters.
-    """
+    """Make the check of an answer's length in words (between white space) and in characters."""
     limits = {"words": (min_words, max_words), "characters": (min_characters, max_characters)}
     if all(limit in ((0, None),) for limit in limits.values()):
         raise UsageError("check:length is given min_words, max_words, min_characters or max_characters")

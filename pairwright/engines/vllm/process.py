@@ -61,8 +61,9 @@ class SupervisedProcess:
         self._outbox.put(line + b"\n")
 
     def receive(self, timeout: float | None) -> bytes | None:
-        """Return the next line, or None once the process is gone. Raises `queue.Empty` after `timeout`
-        seconds.
+        """Return the next line, or None once the process is gone.
+
+        Raises `queue.Empty` after `timeout` seconds.
         """
         line = self._inbox.get(timeout=timeout) if timeout != 0 else self._inbox.get_nowait()
         if line is None:

@@ -40,9 +40,7 @@ def vllm_identity(model: str, settings: Mapping[str, str]) -> str:
 
 
 def rank_for(adapter: str) -> int:
-    """Return the least of vLLM's ranks that an adapter fits in. Raises `UsageError` for one of too high
-    a rank.
-    """
+    """Return the lowest of vLLM's ranks that fits an adapter. Raises `UsageError` if none is enough."""
     said = json.loads((Path(adapter) / ADAPTER_CONFIG).read_bytes())
     rank = max(said.get("r", 0), *(said.get("rank_pattern") or {"": 0}).values())
     if (found := least_rank(rank)) is None:

@@ -264,9 +264,7 @@ def result(output: Any) -> dict[str, Any]:
 
 
 def ranked(position: Any) -> list[tuple[int, float]]:
-    """Return token ids and log-probabilities at a position, the likeliest first; the drawn one may be
-    last.
-    """
+    """Return token ids and log-probabilities of a position, likeliest first; the drawn one may be last."""
     tops = sorted(position.items(), key=lambda top: top[1].rank or sys.maxsize)
     return [(token, top.logprob) for token, top in tops]
 

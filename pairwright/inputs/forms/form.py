@@ -45,9 +45,7 @@ class Form(NamedTuple):
 
 
 def answered(**values: Any) -> None:
-    """Raise `Wrong` for a column, by its name, whose value is no answer: text, a message or a list of
-    them.
-    """
+    """Raise `Wrong`, naming the column, for a value that is not text, a message or a list of messages."""
     for name, value in values.items():
         if value is not None and not isinstance(value, str | list | Mapping):
             raise Wrong(f"`{name}` must be text, and is {value!r}")

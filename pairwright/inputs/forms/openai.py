@@ -69,9 +69,7 @@ class Batch(Source):
         return f"{self._requests.sha256()}+{self._answers.sha256()}"
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Yield every answer as prompt and completion, or what is wrong: with failed and open requests
-        too.
-        """
+        """Yield every answer as prompt and completion, or its problem; failed and open requests too."""
         asked = dict(self._asked())
         left = dict.fromkeys(asked)
         for where, record in self._answers.readable():

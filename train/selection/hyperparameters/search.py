@@ -13,9 +13,7 @@ from train.selection.hyperparameters.record import lower_is_better
 
 
 def searched(config: SweepConfig) -> Generator[Mapping[str, str], float | None, None]:
-    """Yield the points of `trials` trials; for each is sent what it is judged by, or None where it
-    failed.
-    """
+    """Yield the points of `trials` trials; send each one's measure, or None if it failed."""
     if importlib.util.find_spec("optuna") is None:
         raise UsageError("--trials needs optuna: pip install 'pairwright[sweep]'")
     import optuna

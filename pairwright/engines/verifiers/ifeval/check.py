@@ -119,9 +119,7 @@ def ifeval(*, loose: bool = False, ids: str = "instruction_id_list", arguments: 
 def follows(
     answer: str, names: Sequence[str], given: Sequence[Mapping[str, Any] | None], *, loose: bool = False
 ) -> list[bool]:
-    """Return whether an answer follows each of its instructions. Raises `ValueError` for one that is
-    unknown.
-    """
+    """Return whether an answer follows each instruction. Raises `ValueError` for an unknown one."""
     if len(names) != len(given):
         raise ValueError(f"{len(names)} instructions and {len(given)} sets of arguments")
     tried = _loosened(answer) if loose else [answer]
