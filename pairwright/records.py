@@ -147,6 +147,8 @@ class Completion(Record):
     """Tools that it calls, where the request showed some."""
     model: str = ""
     """The model as the engine itself reports it."""
+    system_fingerprint: str = Field(default="", exclude_if=lambda name: not name)
+    """What the server calls the system that answered, if it says so."""
     batch: bool = Field(default=False, exclude_if=lambda batch: not batch)
     """Whether it came of a batch job, which has prices of its own."""
     failure: str | None = None

@@ -1,6 +1,9 @@
 """`run.json`: what a run folder is, and which of its shards are finished."""
 
 import json
+import logging
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,11 @@ from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import parsed, read_json
 from pairwright.records import KEPT, Record, content_hash
 
+log = logging.getLogger(__name__)
+
 MANIFEST = "run.json"
+SYSTEMS = "system_fingerprints"
+"""Of a server's dialect: how many answers came from each system that it named."""
 _MENDING = "run its command with --fresh, which uses every finished completion again"
 
 
@@ -34,6 +41,15 @@ class InputInfo(Record):
     path: str
     sha256: str
     rows: int
+
+
+def several_systems(where: str, *systems: str) -> str:
+    """Return the sentence for a server whose answers come from several systems."""
+    return (
+        f"{where}: its answers come from {len(systems)} systems by the name of one (`system_fingerprint` "
+        f"{', '.join(systems)}): another server or version may stand behind this address. `run.json` "
+        "counts them, and the journal has that of each answer"
+    )
 
 
 class Manifest(Record):
@@ -78,6 +94,18 @@ class Manifest(Record):
     def kept_rows(self) -> int:
         """Rows in `data`: an item may be kept as several."""
         return self.counts.get(KEPT, 0) + sum(s.further for s in self.shards.values())
+
+    def with_dialects(self, found: Mapping[str, Mapping[str, Any]]) -> "Manifest":
+        """Return the manifest with what was found out of servers by now; counts of systems are added up."""
+        joined = {role: dict(dialect) for role, dialect in (self.dialects | dict(found)).items()}
+        for role in self.dialects.keys() & found.keys():
+            before: Counter[str] = Counter(self.dialects[role].get(SYSTEMS))
+            now: Counter[str] = Counter(found[role].get(SYSTEMS))
+            if before or now:
+                joined[role][SYSTEMS] = dict(before + now)
+            if before and len(now) == 1 and now.keys() - before.keys():
+                log.warning(several_systems(f"{role} {self.engines.get(role, '')}", *before, *now))
+        return self.model_copy(update={"dialects": joined})
 
     def save(self, folder: Path) -> None:
         """Write `run.json` in one step."""

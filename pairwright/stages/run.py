@@ -218,9 +218,8 @@ def _work(
                 raise
     complete = sum(manifest.counts.values()) == items
     seconds = manifest.seconds + time.monotonic() - started
-    found = manifest.dialects | engines.dialects
-    changes = {"complete": complete, "seconds": round(seconds, 3), "dialects": found}
-    manifest = manifest.model_copy(update=changes)
+    manifest = manifest.with_dialects(engines.dialects)
+    manifest = manifest.model_copy(update={"complete": complete, "seconds": round(seconds, 3)})
     if complete:
         BatchBook(folder).clear()
     manifest.save(folder)

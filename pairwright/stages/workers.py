@@ -134,13 +134,13 @@ def _take_over(run: Path, parts: Mapping[Path, Manifest | None]) -> Manifest:
         _merge_journal(run, folder)
         BatchBook(run).take_in(BatchBook(folder))
     whole = load_manifest(run)
-    shards, seconds, dialects = dict(whole.shards), whole.seconds, dict(whole.dialects)
+    shards, seconds = dict(whole.shards), whole.seconds
     sound = {f: p for f, p in parts.items() if p is not None and p.fingerprint == whole.fingerprint}
     for part in sound.values():
         shards |= part.shards
         seconds = max(seconds, part.seconds)
-        dialects |= part.dialects
-    changes = {"shards": dict(sorted(shards.items())), "seconds": seconds, "dialects": dialects}
+        whole = whole.with_dialects(part.dialects)
+    changes = {"shards": dict(sorted(shards.items())), "seconds": seconds}
     whole = whole.model_copy(update=changes)
     whole.save(run)
     for name in PARTS:

@@ -126,7 +126,7 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
         tops = _logprobs(choice.get("logprobs"), text, thought)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    model = body.get("model")
+    model, system = (body.get(name) for name in ("model", "system_fingerprint"))
     return Completion(
         text=text,
         finish_reason=finish,
@@ -137,6 +137,7 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
         top_logprobs=tops,
         tool_calls=calls,
         model=whole(model)[:200] if isinstance(model, str) else "",
+        system_fingerprint=whole(system)[:200] if isinstance(system, str) else "",
     )
 
 

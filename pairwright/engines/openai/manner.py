@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from pairwright.engines.openai.listed import model_names
 from pairwright.engines.openai.tools import beside_in
 from pairwright.engines.probe import Kind, constraint_kind
 from pairwright.engines.thoughts import apart, used_up
+from pairwright.folders.manifest import SYSTEMS, several_systems
 from pairwright.records import Completion, Job, Request
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class Manner:
         self._heeds_length = True
         self._thinks: bool | None = None
         """Whether an answer came with a thought, the last one with one or without."""
+        self._systems: Counter[str] = Counter()
+        """How many answers came from each `system_fingerprint` that the server named."""
         self.quiet = asked.thinking == "off"
         """Whether thinking is switched off where log-probabilities are read."""
         self.family = UNKNOWN
@@ -76,6 +80,8 @@ class Manner:
         said |= {f"{kind}s": way or "none" for kind, way in sorted(self.ways.items())}
         if self._thinks is not None or self.quiet:
             said["thoughts"] = "off" if self.quiet else "yes" if self._thinks else "no"
+        if self._systems:
+            said[SYSTEMS] = dict(self._systems)
         return said
 
     def candidates(self, kind: Kind) -> list[str]:
@@ -165,6 +171,7 @@ class Manner:
         `quiet` is what `self.quiet` was when the request was sent.
         """
         self._notice_length(request, completion)
+        self._answered_by(completion.system_fingerprint)
         told = apart(completion)
         thought = bool(told.reasoning or told.reasoning_tokens) or used_up(told)
         before, self._thinks = self._thinks, thought
@@ -198,6 +205,14 @@ class Manner:
                 spent,
                 request.sampling.max_tokens,
             )
+
+    def _answered_by(self, system: str) -> None:
+        """Take note of which system answered, and say once that there is another."""
+        if not system:
+            return
+        if self._systems and system not in self._systems and len(self._systems) == 1:
+            log.warning(several_systems(self._shown, *self._systems, system))
+        self._systems[system] += 1
 
 
 def _merged(body: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
