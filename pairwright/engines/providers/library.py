@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pairwright.engines.openai.access import Place, spellings
 from pairwright.engines.openai.keys import named_keys
+from pairwright.engines.providers.headers import hearing
 from pairwright.engines.providers.spec import Rented
 from pairwright.errors import UsageError
 
@@ -40,10 +41,13 @@ def address_of(named: Rented) -> str:
     return named.url or (os.environ.get(variable, "").strip() if variable else "")
 
 
-def opened(named: Rented, url: str, keys: str) -> "tuple[AnyLLM, Place]":
+def opened(
+    named: Rented, url: str, keys: str, heard: Callable[[Any], Awaitable[None]]
+) -> "tuple[AnyLLM, Place]":
     """Return a provider's client, which tries nothing again by itself, and what it is called.
 
-    `keys` is `--api_key_env`. Raises `UsageError` where a key or an address is missing.
+    `heard` is given every reply, as far as the SDK shows them. `keys` is `--api_key_env`. Raises
+    `UsageError` where a key or an address is missing.
     """
     from any_llm import AnyLLM
     from any_llm.exceptions import AnyLLMError, MissingApiKeyError
@@ -56,7 +60,7 @@ def opened(named: Rented, url: str, keys: str) -> "tuple[AnyLLM, Place]":
         raise UsageError(f"--api_key_env: {variable} is not set; export it, or name another variable")
     given: dict[str, Any] = {"api_key": key, "api_base": url or None, "unified_exceptions": True}
     try:
-        provider = AnyLLM.create(named.provider, **given, **_quiet(made))
+        provider = AnyLLM.create(named.provider, **given, **_quiet(made), **hearing(made, heard))
     except MissingApiKeyError:
         raise UsageError(
             f"any:{named.provider}/{named.model}: no key; export {' or '.join(own)}, or name another "

@@ -15,10 +15,10 @@ from any_llm.providers.openai.base import BaseOpenAIProvider
 from any_llm.types.completion import ChatCompletion
 from pydantic import ValidationError
 
-from pairwright.engines.openai.allowance import Allowance
 from pairwright.engines.openai.faults import UNREACHABLE, connection_fault, invalid
 from pairwright.engines.openai.retry import Fault
 from pairwright.engines.openai.wire import Refusal, Wire
+from pairwright.engines.providers.headers import Headers
 from pairwright.records import Completion, Request
 
 _OWN_ARGUMENTS = frozenset(inspect.signature(AnyLLM.acompletion).parameters)
@@ -34,14 +34,16 @@ _BROKEN = """
 class LibraryWire(Wire):
     """The way through a provider's SDK."""
 
-    def __init__(self, provider: AnyLLM) -> None:
-        super().__init__(Allowance())
+    def __init__(self, provider: AnyLLM, headers: Headers) -> None:
+        super().__init__(headers.allowance)
         self._provider = provider
+        self._headers = headers
 
     async def send(self, said: Mapping[str, Any], request: Request) -> Completion | Fault | Refusal:
         """Send a request and read the reply."""
         try:
-            reply = await self._provider.acompletion(**self._arguments(said))
+            with self._headers.of(request):
+                reply = await self._provider.acompletion(**self._arguments(said))
         except Exception as error:  # an SDK raises what it likes
             return self._fault(error)
         self.last_reply = time.monotonic()

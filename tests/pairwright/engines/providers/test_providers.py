@@ -1,8 +1,11 @@
 """Providers through any-llm: its real SDKs against servers that behave so. `make test-sdk`."""
 
+import contextlib
 import platform
 import random
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +99,29 @@ def test_a_429_is_waited_out(provider: str, server: PlainServer) -> None:
     server.headers = {"Retry-After": "0"}
     assert answer(provider, server).text == "free"
     assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "mistral"])
+def test_what_is_left_of_a_limit_is_heeded(provider: str, server: PlainServer) -> None:
+    """After the first answer nothing is left for as long as the provider says."""
+    name = "anthropic-ratelimit-requests-{}" if provider == "anthropic" else "x-ratelimit-{}-requests"
+    seconds = 0.6
+
+    def good(body: Json) -> Json:
+        came.append(time.monotonic())
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        reset = f"{seconds}s" if provider != "anthropic" else until.isoformat()
+        left = {"limit": "5", "remaining": "0", "reset": reset} if len(came) == 1 else {}
+        server.headers = {name.format(what): value for what, value in left.items()}
+        return said_by(provider, body)
+
+    came: list[float] = []
+    server.answer = good
+    engine = opened(provider, server)
+    found = ask(engine, [job(f"hello {n}") for n in range(3)])
+    engine.close()
+    assert [one.text for one in found] == ["free"] * 3
+    assert came[1] - came[0] >= seconds * 0.9
 
 
 @pytest.mark.parametrize(
@@ -234,6 +260,24 @@ def test_protocol_logprob_is_refused_where_there_are_none(
     code, out, err = run(capfd, *given, "--protocol", "logprob")
     assert (code, server.seen) == (2, [])
     assert "gives no log-probabilities; use --protocol choice or text" in out + err
+
+
+def test_every_sdk_that_is_here_takes_what_it_is_opened_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    from any_llm import AnyLLM
+
+    from pairwright.engines.providers.library import opened as opened_provider
+    from pairwright.engines.providers.spec import rented
+
+    async def heard(reply: Any) -> None:
+        return
+
+    monkeypatch.setenv("KEY", "sk-some-key")
+    found = []
+    for name in AnyLLM.get_supported_providers():
+        with contextlib.suppress(UsageError):  # its SDK is missing, or more than a key is wanted
+            opened_provider(rented(f"{name}/m"), "http://127.0.0.1:9/v1", "KEY", heard)
+            found.append(name)
+    assert {*PROVIDERS, "deepseek", "openrouter", "vllm"} <= set(found)
 
 
 def test_an_address_that_any_llm_would_forget_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
