@@ -1,10 +1,10 @@
 """Headers of replies, which any-llm hands on to nobody: heard by a hook of the HTTP client under an SDK."""
 
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pairwright.engines.openai.allowance import Allowance
@@ -43,7 +43,7 @@ class Headers:
 
 
 def hearing(made: "type[AnyLLM]", heard: Callable[[Any], Awaitable[None]]) -> dict[str, Any]:
-    """Return the arguments by which a provider's SDK shows every reply's headers.
+    """Return the arguments by which a provider's SDK, which is imported, shows every reply's headers.
 
     None where it takes no HTTP client, or where the provider says nothing of limits (Gemini).
     """
@@ -54,10 +54,10 @@ def hearing(made: "type[AnyLLM]", heard: Callable[[Any], Awaitable[None]]) -> di
     if made.PROVIDER_NAME in _OF_TWO:
         return {}
     if made.PROVIDER_NAME == "mistral":
-        return {"async_client": import_module("httpx2").AsyncClient(follow_redirects=True, **hooks)}
+        return {"async_client": sys.modules["httpx2"].AsyncClient(follow_redirects=True, **hooks)}
     sdk = _OF_THE_SAME_MAKE.get(made.PROVIDER_NAME)
     if issubclass(made, BaseAnthropicProvider):
         sdk = "anthropic"
     elif issubclass(made, BaseOpenAIProvider):
         sdk = "openai"
-    return {} if sdk is None else {"http_client": import_module(sdk).DefaultAsyncHttpxClient(**hooks)}
+    return {} if sdk is None else {"http_client": sys.modules[sdk].DefaultAsyncHttpxClient(**hooks)}
