@@ -1,1 +1,1 @@
-"""Answers into verdicts into pairs, and how far a judge can be trusted with that."""
+"""Judges: answers compared into preference pairs, and how far a judge can be trusted with that."""

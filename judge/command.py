@@ -11,7 +11,7 @@ from pairwright.stages.run import run_stage
 
 
 def judge(config: JudgeConfig) -> Manifest | None:
-    """Compare the answers to every prompt of the input into a run folder of preference pairs.
+    """Compare the answers to every prompt and write a run folder of preference pairs.
 
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `PairwrightError`
     when more than `max_failed` of the rows came to no verdict; all rows are written then.

@@ -1,4 +1,4 @@
-"""Which answers to a prompt can be compared: whole ones, and none that repeats another."""
+"""Which answers to a prompt can be compared: complete ones that repeat neither another nor themselves."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ def same(a: str, b: str) -> bool:
 
 
 def aside(*texts: str) -> str:
-    """Return the words “white space aside” where texts that are called the same differ in it."""
+    """Return a clause on white space for a message that calls texts the same; empty if all are equal."""
     return "" if len(set(texts)) == 1 else ", white space around them aside"
 
 

@@ -1,4 +1,4 @@
-"""Which candidates meet, and who comes out best and worst."""
+"""Which candidates are compared, and which come out best and worst."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations

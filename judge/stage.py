@@ -1,4 +1,4 @@
-"""The life of a prompt under judgement: answers, comparisons, ranking, pairs."""
+"""The stage of `judge`: answers to a prompt, their comparisons, a ranking, pairs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

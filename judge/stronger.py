@@ -55,7 +55,7 @@ class StrongerStage:
             )
 
     def check(self, rows: Input) -> None:
-        """Require somewhere an answer to stand against the stronger one."""
+        """Require an answer somewhere to compare the stronger one with."""
         self._verified.check(rows)
         needed = 2 if self._column else 1
         if not self._sampled.roles and all(len(row.candidates) < needed for row in rows):

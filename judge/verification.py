@@ -1,4 +1,4 @@
-"""Pairs that were judged, or given, and that verifiers must find right."""
+"""Verifiers as a filter of judged or given pairs."""
 
 from collections.abc import Mapping
 from typing import Any

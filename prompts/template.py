@@ -24,14 +24,14 @@ class _Given(str):
 
 
 def _shown(value: Any) -> Any:
-    """A value as it stands in a message: nothing is no text, and lists and objects are JSON."""
+    """A value as it is rendered: None as no text, lists and objects as JSON."""
     if isinstance(value, dict | list | tuple):
         value = json.dumps(value, ensure_ascii=False, default=str)
     return _Given(value or "") if isinstance(value, str | None) else value
 
 
 class Columns:
-    """The columns of a row, as `{{ row.NAME }}` shows them; nothing where the row has none of the name."""
+    """A row's columns for `{{ row.NAME }}`; a missing one is rendered as empty text."""
 
     __slots__ = ("_values",)
 

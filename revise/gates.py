@@ -1,4 +1,4 @@
-"""Which revisions become pairs. A gate gives a status, a reason, and words for a second try."""
+"""Which revisions become pairs. A failing gate gives a status, a reason, and words for a second try."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ _QUOTED = 80
 
 
 class Revision(NamedTuple):
-    """A parsed revision beside what it revises."""
+    """A parsed revision and what it revises."""
 
     original: str
     text: str
@@ -31,7 +31,7 @@ _USERS = function("a gate", "def NAME(revision, config) -> Ending | None", "revi
 
 
 def user_gates(config: GateConfig) -> tuple[Gate, ...]:
-    """Return the user's own gates. Raises `UsageError` for what is none."""
+    """Return the user's own gates. Raises `UsageError` for a name that is not one's."""
     return tuple(load(name, _USERS).value for name in config.gates)
 
 
@@ -45,7 +45,7 @@ def check(revision: Revision, config: GateConfig, own: Sequence[Gate] = ()) -> E
 
 
 def no_change(revision: Revision, config: GateConfig) -> Ending | None:
-    """Drop the same text, character for character: case and white space are changes."""
+    """Drop a revision that equals the answer character for character; case and white space are changes."""
     if revision.original == revision.text:
         return Ending(NO_CHANGE, "the revision says exactly what the answer says")
     return None
@@ -55,7 +55,7 @@ _AROUND = re.compile(r"\A(?:[^\S\r\n]*[\r\n])+|\s+\Z")
 
 
 def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
-    """Drop the same text but for blank lines before it or white space behind it: nothing to be learnt."""
+    """Drop a revision that differs only in blank lines before or white space after: nothing to learn."""
     if revision.original.strip() != revision.text.strip():
         return None
     before, after = (_AROUND.sub("", text) for text in (revision.original, revision.text))
@@ -65,7 +65,7 @@ def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
-    """Drop a revision that speaks of being one: its reader never saw another answer."""
+    """Drop a revision that mentions being one: its reader never saw another answer."""
     found = speaks_of_itself(revision.text)
     if found and not speaks_of_itself(revision.original):
         return Ending("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
@@ -81,7 +81,7 @@ def refused(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def model_talk(revision: Revision, config: GateConfig) -> Ending | None:
-    """Drop a revision whose speaker says that it is a model, where the original's did not."""
+    """Drop a revision that introduces its speaker as a model where the original did not."""
     found = speaks_as_model(revision.text)
     if found and not speaks_as_model(revision.original):
         return Ending("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
@@ -125,7 +125,7 @@ def length_drift(revision: Revision, config: GateConfig) -> Ending | None:
 
 
 def rewritten(revision: Revision, config: GateConfig) -> Ending | None:
-    """Drop what is more a new answer than a correction of the old one."""
+    """Drop a revision that is a new answer rather than a correction of the old one."""
     kept, distance = revision.measures.kept_share, revision.measures.edit_distance
     if kept < config.min_kept_share:
         return Ending(

@@ -1,4 +1,4 @@
-"""Pairs that others made, as rows of work."""
+"""Pairs that others made, read as rows of work."""
 
 from pairwright.errors import UsageError
 from pairwright.folders.ownership import RESERVED

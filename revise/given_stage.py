@@ -1,4 +1,4 @@
-"""The stage of pairs that somebody made: measures, gates, verifiers."""
+"""The stage of `gate`: measures, gates and verifiers of pairs that others made."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ SOURCE = "given"
 
 
 class GateStage:
-    """One item is one pair: an answer, and what somebody made of it."""
+    """One item is one pair: an answer and its revision."""
 
     name = "gate"
     samples = 1
@@ -53,7 +53,7 @@ class GateStage:
             self._verification.verifiers.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Measure a pair, and let it pass the gates and the verifiers."""
+        """Measure a pair, and apply the gates and the verifiers to it."""
         meter = Meter("verifier")
         outcome = yield from meter.counting(self._gated(row))
         columns = {**outcome.columns, **meter.columns}

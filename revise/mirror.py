@@ -1,8 +1,8 @@
-"""The same two answers under the prompt that does not ask for what was mended, their sides swapped.
+"""Mirrors: a pair's two answers, swapped, under a prompt that does not ask for what was mended.
 
-A pair whose chosen answer has a form, and whose rejected one has not, teaches the form. Beside its
-mirror it teaches when: under a prompt that asks for it, and not under one that does not. Of several
-other prompts of a row (without any request, with another one) each makes a mirror of its own.
+A pair whose chosen answer has a form, and whose rejected one does not, teaches the form. Its mirror teaches
+when to use it: under a prompt that asks for it, and not under one that does not. Each of a row's other
+prompts (without any request, with another one) makes a mirror.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a mode of revision does: render the request, read the reply."""
+"""The interface of a mode of revision: render the request, read the reply."""
 
 from typing import Any, NamedTuple, Protocol
 

@@ -47,7 +47,7 @@ class Phrases(NamedTuple):
 
 
 def speaks_of_itself(text: str) -> str | None:
-    """Return the words by which a text speaks of being a revision; None where there are none."""
+    """Return the words by which a text mentions being a revision, or None."""
     return _first(text, "stems", "meta") or _remark(text)
 
 

@@ -1,4 +1,4 @@
-"""Who revises: engines that are asked in words, and functions; several are tried one after the other."""
+"""The revisers of a run: engines that are prompted, and functions; several are tried in turn."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Revision by rewriting: the whole corrected answer, and how it is read out of a reply."""
+"""Revision by rewriting: the whole corrected answer, and how it is parsed from a reply."""
 
 import re
 from bisect import bisect
@@ -48,7 +48,7 @@ class Rewriting:
 
 
 class Revision(NamedTuple):
-    """What a reviser said."""
+    """What a reviser's completion says."""
 
     rationale: str
     text: str

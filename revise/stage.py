@@ -1,4 +1,4 @@
-"""The life of a row under revision: answer, revision, gates, one more try, pair."""
+"""The stage of `revise`: answer, revision, gates, another try, pair."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
 
 
 class Tried(NamedTuple):
-    """What came of one reviser's tries."""
+    """The result of one reviser's tries."""
 
     reviser: Reviser
     ending: Ending
@@ -88,7 +88,7 @@ class ReviseStage:
             mirror.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Sample an answer if there is none, and let it be revised until a revision makes a pair."""
+        """Sample an answer if there is none, and have it revised until a revision makes a pair."""
         meter = Meter("reviser")
         outcome = yield from meter.counting(self._paired(row))
         turned: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Ask verifiers about an answer and its revision, the last gate; `stages/verifying.py` compares."""
+"""The last gate: verifiers score an answer and its revision (`stages/verifying.py` compares)."""
 
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ class Verification:
         self.verifiers = Verifiers(config.verify, allow_code=allow_code)
 
     def answer(self, row: Row, answer: str) -> Asking[Verified]:
-        """Find whether an answer wants a revision: `kept` where it does."""
+        """Find whether an answer needs a revision: `kept` where it does."""
         [found] = yield from self.verifiers.alone(row, [answer])
         columns = {"answer_score": found.score, "feedback": found.feedback}
         score, least = found.score, self._config.min_score

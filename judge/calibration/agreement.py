@@ -28,7 +28,7 @@ def point(probability: float) -> float:
 
 
 def plain_verdict(judge: Sequence[float], length: Sequence[float]) -> str:
-    """Say in words what the numbers come to: points of the judge and of the longer answer, pair by pair."""
+    """Sum up in words the judge's points and those of the longer answer, pair by pair."""
     if not judge:
         return "no verdict could be read"
     rate = share(judge)

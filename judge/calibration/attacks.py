@@ -1,4 +1,4 @@
-"""Words to the judge inside an answer: the attacks that `calibrate --attacks` tries."""
+"""Attacks of `calibrate --attacks`: words inside an answer that address the judge."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _FILE = Path(__file__).parent / "attacks.jsonl"
 
 
 class Attack(Record):
-    """What is done to an answer that lost."""
+    """A change of the losing answer that tries to win the judge over."""
 
     name: str
     kind: Literal["instruction", "verdict", "turn", "labels", "flattery", "empty"]

@@ -1,4 +1,4 @@
-"""`calibration.json`: what was measured of a judge, and whether that is enough to let it work."""
+"""`calibration.json`: what was measured of a judge, and whether it meets `--min_agreement`."""
 
 import json
 import logging
@@ -88,14 +88,14 @@ class Calibration(Record):
 
 
 class Beside(Record):
-    """Agreement on some of the pairs, beside that of taking the longer answer."""
+    """Agreement on some of the pairs, and that of always taking the longer answer."""
 
     agreement: Rate
     longest: Rate
 
 
 class Effect(Record):
-    """How much a change that must not matter does."""
+    """The effect of a change that should have none."""
 
     turned: Rate
     """Share of pairs where the judge favours another side than before, or none any more."""
@@ -109,7 +109,7 @@ class Effect(Record):
 def measured(
     tables: Iterable[pa.Table], judges: dict[str, str], min_margin: float, by: str | None = None
 ) -> Calibration:
-    """Return the calibration of the judges from the rows of a run; failed rows and ties are no part."""
+    """Return the judges' calibration from the rows of a run, without failed rows and ties."""
     import polars as pl
 
     rows: list[dict[str, Any]] = []
@@ -218,7 +218,7 @@ def _attacked(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def jury_identity(jury: Jury, config: JuryConfig, options: EngineOptions) -> dict[str, str]:
-    """Return all that decides a judge's quality, by name."""
+    """Return everything that decides a judge's quality, by name."""
     asked = {judge.role: options.of_role(judge.role, ASKED) for judge in jury.judges}
     models = {judge.role: engine_identity(judge.spec, asked[judge.role]) for judge in jury.judges}
     protocols = {f"{judge.role} protocol": judge.protocol for judge in jury.judges}
@@ -278,7 +278,7 @@ def _is_the_same(folder: Path, old: str | None, new: str | None, options: Engine
 
 
 def calibration_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Calibration:
-    """Return the calibration in a folder. Raises `UsageError` unless it is one of these judges."""
+    """Return the calibration in a folder. Raises `UsageError` if it is of other judges."""
     found = load_calibration(folder)
     wanted = jury_identity(Jury(config), config, options)
     for name in {**wanted, **found.judges}:

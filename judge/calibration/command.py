@@ -1,4 +1,4 @@
-"""`pairwright calibrate`: is the judge any good?"""
+"""`pairwright calibrate`: how well a judge agrees with labels."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Changes of a question that must not matter: what `calibrate --perturb` tries."""
+"""Changes of a question that should not change the verdict, for `calibrate --perturb`."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -51,7 +51,7 @@ COLUMN = pa.field(
 
 
 class Moved(NamedTuple):
-    """How one change of a question moved a judge."""
+    """A judge's probability for the first answer before and after one change of the question."""
 
     name: str
     before: float | None
@@ -59,10 +59,10 @@ class Moved(NamedTuple):
 
 
 class Perturbations:
-    """Asks again, with one thing changed at a time."""
+    """Asks again with one change of the question at a time."""
 
     def __init__(self, config: CalibrateConfig, jury: Jury) -> None:
-        """Read which changes are wanted. Raises `UsageError` for one that is none."""
+        """Read the names of the changes. Raises `UsageError` for an unknown one."""
         wanted = NAMES if config.perturb == "all" else tuple(names(config.perturb))
         if unknown := [name for name in wanted if name not in NAMES]:
             raise UsageError(f"--perturb {unknown[0]}: choose all, or some of {', '.join(NAMES)}")
@@ -99,5 +99,5 @@ class Perturbations:
 
 
 def turned(before: float, after: float) -> bool:
-    """Return whether the judge favours another side than before, or none any more."""
+    """Return whether the judge favours another side than before, or neither any more."""
     return side(before) != side(after)

@@ -1,4 +1,4 @@
-"""The life of a labelled pair: the judge is asked, and where it is right, attacked."""
+"""The stage of `calibrate`: judges a labelled pair, and attacks the judge where it is right."""
 
 from collections.abc import Mapping
 
@@ -65,7 +65,7 @@ class CalibrateStage:
             labelled(row, where)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Ask about the pair; where the judge is right, try to talk it out of that."""
+        """Judge the pair; where the judge is right, try to change its verdict."""
         pair = labelled(row, row.row_id)
         if pair is None:
             return Outcome(status=TIE, reason="the label says that neither is better")

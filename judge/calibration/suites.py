@@ -1,4 +1,4 @@
-"""Standing tests of judges, as their makers publish them: pairs, each with the subset that its file is."""
+"""Published benchmarks of judges: pairs, each with its subset, which is named by its file."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -50,7 +50,7 @@ class _Subsets(Source):
 
 
 def subset_of(path: Path) -> str:
-    """Return the subset that a file is, by its name and those of its folders. Raises `UsageError`."""
+    """Return the subset that a file and its folders name. Raises `UsageError` if they name none."""
     for part in (path.stem, *(folder.name for folder in path.parents)):
         name = part.lower()
         for way in _ADVERSARIAL:

@@ -1,4 +1,4 @@
-"""A calibration as people read it."""
+"""The table of a calibration on a terminal."""
 
 from rich.table import Table
 

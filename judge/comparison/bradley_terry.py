@@ -131,7 +131,7 @@ def cycles(counts_M3: Array, sampled_BM3: Array, pairs: Sequence[Pair], models: 
 
 
 def surprising(found: Sequence[Cycle], models: int) -> list[Cycle]:
-    """Return the circles that are not luck, at 5 % over all triples of models (Bonferroni)."""
+    """Return the significant cycles, at 5 % over all triples of models (Bonferroni)."""
     from scipy.stats import norm
 
     triples = max(1, models * (models - 1) * (models - 2) // 6)

@@ -1,4 +1,4 @@
-"""`pairwright winrate`: which of two models gives the better answers."""
+"""`pairwright winrate`: which of two models gives better answers."""
 
 import logging
 from collections import Counter
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Winrate(Record):
-    """What came of a comparison."""
+    """The results of a comparison."""
 
     a: str
     b: str

@@ -78,7 +78,7 @@ class WinrateConfig(WinrateSettings, TournamentConfig, BudgetConfig, SidesConfig
 
     @property
     def in_rounds(self) -> bool:
-        """Whether what is asked depends on what came of the prompts before."""
+        """Whether later questions depend on the results of earlier prompts."""
         return self.until is not None or self.design == "sparse"
 
     @property

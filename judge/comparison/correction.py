@@ -1,4 +1,4 @@
-"""A win rate without the judge's errors, and with the uncertainty of both samples."""
+"""The win rate corrected for the judge's errors, with the uncertainty of both samples."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from pairwright.figures.intervals import Interval, Rate, Z
 
 
 def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Rate:
-    """Return the points that these judges give to what people prefer, by the rules of a comparison.
+    """Return these judges' agreement with people's labels, counted as a comparison counts points.
 
     Raises `UsageError` for a calibration of other judges, of other rules, or without these points.
     """

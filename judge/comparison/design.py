@@ -1,8 +1,8 @@
-"""Which models are told apart already, and which of them are compared next.
+"""Which models are told apart already, and which are compared next.
 
-A tournament is looked at after every round, and may end at any of them; what it claims has to hold all the
-same. So nothing here is a test of one sample size: the evidence against "neither is better" is a wager,
-whose capital grows beyond 1/α with a probability of at most α however often it is looked at (Ville 1939).
+A tournament is analysed after every round and may end after any of them; its claims have to hold all the
+same. So the evidence against "neither is better" is not a test at a fixed sample size but a wager, whose
+capital exceeds 1/α with a probability of at most α however often it is looked at (Ville 1939).
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Standing:
         self._claims: dict[Pair, int] = {}
 
     def add(self, points: Mapping[Pair, Sequence[float]]) -> None:
-        """Add the points of one more round, of the first of each pair; then look who is told apart."""
+        """Add the points of each pair's first model in one more round, and update which are told apart."""
         for pair, found in points.items():
             self._met[pair] += len(found)
             self.wins[pair] += sum(p == 1 for p in found)
@@ -108,7 +108,7 @@ class Standing:
 
 
 def groups(order: Sequence[int], better: Mapping[Pair, int]) -> list[list[int]]:
-    """Return the order cut where everybody above is told apart from everybody below."""
+    """Return the models in order, cut where all above are told apart from all below."""
     cuts = [
         place
         for place in range(1, len(order))

@@ -1,4 +1,4 @@
-"""The life of a prompt of a tournament: the answers that are wanted, and every two of them compared."""
+"""The stage of a tournament: the answers to a prompt, and every two of them compared."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -61,7 +61,7 @@ class TournamentStage:
                 )
 
     def work(self, row: Row, sample: int) -> Work:
-        """Gather the answers of those who meet, and compare them. One that was cut off counts as it is."""
+        """Gather the answers and compare them in pairs. An answer that was cut off counts as it stands."""
         if not self.pairs:
             return Outcome(status=SETTLED, reason="who can be told apart was told apart before")
         meter = Meter("judge")
@@ -108,7 +108,7 @@ class TournamentStage:
 
 
 class TournamentInRounds(TournamentStage):
-    """A tournament in which a round asks about those whom the rounds before do not tell apart."""
+    """A tournament whose rounds compare only the models that earlier rounds did not tell apart."""
 
     def __init__(
         self, config: WinrateConfig, sides: Sequence[Side], sampling: Sampling, marks: Sequence[Marks]

@@ -1,4 +1,4 @@
-"""The life of a prompt that two models answer: both answers, both orders, one point to share."""
+"""The stage of `winrate`: two models' answers to a prompt, compared in both orders for one point."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,7 +93,7 @@ def answers_of(
 
 
 def told_columns(a: Candidate, b: Candidate) -> dict[str, Any]:
-    """Return the columns of two answers that meet."""
+    """Return the columns of two answers that are compared."""
     return {
         "answer_a": [{"role": "assistant", "content": a.text}],
         "answer_b": [{"role": "assistant", "content": b.text}],

@@ -1,4 +1,4 @@
-"""Win rates as numbers: with intervals, without length, and whether they could be luck.
+"""Statistics of win rates: intervals, length control, significance.
 
 P  prompts that were decided
 """

@@ -1,4 +1,4 @@
-"""`tournament.json`: what comes of several models that meet, with intervals."""
+"""`tournament.json`: the results of a tournament of several models, with intervals."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class Circle(Record):
 
 
 class Tournament(Record):
-    """What came of a tournament."""
+    """The results of a tournament."""
 
     judge: str
     verdict: str
@@ -192,7 +192,7 @@ def tournament_of(
 
 
 def in_words(told: Sequence[Sequence[str]], circles: Sequence[Sequence[str]]) -> str:
-    """Say in one line which model is ahead of which, and whether that is an order at all."""
+    """Sum up in one line which models are ahead of which, and whether that is an order."""
     line = " > ".join(" ~ ".join(group) for group in told)
     line += "; ~: not told apart" if any(len(group) > 1 for group in told) else ""
     if circles:

@@ -76,7 +76,7 @@ log = logging.getLogger(__name__)
 
 
 def seen_in_training(model: str, prompts: Collection[str]) -> int:
-    """Return how many of the prompts, by their ids, the pairs hold that a model here was trained on.
+    """Return how many of the prompts are in the pairs that a model here was trained on, by their ids.
 
     0 where it is no training of ours, or its pairs are gone.
     """

@@ -1,4 +1,4 @@
-"""What an evaluation comes to: `evaluation.json`."""
+"""`evaluation.json`: the results of an evaluation."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ class ModelMeasures(Record):
 
 
 class Example(Record):
-    """A prompt on which a model and the first one part."""
+    """A prompt on which a model and the first one differ."""
 
     prompt: str
     first: str
@@ -65,7 +65,7 @@ class Compared(Record):
 
 
 class Evaluation(Record):
-    """What came of an evaluation."""
+    """The results of an evaluation."""
 
     verify: str
     verdict: str

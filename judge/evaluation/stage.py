@@ -1,4 +1,4 @@
-"""The life of a prompt under evaluation: every model answers it, and every answer is scored."""
+"""The stage of `eval`: every model answers a prompt, and every answer is scored."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,12 +92,12 @@ class EvaluateStage:
 
 
 def engine_of(model: str) -> str:
-    """Return the engine of a model: a name without a kind, or a folder, is run by transformers."""
+    """Return the engine of a model; a name without a kind, or a folder, is run by transformers."""
     return model if is_engine(model) and not Path(model).exists() else f"hf:{model}"
 
 
 def models_of(text: str) -> list[str]:
-    """Return the models that a list with commas names. Raises `UsageError`."""
+    """Return the models of a comma-separated list. Raises `UsageError`."""
     models = split_specs(text)
     if not models:
         raise UsageError("name a model to measure, such as hf:smollm2")

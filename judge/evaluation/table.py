@@ -1,4 +1,4 @@
-"""An evaluation as people read it on a terminal."""
+"""The tables of an evaluation on a terminal."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,1 +1,1 @@
-"""Judges: how one is asked, how its reply is read, and what a jury makes of several."""
+"""Judges: how one is asked, how its reply is read, and how several decide together."""

@@ -1,4 +1,4 @@
-"""Who judges, and how each of them is asked."""
+"""The judges of a jury, and how each is asked."""
 
 from difflib import get_close_matches
 from typing import ClassVar, Literal, NamedTuple, get_args
@@ -106,5 +106,5 @@ def _judge(role: str, spec: str, wanted: str | None) -> Judge:
 
 
 def names(text: str | None) -> list[str]:
-    """Return the parts of a list written with commas."""
+    """Return the parts of a comma-separated list."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -69,7 +69,7 @@ class Jury:
         return schema if self._rubrics is None else self._rubrics.widened(schema)
 
     def prepared(self, case: Case) -> Asking[Case]:
-        """Find the case with what its prompt is judged by; it is written now where that is wanted."""
+        """Find the case with its rubric, which is written now if that is wanted."""
         return case if self._rubrics is None else (yield from self._rubrics.of(case))
 
     def columns(self, case: Case) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
-"""What names the candidates of one question: letters and a code that no candidate can know.
+"""Names of the candidates in one question: letters, and a code that no candidate can know.
 
-They are drawn from a hash of the row, so a run asks the same questions whenever it is made again.
+They are drawn from a hash of the row, so repeated runs ask the same questions.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def draw_labels(*identity: Any) -> tuple[str, str]:
 
 
 def draw_letters(count: int, *identity: Any) -> list[str]:
-    """Return so many different letters, of the responses that stand at these places."""
+    """Return different letters for the responses at these places."""
     return sorted(LETTERS, key=lambda letter: content_hash(["letters", *identity, letter]))[:count]
 
 
@@ -41,5 +41,5 @@ def draw_nonce(row_id: str, texts: Iterable[str]) -> str:
 
 
 def shuffled(count: int, row_id: str) -> list[int]:
-    """Return the numbers below `count` in an order drawn from the row's hash."""
+    """Return 0 … `count` - 1 in an order drawn from the row's hash."""
     return sorted(range(count), key=lambda i: content_hash(["order", row_id, i]))

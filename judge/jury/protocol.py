@@ -1,4 +1,4 @@
-"""What a protocol of judges is: one way to ask a judge about pairs of answers to a prompt."""
+"""The protocol interface: one way to ask a judge about pairs of answers to a prompt."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -37,13 +37,13 @@ class Case(NamedTuple):
 
     @property
     def nonce(self) -> str:
-        """A code between which texts are shown, and which none of them holds."""
+        """A code that delimits the texts shown, and that none of them contains."""
         rubric = () if self.rubric is None else (self.rubric,)
         return draw_nonce(self.row_id, [self.prompt, *self.texts, *rubric])
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What every template is given of it."""
+        """The variables that every template is given."""
         return {"prompt": self.prompt, "rubric": self.rubric, "row": Columns(self.columns)}
 
 

@@ -1,4 +1,4 @@
-"""What a judge's completion says, read as numbers. *Nothing* is a value here: unparsed, never a tie."""
+"""What a judge's completion says, as numbers. None is a value here: unparsed, never a tie."""
 
 import math
 import re

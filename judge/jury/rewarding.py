@@ -1,4 +1,4 @@
-"""The protocol of judges that give each answer a number of its own: reward models, functions, checks."""
+"""The protocol of judges that score each answer by itself: reward models, functions, checks."""
 
 import math
 from collections.abc import Mapping, Sequence

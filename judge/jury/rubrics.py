@@ -1,4 +1,4 @@
-"""What a prompt is judged by: a rubric of the row's own, or a checklist that a judge writes once."""
+"""Rubrics: a row's own, or a checklist that a judge writes once for each prompt."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -33,7 +33,7 @@ class Vote(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """What one judge thinks of a pair, over all its votes."""
+    """One judge's view of a pair, over all its votes."""
 
     probability: float | None
     """That a is better; None unless every vote could be read: one order alone is no opinion."""

@@ -1,4 +1,4 @@
-"""A judge where a verifier is wanted: `pairwright.stages.verifying` names it and never imports it."""
+"""A judge as a verifier: `pairwright.stages.verifying` names it and never imports it."""
 
 from collections.abc import Mapping, Sequence
 

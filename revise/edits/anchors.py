@@ -1,4 +1,4 @@
-"""Where the text stands that an edit quotes: exactly, but for spaces and quotes, or nearly."""
+"""Where in the answer a quotation stands: exactly, up to spaces and quotes, or nearly."""
 
 import re
 import unicodedata

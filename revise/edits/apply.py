@@ -1,4 +1,4 @@
-"""Edits of an answer: found in it, checked against each other, and made. All of them, or none."""
+"""Edits of an answer: located, checked against each other, and applied, all or none."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Edit(NamedTuple):
 
 
 class Made(NamedTuple):
-    """An edit where it was made: `find` is what stood there, letter for letter."""
+    """An applied edit: `find` is what stood there, letter for letter."""
 
     find: str
     replace: str
@@ -37,7 +37,7 @@ class Made(NamedTuple):
 
 
 class Edited(NamedTuple):
-    """What came of a list of edits."""
+    """The result of applying a list of edits."""
 
     text: str
     """The revision; the answer itself where there are problems."""
@@ -49,7 +49,7 @@ class Edited(NamedTuple):
 
 
 def apply(edits: Sequence[Edit], answer: str, min_ratio: float = 0.85) -> Edited:
-    """Make the edits in the answer, each where it says and nowhere else.
+    """Apply the edits to the answer, each at its own place and nowhere else.
 
     An edit that changes nothing, or that is there twice, is left out. One that is missing from the
     answer, fits several places, touches another's text or holds a broken escape is a problem, and then

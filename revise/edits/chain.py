@@ -16,10 +16,9 @@ _THOUGHT = ("reasoning", "reasoning_tokens")
 
 
 def chain_of(columns: dict[str, Any], *, improve: bool) -> Iterator[dict[str, Any]]:
-    """Yield the columns of the pair of each edit, from those of the pair of them all, which are one step
-    where fewer than two edits lead from one answer to the other.
+    """Yield the columns of each edit's pair, from those of the pair of all edits.
 
-    What asking the reviser cost stands in the first.
+    Fewer than two edits between the answers make one pair. The first pair carries the reviser's cost.
     """
     first, last = ("rejected", "chosen") if improve else ("chosen", "rejected")
     before, after = (columns[side][0]["content"] for side in (first, last))

@@ -25,7 +25,7 @@ _ECHO = (12, 80, 90.0)
 
 
 class Editing:
-    """A list of edits, which are made here: what no edit names cannot change."""
+    """A list of edits, which are applied here: what no edit names cannot change."""
 
     schema = EDITED_PAIR
 
