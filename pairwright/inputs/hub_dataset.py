@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairwright.errors import UsageError
+from pairwright.inputs.in_memory import without_progress_bars
 from pairwright.inputs.layouts import named_split
 from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
 from pairwright.models.hub import go_offline_if_unreachable
+from pairwright.terminal.text import is_spoken_to_log
 
 if TYPE_CHECKING:
     import datasets
@@ -52,8 +56,10 @@ def from_hub(name: str, split: str) -> DatasetRows:
     import datasets
 
     datasets.logging.set_verbosity_error()
+    watched = sys.stderr.isatty() and not is_spoken_to_log()
     try:
-        rows = datasets.load_dataset(dataset, config or None, split=part, revision=revision or None)
+        with nullcontext() if watched else without_progress_bars():
+            rows = datasets.load_dataset(dataset, config or None, split=part, revision=revision or None)
     except Exception as error:  # the hub client raises many kinds, all of them about this name
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
