@@ -54,7 +54,7 @@ def calls_of(message: Any, where: str, *, padded: bool) -> tuple[ToolCall, ...]:
     """Return the tools that a message calls, as it is stored; mostly none. Raises `UsageError`."""
     if not isinstance(message, Mapping):
         return ()
-    if message.get("from") == FUNCTION_CALL and "role" not in message:
+    if str(message.get("from")).lower() == FUNCTION_CALL and "role" not in message:
         said = message.get("value")
         said = _read(said, f"{where}: a turn of {FUNCTION_CALL}") if isinstance(said, str) else said
         return tuple(_call(call, where, padded) for call in (said if isinstance(said, list) else [said]))

@@ -13,7 +13,7 @@ from pairwright.inputs.source import Record, Source
 from pairwright.inputs.unpacked import PIPED, beginning, lines_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_CALLED = {",": "commas", "\t": "tabs"}
+_CALLED = {",": "commas", "\t": "tabs", ";": "semicolons"}
 _NUMBERS = frozenset({"score", "margin", "weight", "rank"})
 """Columns that hold numbers wherever they stand; all others hold text, also where it looks like one."""
 _MESSAGES = ({"role", "content"}, {"from", "value"})
@@ -22,14 +22,19 @@ _MESSAGES = ({"role", "content"}, {"from", "value"})
 def delimiter_of(path: Path) -> str | None:
     """Return the delimiter of a table, by the endings of its name; None for a file that is no table.
 
-    What is piped has no ending: there a first line that is no JSON, and has tabs or commas, tells it.
+    Where commas are decimal points, tables have semicolons in their place, which their first line tells.
+    What is piped has no ending: there a first line that is no JSON, and has such marks, tells it.
     """
     if path.name == PIPED:
         names = beginning(path, 1 << 16).partition(b"\n")[0].lstrip()
         if names.startswith((b"{", b"[")):
             return None
-        return next((mark for mark in ("\t", ",") if mark.encode() in names), None)
-    return next((DELIMITERS[ending] for ending in path.suffixes if ending in DELIMITERS), None)
+        return next((mark for mark in ("\t", ",", ";") if mark.encode() in names), None)
+    named = next((DELIMITERS[ending] for ending in path.suffixes if ending in DELIMITERS), None)
+    if named == ",":
+        names = beginning(path, 1 << 16).partition(b"\n")[0]
+        return ";" if b";" in names and b"," not in names else ","
+    return named
 
 
 class DelimitedFile(Source):

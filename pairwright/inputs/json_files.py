@@ -9,9 +9,15 @@ from typing import Any
 
 from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
+from pairwright.inputs.messages import kind_of
 from pairwright.inputs.source import Record, Source
 from pairwright.inputs.unpacked import beginning, lines_of
 
+_WRAPPED = re.compile(
+    rb'\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.-]+)\s*,)*'
+    rb'\s*"(data|rows|examples|instances|items|records|train|samples)"\s*:\s*\[\s*[{\]]'
+)
+"""An object that holds its rows as a list, behind at most a few words about them."""
 _KEY = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
 
 
@@ -63,6 +69,11 @@ def _record(line: bytes, where: str) -> Record:
         wrong = f"byte {error.start + 1} of it is 0x{line[error.start]:02x}"
         raise UsageError(f"{where}: is not UTF-8 text ({wrong})") from None
     except json.JSONDecodeError as error:
+        if b"\0" in line:
+            raise UsageError(
+                f"{where}: holds NUL bytes, as UTF-16 without its mark does, or what a crash left; save it "
+                "as UTF-8, or remove the line"
+            ) from None
         raise UsageError(
             f"{where}: broken JSON ({error.msg} at column {error.colno}); "
             "every line must be one JSON object"
@@ -104,7 +115,9 @@ class JsonArray(_JsonFile):
             raise UsageError(
                 f"{self._path} line {error.lineno}: broken JSON array ({error.msg} at column {error.colno})"
             ) from None
-        except (RecursionError, ValueError) as error:
+        except RecursionError:
+            raise UsageError(f"{self._path}: JSON nested too deep") from None
+        except ValueError as error:
             raise UsageError(f"{self._path}: {str(error).partition(';')[0]}") from None
         return found
 
@@ -115,6 +128,12 @@ def json_file(path: Path) -> JsonLines | JsonArray:
     first, _, more = begins.partition(b"\n")
     if begins.startswith(b"[") and not (more.strip() and _is_json(first)):
         return JsonArray(path)
+    if wrapped := _WRAPPED.match(begins):
+        key = wrapped[1].decode()
+        raise UsageError(
+            f"{path}: is one object that holds its rows as `{key}`; give that list alone, such as "
+            f"`jq .{key} {path.name}` writes it"
+        )
     if first.strip() == b"{" and _KEY.match(more):
         raise UsageError(
             f"{path} line 1: one JSON object over several lines; write every row as an object on a line "
@@ -134,7 +153,7 @@ def _is_json(line: bytes) -> bool:
 def _object(value: Any, where: str, one: str, *, halves: bool) -> Record:
     if not isinstance(value, dict):
         asked = f'every {one} must look like {{"prompt": …}}'
-        raise UsageError(f"{where}: is a {type(value).__name__}, not an object; {asked}")
+        raise UsageError(f"{where}: is {kind_of(value)}, not an object; {asked}")
     found: Record = _sanitized(value) if halves else value
     return found
 

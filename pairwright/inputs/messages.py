@@ -99,8 +99,8 @@ def _message(value: Any, where: str, thoughts: bool, padded: bool) -> Message:
         raise UsageError(_no_message(where))
     calls = calls_of(value, where, padded=padded)
     if "from" in value and "role" not in value:
-        role, content = _SHAREGPT.get(str(value["from"])), value.get("value")
-        if value["from"] == FUNCTION_CALL:
+        role, content = _SHAREGPT.get(str(value["from"]).lower()), value.get("value")
+        if str(value["from"]).lower() == FUNCTION_CALL:
             role, content = "assistant", ""
         if role is None:
             known = ", ".join((*_SHAREGPT, FUNCTION_CALL))
@@ -168,6 +168,5 @@ def _joined(parts: list[Any], where: str) -> str:
 
 def kind_of(value: Any) -> str:
     """Return what a JSON value is, in words."""
-    return {dict: "an object", int: "a number", float: "a number", bool: "true or false"}.get(
-        type(value), f"a {type(value).__name__}"
-    )
+    names = {dict: "an object", int: "a number", float: "a number", str: "text", bool: "true or false"}
+    return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")

@@ -2,6 +2,7 @@
 with its `score`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pairwright.inputs.columns import LABELLED
@@ -24,8 +25,18 @@ def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
         raise Wrong("`conversation_a` and `conversation_b` must be lists of messages")
     if a[:-1] != b[:-1]:
         raise Wrong("the conversations part before their last answers, so these are to different prompts")
-    better = {"model_a": 0, "model_b": 1}.get(str(winner))
+    better = _one_of(winner, "winner", {"model_a": 0, "model_b": 1, **dict.fromkeys(_ARENA_TIES)})
     return _compared(a[:-1], [a[-1], b[-1]], better, models=[model_a, model_b])
+
+
+_ARENA_TIES = ("tie", "tie (bothbad)", "bothbad", "both_bad")
+
+
+def _one_of(value: Any, name: str, known: Mapping[str, int | None]) -> int | None:
+    """What a value means, as JSON or as a table of text has it; anything else is no tie."""
+    if isinstance(value, bool) or str(value) not in known:
+        raise Wrong(f"`{name}` must be {' or '.join(known)}, and is {value!r}")
+    return known[str(value)]
 
 
 def _helpsteer3(context: Any, one: Any, two: Any, preference: Any) -> Read:
@@ -43,12 +54,15 @@ def _scored(prompt: Any, answers: list[Any], scores: list[float]) -> Read:
 def _number(value: Any, name: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, str):  # as tables of text have it
+        with suppress(ValueError):
+            return float(value)
     raise Wrong(f"`{name}` must be a number, and is {value!r}")
 
 
 def _shp(history: Any, a: Any, b: Any, label: Any) -> Read:
     answered(human_ref_A=a, human_ref_B=b)
-    return _compared(history, [a, b], {"1": 0, "0": 1}.get(str(label)))
+    return _compared(history, [a, b], _one_of(label, "labels", {"1": 0, "0": 1}))
 
 
 def _webgpt(question: Any, a: Any, b: Any, score_a: Any, score_b: Any) -> Read:
@@ -64,12 +78,15 @@ def _summaries(info: Any, summaries: Any, choice: Any) -> Read:
     texts = [one.get("text") if isinstance(one, Mapping) else None for one in summaries]
     if not isinstance(info, Mapping) or len(texts) != 2:
         raise Wrong("`summaries` must be two objects with a `text`, and `info` an object with a `post`")
-    return _compared(info.get("post") or info.get("article"), texts, choice)
+    return _compared(info.get("post") or info.get("article"), texts, _one_of(choice, "choice", _PLACES))
 
 
 def _pku(prompt: Any, a: Any, b: Any, better: Any) -> Read:
     answered(response_0=a, response_1=b)
-    return _compared(prompt, [a, b], better)
+    return _compared(prompt, [a, b], _one_of(better, "better_response_id", _PLACES))
+
+
+_PLACES = {"0": 0, "1": 1}
 
 
 def _llmbar(prompt: Any, a: Any, b: Any, label: Any) -> Read:

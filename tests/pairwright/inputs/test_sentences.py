@@ -1,0 +1,93 @@
+"""Files as they come: read as what they are, or refused in a sentence that says what and where."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from form_rows import COLD, PREFERRED, WARM
+
+from pairwright.errors import UsageError
+from pairwright.inputs.columns import Columns
+from pairwright.inputs.pairs import read_pairs
+from pairwright.inputs.rows import Input
+from pairwright.inputs.sources import records
+
+PAIR = {"prompt": "How cold is it?", "chosen": COLD, "rejected": WARM}
+
+
+def preferred(path: Path) -> list[tuple[str, str]]:
+    return [(p.chosen.content, p.rejected.content) for p in read_pairs([str(path)]) if not p.tied]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_tables_of_countries_whose_numbers_have_commas(tmp_path: Path, mark: bytes) -> None:
+    table = 'prompt;chosen;rejected;score\r\nQ;"1,5; or so";no;2\r\n'
+    (tmp_path / "rows.csv").write_bytes(mark + table.encode())
+    [row] = records(str(tmp_path / "rows.csv"))
+    assert row == {"prompt": "Q", "chosen": "1,5; or so", "rejected": "no", "score": 2.0}
+
+
+@pytest.mark.parametrize("form", ["shp", "pku", "helpsteer3"])
+def test_labels_of_people_in_a_table_are_what_they_are_in_json(tmp_path: Path, form: str) -> None:
+    row = {n: v if isinstance(v, str) else json.dumps(v) for n, v in PREFERRED[form].items()}
+    table = io.StringIO()
+    csv.writer(table).writerows([row.keys(), row.values()])
+    (tmp_path / "rows.csv").write_text(table.getvalue())
+    assert preferred(tmp_path / "rows.csv") == [(COLD, WARM)]
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "value", "reason"),
+    [
+        ("arena", "winner", "model_c", "`winner` must be model_a or model_b or tie"),
+        ("shp", "labels", 2, "`labels` must be 1 or 0, and is 2"),
+        ("pku", "better_response_id", 7, "`better_response_id` must be 0 or 1, and is 7"),
+        ("summaries", "choice", None, "`choice` must be 0 or 1, and is None"),
+    ],
+)
+def test_a_label_that_means_nothing_is_no_tie(
+    tmp_path: Path, form: str, column: str, value: Any, reason: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(PREFERRED[form] | {column: value}) + "\n")
+    with pytest.raises(UsageError) as raised:
+        preferred(path)
+    assert f"rows.jsonl line 1: {reason}" in str(raised.value)
+
+
+def test_speakers_in_any_case(tmp_path: Path) -> None:
+    turns = [("System", "Be exact."), ("Human", "Q?"), ("GPT", COLD)]
+    row = {"conversations": [{"from": who, "value": text} for who, text in turns]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    [found] = Input(str(tmp_path / "rows.jsonl"), Columns(), None)
+    assert [m.role for m in found.prompt] == ["system", "user"]
+    assert found.answer == COLD
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (json.dumps({"data": [PAIR]}), "is one object that holds its rows as `data`; give that list alone"),
+        (json.dumps({"version": 1, "rows": [PAIR]}, indent=1), "holds its rows as `rows`"),
+        (json.dumps(PAIR) + "\n\0\0\0\n", "line 2: holds NUL bytes"),
+        (json.dumps(PAIR).encode("utf-16-le"), "line 1: holds NUL bytes, as UTF-16 without its mark does"),
+        (json.dumps(PAIR) + "\nnull\n", "line 2: is null, not an object"),
+        ("42", "line 1: is a number, not an object"),
+        ("[" * 100_000, "JSON nested too deep"),
+    ],
+)
+def test_what_is_no_rows_is_a_sentence(tmp_path: Path, text: str | bytes, reason: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UsageError) as raised:
+        list(records(str(path)))
+    assert f"{path}" in str(raised.value)
+    assert reason in str(raised.value)
+
+
+def test_a_list_in_one_row_is_no_list_of_rows(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps({"messages": [{"role": "user", "content": "Q?"}]}))
+    assert len(list(records(str(tmp_path / "rows.json")))) == 1
