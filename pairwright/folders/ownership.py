@@ -75,10 +75,11 @@ def own_columns(stage: str, schema: pa.Schema) -> frozenset[str]:
         always = {*_IDENTITY, *ANSWERS, *_BESIDE_EACH_OTHER, *(field.name for field in STATUS)}
         needed = {kind: {c for c in some if c[0] not in LATER} for kind, some in kinds.items()}
         sometimes = set().union(*(kinds[kind] for kind, some in needed.items() if some <= there))
-        sometimes |= {(name, kind) for name, kind in there if name in _NUMBERS and _is_number(kind)}
+        sometimes |= {(name, kind) for name, kind in there if name in _NUMBERS and holds_numbers(kind)}
     own = sometimes | {(f.name, f.type) for f in _LINEAGE}
     return frozenset(name for name, kind in there if name in always or (name, kind) in own)
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds numbers."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

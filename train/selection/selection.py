@@ -10,6 +10,7 @@ import pyarrow as pa
 from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import MANIFEST, Manifest, load_manifest
+from pairwright.folders.ownership import holds_numbers
 from pairwright.folders.shards import check_run_folder
 from pairwright.inputs.columns import listed
 from pairwright.models.loading import load_tokenizer
@@ -98,7 +99,7 @@ class Selection:
         numbers = {place: number for number, place in enumerate(table.places)}
         first = [table.places[number] for number in self.kept]
         for place in [*first, *(p for p in range(len(table.rows)) if p not in set(first))]:
-            columns = table.rows[place].columns
+            columns = {self._carried.get(n, n): v for n, v in table.rows[place].columns.items()}
             if (number := numbers.get(place)) is None:
                 status, reason = table.unfit[place]
             else:
@@ -110,18 +111,32 @@ class Selection:
 
     def replaced(self) -> list[str]:
         """Return columns of the input in whose place what is found now is written."""
-        return [name for name in self._added() if name in self._rows.schema.names]
+        there = set(self._rows.schema.names) - self._carried.keys()
+        return [name for name in self._added() if name in there]
+
+    @property
+    def carried(self) -> list[str]:
+        """Columns of the input that are no numbers of a selection, and the names they are carried under."""
+        return [f"`{name}` as `{new}`" for name, new in self._carried.items()]
+
+    @cached_property
+    def _carried(self) -> dict[str, str]:
+        kinds, there = self._added(), {field.name: field.type for field in self._rows.schema}
+        return {name: f"input_{name}" for name in kinds if name in there and there[name] != kinds[name]}
 
     def schema(self) -> pa.Schema:
         """Return the columns of the input, then those that are added."""
-        kinds = {name: pa.int32() if name in COUNTED else pa.float64() for name in self._added()}
-        return pa.schema(
-            [*(field for field in self._rows.schema if field.name not in kinds), *kinds.items()]
-        )
+        kinds, named = self._added(), self._carried
+        fields = [field.with_name(named.get(field.name, field.name)) for field in self._rows.schema]
+        return pa.schema([*(field for field in fields if field.name not in kinds), *kinds.items()])
 
-    def _added(self) -> tuple[str, ...]:
-        measured = measured_columns(self._config, "margin" in self._rows.schema.names)
-        return (*measured, WEIGHT) if self._config.weight is not None else measured
+    def _added(self) -> dict[str, pa.DataType]:
+        """Names and types of the columns that are added."""
+        there = self._rows.schema
+        has_margin = "margin" in there.names and holds_numbers(there.field("margin").type)
+        measured = measured_columns(self._config, has_margin)
+        names = (*measured, WEIGHT) if self._config.weight is not None else measured
+        return {name: pa.int32() if name in COUNTED else pa.float64() for name in names}
 
 
 def select(config: SelectConfig) -> Manifest | None:
@@ -144,6 +159,8 @@ def _select(config: SelectConfig) -> Manifest | None:
     check_run_folder(folder)
     rows = rows_of(config)
     selection = Selection(config, rows)
+    if carried := selection.carried:
+        say(f"columns of the input that are carried under others: {', '.join(carried)}")
     if anew := selection.replaced():
         say(f"columns of the input that are written anew: {listed(anew)}")
     if not _finished(folder):

@@ -85,10 +85,12 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
     if not places:
         raise UsageError(f"{', '.join(config.inputs)}: no pair in it that could be trained on")
     table = PairTable(held, unfit, places, {}, ())
-    margin = _column(table, "margin", "the measure DCRM") if _there(table, "margin") else None
+    wanted = columns_wanted(config)
+    values = (row.columns.get("margin") for row in held if row.problem is None)
+    ours = "dcrm" in wanted or all(value is None or _is_number(value) for value in values)
+    margin = _column(table, "margin", "the measure DCRM") if ours and _there(table, "margin") else None
     found = _found(config, [pair for pair in pairs if pair is not None], margin)
-    wanted = columns_wanted(config).items()
-    given = {name: _column(table, name, setting) for name, setting in wanted if name not in found}
+    given = {name: _column(table, name, setting) for name, setting in wanted.items() if name not in found}
     measured = tuple(name for name in measured_columns(config, margin is not None) if name in found)
     return table._replace(numbers=found | given, measured=measured)
 
@@ -137,7 +139,7 @@ def _pair_row(row: WholeRow) -> PairRow:
         said[side] = conversation(messages)[-1]
     prompt = stored_prompt(row.columns, row.where)
     scores = [row.columns.get(f"{side}_score") for side in PAIR]
-    tied = None not in scores and scores[0] == scores[1]
+    tied = all(map(_is_number, scores)) and scores[0] == scores[1]
     return PairRow(row.columns["row_id"], prompt, said["chosen"], said["rejected"], tied=tied)
 
 
@@ -154,6 +156,10 @@ def _there(table: PairTable, column: str) -> bool:
     return any(table.rows[place].columns.get(column) is not None for place in table.places)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _column(table: PairTable, column: str, setting: str) -> Floats:
     """A column of numbers of the input. Raises `UsageError` where it is missing or holds something else."""
     if not _there(table, column):
@@ -162,7 +168,7 @@ def _column(table: PairTable, column: str, setting: str) -> Floats:
     for place in table.places:
         row = table.rows[place]
         value: Any = row.columns.get(column)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and not _is_number(value):
             raise UsageError(f"{row.where}: `{column}` is {value!r}; {setting} needs a number")
         if value is not None and math.isinf(value):
             raise UsageError(f"{row.where}: `{column}` is {value}; {setting} needs a finite number")

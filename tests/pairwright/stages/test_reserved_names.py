@@ -38,11 +38,21 @@ STAGES = {
     "winrate": "winrate ROWS:said ROWS:better --prompts ROWS --prompt_column ask --judge reward:TASTE "
     "--device cpu",
     "score": "score TASTE ROWS --prompt_column ask --columns said,better --device cpu",
+    "eval": 'eval canned:policy.jsonl --prompts ROWS --prompt_column ask --verify check:contains("answer")',
+    "select": "select PAIRS --model MODEL --use_cpu --reference_store none --top 2 --order_by logp_chosen",
+    "gate": "gate PAIRS",
     "merge": "merge ROWS",
     "dedup": "dedup ROWS --near 1",
     "decontaminate": "decontaminate ROWS --against other.jsonl",
 }
-SIFTED = {"merge", "dedup", "decontaminate"}
+PAIRED = {"select", "gate"}
+SIFTED = {"merge", "dedup", "decontaminate", "select"}
+QUICK = [
+    pytest.param(stage, turn, marks=[pytest.mark.slow] if stage in {"eval", *PAIRED} and turn else [])
+    for stage in STAGES
+    for turn in range(len(KINDS))
+]
+"""All turns; of those stages whose rows go the way of another stage's, one."""
 
 
 def written(folder: Path, values: dict[str, Any]) -> None:
@@ -53,7 +63,9 @@ def written(folder: Path, values: dict[str, Any]) -> None:
         | values
         for n in range(ROWS)
     ]
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pairs = [{"prompt": row["ask"], "chosen": row["better"], "rejected": row["said"]} for row in rows]
+    for name, some in (("rows", rows), ("pairs", [pair | values for pair in pairs])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
     (folder / "other.jsonl").write_text(json.dumps({"text": "nothing of the kind"}) + "\n")
     replies = {
         "policy": [{"text": "An answer that is long enough."}],
@@ -69,13 +81,17 @@ def written(folder: Path, values: dict[str, Any]) -> None:
 
 
 def command(stage: str, out: str) -> list[str]:
-    words = STAGES[stage].replace("ROWS", "rows.jsonl").replace("TASTE", str(FROZEN / "taste"))
-    return [*words.split(), "--out", out]
+    places = {"ROWS": "rows.jsonl", "PAIRS": "pairs.jsonl", "TASTE": "taste", "MODEL": "model"}
+    words = STAGES[stage].split()
+    for name, place in places.items():
+        there = place if "." in place else str(FROZEN / place)
+        words = [word.replace(name, there) for word in words]
+    return [*words, "--out", out]
 
 
 def values_of(turn: int, stage: str) -> dict[str, Any]:
     """A value for every name; over five turns each name has had a value of every kind."""
-    read = {"prompt", "chosen", "rejected", "completion"} if stage in SIFTED else set()
+    read = {"prompt", "chosen", "rejected", "completion"} if stage in SIFTED | PAIRED else set()
     return {
         name: KINDS[(place + turn) % len(KINDS)] for place, name in enumerate(NAMES) if name not in read
     }
@@ -87,8 +103,7 @@ def plain() -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("turn", range(len(KINDS)))
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("stage", "turn"), QUICK)
 def test_a_column_of_the_users_is_carried_whatever_it_is_called(
     stage: str,
     turn: int,
