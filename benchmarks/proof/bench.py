@@ -105,6 +105,8 @@ class Bench:
 
     def has_all(self, folder: Path) -> bool:
         """Whether an arm was measured; then its weights may be gone."""
+        if self._given.good and not (folder / GOOD).is_file() and any(folder.rglob("*.safetensors")):
+            return False
         return all((folder / e.name / "evaluation.json").is_file() for e in self._ground.evaluations)
 
     def _looked_at(self, folder: Path, model: str) -> Path:

@@ -47,6 +47,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--engine_settings", default="", help="of the engine: --engine.max_model_len 2048")
     parser.add_argument("--training", default="", help="more settings of every training")
     parser.add_argument("--keep_models", action="store_true", help="do not delete weights once measured")
+    parser.add_argument(
+        "--first_only", action="store_true", help="measure on the ground's first prompts only"
+    )
     parser.add_argument("--page", type=Path, help="a page with marks for the table, as docs/proof.md has")
     parser.add_argument(
         "--finished", action="store_true", help="run nothing: the table of what is finished, with --pairs"
@@ -63,8 +66,10 @@ def main() -> None:
     """Run what is missing, and write the table after each arm."""
     given = parsed()
     ground = GROUNDS[given.ground]
+    if given.first_only:
+        ground = ground._replace(evaluations=ground.evaluations[:1])
     bench, lines = Bench(given, ground), list[Line]()
-    first, second = names = tuple(evaluation.name for evaluation in ground.evaluations)
+    names = tuple(evaluation.name for evaluation in ground.evaluations)
     control: dict[int, Path] = {}
     for arm, count in played(given) if given.table in PLAYED else trained(given, bench):
         by_seed = run(bench, arm, count, given)
@@ -75,14 +80,14 @@ def main() -> None:
             measured([f / name for f in folders], bench.untrained(name), ground.forms(), ground.asked)
             for name in names
         ]
-        over = compared(*_of_same_seeds(by_seed, control, first)) if control.keys() & by_seed else None
+        over = compared(*_of_same_seeds(by_seed, control, names[0])) if control.keys() & by_seed else None
         control = control or by_seed
-        lines.append(Line(arm, count, found[0], found[1], over, sides(folders, arm.model), good(folders)))
-        text = as_markdown(lines, (first, second), lines[0].arm.name)
+        lines.append(Line(arm, count, found, over, sides(folders, arm.model), good(folders)))
+        text = as_markdown(lines, names, lines[0].arm.name)
         if isinstance(arm, Played):
             text += f"\n{arm.data}:\n\n{by_round(folders)}"
         (given.runs / f"{given.table}.md").write_text(text, encoding="utf-8")
-        plot(lines, (first, second), given.runs / f"{given.table}.png")
+        plot(lines, names[0], given.runs / f"{given.table}.png")
         print(text, flush=True)
     if given.page and lines:
         put_in(given.page, f"{given.table}-{given.ground}", text, given.runs / f"{given.table}.png")

@@ -20,8 +20,8 @@ class Line(NamedTuple):
     arm: Arm | Played
     count: int
     """Pairs that it trained on."""
-    first: Measured
-    second: Measured
+    found: Sequence[Measured]
+    """On the prompts that have the gain, and on others."""
     over_control: Gain | None
     """Beside the first arm of the table."""
     sides: tuple[float, float]
@@ -30,13 +30,14 @@ class Line(NamedTuple):
     """Log-likelihood of a token of other people's good answers, before and after, in nats."""
 
 
-def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> str:
-    """The table, an arm a line; `names` of the two evaluations."""
-    first, second = names
+def as_markdown(lines: Sequence[Line], names: Sequence[str], control: str) -> str:
+    """The table, an arm a line; `names` of the evaluations."""
+    first, *others = names
     titles = (
         *("pairs", "loss", "trained on", f"{first}, before → after", "gain (95 %)", "by seed"),
-        *(("single instructions",) if lines[0].first.instructions else ()),
-        *(f"beside {control}", "unasked form", "worst leak", f"{second}, gain", "unasked form there"),
+        *(("single instructions",) if lines[0].found[0].instructions else ()),
+        *(f"beside {control}", "unasked form", "worst leak"),
+        *(title for name in others for title in (f"{name}, gain", "unasked form there")),
         *(
             "passes and says something",
             "says something",
@@ -49,7 +50,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
     )
     text = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for line in lines:
-        m, there = line.first, line.second
+        m, *elsewhere = line.found
         cells = (
             line.arm.data,
             line.arm.loss,
@@ -61,8 +62,7 @@ def as_markdown(lines: Sequence[Line], names: tuple[str, str], control: str) -> 
             f"{line.over_control}" if line.over_control else "–",
             _sides(m.stray),
             f"{100 * m.worst_leak:+.1f} ({m.leaked})",
-            f"{there.gain}",
-            _sides(there.stray),
+            *(cell for there in elsewhere for cell in (f"{there.gain}", _sides(there.stray))),
             f"{m.meant}",
             _sides(m.said),
             f"×{m.words:.2f}",
@@ -113,19 +113,19 @@ def put_in(page: Path, name: str, text: str, image: Path | None = None) -> None:
     page.write_text(f"{head}{marks[0]}{text}{marks[1]}{rest.split(marks[1])[1]}", encoding="utf-8")
 
 
-def plot(lines: Sequence[Line], names: tuple[str, str], file: Path) -> None:
+def plot(lines: Sequence[Line], name: str, file: Path) -> None:
     """Gain against unasked forms: what is good stands to the right and low."""
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5))
     for line in lines:
-        gain, y = line.first.gain, 100 * line.first.stray[1]
+        gain, y = line.found[0].gain, 100 * line.found[0].stray[1]
         x = 100 * gain.gain
         axes.errorbar(x, y, xerr=[[x - 100 * gain.low], [100 * gain.high - x]], fmt="o", capsize=3)
         axes.annotate(line.arm.name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-    axes.axhline(100 * lines[0].first.stray[0], color="grey", lw=0.8, ls="--", label="untrained")
-    axes.set(xlabel=f"gain, {names[0]}, points (95 %)", ylabel="answers with a form not asked for, %")
+    axes.axhline(100 * lines[0].found[0].stray[0], color="grey", lw=0.8, ls="--", label="untrained")
+    axes.set(xlabel=f"gain, {name}, points (95 %)", ylabel="answers with a form not asked for, %")
     axes.legend()
     figure.tight_layout()
     figure.savefig(file, dpi=150)
