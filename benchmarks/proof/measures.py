@@ -77,15 +77,15 @@ def measured(
         words=_mean_ratio(both, _words),
         ended=_sides(both, lambda rows: _mean(r["finish_reason"] == "stop" for r in rows.values())),
         said=_sides(both, lambda rows: _mean(map(_says_something, rows.values()))),
-        meant=_gain(both, lambda row: (float(row["passed"] and _says_something(row)), 1)),
+        meant=_gain(both, _meant),
         distinct=_mean_ratio(both, _distinct),
     )
 
 
-def compared(folders: Sequence[Path], control: Sequence[Path]) -> Gain:
-    """How much oftener an arm passes than another of the same seeds."""
-    pairs = zip(folders, control, strict=True)
-    return _gain([(answers(theirs), answers(ours)) for ours, theirs in pairs], _passed)
+def compared(folders: Sequence[Path], control: Sequence[Path]) -> tuple[Gain, Gain]:
+    """How much oftener an arm passes than another of the same seeds; and passes and says something."""
+    both = [(answers(theirs), answers(ours)) for ours, theirs in zip(folders, control, strict=True)]
+    return _gain(both, _passed), _gain(both, _meant)
 
 
 def _gain(
@@ -102,6 +102,10 @@ def _gain(
 
 def _passed(row: Mapping[str, Any]) -> tuple[float, int]:
     return float(row["passed"]), 1
+
+
+def _meant(row: Mapping[str, Any]) -> tuple[float, int]:
+    return float(row["passed"] and _says_something(row)), 1
 
 
 def _followed(row: Mapping[str, Any]) -> tuple[float, int]:

@@ -22,8 +22,8 @@ class Line(NamedTuple):
     """Pairs that it trained on."""
     found: Sequence[Measured]
     """On the prompts that have the gain, and on others."""
-    over_control: Gain | None
-    """Beside the first arm of the table."""
+    over_control: tuple[Gain, Gain] | None
+    """Beside the first arm of the table: what passes, and what passes and says something."""
     sides: tuple[float, float]
     """Log-ratio of chosen and of rejected answers that were left out of training, in nats."""
     good: tuple[float, float]
@@ -40,6 +40,7 @@ def as_markdown(lines: Sequence[Line], names: Sequence[str], control: str) -> st
         *(title for name in others for title in (f"{name}, gain", "unasked form there")),
         *(
             "passes and says something",
+            f"the same beside {control}",
             "says something",
             "words",
             "ended",
@@ -59,11 +60,12 @@ def as_markdown(lines: Sequence[Line], names: Sequence[str], control: str) -> st
             f"{m.gain}",
             ", ".join(f"{100 * gain.gain:+.1f}" for gain in m.by_seed),
             *((f"{m.instructions}",) if m.instructions else ()),
-            f"{line.over_control}" if line.over_control else "–",
+            f"{line.over_control[0]}" if line.over_control else "–",
             _sides(m.stray),
             f"{100 * m.worst_leak:+.1f} ({m.leaked})",
             *(cell for there in elsewhere for cell in (f"{there.gain}", _sides(there.stray))),
             f"{m.meant}",
+            f"{line.over_control[1]}" if line.over_control else "–",
             _sides(m.said),
             f"×{m.words:.2f}",
             _sides(m.ended),
