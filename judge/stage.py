@@ -42,7 +42,7 @@ class JudgeStage:
         self.roles: Mapping[str, str] = {**self._sampled.roles, **self._jury.roles, **self._verified.roles}
         self.templates: Mapping[str, str] = {**self._jury.templates, **self._verified.templates}
         if len(self._sampled.roles) * self._sampled.n == 1 and config.columns is None:
-            raise UsageError("--n 1: one answer to a prompt is nothing to compare; ask for two or more")
+            raise UsageError("--n 1: a comparison needs two answers to a prompt; give --n 2 or more")
 
     def check(self, rows: Input) -> None:
         """Require somewhere two different answers to a prompt."""

@@ -48,7 +48,7 @@ class StrongerStage:
             max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
         )
         if config.judge is not None:
-            raise UsageError("--stronger: no judge is asked then; leave --judge away")
+            raise UsageError("--stronger asks no judge; leave out --judge")
         if self._column and self._column in names(config.columns):
             raise UsageError(
                 f"--columns names `{self._column}`, which is the stronger answer; leave it out"
@@ -60,7 +60,7 @@ class StrongerStage:
         needed = 2 if self._column else 1
         if not self._sampled.roles and all(len(row.candidates) < needed for row in rows):
             raise UsageError(
-                f"{rows.info.path}: no answers that the stronger ones could be preferred to; name "
+                f"{rows.info.path}: no answers to compare with the stronger ones; name "
                 "their column with --answer_column, or the engine that gives them with --policy"
             )
 

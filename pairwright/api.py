@@ -1,7 +1,7 @@
-"""The Python door: a function for each command, whose keywords are the command's flags.
+"""The Python API: a function for each command, whose keywords are the command's flags.
 
-Nothing is printed. What a command would show on standard output is the result's `text`; what it would
-say on the way goes to the logger `pairwright`, at level INFO.
+Nothing is printed. What a command would show on standard output is the result's `text`; progress and notes
+go to the logger `pairwright`, at level INFO.
 """
 
 import contextlib

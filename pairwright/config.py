@@ -57,7 +57,7 @@ class Config(BaseModel):
 
     @classmethod
     def where_moved(cls, names: Iterable[str], flag: str = "") -> str:
-        """Return where settings of versions before stand now, in words; with `--` as `flag` for flags."""
+        """Return where settings of earlier versions are now, in words; `flag` is the prefix of names."""
         said = []
         for name in names:
             *first, last = (f"{flag}{place}" for place in cls.moved[name])
@@ -77,12 +77,12 @@ class Config(BaseModel):
         return found
 
     def into(self, command: type[C], **managed: Any) -> C:
-        """Return the settings of a command: these, and those that are managed for it."""
+        """Return a command's settings: these, and those given here that the caller manages."""
         return command(**self.model_dump() | managed)
 
 
 def sections_of(config: type[Config]) -> dict[str, type[Config]]:
-    """Return the fields that hold settings of their own, with the classes of these."""
+    """Return the fields that are sections, with the classes of their settings."""
     fields = {name: field.annotation for name, field in config.model_fields.items()}
     return {n: kind for n, kind in fields.items() if isinstance(kind, type) and issubclass(kind, Config)}
 
@@ -98,7 +98,7 @@ def settings_of(config: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def takes_names(field: FieldInfo) -> bool:
-    """Return whether a setting holds values by names of the user's: `--engine.NAME VALUE`."""
+    """Return whether a setting holds values under the user's own names: `--engine.NAME VALUE`."""
     return field.annotation == dict[str, str]
 
 
@@ -112,7 +112,7 @@ def setting_named(config: type[Config], name: str) -> FieldInfo | None:
 
 
 def unknown_setting(config: type[Config], name: str, see: str = "--help lists them", flag: str = "") -> str:
-    """Return what is said of a name that is no setting; with `--` as `flag`, as the command line has it.
+    """Return the sentence for an unknown setting; `flag` is its prefix, `--` on the command line.
 
     `see` says where all of them are.
     """
@@ -135,7 +135,7 @@ def unknown_setting(config: type[Config], name: str, see: str = "--help lists th
 
 
 def kind_of(field: FieldInfo) -> Kind:
-    """Return what a change of this field means for a folder that is already there."""
+    """Return what a change of this field means for a folder that exists already."""
     extra = field.json_schema_extra
     kind = extra.get("kind", "semantic") if isinstance(extra, dict) else "semantic"
     return kind if kind in ("gate", "operational") else "semantic"  # type: ignore[return-value]

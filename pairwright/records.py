@@ -156,7 +156,7 @@ class Completion(Record):
 
 
 class Outcome(Record):
-    """How a row ended: `kept`, or dropped with the status and the reason that say why."""
+    """How a row ended: `kept`, or dropped, with a status and a reason."""
 
     status: str
     reason: str = ""
@@ -243,7 +243,7 @@ def transcript(messages: Sequence[Message]) -> str:
 
 
 def spoken(message: Message) -> str:
-    """Return the text of a message, and the tools it calls."""
+    """Return the text of a message with the tools it calls."""
     calls = [f"calls {call.function.name} with {call.function.arguments}" for call in message.tool_calls]
     return "\n".join([message.content, *calls] if message.content else calls)
 

@@ -111,7 +111,7 @@ class ReviseConfig(ReviseSettings, TurnConfig, SharedStageConfig):
     @model_validator(mode="after")
     def _refuse_a_chain_without_edits(self) -> "ReviseConfig":
         if self.pairs == "chain" and self.mode != "edits":
-            raise UsageError("--pairs chain: goes with --mode edits, whose edits are the chain")
+            raise UsageError("--pairs chain: needs --mode edits, whose edits form the chain")
         return self
 
     @model_validator(mode="before")

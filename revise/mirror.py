@@ -21,7 +21,7 @@ def mirrors_of(columns: str) -> tuple["Mirror", ...]:
     """Return the mirrors of comma-separated columns. Raises `UsageError` if one is repeated or empty."""
     names = [name.strip() for name in columns.split(",")]
     if not all(names) or len(set(names)) < len(names):
-        raise UsageError(f"--mirror {columns}: names of different columns, with commas between them")
+        raise UsageError(f"--mirror {columns}: write different column names, separated by commas")
     return tuple(map(Mirror, names))
 
 

@@ -106,7 +106,7 @@ def revisers_of(config: ReviseConfig) -> list[Reviser]:
     if not specs:
         raise UsageError("--reviser must name an engine, or a function as python:FILE.py:NAME")
     if len(set(specs)) < len(specs):
-        raise UsageError(f"--reviser {config.reviser}: a reviser stands there twice")
+        raise UsageError(f"--reviser {config.reviser}: a reviser is named twice")
     roles = ["reviser"] if len(specs) == 1 else [f"reviser_{n}" for n in range(1, len(specs) + 1)]
     return list(_revisers(config, roles, specs))
 
@@ -129,7 +129,10 @@ def _mode(config: ReviseConfig, spec: str) -> Mode:
     except TemplateError as error:
         raise UsageError(str(error)) from None
     if mode.first.name == mode.again.name:
-        raise UsageError(f"--template {config.template}: {mode.again.name} is the second try's; rename it")
+        raise UsageError(
+            f"--template {config.template}: {mode.again.name} names the template "
+            "of the second try; rename yours"
+        )
     return mode
 
 

@@ -21,7 +21,7 @@ class Rewriting:
 
     def __init__(self, config: ReviseConfig) -> None:
         if config.edit_unit != "auto":
-            raise UsageError(f"--edit_unit {config.edit_unit}: goes with --mode edits")
+            raise UsageError(f"--edit_unit {config.edit_unit}: needs --mode edits")
         self._bare = config.reply == "bare"
         ours = _REWRITE[config.direction]
         if config.verify is not None and config.direction == "improve":

@@ -68,7 +68,7 @@ class AdapterConfig(Config):
     def _refuse_to_train_four_bits(self) -> "AdapterConfig":
         for name in ("use_rslora", "use_dora"):
             if getattr(self, name) and not self.lora_r:
-                raise UsageError(f"--{name} is of adapters: give --lora_r 16 too")
+                raise UsageError(f"--{name} is a setting of adapters: give --lora_r 16 too")
         whole = not self.lora_r and not is_adapter(getattr(self, "model", None) or "")
         if self.load_in_4bit and whole:
             raise UsageError("--load_in_4bit leaves nothing to train: give --lora_r 16 for adapters on top")

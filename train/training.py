@@ -20,7 +20,7 @@ from train.trainer.task import Task
 
 
 def train(config: TrainingConfig, task: Task | None = None) -> TrainResult:
-    """Train as the settings say, or go on with a run that was cut short; `auto` comes to a loss first.
+    """Train by the settings, or continue a run that was cut short; `auto` is resolved to a loss first.
 
     `task` is what the settings ask for unless one is given, say a variant that looks closer. Raises
     `UsageError` for what cannot be used as given, before anything is written, and `PairwrightError`
@@ -40,7 +40,7 @@ def task_of(config: TrainingConfig) -> Task:
         return RewardTask(config)
     assert isinstance(config, TrainConfig)
     if config.loss == "auto":
-        raise UsageError("loss auto must come to a loss first: train.preference.auto.with_loss finds it")
+        raise UsageError("loss auto must be resolved first, by train.preference.auto.with_loss")
     if are_labelled((*config.sources, *config.eval_data)):
         if config.loss in UNPAIRED:
             refuse_balancing(config)

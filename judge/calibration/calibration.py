@@ -284,7 +284,7 @@ def calibration_of(config: JuryConfig, options: EngineOptions, folder: Path) -> 
     for name in {**wanted, **found.judges}:
         old, new = found.judges.get(name), wanted.get(name)
         if old != new and _is_the_same(folder, old, new, options):
-            log.warning("%s: says %s and not at which server; %s is taken for that judge", folder, old, new)
+            log.warning("%s: names the judge %s without its server; taken to be %s", folder, old, new)
         elif old != new:
             raise UsageError(
                 f"{folder}: is the calibration of another judge: {name} was {old!r} and is now {new!r}"

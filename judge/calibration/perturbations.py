@@ -72,7 +72,10 @@ class Perturbations:
         self.templates: Mapping[str, str] = {}
         ours = [_REWORDED[name] for name in jury.templates if name in _REWORDED]
         if INSTRUCTION in wanted and config.perturb != "all" and len(ours) != 1:
-            raise UsageError("--perturb instruction: is of our own templates, and none is used alone here")
+            raise UsageError(
+                "--perturb instruction: rewords a built-in template where it is the only one, and here it "
+                "is not; name other perturbations"
+            )
         if INSTRUCTION in wanted and len(ours) == 1:
             self._reworded = Jury(config.model_copy(update={"judge_template": ours[0]}))
             self.templates = self._reworded.templates

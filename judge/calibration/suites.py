@@ -59,5 +59,6 @@ def subset_of(path: Path) -> str:
         if NATURAL in name:
             return NATURAL
     raise UsageError(
-        f"{path}: no subset of LLMBar; names of files or folders hold {NATURAL}, {', '.join(_ADVERSARIAL)}"
+        f"{path}: names no subset of LLMBar; the file or its folder must be named after one: "
+        f"{NATURAL}, {', '.join(_ADVERSARIAL)}"
     )

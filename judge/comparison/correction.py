@@ -18,13 +18,13 @@ def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Ra
     found = calibration_of(config, options, folder)
     if found.points is None:
         raise UsageError(
-            f"{folder}: an earlier version made it, without what --calibration needs here; run its "
-            "pairwright calibrate with --fresh (what was asked is not asked again)"
+            f"{folder}: an earlier version wrote it, without what --calibration needs here; run its "
+            "pairwright calibrate again with --fresh (finished completions are used again)"
         )
     if found.min_margin != config.min_margin:
         raise UsageError(
-            f"{folder}: was made with --min_margin {found.min_margin:g}, and here it is "
-            f"{config.min_margin:g}; use one of both for both"
+            f"{folder}: was calibrated with --min_margin {found.min_margin:g}, and here it is "
+            f"{config.min_margin:g}; give the same to both"
         )
     return found.points
 

@@ -62,9 +62,9 @@ def sides_of(config: WinrateConfig) -> list[Side]:
     specs = [config.a, config.b, *config.others]
     twice = next((spec for spec in specs if specs.count(spec) > 1), None)
     if twice is not None:
-        raise UsageError(f"{twice} stands there twice; in a tournament each model stands once")
+        raise UsageError(f"{twice} is named twice; name each model of a tournament once")
     if len(specs) > len(ascii_lowercase):
-        raise UsageError(f"{len(specs)} models; at most {len(ascii_lowercase)} can meet")
+        raise UsageError(f"{len(specs)} models; name at most {len(ascii_lowercase)}")
     return [Side(name, spec) for name, spec in zip(ascii_lowercase, specs, strict=False)]
 
 
@@ -73,7 +73,7 @@ def answers_and_run(config: WinrateConfig, sides: Sequence[Side]) -> tuple[dict[
     given = {s.name: Answers(s, config.prompts, config.prompt_column) for s in sides if not s.engine}
     prompts = config.prompts or next((answers.path for answers in given.values()), None)
     if prompts is None:
-        raise UsageError("--prompts must be given: two engines need something to answer")
+        raise UsageError("--prompts must be given: engines need prompts to answer")
     run = RunConfig(
         input=prompts,
         out=config.out,

@@ -197,7 +197,7 @@ def in_words(told: Sequence[Sequence[str]], circles: Sequence[Sequence[str]]) ->
     line += "; ~: not told apart" if any(len(group) > 1 for group in told) else ""
     if circles:
         first = " > ".join([*circles[0], circles[0][0]])
-        line += f"; no order explains this: {first} (a circle that is not luck)"
+        line += f"; no order explains this: {first} (a significant cycle)"
     return line
 
 

@@ -93,5 +93,5 @@ def seen_in_training(model: str, prompts: Collection[str]) -> int:
 def warn_of_trained(model: str, count: int, prompts: int) -> None:
     """Say that a model has seen what it is measured on."""
     if count:
-        said = "%s was trained on %d of the %d prompts; its pass rate says less of others"
+        said = "%s was trained on %d of the %d prompts; its pass rate says less about other prompts"
         log.warning(said, model, count, prompts)

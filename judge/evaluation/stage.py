@@ -42,7 +42,7 @@ class EvaluateStage:
         self._sampling = Sampling(max_tokens=config.max_tokens, temperature=temperature, top_p=config.top_p)
         unmarked = [s for s in self._verifiers.roles.values() if not s.startswith((PYTHON, CHECK))]
         if unmarked and config.min_score is None:
-            raise UsageError(f"--min_score must be given: {unmarked[0]} has no score that is a pass")
+            raise UsageError(f"--min_score must be given: {unmarked[0]} defines no passing score")
 
     def check(self, rows: Input) -> None:
         """Require the verifiers' columns, and those that rates are told by."""
@@ -102,7 +102,7 @@ def models_of(text: str) -> list[str]:
     if not models:
         raise UsageError("name a model to measure, such as hf:smollm2")
     if len(set(models)) < len(models):
-        raise UsageError(f"{text}: a model stands there twice")
+        raise UsageError(f"{text}: a model is named twice")
     return models
 
 

@@ -83,10 +83,10 @@ def judges_of(config: JuryConfig) -> list[Judge]:
     if not specs:
         raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
     if len(set(specs)) < len(specs):
-        raise UsageError(f"--judge {config.judge}: a judge stands there twice")
+        raise UsageError(f"--judge {config.judge}: a judge is named twice")
     if config.protocol is not None and all(spec.startswith(("reward:", PYTHON, CHECK)) for spec in specs):
         raise UsageError(
-            f"--protocol {config.protocol}: a reward model or function is not asked in words; leave it away"
+            f"--protocol {config.protocol}: a reward model or function is given no prompt; leave it out"
         )
     roles = ["judge"] if len(specs) == 1 else [f"judge_{n}" for n in range(1, len(specs) + 1)]
     return [_judge(role, spec, config.protocol) for role, spec in zip(roles, specs, strict=True)]

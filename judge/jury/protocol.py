@@ -76,7 +76,7 @@ def loaded(name: str, variables: Sequence[str], *, rubric: bool = False) -> Temp
         raise UsageError(str(error)) from None
     if rubric and "rubric" not in template.variables:
         raise UsageError(
-            f"{name}: shows no {{{{ rubric }}}}, and --rubric is given; write it in, or leave it"
+            f"{name}: shows no {{{{ rubric }}}}, and --rubric is given; add it, or leave out --rubric"
         )
     return template
 

@@ -30,7 +30,7 @@ class Rubrics:
         speaking = [judge for judge in judges if judge.protocol not in SCORING]
         if not speaking:
             raise UsageError(
-                f"--rubric {source}: a reward model or function is not asked in words; leave it away"
+                f"--rubric {source}: a reward model or function is given no prompt; leave it out"
             )
         self._column = None if source == WRITE else source
         self.roles: Mapping[str, str] = {} if self._column else {_ROLE: speaking[0].spec}

@@ -1,4 +1,4 @@
-"""An engine put to the test: what it says it can do, and whether it does it."""
+"""Checks of an engine: what it says it can do, and whether it does it."""
 
 import math
 import time
@@ -21,7 +21,7 @@ _NO_FORM = "do not use it where answers must keep to a form"
 
 
 def engine_findings(spec: str, options: EngineOptions) -> Iterator[Finding]:
-    """Open the engine and ask it a few dozen short things."""
+    """Open the engine and send it a few dozen short requests."""
     began = time.monotonic()
     try:
         engine = open_engine(spec, options)

@@ -1,4 +1,4 @@
-"""What this machine brings: versions, processors, memory, GPUs, disk, and where vLLM is."""
+"""Checks of this machine: versions, processors, memory, GPUs, disk, and where vLLM is."""
 
 import os
 import platform
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 
 def machine_findings(options: EngineOptions) -> Iterator[Finding]:
-    """Yield everything about this machine that work here depends on."""
+    """Yield findings about everything on this machine that work here depends on."""
     found = versions()
     yield Finding("versions", True, " · ".join(f"{name} {version}" for name, version in found.items()))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

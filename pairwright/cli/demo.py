@@ -50,7 +50,7 @@ class DemoConfig(Config):
 
 
 def demo(config: DemoConfig) -> None:
-    """Run the commands, then show what came of them."""
+    """Run the commands, then show their results."""
     from pairwright.cli import run_command
     from pairwright.cli.demo_outcome import show_outcome
 

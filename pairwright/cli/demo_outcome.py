@@ -1,4 +1,4 @@
-"""What the demo ends with: the gain and its price, answers side by side, and where to look further."""
+"""The end of the demo: the gain and its price, answers side by side, and where to look further."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _SHOWN = 3
 
 
 def show_outcome(console: Console, out: Path, seconds: float) -> None:
-    """Print what the runs in `out` came to, `seconds` after the demo began."""
+    """Print the results of the runs in `out`, `seconds` after the demo began."""
     asked, unasked = (_evaluation(out / name) for name in ("asked", "unasked"))
     console.print()
     table = _table(asked, unasked, figures_of(out / "pairs"), figures_of(out / "model"))

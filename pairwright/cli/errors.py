@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one sentence that names the setting."""
+"""Errors of a command line, in one sentence that names the setting."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +27,7 @@ def usage_sentence(
     argv: Sequence[str],
     settings: Settings | None,
 ) -> str:
-    """Return the sentence for an error of command `name`, which was given a settings file or none."""
+    """Return the sentence for an error of command `name`, with its settings file if it has one."""
     see = f"see pairwright {name} --help" if name else "see pairwright --help"
     fields = config.model_fields if config is not None else {}
     in_file = settings.lines if settings is not None else {}
@@ -49,7 +49,7 @@ def usage_sentence(
 
 
 def refuse_moved(config: type[Config], argv: Sequence[str]) -> None:
-    """Raise `UsageError` that says where flags of versions before stand now."""
+    """Raise `UsageError` for flags of earlier versions, naming those that replaced them."""
     flags = [a.partition("=")[0].removeprefix("--") for a in argv if a[:2] == "--"]
     heads = dict.fromkeys(flag.removeprefix("no_").partition(".")[0] for flag in flags)
     dotted = {flag.partition(".")[0] for flag in flags if "." in flag} & sections_of(config).keys()

@@ -23,7 +23,7 @@ _ONE_OR_SEVERAL = "must be one value or a list of values"
 
 
 class Settings(NamedTuple):
-    """What a settings file says."""
+    """The contents of a settings file."""
 
     path: str
     values: dict[str, Any]
@@ -32,7 +32,7 @@ class Settings(NamedTuple):
     """Where each setting stands, by its name; those of sections have a dot in theirs."""
 
     def check(self, config: type[Config]) -> None:
-        """Raise `UsageError` naming what is no setting of a command, or has moved to a section."""
+        """Raise `UsageError` for a name that is no setting of a command, or has moved to a section."""
         sections = {n for n in sections_of(config) if n in self.lines and self._is_section(n)}
         moved = [n for n in self.lines if n in config.moved and n not in sections]
         if moved:
@@ -50,7 +50,7 @@ class Settings(NamedTuple):
                 raise UsageError(f"{where}: {unknown_setting(config, name)}")
 
     def members(self, config: type[Config], argv: Sequence[str]) -> list[str]:
-        """Return values by names of the user's, as flags, so that they join those of the command line."""
+        """Return the values under names of the user's as flags, to join those of the command line."""
         given = {argument.partition("=")[0] for argument in argv}
         flags = []
         for name in list(self.lines):

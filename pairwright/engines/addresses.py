@@ -1,4 +1,4 @@
-"""Where servers are: their addresses as one text, and where those are now that moved."""
+"""Addresses of servers: one spelling of each, and the new ones of servers that moved."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -9,7 +9,7 @@ _SECRET = re.compile(r"(?:^|[-_])(?:key|apikey|token|secret|password|sig|code)$"
 
 
 def host_of(url: str) -> str:
-    """Return host and port of a server, lower case, as people write them."""
+    """Return the host and port of a server, in lower case, as people write them."""
     return urlsplit(url).netloc.lower()
 
 
@@ -21,7 +21,7 @@ def normalised(url: str) -> str:
 
 
 def refuse_secrets(url: str, spec: str, variable: str) -> None:
-    """Raise `UsageError` for a URL that is none, or that holds a secret: specs are shown and stored."""
+    """Raise `UsageError` for a malformed URL, or one with a secret in it: specs are shown and stored."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -51,5 +51,5 @@ def moves(text: str) -> dict[str, str]:
 
 
 def present_url(url: str, moved: str) -> str:
-    """Return where a server is now."""
+    """Return the present URL of a server."""
     return moves(moved).get(normalised(url), url)

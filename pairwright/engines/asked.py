@@ -1,4 +1,4 @@
-"""What is asked of a model beside its messages: thinking, an adapter, fields and headers of one's own."""
+"""Options of requests besides their messages: thinking, adapters, extra fields and headers."""
 
 import json
 import os
@@ -129,7 +129,7 @@ ASKED = tuple(AskedOptions.model_fields)
 
 
 class Asked(NamedTuple):
-    """What one engine asks of its model beside the messages."""
+    """One engine's options of requests besides their messages."""
 
     thinking: str = "auto"
     reasoning_effort: str = ""
@@ -144,7 +144,7 @@ class Asked(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """What of it is part of the model's identity: all but values from the environment. Mostly empty.
+        """The part that belongs to the model's identity: all but values from the environment, mostly empty.
 
         Raises `UsageError` where there is no adapter in the folder named.
         """
@@ -177,7 +177,7 @@ PLAIN = Asked()
 
 
 def check_asked(options: AskedOptions, heeded: Mapping[str, frozenset[str]]) -> None:
-    """Raise `UsageError` for a setting that no engine heeds. `heeded` are the settings by role."""
+    """Raise `UsageError` for a setting that no engine uses. `heeded` are the used settings by role."""
     for name in ASKED:
         for role in _by_role(_given(options, name), of_objects=name in _JSON):
             meant = [r for r in heeded if not role or _is_role(r, role)]

@@ -1,4 +1,4 @@
-"""What an engine does, and what the kind of it says before one is opened."""
+"""The interface of engines, and of their kinds."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
@@ -8,7 +8,7 @@ from pairwright.records import Finished, Job
 
 
 class Engine(Protocol):
-    """Takes jobs, gives completions back as they finish, in any order.
+    """Takes jobs and returns completions as they finish, in any order.
 
     A job never raises and never takes its neighbours with it: whatever goes wrong with one is a
     completion with a `failure`. An engine that cannot work at all raises `PairwrightError`.
@@ -30,7 +30,7 @@ class Engine(Protocol):
         ...
 
     def drain(self) -> list[Finished]:
-        """Begin nothing more; wait for what has begun, and return it."""
+        """Start no further job; wait for those that have begun, and return them."""
         ...
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class Engine(Protocol):
 
 
 class EngineKind(ABC):
-    """What stands before the colon of an engine's spec: how one is opened, and what it can do.
+    """The kind before the colon of an engine's spec: how to open one, and what it can do.
 
     `name` is what follows the colon, `spec` all of it. Only `open` loads a model.
     """
@@ -52,7 +52,7 @@ class EngineKind(ABC):
     """Those settings of `AskedOptions` that its engines heed; the others are at their defaults there."""
 
     def check(self, name: str) -> None:
-        """Raise `UsageError` for what can be seen at once to name nothing of this kind."""
+        """Raise `UsageError` for a name that cannot be one of this kind, as far as is seen at once."""
         return
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Tools that an answer calls in its text, in the form of Hermes and Qwen.
+"""Tool calls in the text of an answer, in the form of Hermes and Qwen.
 
 `<tool_call>{"name": …, "arguments": {…}}</tool_call>`: such a model's template writes the same call from a
 message that has it under `tool_calls`, with tokens of its own, and not from a text that looks like it.

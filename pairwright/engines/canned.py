@@ -1,4 +1,4 @@
-"""Replies from a file: for dry runs and for tests of everything that stands on an engine."""
+"""The engine `canned:`: replies from a file, for dry runs and for tests of everything above an engine."""
 
 import hashlib
 import heapq
@@ -150,7 +150,7 @@ def canned_identity(path: Path) -> str:
 
 
 def read_replies(path: Path) -> list[Reply]:
-    """Return the replies in a file. Raises `UsageError` naming line and field of what is wrong."""
+    """Return the replies in a file. Raises `UsageError`, naming line and field."""
     replies = []
     for number, line in enumerate(_bytes(path).split(b"\n"), start=1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""The kinds of engines there are: from an engine's spec to its kind, and to the engine."""
+"""The kinds of engines: from an engine's spec to its kind, and to the engine."""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -41,7 +41,7 @@ def kind_of(spec: str) -> EngineKind:
 
 
 def kinds_listed() -> str:
-    """Return all kinds of engines there are, a few words on each."""
+    """Return all kinds of engines in one text, with a few words on each."""
     return ", ".join(_kind(known).help for known in (*_OURS, *_theirs()))
 
 

@@ -1,4 +1,4 @@
-"""Settings of engines: speed, patience, keys, and what is asked of a model beside its messages."""
+"""Settings of engines: speed, patience, keys, and options of requests."""
 
 from typing import ClassVar, Literal
 

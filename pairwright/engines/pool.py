@@ -51,7 +51,7 @@ class _SpeaksDialect(Protocol):
 
 
 class EnginePool:
-    """Engines by role. Roles with the same spec, of which the same is asked, share one engine."""
+    """Engines by role. Roles with the same spec and the same options share one engine."""
 
     def __init__(self, roles: Mapping[str, str], options: EngineOptions) -> None:
         self._roles = dict(roles)
@@ -113,10 +113,10 @@ class EnginePool:
         return options.model_copy(update={"api_key_env": f"{host}={self._keys[host]}"})
 
     def go_on(self, recorded: Mapping[str, str], settings: str) -> None:
-        """Keep the names under which an earlier version began a run, which named models without servers.
+        """Keep the engine names of a run that an earlier version began, which named no servers.
 
-        `recorded` are the run's models by role, and `settings` all its settings as text: the servers that
-        stand there must be those of now, and no two of them share a name.
+        `recorded` are the run's models by role, and `settings` all its settings as text: the servers in
+        them must be the present ones, and no two of them share a name.
         """
         self._begun = True
         begun = set()
@@ -176,7 +176,7 @@ class EnginePool:
                     )
 
     def begin_batches(self, run: Path, journal: Journal) -> None:
-        """Let servers answer by batch jobs, put down in a run's folder, if that is wanted.
+        """Have servers answer by batch jobs, recorded in a run's folder, if that is asked for.
 
         Raises `UsageError` where jobs are out and nobody wants their answers, or the reverse; `Cancelled`
         where they were to be cancelled, once they are over and their answers kept.
@@ -211,7 +211,7 @@ class EnginePool:
 
     @property
     def waits(self) -> str:
-        """Which batch jobs are out, and how they stand; empty where there are none."""
+        """The open batch jobs and their state; empty without any."""
         return "; ".join(engine.waits for engine in self._batching if engine.waits)
 
     def sends_batches(self, role: str) -> bool:
@@ -225,7 +225,7 @@ class EnginePool:
 
     @property
     def dialects(self) -> dict[str, dict[str, Any]]:
-        """By role: how the servers that have been asked are asked, as far as that was found out."""
+        """By role: how servers take their requests, as far as is known."""
         found = {}
         for role in self._roles:
             engine: object = self._open.get(self._engine_of(role))

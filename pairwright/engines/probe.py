@@ -1,4 +1,4 @@
-"""Questions that show whether an engine holds answers to a constraint: nobody obeys them by accident."""
+"""Probes of whether an engine enforces a constraint, which no model obeys by accident."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def constraint_kind(request: Request) -> Kind | None:
 
 
 def constraint_probe(kind: Kind) -> Job:
-    """Return a question whose natural answer breaks the constraint that comes with it."""
+    """Return a question whose natural answer breaks its constraint."""
     request = Request(
         role=PROBE,
         messages=conversation("What is the capital of France? Answer in one word."),

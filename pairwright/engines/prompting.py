@@ -1,4 +1,4 @@
-"""Prompts as a chat template writes them, thinking switched on or off, for models that we render for."""
+"""Prompts as a chat template renders them, with thinking on or off, for models that run here."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +21,7 @@ _TAIL = 24
 
 
 class Prompt(NamedTuple):
-    """Token ids, and the mark of the thought that the template has opened at their end, if any."""
+    """Token ids, and the mark of a thought that the template has opened at their end, if any."""
 
     ids: list[int]
     opened: str = ""
@@ -88,7 +88,8 @@ class Prompting:
         if self._asked.thinking == "off" and thinks and not switchable:
             raise UsageError(
                 f"--thinking off: the chat template of {self._spec} has no switch for it "
-                f"({', '.join((*SWITCHES, WORDS['off']))}): leave it away; thoughts are told apart anyway"
+                f"({', '.join((*SWITCHES, WORDS['off']))}): leave it out; thoughts are "
+                "kept apart from answers anyway"
             )
         if self._asked.thinking == "on" and not thinks and not switchable:
             raise UsageError(f"--thinking on: the chat template of {self._spec} knows no thoughts")

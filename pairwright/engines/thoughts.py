@@ -1,8 +1,8 @@
-"""Tell what a model thought from what it answered.
+"""Separate what a model thought from what it answered.
 
 A thought stands in front of an answer, between marks that belong to the model. Chat templates may have
-written the opening mark already, so that a text begins inside its thought; and an answer may speak of
-the marks, which makes it no thought.
+written the opening mark already, so that a text begins inside its thought; and an answer may mention the
+marks, which makes it no thought.
 """
 
 import re
@@ -43,7 +43,7 @@ channels, and are read by `_harmony`."""
 
 
 class Parted(NamedTuple):
-    """A text in its two parts."""
+    """A text split into thought and answer."""
 
     thought: str | None
     """Without its marks and the line breaks at them; None where there is no thought."""
@@ -101,7 +101,7 @@ def apart(completion: Completion, marks: Sequence[Marks] = KNOWN) -> Completion:
 
 
 def used_up(completion: Completion) -> bool:
-    """Return whether a model thought and came to no answer."""
+    """Return whether a model thought and gave no answer."""
     return completion.reasoning is not None and not completion.text.strip()
 
 
@@ -112,12 +112,12 @@ def opened_by(prompt: str, marks: Sequence[Marks] = KNOWN) -> Marks | None:
 
 
 def marks_in(template: str, marks: Sequence[Marks] = KNOWN) -> tuple[Marks, ...]:
-    """Return the marks that a chat template speaks of: its model thinks, or can."""
+    """Return the marks that a chat template contains: its model thinks, or can."""
     return tuple(mark for mark in marks if mark.closes in template)
 
 
 def read_marks(text: str) -> tuple[Marks, ...]:
-    """Return the marks in `OPENING,CLOSING`, before the known ones; none at all for `none`.
+    """Return the marks in `OPENING,CLOSING`, before the known ones; for `none`, no marks at all.
 
     Raises `ValueError` for anything else.
     """

@@ -70,7 +70,7 @@ class ExportConfig(SourceConfig, PairsConfig):
 
 
 def export(config: ExportConfig) -> None:
-    """Write the folder, say what was left out and why, and push if that was asked."""
+    """Write the folder, report what was left out and why, and push it if asked to."""
     chosen = FORMATS[config.to]
     refuse_foreign(config.out, RECORD, setting="--out")
     left_out: dict[str, int] = {}
@@ -226,7 +226,7 @@ def _said(left_out: Mapping[str, int]) -> str:
 
 
 def push_folder(folder: Path, name: str, *, private: bool = False) -> str:
-    """Put a folder on the hub as a data set, made if it is not there; returns where it is.
+    """Push a folder to the hub as a data set, created if missing; returns its address.
 
     The token is the hub client's own: `HF_TOKEN`, or what `hf auth login` kept.
     """

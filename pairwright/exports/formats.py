@@ -189,10 +189,10 @@ FORMATS: Mapping[FormatName, Format] = MappingProxyType(
 
 
 def json_line(row: Mapping[str, Any]) -> str:
-    """Return one row as one line that every reader of JSON takes.
+    """Return one row as one line of JSON that every reader accepts.
 
-    Numbers that are none (NaN, infinite ones) become null, bytes Base64, times ISO 8601, durations
-    seconds, and other values that JSON has no form for their text.
+    NaN and infinite numbers become null, bytes Base64, times ISO 8601, durations seconds, and other values
+    that JSON has no form for their text.
     """
     return json.dumps(_plain(row), ensure_ascii=False, allow_nan=False)
 

@@ -17,7 +17,7 @@ _FIRST = ("reward", "reward_se", "win_rate", "kl")
 
 
 class Against(Record):
-    """A round beside an earlier one, prompt by prompt."""
+    """A round compared with an earlier one, prompt by prompt."""
 
     round: int
     """The earlier one."""

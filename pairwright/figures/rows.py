@@ -31,7 +31,7 @@ class Prices(Record):
 
 
 class Cost(Record):
-    """What a run took. Tokens of every try and every judge are in it."""
+    """The cost of a run, with the tokens of every try and every judge."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -129,7 +129,7 @@ def columns_of(frame: "pl.LazyFrame", folder: Path) -> list[str]:
 
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """Raise `PairwrightError` in place of what is raised for a Parquet file that cannot be read."""
+    """Open a block that raises `PairwrightError` for a Parquet file that cannot be read."""
     import polars as pl
 
     try:

@@ -1,4 +1,4 @@
-"""How a number is spread over rows: its quantiles, and a histogram over bins that are always the same."""
+"""The distribution of a number over rows: quantiles, and a histogram over fixed bins."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

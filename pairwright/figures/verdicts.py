@@ -1,6 +1,6 @@
-"""What judges did, over all rows of a run: swap consistency, first position, probabilities beside labels.
+"""Figures of judges over all rows of a run: swap consistency, first position, probabilities.
 
-Summed by polars, for runs of any size; the figures of a run and the calibration of a judge read them.
+Summed by polars, for runs of any size; used for the figures of a run and the calibration of a judge.
 """
 
 from collections import defaultdict
@@ -51,7 +51,7 @@ class Verdicts(Record):
 
 
 def verdict_expressions() -> list["pl.Expr"]:
-    """Return sums over rows, which `added_up` adds up over the parts of a run."""
+    """Return expressions of sums over rows, which `added_up` adds up over the parts of a run."""
     import polars as pl
 
     p = pl.col("verdict").struct.field("preference")
@@ -91,7 +91,7 @@ def added_up(parts: Iterable[Mapping[str, float | None]]) -> dict[str, float]:
 
 
 def verdicts_of(total: Mapping[str, float]) -> Verdicts | None:
-    """Return what sums over rows come to; None when nothing was judged."""
+    """Return the verdicts from sums over rows; None when nothing was judged."""
     if not total["rows"] + total["unparsed"]:
         return None
     bins = tuple(_bin(total, i) for i in range(CONFIDENCE_BINS))

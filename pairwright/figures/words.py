@@ -1,4 +1,4 @@
-"""What training did, said in two sentences."""
+"""What training did, in two sentences."""
 
 from pairwright.figures.training import TrainingFigures
 
@@ -9,11 +9,11 @@ _STILL = 0.05
 
 
 def in_words(training: TrainingFigures) -> str:
-    """Return in two sentences where chosen and rejected went, on held-out pairs where there are some, and
-    what to look at next.
+    """Sum up in two sentences where chosen and rejected went, and what to look at next.
 
-    Without a reference there are no log-ratios; then it is where the log-probabilities of held-out pairs
-    went since before the first update. Empty for a run that has neither, such as a reward model's.
+    Held-out pairs are used if there are some. Without a reference there are no log-ratios; then it is where
+    the log-probabilities of held-out pairs went since before the first update. Empty for a run that has
+    neither, such as a reward model's.
     """
     held_out = "logratios/chosen" in training.held_out
     curves = training.held_out if held_out else training.curves

@@ -1,1 +1,1 @@
-"""Run folders on disk: claimed by one writer, written whole, journaled, and recorded."""
+"""Run folders on disk: one writer each, written atomically, with a journal and a record."""

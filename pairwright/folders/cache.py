@@ -1,4 +1,4 @@
-"""The user's cache: what can be made again, and is kept because it takes long."""
+"""The user's cache: files that can be made again, and are kept because that takes long."""
 
 import os
 from pathlib import Path

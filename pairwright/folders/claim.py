@@ -1,4 +1,4 @@
-"""Whose a folder is: what may be written into it, and what settings it was begun with."""
+"""The owner of a folder: what may be written into it, and the settings it was begun with."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -13,7 +13,7 @@ _SHOWN = 3
 
 
 def refuse_foreign(folder: Path, mark: str, *, setting: str, own: Sequence[str] = ()) -> None:
-    """Raise `UsageError` when `folder` is a file, or holds files and no `mark` that makes it ours.
+    """Raise `UsageError` when `folder` is a file, or holds files without the `mark` of our own.
 
     `own` are patterns of what is left of a command that was killed before it wrote the mark;
     `setting` is how the folder was named.

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: write aside, flush to disk, rename, flush the folder."""
+"""Files written atomically: write aside, flush to disk, rename, flush the folder."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ TEMPORARY = ".tmp-"
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step that survives a kill and a power cut.
+    """Write `data` to `path` in one step that survives a kill and a power cut.
 
     A failure leaves what was there before. Raises `PairwrightError` when the disk refuses.
     """

@@ -1,7 +1,7 @@
-"""Finished completions, kept before anything else is done with them.
+"""The journal: finished completions, stored before anything else is done with them.
 
-The journal is written ahead of the shards, so a kill costs at most what was in flight, and it is a
-cache for every later run into the same folder: a request that is asked again is answered from here.
+The journal is written ahead of the shards, so a kill costs at most what was in flight, and it is a cache
+for every later run into the same folder: a repeated request is answered from here.
 """
 
 import hashlib
@@ -72,7 +72,7 @@ class Journal:
         self.close()
 
     def get(self, key: str) -> Completion | None:
-        """Return the finished completion of a request, or None. A damaged entry is as good as none."""
+        """Return the finished completion of a request, or None. A damaged entry counts as missing."""
         try:
             found = self._db.execute(_FIND, (key,)).fetchone()
         except _DAMAGE as error:
@@ -93,7 +93,7 @@ class Journal:
         return found
 
     def take_in(self, other: "Journal") -> None:
-        """Make all entries of another journal this one's too."""
+        """Copy all entries of another journal into this one."""
         try:
             with self._db:
                 rows = ((k.decode(), b.decode(), d) for k, b, d in other._sound())
@@ -104,7 +104,7 @@ class Journal:
             ) from error
 
     def add(self, finished: Iterable[Finished]) -> None:
-        """Make completions durable. Failures are left out: they are to be tried again."""
+        """Store completions durably. Failures are left out: they are to be tried again."""
         rows = []
         for key, completion in finished:
             if completion.failure is None:
@@ -153,7 +153,7 @@ class Journal:
             yield from self._sound()
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
+        """Fold the write-ahead log into the file and close it."""
         self._db.close()
         if self._behind is not None:
             self._behind.close()

@@ -1,4 +1,4 @@
-"""JSON files of one object each: read with one sentence for what is wrong with them."""
+"""JSON files of one object each, with one sentence for anything wrong in them."""
 
 import json
 from pathlib import Path

@@ -30,7 +30,7 @@ def shared_folder(place: str, name: str) -> Path:
 
 
 class KeyedNumbers:
-    """Numbers that were found of things, by the hash of each, in this run and in earlier ones."""
+    """Numbers by the hash of what they were computed from, of this run and earlier ones."""
 
     def __init__(self, root: Path, identity: Mapping[str, Any], numbers: pa.Schema) -> None:
         """`identity` says what the numbers are of: another one finds nothing that is not its own."""
@@ -58,7 +58,7 @@ class KeyedNumbers:
         return found
 
     def add(self, keys: Sequence[bytes], *numbers: Sequence[float]) -> None:
-        """Keep what was found, in a file of its own."""
+        """Store new numbers in a file of their own."""
         if not keys:
             return
         table = pa.table([keys, *numbers], schema=self._schema)

@@ -1,4 +1,4 @@
-"""One writer a folder."""
+"""The lock of a folder, which lets one process write to it."""
 
 import errno
 import fcntl
@@ -17,7 +17,7 @@ _GONE_SECONDS = 10.0
 
 # Not `filelock`: a refusal names the process that holds the folder, and the file is never replaced.
 class FolderLock:
-    """Holds a folder for this process; the kernel lets go of it when the process ends.
+    """Locks a folder for this process; the kernel releases the lock when the process ends.
 
     The file's content (process id) is for people to read: only the `flock` counts, so a stale file
     never blocks anybody. Waits for at most `patience` seconds when another process has it.

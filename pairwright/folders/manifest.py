@@ -53,7 +53,7 @@ def several_systems(where: str, *systems: str) -> str:
 
 
 class Manifest(Record):
-    """Everything about a run that is not rows."""
+    """The record of a run, except its rows."""
 
     stage: str
     versions: dict[str, str]

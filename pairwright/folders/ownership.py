@@ -1,4 +1,4 @@
-"""The columns of a run folder by owner: a stage's own, and the user's, carried along by any name."""
+"""The columns of a run folder by owner: a stage's own, and the user's, carried along under any name."""
 
 from functools import cache
 

@@ -38,7 +38,7 @@ def shard_file(folder: Path, part: str, index: int) -> Path:
 
 
 def check_run_folder(folder: Path) -> None:
-    """Raise `UsageError` when `folder` is there and holds something that is no run."""
+    """Raise `UsageError` when `folder` exists and is not a run folder."""
     refuse_foreign(folder, MANIFEST, own=("journal.sqlite*",), setting="--out")
 
 
@@ -158,7 +158,7 @@ def read_tables(folder: Path, part: str = "data", *, before: int | None = None) 
 
 
 def columns_there(folder: Path) -> frozenset[str]:
-    """Return the columns of the rows that a folder holds already; none where it holds none."""
+    """Return the columns of the rows that a folder already holds; none if it holds none."""
     files = (path for part in PARTS for path in sorted((folder / part).glob("*.parquet")))
     first = next(files, None)
     try:

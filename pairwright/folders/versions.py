@@ -1,4 +1,4 @@
-"""Versions of everything that a result can depend on."""
+"""Versions of everything that results can depend on."""
 
 import platform
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a row shows a model beside its messages, and the tools that its messages call.
+"""What a chat template shows besides messages, and the tools that messages call.
 
 `tools`, `documents` and `chat_template_kwargs` have columns of their own, as values or as JSON text; the
 model's chat template renders them, in sampling as in training. Calls stand in the assistant's messages.
@@ -69,14 +69,14 @@ def calls_of(message: Any, where: str, *, padded: bool) -> tuple[ToolCall, ...]:
 
 
 def with_beside(prompt: tuple[Message, ...], beside: Beside | None) -> tuple[Message, ...]:
-    """Return the conversation with what is shown beside it."""
+    """Return the conversation with its tools, documents and variables."""
     if beside is None or not prompt:
         return prompt
     return (prompt[0].model_copy(update={"beside": beside}), *prompt[1:])
 
 
 def stored_prompt(row: Mapping[str, Any], where: str) -> tuple[Message, ...]:
-    """Return the prompt of a run's row, with what is shown beside it."""
+    """Return the prompt of a run's row, with its tools, documents and variables."""
     shown = {name: name for name in SHOWN if name in row}
     return with_beside(conversation(row["prompt"]), beside_of(row, shown, where, padded=True))
 

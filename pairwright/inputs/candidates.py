@@ -1,4 +1,4 @@
-"""Inputs in which a row of work is a prompt with all the answers to it."""
+"""Inputs whose rows of work are a prompt with all answers to it."""
 
 import logging
 import unicodedata

@@ -51,7 +51,7 @@ class CarriedTypes:
         """Whether a column's type grew after values of it were seen, which must fit it too."""
 
     def learn(self, chunk: Sequence[Placed]) -> None:
-        """Take in the rows of a chunk. Raises `UsageError` where a column changes its type."""
+        """Learn the types of a chunk of rows. Raises `UsageError` where a column changes its type."""
         for name in dict.fromkeys(name for _, carried in chunk for name in carried):
             known = self._types.get(name, pa.null())
             try:

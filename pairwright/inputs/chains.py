@@ -16,10 +16,10 @@ EDITS = "edits"
 
 
 def answers_between(answer: str, revision: str, edits: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """Return the answer, the answer after each edit in turn, and so the revision at last.
+    """Return the answer, the answer after each edit in turn, and finally the revision.
 
-    `edits` have a `find`, which stood in the answer letter for letter, and what `replace`s it. None where
-    they do not make the revision of the answer, wherever they are made.
+    `edits` have a `find`, which stood in the answer letter for letter, and what `replace`s it. None if they
+    do not turn the answer into the revision.
     """
     starts = _places(answer, revision, edits)
     if starts is None:

@@ -95,10 +95,10 @@ def find_columns(
     answers: bool = True,
     own: Collection[str] | None = None,
 ) -> Columns:
-    """Return the columns to read. Raises `UsageError` naming those that are there.
+    """Return the columns to read. Raises `UsageError`, naming the existing columns.
 
-    `own` are the columns of a run of ours that are the run's: what else it carries along is found
-    under no convention, and its prompts are whole.
+    `own` are the columns of a run of ours that are the run's: columns that it carries along are found under
+    no convention, and its prompts are whole.
     """
     if not names:
         raise UsageError(f"{source}: no rows in it; there is nothing to do")
@@ -160,7 +160,7 @@ def _shown(
 
 
 def perhaps_meant(columns: Columns, carried: Collection[str]) -> tuple[str, ...]:
-    """Return columns that are carried along and may have been meant as a part of the prompt."""
+    """Return carried columns that may have been meant as a part of the prompt."""
     apart = columns.carry_only
     return () if apart is None else tuple(n for n in _OFTEN_SHOWN if n in carried and n not in apart)
 
@@ -205,14 +205,15 @@ def sibling_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return column names for a sentence."""
+    """Return column names as part of a sentence."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
 
 
 def row_weight(record: Mapping[str, Any], where: str, own: Collection[str] | None) -> float:
-    """Return how much a row counts by its column `weight`; 1 where it has none. `own` are the columns
-    of a run.
+    """Return a row's weight from its column `weight`, 1 without one.
+
+    `own` are the columns of a run.
     """
     value = record.get("weight") if own is None or "weight" in own else None
     return 1.0 if value is None else weight_of(value, "weight", where)

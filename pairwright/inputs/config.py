@@ -1,4 +1,4 @@
-"""Which rows of a source are read, and as what."""
+"""Which rows of a source are read, and in which form."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Tables of text: CSV and TSV with a line of names."""
+"""Tables as text: CSV and TSV with a header line."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Rows that are equal or belong together, wherever they stand, found at eight bytes a row."""
+"""Rows that are equal or belong to one group, in any order, found at eight bytes a row."""
 
 import sqlite3
 from array import array
@@ -69,7 +69,7 @@ class Spill:
 
 
 class Occurrences:
-    """What a first pass over all rows has seen, so that a second one can count the equal ones.
+    """Counts equal rows: a first pass surveys all rows, so that a second one can count.
 
     Most rows are like no other. The first pass keeps one number a row; the second has to remember
     only rows that have a twin.
@@ -79,7 +79,7 @@ class Occurrences:
         self._seen = array("q")
 
     def survey(self, content: Hashable) -> None:
-        """Take in a row of the first pass."""
+        """Note a row in the first pass."""
         self._seen.append(hash(content))
 
     def counter(self) -> Callable[[Hashable], int]:

@@ -1,4 +1,4 @@
-"""Rows that are handed over from Python, kept as files in the cache so that every command reads them."""
+"""Rows handed over from Python, stored as files in the cache so that every command can read them."""
 
 import hashlib
 import io
@@ -14,11 +14,11 @@ from pairwright.folders.durable import write_durably
 
 
 def file_of(value: Any, field: str) -> str | None:
-    """Return the file that holds rows given as a list of mappings, or as a frame of polars or pandas or a
-    `datasets.Dataset`; None for a value that is no rows.
+    """Return the file with rows given as mappings or a frame; None for a value that is no rows.
 
-    Equal rows have one file, named by its content, so that a run which is called again goes on. Raises
-    `UsageError` for rows that JSON cannot hold, and for none.
+    A frame is one of polars or pandas, or a `datasets.Dataset`. Equal rows have one file, named by its
+    content, so that a repeated run goes on. Raises `UsageError` for rows that JSON cannot hold, and for
+    none.
     """
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
         return _kept(_lines(value, field), "jsonl")

@@ -1,4 +1,4 @@
-"""JSON as people keep rows in it: an object a line, or one array of objects; and what is neither."""
+"""JSON files of rows: one object a line, or one array of objects."""
 
 import codecs
 import json

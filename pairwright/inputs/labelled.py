@@ -36,14 +36,14 @@ class LabelledRow(NamedTuple):
 
 
 def are_labelled(sources: Iterable[str]) -> bool:
-    """Return whether the first row of any source is a single labelled answer, and no pair."""
+    """Return whether the first row of any source is a labelled single answer, and not a pair."""
     return any(_is_labelled(record) for source in sources for record in islice(_records(source), 1))
 
 
 def read_labelled(sources: Iterable[str], limit: int | None = None) -> Iterator[LabelledRow]:
-    """Yield the labelled answers of runs, files and data sets, one source after the other; `limit` at most.
+    """Yield the labelled answers of runs, files and data sets in turn, at most `limit`.
 
-    Raises `UsageError`, naming the row, for one that has no label, or is none of these.
+    Raises `UsageError`, naming the row, for one without a label or of another kind.
     """
     rows = (
         parse_labelled(record, where, source.own, padded=source.schema is not None)

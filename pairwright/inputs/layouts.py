@@ -40,7 +40,7 @@ _DEPTH = 4
 
 
 def splits_of(folder: Path) -> dict[str, list[Path]]:
-    """Return the files of each split of a folder that is one data set; nothing when it is none.
+    """Return the files of each split of a folder that is one data set; empty for any other folder.
 
     The card's `configs` say so, or else the names of files in the folder, in its `data`, or in folders
     that are named for splits.

@@ -1,4 +1,4 @@
-"""All answers to a prompt in one column: a list of texts, or of objects that say whose each answer is."""
+"""All answers to a prompt in one column: a list of texts, or of objects that name their models."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Listed(NamedTuple):
 def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -> list[Listed | None]:
     """Return the answers of a list in order, None for an empty one.
 
-    Raises `UsageError` that begins with `where` for what is no list of answers.
+    Raises `UsageError` that begins with `where` if it is not a list of answers.
     """
     if value is None:
         return []
@@ -91,7 +91,7 @@ def _score(item: Mapping[str, Any]) -> float | None:
 
 
 def list_among(source: Source, names: Sequence[str]) -> str | None:
-    """Return the column that holds lists of answers: by convention, or of the one that is named."""
+    """Return the column that holds lists of answers: the named one, or one found by convention."""
     found = next((record for _, record in source.readable() if not isinstance(record, UsageError)), {})
     for name in names if len(names) == 1 else (n for n in LISTS if n in names):
         if isinstance(value := found.get(name), list) and not _is_conversation(value):

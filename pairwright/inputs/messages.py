@@ -1,4 +1,4 @@
-"""What a value in a data file says as messages, or why it cannot be shown to a model as it is."""
+"""Values in data files as messages, or why a model cannot be shown them as they are."""
 
 import logging
 from collections.abc import Mapping
@@ -167,6 +167,6 @@ def _joined(parts: list[Any], where: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a JSON value is, in words."""
+    """Name the kind of a JSON value."""
     names = {dict: "an object", int: "a number", float: "a number", str: "text", bool: "true or false"}
     return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")

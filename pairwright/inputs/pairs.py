@@ -1,8 +1,8 @@
 """Preference pairs as people store them, read into one form.
 
-`chosen` and `rejected` stand beside a prompt, or hold the whole conversation (as
-`pairwright.inputs.prompt_and_answers` reads it). Scored answers are pairs too: of the best and the
-worst to each prompt, of all, or of neighbours. A pair that edits made is one, or a chain of them.
+`chosen` and `rejected` have a prompt of their own, or hold the whole conversation (as
+`pairwright.inputs.prompt_and_answers` reads it). Scored answers are pairs too: of the best and the worst to
+each prompt, of all, or of neighbours. A pair that edits made is one, or a chain of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -140,12 +140,12 @@ def chained(row: PairRow) -> Iterator[PairRow]:
 
 
 def places_of_pairs(scores: Sequence[float], pairs: PairsName) -> list[tuple[int, int]]:
-    """Return the pairs that scored answers make, as places among the scores, which fall: best over
-    worst, every
-    better over every worse, each over the next, or best over the one nearest to μ − 2σ of the scores.
+    """Return the pairs that scored answers make, as places among the scores, which fall.
 
-    The last is of Xiao et al. 2025 (https://arxiv.org/abs/2502.16825): the worst of many answers is so far
-    off that little is learnt from it. One answer makes one pair, which is tied with itself.
+    They are best over worst, every better over every worse, each over the next, or best over the one
+    nearest to μ − 2σ of the scores. The last is of Xiao et al. 2025 (https://arxiv.org/abs/2502.16825): the
+    worst of many answers is so far off that little is learnt from it. One answer makes one pair, which is
+    tied with itself.
     """
     places = range(len(scores))
     match pairs:

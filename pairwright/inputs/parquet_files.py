@@ -62,7 +62,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
-    """Return the file, whose checksums are verified as it is read. Raises `UsageError` if it is none."""
+    """Open a Parquet file, whose checksums are verified as it is read. Raises `UsageError` for others."""
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""What one row says: the whole prompt that a model is shown, and the answers to it.
+"""One row's content: the whole prompt that a model is shown, and the answers to it.
 
 `prompt` is text or messages; an answer is text, one assistant message, or the whole conversation with
 the prompt repeated in it. Where the prompt ends is never guessed from what two answers share:
@@ -51,7 +51,7 @@ def parse_answers(
 
 
 def checked(prompt: Prompt, columns: Columns, where: str) -> Prompt:
-    """Return the prompt. Raises `UsageError` for one that a model cannot be asked."""
+    """Return the prompt. Raises `UsageError` for one that no model can answer."""
     name = columns.prompt or (columns.within or ("prompt",))[0]
     if not prompt:
         raise UsageError(f"{where}: `{name}` holds an answer and no prompt")

@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What a record says, and where it stands."""
+    """A record's content, and where it stands."""
 
     where: str
     prompt: tuple[Message, ...]
@@ -59,7 +59,7 @@ class Parsed(NamedTuple):
 
     @property
     def content(self) -> tuple[str | None, ...]:
-        """What makes it the same as another: prompt and answers."""
+        """The part that makes it equal to another row: prompt and answers."""
         if self.problem is not None:
             return (self.problem,)
         said = (text for m in self.prompt for text in (m.role, m.content, *map(repr, m.further.values())))

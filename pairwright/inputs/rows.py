@@ -1,4 +1,4 @@
-"""Rows of work: prompts and answers, whose identities do not depend on where they stand."""
+"""Rows of work: prompts and answers, identified by content and not by place."""
 
 import hashlib
 import json

@@ -88,7 +88,7 @@ def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[Ra
 
 
 def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
-    """Yield the prompts of one source, all of whose rows say in the same way what is better.
+    """Yield the prompts of one source, all of whose rows have the same kind of score or rank.
 
     The column `weight` is read where `weights` are wanted; else all count 1.
     """

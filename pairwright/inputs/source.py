@@ -1,4 +1,4 @@
-"""A source of records: what every kind of input gives."""
+"""The interface of sources of records."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ class Source(ABC):
 
     @abstractmethod
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Yield records, and in the place of one that cannot be read what is wrong with it."""
+        """Yield records; for one that cannot be read, the error."""
 
     @abstractmethod
     def sha256(self) -> str:

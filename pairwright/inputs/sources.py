@@ -88,7 +88,7 @@ def _opened(name: str) -> Source:
 
 
 def is_here(name: str) -> bool:
-    """Return whether a name is that of a file or folder on this machine, or of a split of a folder."""
+    """Return whether a name is a file or folder on this machine, or a split of a folder."""
     path, (head, _, split) = Path(name), name.rpartition(":")
     if name in STANDARD_INPUT or _matches(name) or _together(name):
         return True
@@ -98,7 +98,7 @@ def is_here(name: str) -> bool:
 
 
 def files_of(name: str, pattern: str) -> list[Path]:
-    """Return the files that a name is: itself, those of a folder that match a pattern, `*`, or `A+B`."""
+    """Return the files of a name: itself, a folder's files that match, those of a pattern, or of `A+B`."""
     path = Path(name)
     found = sorted(path.rglob(pattern)) if path.is_dir() else _matches(name) or _together(name)
     if not found and not path.is_file():

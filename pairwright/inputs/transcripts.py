@@ -1,4 +1,4 @@
-"""Conversations that stand in one text, with their speakers before each turn, split into turns."""
+"""Conversations in one text, with a speaker before each turn, split into turns."""
 
 import logging
 import re

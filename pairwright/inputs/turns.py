@@ -14,13 +14,13 @@ Answer = TypeVar("Answer")
 def each_turn(
     where: str, prompt: Prompt, answer: Answer | None, wanted: str | None, *, asked: bool
 ) -> Iterator[tuple[str, Prompt, str | Answer | None]]:
-    """Yield the turns of the assistant that are wanted: `all`, or the number of one, 1 the first, -1
-    the last. Each is where it stands, its prompt, and its answer: the text of a turn that others follow,
-    what is given for the last; None where it is still to be given.
+    """Yield the assistant's turns that are wanted: `all`, or the number of one (1 the first, -1 the last).
 
-    A turn that calls a tool, or that nobody asked for anything before, is part of what comes after it.
-    The end of a conversation is a turn where it is answered, where answers are `asked` for, and where no
-    other turn is. Raises `UsageError` for a number that a conversation does not have.
+    Each is its place, its prompt, and its answer: the text of a turn that others follow, the given answer
+    for the last one, or None where it is still to be sampled. A turn that calls a tool, or that follows no
+    question, is part of what comes after it. The end of a conversation is a turn where it is answered,
+    where answers are `asked` for, and where no other turn is. Raises `UsageError` for a number that a
+    conversation does not have.
     """
     if wanted is None:
         yield where, prompt, answer

@@ -1,4 +1,4 @@
-"""Files as lines of UTF-8, whatever they are packed with; and what is no file of rows at all."""
+"""Files as lines of UTF-8, whatever their compression; files that hold no rows are refused."""
 
 import bz2
 import codecs
@@ -41,7 +41,7 @@ _BROKEN = (EOFError, OSError, lzma.LZMAError, pa.ArrowException, UnicodeError)
 
 
 def refuse_foreign_form(path: Path) -> None:
-    """Raise `UsageError` for a file whose first bytes say that it holds no rows that can be read."""
+    """Raise `UsageError` for a file whose first bytes show a format that cannot be read as rows."""
     begins = beginning(path, 64)
     for magic, what in _FOREIGN.items():
         if begins.startswith(magic):

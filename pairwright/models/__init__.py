@@ -1,1 +1,1 @@
-"""Models and tokenizers: what a name stands for, loading, chat templates, reward heads."""
+"""Models and tokenizers: names, loading, chat templates, reward heads."""

@@ -1,9 +1,9 @@
-"""Conversations as token ids, in which text from data can never pose as the template's own.
+"""Conversations as token ids, in which text from data can never pass for the template's own.
 
-While the chat template runs, the characters that begin or end any control token are swapped, in
-content, for stand-ins. Whatever then reads as a control token is the template's, and is put under
-its secret name (`controls.py`); the stand-ins are put back, and one pass encodes the whole.
-Sampling, policy and reference all take their ids from here.
+While the chat template runs, the characters that begin or end any control token are swapped, in content,
+for stand-ins. Whatever then reads as a control token is the template's, and is put under its secret name
+(`controls.py`); the stand-ins are put back, and one pass encodes the whole. Sampling, policy and reference
+all take their ids from here.
 """
 
 import re

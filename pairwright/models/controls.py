@@ -1,9 +1,9 @@
-"""A tokenizer whose control tokens go by names that no text can spell.
+"""A tokenizer whose control tokens have names that no text can spell.
 
-A control token in a string is told from the same characters in somebody's text only by who wrote
-it. So the copy made here knows every control token by a secret name alone: `<|im_end|>` in content
-is then text like any other, and the scaffold, which knows the names, still reaches the same ids by
-the same single pass. Merges, prefix spaces and whitespace flags thus stay what they were.
+A control token in a string is told from the same characters in somebody's text only by who wrote it. So the
+copy made here knows every control token by a secret name alone: `<|im_end|>` in content is then text like
+any other, and the scaffold, which knows the names, still reaches the same ids by the same single pass.
+Merges, prefix spaces and whitespace flags thus stay what they were.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The date that chat templates write: one, whatever the day.
+"""The date that chat templates write: a fixed one, so that renderings do not change with the day.
 
-Templates of Llama 3.2, SmolLM3, Granite and gpt-oss print today's date. With the clock's, what training
-sees on one day is not what was sampled the day before, a run that goes on has other pairs than it began
-with, and no stored reference is found again. So templates are shown `DATE`, or what `PAIRWRIGHT_DATE` says.
+Templates of Llama 3.2, SmolLM3, Granite and gpt-oss print today's date. With the clock's, training would
+not see what was sampled the day before, a run that goes on would have other pairs than it began with, and
+no stored reference would be found again. So templates are shown `DATE`, or what `PAIRWRIGHT_DATE` says.
 """
 
 import logging
@@ -29,7 +29,7 @@ _CODES = (
 
 
 def date_shown() -> date:
-    """Return the date that templates write. Raises `UsageError` for a `PAIRWRIGHT_DATE` that is none."""
+    """Return the date that templates write. Raises `UsageError` if `PAIRWRIGHT_DATE` is not a date."""
     said = os.environ.get(VARIABLE) or DATE
     try:
         return date.fromisoformat(said)
@@ -38,7 +38,7 @@ def date_shown() -> date:
 
 
 def other_date() -> str:
-    """Return `PAIRWRIGHT_DATE` as part of a model's identity; empty where nobody set it."""
+    """Return `PAIRWRIGHT_DATE` as part of a model's identity; empty if it is not set."""
     return f":{date_shown()}" if os.environ.get(VARIABLE) else ""
 
 
@@ -48,7 +48,7 @@ def writes_date(tokenizer: "PreTrainedTokenizerBase") -> bool:
 
 
 def template_of(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """Return the chat template of a tokenizer, made to write `date_shown`, which is said once.
+    """Return a tokenizer's chat template, made to write `date_shown`, which is logged once.
 
     `transformers` hands no function on to templates, so the clock is a macro before the template.
     """

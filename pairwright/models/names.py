@@ -32,7 +32,7 @@ def resolve_model(name: str) -> str:
 
 
 def find_model(name: str) -> str:
-    """Return what `resolve_model` gives; a hub id that is none is refused here, not after many tries."""
+    """Return `resolve_model` of a name; a malformed hub id is refused at once, not after many tries."""
     place = resolve_model(name)
     if not Path(place).is_dir():
         _commit(name)
@@ -52,7 +52,7 @@ def is_adapter(place: str) -> bool:
 
 
 def adapter_mark(place: str) -> str:
-    """Return a short hash of the adapter in a folder. Raises `UsageError` where there is none."""
+    """Return a short hash of a folder's adapter. Raises `UsageError` if it holds none."""
     folder = Path(place).expanduser()
     if not is_adapter(str(folder)):
         raise UsageError(f"--adapter {place}: no folder of a peft adapter (there is no {ADAPTER_CONFIG})")
@@ -61,9 +61,9 @@ def adapter_mark(place: str) -> str:
 
 
 def base_of(place: str) -> str:
-    """Return what `resolve_model` gives for the model that the adapter in a folder was trained on.
+    """Return `resolve_model` of the base that a folder's adapter was trained on.
 
-    Raises `UsageError` for an adapter that names none, or one that is not there.
+    Raises `UsageError` for an adapter that names no base, or one that cannot be found.
     """
     try:
         named = json.loads((Path(place) / ADAPTER_CONFIG).read_bytes()).get("base_model_name_or_path")

@@ -1,4 +1,4 @@
-"""Learned positions: how many tokens a model can hold because it has a row of a table for each.
+"""Learned positions: how many tokens a model can hold because its position table has a row for each.
 
 GPT-2, OPT and their kin look positions up; a position beyond the table is an `IndexError`, and on a GPU
 the end of the process. The table is found in the model itself, not by a list of names.

@@ -1,4 +1,4 @@
-"""Rewards read at the last token of an answer: the one place where a reward model's head is listened to.
+"""Rewards read at the last token of an answer: the one place where a reward model's head is read.
 
 A  answers in a batch    W  width of a hidden state
 """

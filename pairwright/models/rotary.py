@@ -1,8 +1,8 @@
-"""Rotary embeddings that look at the longest sequence of a pass: which sequences may share one.
+"""Rotary embeddings that depend on the longest sequence of a pass: which sequences may share one.
 
-`dynamic` and `longrope` (and PhiMoE's scales) choose their frequencies by the highest position that a
-forward pass has, so beside a longer sequence a short one is given another model's numbers. A sequence
-by itself says what is right; only sequences of one regime may be in a pass.
+`dynamic` and `longrope` (and PhiMoE's scales) choose their frequencies by the highest position in a forward
+pass, so next to a longer sequence a short one gets another model's numbers. A sequence by itself is right;
+only sequences of one regime may share a pass.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +15,9 @@ Regime = Callable[[int], int]
 
 
 def regime_of(model: nn.Module) -> Regime:
-    """Return the function from a length to the regime of a model's rotary embeddings; constant where they
-    do not look at the length.
+    """Return the function from a length to the regime of a model's rotary embeddings.
+
+    It is constant if they do not depend on the length.
     """
     found = [(kind, most) for module in model.modules() for kind, most in _looking(module)]
     if not found:

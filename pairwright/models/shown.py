@@ -1,4 +1,4 @@
-"""What a chat template is given: turns, tools, documents and variables, all of it words of data."""
+"""The arguments of a chat template: turns, tools, documents and variables, all of them text from data."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def folded(given: Shown) -> Shown:
 
 
 def kinds_in(given: Shown) -> set[str]:
-    """Return the kinds of things beside the texts of messages: tools, documents, variables."""
+    """Return what a template is given besides messages' texts: tools, documents, variables."""
     there = {
         TOOLS: given.tools,
         DOCUMENTS: given.documents,
@@ -91,14 +91,14 @@ def without(given: Shown, kind: str) -> Shown:
 
 
 def form_of(given: Shown) -> tuple[tuple[str, bool, bool], ...]:
-    """Return who speaks in turn, and whether each says anything and calls tools."""
+    """Return the roles in turn, and whether each turn has text and calls tools."""
     return tuple(
         (turn["role"], bool(turn["content"].strip()), "tool_calls" in turn) for turn in given.turns
     )
 
 
 def marked(given: Shown) -> Shown:
-    """Return the conversation with a word of its own in the place of what each turn says."""
+    """Return the conversation with a unique word in place of each turn's text."""
     turns = [
         turn | {"content": f"Abcturn{number}cba"} if turn["content"].strip() else turn
         for number, turn in enumerate(given.turns)

@@ -1,7 +1,6 @@
-"""Models read whole: one of whose weights any is missing, or has no place, is refused by name.
+"""Models loaded in full: missing weights, and weights without a place, are refused by name.
 
-`transformers` and `peft` draw at random what a folder lacks, pass over what it has too much, and say so
-in a log line.
+`transformers` and `peft` initialise missing weights at random, skip surplus ones, and only log it.
 """
 
 import re
@@ -28,7 +27,7 @@ _OTHER_HEADS = ("score", "classifier", "classification_head", "regression_head",
 
 
 def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any) -> Any:
-    """Return the model in `place`, by `kind.from_pretrained` with what `how` says; called `name` in errors.
+    """Load the model in `place` by `kind.from_pretrained` with the arguments `how`; errors call it `name`.
 
     `fresh` names a module that is not read but made anew. Raises `UsageError`, naming weights, if any
     weight would be random or has no place in the model.
@@ -81,7 +80,7 @@ def stored_names(folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def as_usage_error(name: str) -> Iterator[None]:
-    """Turn what `transformers` says of a model, in many ways and lines, into one sentence."""
+    """Open a block that turns errors of `transformers`, of many kinds and lines, into one sentence."""
     try:
         yield
     except UsageError:

@@ -1,1 +1,1 @@
-"""What is measured of a pair of answers, and the columns that hold it."""
+"""Measures of a pair of answers, and the columns that hold them."""

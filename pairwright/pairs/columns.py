@@ -1,4 +1,4 @@
-"""The columns that two answers fill as chosen and rejected."""
+"""The columns of a pair."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from pairwright.pairs.minimality import measure
 
 
 def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Return the columns of a pair: both sides, the models behind them, and how far apart they are (kept
-    share: of rejected).
+    """Return the columns of a pair: both sides, the models behind them, and the pair's measures.
+
+    The kept share is that of rejected.
     """
     measures = measure(chosen.text, rejected.text, original=rejected.text)
     return {

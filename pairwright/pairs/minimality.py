@@ -1,8 +1,8 @@
-"""How far apart two answers are: the measures every pair carries.
+"""Minimality: the measures of how far apart a pair's two answers are.
 
-Tokens here are words and punctuation marks (`WORD`), so that the numbers do not depend on any
-model's vocabulary. White space is no token, but a change of it between two tokens that stay is an
-edit: code is right or wrong by its indentation. Distances are computed by rapidfuzz, in C.
+Tokens here are words and punctuation marks (`WORD`), so that the numbers do not depend on any model's
+vocabulary. White space is no token, but a change of it between two tokens that stay is an edit: code is
+right or wrong by its indentation. Distances are computed by rapidfuzz, in C.
 """
 
 import re
@@ -128,7 +128,7 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
 
 
 def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
-    """Return the stretches that differ, on token borders, in order of position.
+    """Return the spans that differ, on token borders, in order of position.
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """

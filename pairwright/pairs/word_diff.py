@@ -1,4 +1,4 @@
-"""A pair as one text: what the rejected answer says, and what the chosen one says instead."""
+"""A pair as one text: a word diff of rejected and chosen."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -20,7 +20,7 @@ class Piece(NamedTuple):
 
 
 def pieces(rejected: str, chosen: str) -> Iterator[Piece]:
-    """Yield the chosen answer piece by piece; a change is what was there before, then what is now."""
+    """Yield the chosen answer piece by piece; a change is the old text, then the new one."""
     end = 0
     for span in changed_spans(chosen, rejected):
         found = (

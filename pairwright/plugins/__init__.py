@@ -1,8 +1,8 @@
-"""What a user brings along: functions and objects named `file.py:name` or `module:name`, or handed over.
+"""The user's own functions and objects: named `file.py:name` or `module:name`, or handed over.
 
 Wherever a name is taken, such a name is taken too, and from Python the object itself. Nothing is
-registered: `load` finds the object, checks it against what is wanted, and says by its `identity`
-when its source has changed.
+registered: `load` finds the object, checks it against what is wanted, and its `identity` changes with its
+source.
 """
 
 from pairwright.plugins.handed import Named, NamedEngine, named

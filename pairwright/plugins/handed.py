@@ -20,7 +20,7 @@ HANDED: dict[str, tuple[Any, str]] = {}
 
 
 def named(value: Any) -> Any:
-    """Name an object for a setting that takes names; what is not callable stays as it is."""
+    """Name an object for a setting that takes names; objects that cannot be called stay as they are."""
     if isinstance(value, list | tuple):
         return ",".join(str(named(part)) for part in value)
     if not callable(value):

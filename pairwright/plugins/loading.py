@@ -26,7 +26,7 @@ _ANYTHING = Wanted("a function", "def NAME(...)", lambda value: True)
 
 
 class Plugin(NamedTuple):
-    """An object of the user's."""
+    """A user's object."""
 
     name: str
     """As the user wrote it."""
@@ -55,7 +55,7 @@ def is_there(name: str) -> bool:
 
 
 def load(name: str, wanted: Wanted) -> Plugin:
-    """Find the object that `name` stands for.
+    """Load the object that `name` names.
 
     Raises `UsageError` when there is none, when its file cannot be run, or when it is not what is
     wanted; the sentence then shows the right form.
@@ -74,7 +74,7 @@ def load(name: str, wanted: Wanted) -> Plugin:
 
 
 def identity_of(name: str) -> str:
-    """Return the identity of a plugin that a setting names, or the name itself when it is none."""
+    """Return the identity of a plugin that a setting names; for any other name, the name."""
     return load(name, _ANYTHING).identity if is_plugin(name) else name
 
 

@@ -1,4 +1,4 @@
-"""What a plugin must be, and the sentence that shows it to somebody whose plugin is something else."""
+"""The interface that a plugin must have, and the sentence that shows it when a plugin differs."""
 
 import inspect
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pairwright.errors import UsageError
 
 
 class Wanted(NamedTuple):
-    """What is wanted of a plugin."""
+    """The interface of one kind of plugin."""
 
     what: str
     """With its article: `a gate`."""
@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
 
 
 def function(what: str, form: str, *arguments: str) -> Wanted:
-    """Return a function that is called with positional arguments of these names."""
+    """Return the interface of a function with positional parameters of these names."""
     return Wanted(what, form, lambda value: callable(value) and takes(value, len(arguments)))
 
 
@@ -45,7 +45,7 @@ def takes(value: Callable[..., Any], count: int, *keywords: str) -> bool:
 
 
 def signature_of(value: Callable[..., Any]) -> inspect.Signature | None:
-    """Return the parameters of a callable; None when it does not tell."""
+    """Return the signature of a callable, or None if it has none."""
     try:
         return inspect.signature(value)
     except (TypeError, ValueError):

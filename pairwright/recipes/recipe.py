@@ -1,8 +1,8 @@
-"""A recipe: what it needs, and the commands that it is, read from YAML and filled in.
+"""Recipes: their inputs and their commands, read from YAML and filled in.
 
-A setting is a value, or a value with where it comes from: `beta: {value: 5, source: …}`. With
-`scaled: true` it is a number of rows or of pairs, which `--scale` makes smaller. `${NAME}` stands for
-what is given under that name, `${out.STEP}` for the folder of an earlier step.
+A setting is a value, or a value with its source: `beta: {value: 5, source: …}`. With `scaled: true` it is a
+number of rows or of pairs, which `--scale` makes smaller. `${NAME}` stands for what is given under that
+name, `${out.STEP}` for the folder of an earlier step.
 """
 
 import re
@@ -66,7 +66,7 @@ class Command(Record):
     settings: dict[str, Any]
 
     def argv(self) -> list[str]:
-        """Return it as it is typed, without `pairwright`."""
+        """Return it as the user would type it, without `pairwright`."""
         flags = [self.command]
         for name, value in self.settings.items():
             match value:
@@ -83,12 +83,12 @@ class Command(Record):
 
 
 def names() -> list[str]:
-    """Return all recipes, in the order of the alphabet."""
+    """Return the names of all recipes, in alphabetical order."""
     return sorted(path.stem for path in _HERE.glob("*.yaml"))
 
 
 def read_recipe(name: str) -> Recipe:
-    """Return the recipe of a name. Raises `UsageError` where there is none."""
+    """Return the recipe of a name. Raises `UsageError` for an unknown one."""
     if name not in names():
         raise UsageError(f"no recipe {name!r}; recipes are {', '.join(names())}")
     found = yaml.safe_load((_HERE / f"{name}.yaml").read_text())
@@ -102,9 +102,9 @@ def _setting(value: Any) -> dict[str, Any]:
 
 
 def filled(recipe: Recipe, given: Mapping[str, str], out: str, scale: float = 1.0) -> list[Command]:
-    """Return the commands of a recipe for what is given, with their folders under `out`.
+    """Return a recipe's commands, filled in with what is given, with their folders under `out`.
 
-    Raises `UsageError` for what is not given, or that the recipe does not take.
+    Raises `UsageError` for a missing input, or one that the recipe does not take.
     """
     unknown = next((name for name in given if name not in recipe.needs), None)
     if unknown is not None:

@@ -91,7 +91,7 @@ class Verifiers:
         if not specs:
             raise UsageError("--verify must name a verifier, such as checks.py:passes or check:math")
         if len(set(specs)) < len(specs):
-            raise UsageError(f"--verify {text}: a verifier stands there twice")
+            raise UsageError(f"--verify {text}: a verifier is named twice")
         names = ["verifier"] if len(specs) == 1 else [f"verifier_{n}" for n in range(1, len(specs) + 1)]
         self.roles: Mapping[str, str] = dict(zip(names, specs, strict=True))
         self._all = [_verifier(r, s, rating=rating, allow_code=allow_code) for r, s in self.roles.items()]

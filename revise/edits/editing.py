@@ -31,7 +31,7 @@ class Editing:
 
     def __init__(self, config: ReviseConfig, reviser: str) -> None:
         if config.reply == "bare":
-            raise UsageError("--reply bare: goes with --mode rewrite; edits are read as JSON")
+            raise UsageError("--reply bare: needs --mode rewrite; edits are read as JSON")
         self._config = config
         self._constrained = config.constrain and holds_schemas(reviser)
         self.first = load(config.template or "revise_edits")

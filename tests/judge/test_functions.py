@@ -118,7 +118,7 @@ def test_a_win_rate_by_a_function() -> None:
     [
         ({"judge": "check:ifeval"}, "check:ifeval wants the columns `instruction_id_list`, `kwargs`"),
         ({"judge": "checks.py:nobody"}, "there is no 'nobody' in it; it has share, number"),
-        ({"judge": "check:length(max_words=3)", "protocol": "text"}, "is not asked in words"),
+        ({"judge": "check:length(max_words=3)", "protocol": "text"}, "is given no prompt"),
         ({"judge": "checks.py:number", "verify": "check:code"}, "--allow_code"),
     ],
 )

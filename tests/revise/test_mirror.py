@@ -79,8 +79,8 @@ def test_each_of_several_columns_brings_a_mirror(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plain", "settings", "sentence"),
     [
-        ("x", {"mirror": "plain,plain"}, "names of different columns"),
-        ("x", {"mirror": "plain,"}, "names of different columns"),
+        ("x", {"mirror": "plain,plain"}, "write different column names"),
+        ("x", {"mirror": "plain,"}, "write different column names"),
         ("x", {"mirror": "other"}, "no column `other` (--mirror); there are `plain`"),
         ("", {}, "`plain` (--mirror) is empty in every row"),
         (7, {}, "`plain` (--mirror) is neither text nor a list of messages"),

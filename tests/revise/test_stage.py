@@ -192,7 +192,7 @@ def test_a_template_of_the_users_is_used_and_kept(tmp_path: Path) -> None:
     assert [m.content for m in request.messages] == ["Mend.", f"What is 2 + 2?|{ANSWER}"]
     assert own.templates["mine"] == text
     (tmp_path / "revise_retry.j2").write_text(text)
-    with pytest.raises(UsageError, match="revise_retry is the second try's; rename it"):
+    with pytest.raises(UsageError, match="revise_retry names the template of the second try; rename yours"):
         stage(template=str(tmp_path / "revise_retry.j2"))
     with pytest.raises(UsageError, match="revize: no such template; ours are judge"):
         stage(template="revize")

@@ -196,9 +196,9 @@ def test_a_verifier_that_breaks_fails_its_row_and_is_asked_again(tmp_path: Path,
             "check:ifeval wants the columns `instruction_id_list`, `kwargs`, which",
         ),
         ({"verify": "check:code"}, "--allow_code"),
-        ({"verify": "checks.py:right,checks.py:right"}, "a verifier stands there twice"),
+        ({"verify": "checks.py:right,checks.py:right"}, "a verifier is named twice"),
         ({"reviser": "python:checks.py:nobody"}, "there is no 'nobody' in it"),
-        ({"reviser": "python:checks.py:mend,python:checks.py:mend"}, "a reviser stands there twice"),
+        ({"reviser": "python:checks.py:mend,python:checks.py:mend"}, "a reviser is named twice"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_asked(

@@ -1,4 +1,4 @@
-"""`pairwright game`: reward model against language model, and the table that comes of it."""
+"""`pairwright game`: reward model against language model, and the table of its rounds."""
 
 from rich.console import Console
 
@@ -8,6 +8,6 @@ from train.adversarial.table import as_rich
 
 
 def game(config: GameConfig) -> None:
-    """Play rounds of reward model against language model; show the table that came of it."""
+    """Play rounds of reward model against language model, and show their table."""
     if rows := rounds.game(config):  # none after a preview
         Console().print(as_rich(rows))

@@ -210,7 +210,7 @@ class GameConfig(LookConfig, RoundsConfig):
     def _refuse_bad_combinations(self) -> "GameConfig":
         loss = self.train.loss
         if loss == "auto":
-            raise UsageError("--train.loss auto is for pairs of others; in a game name the loss")
+            raise UsageError("--train.loss auto is for given pairs; in a game name the loss")
         if self.sample.n == 1 and self.train.compares:
             raise UsageError(
                 f"--sample.n 1: {loss} compares two answers to a prompt; sample two or more, or use "
@@ -230,7 +230,7 @@ class GameConfig(LookConfig, RoundsConfig):
 
 
 def record_today(found: dict[str, Any], config: GameConfig, now: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of a game's folder with settings in sections, whoever wrote it.
+    """Return the record of a game's folder with settings in sections, whichever version wrote it.
 
     Judges were recorded by name and not by what stands behind it; the same name is the same judge.
     """

@@ -83,7 +83,7 @@ class _Game:
         self._prompts: Prompts = keep_prompts(halves, config, folder, self._write_golden)
 
     def play(self) -> list[dict[str, Any]]:
-        """Play the start and then all rounds; each adds a row to the table."""
+        """Play the start and all rounds; each adds a row to the table."""
         evaluator = self._evaluator()
         for number in range(self._config.rounds + 1):
             if read_measures(round_folder(self._folder, number)) is None:
@@ -160,7 +160,7 @@ class _Game:
 
 
 def _identity(config: GameConfig) -> dict[str, Any]:
-    """All that decides what comes of a game: settings, models, prompts, pairs."""
+    """Everything that decides the results of a game: settings, models, prompts, pairs."""
     sources = {
         "rm_prompts": (config.split_of(config.rm_prompts),) if config.reward.apo_coeff else (),
         "llm_prompts": (config.split_of(config.llm_prompts),),

@@ -1,4 +1,4 @@
-"""What is measured after a round: of the language model's answers, and of the reward model."""
+"""Measures after a round: of the language model's answers, and of the reward model."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -54,12 +54,11 @@ def distinct(texts: Iterable[Sequence[str]], n: int) -> float:
 
 
 def measure_reward(config: RewardConfig, golden_runs: dict[str, str]) -> dict[str, Any]:
-    """Return, of a reward model trained under these settings: accuracy and calibration on human
-    pairs
-    held out,
-    accuracy on those it was trained on, and on golden answers over samples of several rounds.
+    """Measure a reward model that was trained under these settings.
 
-    `golden_runs` are runs of golden pairs by round. Prompts that it was trained on do not count.
+    That is accuracy and calibration on held-out human pairs, accuracy on those trained on, and on golden
+    answers over samples of several rounds. `golden_runs` are runs of golden pairs by round. Prompts that it
+    was trained on do not count.
     """
     tokenizer = load_tokenizer(config.output_dir)
     pairs = load_reward_pairs(config, tokenizer)

@@ -1,4 +1,4 @@
-"""Before a game begins: what each step of a round would be asked."""
+"""Preview of a game: what each step of a round would ask."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ from train.rounds.preview import Filler
 
 
 def rehearse(config: GameConfig, commands: Commands, halves: Halves) -> None:
-    """Show or count what a round asks, step by step; asks nothing, and writes nothing that stays.
+    """Show or count what each step of a round asks; sends no request and leaves no file.
 
     The reward models are left out of it: scoring and training them asks nobody.
     """

@@ -19,7 +19,7 @@ Writer = Callable[[Path], dict[str, str]]
 
 
 class Halves(NamedTuple):
-    """Prompts as they were read."""
+    """The prompts of both halves."""
 
     rm: list[Row]
     """With golden answers, unless an engine is to write them."""

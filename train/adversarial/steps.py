@@ -1,4 +1,4 @@
-"""The moves of one round, each with its settings: the game's sections, and what the round decides."""
+"""The steps of one round and their settings: the game's sections, and what depends on the round."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ def pair(config: JudgeConfig) -> Manifest | None:
 
 
 class Commands(NamedTuple):
-    """What a game runs: commands, each doing nothing where its folder is finished, and measures."""
+    """The commands and measures of a game; each command does nothing if its folder is finished."""
 
     sample: Callable[[SampleConfig], Any] = sample
     pair: Callable[[JudgeConfig], Any] = pair
@@ -57,7 +57,7 @@ COMMANDS = Commands()
 
 
 class Steps(RoundSteps[GameConfig]):
-    """What is to be run in round `number` of the game in `folder`, and with which settings."""
+    """The steps of round `number` of the game in `folder`, with their settings."""
 
     trained = "llm"
 
@@ -117,9 +117,7 @@ class Steps(RoundSteps[GameConfig]):
         )
 
     def scoring(self, reward_model: str, answers: str, out: str) -> ScoreConfig:
-        """Return the settings that score answers: all of them where the game looks, the best alone where it
-        is told so.
-        """
+        """Return settings that score answers: all for measuring, the best alone for training if so set."""
         section = self._placed(self._config.score)
         whole = {} if out == "scored" else {"best_of_n": False}
         return section.into(

@@ -1,4 +1,4 @@
-"""A game as a table and a picture: one row a round, row 0 is the start."""
+"""A game as a table and a plot: one row a round, row 0 is the start."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Signs that a game goes wrong, as its measures show them: those that the seed paper names.
+"""Warning signs in a game's measures, as the seed paper names them.
 
-Each has its threshold among the settings. A sign is worth a look, not a verdict.
+Each has its threshold among the settings. A sign calls for a look; it proves nothing.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Pairs as token ids: what is trained on, what is held out, and what is left out and why.
+"""Pairs as token ids: which are trained on, held out, or left out, and why.
 
-Nothing is ever cut: a pair that is too long, or that its tokens make pointless, is left out whole,
+Nothing is ever truncated: a pair that is too long, or that its tokens make pointless, is left out whole,
 counted under a reason and named.
 """
 
@@ -75,7 +75,7 @@ class Pair(NamedTuple):
         return {"chosen": self.chosen_ids, "rejected": self.rejected_ids}
 
     def digest(self) -> bytes:
-        """Return the bytes of all that training sees of it."""
+        """Return all that training reads of it as bytes."""
         digest = ids_digest(self.row_id, (self.prompt_tokens, self.chosen_ids, self.rejected_ids))
         if self.label is not None:
             digest += b"desirable" if self.label else b"undesirable"
@@ -154,7 +154,7 @@ def encode_pair(row: PairRow, tokenizer: "PreTrainedTokenizerBase") -> Pair:
 
 
 def drop_reason(row: PairRow, pair: Pair, max_length: int) -> str | None:
-    """Return the reason to leave a pair out, or None."""
+    """Return the reason for leaving a pair out, or None."""
     answered = all(m.content.strip() or m.tool_calls for m in (row.chosen, row.rejected))
     if not answered or not len(pair.prompt_tokens):
         return EMPTY

@@ -57,7 +57,7 @@ class Ranked(NamedTuple):
         return len(self.prompt_tokens) * len(self.answers) + sum(map(len, self.answers))
 
     def digest(self) -> bytes:
-        """Return the bytes of all that training sees of it."""
+        """Return all that training reads of it as bytes."""
         scores = struct.pack(f"<{len(self.scores)}d", *self.scores)
         weight = struct.pack("<d", self.weight) if self.weight != 1 else b""
         return ids_digest(self.row_id, (self.prompt_tokens, *self.answers)) + scores + weight

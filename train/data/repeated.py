@@ -1,4 +1,4 @@
-"""Pairs that repeat another, and pairs that say the opposite of one: trained on as they are, and said."""
+"""Warnings of pairs that repeat another or contradict one; they are trained on as they are."""
 
 import logging
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_of_repeats(pairs: Iterable[Item]) -> None:
-    """Say how many pairs have the tokens of another, and of how many another has the sides swapped."""
+    """Warn of pairs with the same tokens as another, and of pairs with another's sides swapped."""
     seen: dict[int, str] = {}
     repeats, opposites = list[tuple[str, str]](), list[tuple[str, str]]()
     for pair in pairs:

@@ -1,7 +1,7 @@
-"""Text of data that spells a special token: encoded as text, as in sampling, and said.
+"""Warnings of data that spells a special token: it is encoded as plain text, as in sampling.
 
-Most often it is left over from another tool: an answer that ends in `<|im_end|>`, which a model would
-learn to write out in letters before it ends its turn.
+Mostly another tool left it there: an answer that ends in `<|im_end|>`, which a model would learn to write
+in letters before it ends its turn.
 """
 
 import logging
@@ -37,7 +37,7 @@ class Spelled:
         self._rows += 1
 
     def warn(self) -> None:
-        """Say what was found, if anything was."""
+        """Warn if anything was found."""
         if self._rows and is_first():
             log.warning(
                 "rows with answers that spell a special token of this model: %d (%s). It is taken as plain "
@@ -48,7 +48,7 @@ class Spelled:
 
 
 def looked_at(rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase") -> Iterator[PairRow]:
-    """Yield the rows; what is spelled in their answers is said when all are read."""
+    """Yield the rows, and warn of special tokens in their answers once all are read."""
     spelled = Spelled(tokenizer)
     for row in rows:
         if row.problem is None:

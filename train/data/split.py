@@ -106,7 +106,7 @@ def split_of(
 
 
 def require_weight(config: "TrainingConfig", training: Iterable[Item]) -> None:
-    """Raise `UsageError` where nothing that is trained on weighs anything."""
+    """Raise `UsageError` if all items to train on have weight 0."""
     if not any(getattr(item, "weight", 1.0) for item in training):
         raise UsageError(
             f"{', '.join(config.data)}: `weight` is 0 in every row, so nothing would be learnt"
@@ -133,7 +133,7 @@ def describe_dropped(dropped: Mapping[str, Sequence[str]]) -> str:
 
 
 def pairs_hash(pairs: Iterable[Item]) -> str:
-    """Return the hash of what training sees of pairs, in order: 32 hex digits."""
+    """Return the hash of all that training reads of pairs, in order: 32 hex digits."""
     digest = hashlib.sha256()
     for pair in pairs:
         digest.update(pair.digest())
@@ -141,6 +141,6 @@ def pairs_hash(pairs: Iterable[Item]) -> str:
 
 
 def ids_digest(row_id: str, parts: Iterable[TokenIds]) -> bytes:
-    """Return a row's name and token ids as bytes that no other row has."""
+    """Return a row's name and token ids as bytes, which differ between rows."""
     ids = b"".join(len(part).to_bytes(4, "little") + part.astype("<i4").tobytes() for part in parts)
     return f"{row_id}\0".encode("utf-8", "surrogatepass") + ids

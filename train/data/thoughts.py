@@ -1,7 +1,7 @@
-"""What was thought before an answer: trained on in the form of the model's own template, or left out.
+"""Thoughts before an answer: trained on in the form of the model's own template, or left out.
 
-A thought stands in the answer's message (`reasoning_content`), in a column of its own
-(`chosen_reasoning`), or in the text, between marks that the model's chat template speaks of.
+A thought stands in the answer's message (`reasoning_content`), in a column of its own (`chosen_reasoning`),
+or in the text, between marks that the model's chat template contains.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +21,9 @@ Thoughts = Literal["drop", "keep"]
 def with_thoughts(
     rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase", reasoning: Thoughts
 ) -> Iterator[PairRow]:
-    """Yield the rows with the thoughts of their answers apart from these, or without any.
+    """Yield the rows with their answers' thoughts separated from the text, or left out.
 
-    What is left out is counted and said when all rows are read.
+    The number left out is reported once all rows are read.
     """
     marks, left_out = marks_in(str(tokenizer.chat_template)), 0
     for row in rows:
@@ -41,7 +41,7 @@ def with_thoughts(
 
 
 def parted(message: Message, marks: Iterable[Marks]) -> Message:
-    """Return an answer with the thought in its text, if any, apart from it."""
+    """Return an answer with any thought in its text moved out of it."""
     if message.role != "assistant" or message.reasoning:
         return message
     found = part(message.content, tuple(marks))

@@ -1,7 +1,7 @@
-"""What each token of a pair counts: tokens that differ one thing, those that both answers share another.
+"""Token weights of a pair: one for tokens that differ, another for tokens that both answers share.
 
-Which differ is found on the token ids themselves, by a longest common subsequence, so it is exact
-whatever the text looks like. Free of torch and numpy until a pair is weighed.
+Which differ is found on the token ids themselves, by a longest common subsequence, so it is exact whatever
+the text looks like. Free of torch and numpy until a pair is weighed.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What a run stands on: devices and processes, and the description of what it will do."""
+"""The `Accelerator` of a run: its devices and processes, and what launches are refused."""
 
 import atexit
 import gc
@@ -80,7 +80,7 @@ def _shard_on_cpu_too(accelerator: Accelerator) -> None:
 
 
 def refuse_unsupported(accelerator: Accelerator, *, divided: bool = False) -> None:
-    """Raise `UsageError` for a launch that would train something else than one process does."""
+    """Raise `UsageError` for a launch whose training would differ from that of one process."""
     launched = int(os.environ.get("WORLD_SIZE", 1))
     if divided and launched != accelerator.num_processes:
         raise UsageError(f"no GPU was found for {launched} processes: give --use_cpu to train on CPUs")

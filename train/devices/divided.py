@@ -46,9 +46,9 @@ _HERE = {
 
 
 def asked() -> dict[str, Any] | None:
-    """Return DeepSpeed's section on ZeRO as the launch asks for it; None without `--use_deepspeed`.
+    """Return the launch's ZeRO section of DeepSpeed's configuration; None without `--use_deepspeed`.
 
-    Raises `UsageError` for all of DeepSpeed that would train something else, or that is not built in.
+    Raises `UsageError` for parts of DeepSpeed that would change the training, or that are not supported.
     """
     if not str_to_bool(os.environ.get(ASKED, "false")):
         return None
@@ -134,7 +134,7 @@ def divide(
 ) -> tuple[nn.Module, torch.optim.Optimizer]:
     """Divide the moments of AdamW among processes and wrap the policy in DeepSpeed's engine."""
     if accelerator.num_processes == 1:
-        log.warning("one process has nobody to divide with: this is training without DeepSpeed")
+        log.warning("one process has nothing to divide: training runs without DeepSpeed")
         return policy, optimizer
     groups = [group for group in optimizer.param_groups if group["params"]]  # nothing cannot be flattened
     of_model = [dict(group) for group in groups]  # DeepSpeed puts flat parameters into the others
@@ -219,7 +219,7 @@ class DividedAdamW(torch.optim.Optimizer):
         self._engine.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Do nothing: gradients are gone with the step."""
+        """Do nothing: gradients are freed in the step."""
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

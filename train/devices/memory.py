@@ -11,7 +11,7 @@ import torch
 
 
 def peak_memory_gib() -> float:
-    """Return the most memory that this process has held: of the GPU where there is one, else resident."""
+    """Return this process's peak memory in GiB: of the GPU if there is one, else resident."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**30
     unit = 1 if platform.system() == "Darwin" else 2**10
@@ -19,7 +19,7 @@ def peak_memory_gib() -> float:
 
 
 def release_memory() -> None:
-    """Give the memory of models that are gone back to the GPU, where other processes wait for it."""
+    """Return the GPU memory of deleted models, for which other processes wait."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Agreement between processes: what the first does for all, and what all must agree on."""
+"""Agreement between processes: what the first does for all, and what all must decide alike."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ _RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 
 
 def on_first(accelerator: Accelerator, work: Callable[[], _Result]) -> _Result:
-    """Let one process do it and tell all of them the result, or the error that they all raise."""
+    """Run a function on the first process and return its result, or raise its error, on all."""
     outcome: list[Any] = [None]
     if accelerator.is_main_process:
         try:
@@ -32,7 +32,7 @@ def on_first(accelerator: Accelerator, work: Callable[[], _Result]) -> _Result:
 
 
 def agreed(accelerator: Accelerator, flag: bool) -> bool:
-    """Return whether any process says so."""
+    """Return whether any process says yes."""
     if accelerator.num_processes == 1:
         return flag
     votes = torch.tensor(int(flag), device=accelerator.device)
@@ -46,6 +46,6 @@ def is_first() -> bool:
 
 
 def say(line: str) -> None:
-    """Say a line, once however many processes train together."""
+    """Print a line for people, once for all processes that train together."""
     if is_first():
         terminal.say(line)

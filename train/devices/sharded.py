@@ -48,9 +48,9 @@ def shard(accelerator: Accelerator, model: nn.Module) -> nn.Module:
 
 
 def reshard(model: nn.Module) -> None:
-    """Keep no weight whole after a pass that no backward pass followed.
+    """Free the whole weights that a pass without a backward pass leaves behind.
 
-    Until then the model's parameters are whole tensors for the while, not what is trained and saved.
+    Until then the model's parameters are whole tensors, not those that are trained and saved.
     """
     for module in model.modules():
         if isinstance(module, FSDPModule):
@@ -58,19 +58,19 @@ def reshard(model: nn.Module) -> None:
 
 
 def outline(model: nn.Module) -> nn.Module:
-    """Return a copy of a model without its weights: what a whole one is made from once it is cut."""
+    """Return a copy of a model without its weights, from which a whole model is made after sharding."""
     outlined: nn.Module = _with_parameters(model, lambda p: torch.empty_like(p, device="meta"))
     return outlined
 
 
 def blank(outlined: nn.Module) -> nn.Module:
-    """Return a whole model on the CPU, its weights yet to be read."""
+    """Return a whole model on the CPU whose weights are yet to be loaded."""
     empty: nn.Module = _with_parameters(outlined, lambda p: torch.zeros_like(p, device="cpu"))
     return empty
 
 
 def assembled(outlined: nn.Module, model: nn.Module, *, keep: bool) -> nn.Module | None:
-    """Return the whole model on the CPU of those who `keep` it; all processes take part."""
+    """Return the whole model, on the CPU, on processes that `keep` it; all processes take part."""
     reshard(model)
     parts = list(model.parameters())
     pieces = [_kept(whole(part.detach()), keep) for part in parts]

@@ -14,7 +14,7 @@ from train.devices.sharded import Sharded
 
 
 class Strategy(Protocol):
-    """What an update asks of the processes together."""
+    """The operations of an update that depend on how processes share a training."""
 
     accelerator: Accelerator
     policy: nn.Module

@@ -18,7 +18,7 @@ class Answer(NamedTuple):
 
 
 class WeightedAnswer(Answer):
-    """An answer whose tokens do not all count the same. For a model it is the answer that it is."""
+    """An answer with weights of its tokens. A model sees it as the answer that it is."""
 
     weights: Weights
 
@@ -36,7 +36,7 @@ def weights_of(answer: Answer) -> Weights | None:
 
 
 class Layout(Protocol):
-    """Answers as a model takes them, and where they are in what it gives back.
+    """Answers in the form a model takes, and where they are in its output.
 
     A  answers    N  answer tokens that are predicted
     """
@@ -125,7 +125,7 @@ class Padded(NamedTuple):
 
 
 def distinct(answers: Sequence[Answer]) -> tuple[list[Answer], list[int]]:
-    """Return the distinct answers, and the place of each answer among them."""
+    """Return the distinct answers, and the index of each answer among them."""
     numbers: dict[tuple[bytes, bytes], int] = {}
     places = [numbers.setdefault(_key(answer), len(numbers)) for answer in answers]
     firsts = {place: answer for answer, place in zip(reversed(answers), reversed(places), strict=True)}

@@ -31,7 +31,7 @@ Backend = Callable[[Tensor, Tensor, Tensor, ForestMask, float | None], Tensor]
 
 
 def backends(device: torch.device) -> tuple[str, ...]:
-    """Return the names of the attentions for forests, those that should be fastest on this device first."""
+    """Return the names of the attentions for forests, the probably fastest on this device first."""
     return (BY_BLOCKS, BY_TREE) if device.type == "cuda" else (BY_TREE,)
 
 
@@ -40,7 +40,7 @@ _REACHED: list[list[str]] = []
 
 @contextmanager
 def reached() -> Iterator[list[str]]:
-    """Open a block in which every forest that an attention of these is given adds its name to the list."""
+    """Open a block that lists the backend of every call of these attentions with a forest."""
     names: list[str] = []
     _REACHED.append(names)
     try:

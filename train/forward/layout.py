@@ -29,7 +29,7 @@ class LaidOut(NamedTuple):
 
 
 def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
-    """Lay answers out as this model takes them best in one pass, on its device; equal ones once."""
+    """Lay answers out for one pass as this model runs them fastest, on its device, duplicates once."""
     device = next(model.parameters()).device
     support = tree_support(model)
     if support.trees:
@@ -42,12 +42,12 @@ def lay_out(model: nn.Module, answers: Sequence[Answer]) -> LaidOut:
 
 
 def kind_of(support: TreeSupport, tokens: int) -> tuple[bool, Hashable]:
-    """Return whether a sequence of so many tokens goes into a tree, and its regime; like goes with like."""
+    """Return whether a sequence of that length goes into a tree, and its regime; only like ones mix."""
     return support.trees and tokens <= support.reach, support.regime(tokens)
 
 
 def passes_of(model: nn.Module, answers: Sequence[Answer]) -> list[list[int]]:
-    """Return the places of answers that may share a pass; mostly all of them."""
+    """Return the places of answers that may share a pass, which is mostly all of them."""
     support = tree_support(model)
     kinds: dict[Hashable, list[int]] = {}
     for place, answer in enumerate(answers):

@@ -21,7 +21,7 @@ from train.forward.vocabulary import asked_for, chunked
 
 
 class AnswerLogprobs(NamedTuple):
-    """What a model thinks of answers."""
+    """Log-probabilities of answers under a model."""
 
     sums_A: Tensor
     """Log-probability of each answer given its prompt: nats, summed over its tokens, float32."""

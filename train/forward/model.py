@@ -1,4 +1,4 @@
-"""The parts of a model of `transformers`, under whatever wraps it."""
+"""The parts of a `transformers` model, inside its wrappers."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model of `transformers` under whatever wraps it: processes, adapters."""
+    """Return the `transformers` model inside the wrappers of processes and adapters."""
     inner: Any = getattr(model, "module", model)
     if hasattr(inner, "get_base_model"):
         inner = inner.get_base_model()

@@ -1,4 +1,4 @@
-"""Rewards of answers given their prompts, with gradients or of many at a time, prompts shared.
+"""Rewards of answers given their prompts: with gradients, or of many in batches; prompts are shared.
 
 A  answers
 """

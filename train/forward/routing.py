@@ -42,8 +42,7 @@ def experts_of(model: nn.Module) -> tuple[int, int]:
     chosen = getattr(config, "num_experts_per_tok", None)
     if number is None or chosen is None or not hasattr(config, _ASKED):
         raise UsageError(
-            f"{type(unwrapped(model)).__name__} gives out no router logits: leave "
-            "--router_aux_loss_coef away"
+            f"{type(unwrapped(model)).__name__} has no router logits: leave out --router_aux_loss_coef"
         )
     return int(number), int(chosen)
 

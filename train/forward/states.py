@@ -1,4 +1,4 @@
-"""What a model makes of answers, token by token: log-probabilities, and the states that predict them.
+"""A model's hidden states and log-probabilities, token by token, of answers.
 
 A  answers    N  answer tokens in all    W  width of a hidden state    L  tokens of one answer
 """
@@ -19,7 +19,7 @@ from train.forward.vocabulary import chunked
 
 
 class AnswerStates(NamedTuple):
-    """What a model makes of one answer."""
+    """A model's states and log-probabilities of one answer."""
 
     logps_L: Tensor
     """Log-probability of each of its tokens, its last one included: nats, float32, on the CPU."""

@@ -1,4 +1,4 @@
-"""Whether a model takes trees exactly: tried once, on each model, not read off a list of architectures.
+"""Whether a model runs trees exactly: tried once on each model, not read off a list of architectures.
 
     A  answers
 
@@ -55,7 +55,7 @@ _SUPPORT: "WeakKeyDictionary[nn.Module, TreeSupport]" = WeakKeyDictionary()
 
 
 def tree_support(model: nn.Module) -> TreeSupport:
-    """Return whether and how this model takes trees; found out when it is first asked."""
+    """Return whether and how this model runs trees, which is found out at the first call."""
     inner = unwrapped(model)
     if inner not in _SUPPORT:
         without_memory(inner)
@@ -94,7 +94,7 @@ def _try_out(model: nn.Module) -> TreeSupport:
     else:
         # Weights that are not finite tell nothing here, and stop the run soon.
         if not times:
-            why = "its attention is its own, and not one that transformers lets others bring"
+            why = "its attention cannot be replaced through transformers"
         elif _apart(found, expected) > _ALIKE or _leaks(model, forest):
             why = "a token of one branch sees another, or its place in the forest"
         else:
@@ -106,7 +106,9 @@ def _try_out(model: nn.Module) -> TreeSupport:
 
 @torch.no_grad()
 def take_fastest(model: nn.Module) -> None:
-    """Let a model attend by the first backend that runs here and agrees with `BY_TREE`, which is exact.
+    """Set the model's attention to the first backend that runs here and agrees with `BY_TREE`.
+
+    `BY_TREE` is exact.
 
     A model that does not take trees is run once on padded sequences.
     """

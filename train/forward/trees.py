@@ -44,7 +44,7 @@ class Tree(NamedTuple):
 
 
 class TreeSpan(NamedTuple):
-    """Where a tree lies in its forest: its trunk from `start` to `fork`, then its branches."""
+    """The span of a tree in its forest: the trunk from `start` to `fork`, then the branches."""
 
     start: int
     fork: int

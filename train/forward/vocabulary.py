@@ -1,4 +1,4 @@
-"""The projection to the vocabulary, where only the log-probability of one token each is wanted.
+"""The projection to the vocabulary where only one token's log-probability each is needed.
 
     N  hidden states    W  their width    V  vocabulary    C  hidden states of a chunk
 

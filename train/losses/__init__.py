@@ -1,1 +1,1 @@
-"""Every loss as a pure function, by family: what it compares, and with what."""
+"""Every loss as a pure function, by what it compares."""

@@ -1,4 +1,4 @@
-"""What the command line must know of each loss. Free of torch, so that `--help` answers at once."""
+"""Facts about each loss for the command line. Free of torch, so that `--help` answers at once."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class LossFacts(NamedTuple):
-    """What a loss takes, and what it is trained with unless something else is asked for."""
+    """The settings that a loss takes, and its defaults."""
 
     options: tuple[str, ...] = ()
     """Settings that belong to it, besides beta."""
@@ -86,10 +86,10 @@ TRL_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def facts_of(loss: str) -> LossFacts | None:
-    """Return what is known of a loss; None for `auto`, and for one of the user's own."""
+    """Return the facts of a loss; None for `auto` and for a user's own."""
     return FACTS.get(loss) or RANKED.get(loss)
 
 
 def defaults_of(loss: str) -> Mapping[str, Any]:
-    """Return the settings that a loss is trained with unless others are given."""
+    """Return the defaults of a loss's settings."""
     return facts.defaults if (facts := facts_of(loss)) else {}

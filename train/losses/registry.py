@@ -25,7 +25,7 @@ def shaped(logps: Tensor, *, beta: float, alpha: float, **options: Any) -> Tenso
 
 
 class PairLoss(NamedTuple):
-    """A formula, and what it takes."""
+    """A formula and its arguments."""
 
     formula: Callable[..., Tensor]
     """(delta_w, delta_l, *, beta, ...), each (B,), to losses (B,)."""

@@ -1,4 +1,4 @@
-"""Weights that make pairs of others count as if the policy had sampled them."""
+"""Weights that make off-policy pairs count as if the policy had sampled them."""
 
 from torch import Tensor
 

@@ -1,1 +1,1 @@
-"""Models as they are trained: loading, adapters, four bits, saving."""
+"""Models for training: loading, adapters, four bits, saving."""

@@ -1,4 +1,4 @@
-"""Adapters of `peft` on a model that is trained: new ones, or those of a folder, which are trained on."""
+"""Adapters of `peft` on a model in training: new ones, or a folder's, trained further."""
 
 from typing import Any
 from weakref import WeakSet
@@ -18,7 +18,7 @@ _READ: "WeakSet[nn.Module]" = WeakSet()
 def goes_on(config: TrainingConfig) -> bool:
     """Return whether the adapter that `model` names is trained further.
 
-    Raises `UsageError` where that, and another beside it, is asked for.
+    Raises `UsageError` if another adapter on top of it is asked for too.
     """
     if not is_adapter(resolve_model(config.model)):
         return False
@@ -26,7 +26,7 @@ def goes_on(config: TrainingConfig) -> bool:
     if merge_first is None:  # of a reward model, which is made of the adapter and its base in one
         if config.load_in_4bit:
             raise UsageError(
-                f"{config.model} is an adapter, and is merged into whole weights: leave --load_in_4bit away"
+                f"{config.model} is an adapter, and is merged into whole weights: leave out --load_in_4bit"
             )
         return False
     if merge_first:
@@ -36,18 +36,18 @@ def goes_on(config: TrainingConfig) -> bool:
                 "--merge_adapter too, which writes the whole model"
             )
         if config.load_in_4bit:
-            raise UsageError("--merge_first needs whole weights: leave --load_in_4bit away")
+            raise UsageError("--merge_first needs whole weights: leave out --load_in_4bit")
         return False
     if config.lora_r:
         raise UsageError(
-            f"{config.model} is an adapter, and is trained as it is: leave --lora_r away, or put another "
+            f"{config.model} is an adapter, and is trained as it is: leave out --lora_r, or put another "
             "on top of it with --merge_first --merge_adapter"
         )
     return True
 
 
 def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any:
-    """Return the model under LoRA adapters as the settings say, which change nothing yet."""
+    """Return the model with LoRA adapters by the settings; they change nothing yet."""
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(
@@ -67,12 +67,12 @@ def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any
 
 
 def with_adapter_of(place: str, base: Any, name: str) -> Any:
-    """Put the adapter of a folder on a base; its weights are trained from where they are."""
+    """Load a folder's adapter onto a base, to be trained further."""
     model = read_adapter(base.requires_grad_(False), place, name, trained=True)
     if model.active_peft_config.is_prompt_learning:
         kind = model.active_peft_config.peft_type.value
         raise UsageError(
-            f"{name}: an adapter of tokens ({kind}) cannot be trained here; LoRA and its kin can"
+            f"{name}: an adapter of tokens ({kind}) cannot be trained here; LoRA and its variants can"
         )
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -82,7 +82,7 @@ def with_adapter_of(place: str, base: Any, name: str) -> Any:
 
 
 def began_anew(model: Any) -> bool:
-    """Return whether a model has new adapters, which at the start change nothing of what its base says."""
+    """Return whether a model has new adapters, under which it starts as its base."""
     return is_adapted(model) and model not in _READ
 
 

@@ -26,7 +26,7 @@ logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def require_four_bits(*, sharded: bool = False, divided: bool = False) -> None:
-    """Raise `UsageError` where weights in four bits cannot be trained under."""
+    """Raise `UsageError` if adapters on weights in four bits cannot be trained here."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UsageError("--load_in_4bit needs bitsandbytes: pip install 'pairwright[qlora]'")
     if sharded:
@@ -36,7 +36,7 @@ def require_four_bits(*, sharded: bool = False, divided: bool = False) -> None:
         )
     if divided:
         raise UsageError(
-            "--load_in_4bit does not go with DeepSpeed, to which adapters leave little to divide: launch "
+            "--load_in_4bit does not go with DeepSpeed, which adapters leave little to divide: launch "
             "with plain data parallelism, or without --load_in_4bit"
         )
 
@@ -78,7 +78,7 @@ def is_packed(module: nn.Module) -> bool:
 
 
 def weights_of(model: nn.Module) -> str:
-    """Return the number format of a model's frozen weights, as a store of references names it."""
+    """Return the number format of a model's frozen weights, as reference stores name it."""
     dtype = str(next(model.parameters()).dtype)
     packed = any(is_packed(module) for module in model.modules())
     return f"{dtype}, nf4 by bitsandbytes {version('bitsandbytes')}" if packed else dtype

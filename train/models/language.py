@@ -1,4 +1,4 @@
-"""Models: loaded for training, made deterministic, saved as `transformers` and `peft` read them."""
+"""Language models: loaded for training, made deterministic, saved for `transformers` and `peft`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -33,8 +33,9 @@ _RANDOM = ("drop", "jitter")
 
 
 def model_identity(name: str) -> str:
-    """Return the identity of a model, wherever it lies: a hash of its folder, or its commit on the hub; of
-    an adapter, its own and its base's.
+    """Return the identity of a model: the hash of its folder, or its commit on the hub.
+
+    That of an adapter is its own and its base's.
     """
     place = resolve_model(name)
     if is_adapter(place):
@@ -114,7 +115,7 @@ def switch_randomness_off(model: nn.Module) -> None:
                 setattr(layer, name, 0.0)
     if not torch.equal(_said(model), expected):
         raise UsageError(
-            f"{type(model).__name__} gives other numbers while it recomputes its activations: train "
+            f"{type(model).__name__} computes other numbers when it recomputes its activations: train "
             "without --gradient_checkpointing"
         )
 
@@ -159,7 +160,7 @@ def merged(model: Any) -> Any:
 
 
 def merge(model: Any) -> Any:
-    """Return an adapted model with its adapters merged: it says the same as before, and its weights train.
+    """Return an adapted model with its adapters merged: its outputs are the same, its weights train.
 
     Where embeddings and head are one matrix and an adapter changes but one of them, they become two.
     """
@@ -185,9 +186,9 @@ def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -
 
 
 def in_dtype(model: Any, dtype: str, name: str) -> Any:
-    """Return the model with its weights in a number format; `auto` is the one that `name` is stored in.
+    """Return the model with its weights in a number format; `auto` is that in which `name` is stored.
 
-    What is rounded is the model itself, so it is to be trained no more.
+    The model itself is rounded, so it must not be trained further.
     """
     if dtype == "auto":
         place = resolve_model(name)

@@ -1,4 +1,4 @@
-"""Reward models: a language model's body with one number for a head, as `transformers` loads it."""
+"""Reward models: a language model's body with one output, as `transformers` loads it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def load_for_reward_training(
     config: TrainingConfig, tokenizer: "PreTrainedTokenizerBase", *, bf16: bool
 ) -> Any:
-    """Return a pretrained body with a new head, or a reward model to go on with; the seed decides the head.
+    """Return a pretrained body with a new head, drawn by the seed, or a reward model to train further.
 
     Of an adapter's folder the body is that of its base with the adapter merged in.
 
@@ -57,7 +57,7 @@ def padding_token(tokenizer: "PreTrainedTokenizerBase") -> str:
 
 
 def head_of(model: Any) -> nn.Linear:
-    """Return the layer that turns a hidden state into a reward, under whatever wraps it."""
+    """Return the layer that maps a hidden state to a reward, inside any wrappers."""
     inner = getattr(model, "module", model)
     if is_adapted(inner):
         inner = inner.get_base_model()

@@ -1,4 +1,4 @@
-"""Models that also see: trained on text, and written whole, with towers and processor as they were."""
+"""Vision-language models: trained on text, saved with their towers and processor unchanged."""
 
 import re
 import shutil
@@ -29,14 +29,14 @@ def auto_class(place: str, name: str) -> Any:
 
 
 def towers(model: Any) -> dict[str, nn.Module]:
-    """Return the parts of a model that text does not run through, by name; none where it only reads."""
+    """Return the parts of a model that text does not use, by name; none for a text model."""
     if model.config.get_text_config() is model.config:
         return {}
     return dict(_beside(model, {model.get_decoder(), model.get_output_embeddings()}, ""))
 
 
 def freeze_towers(model: Any) -> None:
-    """Leave alone what text does not run through."""
+    """Freeze the parts that text does not use."""
     for tower in towers(model).values():
         tower.requires_grad_(False)
 
@@ -48,7 +48,7 @@ def without_towers(model: Any) -> str | None:
 
 
 def copy_processor(name: str, folder: Path) -> None:
-    """Put the files of a model's processor, if it has any, beside the model that was trained from it."""
+    """Copy the files of a model's processor, if any, next to the model trained from it."""
     from transformers.utils import cached_file
 
     if (folder / ADAPTER_CONFIG).is_file():

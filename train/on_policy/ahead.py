@@ -1,4 +1,4 @@
-"""The next round's answers, sampled while this round is trained: by another device, one round stale."""
+"""The next round's answers, sampled on another device while this round trains: one round stale."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ class Ahead:
 
     @contextmanager
     def meanwhile(self, work: Callable[[], object]) -> Iterator[None]:
-        """Do some work while the block runs, and wait for both.
+        """Run some work in the thread while the block runs, and wait for both.
 
         Where the block fails or is interrupted the work is asked to stop, as by Ctrl-C, and what it has
         finished is kept. What the work raises is raised once the block is over.
@@ -61,5 +61,5 @@ def require_another_device(config: LoopConfig, *, cuda: bool) -> None:
     if policy == "vllm" and cuda and not config.train.use_cpu and "0" in given:
         raise UsageError(
             "--overlap: the next answers are sampled while this round is trained, and vLLM would be on the "
-            "first GPU as the training is; give it others (--sample.engine.device_ids 1), or leave it away"
+            "first GPU, as training is; give it others (--sample.engine.device_ids 1), or leave it out"
         )

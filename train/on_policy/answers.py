@@ -1,4 +1,4 @@
-"""Prompts and answers of a loop: which prompts are held out, and what is answered to those."""
+"""Prompts and answers of a loop: which prompts are held out, and the answers to those."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,9 @@ from train.rounds.prompts import rows_of
 
 
 def split_prompts(config: LoopConfig) -> tuple[list[Row], list[Row]]:
-    """Return prompts to train on and prompts to look at; which are held out goes by their content.
+    """Return prompts to train on and held-out ones, which are chosen by their content.
 
-    Prompts to look at are left out of those to train on. Raises `UsageError` if none is left.
+    Held-out prompts are not trained on. Raises `UsageError` if none is left.
     """
     rows = rows_of(config.prompts, config, config.limit)
     if config.eval_prompts is not None:

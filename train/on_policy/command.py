@@ -1,4 +1,4 @@
-"""`pairwright loop`: on-policy rounds, and the table that comes of them."""
+"""`pairwright loop`: on-policy rounds, and their table."""
 
 from rich.console import Console
 
@@ -8,6 +8,6 @@ from train.on_policy.table import as_rich
 
 
 def loop(config: LoopConfig) -> None:
-    """Go through on-policy rounds; show the table that came of it."""
+    """Run on-policy rounds, and show their table."""
     if rows := rounds.loop(config):  # none after a preview
         Console().print(as_rich(rows))

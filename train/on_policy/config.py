@@ -176,19 +176,17 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
             raise UsageError(f"--pairs {self.pairs}: give --revise.reviser, the engine that revises")
         if self.pairs == "judge" and self.sample.n < 2:
             raise UsageError(
-                "--sample.n 1: one answer to a prompt is nothing to compare; ask for two or more"
+                "--sample.n 1: a comparison needs two answers to a prompt; give --sample.n 2 or more"
             )
         if self.pairs == "judge" and not self.sample.temperature:
-            raise UsageError(
-                "--sample.temperature 0 makes all answers to a prompt equal; nothing to compare"
-            )
+            raise UsageError("--sample.temperature 0 makes all answers to a prompt equal; give one above 0")
         if self.carry_optimizer and self.train.load_in_4bit:
             raise UsageError(
-                "--carry_optimizer: adapters on four bits are merged after every round, so no optimizer of "
-                "theirs can go on; leave --train.load_in_4bit away"
+                "--carry_optimizer: adapters on four bits are merged after every round, which ends their "
+                "optimizer; leave out --train.load_in_4bit"
             )
         if self.train.loss == "auto":
-            raise UsageError("--train.loss auto is for pairs of others; in a loop take dpo or apo_zero")
+            raise UsageError("--train.loss auto is for given pairs; in a loop take dpo or apo_zero")
         if self.train.loss in RANKED:
             raise UsageError(
                 f"--train.loss {self.train.loss} learns from scored answers, and a loop makes pairs: take "
@@ -198,7 +196,7 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
 
     @property
     def course(self) -> dict[str, int]:
-        """What else decides the learning rate: how many rounds its one course has."""
+        """Whatever else decides the learning rate: how many rounds share one schedule."""
         moves = self.train.lr_scheduler_type != "constant" or self.train.warmup_ratio > 0
         return {"rounds": self.rounds} if self.carry_optimizer and moves else {}
 
@@ -214,7 +212,7 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
 
     @property
     def compares(self) -> bool:
-        """Whether anybody says how often a round beats the start."""
+        """Whether a judge measures how often a round beats the start."""
         return self.winrate.judge is not None
 
 
@@ -230,7 +228,7 @@ def _as_judged(judge: dict[str, Any], winrate: dict[str, Any]) -> dict[str, Any]
 
 
 def record_today(found: dict[str, Any], config: LoopConfig) -> dict[str, Any]:
-    """Return the record of a loop's folder with settings in sections, whoever wrote it."""
+    """Return the record of a loop's folder with settings in sections, whichever version wrote it."""
     if not is_flat(found, config):
         return found
     sections = sections_before(found, config)

@@ -60,7 +60,7 @@ _LOGGED = ("logratios/", "rewards/")
 
 
 def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, Any]]:
-    """Go through all rounds, or those that are still to be done; returns the table, the start first.
+    """Run all rounds, or the remaining ones; returns the table, the start first.
 
     After a preview or a dry run the table is empty. Raises `UsageError` for what cannot be used as
     given, and `PairwrightError` for what went wrong; the same command then goes on where it stopped.
@@ -145,7 +145,7 @@ class _Loop:
         self._ahead = ahead
 
     def go(self) -> list[dict[str, Any]]:
-        """Run the start and then rounds, until there are enough or a measure says stop."""
+        """Run the start and then rounds, until all are done or a measure says stop."""
         rows = list(finished_rounds(self._folder))
         before = len(rows)
         while (reason := reason_to_stop(rows, self._config)) is None and len(rows) <= self._config.rounds:

@@ -1,4 +1,4 @@
-"""Before a loop begins: what each step of a round would be asked."""
+"""Preview of a loop: what each step of a round would ask."""
 
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from train.rounds.preview import Filler
 def rehearse(
     config: LoopConfig, commands: Commands, training: Sequence[Row], held_out: Sequence[Row]
 ) -> None:
-    """Show or count what a round asks, step by step; asks nothing, and writes nothing that stays."""
+    """Show or count what each step of a round asks; sends no request and leaves no file."""
     with tempfile.TemporaryDirectory() as place:
         filler = Filler(config, Path(place), config.sample.max_tokens)
         steps, n = Steps(config, filler.folder, 1), config.sample.n

@@ -1,4 +1,4 @@
-"""Rounds of a part of the prompts: which these are, and which pairs of earlier rounds come again."""
+"""Rounds on a part of the prompts: which these are, and which earlier pairs are replayed."""
 
 import hashlib
 import json
@@ -35,8 +35,9 @@ def prompts_of_round(rows: Sequence[T], number: int, size: int | None) -> list[T
 
 
 def sampled_from(number: int, every: int, *, overlap: bool = False) -> int:
-    """Return the number of the round whose model answers in round `number`, where a new one is taken every
-    `every` rounds; with `overlap` the newest that is there while the round before is trained.
+    """Return the round whose model answers in round `number`, if a new one is taken every `every` rounds.
+
+    With `overlap` it is the newest that exists while the round before is trained.
     """
     newest = max(number - 1 - overlap, 0)
     return newest // every * every
@@ -45,7 +46,7 @@ def sampled_from(number: int, every: int, *, overlap: bool = False) -> int:
 def replay(
     folder: Path, number: int, kinds: Sequence[str], own: int, share: float
 ) -> tuple[Path | None, int]:
-    """Write pairs of the rounds before, so many that they are `share` of all beside `own` pairs.
+    """Write pairs of earlier rounds that make up `share` of all pairs, together with `own` new ones.
 
     `kinds` are the runs of a round that hold pairs. Which pairs come is decided by a hash of their ids and
     the round's number; all, where there are too few. Returns the file, None without any, and how many.

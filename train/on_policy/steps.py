@@ -1,4 +1,4 @@
-"""The commands of one round, each with its settings: the loop's sections, and what the round decides."""
+"""The commands of one round and their settings: the loop's sections, and what depends on the round."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ from train.training import train
 
 
 class Commands(NamedTuple):
-    """The commands that a loop runs; each does nothing where its folder is finished."""
+    """The commands of a loop; each does nothing if its folder is finished."""
 
     sample: Callable[[SampleConfig], Any] = sample
     judge: Callable[[JudgeConfig], Any] = judge
@@ -42,7 +42,7 @@ ANSWERS = "answers.jsonl"
 
 
 class Steps(RoundSteps[LoopConfig]):
-    """What is to be run in round `number` of the loop in `folder`, and with which settings."""
+    """The steps of round `number` of the loop in `folder`, with their settings."""
 
     trained = "model"
 

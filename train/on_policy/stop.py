@@ -1,4 +1,4 @@
-"""When a loop ends before its time, as its measures show it."""
+"""Early stopping of a loop, by its measures."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A loop as a table and a picture: one row a round, row 0 is the start."""
+"""A loop as a table and a plot: one row a round, row 0 is the start."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What a training writes: record, checkpoints, metrics, card, trackers."""
+"""The files that a training writes: record, checkpoints, metrics, card, trackers."""

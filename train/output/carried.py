@@ -1,4 +1,4 @@
-"""An optimizer that goes on from one training to the next: its moments and the steps it has made.
+"""An optimizer carried from one training to the next: its moments and its step count.
 
 A training with `save_optimizer` leaves the folder `optimizer` beside its model, sealed as checkpoints
 are; one with `optimizer_from` begins where that ends. With `schedule_part` both follow one course of the
@@ -29,7 +29,7 @@ def save_optimizer(state: WholeState, output: Path) -> None:
 
 
 def optimizer_identity(config: TrainingConfig) -> dict[str, str]:
-    """Return the hash of the optimizer that a training goes on with, by name; nothing without one.
+    """Return the hash, by name, of the optimizer that a training continues with; empty without one.
 
     Raises `UsageError` where there is none, or it is of another kind, and `DamagedCheckpoint` where it
     is not as it was written.

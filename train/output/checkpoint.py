@@ -99,10 +99,10 @@ def check_hashes(folder: Path, hashes: dict[str, str]) -> None:
 
 
 def newest_sound(output: Path) -> Path | None:
-    """Return the newest checkpoint that verifies, or None where there are no checkpoints.
+    """Return the newest checkpoint that verifies, or None without checkpoints.
 
-    Damaged ones that are newer are put aside and said so. Raises `PairwrightError` when there are
-    checkpoints and all of them are damaged. Only for the holder of the folder's lock.
+    Newer damaged ones are put aside, with a warning. Raises `PairwrightError` when there are checkpoints
+    and all of them are damaged. Only for the holder of the folder's lock.
     """
     problems: list[tuple[Path, DamagedCheckpoint]] = []
     for folder in checkpoints(output):

@@ -1,4 +1,4 @@
-"""The output folder of a training run: whose it is, how far it came, and starting it over.
+"""The output folder of a training run: its owner, its progress, and starting it over.
 
 train.json       what this run is, and in the end what came of it
 metrics.jsonl    one line per logging and evaluation
@@ -36,7 +36,7 @@ _ANOTHER = "choose another output_dir, or throw it away with --fresh"
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `UsageError` if a folder holds what is not of a training run. Writes nothing."""
+    """Raise `UsageError` if a folder holds files that are not of a training run. Writes nothing."""
     refuse_foreign(folder, RECORD, own=(AUTO,), setting="output_dir")
 
 
@@ -74,7 +74,7 @@ def finished_for_reading(folder: Path, planned: RunRecord) -> RunRecord | None:
 
 
 def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Path | None:
-    """Return the checkpoint to go on from, verified and of this very run; None to begin at the start."""
+    """Return the verified checkpoint of this run to resume from; None to start at the beginning."""
     newest = newest_sound(folder)
     if newest is not None:
         refuse_other(newest, read_state(newest)["identity"], identity, _ANOTHER)

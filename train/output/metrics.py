@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class MetricSums:
-    """Sums over pairs, kept on the device until somebody asks."""
+    """Sums over pairs, kept on the device until they are read."""
 
     def __init__(self, device: torch.device, names: Sequence[str]) -> None:
         self.names = tuple(names)
@@ -37,7 +37,7 @@ class MetricSums:
             self.pairs += weight * values_KB.shape[1]
 
     def copy(self) -> "MetricSums":
-        """Return a copy of the sums, which stays as it is."""
+        """Return an independent copy of the sums."""
         other = copy.copy(self)
         other.restore(self)
         return other
@@ -74,7 +74,7 @@ class MetricLog:
         self._path = path
 
     def rewind(self, update: int) -> None:
-        """Forget what came after an update, and a line that a kill cut short."""
+        """Remove lines after an update, and one that a kill cut short."""
         lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
         write_durably(self._path, b"".join(line for line in lines if _step(line) <= update))
 

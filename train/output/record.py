@@ -49,7 +49,7 @@ def record_of(folder: Path) -> RunRecord | None:
 
 
 class TrainResult(Record):
-    """What came of a training run, or of the rehearsal of one."""
+    """The result of a training run, or of its preview or dry run."""
 
     output_dir: str
     status: str

@@ -1,4 +1,4 @@
-"""Everything that a training run is between two updates, to and from a checkpoint folder.
+"""The state of a training run between two updates, to and from a checkpoint folder.
 
 The model's folder as `transformers` reads it, and beside it what only resuming needs. Nothing is
 pickled. The order of pairs and the learning rate are functions of the update and need no state.
@@ -27,7 +27,7 @@ _SHARED = 256
 
 
 class TrainState(NamedTuple):
-    """What changes in training, and is saved."""
+    """The parts of a training that change and are saved."""
 
     model: Any
     """Not wrapped for mixed precision or several processes."""
@@ -103,7 +103,7 @@ def load_training(state: TrainState, folder: Path, *, first: bool) -> int:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Return the small part of a checkpoint: its update, and the identity of the run it belongs to."""
+    """Return a checkpoint's update, and the identity of its run."""
     values: dict[str, Any] = json.loads((folder / STATE).read_text())
     return values
 

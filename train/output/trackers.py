@@ -1,4 +1,4 @@
-"""Metrics to where people watch them: a file, the console, and trackers through `accelerate`."""
+"""Metrics for people: a file, the console, and trackers through `accelerate`."""
 
 import math
 import time
@@ -39,7 +39,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 
 class Reporter:
-    """Sends each record of metrics everywhere, from one process."""
+    """Writes each record of metrics everywhere, from one process."""
 
     def __init__(self, accelerator: "Accelerator", log: MetricLog, num_updates: int) -> None:
         self._accelerator = accelerator
@@ -66,7 +66,7 @@ class Reporter:
         """
         if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise PairwrightError(
-                f"after update {update} {bad[0]} is {metrics[bad[0]]}: the weights have run away; train "
+                f"after update {update} {bad[0]} is {metrics[bad[0]]}: training diverged; train "
                 "again with a lower learning_rate"
             )
         if not self._accelerator.is_main_process:

@@ -62,7 +62,7 @@ class Choice(Record):
 
     @property
     def in_words(self) -> str:
-        """The evidence in one line."""
+        """The evidence, in one line."""
         rate = self.win_rate
         lengths = (
             ""
@@ -82,7 +82,7 @@ class Choice(Record):
 
 
 def with_loss(config: TrainConfig) -> TrainConfig:
-    """Return the settings with a loss in the place of `auto`, for which a judge is asked once.
+    """Return the settings with a loss in place of `auto`, chosen once with the help of a judge.
 
     A preview or dry run asks nobody: there it is `dpo`, which costs the same. Raises `UsageError` for
     scores that cannot be read, and whatever a comparison raises.

@@ -66,7 +66,7 @@ class BalancedTask(PreferenceTask):
 
     @torch.no_grad()
     def look_ahead(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
-        """Find out how the tokens of an update are spread."""
+        """Measure how the tokens of an update are spread over the experts."""
         super().look_ahead(run, data, indices)
         sums = torch.zeros(self._experts + 1, device=run.accelerator.device)
         for micro in run.deal(indices, data):
@@ -119,7 +119,7 @@ class BalancedTask(PreferenceTask):
 
 
 def refuse_balancing(config: TrainConfig) -> None:
-    """Say, or raise `UsageError` where it was asked for, that a loss goes without load balancing."""
+    """Warn that a loss goes without load balancing; raise `UsageError` if that was asked for."""
     if config.router_aux_loss_coef:
         raise UsageError(f"--router_aux_loss_coef is for losses of pairs, and not for {config.loss}")
     if balancing(config):

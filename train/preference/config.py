@@ -142,11 +142,11 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
         if self.token_weight is not None:
             TokenWeights.parse(self.token_weight)
             if self.loss in RANKED:
-                raise UsageError(f"{self.loss} takes answers, not pairs: no token_weight goes with it")
+                raise UsageError(f"{self.loss} takes answers, not pairs: leave out token_weight")
         if self.loss in RANKED and self.use_weighting:
-            raise UsageError(f"{self.loss} takes answers, not pairs: no use_weighting goes with it")
+            raise UsageError(f"{self.loss} takes answers, not pairs: leave out use_weighting")
         if self.loss in RANKED and (self.sft_times_beta or self.preset):
-            raise UsageError(f"{self.loss} has no beta, so no preset and no sft_times_beta goes with it")
+            raise UsageError(f"{self.loss} has no beta: leave out preset and sft_times_beta")
         if self.loss == "rejection_sampling" and not self.sft_weight:
             raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
         if self.sft_times_beta and not self.sft_weight:
@@ -164,11 +164,11 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
                 raise UsageError(f"{name} is for {takers} only, not for {self.loss}{why and f': {why}'}")
         given = self.beta != ObjectiveConfig.model_fields["beta"].default or self.sft_times_beta
         if self.loss in FACTS and not FACTS[self.loss].beta and given:
-            raise UsageError(f"{self.loss} has no beta: leave it, and sft_times_beta, away")
+            raise UsageError(f"{self.loss} has no beta: leave out beta and sft_times_beta")
 
     def _why_unsmoothed(self) -> str:
         if self.loss == "auto":
-            return "it may come to a loss that has none"
+            return "it may choose a loss that has none"
         facts = facts_of(self.loss)
         return facts.unsmoothed if facts else "a loss of your own smooths itself"
 
@@ -207,12 +207,12 @@ class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
     def _refuse_bad_combinations(self) -> "TrainConfig":
         if self.loss == "auto" and (self.judge is None) == (self.score_column is None):
             raise UsageError(
-                "--loss auto does not guess: give it --judge ENGINE, which compares chosen answers with "
+                "--loss auto needs evidence: give it --judge ENGINE, which compares chosen answers with "
                 "the model's own, or --score_column NAME"
             )
         if self.loss in RANKED and self.pairs != "best_worst":
-            raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it away")
+            raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it out")
         facts = facts_of(self.loss)
         if facts and not facts.reference and self.ref_model is not None:
-            raise UsageError(f"{self.loss} has no reference, so no ref_model goes with it")
+            raise UsageError(f"{self.loss} has no reference: leave out ref_model")
         return self

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class KtoSet(NamedTuple):
-    """P pairs and what the reference thinks of them; and the same of prompts with answers of others."""
+    """P pairs with reference log-probabilities, and the same for mismatched pairs."""
 
     items: Sequence[Pair]
     ref_PK: Tensor
@@ -37,12 +37,12 @@ class KtoSet(NamedTuple):
 
 
 class KtoTask(PreferenceTask):
-    """Preference training in which a pair is seen from where the policy as a whole has gone."""
+    """Preference training with KTO's reference point."""
 
     def prepare(  # type: ignore[override]
         self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]
     ) -> KtoSet:
-        """Ask the reference about every pair, and about every prompt with the answers of another."""
+        """Compute the reference of every pair, and of every prompt with another pair's answers."""
         own = super().prepare(accelerator, policy, items)
         return KtoSet(own.items, own.ref_PK, super().prepare(accelerator, policy, mismatched(items)))
 

@@ -1,4 +1,4 @@
-"""What is measured of a pair in training."""
+"""Metrics of pairs in training."""
 
 import torch
 from torch import Tensor

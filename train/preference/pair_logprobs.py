@@ -46,7 +46,7 @@ class PairLogprobs(NamedTuple):
 
 
 class PairSet(NamedTuple):
-    """P pairs and what the reference thinks of them."""
+    """P pairs with reference log-probabilities."""
 
     items: Sequence[Pair]
     ref_PK: Tensor
@@ -74,10 +74,9 @@ def logprobs_of(model: nn.Module, answers: Sequence[Answer], *, aligned: bool = 
 
 
 def beside_reference(policy_A: Tensor, data: PairSet, indices: Sequence[int]) -> PairLogprobs:
-    """Return the policy's log-probabilities, of all chosen answers of some pairs, then of all rejected,
-    beside the reference's.
+    """Return the policy's log-probabilities of some pairs together with the reference's.
 
-    `policy_A` is as `logprobs_of` gives it.
+    `policy_A` is as `logprobs_of` gives it: all chosen answers of the pairs, then all rejected ones.
     """
     pairs = [data.items[index] for index in indices]
     counts = [[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]]

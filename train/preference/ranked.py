@@ -39,7 +39,7 @@ share of ordered pairs whose better answer is the likelier one per token."""
 
 
 class RankedSet(NamedTuple):
-    """Prompts with their answers; nothing more is to be known of them."""
+    """Prompts with their answers; no reference belongs to them."""
 
     items: Sequence[Ranked]
 
@@ -66,7 +66,7 @@ class RankedTask:
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Ranked]) -> RankedSet:
-        """Return the items as they are: nothing has to be known of them before the first update."""
+        """Return the items as they are: no reference is computed."""
         return RankedSet(items)
 
     def look_ahead(self, run: Run, data: RankedSet, indices: Sequence[int]) -> None:

@@ -76,7 +76,8 @@ def _from_store(
     missing = [index for index, side in enumerate(sides) if None in side]
     if len(missing) < len(pairs):
         say(
-            f"the reference is known of {len(pairs) - len(missing)} of {len(pairs)} pairs from earlier runs"
+            "reference log-probabilities known from earlier runs: "
+            f"{len(pairs) - len(missing)} of {len(pairs)} pairs"
         )
     ref_PK = torch.tensor([[value or 0.0 for value in side] for side in sides])
     ref_PK = ref_PK.reshape(len(pairs), -1 if pairs else 2)

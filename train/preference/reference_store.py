@@ -22,7 +22,7 @@ _NUMBERS = pa.schema([("logp", pa.float32()), ("tokens", pa.int32())])
 
 
 class ReferenceStore:
-    """What one reference said of answers, in this run and in earlier ones."""
+    """One reference's log-probabilities of answers, from this run and earlier ones."""
 
     def __init__(self, place: str, identity: Mapping[str, Any]) -> None:
         """`place` is a folder; the user's cache when empty. `identity` says what the reference is."""
@@ -39,7 +39,7 @@ class ReferenceStore:
         return [found[key][0] if key in found else None for key in keys]
 
     def add(self, answers: Sequence[Answer], logps: Sequence[float]) -> None:
-        """Keep what was found of answers, in a file of its own: any number of runs may add at once."""
+        """Store new log-probabilities in a file of their own, so that runs may add concurrently."""
         tokens = [len(answer.answer_ids) for answer in answers]
         self._numbers.add([key_of(answer) for answer in answers], logps, tokens)
 

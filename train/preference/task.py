@@ -90,9 +90,9 @@ class PreferenceTask:
         return load_model(self._config, bf16=bf16)
 
     def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
-        """Ask the reference about every pair: the model while it still is that, or another one.
+        """Compute the reference of every pair, by the model while it is still the reference or by another.
 
-        A loss without a reference asks nobody.
+        A loss without a reference computes none.
         """
         if not self.objective.loss.reference:
             columns = 4 if self._config.token_weight else 2
@@ -156,7 +156,7 @@ class PreferenceTask:
         return Measured(losses.total_B, values_KB, finite(logps, losses))
 
     def check_start(self, run: Run, data: PairSet, indices: Sequence[int]) -> None:
-        """Stop, or warn, if policy and reference differ before anything was trained, unless they should."""
+        """Stop, or warn, if policy and reference differ before any training, unless they should."""
         if not self.objective.loss.reference:
             say(f"{self._config.loss} has no reference: none is computed")
             return
@@ -220,6 +220,6 @@ class PreferenceTask:
 
 
 def finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:
-    """Return which pairs have finite losses and log-probabilities: bounded losses hide infinities."""
+    """Return which pairs have a finite loss and log-probabilities: a bounded loss hides infinities."""
     values = torch.stack([losses.total_B, logps.policy_w, logps.policy_l])
     return torch.isfinite(values.detach()).all(0)

@@ -48,7 +48,7 @@ class UnpairedTask(PreferenceTask):
         super().__init__(config)
         if config.use_weighting or config.token_weight is not None:
             name = "use_weighting" if config.use_weighting else "token_weight"
-            raise UsageError(f"--{name} is of pairs, and these are single answers: leave it away")
+            raise UsageError(f"--{name} is a setting of pairs, and these are single answers: leave it out")
         self.metrics = METRICS
 
     def read(self, tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:

@@ -71,7 +71,7 @@ class RewardPair(NamedTuple):
         return self.pair.tokens
 
     def digest(self) -> bytes:
-        """Return the bytes of all that training sees of it."""
+        """Return all that training reads of it as bytes."""
         return self.pair.digest() + struct.pack("<?dd", self.golden, self.weight, self.margin)
 
 

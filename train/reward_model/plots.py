@@ -1,4 +1,4 @@
-"""Pictures of a reward model: is it as sure as it is right, and how far apart its rewards are."""
+"""Plots of a reward model: its calibration, and the distribution of its rewards."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""How good the rewards of pairs are: accuracy, calibration, and what is left of it without length.
+"""The report on rewards of pairs: accuracy, calibration, and both without length.
 
 `reward.json` holds the numbers, `reliability.png` and `rewards.png` show them. Definitions are those
 of the paper's official code (Linear95/APO): https://arxiv.org/abs/2311.08045
@@ -103,7 +103,7 @@ def without_length(scores: PairScores) -> tuple[float, Floats]:
 
 
 def assess(scores: PairScores, *, bins: int) -> dict[str, Any]:
-    """Return the report on some pairs; nothing but their number where there are none.
+    """Return the report on some pairs; only their number if there are none.
 
     Accuracy is strict: a tie of rewards counts as wrong, and `ties` says how many there were.
     """

@@ -42,7 +42,7 @@ _SHOWN = 3
 
 
 class Score(NamedTuple):
-    """What an answer is worth, and what each reward model says of it."""
+    """An answer's score, and what each reward model says of it."""
 
     value: float
     members: tuple[float, ...]
@@ -57,7 +57,7 @@ class ScoredAnswers(NamedTuple):
 
 
 class RewardScorer:
-    """One reward model, or several, at work on prompts with their answers."""
+    """One or several reward models that score answers."""
 
     def __init__(self, config: ScoreConfig) -> None:
         self._config = config
@@ -67,7 +67,7 @@ class RewardScorer:
         self._models: list[Any] = []
 
     def bare(self, row: Row) -> Row:
-        """Return the row with its answers' thoughts beside them."""
+        """Return the row with its answers' thoughts separated from their text."""
         answers = tuple(without_thought(candidate, self._marks) for candidate in row.candidates)
         return row._replace(candidates=answers)
 
@@ -159,7 +159,7 @@ class ScoreStage:
         self._ahead = iter(rows)
 
     def work(self, row: Row, sample: int) -> Work:
-        """Rank the answers by their scores. Nobody is asked: the model is at hand."""
+        """Rank the answers by their scores. No engine is asked: the model is in this process."""
         yield from ()
         scored = self._of(row)
         if not scored.ranked:

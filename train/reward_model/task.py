@@ -73,7 +73,7 @@ class RewardTask:
     def prepare(
         self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[RewardPair]
     ) -> RewardSet:
-        """Return the items as they are: nothing has to be known of them before the first update."""
+        """Return the items as they are: no reference is computed."""
         return RewardSet(items)
 
     def look_ahead(self, run: Run, data: RewardSet, indices: Sequence[int]) -> None:

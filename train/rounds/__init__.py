@@ -1,1 +1,1 @@
-"""What rounds of any kind share: their folder, their prompts, their table."""
+"""Parts that all kinds of rounds share: their folder, their prompts, their table."""

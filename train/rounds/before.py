@@ -1,4 +1,4 @@
-"""Rounds that the version before began: their record has all settings side by side."""
+"""Rounds begun by the version before, whose record has all settings in one level."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def sections_before(found: Mapping[str, Any], config: RoundsConfig) -> dict[str,
 def identity_before(
     found: Mapping[str, Any], config: RoundsConfig, sections: dict[str, dict[str, Any]]
 ) -> Identity:
-    """Return what the record would be in sections; the rest of it, models and prompts, as it was."""
+    """Return the record with its settings in sections; models and prompts stay as they were."""
     own = {
         name: value
         for name, value in found.items()

@@ -17,7 +17,7 @@ def best_of(rows: Sequence[Measures]) -> Measures | None:
 
 
 def link_best(folder: Path, rows: Sequence[Measures], model: str) -> None:
-    """Let `best` in the folder lead to the `model` of the best round; take it away if that is the start."""
+    """Link `best` in the folder to the model of the best round; remove the link if that is the start."""
     found, link = best_of(rows), folder / BEST
     if found is None or not found["round"]:
         link.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ C = TypeVar("C", bound=BudgetConfig)
 
 
 class RoundsBudget:
-    """What is left for each run of a folder of rounds."""
+    """The budget left for each run in a folder of rounds."""
 
     def __init__(self, config: BudgetConfig, folder: Path) -> None:
         self._config = config

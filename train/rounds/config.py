@@ -94,7 +94,7 @@ def on_one_device(section: S, *, use_cpu: bool) -> S:
 
 
 def given_in(section: Any) -> dict[str, Any]:
-    """Return what was given of a section, which may be settings already."""
+    """Return the given settings of a section, which may be a settings object already."""
     if isinstance(section, Config):
         return section.model_dump(exclude_unset=True)
     return dict(section) if isinstance(section, dict) else {}
@@ -111,7 +111,7 @@ def require_own_engine(policy: str) -> str:
 
 
 def engine_of(policy: str, model: str) -> str:
-    """Return the engine, as stages name it, in which such a policy answers with a model."""
+    """Return the engine spec with which such a policy answers by a model."""
     if _FOLDER not in policy:
         return f"{policy}:{model}"
     from pairwright.models.names import resolve_model

@@ -1,4 +1,4 @@
-"""The engine that rounds sample with: one of vLLM lives through all of them."""
+"""The engine that rounds sample with; one vLLM serves all of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _STORED = 2
 def through_rounds(
     policy: str, model: str, train: AdapterConfig, *, overlap: bool = False
 ) -> Iterator[None]:
-    """Keep the engine of a policy of `vllm` alive within; what that takes of memory is said before.
+    """Keep the engine of policy `vllm` alive in the block; its use of memory is reported first.
 
     With `overlap` it works while the training does.
     """
@@ -42,7 +42,7 @@ def through_rounds(
             "if all weights are trained)"
         )
         say(
-            "vLLM lives through the rounds and takes each round's weights in place. "
+            "One vLLM serves all rounds and takes each round's weights in place. "
             f"{awake if overlap else sleeping}. On a CPU its weights and cache (VLLM_CPU_KVCACHE_SPACE) "
             "stay in memory"
         )
@@ -60,9 +60,10 @@ def swaps_adapters(policy: str, train: AdapterConfig) -> bool:
 def adapter_settings(
     policy: str, model: str, train: AdapterConfig, *, carried: bool = False
 ) -> dict[str, Any]:
-    """Return what a round's training says of adapters: a new one, or the model's own that is trained on.
+    """Return the adapter settings of a round's training: a new adapter, or the model's own.
 
-    It is trained on where vLLM swaps it, or its optimizer is `carried` along; else it is merged.
+    The model's own is trained further if vLLM swaps it or its optimizer is `carried` along; else it is
+    merged.
     """
     on = is_adapter(model)
     if not (swaps_adapters(policy, train) or (carried and train.lora_r)):
@@ -71,7 +72,7 @@ def adapter_settings(
 
 
 def require_carried(policy: str, train: AdapterConfig) -> None:
-    """Raise `UsageError` where a policy cannot sample from adapters that are trained on and not merged."""
+    """Raise `UsageError` if a policy cannot sample from adapters that are not merged."""
     if not train.lora_r or policy == "hf" or swaps_adapters(policy, train):
         return
     why = (

@@ -1,4 +1,4 @@
-"""The model after a round measured by a verifier, beside the start and the best round so far."""
+"""Evaluation of the model after a round, compared with the start and the best round so far."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def evaluating(
 
 
 def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
-    """Return the identity of every verifier, by role. Raises `UsageError` for what is none."""
+    """Return the identity of every verifier, by role. Raises `UsageError` for a name that is not one's."""
     if not config.evaluates:
         return {}
     roles = EvaluateStage(config.eval, ()).roles
@@ -47,7 +47,7 @@ def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
 
 
 def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[str, Any]:
-    """Return how often a round's model passes, and how much more often than each of the rounds `before`.
+    """Return a round's pass rate, and its gain over each of the rounds `before`.
 
     Differences are taken prompt by prompt, each with its 95 % interval. Those to the start and to the best
     round so far have names of their own; `against` has all.

@@ -1,4 +1,4 @@
-"""Folders of work in rounds: whose they are, and which rounds are over.
+"""Folders of work in rounds: their owner, and which rounds are finished.
 
 game.json, loop.json   settings that decide what comes of it
 round-0/               the start, as it is measured
@@ -21,10 +21,10 @@ _ADVICE = "restore it or choose another output_dir"
 def enter(
     folder: Path, identity: dict[str, Any], kind: str, today: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    """Take possession of a folder for a `game` or a `loop`, or go on in it.
+    """Claim a folder for a `game` or a `loop`, or continue in it.
 
-    `today` makes of a record that a version before wrote what it would be today. Raises `UsageError` if
-    the folder belongs to anything else.
+    `today` converts a record that the version before wrote. Raises `UsageError` if the folder belongs to
+    anything else.
     """
     path = folder / f"{kind}.json"
     refuse_foreign(folder, path.name, setting="output_dir")
@@ -40,17 +40,17 @@ def round_folder(folder: Path, number: int) -> Path:
 
 
 def read_measures(folder: Path) -> dict[str, Any] | None:
-    """Return the measures of a finished round; they are the last that is written of it."""
+    """Return the measures of a finished round, which are written last."""
     return read_json(folder / MEASURES, _ADVICE)
 
 
 def write_measures(folder: Path, measures: dict[str, Any]) -> None:
-    """Close a round."""
+    """Write a round's measures, which marks it as finished."""
     write_durably(folder / MEASURES, (json.dumps(measures, indent=1, sort_keys=True) + "\n").encode())
 
 
 def finished_rounds(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield measures of the start and of all rounds that are over, in order."""
+    """Yield the measures of the start and of all finished rounds, in order."""
     number = 0
     while (found := read_measures(round_folder(folder, number))) is not None:
         yield found

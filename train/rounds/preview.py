@@ -1,4 +1,4 @@
-"""Filler text in the place of answers, so that a round can be shown or counted before it is played."""
+"""Filler text in place of answers, so that a round can be shown or counted before it runs."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from train.rounds.prompts import write_prompts
 
 
 class Filler:
-    """Prompts and answers to them in a folder that does not stay; whole where they are counted."""
+    """Prompts, with filler answers, in a temporary folder; all of them when they are counted."""
 
     def __init__(self, config: RoundsConfig, folder: Path, max_tokens: int) -> None:
         self.folder = folder

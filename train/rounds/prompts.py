@@ -22,7 +22,7 @@ def rows_of(source: str, reading: ReadingConfig, limit: int | None) -> list[Row]
 
 
 def sound(rows: Input) -> list[Row]:
-    """Return the rows that could be read; how many could not is said."""
+    """Return the readable rows, and report how many are not."""
     if rows.bad:
         log.warning(
             "%s: %d bad row(s) passed over; the first: %s", rows.info.path, len(rows.bad), rows.bad[0]

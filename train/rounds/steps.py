@@ -1,4 +1,4 @@
-"""What the steps of a loop and of a game have in common: where they write, and by which engine."""
+"""The parts that the steps of a loop and of a game share: where they write, and by which engine."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -14,7 +14,7 @@ S = TypeVar("S", bound=EngineOptions)
 
 
 class Sections(Protocol):
-    """The settings of rounds that every step goes by."""
+    """The settings of rounds that every step uses."""
 
     @property
     def model(self) -> str: ...
@@ -28,7 +28,7 @@ C = TypeVar("C", bound=Sections)
 
 
 class RoundSteps(Generic[C]):
-    """What is to be run in round `number` of the rounds in `folder`, and with which settings."""
+    """The steps of round `number` of the rounds in `folder`, with their settings."""
 
     trained: ClassVar[str]
     """Name of the folder of a round's model."""

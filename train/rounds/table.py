@@ -19,13 +19,13 @@ Columns: TypeAlias = Mapping[str, tuple[str, str]]
 
 
 def write_rows(folder: Path, rows: Sequence[Measures]) -> None:
-    """Write `table.jsonl`: everything that was measured."""
+    """Write `table.jsonl` with all measures."""
     lines = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
     write_durably(folder / "table.jsonl", lines.encode())
 
 
 def write_markdown(folder: Path, rows: Sequence[Measures], columns: Columns) -> None:
-    """Write `table.md`: what is shown."""
+    """Write `table.md` with the shown columns."""
     shown = shown_columns(rows, columns)
     text = [[heading for heading, _ in shown.values()], ["---"] * len(shown), *_cells(rows, shown)]
     write_durably(folder / "table.md", "".join(f"| {' | '.join(line)} |\n" for line in text).encode())

@@ -1,1 +1,1 @@
-"""What to train with: pairs by what a model makes of each, and settings by what comes of them."""
+"""What to train on, by what a model makes of each pair, and with which settings, by their results."""

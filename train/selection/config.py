@@ -131,7 +131,7 @@ class QuotasConfig(Config):
     def _refuse_bad_quotas(self) -> "QuotasConfig":
         _ = self.caps, self.mixture
         if self.stratify is not None and self.top is None and self.budget_tokens is None:
-            raise UsageError("--stratify says who takes turns: give --top N or --budget_tokens N beside it")
+            raise UsageError("--stratify needs a limit to share out: give --top N or --budget_tokens N too")
         return self
 
 

@@ -1,4 +1,4 @@
-"""What the rules of `pairwright select` are for, and where they come from, in words."""
+"""The rules of `pairwright select` explained, with their sources."""
 
 from train.selection.config import QuotasConfig, RulesConfig, SelectConfig
 
@@ -80,7 +80,7 @@ RULES = {
 
 
 def explained(config: SelectConfig) -> str:
-    """Explain each rule that is given in a paragraph; all of them where none is."""
+    """Explain each given rule in a paragraph; all rules if none is given."""
     given = [name for name in RULES if getattr(config, name) not in (None, ())]
     fields = QuotasConfig.model_fields | RulesConfig.model_fields
     parts = []

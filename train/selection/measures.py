@@ -1,4 +1,4 @@
-"""What a model makes of a pair, in numbers.
+"""Measures of a pair under a model.
 
 W  width of a hidden state    L  tokens of an answer
 """
@@ -23,7 +23,7 @@ class Ches(NamedTuple):
 
 
 class ModelMeasures(NamedTuple):
-    """What a model makes of a pair. Names are those of the columns that they are written to."""
+    """The measures of a pair under a model, named as the columns that they are written to."""
 
     logp_chosen: float
     """Log-probability of the chosen answer given the prompt: nats, summed over its tokens."""

@@ -1,4 +1,4 @@
-"""Pairs measured under a model, a few hundred at a time; what was measured is kept and found again."""
+"""Pairs measured under a model, a few hundred at a time; measures are stored and reused."""
 
 import hashlib
 import math

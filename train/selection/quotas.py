@@ -41,7 +41,7 @@ def in_turns(ranked: Iterable[int], labels: Sequence[str]) -> list[int]:
 
 
 class Quotas:
-    """The rules of a selection about how many, applied one after the other to what is left of a ranking."""
+    """Rules about how many pairs, applied one after the other to what is left of a ranking."""
 
     def __init__(self, config: SelectConfig, labels: Mapping[str, Sequence[str]]) -> None:
         """`labels` are the values of the columns that quotas go by, as text, each (P,)."""
@@ -53,7 +53,7 @@ class Quotas:
         """How many each rule took away, of those that the rules before it had left."""
 
     def apply(self, ranked: list[int], rows: Sequence[WholeRow], tokens_P: Floats | None) -> None:
-        """Take away what is too many. `near` alone reads `rows`, `budget_tokens` alone `tokens_P`."""
+        """Apply the rules. Only `near` reads `rows`, and only `budget_tokens` reads `tokens_P`."""
         config = self._config
         if config.near is not None:
             ranked = self._without_near(ranked, rows, config.near)

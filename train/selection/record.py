@@ -1,4 +1,4 @@
-"""`selection.json`: what a selection went by, for its report."""
+"""`selection.json`: the rules and counts of a selection, for its report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ _SHOWN = (
 
 
 class RuleRecord(Record):
-    """What one rule did."""
+    """The effect of one rule."""
 
     rule: str
     """The setting with its value."""

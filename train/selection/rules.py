@@ -1,4 +1,4 @@
-"""Rules about a pair's own measures: what each keeps, and what it says of what it takes.
+"""Rules about a pair's own measures: what each keeps, and its reason for dropping the rest.
 
 P  pairs
 """
@@ -34,11 +34,11 @@ class Band(NamedTuple):
         return self.high if np.isfinite(self.high) else self.low
 
     def takes(self, values_P: Floats) -> np.ndarray:
-        """Return which pairs it takes away (P,); one that was not measured is taken."""
+        """Return which pairs it drops (P,), unmeasured ones included."""
         return ~((values_P >= self.low) & (values_P <= self.high))
 
     def reason(self, value: float) -> str:
-        """Return why a pair with this value is taken away."""
+        """Return why a pair with this value is dropped."""
         if np.isnan(value):
             return f"it has no `{self.column}`, and {self.flag} goes by it"
         limit = f"below {self.low:.6g}" if value < self.low else f"above {self.high:.6g}"
@@ -70,12 +70,12 @@ BANDS = (
 
 
 def column_of(order: str) -> str:
-    """Return the measure or column of an order: `margin`, or `margin:desc`."""
+    """Return the measure or column that an order such as `margin` or `margin:desc` names."""
     return order.removesuffix(DESCENDING)
 
 
 def ches_column(config: SelectConfig) -> str:
-    """Return the measure that `--max_ches_quantile` goes by."""
+    """Return the measure that `--max_ches_quantile` limits."""
     return "ches_normalized" if config.ches == "normalized" else "ches"
 
 

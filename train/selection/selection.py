@@ -1,4 +1,4 @@
-"""`pairwright select`: pairs measured, rules applied, and an ordinary run folder of it."""
+"""`pairwright select`: pairs measured, rules applied, and an ordinary run folder of the result."""
 
 import time
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ WEIGHT = "weight"
 
 
 class Selection:
-    """A selection at work: what is read, what becomes of each pair, and in which order they are written."""
+    """A selection: what is read, the ending of each pair, and the order in which they are written."""
 
     def __init__(self, config: SelectConfig, rows: WholeRows | ScoredRows) -> None:
         self._config = config
@@ -75,7 +75,7 @@ class Selection:
         if all(ending.status != KEPT for ending in endings):
             most = max(rules, key=lambda rule: rule.taken)
             raise UsageError(
-                f"the rules leave none of {len(endings):,} pairs; {most.rule} takes most, {most.taken:,}"
+                f"the rules leave none of {len(endings):,} pairs; {most.rule} removes most, {most.taken:,}"
             )
         return endings, weights, rules
 
@@ -87,13 +87,13 @@ class Selection:
         return [number for number in order if endings[number].status == KEPT]
 
     def record(self) -> SelectionRecord:
-        """Return the record of what the selection went by."""
+        """Return the record of the selection's rules."""
         _, weights, rules = self._decided
         kept = self.kept
         return record_of(self.table, kept, rules, sum(weights[number] != 1.0 for number in kept))
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Yield every row: first those that are kept, then the others as they come."""
+        """Yield every row: first the kept ones, then the others in input order."""
         write_durably(Path(self._config.out) / SELECTION, self.record().model_dump_json(indent=1).encode())
         table, (endings, weights, _) = self.table, self._decided
         numbers = {place: number for number, place in enumerate(table.places)}
@@ -180,7 +180,7 @@ def _select(config: SelectConfig) -> Manifest | None:
 
 
 def rows_of(config: SelectConfig) -> WholeRows | ScoredRows:
-    """Return the pairs that are given, or those that the scored answers make which are given."""
+    """Return the given pairs, or those made of the given scored answers."""
     names = [config.split_of(name) for name in config.inputs]
     if are_scored(names):
         return ScoredRows(names, config.pairs, config.limit)

@@ -1,4 +1,4 @@
-"""The pairs of a selection beside the numbers that rules go by.
+"""The pairs of a selection with the numbers that rules use.
 
 P  pairs that can be trained on
 """
@@ -48,7 +48,7 @@ class PairTable(NamedTuple):
     """Names of the numbers that were found here, in the order in which they are written."""
 
     def written(self, number: int) -> dict[str, Any]:
-        """Return what was measured of pair `number`, as it is written: None where it has none."""
+        """Return the measures of pair `number` as they are written, None where it has none."""
         found = {name: float(self.numbers[name][number]) for name in self.measured}
         return {n: None if math.isnan(v) else int(v) if n in COUNTED else v for n, v in found.items()}
 
@@ -96,7 +96,7 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
 
 
 def measured_columns(config: SelectConfig, has_margin: bool) -> tuple[str, ...]:
-    """Return names of what is measured under these settings."""
+    """Return the names of the measures under these settings."""
     counted = COUNTED if config.model or config.tokenizer else ()
     asked = ModelMeasures._fields if config.model else ()
     beside = ("ref_logp_chosen", "ref_logp_rejected", "implicit_margin") if config.ref_model else ()

@@ -100,7 +100,7 @@ def count_prompts(indices: Sequence[int], items: Sequence[Any]) -> int:
 
 
 def beyond(items: Sequence[Any], reach: int) -> int:
-    """Return how many prompts have an answer that ends beyond so many tokens."""
+    """Return how many prompts have an answer that ends beyond `reach` tokens."""
     return sum(group.longest > reach for group in _groups(range(len(items)), items))
 
 

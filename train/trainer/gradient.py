@@ -1,4 +1,4 @@
-"""The gradient of one update, and the same measures on what is held out, whatever the task."""
+"""The gradient of one update, and the same measures on held-out items, for any task."""
 
 import logging
 from collections.abc import Sequence
@@ -78,8 +78,9 @@ def _add_gradient(run: Run, data: Dataset, indices: Sequence[int], sums: MetricS
 
 @torch.no_grad()
 def evaluate(run: Run, data: Dataset) -> dict[str, float]:
-    """Return the means of all metrics over the pairs of `data`, their names beginning with `eval_`; nothing
-    for no pairs.
+    """Return the means of all metrics over the pairs of `data`, with names that begin with `eval_`.
+
+    No pairs give no metrics.
     """
     sums = MetricSums(run.accelerator.device, run.task.metrics)
     run.task.look_ahead(run, data, range(len(data.items)))

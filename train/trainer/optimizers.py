@@ -14,7 +14,7 @@ from train.output.state import parameter_groups
 def optimizer_for(
     model: torch.nn.Module, config: UpdateConfig, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Return AdamW over the trained weights of a model, as the settings ask for it."""
+    """Return AdamW over a model's trained weights, by the settings."""
     groups = parameter_groups(model, config.weight_decay)
     if config.optim == "adamw_8bit":
         from bitsandbytes import optim
@@ -27,7 +27,7 @@ def optimizer_for(
 
 
 def require_optimizer(config: UpdateConfig, *, sharded: bool) -> None:
-    """Raise `UsageError` where the optimizer that is asked for is not there, or cannot be cut in parts."""
+    """Raise `UsageError` if the optimizer is not installed, or cannot be sharded as launched."""
     if config.optim != "adamw_8bit":
         return
     if importlib.util.find_spec("bitsandbytes") is None:
@@ -35,5 +35,5 @@ def require_optimizer(config: UpdateConfig, *, sharded: bool) -> None:
     if sharded or divided.asked() is not None:
         raise UsageError(
             "--optim adamw_8bit does not go with FSDP or DeepSpeed, which cut the moments themselves: "
-            "launch with plain data parallelism, or leave it away"
+            "launch with plain data parallelism, or leave it out"
         )

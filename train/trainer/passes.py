@@ -1,10 +1,10 @@
-"""What a model says of a micro-batch's answers, in as many forward passes as they need.
+"""A model's outputs for a micro-batch's answers, in as many forward passes as they need.
 
     A  answers asked for    B  items
 
-A loss looks at several answers at once. Where they do not go into one pass, they are all looked at
-without gradients first; what the loss wants of each is then known, and each pass is made again, for
-its gradient alone. Every pass keeps to the budget, and the gradient is that of a single one.
+A loss needs several answers at once. If they do not fit into one pass, all are first run without gradients;
+what the loss wants of each is then known, and each pass is made again, for its gradient alone. Every pass
+keeps to the budget, and the gradient is that of a single pass.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,7 +60,7 @@ def by_answer(micros: Iterable[MicroBatch], items: Sequence[Any]) -> Iterator[tu
 
 
 class Divided:
-    """A micro-batch whose answers were looked at, and the passes that are to be made for its gradient."""
+    """A micro-batch whose answers were run without gradients, and the passes still due for its gradient."""
 
     def __init__(self, task: "Task", policy: nn.Module, data: "Dataset", micro: MicroBatch, scale: float):
         """`scale` is what its losses are multiplied with."""

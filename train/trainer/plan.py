@@ -1,4 +1,4 @@
-"""What a run will do, found out once for all that comes after: preview, dry run or training."""
+"""The plan of a run, made once for preview, dry run or training."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What is known of a run before its model is loaded."""
+    """What a run knows before its model is loaded."""
 
     config: TrainingConfig
     task: Task
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
 
 def plan(config: TrainingConfig, task: Task) -> Plan:
-    """Read the items, and say what the run will do. Raises `UsageError` for what cannot be used."""
+    """Read the items and plan the run. Raises `UsageError` for what cannot be used."""
     goes_on(config)  # or says why it cannot
     tokenizer = load_tokenizer(config.model)
     split = task.read(tokenizer)
@@ -92,7 +92,7 @@ def require_enough(accelerator: Accelerator, schedule: Schedule) -> None:
 
 
 def require_what_trains(accelerator: Accelerator, config: TrainingConfig) -> None:
-    """Raise `UsageError` where few bits are asked for and this launch, or this machine, has none."""
+    """Raise `UsageError` if four-bit weights or optimizers are asked for that cannot train here."""
     require_optimizer(config, sharded=accelerator.is_fsdp2)
     if config.load_in_4bit:
         require_four_bits(sharded=accelerator.is_fsdp2, divided=divided.asked() is not None)

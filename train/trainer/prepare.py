@@ -1,4 +1,4 @@
-"""A training run made ready: model, items, optimizer and the state to go on from."""
+"""A training run made ready: model, items, optimizer and the state to resume from."""
 
 import logging
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _LOOKED_AT = 4
 
 
 class Prepared(NamedTuple):
-    """All that the updates need."""
+    """Everything that the updates need."""
 
     plan: Plan
     record: RunRecord
@@ -66,7 +66,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared:
-    """Load the model, and find out from it what is to be known before the first update."""
+    """Load the model and compute what must be known before the first update."""
     config, task, pairs, counts = plan.config, plan.task, plan.split, record.counts
     say(
         f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
@@ -110,7 +110,7 @@ def _say_what_is_padded(support: TreeSupport, items: Sequence[Item]) -> None:
 
 
 def resume(prepared: Prepared, checkpoint: Path | None) -> int:
-    """Take up the state of a checkpoint, if any; returns the updates that are done."""
+    """Restore a checkpoint, if any; returns the number of updates done."""
     first, done = prepared.accelerator.is_main_process, 0
     if checkpoint is None:
         take_up_optimizer(prepared.state, prepared.config)
@@ -124,6 +124,6 @@ def resume(prepared: Prepared, checkpoint: Path | None) -> int:
 
 
 def check_start(prepared: Prepared) -> None:
-    """Look at the first micro-batches before anything is trained."""
+    """Check the first micro-batches before anything is trained."""
     size = _LOOKED_AT * prepared.accelerator.num_processes
     prepared.run.task.check_start(prepared.run, prepared.training, prepared.schedule.pairs_of(1)[:size])

@@ -1,4 +1,4 @@
-"""Preview and dry run: what training would see, and what it would cost. Writes nothing."""
+"""Preview and dry run: what training would see and cost. Writes nothing."""
 
 import time
 from typing import TYPE_CHECKING, Any

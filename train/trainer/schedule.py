@@ -1,4 +1,4 @@
-"""Which pairs each update sees, and how far it steps: pure functions of the settings.
+"""Which pairs each update sees, and its learning rate: pure functions of the settings.
 
 Nothing here has state, so a resumed run finds its place by counting.
 """

@@ -1,9 +1,9 @@
-"""What a kind of training must say for itself, so that one loop can do it.
+"""The interface of a task: what one kind of training defines so that one loop can run it.
 
     B  items of a micro-batch    K  metrics
 
-The loop deals items to processes and forward passes, adds up gradients, logs, saves and resumes. A
-task says what an item is, what a forward pass measures of it, and what is to be known beforehand.
+The loop deals items to processes and forward passes, adds up gradients, logs, saves and resumes. A task
+says what an item is, what a forward pass measures of it, and what is to be known beforehand.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """What a forward pass says of items."""
+    """The output of a forward pass: losses and metrics of items."""
 
     losses_B: Tensor
     """The loss of each, with gradients. Their mean over an update is what is minimised."""
@@ -67,7 +67,7 @@ class Task(Protocol):
         ...
 
     def look_ahead(self, run: "Run", data: Any, indices: Sequence[int]) -> None:
-        """Find out what the losses of an update share, without gradients. All processes take part."""
+        """Compute what the losses of an update share, without gradients. All processes take part."""
         ...
 
     def measure(self, policy: nn.Module, data: Any, indices: Sequence[int]) -> Measured:
@@ -75,7 +75,7 @@ class Task(Protocol):
         ...
 
     def answers(self, items: Sequence[Any]) -> list[Answer]:
-        """Return the answers that the losses of items look at, equal ones as often as they do."""
+        """Return the answers that items' losses need; equal ones as often as they occur."""
         ...
 
     def values(self, policy: nn.Module, answers: Sequence[Answer]) -> Tensor:
@@ -91,7 +91,7 @@ class Task(Protocol):
         ...
 
     def conclude(self, run: "Run", held_out: Any, folder: Path) -> None:
-        """Write what else is to be published beside the trained model. All processes take part."""
+        """Write what is published besides the trained model. All processes take part."""
         ...
 
     def publishable(self, model: Any) -> Any:
@@ -101,7 +101,7 @@ class Task(Protocol):
 
 @dataclass
 class Run:
-    """What the functions here work on."""
+    """What the functions of a training have in common."""
 
     strategy: Strategy
     task: Task

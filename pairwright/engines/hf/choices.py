@@ -18,7 +18,7 @@ class Choices(NamedTuple):
         return sorted({rest[0] if rest else self.end for rest in following})
 
     def chosen(self, so_far: Sequence[int]) -> str | None:
-        """Return the text that these tokens decide for, or None when more than one still can be."""
+        """Return the text that these tokens determine, or None while several are possible."""
         ended = bool(so_far) and so_far[-1] == self.end
         begun = tuple(so_far[:-1] if ended else so_far)
         if begun not in self.ids or (not ended and self.allowed(begun) != [self.end]):

@@ -1,7 +1,7 @@
-"""Generation in a batch that sequences join and leave as they begin and end.
+"""Batched generation: sequences join the batch when they begin and leave it when they end.
 
-Rows are aligned at the right, so the newest token of each is in the last column; what pads them at
-the left is masked, and positions are counted per row. Shapes: B rows, T columns, V vocabulary.
+Rows are aligned at the right, so the newest token of each is in the last column; what pads them at the left
+is masked, and positions are counted per row. Shapes: B rows, T columns, V vocabulary.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""A model of a provider as an engine: the client of servers, with any-llm for its wire."""
+"""A provider's model as an engine: the client of servers, over any-llm."""
 
 from pairwright.engines.addresses import present_url
 from pairwright.engines.openai.allowance import Allowance

@@ -1,7 +1,7 @@
-"""How providers differ when they are asked through any-llm, which says most things their way by itself.
+"""How providers differ when asked through any-llm, which adapts most of a request by itself.
 
-A table to be read in one look, beside that of servers (`engines/openai/families.py`). What a provider that
-is not in it does not take is found out from refusals.
+A table like that of servers (`engines/openai/families.py`). A field that a provider outside the table does
+not take is found out from its refusals.
 """
 
 from pairwright.engines.openai.families import Family
@@ -20,7 +20,7 @@ _FAMILIES = (
 
 
 def family_of(provider: str) -> Family:
-    """Return how a provider is asked."""
+    """Return the family of a provider."""
     found = next((family for family in _FAMILIES if family.name == provider), None)
     found = found or Family(provider, thinking="effort", ways="schema tool")
     return found._replace(name=f"{provider}, by any-llm", batch="")

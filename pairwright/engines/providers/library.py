@@ -1,4 +1,4 @@
-"""any-llm, opened for one provider: which class, which address, whose key, and what is missing."""
+"""any-llm's client of one provider: its class, address and key, and what is missing."""
 
 import os
 import re
@@ -26,7 +26,7 @@ _STAINLESS = ("OS", "Arch", "Runtime", "Runtime-Version", "Lang", "Package-Versi
 
 
 def address_of(named: Rented) -> str:
-    """Return where a provider is, if not at its own address: as its spec says, or the environment.
+    """Return a provider's address, if not its own: from its spec, or from the environment.
 
     Raises `UsageError` where any-llm is missing, does not know the provider, or lacks its SDK.
     """
@@ -35,7 +35,7 @@ def address_of(named: Rented) -> str:
         if named.url:
             raise UsageError(
                 f"any:{named.provider}/{named.model}@{named.url}: any-llm asks this provider at its own "
-                "address alone; leave @URL away"
+                "address alone; leave out @URL"
             )
         return ""
     return named.url or (os.environ.get(variable, "").strip() if variable else "")
@@ -44,7 +44,7 @@ def address_of(named: Rented) -> str:
 def opened(
     named: Rented, url: str, keys: str, heard: Callable[[Any], Awaitable[None]]
 ) -> "tuple[AnyLLM, Place]":
-    """Return a provider's client, which tries nothing again by itself, and what it is called.
+    """Return a provider's client, with its own retries off, and its name.
 
     `heard` is given every reply, as far as the SDK shows them. `keys` is `--api_key_env`. Raises
     `UsageError` where a key or an address is missing.

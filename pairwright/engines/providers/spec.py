@@ -1,4 +1,4 @@
-"""What `any:PROVIDER/MODEL@URL` names."""
+"""Specs of the form `any:PROVIDER/MODEL@URL`."""
 
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from pairwright.errors import UsageError
 
 
 class Rented(NamedTuple):
-    """What a spec names."""
+    """The parts of a spec."""
 
     provider: str
     model: str

@@ -1,4 +1,4 @@
-"""One request through any-llm, and what comes back: read as if it had come over HTTP from a server."""
+"""One request through any-llm, whose reply is read as if it had come over HTTP from a server."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ class LibraryWire(Wire):
         return self.read(_body(reply), request)
 
     async def listed(self, patience: float) -> tuple[bytes, str]:
-        """Return the names of the provider's models; nothing where it does not tell them."""
+        """Return the names of the provider's models; none if it does not list them."""
         elsewhere = self._provider.PROVIDER_NAME == "bedrock"  # another service of AWS, with other rights
         if elsewhere or not self._provider.SUPPORTS_LIST_MODELS:
             return b"", ""
@@ -69,7 +69,7 @@ class LibraryWire(Wire):
         return json.dumps({"data": [{"id": m.id.removeprefix("models/")} for m in models]}).encode(), ""
 
     async def close(self) -> None:
-        """Close the SDK's connections, where it has a way to."""
+        """Close the SDK's connections, if it can."""
         client = getattr(self._provider, "client", None)
         for name in ("close", "aclose"):
             with contextlib.suppress(Exception):

@@ -1,7 +1,7 @@
 """Calls a function about answers, and reads what it returns. Runs in a process of its own.
 
-Whatever a function does with one answer is that answer's result alone: a value as JSON, or why
-there is none, in the function's own words and with its line.
+A failure on one answer is that answer's result alone: a value as JSON, or the error in the function's own
+words and with its line.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Item(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of one call."""
+    """The result of one call."""
 
     value: str | None
     """As JSON: `{"score", "feedback"}`, or a text, or null where the function gives none."""
@@ -37,11 +37,11 @@ class Result(NamedTuple):
 
 
 class Unusable(Exception):
-    """What a function returned, or how long it took, in words that need no place."""
+    """Raised for a value that cannot be used, or a call that took too long."""
 
 
 class Caller:
-    """One function, its form, and what it is to return."""
+    """A function, the form of its call, and the kind of value that it returns."""
 
     def __init__(self, function: Callable[..., Any], form: Form, kind: Kind, timeout: float) -> None:
         self._function = function

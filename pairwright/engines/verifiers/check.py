@@ -1,4 +1,4 @@
-"""What a shipped check is."""
+"""The interface of a shipped check."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

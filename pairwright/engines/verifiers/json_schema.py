@@ -1,4 +1,4 @@
-"""`check:json`: an answer that is JSON, and as a schema has it."""
+"""`check:json`: an answer that is JSON, and valid under a schema."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The kinds `python` and `check`: functions, and engines, of the user's own; shipped checks."""
+"""The kinds `python` and `check`: the user's own functions and engines, and shipped checks."""
 
 from typing import ClassVar
 

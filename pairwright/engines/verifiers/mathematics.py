@@ -1,4 +1,4 @@
-"""`check:math`: the final result of an answer against the right one, whatever way it is written."""
+"""`check:math`: the final result of an answer against the right one, however they are written."""
 
 from collections.abc import Mapping
 from typing import Any

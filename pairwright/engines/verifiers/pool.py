@@ -1,4 +1,4 @@
-"""Several processes that share the answers a function is asked about."""
+"""Several processes that share the calls of a function."""
 
 import queue
 import threading
@@ -17,7 +17,7 @@ class Asked(NamedTuple):
 
 
 class FunctionPool:
-    """Gives every item to some process and results back as they come, in any order."""
+    """Hands every item to some process and returns results as they come, in any order."""
 
     def __init__(self, make: Callable[[], FunctionProcess], processes: int, batch: int) -> None:
         self._processes = [make() for _ in range(processes)]

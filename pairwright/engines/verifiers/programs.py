@@ -1,4 +1,4 @@
-"""`check:code`: the row's own tests on the program in an answer, where it can do little harm.
+"""`check:code`: the row's own tests on an answer's program, in a restricted process.
 
 It runs in a process with limits on time, memory and files, with an empty environment, in a folder
 that is removed, and with no network. It can still read what this user can read: for programs of

@@ -1,4 +1,4 @@
-"""Checks of a text as it stands: what it holds, what it leaves out, how long it is, its pattern."""
+"""Checks of a text: the texts it contains, its length, its pattern."""
 
 import re
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from pairwright.errors import UsageError
 
 
 def contains(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
-    """Make the check that every text stands in the answer; those of a column (one, or a list) besides."""
+    """Make the check that an answer contains every text; those of a column (one, or a list) too."""
     return _of_texts(texts, column, ignore_case, wanted=True)
 
 
 def excludes(*texts: str, column: str | None = None, ignore_case: bool = True) -> Check:
-    """Make the check that none of the texts stands in the answer."""
+    """Make the check that an answer contains none of the texts."""
     return _of_texts(texts, column, ignore_case, wanted=False)
 
 
@@ -58,8 +58,9 @@ def length(
 
 
 def regex(pattern: str | None = None, *, column: str | None = None, whole: bool = False) -> Check:
-    """Make the check that a pattern, given or in a column, is found in the answer; with `whole`, it must
-    match all of it.
+    """Make the check that an answer contains a match of a pattern, which is given or in a column.
+
+    With `whole`, the match has to be the whole answer.
     """
     if (pattern is None) == (column is None):
         raise UsageError('check:regex is given a pattern, as check:regex("^yes"), or column=NAME')

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Work(NamedTuple):
-    """What a worker is told first."""
+    """The first thing that a worker is told."""
 
     make: bytes
     """A pickled function of no arguments that gives the function to call."""

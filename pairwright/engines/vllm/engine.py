@@ -1,4 +1,4 @@
-"""The engine that runs vLLM offline, in a process of its own that it feeds, drains and revives."""
+"""vLLM offline as an engine: in a process of its own, which is fed, drained and restarted."""
 
 import contextlib
 import json
@@ -128,7 +128,7 @@ class VLLMEngine:
         return self._handed_over()
 
     def close(self) -> None:
-        """End vLLM and free its memory; where engines are kept, lay it aside. Jobs in hand are given up."""
+        """End vLLM and free its memory, or keep it where engines are kept. Jobs in hand are given up."""
         if self._worker is not None:
             if keeping() and not self._in_hand and self._said("rest").get("resting"):
                 lay_aside(self._frame, Living(self._worker, self._ready))

@@ -1,11 +1,11 @@
-"""Runs a program, and ends it with all its children when whoever started it is gone.
+"""Runs a program, and ends it with all its children once its parent is gone.
 
     python keeper.py LIFELINE COMMAND …
 
-LIFELINE is the reading end of a pipe whose other end its parent holds and never writes to. When that
-end closes, for whatever reason, or when COMMAND ends, every process that came of COMMAND is killed,
-those that made a session of their own included. COMMAND finds in `KEPT_FOLDER` a folder for what should
-not outlive it either. Needs nothing but Python.
+LIFELINE is the reading end of a pipe whose other end its parent holds and never writes to. When that end
+closes, for whatever reason, or when COMMAND ends, every descendant of COMMAND is killed, those that made a
+session of their own included. COMMAND finds in `KEPT_FOLDER` a folder that is removed with them. Needs
+nothing but Python.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
-"""Engines of vLLM that outlive the command that asked them, so that the next one starts none.
+"""vLLM engines that outlive the command that used them, so that the next one starts none.
 
-Rounds ask one model after the other, all of one shape. Within `engines_kept`, an engine that is closed
-is laid aside, and taken up again by the next whose model differs in its weights alone. On a GPU it
-sleeps meanwhile: its weights lie in main memory, and the GPU is free for a training.
+Rounds ask one model after the other, all of one shape. Within `engines_kept`, an engine that is closed is
+kept, and used again for the next model that differs in its weights alone. On a GPU it sleeps meanwhile: its
+weights are in main memory, and the GPU is free for a training.
 """
 
 import json
@@ -23,14 +23,14 @@ _VOCABULARY = ("tokenizer.json", "tokenizer_config.json", "generation_config.jso
 
 
 class Living(NamedTuple):
-    """A process that has a model, and what it said when it was ready."""
+    """A running engine process, its model, and what it said when it was ready."""
 
     process: SupervisedProcess
     ready: dict[str, Any]
 
 
 class _Shelf:
-    """Engines that nobody asks at the moment, by the frame that they were started with."""
+    """Idle engines, by the frame that they were started with."""
 
     def __init__(self, base: str, rank: int) -> None:
         self.base, self.rank = base, rank
@@ -54,7 +54,7 @@ _SHELF: ContextVar[_Shelf | None] = ContextVar("shelf", default=None)
 
 @contextmanager
 def engines_kept(base: str = "", rank: int = 0) -> Iterator[None]:
-    """Keep engines of vLLM alive between commands; all are ended at the end.
+    """Open a block in which engines of vLLM live on between commands; all are ended at its end.
 
     Those of the model in the folder `base` are started with room for adapters of a rank, which will come.
     """
@@ -71,7 +71,7 @@ def engines_kept(base: str = "", rank: int = 0) -> Iterator[None]:
 
 
 def keeping() -> bool:
-    """Return whether engines that are closed now are kept."""
+    """Return whether closed engines are kept."""
     return _SHELF.get() is not None
 
 
@@ -82,7 +82,7 @@ def rank_to_come(model: str) -> int:
 
 
 def take(frame: str) -> Living | None:
-    """Return a living engine of a frame, which is the caller's from now on; None where there is none."""
+    """Return a kept engine of a frame, which is the caller's from now on, or None."""
     shelf = _SHELF.get()
     return None if shelf is None else shelf.take(frame)
 
@@ -95,7 +95,7 @@ def lay_aside(frame: str, living: Living) -> None:
 
 
 def frame_of(setting: Mapping[str, Any], python: str) -> str:
-    """Return a hash of all that an engine is started with, but for the values of its weights."""
+    """Return a hash of everything an engine is started with, except the values of its weights."""
     place = Path(setting["model"])
     rest = {name: value for name, value in setting.items() if name not in ("model", "weights", "adapter")}
     return content_hash({"python": python, "shape": _shape(place, said=setting["dtype"] != "auto"), **rest})

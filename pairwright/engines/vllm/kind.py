@@ -1,4 +1,4 @@
-"""The kind `vllm`: offline vLLM in a process of its own."""
+"""The engine kind `vllm`: offline vLLM in a process of its own."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Where vLLM is, and what of `--engine.key value` decides what a model says."""
+"""Where vLLM is, and which of its settings change what a model answers."""
 
 import importlib.util
 import json
@@ -34,7 +34,7 @@ _KEPT_FROM_IT = ("_API_KEY", "_SECRET", "_SECRET_KEY", "_ACCESS_KEY", "_PASSWORD
 
 
 def vllm_identity(model: str, settings: Mapping[str, str]) -> str:
-    """Return model, and the settings that change what it says, as request keys hold them."""
+    """Return the model and the settings that change its answers, as request keys hold them."""
     changed = {name: value for name, value in settings.items() if name not in OPERATIONAL}
     return f"vllm:{model}:{content_hash(changed)[:12]}" if changed else f"vllm:{model}"
 
@@ -49,7 +49,7 @@ def rank_for(adapter: str) -> int:
 
 
 def least_rank(rank: int) -> int | None:
-    """Return the least of vLLM's ranks that holds such a rank; None where none does."""
+    """Return the lowest of vLLM's ranks that holds this rank; None if none does."""
     return next((known for known in _RANKS if known >= rank), None)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 
 class Refused(Exception):
-    """Nothing can be done with these settings; the message is for the user."""
+    """Raised for settings that cannot work; the message is for the user."""
 
 
 def started(setting: dict[str, Any]) -> Any:

@@ -138,7 +138,7 @@ class Worker:
 
 
 class Weights:
-    """The weights in an engine, and the adapter on them: changed in place, asleep where nobody asks."""
+    """The weights in an engine, and their adapter: swapped in place, asleep while the engine is idle."""
 
     def __init__(self, engine: Any, setting: dict[str, Any]) -> None:
         from vllm.platforms import current_platform
@@ -151,7 +151,7 @@ class Weights:
         self._put_on(setting.get("adapter", ""), setting.get("weights", ""))
 
     def rest(self) -> bool:
-        """Leave the GPU to others, the weights in main memory; False where this vLLM cannot do that."""
+        """Free the GPU, keeping the weights in main memory; False if this vLLM cannot."""
         if not self._on_cpu and not self._engine.vllm_config.model_config.enable_sleep_mode:
             return False
         if not self._on_cpu:
@@ -160,7 +160,7 @@ class Weights:
         return True
 
     def change(self, setting: dict[str, Any]) -> None:
-        """Take other weights, or another adapter. Raises `Refused` where this vLLM cannot."""
+        """Load other weights, or another adapter. Raises `Refused` if this vLLM cannot."""
         try:
             if self._asleep:
                 self._engine.wake_up()

@@ -1,1 +1,1 @@
-"""Forms of rows that well-known data sets and products made known, in one table (`table.py`)."""
+"""Row formats of well-known data sets and products, in one table (`table.py`)."""

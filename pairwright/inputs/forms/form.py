@@ -1,4 +1,4 @@
-"""What a form of rows is: how it is told from others, and what its rows say as prompt and answers."""
+"""The definition of a form of rows: how it is recognised, and how its rows are read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ Placed = tuple[str, Record]
 
 
 class Wrong(Exception):
-    """What is wrong with a row of a form, without where it stands."""
+    """Raised for what is wrong with a row of a form; the message does not say where the row is."""
 
 
 def _anything(record: Record) -> bool:
@@ -18,7 +18,7 @@ def _anything(record: Record) -> bool:
 
 
 class Form(NamedTuple):
-    """How rows of one kind are told and read."""
+    """How rows of one kind are recognised and read."""
 
     name: str
     columns: tuple[str, ...]

@@ -52,7 +52,7 @@ def named_form(source: str) -> tuple[Form | None, str]:
 
 
 def fitting(record: Record) -> list[Form]:
-    """Return the forms that a record has, but for those of which another one of them is a special case."""
+    """Return the forms that fit a record, without those of which another is a special case."""
     found = [form for form in FORMS if form.fits(record)]
     return [f for f in found if not any(set(f.columns) < set(other.columns) for other in found)]
 

@@ -250,7 +250,7 @@ def test_a_calibration_that_names_a_model_without_its_server_goes_on_unless_anot
     record["judges"] = wanted | {"judge": "openai:m"}
     (folder / "calibration.json").write_text(json.dumps(record))
     assert calibration_of(config, config, folder).judges["judge"] == "openai:m"
-    assert "says openai:m and not at which server" in caplog.text
+    assert "names the judge openai:m without its server" in caplog.text
     manifest = load_manifest(folder)
     elsewhere = {**manifest.config, "judge": "openai:m@http://elsewhere:8000/v1"}
     manifest.model_copy(update={"config": elsewhere}).save(folder)

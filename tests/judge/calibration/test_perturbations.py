@@ -69,7 +69,7 @@ def test_order_is_told_by_the_verdicts_that_are_there(tmp_path):
 def test_changes_that_are_none_are_refused(tmp_path):
     for wanted, more, words in (
         ("colour", {}, "--perturb colour: choose all, or some of order"),
-        ("instruction", {"judge": "check:length(words=1..9)"}, "none is used alone"),
+        ("instruction", {"judge": "check:length(words=1..9)"}, "rewords a built-in template"),
     ):
         with pytest.raises(UsageError, match=words):
             perturbed(tmp_path, lambda _: True, perturb=wanted, **more)
@@ -95,5 +95,5 @@ def test_llmbar_is_measured_by_subset(tmp_path, monkeypatch):
     assert found["adversarial"].agreement.n == 10
     assert subset_of(Path("llmbar_adversarial_neighbor.jsonl")) == "adversarial: neighbor"
     (tmp_path / "other.json").write_text("[]")
-    with pytest.raises(UsageError, match=r"other\.json: no subset of LLMBar"):
+    with pytest.raises(UsageError, match=r"other\.json: names no subset of LLMBar"):
         run_command(["calibrate", "other.json", "--suite", "llmbar", *judge, "--out", "x"])

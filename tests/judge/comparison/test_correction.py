@@ -65,5 +65,5 @@ def test_the_command_corrects_by_a_calibration(tmp_path, monkeypatch, capsys):
     assert found["agreement"][0] == 0.9
     assert found["corrected"][0] == pytest.approx(0.75)
     assert "corrected for the judge" in capsys.readouterr().out
-    with pytest.raises(UsageError, match=r"made with --min_margin 0\.1, and here it is 0\.5"):
+    with pytest.raises(UsageError, match=r"calibrated with --min_margin 0\.1, and here it is 0\.5"):
         run_command([*compare, "other", "--min_margin", "0.5"])

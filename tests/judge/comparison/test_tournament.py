@@ -100,7 +100,7 @@ def test_two_models_may_stop_early_and_engines_answer_only_where_they_meet(rows,
 def test_what_cannot_meet_is_one_sentence(rows, tmp_path):
     write_jsonl(tmp_path / "none.jsonl", [{"prompt": "another", "response": "x"}])
     for sides, more, words in (
-        (["good", "fair", "good"], [], "good stands there twice"),
+        (["good", "fair", "good"], [], "good is named twice"),
         (["good", "fair", "none.jsonl"], [], "no prompt has an answer of good and of none.jsonl"),
         (["good", "fair", "nothing"], [], "nothing"),
         (["good", "fair", "same"], ["--until", "1.5"], "until"),

@@ -161,10 +161,10 @@ def test_prompts_that_a_model_was_trained_on_are_counted(caplog: pytest.LogCaptu
         ({"verify": "check:ifeval"}, "check:ifeval wants the columns"),
         (
             {"verify": "canned:a.jsonl"},
-            "--min_score must be given: canned:a.jsonl has no score that is a pass",
+            "--min_score must be given: canned:a.jsonl defines no passing score",
         ),
         ({"models": ""}, "name a model to measure"),
-        ({"models": "canned:a.jsonl,canned:a.jsonl"}, "a model stands there twice"),
+        ({"models": "canned:a.jsonl,canned:a.jsonl"}, "a model is named twice"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_written(

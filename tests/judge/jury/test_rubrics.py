@@ -140,5 +140,5 @@ def test_a_template_without_the_rubric_and_a_judge_without_words_are_refused(pla
     with pytest.raises(UsageError, match=r"own\.j2: shows no \{\{ rubric \}\}"):
         asked(place, rubric="rubric", judge_template="own.j2")
     (place / "own.py").write_text("def f(prompt, answer, row):\n    return 1.0\n")
-    with pytest.raises(UsageError, match="not asked in words"):
+    with pytest.raises(UsageError, match="is given no prompt"):
         JudgeStage(JudgeConfig(input="rows.jsonl", out="out", judge="own.py:f", rubric="rubric"))

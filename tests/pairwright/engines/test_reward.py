@@ -124,7 +124,7 @@ def test_what_is_no_reward_model_is_refused(folder, tmp_path):
     shared = {"input": str(path), "columns": "new,old", "out": str(tmp_path / "run")}
     with pytest.raises(UsageError, match="gives no scores"):
         judge(JudgeConfig(**shared, judge=f"reward:{save_tiny_model(tmp_path / 'model')}"))
-    with pytest.raises(UsageError, match="not asked in words"):
+    with pytest.raises(UsageError, match="is given no prompt"):
         judge(JudgeConfig(**shared, judge=f"reward:{folder}", protocol="text"))
     assert not (tmp_path / "run").exists()
 

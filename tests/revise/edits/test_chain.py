@@ -61,5 +61,5 @@ def test_columns_of_a_chain_are_in_the_schema() -> None:
 
 
 def test_a_whole_rewriting_is_no_chain() -> None:
-    with pytest.raises(UsageError, match="--pairs chain: goes with --mode edits"):
+    with pytest.raises(UsageError, match="--pairs chain: needs --mode edits"):
         stage(pairs="chain")

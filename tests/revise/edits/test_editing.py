@@ -142,9 +142,9 @@ def test_schemas_are_asked_of_engines_that_have_them() -> None:
 
 
 def test_templates_and_replies_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--edit_unit sentence: goes with --mode edits"):
+    with pytest.raises(UsageError, match="--edit_unit sentence: needs --mode edits"):
         stage(edit_unit="sentence")
-    with pytest.raises(UsageError, match="--reply bare: goes with --mode rewrite"):
+    with pytest.raises(UsageError, match="--reply bare: needs --mode rewrite"):
         editing(reply="bare")
     own = tmp_path / "revise_edits_retry.j2"
     own.write_text("{% block user %}{{ answer }}{% endblock %}")

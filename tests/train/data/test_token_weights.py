@@ -77,7 +77,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tiny, text, said):
 
 
 def test_ranked_losses_have_no_pairs_to_compare(tiny):
-    with pytest.raises(UsageError, match="rrhf takes answers, not pairs: no token_weight"):
+    with pytest.raises(UsageError, match="rrhf takes answers, not pairs: leave out token_weight"):
         tiny.config(loss="rrhf", token_weight="changed:2")
 
 

@@ -212,7 +212,7 @@ def test_one_process_says_that_it_has_nobody_to_divide_with(tmp_path):
     settings = [own.config(max_steps=2).model_dump(mode="json")]
     code = "import logging, sys; logging.basicConfig(stream=sys.stdout)\n" + CODE
     [said] = together(settings, ranks=1, launch=LAUNCHES["zero2"], code=code)
-    assert "one process has nobody to divide with: this is training without DeepSpeed" in said
+    assert "one process has nothing to divide: training runs without DeepSpeed" in said
     assert said.endswith("trained\n")
 
 

@@ -152,7 +152,7 @@ def test_layers_that_say_something_else_when_they_recompute_are_refused():
     model.model.layers[1].__class__ = Odd
     switch_randomness_off(model)
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    with pytest.raises(UsageError, match="other numbers while it recomputes its activations"):
+    with pytest.raises(UsageError, match="other numbers when it recomputes its activations"):
         switch_randomness_off(model)
 
 

@@ -46,7 +46,7 @@ HYBRIDS = {
     "lfm2": Lfm2Config(**COMMON, layer_types=["conv", "full_attention"], block_auto_adjust_ff_dim=False),
     "doge": DogeConfig(**COMMON),
 }
-OWN = "its attention is its own, and not one that transformers lets others bring"
+OWN = "its attention cannot be replaced through transformers"
 
 
 def model_of(config: Any, *, head: float = 3.0) -> torch.nn.Module:

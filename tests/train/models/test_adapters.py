@@ -137,7 +137,7 @@ def test_it_is_measured_compared_and_samples_as_the_merged_model_does(tiny: Tiny
 
 def test_settings_that_ask_for_two_adapters_are_refused_in_one_sentence(tiny: TinyRun):
     start = str(tiny.folder / "adapter")
-    with pytest.raises(UsageError, match="is an adapter, and is trained as it is: leave --lora_r away"):
+    with pytest.raises(UsageError, match="is an adapter, and is trained as it is: leave out --lora_r"):
         train(tiny.config("two", model=start, lora_r=4))
     with pytest.raises(UsageError, match="give --merge_adapter too"):
         train(tiny.config("two", model=start, lora_r=4, merge_first=True))

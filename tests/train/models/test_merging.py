@@ -91,5 +91,5 @@ def test_other_kinds_of_adapters_merge_to_what_peft_computes(tiny: TinyRun, kind
     assert getattr(adapted.peft_config["default"], kind)
     found = logits(AutoModelForCausalLM.from_pretrained(merged))
     assert torch.allclose(found, logits(adapted), atol=1e-4)
-    with pytest.raises(UsageError, match=f"--{kind} is of adapters"):
+    with pytest.raises(UsageError, match=f"--{kind} is a setting of adapters"):
         tiny.config(f"{kind}alone", lora_r=0, **{kind: True})

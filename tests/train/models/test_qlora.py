@@ -217,9 +217,9 @@ def test_packed_weights_are_a_reference_of_their_own(tiny, capfd):
     store = {"reference_store": str(tiny.folder / "store"), "max_steps": 1, "eval_share": 0.0}
     train(tiny.config("whole", load_in_4bit=False, **store))
     train(tiny.config("packed", **store))
-    assert "the reference is known" not in capfd.readouterr().err
+    assert "known from earlier runs" not in capfd.readouterr().err
     train(tiny.config("again", beta=0.3, **store))
-    assert "the reference is known of 10 of 10 pairs" in capfd.readouterr().err
+    assert "reference log-probabilities known from earlier runs: 10 of 10 pairs" in capfd.readouterr().err
 
 
 def test_a_run_in_four_bits_is_not_taken_up_without_them(tiny, trained_run):

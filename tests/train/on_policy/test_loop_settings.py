@@ -27,7 +27,7 @@ def toy(tmp_path_factory) -> LoopToy:
     [
         ({"judge": {"judge": None}}, "--pairs judge: give --judge.judge"),
         ({"pairs": "both"}, "--pairs both: give --revise.reviser"),
-        ({"sample": {"n": 1}}, "nothing to compare"),
+        ({"sample": {"n": 1}}, "a comparison needs two answers"),
         ({"sample": {"temperature": 0}}, "all answers to a prompt equal"),
         ({"train": {"loss": "rejection_sampling"}}, "learns from scored answers, and a loop makes pairs"),
         (

@@ -103,7 +103,7 @@ def test_the_rule(low, high, p):
 
 def test_what_cannot_be_decided_is_a_sentence(tiny, capfd):
     for changes in ({}, {"judge": "hf:smollm2", "score_column": "edge"}):
-        with pytest.raises(UsageError, match="--loss auto does not guess"):
+        with pytest.raises(UsageError, match="--loss auto needs evidence"):
             TrainConfig(**tiny.settings | {"output_dir": "x"} | changes)
     with pytest.raises(UsageError, match=r"scored\.jsonl line 2: `edge` must be a number.*None"):
         with_loss(tiny.config("out", data=scored(tiny, [1, None]), score_column="edge"))
@@ -118,7 +118,7 @@ def test_what_cannot_be_decided_is_a_sentence(tiny, capfd):
     flags = ["train", "--model", tiny.settings["model"], "--data", tiny.settings["data"], "--loss", "auto"]
     code, _, err = run(capfd, *flags, "--output_dir", str(tiny.folder / "out"))
     assert code == 2
-    assert err.startswith("pairwright: --loss auto does not guess")
+    assert err.startswith("pairwright: --loss auto needs evidence")
 
 
 def test_a_dry_run_asks_nobody(tiny, capfd):

@@ -172,8 +172,8 @@ def test_what_cannot_be_used_is_a_sentence(tiny, tmp_path: Path, row, sentence):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"loss": "rrhf", "preset": "irpo"}, "no preset"),
-        ({"loss": "rrhf", "sft_times_beta": True}, "no sft_times_beta"),
+        ({"loss": "rrhf", "preset": "irpo"}, "leave out preset"),
+        ({"loss": "rrhf", "sft_times_beta": True}, "and sft_times_beta"),
         ({"loss": "rrhf", "label_smoothing": 0.1}, "hinge"),
         ({"loss": "rejection_sampling", "sft_weight": 0}, "nothing but its SFT term"),
     ],

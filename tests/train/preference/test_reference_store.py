@@ -28,7 +28,7 @@ def known(capfd) -> Callable[[], list[tuple[int, int]]]:
     """Of how many pairs the reference was known, of how many, a run that knew any."""
 
     def said() -> list[tuple[int, int]]:
-        found = re.findall(r"the reference is known of (\d+) of (\d+) pairs", capfd.readouterr().err)
+        found = re.findall(r"known from earlier runs: (\d+) of (\d+) pairs", capfd.readouterr().err)
         return [(int(some), int(pairs)) for some, pairs in found]
 
     return said

@@ -151,7 +151,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(tiny, capfd):
     with pytest.raises(UsageError, match="no pair is left to train on"):
         train(tiny.config("never", loss="dpo", data=alone))
     assert "dpo has no form for single answers" in capfd.readouterr().err
-    with pytest.raises(UsageError, match="--token_weight is of pairs"):
+    with pytest.raises(UsageError, match="--token_weight is a setting of pairs"):
         train(tiny.config("never", token_weight="changed:2"))
     bad = write_jsonl(tiny.folder / "bad.jsonl", [ROWS[0], ROWS[1] | {"label": "good"}])
     with pytest.raises(

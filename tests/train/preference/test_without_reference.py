@@ -85,7 +85,7 @@ def test_their_sft_term_is_part_of_them(tiny, loss):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"loss": "simpo", "ref_model": "other"}, "simpo has no reference, so no ref_model"),
+        ({"loss": "simpo", "ref_model": "other"}, "simpo has no reference: leave out ref_model"),
         ({"loss": "simper", "beta": 0.5}, "simper has no beta"),
         ({"loss": "dpo", "simpo_gamma": 1.0}, "simpo_gamma is for simpo only, not for dpo"),
         ({"loss": "hinge", "discopop_tau": 1.0}, "discopop_tau is for discopop only, not for hinge"),

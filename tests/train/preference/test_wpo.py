@@ -82,5 +82,5 @@ def test_it_is_felt_in_training_and_not_in_the_reference(tiny, tmp_path):
 
 
 def test_answers_without_a_pair_have_no_weight(tiny):
-    with pytest.raises(UsageError, match="rrhf takes answers, not pairs: no use_weighting"):
+    with pytest.raises(UsageError, match="rrhf takes answers, not pairs: leave out use_weighting"):
         tiny.config(loss="rrhf", use_weighting=True)

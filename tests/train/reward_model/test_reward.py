@@ -272,7 +272,7 @@ def test_of_an_adapter_the_body_is_its_base_with_it_merged_in(tiny):
         metrics = read_metrics(tiny.folder / f"of_{name}")
         found.append(next(record["loss"] for record in metrics if "loss" in record))
     assert found[0] == pytest.approx(found[1], rel=1e-5)
-    with pytest.raises(UsageError, match="is merged into whole weights: leave --load_in_4bit away"):
+    with pytest.raises(UsageError, match="is merged into whole weights: leave out --load_in_4bit"):
         train(tiny.reward("never", model=str(tiny.folder / "adapter"), load_in_4bit=True, lora_r=2))
 
 

@@ -187,7 +187,7 @@ def test_the_implicit_margin_is_that_of_training_and_training_finds_its_referenc
     assert sum(row["implicit_margin"] for row in rows) > 0.1  # it was trained on them
     capfd.readouterr()
     train(own.config("again", reference_store="", max_steps=1, eval_share=0.0))
-    assert "the reference is known of 6 of 6 pairs" in capfd.readouterr().err
+    assert "known from earlier runs: 6 of 6 pairs" in capfd.readouterr().err
     assert trained is not None
 
 
@@ -229,7 +229,7 @@ def test_a_killed_run_goes_on_and_measures_nothing_twice(folder, model, monkeypa
         ({"max_length_difference": 3}, "give --tokenizer or --model"),
         ({"max_per": ("topic:3",)}, "--max_per goes by `topic`, which no row has"),
         ({"rank_by": "source", "top": 1}, r"line 1: `source` is 'a'; --rank_by needs a number"),
-        ({"min_margin": 2.0}, r"the rules leave none of 6 pairs; --min_margin 2 takes most, 6"),
+        ({"min_margin": 2.0}, r"the rules leave none of 6 pairs; --min_margin 2 removes most, 6"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_sentence_and_leaves_no_folder(folder, settings, said):

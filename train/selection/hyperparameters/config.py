@@ -66,7 +66,9 @@ class SweepConfig(TrainConfig):
         if ranges and self.trials is None:
             raise UsageError(f"--over {ranges[0]}: a range needs --trials N; else give values with commas")
         if (self.verify is None) != (self.prompts is None):
-            raise UsageError("--verify and --prompts belong together: who measures, and on what")
+            raise UsageError(
+                "--verify and --prompts need each other: a verifier, and prompts to measure on"
+            )
         if self.by == "pass_rate" and self.verify is None:
             raise UsageError("--by pass_rate: give --verify and --prompts, by which models are measured")
         if self.by.startswith("eval_") and not (self.eval_share or self.eval_data):
@@ -129,7 +131,7 @@ def name_of(values: Mapping[str, str]) -> str:
 def _values(part: str, text: str) -> tuple[str, ...]:
     values = tuple(value.strip() for value in text.split(","))
     if not all(values) or len(set(values)) < len(values):
-        raise UsageError(f"--over {part}: a value is empty, or is there twice")
+        raise UsageError(f"--over {part}: a value is empty or repeated")
     return values
 
 

@@ -1,4 +1,4 @@
-"""`sweep.json`: what a sweep is, what came of each point, and which is best."""
+"""`sweep.json`: a sweep's settings, the result of each point, and the best one."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ class SweepRecord(Record):
         return next((p.metrics for p in self.points if p.name == self.best), {})
 
     def with_point(self, point: Point) -> "SweepRecord":
-        """Return the record with one point more; one that is there already is replaced."""
+        """Return the record with one more point, or with its new result."""
         others = tuple(p for p in self.points if p.name != point.name)
         return self.model_copy(update={"points": (*others, point)})
 
@@ -61,12 +61,12 @@ def record_of(folder: Path) -> SweepRecord | None:
 
 
 def lower_is_better(metric: str) -> bool:
-    """Return whether the least value of a metric is the best: of losses, and of gradients."""
+    """Return whether a metric's lowest value is the best, as of losses and gradient norms."""
     return metric.endswith(("loss", "grad_norm"))
 
 
 def best_of(record: SweepRecord) -> Point | None:
-    """Return the best point; the first of equals. None where none has what it is judged by."""
+    """Return the best point, the first of equals; None if no point has the metric."""
     sign = -1 if lower_is_better(record.by) else 1
     sound = [point for point in record.points if record.by in point.metrics]
     return max(sound, key=lambda point: sign * point.metrics[record.by], default=None)

@@ -1,4 +1,4 @@
-"""Points chosen by what came of those before: a study of `optuna`, done over whenever work is taken up.
+"""Points chosen by the results of earlier ones: a study of `optuna`, replayed on resuming.
 
 The sampler is seeded, so the same values told in the same order lead to the same next point: a sweep
 that was killed finds its finished trainings again.

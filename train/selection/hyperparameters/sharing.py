@@ -1,4 +1,4 @@
-"""The pairs of a sweep: read, encoded and split once for all points that read them alike.
+"""The pairs of a sweep: read, encoded and split once for all points with the same data settings.
 
 Such points also have the same batches in the same order, where `seed` and `pairs_per_update` are the same:
 an update is decided by those and by the pairs.
@@ -26,16 +26,16 @@ _NOT_READ_BY = {"output_dir", *(name for part in _TRAINED_BY for name in part.mo
 
 
 class SharedPairs:
-    """The pairs that were read last, and for which settings."""
+    """The pairs read last, and the settings they were read with."""
 
     def __init__(self) -> None:
         self._key: tuple[Any, ...] = ()
         self._split: Split[Any] | None = None
 
     def task(self, config: TrainConfig) -> "Task | None":
-        """Return the task of a point, which reads only what no point before it has read.
+        """Return the task of a point, which reads only pairs that no earlier point has read.
 
-        None where the settings do not say yet which it is, since the loss is to be found first.
+        None if the settings do not name the task yet, since the loss is still to be chosen.
         """
         if config.loss == "auto":
             return None

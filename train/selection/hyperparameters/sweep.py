@@ -1,4 +1,4 @@
-"""`pairwright sweep`: the trainings of a sweep, one after the other, and what came of them.
+"""`pairwright sweep`: the trainings of a sweep, one after the other, and their results.
 
 All of them share a store of reference log-probabilities, so the reference is asked once, and the pairs,
 which are read once.
@@ -54,7 +54,7 @@ def sweep(config: SweepConfig, train: Training = train) -> SweepRecord | None:
             return None
     elif config.preview or config.dry_run:
         raise UsageError(
-            "--trials chooses points by what came of others: leave --preview and --dry_run away"
+            "--trials chooses points by the results of others: leave out --preview and --dry_run"
         )
     _require_verifier(config)
     refuse_foreign(folder, SWEEP, own=(POINTS,), setting="output_dir")

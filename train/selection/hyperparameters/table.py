@@ -1,4 +1,4 @@
-"""A sweep as a table, best first, and as a picture."""
+"""A sweep as a table, best first, and as a plot."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ def write_table(folder: Path, record: SweepRecord) -> None:
 
 
 def show(record: SweepRecord) -> None:
-    """Show the table, and say which point is best."""
+    """Show the table and name the best point."""
     console = Console()
     console.print(as_rich(_rows(record), _columns(record)))
     if best := best_of(record):
@@ -56,7 +56,7 @@ def _columns(record: SweepRecord) -> Mapping[str, tuple[str, str]]:
 
 
 def plot(path: Path, record: SweepRecord) -> None:
-    """Plot what the best is chosen by against each setting that differs, a panel each."""
+    """Plot the metric against each setting that differs, a panel each."""
     sound = [point for point in record.points if record.by in point.metrics]
     names = list(record.points[0].values) if record.points else []
     if not sound or not names:

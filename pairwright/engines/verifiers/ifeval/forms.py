@@ -7,7 +7,7 @@ _PUNCTUATION = ".,?!'\""
 
 
 def number_paragraphs(answer: str, num_paragraphs: int) -> bool:
-    """Check for so many paragraphs, with `***` between them."""
+    """Check for `num_paragraphs` paragraphs, with `***` between them."""
     parts = re.split(r"\s?\*\*\*\s?", answer)
     inner = parts[1:-1]
     return all(p.strip() for p in inner) and sum(bool(p.strip()) for p in parts) == num_paragraphs

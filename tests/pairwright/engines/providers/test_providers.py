@@ -288,5 +288,5 @@ def test_an_address_that_any_llm_would_forget_is_refused(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(library, "_class_of", lambda provider: AnyLLM)
     for name in ("cohere", "groq", "xai", "cerebras", "vertexai"):
-        with pytest.raises(UsageError, match="at its own address alone; leave @URL away"):
+        with pytest.raises(UsageError, match="at its own address alone; leave out @URL"):
             library.address_of(rented(f"{name}/m@http://127.0.0.1:1/v1"))

@@ -46,7 +46,7 @@ def test_every_combination_is_the_training_of_its_settings(tiny, capfd):
     assert record.metrics == least.metrics
     out = capfd.readouterr()
     assert f"best by eval_loss ({least.metrics['eval_loss']:.4g}): {least.name}" in out.out
-    assert out.err.count("the reference is known of 8 of 8 pairs") >= 3  # asked once, by the first
+    assert out.err.count("known from earlier runs: 8 of 8 pairs") >= 3  # asked once, by the first
     assert (tiny.folder / "grid" / "sweep.png").stat().st_size > 1000
     assert (tiny.folder / "grid" / "table.md").read_text().count("\n") == 6
     rows = [json.loads(line) for line in (tiny.folder / "grid" / "table.jsonl").read_text().splitlines()]
@@ -144,12 +144,12 @@ def test_models_are_measured_by_a_verifier(tiny):
         ("beta", {}, "say NAME=VALUE,VALUE"),
         ("betta=1,2", {}, "did you mean `beta`"),
         ("model=a,b", {}, "model is the same for all points"),
-        ("beta=0.1,0.1", {}, "is there twice"),
+        ("beta=0.1,0.1", {}, "is empty or repeated"),
         ("beta=0.1;beta=0.2", {}, "beta is given twice"),
         ("beta=0.1..1", {}, "a range needs --trials N"),
         ("beta=1..0.1", {"trials": 2}, "a range goes from a number above 0"),
         ("beta=0.1", {"by": "pass_rate"}, "give --verify and --prompts"),
-        ("beta=0.1", {"verify": "check:math"}, "belong together"),
+        ("beta=0.1", {"verify": "check:math"}, "need each other"),
         ("beta=0.1", {"eval_share": 0.0}, "nothing is held out"),
         ("beta=0.1,high", {}, "at beta=high: beta: Input should be a valid number"),
         ("loss=dpo,nonsense", {}, "at loss=nonsense: loss:"),
