@@ -46,6 +46,9 @@ _MENDING = {
     sqlite3.SQLITE_NOLFS: _NO_LOCKS,
 }
 """What to do about an error of SQLite, by its primary code."""
+_MOVED = (
+    "the run was moved or removed while the page was open; put it back, or start the command where it is"
+)
 _LOCKS = (sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_UNLOCK, sqlite3.SQLITE_IOERR_RDLOCK)
 
 
@@ -251,6 +254,7 @@ class Decisions:
         except (sqlite3.Error, UnicodeDecodeError) as error:
             code = getattr(error, "sqlite_errorcode", 0)
             said = _NO_LOCKS if code in _LOCKS else _MENDING.get(code & 0xFF, _OF_THE_FILE)
+            said = _MOVED if code == sqlite3.SQLITE_READONLY_DBMOVED else said
             raise PairwrightError(
                 f"{self.path}: {error}; nothing that was decided before is lost: {said}, and open the page "
                 "again"

@@ -41,7 +41,7 @@ class Rows:
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
         self.folder = folder
-        self.manifest: Manifest = load_manifest(folder)
+        self.manifest = _as_far_as_it_is_written(folder, load_manifest(folder))
         self._seed = seed
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[str, int, int], tuple[int, pa.Table]] = OrderedDict()
@@ -53,7 +53,7 @@ class Rows:
         self._ends = np.cumsum([size for part in _PARTS for size in sizes[part].values()], dtype=np.int64)
         self._first = dict(zip(self._shards, (0, *self._ends.tolist()), strict=False))
         if not len(self):
-            raise UsageError(f"{folder}: has no rows yet; run its command first")
+            raise UsageError(f"{folder}: has no rows yet; run its command, or wait for its first shard")
         self._names = self._require_pairs()
 
     def __len__(self) -> int:
@@ -265,6 +265,18 @@ class Rows:
             while len(kept) > most:
                 kept.popitem(last=False)
         return found
+
+
+def _as_far_as_it_is_written(folder: Path, found: Manifest) -> Manifest:
+    """The manifest of a run; of one that is being written without a shard whose files are yet to come."""
+    if found.complete:
+        return found
+    there = {
+        index: shard
+        for index, shard in found.shards.items()
+        if all(shard_file(folder, part, index).is_file() for part in shard.sha256)
+    }
+    return found.model_copy(update={"shards": there})
 
 
 def _sizes(manifest: Manifest, part: str) -> dict[int, int]:

@@ -153,6 +153,16 @@ def test_a_disk_that_cannot_be_written_is_said_before_anybody_decides(folder, mo
         opened(folder)
 
 
+def test_a_run_that_was_moved_away_is_said(folder, tmp_path):
+    mine = opened(folder)
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(PairwrightError, match="the run was moved or removed while the page was open"):
+        mine.append("ana", "review", Place("data", 0, 0), "x", "accept")
+    (tmp_path / "elsewhere").rename(folder)
+    mine.append("ana", "review", Place("data", 0, 0), "x", "accept")
+    assert len(opened(folder).reviewed()) == 1
+
+
 def test_a_file_with_a_write_ahead_log_is_turned_when_nobody_else_has_it(folder):
     opened(folder).append("ana", "review", Place("data", 0, 0), "x", "accept")
     before = sqlite3.connect(folder / REVIEW)

@@ -5,6 +5,7 @@ import pytest
 from people_toy import judged, revised
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.manifest import load_manifest
 from pairwright.people.decisions import Place
 from pairwright.people.queue import Rows
 from pairwright.people.wanted import NEAR, Wanted
@@ -101,6 +102,18 @@ def test_rows_of_which_judges_say_different_things(tmp_path):
     found = [rows.record(rows.place(int(n))) for n in rows.view(Wanted("", doubt="split"), "file", dict)]
     assert sorted(row["prompt"][0]["content"] for row in found) == ["Q1?", "Q2?", "Q4?", "Q5?"]
     assert {row["verdict"]["consistent"] for row in found} == {False}
+
+
+def test_a_run_that_is_being_written_is_shown_as_far_as_it_is(tmp_path):
+    """A shard is listed before its files are renamed into place."""
+    folder = revised(tmp_path)
+    load_manifest(folder).model_copy(update={"complete": False}).save(folder)
+    (folder / "data" / "train-00002.parquet").rename(tmp_path / "later")
+    rows = Rows(folder)
+    assert {rows.place(n).shard for n in range(len(rows))} == set(rows.manifest.shards) == {0, 1}
+    assert len(rows.index) == len(rows)
+    (tmp_path / "later").rename(folder / "data" / "train-00002.parquet")
+    assert len(Rows(folder)) == 40
 
 
 def test_runs_without_pairs_and_damaged_ones_are_one_sentence(tmp_path):
