@@ -21,7 +21,11 @@ def openai(server: Jobs, method: str, path: str, query: Json, headers: Json, bod
         return 200, _file(name, fields["file"][0], len(fields["file"][1]))
     if parts[0] == "files" and parts[-1] == "content":
         found = server.files.get(parts[1])
-        return (200, found) if found is not None else (404, {"error": {"message": "No such File object"}})
+        return (
+            (200, server.garbles(found))
+            if found is not None
+            else (404, {"error": {"message": "No such File object"}})
+        )
     if parts[0] != "batches" or "x-goog-api-key" in headers:
         return None
     if method == "POST" and len(parts) == 1:

@@ -31,13 +31,15 @@ def upper(text: str) -> str:
 class BatchServer:
     """`says` makes an answer of a prompt. A job is over after it was looked at `looks` times.
 
-    `fate` decides what becomes of one request: `ok`, `expired`, `cancelled`, or a status of HTTP; `dies`
-    says before which reply the connection breaks; `has_batches` is False for servers without.
+    `fate` decides what becomes of one request: `ok`, `expired`, `cancelled`, or a status of HTTP; `garbles`
+    changes files on their way back; `dies` says before which reply the connection breaks; `has_batches` is
+    False for servers without.
     """
 
     says: Callable[[str], str] = upper
     looks: int = 1
     fate: Callable[[str, int], str] = lambda prompt, times: "ok"
+    garbles: Callable[[bytes], bytes] = lambda content: content
     refuses: Callable[[Json], str | None] = lambda job: None
     dies: Callable[[str, str, int], bool] = lambda method, path, times: False
     has_batches: bool = True

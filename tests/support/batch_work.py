@@ -33,6 +33,7 @@ class Jobs(Protocol):
 
     works: list[Work]
     files: dict[str, bytes]
+    garbles: Callable[[bytes], bytes]
 
     def completion(self, body: Json) -> Json: ...
 

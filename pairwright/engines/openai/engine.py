@@ -35,6 +35,8 @@ UNDER_WAY = 50_000
 _CLOSE_SECONDS = 5.0
 _POLL_SECONDS = 0.5
 """Longest wait for an answer of a batch job, so that whoever waits can be stopped."""
+_STILL = 3
+"""Waits without news after which whoever asks has no further request at hand, however slow the machine."""
 _ENDPOINTS: tuple[type[Endpoint], ...] = (OpenAIBatches, AnthropicBatches, GeminiBatches)
 
 
@@ -67,6 +69,8 @@ class ServedEngine:
         self._handed_out: list[str] = []
         self._nobody_else = False
         """Whether somebody waits for answers who has nothing else to wait for."""
+        self._polls_without_news = 0
+        """How often answers were waited for since one came, or a request was given."""
         self._error: PairwrightError | None = None
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,7 +92,11 @@ class ServedEngine:
         courier = Courier(self._endpoint, BatchBook(run), self._client.access.shown, self._backoff)
         self._client.by_batch(
             BatchPost(
-                courier, self.identity.partition("#")[0], lambda: self._in_hand, lambda: self._nobody_else
+                courier,
+                self.identity.partition("#")[0],
+                in_hand=lambda: self._in_hand,
+                alone=lambda: self._nobody_else,
+                still=lambda: self._polls_without_news >= _STILL,
             )
         )
         self.capacity = UNDER_WAY
@@ -110,6 +118,7 @@ class ServedEngine:
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once."""
         self._in_hand += 1
+        self._polls_without_news = 0
         self._loop.call_soon_threadsafe(self._begin, job)
 
     def poll(self, timeout: float | None = None) -> list[Finished]:
@@ -126,6 +135,7 @@ class ServedEngine:
             while self._error is None and len(found) < self._in_hand:
                 found.append(self._next(ends, wait=not found))
         self._nobody_else = False  # what is handed out now may lead to further requests
+        self._polls_without_news = 0 if found else self._polls_without_news
         self._in_hand -= len(found)
         self._handed_out += [key for key, _ in found]
         if self._error is not None and not found:
@@ -134,6 +144,7 @@ class ServedEngine:
 
     def _tell_the_post(self, post: BatchPost, timeout: float | None) -> float:
         """Say that earlier answers are kept, and, without a timeout, that no requests will come."""
+        self._polls_without_news += 1
         kept, self._handed_out = self._handed_out, []
         self._loop.call_soon_threadsafe(post.kept, kept)
         self._nobody_else = timeout is None

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from alone import alone, as_if_alone
-from runs_on_disk import revise_config
+from batch_runs import PROMPTS, sampled, sent
+from batch_server import BatchServer
+from runs_on_disk import revise_config, rows_of
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.lock import FolderLock
@@ -82,6 +84,30 @@ def test_20_kills_of_actors_lose_nothing(cluster, tmp_path):
         over.set()
         killer.join()
     assert len(kills) == 20
+
+
+def test_actors_send_batch_jobs_and_none_twice(cluster, tmp_path):
+    """One of two is killed while its job is out; it is started again, and finds the job."""
+    with BatchServer(looks=4) as server:
+
+        def kill() -> None:
+            ends = time.monotonic() + 300
+            while not server.works and time.monotonic() < ends:
+                time.sleep(0.02)
+            for victim in actors_alive()[:1]:
+                os.kill(victim, signal.SIGKILL)
+                killed.append(victim)
+
+        killed: list[int] = []
+        killer = threading.Thread(target=kill)
+        killer.start()
+        sampled(tmp_path, server, shard_size=5, ray=True, ray_actors=2)
+        killer.join()
+    rows = rows_of(tmp_path / "run")
+    assert len({row["row_id"] for row in rows}) == len(rows) == PROMPTS
+    assert len(killed) == 1
+    assert sum(sent(server)) >= PROMPTS - 3  # the first request of whoever begins goes ahead of its job
+    assert max(server.worked.values()) == 1
 
 
 def test_a_worker_that_cannot_go_on_says_why(cluster, tmp_path):

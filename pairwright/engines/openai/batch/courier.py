@@ -78,11 +78,12 @@ class Courier:
             found = await self._call_until_answered(fetched, gone=True)
         except TroubleError:
             found = []
-        keys = {asked.job.key for asked in self.book.requests(batch)}
-        found = [answer for answer in found if answer.key in keys]
         nothing = {"error": {"message": f"it is {status}"}}
-        missing = [Answer(key, 0, nothing) for key in sorted(keys - {answer.key for answer in found})]
-        return self.book.keep(batch, [*found, *missing])
+        kept = {asked.job.key: Answer(asked.job.key, 0, nothing) for asked in self.book.requests(batch)}
+        for answer in found:
+            if answer.key in kept and not kept[answer.key].status:  # the first one, of several
+                kept[answer.key] = answer
+        return self.book.keep(batch, kept.values())
 
     async def cancel(self, batch: Batch) -> Batch | None:
         """Let no further request of a job be worked on. None, and forgotten, if it never came to be."""

@@ -35,16 +35,24 @@ class BatchPost:
     """The batch jobs of one engine.
 
     `in_hand` says how many requests the engine has in hand: once all of them are here, and `alone` says
-    that nobody else is at work who might bring more, they are sent. Both are asked on the event loop.
+    that nobody else is at work who might bring more, or `still` that whoever asks has waited in vain for a
+    while, they are sent. All three are asked on the event loop.
     """
 
     def __init__(
-        self, courier: Courier, engine: str, in_hand: Callable[[], int], alone: Callable[[], bool]
+        self,
+        courier: Courier,
+        engine: str,
+        *,
+        in_hand: Callable[[], int],
+        alone: Callable[[], bool],
+        still: Callable[[], bool],
     ) -> None:
         self.courier = courier
         self._engine = engine
         self._in_hand = in_hand
         self._alone = alone
+        self._still = still
         self._pending: dict[str, tuple[Asked, asyncio.Future[Answer]]] = {}
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._ready: dict[str, Answer] = {}
@@ -179,7 +187,8 @@ class BatchPost:
         now, many = time.monotonic(), len(self._pending)
         all_here = self._in_hand() <= many + len(self._waiting)
         sure = self._alone()  # asked last: it ends before anything is handed out
-        if now - self._first > LONGEST or (all_here and (sure or now - self._arrived > QUIET)):
+        quiet = now - self._arrived > QUIET and self._still()
+        if now - self._first > LONGEST or (all_here and (sure or quiet)):
             return many
         return many - many % self.courier.endpoint.most_requests
 

@@ -1,5 +1,6 @@
 """Runs by batch jobs: nothing lost, nothing sent twice, whatever becomes of a job."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -79,6 +80,24 @@ def test_what_a_job_left_unanswered_is_asked_again_and_nothing_else(
     assert said(tmp_path) == ALL
     assert sent(server) == [PROMPTS - 1, 2]
     assert set(server.worked.values()) == {1, 2}
+
+
+def test_answers_are_known_by_their_names_whatever_else_stands_in_a_file(
+    tmp_path: Path, server: BatchServer
+) -> None:
+    """In another order, twice, beside errors of the same name, strangers, and lines that are none."""
+
+    def garbled(content: bytes) -> bytes:
+        lines = content.splitlines()
+        error = {"response": None, "error": {"message": "?"}}
+        failed = [json.dumps(json.loads(line) | error).encode() for line in lines]
+        strange = json.dumps(json.loads(lines[0]) | {"custom_id": "not ours"}).encode()
+        odd = [b"[]", b"", strange, lines[0][:50]]
+        return b"\r\n".join([*odd, *failed[:5], *lines[::-1], *lines, *failed])
+
+    server.garbles = garbled
+    sampled(tmp_path, server)
+    assert (sent(server), said(tmp_path)) == ([PROMPTS - 1], ALL)
 
 
 def test_a_request_that_is_refused_fails_alone(tmp_path: Path, server: BatchServer) -> None:
