@@ -1,4 +1,4 @@
-"""What a command gives back in Python: the folder it filled, and readers of what is in it."""
+"""The result of a command in Python: the folder it wrote, and readers of its content."""
 
 import os
 from collections.abc import Mapping

@@ -92,7 +92,7 @@ def load_settings(argv: Sequence[str]) -> tuple[list[str], Settings | None]:
     if not names:
         return rest, None
     if len(names) > 1:
-        raise UsageError("--config stands twice; put all settings into one file")
+        raise UsageError("--config is given twice; put all settings into one file")
     if not names[0] or names[0].startswith("--"):
         raise UsageError("--config needs a file: --config FILE.yaml")
     return rest, _read(Path(names[0]))
@@ -137,7 +137,7 @@ def _take(settings: Settings, node: yaml.MappingNode, section: str) -> None:
             raise UsageError(f"{where}: nested too deep")
         if name in settings.lines:
             first = settings.lines[name]
-            raise UsageError(f"{where}: `{name}` stands twice; first in line {first}")
+            raise UsageError(f"{where}: `{name}` is given twice; first in line {first}")
         settings.lines[name] = key.start_mark.line + 1
         if len(settings.lines) > _MOST_SETTINGS:
             raise UsageError(f"{where}: more than {_MOST_SETTINGS:,} settings")

@@ -45,18 +45,20 @@ def _of_single(desirable: float, undesirable: float) -> str:
     """What it means for answers that are labelled one by one."""
     apart = desirable - undesirable
     if abs(apart) < _STILL:
-        return "They hardly parted: more updates or a higher learning rate are needed to see an effect."
+        return (
+            "They hardly moved apart: more updates or a higher learning rate are needed to see an effect."
+        )
     if apart < 0:
         return (
-            f"They parted by {-apart:.2f} nats the wrong way: look at the learning rate, and at which "
+            f"They moved apart by {-apart:.2f} nats the wrong way: look at the learning rate, and at which "
             "label means desirable."
         )
     if desirable < -_STILL:
         return (
-            f"They parted by {apart:.2f} nats, but desirable answers fell too: an SFT term "
+            f"They moved apart by {apart:.2f} nats, but desirable answers fell too: an SFT term "
             "(`--sft_weight`) holds them up, as does `--desirable_weight`."
         )
-    return f"They parted by {apart:.2f} nats without costing the desirable answers."
+    return f"They moved apart by {apart:.2f} nats without costing the desirable answers."
 
 
 def _meaning(chosen: float, rejected: float) -> str:

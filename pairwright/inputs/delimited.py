@@ -93,7 +93,7 @@ class DelimitedFile(Source):
         names = [name.strip() for name in header]
         if len(names) < 2:
             parts = _CALLED[self._delimiter]
-            raise UsageError(f"{self._path} line 1: names one column; columns are parted by {parts}")
+            raise UsageError(f"{self._path} line 1: names one column; columns are separated by {parts}")
         wrong = next((n for n in names if not n or names.count(n) > 1), None)
         if wrong is not None:
             what = f"two columns are named `{wrong}`" if wrong else "a column has no name"

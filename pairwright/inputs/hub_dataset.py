@@ -63,7 +63,7 @@ def from_hub(name: str, split: str) -> DatasetRows:
     except Exception as error:  # the hub client raises many kinds, all of them about this name
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
-            f"{name}: no such file or folder, and not to be had as a data set of the hub ({reason})"
+            f"{name}: no such file or folder, and the hub gives no such data set ({reason})"
         ) from None
     return DatasetRows(f"{name}:{split}", rows)
 

@@ -146,8 +146,8 @@ def _prompt(own: Prompt, answers: Mapping[str, Prompt], where: str) -> Prompt:
     if any(messages != before[0] for messages in before):
         names = " and ".join(f"`{name}`" for name in answers)
         raise UsageError(
-            f"{where}: {names} are conversations that part before their last message; give answers to the "
-            "same messages"
+            f"{where}: {names} are conversations that differ before their last message; give answers to "
+            "the same messages"
         )
     return next(iter(before), own)
 

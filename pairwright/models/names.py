@@ -114,7 +114,7 @@ def _commit(hub_id: str) -> str:
     except OSError as error:
         if "gated repo" in str(error):
             raise UsageError(
-                f"{hub_id} is shown to some only: ask for access at https://huggingface.co/{hub_id}, then "
+                f"{hub_id} is a gated model: ask for access at https://huggingface.co/{hub_id}, then "
                 "`hf auth login` or HF_TOKEN"
             ) from error
         meant = get_close_matches(hub_id.lower(), ["smollm2"], cutoff=0.8)

@@ -1,1 +1,1 @@
-"""People's part in it: local pages to review and label pairs, and what they decide made into a run."""
+"""Local pages on which people review and label pairs, and runs made of their decisions."""

@@ -1,4 +1,4 @@
-"""How far people agree who saw the same pairs: shares, Cohen's kappa, Krippendorff's alpha."""
+"""Agreement of people who saw the same pairs: shares, Cohen's kappa, Krippendorff's alpha."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _DRAWS = 1000
 
 
 class Two(NamedTuple):
-    """Two people and the pairs that both labelled."""
+    """The agreement of two people on the pairs that both labelled."""
 
     one: str
     other: str
@@ -26,7 +26,7 @@ class Two(NamedTuple):
 
 
 class Between(NamedTuple):
-    """All who labelled."""
+    """The agreement of all people who labelled."""
 
     people: int
     shared: int
@@ -38,9 +38,7 @@ class Between(NamedTuple):
 
 
 def labels_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
-    """Return what each person said first of each pair; both bad is a tie, and what was skipped is left
-    out.
-    """
+    """Return each person's first label of each pair; both bad is a tie, skipped pairs are left out."""
     found: dict[str, dict[Place, str]] = {}
     for d in decisions:
         if not d.turned and d.kind != "skip":
@@ -49,13 +47,13 @@ def labels_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
 
 
 def load_libraries() -> None:
-    """Import what the numbers take, which is slow the first time."""
+    """Import the libraries of the numbers, which is slow the first time."""
     import krippendorff  # noqa: F401
     import sklearn.metrics  # noqa: F401
 
 
 def decisions_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
-    """Return what each person decided last of each row."""
+    """Return each person's last decision on each row."""
     found: dict[str, dict[Place, str]] = {}
     for d in decisions:
         found.setdefault(d.who, {})[d.place] = d.kind
@@ -63,7 +61,7 @@ def decisions_of(decisions: Iterable[Decision]) -> dict[str, dict[Place, str]]:
 
 
 def contested(labels: Labels) -> set[Place]:
-    """Return the rows of which people said different things."""
+    """Return the rows on which people disagree."""
     said: dict[Place, set[str]] = {}
     for mine in labels.values():
         for place, kind in mine.items():
@@ -72,7 +70,7 @@ def contested(labels: Labels) -> set[Place]:
 
 
 def between(labels: Labels) -> Between:
-    """Return the agreement of everybody with everybody."""
+    """Return the agreement of all people with each other."""
     people = sorted(labels)
     told: dict[Place, int] = {}
     for mine in labels.values():
@@ -146,7 +144,7 @@ def _share(part: Any, whole: Any, empty: float = 1.0) -> Any:
 
 
 def in_words(found: Between) -> list[str]:
-    """Return a line for every two, and one for all."""
+    """Return a line for every two people, and one for all."""
     lines = [
         f"{two.one} and {two.other}: {_percent(two.same.value)} the same ({_percent(two.same.low)} to "
         f"{_percent(two.same.high)}, {two.same.n:,} pairs), Cohen's kappa {_number(two.kappa)}"

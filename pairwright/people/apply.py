@@ -1,4 +1,4 @@
-"""`pairwright apply`: a run as people decided it should be."""
+"""`pairwright apply`: a run made by people's decisions."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings of the commands for people: whose run, where the page is served, and what is made of it."""
+"""Settings of `review`, `label` and `apply`: the run, the page, and the output."""
 
 import getpass
 from pathlib import Path
@@ -36,7 +36,7 @@ class PageConfig(Config):
         except (OSError, KeyError):
             name = ""
         if not name.strip():
-            raise UsageError("nothing says who decides; name yourself by --by NAME")
+            raise UsageError("nothing says who decides; give your name with --by NAME")
         return name.strip()
 
 

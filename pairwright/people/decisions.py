@@ -1,7 +1,7 @@
-"""`review.sqlite`: what people decided about a run's rows, appended and never changed.
+"""`review.sqlite`: people's decisions about a run's rows, appended and never changed.
 
-An undo is an entry too. Each entry names the row by its place and by the hash of the file that it stands
-in, so that no decision is ever taken for one about another row.
+An undo is an entry too. Each entry names the row by its place and by the hash of its file, so that no
+decision is ever taken for one about another row.
 """
 
 import sqlite3
@@ -53,7 +53,7 @@ _LOCKS = (sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_UNLOCK, sqlite3.SQLITE
 
 
 class Place(NamedTuple):
-    """Where a row of a run stands."""
+    """The place of a row in a run."""
 
     part: str
     """`data` or `dropped`."""
@@ -130,7 +130,7 @@ class Decisions:
             self._db.execute("PRAGMA journal_mode=TRUNCATE")
 
     def require_writable(self) -> None:
-        """Raise `PairwrightError` where no decision could be kept, before anybody decides."""
+        """Raise `PairwrightError` if no decision could be stored, before anybody decides."""
         with self._lock, self._sound():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -143,7 +143,7 @@ class Decisions:
         self._db.close()
 
     def refresh(self) -> None:
-        """Read what was appended since, by whomever."""
+        """Read the entries appended since, by anybody."""
         with self._lock, self._sound():
             for number, at, who, task, part, shard, row, *others in self._db.execute(_READ, (self._read,)):
                 file, row_id, kind, reason, text, turned, undoes = others
@@ -188,7 +188,7 @@ class Decisions:
     def append_once(
         self, who: str, place: Place, row_id: str, kind: str, reason: str, turned: bool
     ) -> bool:
-        """Add a label unless this person gave it already, in another tab; says whether it was added."""
+        """Add a label unless this person gave it already in another tab; returns whether it was added."""
         with self._writing():
             there = (d for d in self.of_row("label", place) if d.who == who and d.turned == turned)
             if any(there):
@@ -209,7 +209,7 @@ class Decisions:
         return [d for d in self._of_row.get((task, place), ()) if d.number not in self._undone]
 
     def last(self, place: Place) -> Decision | None:
-        """Return what is decided of a row in review: the last word, whoever said it."""
+        """Return the last decision on a row in review, by anybody."""
         return self._last.get(place)
 
     def standing(self, task: Task, *, newest_first: bool = False) -> Iterator[Decision]:
@@ -220,7 +220,7 @@ class Decisions:
                 yield self._all[number]
 
     def reviewed(self) -> dict[Place, Decision]:
-        """Return the last word on every row that has one."""
+        """Return the last decision on every row that has one."""
         with self._lock:
             return dict(self._last)
 
@@ -262,7 +262,7 @@ class Decisions:
 
 
 def summary(reviewed: Mapping[Place, Decision]) -> dict[str, int]:
-    """Return the number of rows by what was decided of them."""
+    """Return the number of rows by decision."""
     counts: dict[str, int] = {}
     for decision in reviewed.values():
         counts[decision.kind] = counts.get(decision.kind, 0) + 1

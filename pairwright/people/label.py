@@ -1,4 +1,4 @@
-"""`pairwright label`: a page to compare a run's pairs blind, and to see whether to trust its verdicts."""
+"""`pairwright label`: a page to compare a run's pairs blind, and to see if its verdicts are right."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread

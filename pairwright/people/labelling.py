@@ -1,4 +1,4 @@
-"""Blind labels: which pair comes next and which way round, what is measured of them, and their file."""
+"""Blind labels: the next pair and its order on the page, agreement, and the file of labels."""
 
 import json
 import math
@@ -26,7 +26,7 @@ _LONGEST_REASON = 2000
 
 
 class Labelling:
-    """One person and a run's kept pairs, whose sides they do not know.
+    """One person and a run's kept pairs, whose sides are hidden.
 
     Labels are kept by side (`chosen`, `rejected`), whichever stood first on the page.
     """
@@ -62,9 +62,7 @@ class Labelling:
         return {"next": self.next, "label": self.label, "undo": self.undo}
 
     def next(self, _: Mapping[str, Any]) -> Any:
-        """Return the pair to label now: the prompt and two answers, and nothing that says which is
-        which.
-        """
+        """Return the pair to label now: a prompt and two answers, without their sides."""
         self.decisions.refresh()
         mine = self._mine()
         found = self._again(mine) or self._new(mine)
@@ -82,7 +80,7 @@ class Labelling:
         return {"pair": pair, "progress": self._progress(mine)}
 
     def label(self, asked: Mapping[str, Any]) -> Any:
-        """Append a label, and give the next pair."""
+        """Append a label, and return the next pair."""
         try:
             place = Place.parsed(asked["place"])
         except (ValueError, AttributeError):
@@ -103,13 +101,11 @@ class Labelling:
     def undo(self, _: Mapping[str, Any]) -> Any:
         """Take back this person's last label; its pair comes next."""
         if self.decisions.undo(self._who, "label") is None:
-            raise UsageError("there is nothing of yours to undo")
+            raise UsageError("you have nothing to undo")
         return self.next({})
 
     def labels(self) -> list[dict[str, Any]]:
-        """Return every person's labels as rows that `pairwright calibrate` takes; skipped pairs are
-        left out.
-        """
+        """Return everybody's labels as rows for `pairwright calibrate`; skipped pairs are left out."""
         standing = list(self.decisions.standing("label"))
         repeats = {(d.who, d.place): d for d in standing if d.turned}
         found = []
@@ -138,7 +134,7 @@ class Labelling:
         return found
 
     def export(self, path: Path) -> int:
-        """Write the labels as JSONL; says how many."""
+        """Write the labels as JSONL; returns their number."""
         self.decisions.refresh()
         labels = self.labels()
         text = "".join(json.dumps(label, ensure_ascii=False) + "\n" for label in labels)
@@ -151,7 +147,7 @@ class Labelling:
         return wilson(told.count("chosen"), len(told))
 
     def consistency(self) -> Rate:
-        """Return how often this person says the same of a pair that comes again, turned round."""
+        """Return how often this person gives the same label to a pair that is shown again, swapped."""
         mine = self._mine()
         first = {d.place: d for d in mine if not d.turned}
         both = [(first[d.place], d) for d in mine if d.turned and d.place in first and d.kind != "skip"]

@@ -47,14 +47,14 @@ class Framed:
         atexit.register(self.close)
 
     def replaces(self, name: str) -> "Framed":
-        """Close the page that is open under that name, and be it."""
+        """Close the page that is open under that name, and take its place."""
         if (before := _open.pop(name, None)) is not None:
             before.close()
         _open[name] = self
         return self
 
     def close(self) -> None:
-        """Stop serving the page, and write what is written then."""
+        """Stop serving the page, which then writes its results."""
         if self._thread.is_alive():
             self._server.should_exit = True
             self._thread.join(_PATIENCE_SECONDS)

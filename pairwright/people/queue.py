@@ -1,4 +1,4 @@
-"""The rows of a run in the order in which they are worth a person's time.
+"""The rows of a run in the order in which a person should see them.
 
 Only a few numbers of each row are in memory, as columns; its texts are read from its row group when it is
 shown. R  rows of the run, kept and dropped.
@@ -61,8 +61,9 @@ class Rows:
 
     @cached_property
     def index(self) -> "pl.DataFrame":
-        """The `status`, `source` and measures of each row (R,). Raises `PairwrightError` for a damaged
-        file.
+        """The `status`, `source` and measures of each row (R,).
+
+        Raises `PairwrightError` for a damaged file.
         """
         import polars as pl
 
@@ -89,7 +90,7 @@ class Rows:
 
     @cached_property
     def preferences(self) -> np.ndarray:
-        """What judges say of each row (R,), NaN where they say nothing.
+        """The judges' preference of each row (R,), NaN without one.
 
         It stands in `verdict` beside the judges' replies, which are not read.
         """
@@ -108,8 +109,9 @@ class Rows:
         return number
 
     def record(self, place: Place) -> dict[str, Any]:
-        """Return the whole row. Raises `UsageError` when there is none, `PairwrightError` for a damaged
-        file.
+        """Return the whole row.
+
+        Raises `UsageError` when there is none, `PairwrightError` for a damaged file.
         """
         self.number(place)
         with self._lock:
@@ -147,12 +149,13 @@ class Rows:
 
     @cached_property
     def split(self) -> np.ndarray:
-        """Of which rows judges said different things (R,)."""
+        """The rows on which judges disagree (R,)."""
         return split_votes(self)
 
     def order(self, order: Order) -> np.ndarray:
-        """Return numbers of all rows (R,): as in the files, shuffled, or uncertain ones first, others
-        shuffled.
+        """Return numbers of all rows (R,): as in the files, shuffled, or with uncertain ones first.
+
+        With uncertain ones first, the others are shuffled.
         """
         if order == "file":
             return np.arange(len(self))
@@ -166,7 +169,7 @@ class Rows:
 
     @cached_property
     def distances(self) -> np.ndarray:
-        """How near each row came to being decided otherwise (R,); infinite where nothing says so."""
+        """The distance of each row from the other verdict (R,); infinite without a verdict."""
         import polars as pl
 
         gate = self.manifest.gate | self.manifest.semantic

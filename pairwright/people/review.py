@@ -10,7 +10,7 @@ from pairwright.terminal.text import printable, say
 
 
 def review(config: ReviewConfig) -> Framed | None:
-    """Serve the page until Ctrl-C, and say how many decisions there are; in a notebook show it there."""
+    """Serve the page until Ctrl-C, and report the number of decisions; in a notebook show it there."""
     require_ui("krippendorff", "sklearn")
     from pairwright.people.queue import Rows
     from pairwright.people.wanted import Wanted

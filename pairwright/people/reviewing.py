@@ -1,4 +1,4 @@
-"""What the page of `pairwright review` asks: which pairs, one of them in full, and what is decided."""
+"""The requests of the page of `pairwright review`: which pairs, one pair in full, and decisions."""
 
 import time
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _BESIDE_THE_POINT = ("attempts", "completion_tokens")
 
 
 class Reviewing:
-    """One person at one run."""
+    """One person's review of one run."""
 
     def __init__(self, rows: Rows, who: str, order: Order = "uncertain") -> None:
         self.rows = rows
@@ -39,7 +39,7 @@ class Reviewing:
 
     @property
     def answers(self) -> dict[str, Answer]:
-        """By question."""
+        """The answering functions, by request."""
         return {
             "start": self.start,
             "pair": self.pair,
@@ -90,7 +90,7 @@ class Reviewing:
         return _compared(_text(asked, "text"), _said(record.get("rejected")) or "")
 
     def decide(self, asked: Mapping[str, Any]) -> Any:
-        """Append a decision, and give the row that is asked for `next`.
+        """Append a decision, and return the row that is asked for as `next`.
 
         Raises `UsageError` for what cannot be decided of this row.
         """
@@ -123,10 +123,10 @@ class Reviewing:
         return {"row": self._shown(place), "progress": self._progress()}
 
     def undo(self, _: Mapping[str, Any]) -> Any:
-        """Take back this person's last decision; says about which row it was."""
+        """Take back this person's last decision; returns its row."""
         last = self.decisions.undo(self._who, "review")
         if last is None:
-            raise UsageError("there is nothing of yours to undo")
+            raise UsageError("you have nothing to undo")
         self._mine -= 1
         return {"place": str(last.place), "kind": last.kind, "progress": self._progress()}
 

@@ -1,4 +1,4 @@
-"""A row's columns after a person's decision: swapped, edited, or as they were."""
+"""A row's columns after a person's decision: swapped, edited, or unchanged."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,7 @@ _SIDES = ("", "_model", "_template", "_reasoning", "_score")
 
 
 def as_decided(row: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
-    """Return the columns of a decided row. What nobody measured or judged of new text is null, never
-    old.
-    """
+    """Return the columns of a decided row, null where new text has not been measured or judged."""
     if decision.kind == "swap":
         return _swapped(row)
     if decision.kind == "edit" and decision.text is not None:

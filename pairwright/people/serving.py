@@ -1,4 +1,4 @@
-"""A page for one person on this machine: who may ask for it, and what it may do.
+"""A page for one person on this machine: who may request it, and what it may do.
 
 Every request must carry the token (in the address once, then in a cookie), name this server as its host,
 and come from its own page. The page may load its own files and ask its own server, nothing else.

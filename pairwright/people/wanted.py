@@ -1,4 +1,4 @@
-"""Which rows of a run somebody asks to see: by status, source, words, measures, and what judges said."""
+"""Filters of a run's rows: by status, source, words, measures, and verdicts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -20,7 +20,7 @@ MEASURES = ("margin", "kept_share", "edit_distance", "length_ratio")
 
 
 class Indexed(Protocol):
-    """What is known of a run's rows (R of them) without their texts."""
+    """The numbers of a run's rows (R of them), without their texts."""
 
     folder: Path
     manifest: Manifest
@@ -63,7 +63,7 @@ class Wanted(NamedTuple):
 
 
 def chosen_of(rows: Indexed, wanted: Wanted) -> np.ndarray:
-    """Return which rows are wanted (R,), whatever was decided of them. Raises `UsageError`."""
+    """Return which rows match (R,), whatever was decided of them. Raises `UsageError`."""
     chosen = np.ones(len(rows), bool)
     if wanted.status in (KEPT, "dropped"):
         chosen[rows.kept :] = wanted.status == "dropped"

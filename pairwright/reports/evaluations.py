@@ -1,4 +1,4 @@
-"""What evaluations say, for the terminal and for the page: rates by model, and prompts side by side."""
+"""Evaluations for the terminal and the page: rates by model, and prompts side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

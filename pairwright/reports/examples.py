@@ -1,4 +1,4 @@
-"""The rows that a report shows in full: which, and what of each."""
+"""The rows that a report shows in full."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -138,7 +138,7 @@ def fitted(examples: list[Shown], size_of: Callable[[list[Shown]], int], most_by
 
 
 def shortened(example: Shown, longest: int) -> Shown:
-    """Return the example with no text longer than so many characters; what is cut is said."""
+    """Return the example with no text longer than `longest` characters; cuts are marked."""
     texts = {name: _cut(example[name], longest) for name in ("reason", "rationale")}
     votes = [vote | {"reply": _cut(vote["reply"], longest // 4)} for vote in example["votes"]]
     edits = [{n: _cut(v, longest // 4) for n, v in edit.items()} for edit in example["edits"]]

@@ -68,7 +68,7 @@ def _template() -> "Template":
 
 
 def inert(value: Any) -> str:
-    """Return a value as JSON that no HTML parser can take for anything but text."""
+    """Return a value as JSON that every HTML parser takes for text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -76,7 +76,7 @@ def inert(value: Any) -> str:
 
 
 def readable(value: float | None) -> str:
-    """Return a number with no more digits than it is worth."""
+    """Return a number rounded to the digits that matter."""
     if value is None:
         return "–"
     if isinstance(value, int) or abs(value) >= 1000 or abs(value) < 1e-9:

@@ -1,4 +1,4 @@
-"""The parts of the page that are drawn: histograms, curves, rounds, and what judges did."""
+"""The drawn parts of the page: histograms, curves, rounds, and figures of judges."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -57,7 +57,7 @@ _PLOTS = (
         (("logratios/chosen", "chosen"), ("logratios/rejected", "rejected")),
     ),
     _Plot("common mode", "did both answers sink together?", (("logratios/common_mode", "third"),)),
-    _Plot("difference mode", "did they part?", (("logratios/difference_mode", "accent"),)),
+    _Plot("difference mode", "did they move apart?", (("logratios/difference_mode", "accent"),)),
     _Plot("chosen rose", "share of chosen that became likelier", (("logratios/chosen_rose", "chosen"),)),
     _Plot(
         "rewards",
@@ -172,7 +172,7 @@ def _last(line: Line) -> str:
 
 
 class Judging(NamedTuple):
-    """What judges did in one folder."""
+    """The figures of judges in one folder."""
 
     run: int
     verdicts: Verdicts | None

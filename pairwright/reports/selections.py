@@ -1,4 +1,4 @@
-"""What selections went by, for the terminal and for the page: rules, measures, and pairs from both ends."""
+"""Selections for the terminal and the page: rules, measures, and pairs from both ends."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,1 +1,1 @@
-"""Rows of finished runs, put together, parted, and sifted: no model is asked anything."""
+"""Rows of finished runs merged, split and filtered; no engine is asked."""

@@ -1,4 +1,4 @@
-"""`pairwright decontaminate`: rows that hold what a test will ask."""
+"""`pairwright decontaminate`: rows that contain text of a test set."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def decontaminate(config: DecontaminateConfig) -> Manifest:
 
 
 class Contamination:
-    """Knows every run of words of the test sets, and where it stands."""
+    """Knows every run of words of the test sets, and where it occurs."""
 
     def __init__(self, config: DecontaminateConfig) -> None:
         self._length = config.words

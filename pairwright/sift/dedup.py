@@ -1,4 +1,4 @@
-"""`pairwright dedup`: rows that say what another row says already."""
+"""`pairwright dedup`: rows that repeat another row."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Rows that were sifted, as an ordinary run folder."""
+"""Filtered rows as an ordinary run folder."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ class Settings(Protocol):
 
 
 class Read(Protocol):
-    """What a run was made of: its name, hash and number of rows, and their columns."""
+    """The input of a run: its name, hash and number of rows, and their columns."""
 
     @property
     def info(self) -> InputInfo: ...
@@ -156,7 +156,7 @@ def _outcome(row: WholeRow, ending: Ending) -> Outcome:
 
 
 def each(one: Callable[[WholeRow], Ending]) -> Sieve:
-    """Return a sieve that looks at one row after the other."""
+    """Return a filter that looks at one row after the other."""
     return lambda rows: [one(row) for row in rows]
 
 

@@ -77,8 +77,10 @@ class ScoredRows:
         self.info = InputInfo(path=", ".join(sources), sha256=input_sha256(joined, limit), rows=count)
 
     def whole(self) -> Iterator[WholeRow]:
-        """Yield every pair, prompts in the order in which they first stand. A prompt of one answer makes
-        one of it and itself, whose margin is 0 like that of all ties."""
+        """Yield every pair, prompts in order of first appearance.
+
+        A prompt with one answer makes a pair of it and itself, whose margin is 0 like that of all ties.
+        """
         found = (pair for row in read_ranked(self._sources) for pair in self._of(row))
         return islice(found, self._limit)
 

@@ -30,7 +30,7 @@ _BATCH = 512
 
 
 class Sketch(NamedTuple):
-    """What is remembered of a text."""
+    """What is stored of a text."""
 
     shingles: Hashes
     """Hashes of its runs of words, sorted and each once."""

@@ -1,4 +1,4 @@
-"""`pairwright split`: a run in two parts that share no prompt."""
+"""`pairwright split`: a run split into two parts that share no prompt."""
 
 from pathlib import Path
 

@@ -170,14 +170,14 @@ class Joined(Source):
             try:
                 self.schema = pa.unify_schemas(schemas, promote_options="permissive")
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise UsageError(f"the inputs have columns of one name and other types ({error})") from None
+                raise UsageError(f"the inputs have a column of one name and two types ({error})") from None
 
     def own_now(self) -> frozenset[str] | None:
-        """Return the run's own columns of the source that the last record is from."""
+        """Return the run's own columns of the source of the last record."""
         return self._now.own
 
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Yield every record of every source, or what is wrong with it."""
+        """Yield every record of every source, or its error."""
         for source in self._sources:
             self._now = source
             yield from source.readable()

@@ -55,7 +55,7 @@ class Meter:
 
 
 def together(askings: Sequence[Asking[T]]) -> Asking[list[T]]:
-    """Find all of them at once: what any of them asks goes out in one list. Results in their order."""
+    """Run all of them at once: their requests go out in one list. Results in their order."""
     results: dict[int, T] = {}
     answers: dict[int, list[Completion] | None] = dict.fromkeys(range(len(askings)))
     while answers:

@@ -1,4 +1,4 @@
-"""What a run may cost: a limit of tokens or of money, for everything that its folder ever asked for."""
+"""The budget of a run: a limit of tokens or of money, over all requests that its folder ever sent."""
 
 import math
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class Price(Record):
     batch_completion: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     def of(self, prompt: int, generated: int, *, batch: bool) -> float:
-        """Return what so many tokens cost; of a batch job at its own price, where there is one."""
+        """Return the cost of these tokens; in a batch job at its own price, if there is one."""
         asked, given = self.prompt, self.completion
         if batch:
             asked = asked if self.batch_prompt is None else self.batch_prompt
@@ -58,7 +58,7 @@ class Price(Record):
 
 
 class Budget:
-    """Counts what is used and says when it is enough."""
+    """Counts tokens and cost, and says when the limit is reached."""
 
     def __init__(self, config: BudgetConfig) -> None:
         if (config.max_cost is None) != (config.price_file is None):
@@ -97,7 +97,7 @@ class Budget:
             self.cost += price.of(prompt, generated, batch=completion.batch)
 
     def promise(self, key: str, request: Request, model: str, *, batch: bool) -> None:
-        """Count what a request under way is about to use: the mean of those answered, at first the most.
+        """Reserve what a request under way is about to use: the mean of those answered, at first the most.
 
         In a batch job, which is sent long before it is answered, it is always the most.
         """
@@ -122,14 +122,14 @@ class Budget:
         return prompt + generated, max(price.of(prompt, generated, batch=batch) for price in prices)
 
     def settle(self, key: str) -> None:
-        """Take note that a request has come back."""
+        """Release the reservation of a request that has come back."""
         tokens, cost = self._promised.pop(key, (0.0, 0.0))
         self._promised_tokens -= tokens
         self._promised_cost -= cost
 
     @property
     def all_promised(self) -> bool:
-        """Whether what is under way may use up all that is left."""
+        """Whether requests under way may use up everything that is left."""
         return (
             self.tokens + self._promised_tokens >= self._most_tokens
             or self.cost + self._promised_cost >= self._most_cost
@@ -137,7 +137,7 @@ class Budget:
 
     @property
     def spent(self) -> str | None:
-        """Which limit is reached, and how to raise it; None while there is something left."""
+        """The limit that is reached, and how to raise it; None while something is left."""
         if self.tokens >= self._most_tokens:
             return (
                 f"{self.tokens:,} tokens are used of --max_tokens_total {self._most_tokens:,}; "

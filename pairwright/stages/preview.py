@@ -1,4 +1,4 @@
-"""Look before paying: what was read, the messages that would be sent, and how much there is to send."""
+"""Preview and dry run of a stage: what was read, the messages, and how many requests they make."""
 
 import logging
 from collections import Counter
@@ -87,7 +87,7 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
 
 
 def filler_text(tokens: int) -> str:
-    """Return words of four letters, in no order, that stand for an answer of so many tokens."""
+    """Return words of four letters, in no order, as filler for an answer of `tokens` tokens."""
     return " ".join(Random(0).choices(_WORDS, k=tokens * CHARACTERS_A_TOKEN // 5))
 
 
@@ -124,10 +124,10 @@ def _filler(request: Request) -> Completion:
 
 
 def say_what_was_read(rows: Input, *, begun: bool) -> None:
-    """Say once, before anything is asked, which columns got other names and which rows are passed over."""
+    """Warn once, before any request, of renamed columns and skipped rows."""
     if rows.renamed and not begun:
         names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
-        log.warning("%s: columns with names of ours are carried under others: %s", rows.info.path, names)
+        log.warning("%s: columns whose names are pairwright's own are renamed: %s", rows.info.path, names)
     if rows.perhaps_meant and not begun:
         names = ", ".join(f"`{name}`" for name in rows.perhaps_meant)
         log.warning(

@@ -37,7 +37,7 @@ _POLL_SECONDS = 0.05
 
 
 class Flight:
-    """An item of work between admission and outcome."""
+    """An item of work in progress."""
 
     def __init__(self, index: int, row_id: str, row: Row, work: Work) -> None:
         self.index = index
@@ -50,16 +50,16 @@ class Flight:
 
     @property
     def landed(self) -> bool:
-        """Whether everything it asked for has come back."""
+        """Whether all its requests have come back."""
         return len(self.completions) == len(set(self.keys))
 
     @property
     def failure(self) -> str | None:
-        """Why it cannot go on, if it cannot."""
+        """Why it cannot continue, or None."""
         return next((c.failure for c in self.completions.values() if c.failure is not None), None)
 
     def go_on(self) -> list[Request] | Outcome:
-        """Hand over what has come back; get what it asks next, or how it ended."""
+        """Pass in the completions that came back; returns its next requests, or how it ended."""
         answers = [self.completions[key] for key in self.keys] if self._begun else None
         self._begun = True
         self.keys, self.completions = [], {}

@@ -88,7 +88,7 @@ class SampleStage:
 
 
 def answer_request(row: Row, sampling: Sampling, index: int) -> Request:
-    """Ask the policy to answer a row's prompt, for the `index`-th time."""
+    """Return the request for a row's `index`-th answer."""
     if row.prompt[-1].role == "assistant":
         raise UsageError(
             f"row {row.row_id}: the prompt ends with an assistant message; end it with the user's"

@@ -19,7 +19,7 @@ with completions from the journal and comes to the same place."""
 
 
 class Stage(Protocol):
-    """One kind of work on rows, apart from how rows are read, asked about and stored."""
+    """One kind of work on rows, apart from how rows are read, sent and stored."""
 
     name: str
     schema: "pa.Schema"
@@ -51,7 +51,7 @@ class InRounds(Protocol):
 
 @runtime_checkable
 class ReadsLogprobs(Protocol):
-    """A stage some of whose engines are of no use without log-probabilities."""
+    """A stage some of whose engines must give log-probabilities."""
 
     reads_logprobs: Sequence[str]
     """The roles of these engines."""

@@ -1,4 +1,4 @@
-"""Rows that end alike, one after the other: then it is not the rows, and the run stops before it costs."""
+"""Rows that end alike, one after the other: the run stops, since the cause is not in the rows."""
 
 from pairwright.records import BAD_ROW, EMPTY, FAILED, TRUNCATED, UNPARSED, Outcome
 
@@ -44,7 +44,7 @@ class Streak:
         self._kind, self._last = kind, outcome
 
     def told(self, stage: str) -> str | None:
-        """Return how the last rows ended alike, and what to do; None as long as it is no streak."""
+        """Return how the last rows ended alike, and what to do; None while it is no streak."""
         if not self._ended or self._last is None:
             return None
         said = f"{self._count} rows in a row ended alike, {self._last.status}: {self._last.reason}"
@@ -56,7 +56,7 @@ class Streak:
             advice = _REFUSED
         return (
             f"{said}{advice and '; '}{advice}. What was finished is kept: run the same command again when "
-            "that is mended, or with --max_consecutive_failures 0 to go on as it is"
+            "that is fixed, or with --max_consecutive_failures 0 to go on as it is"
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Verifiers as the work of a row asks them: about an answer, or about an answer and its revision."""
+"""Verifiers in the work of a row: about an answer, or about an answer and its revision."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ PASS = 1.0
 
 
 class Said(NamedTuple):
-    """What one verifier says of one answer."""
+    """One verifier's result on one answer."""
 
     score: float | None
     """None: it does not apply, or could not be read."""
@@ -41,7 +41,7 @@ class Said(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What all verifiers say of one answer."""
+    """All verifiers' results on one answer."""
 
     said: tuple[Said, ...]
 
@@ -61,7 +61,7 @@ class Found(NamedTuple):
 
     @property
     def feedback(self) -> str:
-        """The words of those that have any."""
+        """The words of the verifiers that gave any."""
         return "; ".join(dict.fromkeys(said.feedback for said in self.said if said.feedback))
 
 
@@ -103,11 +103,11 @@ class Verifiers:
             require_columns(self.roles[verifier.role], verifier.wants, rows)
 
     def alone(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
-        """Find what is said of each answer by itself; those that compare say nothing."""
+        """Find the results on each answer by itself, from verifiers that do not compare."""
         return (yield from self._asked([v for v in self._all if not v.compares], row, answers))
 
     def beside(self, row: Row, answers: Sequence[str]) -> Asking[list[Found]]:
-        """Find what all verifiers say of answers side by side."""
+        """Find all verifiers' results on answers side by side."""
         return (yield from self._asked(self._all, row, answers))
 
     def _asked(
@@ -192,7 +192,7 @@ def require_columns(spec: str, wanted: Sequence[str], rows: Input) -> None:
 def drop_reason(
     chosen: Found, rejected: Found, config: VerifyConfig, better: str = "chosen", worse: str = "rejected"
 ) -> str | None:
-    """Return why two answers are no pair, by their scores and the settings; None when they are one.
+    """Return why two answers make no pair, by their scores and the settings; None if they make one.
 
     `better` and `worse` are what the two are called.
     """

@@ -56,7 +56,7 @@ ALONE = Share()
 
 
 def read_share(text: str) -> Share:
-    """Return the share behind `--shard i/n`. Raises `UsageError` when it is none."""
+    """Return the share of `--shard i/n`. Raises `UsageError` for another form."""
     number, slash, of = text.partition("/")
     if not (slash and number.isdecimal() and of.isdecimal() and int(number) < int(of)):
         raise UsageError(
@@ -66,8 +66,7 @@ def read_share(text: str) -> Share:
 
 
 def arrive(run: Path, planned: Manifest, share: Share) -> tuple[Share, Manifest]:
-    """Return what a worker has to do, and the manifest that it begins with: complete when nothing is
-    left at all.
+    """Return a worker's share, and the manifest that it begins with: complete when nothing is left.
 
     Only for the holder of the run's lock. Raises `UsageError` when the folder belongs to another run.
     """

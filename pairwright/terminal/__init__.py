@@ -1,1 +1,1 @@
-"""What is shown on a terminal, and what Ctrl-C does there."""
+"""Output on a terminal, and Ctrl-C there."""

@@ -19,7 +19,7 @@ WAITING_SECONDS = 600.0
 
 
 class Meter(Protocol):
-    """Is told what has been done so far."""
+    """The function that is told the progress."""
 
     def __call__(self, done: int, kept: int, tokens: int, waits: str = "") -> None:
         """`done` rows finished, `kept` of them kept, `tokens` generated in this process.

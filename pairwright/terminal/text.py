@@ -1,4 +1,4 @@
-"""Lines for a terminal: our own, and text of others made harmless."""
+"""Lines for a terminal: our own, and others' text made safe to print."""
 
 import logging
 import re
@@ -40,10 +40,9 @@ def is_spoken_to_log() -> bool:
 
 
 def printable(text: str) -> str:
-    """Return the text with control and bidirectional characters escaped, which could move the cursor or
-    reorder what is read.
+    """Return the text with control and bidirectional characters escaped; line feeds and tabs stay.
 
-    Line feeds and tabs stay.
+    They could move the cursor or reorder what is read.
     """
     return _UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 

@@ -1,4 +1,4 @@
-"""Where a server is and what opens it; the only place that ever holds a secret."""
+"""A server's address and its key; the only module that ever holds a secret."""
 
 import base64
 import ipaddress
@@ -22,7 +22,7 @@ _CHAT = "/chat/completions"
 
 @dataclass(frozen=True)
 class Place:
-    """A server as one speaks of it: what it is called, whose key opens it, what nobody is told."""
+    """A server as messages show it: its name, the variable of its key, and the secrets to redact."""
 
     shown: str
     """The address for people: no user, no password, no query."""
@@ -31,19 +31,19 @@ class Place:
     secrets: tuple[str, ...] = field(repr=False)
 
     def redact(self, text: str) -> str:
-        """Return the text without any secret that a server may have put into it."""
+        """Return the text without secrets, which a server may have repeated in it."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
 
     def told(self, text: str) -> str:
-        """Return what a server said as one short line for people, without any secret."""
+        """Return a server's words as one short line for people, without secrets."""
         return printable(self.redact(text))
 
 
 @dataclass(frozen=True)
 class Access(Place):
-    """A server's addresses and the header that it lets us in with."""
+    """A server's addresses and its header of authorization."""
 
     chat: httpx.URL = field(repr=False)
     """Where completions are asked for."""

@@ -1,4 +1,4 @@
-"""What a server says is left of its rate limits, so that no request leaves that it would refuse."""
+"""The rest of a server's rate limits, so that no request is sent that it would refuse."""
 
 import re
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Allowance:
         self._requests = 0
 
     def begin(self, request: Request) -> None:
-        """Take a request off that leaves now."""
+        """Subtract a request that is sent now."""
         tokens = tokens_of(request)
         self._requests += 1
         self._tokens += tokens
@@ -50,7 +50,7 @@ class Allowance:
         self._tokens -= tokens_of(request)
 
     def note(self, headers: Mapping[str, str], request: Request, now: float, wall: float) -> None:
-        """Read what the reply to a request says is left; its own request is counted in that."""
+        """Read the rest of the limits from a request's reply, in which the request itself is counted."""
         found: dict[str, dict[str, str]] = {}
         for name, value in headers.items():
             if match := _HEADER.fullmatch(name.lower()):
@@ -66,7 +66,7 @@ class Allowance:
             self._accounts[unit] = _Account(float(said["remaining"]) - in_flight, whole, now + wait)
 
     def wait(self, request: Request, now: float) -> float:
-        """Return seconds until a request fits into what is left."""
+        """Return the seconds until a request fits into the rest."""
         longest, tokens = 0.0, tokens_of(request)
         for unit, account in list(self._accounts.items()):
             if account.whole_at <= now:
@@ -77,9 +77,7 @@ class Allowance:
 
 
 def tokens_of(request: Request) -> int:
-    """Return tokens that servers count for a request: about those of its text, and all that it may
-    generate.
-    """
+    """Return the tokens that servers count for a request: an estimate of its text, plus its token limit."""
     characters = sum(len(message.content) for message in request.messages)
     return characters // _CHARACTERS_A_TOKEN + request.sampling.max_tokens
 

@@ -1,4 +1,4 @@
-"""Bodies of the chat-completions protocol: what is asked, and what comes back."""
+"""Bodies of the chat-completions protocol: requests and replies."""
 
 import json
 import math
@@ -41,7 +41,7 @@ _MOST_TOKENS = 2**31
 
 
 class Invalid(NamedTuple):
-    """A body that holds no completion, and why."""
+    """The reason why a body holds no completion."""
 
     reason: str
 
@@ -51,9 +51,7 @@ class _UnusableError(ValueError):
 
 
 def request_body(job: Job, model: str) -> dict[str, Any]:
-    """Return what is asked for a job, in the classic fields; its constraint comes after
-    (`constraints.py`).
-    """
+    """Return the body of a job's request, in the classic fields; `constraints.py` adds its constraint."""
     request, sampling = job.request, job.request.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -72,7 +70,7 @@ def request_body(job: Job, model: str) -> dict[str, Any]:
 
 
 def body_limit(request: Request) -> int:
-    """Return the number of bytes that an honest answer may have at most."""
+    """Return the greatest number of bytes that a proper answer may have."""
     per_token = 256 * (1 + request.sampling.logprobs)
     return 4 * 2**20 + request.sampling.max_tokens * per_token
 

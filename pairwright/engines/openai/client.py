@@ -47,7 +47,7 @@ _AGAIN = "finished work is kept; run the same command again"
 
 
 class OpenAIClient:
-    """Asks one server. Everything that its requests share is here: limit, cool-down, health.
+    """Asks one server. All its requests share a limit, a cool-down and a state of health.
 
     To be used on one event loop, whose clock is `time.monotonic`.
     """
@@ -78,7 +78,7 @@ class OpenAIClient:
         """Where requests go that may wait."""
 
     async def check(self, patience: float) -> str:
-        """Return what the server says to hold under the model's name, if it says so: vLLM's `root`.
+        """Return the model behind the name, if the server tells it, as vLLM does in `root`.
 
         Raises `PairwrightError` if nobody answers at the address. Any reply is an answer.
         """
@@ -158,12 +158,12 @@ class OpenAIClient:
                 await asyncio.sleep(wait)
 
     def by_batch(self, post: BatchPost) -> None:
-        """Send requests in batch jobs from now on, but for the first of every form."""
+        """Send requests in batch jobs from now on, except the first of every form."""
         self.post = post
         self._scouts.held = self._deadline
 
     async def cancel_batches(self) -> list[Finished]:
-        """Cancel all batch jobs, and return what they had answered."""
+        """Cancel all batch jobs, and return their answers."""
         found = []
         for asked, answer in await self.post.cancel() if self.post is not None else ():
             outcome = self._read(answer, asked.job.request)

@@ -1,4 +1,4 @@
-"""How many requests are open at once, found out from how the server bears them."""
+"""The number of open requests, adapted to what the server bears."""
 
 import asyncio
 from collections import deque
@@ -58,7 +58,7 @@ class AdaptiveLimit:
             self.limit = max(1.0, self.limit * SHRINK)
 
     def cool(self, seconds: float) -> None:
-        """Let no request leave for so long."""
+        """Send no request for some seconds."""
         self.cool_until = max(self.cool_until, self._clock() + seconds)
 
     @property

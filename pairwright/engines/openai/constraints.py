@@ -1,4 +1,4 @@
-"""The ways in which servers hold an answer to choices or to a JSON schema, and how each answer is read."""
+"""The ways in which servers constrain an answer to choices or a JSON schema, and how it is read."""
 
 import json
 import re
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class Way(NamedTuple):
-    """What a request says for choices or for a schema; None where the way has nothing for it."""
+    """The fields of a request for choices or for a schema; None where the way has none."""
 
     choices: Callable[[Sequence[str]], Json] | None = None
     schema: Callable[[Json], Json] | None = None
@@ -72,9 +72,7 @@ DeepSeek and others that have tools only."""
 
 
 def ways_for(kind: Kind, names: Sequence[str]) -> list[str]:
-    """Return those of these ways that can hold an answer to such a constraint; a schema's own field
-    first.
-    """
+    """Return those of these ways that can hold an answer to such a constraint, a schema's field first."""
     if kind == "choice":
         return [name for name in names if WAYS[name].choices is not None]
     found = [name for name in names if WAYS[name].schema is not None]
@@ -82,7 +80,7 @@ def ways_for(kind: Kind, names: Sequence[str]) -> list[str]:
 
 
 def constrained(body: Json, request: Request, way: str | None) -> Json:
-    """Return the body of a request, with its constraint said in a way; without one where there is none."""
+    """Return the body of a request with its constraint, if it has one, in one of the ways."""
     if way is None:
         return body
     if request.choices and (of_choices := WAYS[way].choices) is not None:
@@ -97,7 +95,7 @@ def constrained(body: Json, request: Request, way: str | None) -> Json:
 
 
 def as_sent(request: Request, way: str | None) -> Request:
-    """Return the request as it is really made in a way: what it cannot ask for there is left out."""
+    """Return the request as it is made in a way, without what cannot be asked for in it."""
     if request.choices and way is not None and WAYS[way].wraps and request.sampling.logprobs:
         return request.model_copy(update={"sampling": request.sampling.model_copy(update={"logprobs": 0})})
     if request.json_schema is not None and way is None:
@@ -106,7 +104,7 @@ def as_sent(request: Request, way: str | None) -> Request:
 
 
 def as_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a server's choice in which the arguments of the tool that was asked for stand as its text."""
+    """Return a server's choice with the arguments of the tool that was asked for as its text."""
     message = choice.get("message")
     calls = message.get("tool_calls") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(calls, list) or len(calls) != 1:
@@ -121,7 +119,7 @@ def as_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def unwrapped(text: str, choices: Sequence[str]) -> str:
-    """Return the choice in a JSON object that holds one; any other text as it is."""
+    """Return the choice in a JSON object that holds one; other texts as they are."""
     if not choices or not text.lstrip().startswith("{"):
         return text
     try:

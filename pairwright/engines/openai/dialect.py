@@ -1,4 +1,4 @@
-"""What a server takes of the classic fields of a request: found out from its refusals, and kept."""
+"""Which of the classic fields a server takes: learned from its refusals, and kept."""
 
 import json
 import re
@@ -41,7 +41,7 @@ _CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than",
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a request is said to one server."""
+    """How requests to one server are written."""
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
@@ -61,8 +61,7 @@ class Dialect:
 
 
 def adapted(dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> tuple[Dialect, str] | None:
-    """Return the dialect that a refusal of `sent` teaches, and what to say of it; None where it teaches
-    nothing.
+    """Return the dialect learned from a refusal of `sent`, and a note for people; None if nothing is.
 
     Fields are left out, renamed or lowered; none that a request cannot do without is left out.
     """
@@ -101,7 +100,7 @@ def adapted(dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> tuple[Di
 
 
 def refused_fields(sent: Mapping[str, Any], value: Any, message: str) -> list[str]:
-    """Return the fields of a request that a refusal is about, as it names them."""
+    """Return the fields that a refusal of a request names."""
     if _CONTEXT.search(message):
         return []
     if found := [name for name in _located(value) if name in sent]:

@@ -86,7 +86,7 @@ class ServedEngine:
         return found | ({"batch jobs": self._endpoint.name} if self._endpoint is not None else {})
 
     def send_batches(self, run: Path) -> None:
-        """Answer by batch jobs from now on, put down in a run's folder; those that stand there go on."""
+        """Answer by batch jobs from now on, recorded in a run's folder; jobs recorded there go on."""
         if self._endpoint is None:
             return
         courier = Courier(self._endpoint, BatchBook(run), self._client.access.shown, self._backoff)
@@ -103,15 +103,15 @@ class ServedEngine:
 
     @property
     def waits(self) -> str:
-        """The batch jobs that are out, in a few words; empty where there are none."""
+        """The open batch jobs in a few words; empty without any."""
         return "" if self._client.post is None else self._client.post.waits
 
     def cancel_batches(self) -> list[Finished]:
-        """Cancel all batch jobs, wait until they are over, and return what they had answered."""
+        """Cancel all batch jobs, wait until they are finished, and return their answers."""
         return self._on_loop(self._client.cancel_batches())
 
     def forget_batches(self) -> None:
-        """Forget the batch jobs that are over: all their answers are kept."""
+        """Forget the finished batch jobs: all their answers are kept."""
         if self._client.post is not None:
             self._client.post.forget()
 

@@ -1,4 +1,4 @@
-"""An answer that comes as a stream of events, although none was asked for, as if it had come whole."""
+"""Answers that come as a stream of events although none was asked for, put together."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 def put_together(body: bytes) -> Json | None:
-    """Return the completion whose pieces a body of server-sent events holds; None where it holds none."""
+    """Return the completion whose pieces a body of server-sent events holds, or None."""
     try:
         chunks = list(_chunks(body.decode()))
         broken = next((chunk for chunk in chunks if chunk.get("error")), None)

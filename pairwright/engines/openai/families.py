@@ -1,7 +1,7 @@
-"""Servers that are known, and how each differs: a table to be read in one look.
+"""Known servers and how each differs, in one table.
 
-A server is known by its host, or by what its list of models says (`owned_by`). What is not in the table
-is found out from refusals (`dialect.py`); what is, saves the refusals.
+A server is known by its host, or by what its list of models says (`owned_by`). Other differences are found
+out from refusals (`dialect.py`); the table saves these refusals.
 """
 
 import json

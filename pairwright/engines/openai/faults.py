@@ -1,4 +1,4 @@
-"""What a reply that is no answer means: the request's fault, the server's, or a matter of time.
+"""Faults behind replies that are no answer: of the request, of the server, or of the moment.
 
 The texts hold what strangers wrote, unshortened; whoever shows them redacts them first.
 """
@@ -52,7 +52,7 @@ _SHOWN = 5
 
 
 class Known(NamedTuple):
-    """What is known of the server that a reply is from, to say what to do about it."""
+    """What is known of the server of a reply, for advice on what to do."""
 
     model: str = ""
     models: tuple[str, ...] = ()
@@ -70,14 +70,14 @@ def invalid(reason: str) -> Fault:
 
 
 def not_held(kind: Kind, fault: Fault) -> str | None:
-    """Return why a constraint is not held to, where the probe met a fault that shows it."""
+    """Return why a constraint is not enforced, if the probe's fault shows that."""
     if fault.code in _NOT_UNDERSTOOD:
         return ignores(kind, str(fault)).replace("ignores", "refuses", 1)
     return ignores(kind, fault.text) if fault.code == INVALID else None
 
 
 def nobody_there(shown: str, why: str) -> str:
-    """Return the sentence for an address at which nobody answers, or nobody who is trusted."""
+    """Return the sentence for an address where no server answers, or none that is trusted."""
     if UNTRUSTED in why:
         return (
             f"the certificate of the server at {shown} is not trusted here ({why}): name the file of its "
@@ -87,9 +87,7 @@ def nobody_there(shown: str, why: str) -> str:
 
 
 def timed_out(deadline: float, last: Fault | None = None) -> Fault:
-    """Return the fault of a request whose deadline passed, after attempts of which the last met another
-    fault.
-    """
+    """Return the fault of a request whose deadline passed; `last` is that of its last attempt."""
     if last is not None and last.code == UNREACHABLE:
         return replace(last, action="fail")
     text = f"no complete answer within the deadline of {deadline:g} s"
@@ -98,13 +96,13 @@ def timed_out(deadline: float, last: Fault | None = None) -> Fault:
 
 
 def cool_down(wait: float) -> Fault:
-    """Return the fault of a request that never left, because the server wants none before its deadline."""
+    """Return the fault of a request that was not sent, since the server takes none before its deadline."""
     text = "the server wants no requests for now"
     return Fault("cool_down", text, action="fail", wait=wait, server_wide=True)
 
 
 def connection_fault(error: httpx.HTTPError) -> Fault:
-    """Return the fault of a request that no reply came back for."""
+    """Return the fault of a request without a reply."""
     what = f"{type(error).__name__} {error}".strip()
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Fault(UNREACHABLE, f"cannot connect ({what})", server_wide=True)
@@ -120,7 +118,9 @@ def status_fault(
     name = f"http_{status}"
     hint = f"set {known.variable or _VARIABLES} to a key that it accepts"
     if status in (400, 403, 451) and (codes & _REGION_CODES or _REGION.search(message)):
-        text = f"serves nobody where you are; use another server or provider (HTTP {status}: {message})"
+        text = (
+            f"refuses requests from your region; use another server or provider (HTTP {status}: {message})"
+        )
         return Fault(name, text, action="stop")
     if codes & _NO_MONEY or status == 402:
         text = f"has no credit left for this key; top it up or use another (HTTP {status}: {message})"
@@ -185,7 +185,7 @@ def _error(body: bytes) -> tuple[str, set[str]]:
 
 
 def page_text(text: str) -> str:
-    """Return the title of a web page, or else its words; nothing where it is none."""
+    """Return the title of a web page, or else its words; empty for other texts."""
     if not _PAGE.match(text):
         return ""
     title = _TITLE.search(text)

@@ -1,4 +1,4 @@
-"""Which key opens which server: one that was set for a server never goes to another."""
+"""Which key is sent to which server: one that was set for a server never goes to another."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ AZURE = "AZURE_OPENAI_API_KEY"
 def key_variables(
     urls: Iterable[str], named: str, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Return the variable that holds the key of each server, by host; `NO_KEY` where there is none.
+    """Return the variable of each server's key, by host; `NO_KEY` without one.
 
     `named` is `NAME`, or `HOST=NAME` several times with commas between. Raises `UsageError` where a key
     for one server would have to open several.

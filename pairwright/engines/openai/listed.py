@@ -1,4 +1,4 @@
-"""What a server's list of models says: their names, and what stands behind one."""
+"""A server's list of models: their names, and the model behind one."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ _ROOT_CHARACTERS = 200
 
 
 def model_names(listed: bytes) -> tuple[str, ...]:
-    """Return the names on a list of models; none where it is no list."""
+    """Return the names on a list of models; none if it is not a list."""
     try:
         return tuple(printable(str(entry["id"])) for entry in json.loads(listed)["data"])
     except (ValueError, KeyError, TypeError, RecursionError):

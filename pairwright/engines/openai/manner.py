@@ -1,4 +1,4 @@
-"""How one server is asked: as its family is, as it has refused to be, and as the user wants it."""
+"""How requests to one server are written: by its family, its refusals, and the user's settings."""
 
 import json
 import logging
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 _SLACK = 16
 """Tokens beside the text that a server may count."""
 _TEXT = "judge with --protocol text"
-_LEAVE = "leave --thinking away, or switch it as this server wants it with --extra_body"
+_LEAVE = "leave out --thinking, or switch it as this server wants it with --extra_body"
 
 
 class Useless(NamedTuple):
-    """The end of a sentence that begins with the server: why it is of no use to any request."""
+    """The end of a sentence that begins with the server: why it can answer no request."""
 
     why: str
 
@@ -56,7 +56,7 @@ class Manner:
         self._is(family)
 
     def meet(self, listed: bytes, server: str) -> None:
-        """Take note of a server's list of models, and of what it calls itself."""
+        """Note a server's list of models, and its own name."""
         self.known = self.known._replace(models=model_names(listed))
         if self.family is UNKNOWN:
             self._is(family_listed(listed, server))
@@ -85,11 +85,11 @@ class Manner:
         return said
 
     def candidates(self, kind: Kind) -> list[str]:
-        """Return the ways to say a constraint that are worth a try, the likeliest first."""
+        """Return the ways of writing a constraint that are worth a try, the likeliest first."""
         return ways_for(kind, self.family.ways.split())
 
     def no_way(self, kind: Kind, why: str) -> Useless | None:
-        """Take note that a server heeds no constraint of a kind, and of why that is known."""
+        """Note that a server enforces no constraint of a kind, and how that is known."""
         if kind == "choice":
             return Useless(why)
         self.ways[kind] = None
@@ -97,7 +97,7 @@ class Manner:
         return None
 
     def sent(self, request: Request) -> Request:
-        """Return a request as this server can be asked it."""
+        """Return a request in the form that this server takes."""
         kind = constraint_kind(request)
         return request if kind is None else as_sent(request, self._way(kind))
 
@@ -105,7 +105,7 @@ class Manner:
         return self.ways[kind] if kind in self.ways else next(iter(self.candidates(kind)), None)
 
     def body(self, job: Job) -> dict[str, Any]:
-        """Return what is asked for a job, before the server's dialect is put on it."""
+        """Return the body of a job's request, before the server's dialect is applied."""
         job = job.model_copy(update={"request": self.sent(job.request)})
         body = request_body(job, self._model)
         if (kind := constraint_kind(job.request)) is not None:
@@ -125,7 +125,7 @@ class Manner:
         return _merged(body, self._asked.body)
 
     def cannot_show(self, request: Request) -> Useless | None:
-        """Return why what is beside a request's messages would not reach the model, if it would not."""
+        """Return why the model would not be shown what a request has besides messages, or None."""
         beside = beside_in(request)
         if beside is None or self.family.thinking == "template":
             return None
@@ -138,7 +138,7 @@ class Manner:
         )
 
     def learn(self, dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> bool:
-        """Return whether a refusal of a request, said in `dialect`, says how it has to be said instead."""
+        """Return whether a refusal of a request, written in `dialect`, shows how to write it instead."""
         if self.dialect != dialect:
             return True  # learnt meanwhile, by another request
         found = adapted(dialect, sent, reply)
@@ -150,7 +150,7 @@ class Manner:
         return True
 
     def refused(self, field: str, value: float | None, *, ever_answered: bool) -> Useless | None:
-        """Return what follows from a refusal of a field that is not left out, or of its value alone."""
+        """Return the consequence of a refusal of a field that cannot be left out, or of its value alone."""
         thinking = {*THINKING[self.family.thinking][0], "thinking", "reasoning", "chat_template_kwargs"}
         if field in thinking and not self._asked.template and not self._asked.body:
             if self._asked.thinking == "auto":
@@ -165,8 +165,7 @@ class Manner:
         return Useless(f"refuses every request for its `{field}`{instead}")
 
     def heard(self, request: Request, completion: Completion, *, quiet: bool) -> bool | Useless:
-        """Return whether an answer will do; False where the request has to be made again, now with
-        thinking off.
+        """Return whether an answer will do; False if it must be asked for again with thinking off.
 
         `quiet` is what `self.quiet` was when the request was sent.
         """
@@ -186,7 +185,7 @@ class Manner:
         if not request.sampling.logprobs or completion.top_logprobs:
             return True
         if self._asked.thinking == "on":
-            return Useless(f"is to think, and leaves no log-probabilities of an answer then; {_TEXT}")
+            return Useless(f"reports no log-probabilities of an answer while --thinking is on; {_TEXT}")
         if quiet:
             return True  # whoever asks says what an answer without log-probabilities is good for
         if not self.quiet:

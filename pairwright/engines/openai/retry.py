@@ -1,4 +1,4 @@
-"""Whether a request that went wrong, as by a 429, is tried again, and when; `client.py` sends it."""
+"""Whether and when a failed request, as with a 429, is tried again; `client.py` sends it."""
 
 import random
 import sys
@@ -11,7 +11,7 @@ UNLIMITED = sys.maxsize
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong with one attempt, and what follows from it."""
+    """What went wrong with one attempt, and the consequence."""
 
     code: str
     """Short name that failures begin with: `http_429`, `timeout`, `invalid_response` …"""
@@ -45,7 +45,7 @@ class Backoff:
         return self.rng.uniform(0, min(self.cap, self.base * 2.0 ** min(failures, 64)))
 
     def nudge(self) -> float:
-        """Return a little more than the server asked, so that not everybody comes back at once."""
+        """Return a little more than the wait asked for, so that requests do not come back all at once."""
         return self.rng.uniform(0, self.base)
 
 

@@ -1,4 +1,4 @@
-"""How long a server asks its callers to wait, in whichever header it says so."""
+"""The wait that a server asks for, in any of its headers."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _UNIT = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def asked_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Return seconds a reply asks to wait; None when it asks nothing, or nothing that makes sense.
+    """Return the seconds that a reply asks to wait; None if it asks nothing that makes sense.
 
     `Retry-After` (seconds or HTTP-date) and `retry-after-ms` go first, the longer of the two;
     without them the longest `x-ratelimit-reset*`. `now` is wall-clock time, used for dates only.

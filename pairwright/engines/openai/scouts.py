@@ -1,4 +1,4 @@
-"""One request of every form goes ahead of the others, until it is known that the server takes them."""
+"""One request of every form is sent ahead of the others, until the server is known to take them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,7 +18,7 @@ Form: TypeAlias = frozenset[tuple[str, Any]]
 
 
 def form_of(body: Mapping[str, Any]) -> Form:
-    """Return what requests of one kind have in common."""
+    """Return the form of a request, which requests of one kind share."""
     scalar = (str, int, float, bool)
     return frozenset(
         (name, value if isinstance(value, scalar) and name not in _OF_THE_ROW else None)
@@ -27,7 +27,7 @@ def form_of(body: Mapping[str, Any]) -> Form:
 
 
 class Scouts:
-    """Which forms of requests a server has taken, and who goes ahead to find out.
+    """Which forms of requests a server has taken, and which request is ahead of the others.
 
     Of requests that are refused one goes after the other, so that a run that cannot work is found out
     by a few of them. To be used on one event loop.
@@ -56,9 +56,9 @@ class Scouts:
     async def turn(
         self, body: Mapping[str, Any], *, alone: bool = True
     ) -> AsyncIterator[Callable[[Completion | Fault], None]]:
-        """Wait while another request of this form is ahead; not `alone`, go at once and let nobody wait.
+        """Wait while another request of this form is ahead; unless `alone`, go at once and block no other.
 
-        Yields what is to be told how every attempt ended.
+        Yields a function that takes the result of every attempt.
         """
         form = form_of(body)
         if not alone:
@@ -73,7 +73,7 @@ class Scouts:
             back.set()
 
         def heard(outcome: Completion | Fault) -> None:
-            """Let the others go once the server has answered, or is merely busy."""
+            """Release the other requests once the server has answered, or is merely busy."""
             if isinstance(outcome, Completion):
                 self.answers.add(form)
                 taken()

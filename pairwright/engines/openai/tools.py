@@ -1,4 +1,4 @@
-"""Messages of the chat-completions protocol: what is said, tools beside it, and calls of these."""
+"""Messages of the chat-completions protocol, with tools and tool calls."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ def whole(text: str) -> str:
 
 
 def beside_in(request: Request) -> Beside | None:
-    """Return what is shown beside the messages of a request."""
+    """Return the tools, documents and variables of a request."""
     return next((m.beside for m in request.messages if m.beside), None)
 
 

@@ -1,4 +1,4 @@
-"""One request over HTTP, and what a reply comes to: a completion, a fault, or a refusal to learn from."""
+"""One request over HTTP and its reply: a completion, a fault, or a refusal to learn from."""
 
 import json
 import time
@@ -24,14 +24,14 @@ _MODELS_BYTES = 2**20
 
 
 class Refusal(NamedTuple):
-    """A reply that may say how the request has to be said instead."""
+    """A reply that may say how the request must be written instead."""
 
     fault: Fault
     body: bytes
 
 
 class Wire(ABC):
-    """A way to one server and back; what comes back is read here, this way or in a batch job."""
+    """A connection to one server; replies are read here, also those in a batch job."""
 
     def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
@@ -65,13 +65,13 @@ class Wire(ABC):
         return answer
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault | Refusal:
-        """Return what a reply with another status says."""
+        """Return what a reply with another status means."""
         fault = status_fault(status, headers, body, time.time(), self.known)
         return Refusal(fault, body) if status in _ABOUT_FIELDS else fault
 
 
 class HTTPWire(Wire):
-    """The way over HTTP, in OpenAI's protocol."""
+    """The connection over HTTP, in OpenAI's protocol."""
 
     def __init__(self, access: Access, allowance: Allowance) -> None:
         super().__init__(allowance)

@@ -32,7 +32,7 @@ def make_check(spec: str, *, allow_code: bool = False) -> Check:
     if call.name not in CHECKS:
         raise UsageError(f"{spec}: no check {call.name!r}; checks are {', '.join(CHECKS)}")
     if call.name == "code" and not allow_code:
-        raise UsageError(f"{spec} runs what models wrote; say --allow_code if that may be")
+        raise UsageError(f"{spec} runs code that models wrote; give --allow_code to allow it")
     try:
         maker = load(CHECKS[call.name], _MAKER)
         inspect.signature(maker.value).bind(*call.positional, **call.named)

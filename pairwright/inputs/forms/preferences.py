@@ -24,7 +24,7 @@ def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
     if not (isinstance(a, list) and isinstance(b, list) and a and b):
         raise Wrong("`conversation_a` and `conversation_b` must be lists of messages")
     if a[:-1] != b[:-1]:
-        raise Wrong("the conversations part before their last answers, so these are to different prompts")
+        raise Wrong("the conversations differ before their last answers, so their prompts differ")
     better = _one_of(winner, "winner", {"model_a": 0, "model_b": 1, **dict.fromkeys(_ARENA_TIES)})
     return _compared(a[:-1], [a[-1], b[-1]], better, models=[model_a, model_b])
 

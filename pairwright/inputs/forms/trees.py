@@ -94,7 +94,7 @@ def _above(nodes: Mapping[str, _Node], name: str | None) -> list[dict[str, Any]]
         node = nodes[name]
         path.append(said_by(_role(node.role), node.text))
         if len(path) > len(nodes):
-            raise Wrong("its parents go round in a circle")
+            raise Wrong("its parents form a cycle")
         name = node.parent
     return path[::-1]
 

@@ -156,7 +156,7 @@ def test_numbers_of_a_table_are_those_of_columns_of_numbers(tmp_path: Path) -> N
         ('prompt,answer\nQ,"A" or B\n', "rows.csv line 2: broken table (',' expected after '\"')"),
         ("prompt,prompt\nQ,A\n", "rows.csv line 1: two columns are named `prompt`"),
         ("prompt,\nQ,A\n", "rows.csv line 1: a column has no name"),
-        ("prompt|answer\nQ|A\n", "rows.csv line 1: names one column; columns are parted by commas"),
+        ("prompt|answer\nQ|A\n", "rows.csv line 1: names one column; columns are separated by commas"),
         ("prompt,score\nQ,good\n", "rows.csv line 2: `score` must be a number, and is 'good'"),
         ("prompt,answer\nQ,caf\xe9\n", "rows.csv line 2: is not UTF-8 text (byte 6 of the line is 0xe9)"),
     ],

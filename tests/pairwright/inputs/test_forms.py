@@ -70,7 +70,7 @@ def test_a_tie_is_one(tmp_path: Path) -> None:
     [
         (
             PREFERRED["arena"] | {"conversation_a": [{"role": "user", "content": "Else?"}, said(WARM)]},
-            "rows.jsonl line 2: the conversations part before their last answers",
+            "rows.jsonl line 2: the conversations differ before their last answers",
         ),
         ({"prompt": "Q"}, "rows.jsonl line 2: no `conversation_a`, `conversation_b`, `model_a`"),
     ],

@@ -162,7 +162,7 @@ def test_an_unreachable_hub_is_one_quick_sentence(
     started = time.monotonic()
     message = refusal("owner/name:test")
     assert time.monotonic() - started < 5
-    assert message.startswith("owner/name: no such file or folder, and not to be had as a data set of the")
+    assert message.startswith("owner/name: no such file or folder, and the hub gives no such data set")
     assert capfd.readouterr() == ("", "")
 
 

@@ -139,7 +139,7 @@ def test_of_an_answer_of_several_messages_the_last_is_the_answer(tmp_path):
     [found] = read_pairs([str(write_jsonl(tmp_path / "rows.jsonl", [pair]))])
     assert (len(found.prompt), found.chosen.content, found.rejected.content) == (3, "Four.", "Five.")
     parted = {**pair, "rejected": [turn("assistant", "Hm."), turn("user", "?"), turn("assistant", "Five.")]}
-    with pytest.raises(UsageError, match="part before their last message"):
+    with pytest.raises(UsageError, match="differ before their last message"):
         list(read_pairs([str(write_jsonl(tmp_path / "rows.jsonl", [parted]))]))
 
 

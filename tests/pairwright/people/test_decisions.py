@@ -217,4 +217,4 @@ def test_a_review_over_http(folder):
         status, said = question(client, "decide", place=unparsed["row"]["place"], kind="accept")
         assert (status, "no chosen answer" in said["said"]) == (409, True)
         assert question(client, "undo")[1]["place"] == place
-        assert question(client, "undo") == (409, {"said": "there is nothing of yours to undo"})
+        assert question(client, "undo") == (409, {"said": "you have nothing to undo"})

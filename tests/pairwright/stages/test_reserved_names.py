@@ -124,7 +124,7 @@ def test_a_column_of_the_users_is_carried_whatever_it_is_called(
     code, _, said = run(capfd, *command(stage, "run"))
     assert code == 0, said
     if stage not in SIFTED:
-        assert caplog.text.count("are carried under others") == 1
+        assert caplog.text.count("are renamed") == 1
         assert "`score` as `input_score`" in caplog.text
         caplog.clear()
     found = figures_of(Path("run")).rows
@@ -145,7 +145,7 @@ def test_a_column_of_the_users_is_carried_whatever_it_is_called(
     for again in (["report", "run"], command(stage, "run")):
         code, _, said = run(capfd, *again)
         assert code == 0, said
-    assert "are carried under others" not in caplog.text
+    assert "are renamed" not in caplog.text
     assert "text of the user's" not in Path("run/README.md").read_text()
     assert pl.read_parquet("run/data/*.parquet").height == found.kept_rows
 

@@ -64,8 +64,11 @@ def test_every_form_of_a_pair_is_the_same_pair(columns):
         ({"prompt": "Q", "chosen": 7, "rejected": "bad"}, ["`chosen` is a number; it must be text"]),
         ({"prompt": "Q", "chosen": [{"role": "assistant"}], "rejected": "b"}, ["`chosen` holds a message"]),
         ({"prompt": [None], "chosen": "a", "rejected": "b"}, ["`prompt` holds a message that is not"]),
-        ({"chosen": [USER, GOOD, USER, GOOD], "rejected": [USER, BAD]}, ["part before their last message"]),
-        ({"prompt": "Q", "chosen": [USER, GOOD, USER, GOOD], "rejected": "bad"}, ["part before"]),
+        (
+            {"chosen": [USER, GOOD, USER, GOOD], "rejected": [USER, BAD]},
+            ["differ before their last message"],
+        ),
+        ({"prompt": "Q", "chosen": [USER, GOOD, USER, GOOD], "rejected": "bad"}, ["differ before"]),
         (
             {"prompt": "Q", "chosen": [GOOD | {"tool_calls": [{}]}], "rejected": "b"},
             ["a tool call that is not"],

@@ -180,7 +180,7 @@ def test_every_setting_of_before_has_a_place_that_is_there():
         ("min_length_ratio: 1\n", "no setting `min_length_ratio`; did you mean `revise.min_length_ratio`?"),
         ("sample:\n  engine: {a: [1, 2]}\n", "line 2: `sample.engine.a` must be one value"),
         ("train:\n  beta: {a: 1}\n", "line 2: `train.beta` must be one value or a list of values"),
-        ("train: {beta: 1}\ntrain.beta: 2\n", "line 2: `train.beta` stands twice; first in line 1"),
+        ("train: {beta: 1}\ntrain.beta: 2\n", "line 2: `train.beta` is given twice; first in line 1"),
         ("train: {beta: {a: {b: 1}}}\n", "line 1: nested too deep"),
     ],
 )

@@ -124,7 +124,7 @@ def test_the_command_learns_and_says_where_answers_went(tiny, capfd):
     assert last["logratios/chosen"] > last["logratios/rejected"]
     words = in_words(training_of(tiny.folder / "run"))
     assert "desirable answers" in words
-    assert "They parted by" in words
+    assert "They moved apart by" in words
     assert "chosen" not in words
     assert train(config).status == "already_finished"
 

@@ -110,7 +110,7 @@ def test_a_model_that_is_shown_to_some_only_is_a_sentence():
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
         )
-    assert "UsageError: gated/llama is shown to some only: ask for access at" in done.stderr
+    assert "UsageError: gated/llama is a gated model: ask for access at" in done.stderr
 
 
 def test_a_budget_below_one_tree_names_the_row_and_its_length(tiny):

@@ -1,1 +1,1 @@
-"""Batch jobs: requests that a provider answers when it has time, at a lower price."""
+"""Batch jobs: requests that a provider answers later, at a lower price."""

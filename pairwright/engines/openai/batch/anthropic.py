@@ -1,4 +1,4 @@
-"""Anthropic's message batches: the chat protocol said in Messages, and back."""
+"""Anthropic's message batches: the chat protocol translated to Messages and back."""
 
 import json
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ class AnthropicBatches(Endpoint):
         return url.copy_merge_params(query) if query else url
 
     async def check(self) -> None:
-        """Ask for the list of jobs, for the key's sake."""
+        """Ask for the list of jobs, which checks the key."""
         await self.json("GET", self._at("", limit="1"))
 
     def line(self, mark: str, asked: Asked) -> bytes:
@@ -92,7 +92,7 @@ class AnthropicBatches(Endpoint):
         return any(str(line.get("custom_id", "")).startswith(batch.mark) for line in found)
 
     async def look(self, batch: Batch) -> Seen:
-        """Return how the job stands."""
+        """Return the state of the job."""
         job = await self.json("GET", self._at(f"/{batch.id}"))
         counts, status = job.get("request_counts", {}), str(job.get("processing_status"))
         answered = sum(counts.values()) - counts.get("processing", 0)

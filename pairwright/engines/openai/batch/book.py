@@ -1,4 +1,4 @@
-"""The batch jobs of a run, on disk before anything of them leaves and until their answers are kept.
+"""The batch jobs of a run, on disk before anything of them is sent and until their answers are kept.
 
 `RUN/batches/` holds for every job its record (`MARK.json`), its requests and, once it is over, its
 answers. A job is found again at the provider by its mark, so that one whose creation was cut off is never
@@ -45,7 +45,7 @@ class Batch(Record):
 
 
 class Asked(NamedTuple):
-    """A request of a job, with the body that was sent for it."""
+    """A request of a job, with the body that was sent."""
 
     job: Job
     """Without its messages, which the body has."""
@@ -53,7 +53,7 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a job holds for one request: a reply as the chat protocol has it."""
+    """The reply to one request of a job, in the chat protocol."""
 
     key: str
     status: int
@@ -73,7 +73,7 @@ class BatchBook:
         return sorted(filter(None, found), key=lambda batch: batch.number)
 
     def plan(self, engine: str, asked: Iterable[Asked]) -> Batch:
-        """Put down a job that is about to be sent."""
+        """Record a job before it is sent."""
         mark, lines = f"pairwright-{secrets.token_hex(8)}", []
         for job, body in asked:
             bare = job.model_copy(update={"request": job.request.model_copy(update={"messages": ()})})
@@ -85,26 +85,26 @@ class BatchBook:
         return batch
 
     def note(self, batch: Batch, **changes: Any) -> Batch:
-        """Put down what became of a job, and return it so."""
+        """Record a job's new state, and return the job."""
         batch = batch.model_copy(update=changes)
         self._save(batch)
         return batch
 
     def requests(self, batch: Batch) -> list[Asked]:
-        """Return what a job asks, in order."""
+        """Return a job's requests, in order."""
         return [
             Asked(Job.model_validate(line["job"]), line["body"])
             for line in self._lines(batch, "requests.jsonl")
         ]
 
     def keep(self, batch: Batch, answers: Iterable[Answer]) -> Batch:
-        """Put down the answers of a job that is over."""
+        """Store the answers of a finished job."""
         lines = "".join(f"{json.dumps(list(answer))}\n" for answer in answers)
         write_durably(self._file(batch.mark, "answers.jsonl"), lines.encode())
         return self.note(batch, over=True)
 
     def answers(self, batch: Batch) -> Iterator[Answer]:
-        """Yield the answers of a job that is over."""
+        """Yield the answers of a finished job."""
         return (Answer(*line) for line in self._lines(batch, "answers.jsonl"))
 
     def forget(self, batch: Batch) -> None:
@@ -115,7 +115,7 @@ class BatchBook:
             self.folder.rmdir()
 
     def clear(self) -> None:
-        """Remove the jobs that are over, of a run that is whole, and what a kill has left of others."""
+        """Remove the finished jobs of a complete run, and what a kill left of others."""
         there = self.all()
         for batch in there:
             if batch.over:
@@ -128,7 +128,7 @@ class BatchBook:
             self.folder.rmdir()
 
     def take_in(self, other: "BatchBook") -> None:
-        """Make the jobs of another book this one's; records last, so that each has its requests."""
+        """Move the jobs of another book into this one; records last, so that each has its requests."""
         for path in sorted(other.folder.glob("*"), key=lambda path: path.suffix == ".json"):
             self.folder.mkdir(exist_ok=True)
             path.replace(self.folder / path.name)

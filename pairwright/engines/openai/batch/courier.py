@@ -1,4 +1,4 @@
-"""One batch job's way to a provider and back: created once, looked at, fetched, cancelled."""
+"""One batch job at a provider: created once, watched, fetched, cancelled."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ _AGAIN = "finished work is kept; run the same command again"
 
 
 class Courier:
-    """Puts down every step before and after it is taken. `shown` is the provider's address for people."""
+    """Records every step before and after it is taken. `shown` is the provider's address for people."""
 
     def __init__(self, endpoint: Endpoint, book: BatchBook, shown: str, backoff: Backoff) -> None:
         self.endpoint = endpoint
@@ -57,7 +57,7 @@ class Courier:
         return batch
 
     async def look(self, batch: Batch, *, given_up: bool = False) -> Seen:
-        """Return how a job stands; one that is `given_up` and is no longer there is over."""
+        """Return the state of a job; one that is `given_up` and no longer exists is finished."""
         try:
             return await self._call_until_answered(partial(self.endpoint.look, batch), gone=True)
         except TroubleError:
@@ -69,7 +69,7 @@ class Courier:
             ) from None
 
     async def fetch(self, batch: Batch, status: str) -> Batch:
-        """Bring the answers of a job that is over to this disk; what it left out has status 0."""
+        """Download the answers of a finished job; requests that it left out get status 0."""
 
         async def fetched() -> list[Answer]:
             return [answer async for answer in self.endpoint.answers(batch)]
@@ -132,5 +132,5 @@ class Courier:
                 await asyncio.sleep(error.fault.wait or self.backoff.wait(failures))
 
     def useless(self, fault: Fault) -> PairwrightError:
-        """Return the end of a run for what a server says."""
+        """Return the error that ends a run for a server's refusal."""
         return PairwrightError(f"the server at {self.shown} {fault.text}; {_AGAIN}")

@@ -1,4 +1,4 @@
-"""What every provider's batch endpoint can be asked, and how it is asked over HTTP."""
+"""The interface of providers' batch endpoints, and their calls over HTTP."""
 
 import json
 import time
@@ -20,7 +20,7 @@ _AN_HOUR = 3600.0
 
 
 class TroubleError(Exception):
-    """A call that came to nothing."""
+    """A call that failed."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(str(fault))
@@ -28,11 +28,11 @@ class TroubleError(Exception):
 
 
 class NoEndpointError(PairwrightError):
-    """There are no batch jobs at this server."""
+    """The server has no batch jobs."""
 
 
 class Seen(NamedTuple):
-    """How a job stands."""
+    """The state of a job."""
 
     over: bool
     status: str
@@ -61,7 +61,7 @@ class Endpoint(ABC):
 
     @abstractmethod
     async def check(self) -> None:
-        """Raise `NoEndpointError` where there are no batch jobs."""
+        """Raise `NoEndpointError` if the server has no batch jobs."""
 
     @abstractmethod
     def line(self, mark: str, asked: Asked) -> bytes:
@@ -69,7 +69,7 @@ class Endpoint(ABC):
 
     @abstractmethod
     async def upload(self, batch: Batch, lines: list[bytes]) -> str:
-        """Bring the requests there and return the provider's name of them; empty if `create` does."""
+        """Upload the requests and return the provider's name of them; empty if `create` uploads them."""
 
     @abstractmethod
     async def create(self, batch: Batch, lines: list[bytes]) -> str:
@@ -77,16 +77,17 @@ class Endpoint(ABC):
 
     @abstractmethod
     async def find(self, batch: Batch) -> str:
-        """Return the name of the job that was created under a mark; empty where there is none."""
+        """Return the name of the job that was created under a mark; empty if there is none."""
 
     @abstractmethod
     async def look(self, batch: Batch) -> Seen:
-        """Return how a job stands."""
+        """Return the state of a job."""
 
     @abstractmethod
     def answers(self, batch: Batch) -> AsyncIterator[Answer]:
-        """Yield the answers of a job that is over; what was not worked on may be missing, or has status
-        0.
+        """Yield the answers of a finished job.
+
+        Requests that were not worked on may be missing or have status 0.
         """
 
     @abstractmethod
@@ -128,12 +129,12 @@ class Endpoint(ABC):
 
 
 def may_be(batch: Batch, created: float) -> bool:
-    """Return whether a job that was created at a time may be this one, by clocks that differ."""
+    """Return whether a job created at this time may be this one, by clocks that may differ."""
     return created > batch.planned - _AN_HOUR
 
 
 def lines_of(content: bytes) -> list[dict[str, Any]]:
-    """Return the JSON objects in a file of lines; a line that is none is left out."""
+    """Return the JSON objects in a file of lines; other lines are left out."""
     found = []
     for line in content.splitlines():
         try:

@@ -1,4 +1,4 @@
-"""Gemini's batch jobs: the chat protocol said in `generateContent`, and back."""
+"""Gemini's batch jobs: the chat protocol translated to `generateContent` and back."""
 
 import json
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ class GeminiBatches(Endpoint):
         return url.copy_merge_params(query) if query else url
 
     async def check(self) -> None:
-        """Ask for the list of jobs, for the key's sake."""
+        """Ask for the list of jobs, which checks the key."""
         await self.json("GET", self._at("/batches", pageSize="1"))
 
     def line(self, mark: str, asked: Asked) -> bytes:
@@ -89,7 +89,7 @@ class GeminiBatches(Endpoint):
             page = {"pageToken": str(listed["nextPageToken"])}
 
     async def look(self, batch: Batch) -> Seen:
-        """Return how the job stands."""
+        """Return the state of the job."""
         job = await self._job(batch)
         said = job.get("metadata") or {}
         status = str(said.get("state", "")).rpartition("STATE_")[2]

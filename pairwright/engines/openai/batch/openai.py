@@ -96,7 +96,7 @@ class OpenAIBatches(Endpoint):
             after = {"after": str(jobs[-1]["id"])}
 
     async def look(self, batch: Batch) -> Seen:
-        """Return how the job stands."""
+        """Return the state of the job."""
         job = await self._job(batch)
         status, counts = str(job.get("status")), job.get("request_counts") or {}
         errors = (job.get("errors") or {}).get("data") or []
@@ -109,7 +109,7 @@ class OpenAIBatches(Endpoint):
         )
 
     async def answers(self, batch: Batch) -> AsyncIterator[Answer]:
-        """Yield what both files hold: answers, and errors."""
+        """Yield the contents of both files: answers and errors."""
         job = await self._job(batch)
         for name in ("output_file_id", "error_file_id"):
             if job.get(name):

@@ -1,6 +1,6 @@
-"""Gathers requests into batch jobs, watches over the jobs, and hands out what comes back.
+"""Gathers requests into batch jobs, watches the jobs, and returns their answers.
 
-To be used on one event loop. A job is put down before anything of it leaves, so that a command which was
+To be used on one event loop. A job is recorded before anything of it is sent, so that a command which was
 killed finds it again and sends nothing twice.
 """
 
@@ -71,11 +71,11 @@ class BatchPost:
                 self._take_up(batch)
 
     def knows(self, key: str) -> bool:
-        """Return whether a request stands in a job already."""
+        """Return whether a request is in a job already."""
         return key in self._where
 
     async def ask(self, job: Job, body: Mapping[str, Any]) -> Answer | Fault:
-        """Return what a job brings for a request; one that stands in a job is not sent again."""
+        """Return a job's answer to a request; one that is in a job already is not sent again."""
         answer = self._ready.pop(job.key, None)
         if answer is None:
             waiting = asyncio.get_running_loop().create_future()
@@ -100,7 +100,7 @@ class BatchPost:
         return Fault(GIVEN_UP, f"the batch job ended without it ({why})", tries=_TIMES_GIVEN_UP, wait=0.0)
 
     def kept(self, keys: Iterable[str]) -> None:
-        """Take note of requests that are done with, and forget the jobs of which all are."""
+        """Note requests whose answers are kept, and forget jobs of which all are."""
         for key in keys:
             for mark, left in list(self._left.items()):
                 left.discard(key)
@@ -114,7 +114,7 @@ class BatchPost:
 
     @property
     def waits(self) -> str:
-        """What waits where, in a few words; empty where nothing does."""
+        """The open jobs in a few words; empty without any."""
         if not (out := self.out):
             return ""
         seen = [self._seen[batch.mark] for batch in out if batch.mark in self._seen]
@@ -124,14 +124,14 @@ class BatchPost:
         return f"{jobs} at {self.courier.shown}: {answered:,} of {asked:,} answered{states}"
 
     async def settle(self) -> None:
-        """Send nothing further, but let what is on its way arrive at the provider."""
+        """Send nothing further, but finish sending what is on its way to the provider."""
         self._pending.clear()
         async with self._sending:
             if self._clerk is not None:
                 self._clerk.cancel()
 
     async def cancel(self) -> list[tuple[Asked, Answer]]:
-        """Cancel every job, wait until each is over, and return what they had answered."""
+        """Cancel every job, wait until each is finished, and return their answers."""
         for batch in self.out:
             cancelled = await self.courier.cancel(batch)
             if cancelled is None:
@@ -149,7 +149,7 @@ class BatchPost:
         return found
 
     def forget(self) -> None:
-        """Forget the jobs that are over."""
+        """Forget the finished jobs."""
         for mark in [mark for mark, batch in self._batches.items() if batch.over]:
             self._drop(mark)
 

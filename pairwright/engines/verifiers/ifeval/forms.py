@@ -14,7 +14,7 @@ def number_paragraphs(answer: str, num_paragraphs: int) -> bool:
 
 
 def nth_paragraph_first_word(answer: str, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
-    """Check for so many paragraphs, with an empty line between them, of which one begins with a word."""
+    """Check for a number of paragraphs, with an empty line between them, one beginning with a word."""
     parts = answer.split("\n\n")
     count = sum(bool(part.strip()) for part in parts)
     if nth_paragraph > count or not parts[nth_paragraph - 1].strip():
@@ -25,7 +25,7 @@ def nth_paragraph_first_word(answer: str, num_paragraphs: int, nth_paragraph: in
 
 
 def number_placeholders(answer: str, num_placeholders: int) -> bool:
-    """Check for at least so many placeholders such as `[address]`."""
+    """Check for a least number of placeholders such as `[address]`."""
     return len(re.findall(r"\[.*?\]", answer)) >= num_placeholders
 
 
@@ -37,7 +37,7 @@ def postscript(answer: str, postscript_marker: str) -> bool:
 
 
 def number_bullet_lists(answer: str, num_bullets: int) -> bool:
-    """Check for exactly so many bullet points, with `*` or `-`."""
+    """Check for an exact number of bullet points, with `*` or `-`."""
     stars = re.findall(r"^\s*\*[^\*].*$", answer, re.MULTILINE)
     dashes = re.findall(r"^\s*-.*$", answer, re.MULTILINE)
     return len(stars) + len(dashes) == num_bullets
@@ -52,14 +52,14 @@ def constrained_response(answer: str) -> bool:
 
 
 def number_highlighted_sections(answer: str, num_highlights: int) -> bool:
-    """Check for at least so many parts between `*` or `**`."""
+    """Check for a least number of parts between `*` or `**`."""
     once = [part.strip("*") for part in re.findall(r"\*[^\n\*]*\*", answer)]
     twice = [part[2:-2] for part in re.findall(r"\*\*[^\n\*]*\*\*", answer)]
     return sum(bool(part.strip()) for part in once + twice) >= num_highlights
 
 
 def multiple_sections(answer: str, section_spliter: str, num_sections: int) -> bool:
-    """Check for at least so many sections, each begun by a word and its number: `Section 1`."""
+    """Check for a least number of sections, each begun by a word and its number: `Section 1`."""
     return len(re.split(rf"\s?{section_spliter.strip()}\s?\d+\s?", answer)) > num_sections
 
 

@@ -70,7 +70,7 @@ def refuses(body: Json) -> Json:
         (thinks_always, {"thinking": "off"}, "thinks although --thinking is off"),
         (refuses, {"thinking": "off"}, "takes no `chat_template_kwargs`, by which thinking"),
         (refuses, {}, "thinks before it answers, and takes no .*--protocol text"),
-        (thinks, {"thinking": "on"}, "is to think, and leaves no log-probabilities"),
+        (thinks, {"thinking": "on"}, "reports no log-probabilities of an answer while"),
     ],
 )
 def test_a_thought_where_none_can_be_ends_the_run_at_once(
@@ -115,10 +115,10 @@ REFUSALS = {
     "an address that is not there": (404, {"message": "Not Found"}, "has no model 'm'; it has m2"),
     "a region": (
         403, {"message": "Country not supported", "code": "unsupported_country_region_territory"},
-        "serves nobody where you are; use another server",
+        "refuses requests from your region; use another server",
     ),
     "Gemini's region": (
-        400, {"message": "User location is not supported for the API use."}, "serves nobody"
+        400, {"message": "User location is not supported for the API use."}, "refuses requests from"
     ),
     "a key": (401, {"message": "Incorrect API key"}, "refuses the API key; set MY_KEY to a key"),
     "no money": (402, {"message": "Insufficient Balance"}, "has no credit left for this key"),

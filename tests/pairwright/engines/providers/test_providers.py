@@ -131,7 +131,7 @@ def test_what_is_left_of_a_limit_is_heeded(provider: str, server: PlainServer) -
         (402, "no credit", "has no credit left for this key"),
         (403, "not yours", "denies access; set {key}"),
         (404, "model m not found", "has no model 'm'; it has small-2"),
-        (403, "not available in your region", "serves nobody where you are"),
+        (403, "not available in your region", "refuses requests from your region"),
     ],
 )
 def test_what_stops_a_run(provider: str, server: PlainServer, status: int, message: str, said: str) -> None:
