@@ -1,5 +1,5 @@
-"""The order of rows and the size of shards change no row of `merge`, `dedup` and `gate`, nor does the name
-of the prompt's column of `gate`.
+"""The order of rows, the size of shards, the name of the prompt's column and how much is asked at once
+change no row, in whatever command there are such things.
 
 The same of `sample`, `revise` and `judge` is among the laws of `test_laws.py`.
 """
@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from in_process import quietly
 from lawful import content_of, run_again
+from places import GOLDEN
 from runs_on_disk import rows_of
 
 from pairwright.folders.versions import versions
+from pairwright.inputs.sources import records
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,36 +34,62 @@ def quick() -> Iterator[None]:
         yield
 
 
-COMMANDS = (
-    "merge {rows} --out {out}",
-    "dedup {rows} --near 1 --out {out}",
-    "gate {rows} --out {out}",
-)
+INPUTS = GOLDEN / "frozen" / "inputs"
+COMMANDS = {
+    "merge {rows} --out {out}": ("order", "shards"),
+    "dedup {rows} --near 1 --out {out}": ("order", "shards"),
+    "gate {rows} --out {out}": ("order", "shards", "names"),
+    f"select {{rows}} --tokenizer {INPUTS}/model --max_length_difference 20 --out {{out}}": (
+        "order",
+        "shards",
+    ),
+    "export {rows} --to trl --out {out}": ("order",),
+    f"score {INPUTS}/taste {{rows}} --columns first,second --device cpu --out {{out}}": (
+        *("order", "shards", "names"),
+    ),
+    "winrate {rows}:first {rows}:second --prompts {rows} --judge recorded:judge --out {out}": (
+        *("order", "concurrency"),
+    ),
+}
+"""Each with what must change nothing."""
 
 
 def content(run: Path) -> Counter[str]:
-    """The rows without their reasons, which name the file and the line of a twin."""
-    return content_of([{**row, "reason": None} for row in rows_of(run)])
+    """The rows without their reasons, which name the file and the line of a twin, and with scores as far
+    as they do not depend on what is computed beside them.
+    """
+    exported = (run / "train.jsonl").is_file() or not (run / "run.json").is_file()
+    rows = list(records(str(run))) if exported else rows_of(run)
+    found = content_of(
+        [
+            {n: round(v, 4) if isinstance(v, float) else v for n, v in row.items() if n != "reason"}
+            for row in rows
+        ]
+    )
+    return Counter({text.replace("changed/again.", "changed/rows."): n for text, n in found.items()})
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=20)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=14)
 @given(st.integers(0, 10**9))
 def test_what_must_change_no_row_changes_none(
     tmp_path_factory: pytest.TempPathFactory, number: int
 ) -> None:
-    command = COMMANDS[number % len(COMMANDS)]
+    command, changes = list(COMMANDS.items())[number % len(COMMANDS)]
+    number //= len(COMMANDS)
     folder: Path = tmp_path_factory.getbasetemp() / "changed"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    found = case(number, ("pair", "parts")[number % 2], tools=False)
+    form = "two" if "first" in command else ("pair", "parts")[number % 2]
+    found = case(number, form, tools=False)
 
     def argv(rows: str, out: str) -> list[str]:
         return command.format(rows=rows, out=out).split()
 
-    quietly(*argv(str(found.write(folder)), str(folder / "run")), codes=(0, 1))
-    changes = ("order", "shards", "names") if "gate" in command else ("order", "shards")
-    change = changes[number // 6 % len(changes)]
+    if quietly(*argv(str(found.write(folder)), str(folder / "run")), codes=(0, 1, 2)) == 2:
+        return  # nothing to select, or the same prompt twice: refused whatever its order is
+    change = changes[number % len(changes)]
     again = run_again(folder, found, argv, change)
-    if change == "order" and len({str(row) for row in found.rows}) < len(found.rows):
-        return  # which of equal rows carries what is a matter of their order
+    told_apart = found.prompts if command.startswith("winrate") else found.rows
+    if change == "order" and len(set(map(str, told_apart))) < len(told_apart):
+        return  # which of equal rows carries what is a matter of their order, or which answer counts
     assert content(again) == content(folder / "run"), change
