@@ -148,7 +148,7 @@ def test_templates_and_replies_that_do_not_fit_are_refused(tmp_path: Path) -> No
         editing(reply="bare")
     own = tmp_path / "revise_edits_retry.j2"
     own.write_text("{% block user %}{{ answer }}{% endblock %}")
-    with pytest.raises(UsageError, match="revise_edits_retry is the second try's"):
+    with pytest.raises(UsageError, match="revise_edits_retry names the template"):
         editing(template=str(own))
     own = tmp_path / "mine.j2"
     own.write_text("{% block user %}{{ prompt }}|{{ answer }}{% endblock %}")
