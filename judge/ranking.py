@@ -9,7 +9,7 @@ from judge.jury.verdict import Decision
 from pairwright.stages.asking import Asking
 
 ROUND_ROBIN = 4
-"""Up to so many candidates everybody meets everybody; above, the rounds of a Swiss tournament."""
+"""Most candidates that are compared all with all; more play the rounds of a Swiss tournament."""
 
 Match: TypeAlias = tuple[int, int]
 Meet: TypeAlias = Callable[[Sequence[Match]], Asking[list[Decision]]]

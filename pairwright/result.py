@@ -55,8 +55,9 @@ class Result(os.PathLike[str]):
         return figures_of(self.folder)
 
     def frame(self) -> "pl.DataFrame":
-        """Return the kept rows as a polars frame. Raises `UsageError` for a folder without rows,
-        `PairwrightError` for a damaged one.
+        """Return the kept rows as a polars frame.
+
+        Raises `UsageError` for a folder without rows, `PairwrightError` for a damaged one.
         """
         return self._rows("data")
 

@@ -123,7 +123,7 @@ def _revisers(config: ReviseConfig, roles: list[str], specs: list[str]) -> Itera
 
 
 def _mode(config: ReviseConfig, spec: str) -> Mode:
-    """The way to revise that the settings ask for. Raises `UsageError` for a template that is none."""
+    """The mode of revision in the settings. Raises `UsageError` for a template that cannot be used."""
     try:
         mode: Mode = Rewriting(config) if config.mode == "rewrite" else Editing(config, spec)
     except TemplateError as error:

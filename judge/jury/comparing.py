@@ -80,7 +80,7 @@ class Comparing:
         reading, outside = read_logprob(free, labels, self._config.min_label_mass)
         vote = vote._replace(outside_mass=outside, reply=free.text)
         if reading is not None and label_doubt(free, labels) > MOST_DOUBT:
-            if len(free.top_logprobs[0]) < TOP:  # few are given by servers that hold nobody to labels
+            if len(free.top_logprobs[0]) < TOP:  # servers that report fewer hold no answer to labels
                 return _read(vote, read_cautiously(free, labels))
             held = yield from self._held(judge, case, messages, labels, TOP)
             reading = read_choice(held, labels)

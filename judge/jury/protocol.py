@@ -64,10 +64,9 @@ class JudgeProtocol(Protocol):
 
 
 def loaded(name: str, variables: Sequence[str], *, rubric: bool = False) -> Template:
-    """Return a template that wants no others than these variables, and that shows a `rubric` where
-    there is one.
+    """Return a template that uses no variables but these.
 
-    Raises `UsageError`.
+    It must show a `rubric` if there is one. Raises `UsageError`.
     """
     try:
         template = load(name)

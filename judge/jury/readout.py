@@ -56,8 +56,11 @@ def read_logprob(
 
 
 def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
-    """Return by how much labels that were not reported could move p, each being at most as likely as the
-    least likely token that was: m / (m + mass of the labels that were reported)."""
+    """Return by how much labels that were not reported could move p.
+
+    Each is at most as likely as the least likely token that was reported: m / (m + mass of the reported
+    labels).
+    """
     masses = label_masses(completion, labels)
     if all(masses):
         return 0.0

@@ -58,7 +58,7 @@ def refuse_moved(config: type[Config], argv: Sequence[str]) -> None:
 
 
 def _wrong_flag(config: type[Config], argv: Sequence[str], see: str) -> str | None:
-    """What is wrong with the first flag that is none, or that is not written as it must be."""
+    """The sentence for the first unknown or malformed flag."""
     flags = [(at, a.partition("=")[0].removeprefix("--")) for at, a in enumerate(argv) if a[:2] == "--"]
     whole = dict(settings_of(config))
     for at, flag in flags:

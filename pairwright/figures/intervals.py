@@ -98,8 +98,9 @@ def bootstrap(
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Return the p-value of the two-sided exact sign test: how likely so uneven a count is, were either
-    side as likely to win. Ties are not counted.
+    """Return the p-value of the two-sided exact sign test, in which ties are not counted.
+
+    It is the probability of a count at least as uneven if either side were as likely to win.
     """
     from scipy.stats import binomtest
 

@@ -64,7 +64,7 @@ class Candidates(Input):
         return islice(read if self.side_by_side else self._grouped(), self._limit)
 
     def _wide(self, where: str, record: Record) -> Parsed:
-        """A row with the answers in its columns; an empty one is none."""
+        """A row with the answers in its columns, without empty ones."""
         names = self._columns.answers
         prompt, texts = parse_answers(record, self._columns, names, where)
         found = ((name, texts[name]) for name in names)
@@ -80,8 +80,9 @@ class Candidates(Input):
         return Parsed(where, prompt, None, self._rest(record), candidates)
 
     def _at_turns(self, row: Parsed) -> list[Parsed]:
-        """The row, or one for each turn that is asked for: all candidates answer the last one, and what
-        was said then each turn before it.
+        """The row, or one for each turn that is asked for.
+
+        All candidates answer the last turn; each earlier turn has the answer in the conversation.
         """
         turns = each_turn(row.where, row.prompt, row.candidates or None, self._turn, asked=False)
         given = ((w, said, (Candidate(end),) if isinstance(end, str) else end) for w, said, end in turns)

@@ -137,7 +137,7 @@ def _within(names: Collection[str], wanted: Columns) -> tuple[str, ...]:
 
 
 def _with_beside(found: Columns, names: Sequence[str], wanted: Columns) -> Columns:
-    """The columns, with those that belong to the prompt though they stand beside it."""
+    """The columns, with those that belong to the prompt though they are separate columns."""
     taken = {*found.used, *found.within}
     free = [name for name in names if name not in taken and name not in (wanted.carry_only or ())]
     system = wanted.system if wanted.system is not None else _spelt(SYSTEMS, free)

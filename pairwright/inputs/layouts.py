@@ -134,8 +134,9 @@ def _alike(files: list[Path]) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Data files in a folder, and where there are none its `.json` that hold rows; names that begin with
-    `.` or `_` are somebody's bookkeeping.
+    """Data files in a folder, or without any its `.json` files with rows.
+
+    Names that begin with `.` or `_` are bookkeeping and left out.
     """
     there = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith((".", "_"))]
     found = [p for p in there if _ending(p) in _DATA and p.name != "metrics.jsonl"]

@@ -154,7 +154,7 @@ def _said_once(key: str) -> None:
 
 
 def _joined(parts: list[Any], where: str) -> str:
-    """Text that is given in parts. Raises `UsageError` for a part that is none."""
+    """Text that is given in parts. Raises `UsageError` for a part that is not text."""
     for part in parts:
         kind = part.get("type", "text") if isinstance(part, Mapping) else None
         text = part.get("text") if isinstance(part, Mapping) else part

@@ -168,7 +168,7 @@ def _reason(error: Exception) -> str:
 
 
 def _not_utf_16(path: Path) -> str:
-    """Where text that is marked as UTF-16 is none, found in the whole file."""
+    """Where text that is marked as UTF-16 is invalid, found in the whole file."""
     with _unpacked(path) as file:
         raw = file.read()
     try:

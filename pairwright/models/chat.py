@@ -161,7 +161,7 @@ class _Chat:
         return said if answer.content else said.lstrip("\n")
 
     def _thought(self, encoder: RenamedTokenizer, before: str, thought: str) -> str:
-        """A thought in the marks that the template speaks of; an opened one is ended, be it empty."""
+        """A thought in the template's marks; an opened one is ended, even if it is empty."""
         opens, closes = (encoder.rename(mark) for mark in self._marks or ("", ""))
         opened = bool(opens) and before.rstrip().endswith(opens)
         if thought and not opens:

@@ -58,8 +58,11 @@ class Span(NamedTuple):
 
 
 class Minimality(NamedTuple):
-    """Measures of a pair. Contrastiveness as in D'Oosterlinck et al. 2024, §3 (arXiv 2408.06266):
-    Jaccard over token sets, and Levenshtein over characters; the rest is ours."""
+    """Measures of how far apart the answers of a pair are.
+
+    Contrastiveness as in D'Oosterlinck et al. 2024, §3 (arXiv 2408.06266): Jaccard over token sets, and
+    Levenshtein over characters; the rest is ours.
+    """
 
     token_levenshtein: int
     """Fewest tokens to insert, delete or replace, and changes of white space between those that stay."""

@@ -104,8 +104,10 @@ def _rows(folder: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
 
 
 def _schema(folder: Path, reviewed: Mapping[Place, Decision]) -> pa.Schema:
-    """The run's columns, and who decided what. Trainers fail on a `margin` that some kept rows lack: then
-    there is none."""
+    """The run's columns, and who decided what.
+
+    Trainers fail on a `margin` that some kept rows lack: then the column is left out.
+    """
     first = next((t for part in ("data", "dropped") for t in read_tables(folder, part)), None)
     if first is None:
         raise UsageError(f"{folder}: has no rows yet; run its command first")

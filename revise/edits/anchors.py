@@ -64,8 +64,9 @@ def places(find: str, answer: str, min_ratio: float) -> list[Place]:
 
 
 def folded(text: str) -> Folded:
-    """Return the text with quotes, dashes and white space folded as it is compared, and where each
-    character came from.
+    """Return the text with quotes, dashes and white space folded for comparison.
+
+    With it comes the place from which each character came.
     """
     out: list[str] = []
     starts: list[int] = []

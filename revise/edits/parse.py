@@ -19,8 +19,11 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def schema_of(unit: Unit) -> dict[str, Any]:
-    """Return the JSON schema of an answer. The list stands in an object because hosted servers, in their
-    strict mode, take no other root and want every key required and no others allowed."""
+    """Return the JSON schema of an answer.
+
+    The list is in an object because hosted servers, in their strict mode, take no other root and want every
+    key required and no others allowed.
+    """
     where = {"find": {"type": "string"}} if unit == "text" else {"sentence": {"type": "integer"}}
     keys = where | {"replace": {"type": "string"}, "reason": {"type": "string"}}
     item = {"type": "object", "properties": keys, "required": list(keys), "additionalProperties": False}

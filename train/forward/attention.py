@@ -77,8 +77,9 @@ def _registered(attend: Backend) -> Callable[..., tuple[Tensor, None]]:
 
 
 def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scaling: float | None) -> Tensor:
-    """Attend tree by tree: the trunk with its first branch as an ordinary sequence, each other branch over
-    the trunk again.
+    """Attend tree by tree, with a call for the trunk and its first branch, and one for each other branch.
+
+    Other branches attend over the trunk again.
 
     Heads are split once, not sliced for every branch: the gradient of a slice is as long as the forest.
     """

@@ -44,10 +44,9 @@ class TargetLogprobs(torch.autograd.Function):
         size: int,
         squares: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Compute them in chunks: `size` is the most hidden states of one; `squares` whether log sum
-        p^2 is wanted too.
-        p^2 is wanted too.
-        p^2 is wanted too.
+        """Compute the log-probabilities in chunks of at most `size` hidden states.
+
+        With `squares`, log sum p^2 too.
         """
         weight, bias = weight_VW.to(hidden_NW.dtype), None if bias_V is None else bias_V.to(hidden_NW.dtype)
         logps, normalizers, found, kept = [], [], [], None

@@ -37,8 +37,7 @@ def simpo(
 
 
 def alphapo_reward(logps: Tensor, alpha: float) -> Tensor:
-    """Return the reward of AlphaPO before beta: (1 - pi^(-alpha / |y|)) / alpha; its limit at 0 is log
-    pi / |y|.
+    """Return the reward of AlphaPO before beta: (1 - pi^(-alpha / |y|)) / alpha, log pi / |y| at alpha 0.
 
     Gupta et al. 2025, https://arxiv.org/abs/2501.03884, as in TRL. Above 0 it weighs unlikely answers more.
     """

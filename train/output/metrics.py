@@ -58,8 +58,9 @@ class MetricSums:
         return total
 
     def means(self, accelerator: "Accelerator", *, prefix: str = "") -> dict[str, float]:
-        """Return the mean of every metric over the pairs of all processes, by name: one host sync. No pairs
-        give no metrics.
+        """Return the mean of every metric over the pairs of all processes, by name: one host sync.
+
+        No pairs give no metrics.
         """
         total = self.over_all(accelerator)
         *sums, pairs = torch.cat([total.sums_K, total.pairs[None]]).tolist()

@@ -196,8 +196,8 @@ class ScoreStage:
 def score(config: ScoreConfig) -> Manifest | None:
     """Score the answers to every prompt of the input into a run folder, a row for each answer.
 
-    Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` when
-    the reward model is none, and `PairwrightError` for scores that are not finite.
+    Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `UsageError` for
+    a model that is no reward model, and `PairwrightError` for scores that are not finite.
     """
     with trusting(config.trust_remote_code):
         return _score(config)

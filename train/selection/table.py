@@ -128,7 +128,7 @@ def _found(config: SelectConfig, pairs: list[Pair], margin: Floats | None) -> di
 
 
 def _pair_row(row: WholeRow) -> PairRow:
-    """The pair that a row is. Raises `UsageError`, naming the row, for one that is none."""
+    """The pair of a row. Raises `UsageError`, naming the row, for one that is not a pair."""
     said = {}
     for side in PAIR:
         messages = row.columns.get(side)

@@ -153,7 +153,7 @@ def _evaluate(prepared: Prepared, update: int) -> None:
 
 
 def _save(prepared: Prepared, update: int) -> None:
-    """Write a checkpoint, then let go of the oldest."""
+    """Write a checkpoint, then remove the oldest."""
     state = prepared.state.whole(prepared.accelerator)
     identity = prepared.record.identity
 

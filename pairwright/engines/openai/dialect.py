@@ -129,8 +129,9 @@ def beyond_range(sent: Mapping[str, Any], named: Sequence[str], message: str) ->
 
 
 def named_field(sent: Mapping[str, Any], reply: bytes) -> tuple[str, bool] | None:
-    """Return the field that a request is refused for and cannot do without, and whether only its value
-    is refused; rows have no part in it.
+    """Return the field that a request is refused for and cannot do without, or None.
+
+    Also returns whether only its value is refused. Rows have no part in it.
     """
     value, message = _read(reply)
     found = [name for name in refused_fields(sent, value, message) if name not in ("messages", "model")]

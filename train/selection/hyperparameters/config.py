@@ -77,7 +77,7 @@ class SweepConfig(TrainConfig):
 
     @property
     def axes(self) -> Mapping[str, Sequence[str] | Range]:
-        """The values of every setting that differs. Raises `UsageError` for what is none."""
+        """The values of every setting that differs. Raises `UsageError` for an unknown setting."""
         found: dict[str, Sequence[str] | Range] = {}
         for part in filter(None, (part.strip() for part in self.over.split(";"))):
             name, equals, text = (piece.strip() for piece in part.partition("="))
