@@ -43,7 +43,7 @@ def label(config: LabelConfig) -> Framed | None:
         return None
     labelling.decisions.require_writable()
     with ThreadPoolExecutor(1) as beside:  # a damaged file is told of before anybody labels
-        read = beside.submit(lambda: labelling.rows.index)
+        read = beside.submit(labelling.rows.index.part, "data")
         load_server()
         read.result()
     if config.reveal is not None:  # so that no key waits for it

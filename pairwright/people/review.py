@@ -16,14 +16,16 @@ def review(config: ReviewConfig) -> Framed | None:
     from pairwright.people.wanted import Wanted
 
     rows = Rows(config.run, config.seed)
-    with ThreadPoolExecutor(1) as beside:  # rows are read while what shows them is imported
-        read = beside.submit(rows.view, Wanted(), config.order, dict)
-        load_server()
-        from pairwright.people.reviewing import Reviewing
+    beside = ThreadPoolExecutor(1)  # rows are read while what shows them is imported
+    first = beside.submit(rows.view, Wanted(), config.order, dict)
+    beside.submit(lambda: rows.index.sources)  # those that were dropped, while the first one is looked at
+    beside.shutdown(wait=False)
+    load_server()
+    from pairwright.people.reviewing import Reviewing
 
-        reviewing = Reviewing(rows, config.who, config.order)
-        reviewing.decisions.require_writable()
-        read.result()
+    reviewing = Reviewing(rows, config.who, config.order)
+    reviewing.decisions.require_writable()
+    first.result()
 
     def done() -> None:
         reviewing.decisions.refresh()

@@ -12,7 +12,7 @@ from pairwright.people.config import Order
 from pairwright.people.decisions import Decision, Decisions, Place, summary
 from pairwright.people.queue import Rows
 from pairwright.people.serving import Answer
-from pairwright.people.wanted import NEAR, Wanted
+from pairwright.people.wanted import Wanted
 from pairwright.records import KEPT
 from pairwright.reports.examples import shown
 from pairwright.terminal.text import printable
@@ -42,6 +42,7 @@ class Reviewing:
         """The answering functions, by request."""
         return {
             "start": self.start,
+            "filters": self.filters,
             "pair": self.pair,
             "measure": self.measured,
             "decide": self.decide,
@@ -56,11 +57,14 @@ class Reviewing:
             "run": printable(str(self.rows.folder)),
             "who": printable(self._who),
             "statuses": self.rows.statuses,
-            "sources": [[source, printable(source)] for source in self.rows.sources],
-            "measures": self.rows.measured,
             "strangers": self.decisions.strangers,
             "progress": self._progress(),
         }
+
+    def filters(self, _: Mapping[str, Any]) -> Any:
+        """Return what rows can be filtered by, for which all of them are read."""
+        index = self.rows.index
+        return {"sources": [[name, printable(name)] for name in index.sources], "measures": index.measured}
 
     def pair(self, asked: Mapping[str, Any]) -> Any:
         """Return one row of a view: number `at`, the row `place`, or the first that nobody decided of.
@@ -82,6 +86,8 @@ class Reviewing:
             return {"total": 0, "at": 0, "row": None, "progress": self._progress()}
         at = min(max(int(at), 0), total - 1)
         place = self.rows.place(int(view[at]))
+        if at + 1 < total:
+            self.rows.expect(self.rows.place(int(view[at + 1])))
         return {"total": total, "at": at, "row": self._shown(place), "progress": self._progress()}
 
     def measured(self, asked: Mapping[str, Any]) -> Any:
@@ -168,7 +174,7 @@ class Reviewing:
             "chosen": chosen if edited is None else edited,
             "rejected": rejected,
             "facts": {n: v for n, v in row["facts"].items() if n not in _BESIDE_THE_POINT},
-            "near": bool(self.rows.distances[self.rows.number(place)] < NEAR),
+            "near": self.rows.near(place),
             "decided": [_told(decision) for decision in decided],
         }
 

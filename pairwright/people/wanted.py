@@ -19,6 +19,15 @@ MEASURES = ("margin", "kept_share", "edit_distance", "length_ratio")
 """Numbers of a row that can be asked for, beside the `preference` of judges."""
 
 
+class Columns(Protocol):
+    """The columns of rows that are no texts."""
+
+    def __getitem__(self, name: str) -> "pl.Series": ...
+
+    @property
+    def preferences(self) -> np.ndarray: ...
+
+
 class Indexed(Protocol):
     """The numbers of a run's rows (R of them), without their texts."""
 
@@ -30,10 +39,7 @@ class Indexed(Protocol):
     def __len__(self) -> int: ...
 
     @property
-    def index(self) -> "pl.DataFrame": ...
-
-    @property
-    def preferences(self) -> np.ndarray: ...
+    def index(self) -> "Columns": ...
 
     @property
     def distances(self) -> np.ndarray: ...
@@ -92,7 +98,7 @@ def _between(rows: Indexed, wanted: Wanted) -> np.ndarray:
     except ValueError:
         raise UsageError("a measure lies between two numbers, such as 0.2 and 0.5") from None
     if wanted.measure == "preference":
-        values = rows.preferences
+        values = rows.index.preferences
     else:
         values = rows.index[wanted.measure].fill_null(np.nan).to_numpy()
     return (low <= values) & (values <= high)

@@ -203,26 +203,31 @@
     "/": () => $("phrase").focus(),
   });
 
+  const option = (value, text) => { const o = make("option", "", text); o.value = value; return o; };
+
   const start = async () => {
     const found = await ask("start");
-    const option = (value, text) => { const o = make("option", "", text); o.value = value; return o; };
     $("run").textContent = `${found.run} · ${found.who}`;
     for (const [status, count] of Object.entries(found.statuses)) {
       $("status").append(option(status, `${status} (${number(count)})`));
     }
     $("status").append(option("dropped", "all that were dropped"), option("", "all rows"));
     if (!("kept" in found.statuses)) wanted.status = $("status").value;
-    $("source").append(option("", "every source"), ...found.sources.map(([value, text]) => option(value, text)));
-    $("measure").append(...found.measures.map((name) => option(name, name.replaceAll("_", " "))));
-    $("between").hidden = !found.measures.length;
-    $("source").hidden = found.sources.length < 2;
     if (found.strangers) say(`${number(found.strangers)} decisions are about rows that this run no longer has.`);
     await load({});
   };
+  // These are asked beside the others: no key waits for them.
+  const showFilters = async () => {
+    const { sources, measures } = await send("filters");
+    $("source").append(option("", "every source"), ...sources.map(([value, text]) => option(value, text)));
+    $("measure").append(...measures.map((name) => option(name, name.replaceAll("_", " "))));
+    $("between").hidden = !measures.length;
+    $("source").hidden = sources.length < 2;
+  };
   const showPeople = async () => {
-    const { between } = await send("people");  // beside the others: no key waits for it
+    const { between } = await send("people");
     $("people").hidden = !between.length;
     $("people").textContent = between.join(". ");
   };
-  during(start).then(showPeople).catch(failed);
+  during(start).then(showFilters).then(showPeople).catch(failed);
 })();

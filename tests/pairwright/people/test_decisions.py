@@ -163,7 +163,7 @@ def test_a_run_that_was_moved_away_is_said(folder, tmp_path):
     assert len(opened(folder).reviewed()) == 1
 
 
-def test_a_file_with_a_write_ahead_log_is_turned_when_nobody_else_has_it(folder):
+def test_a_file_with_a_write_ahead_log_is_turned_when_nobody_else_has_it(folder, tmp_path):
     opened(folder).append("ana", "review", Place("data", 0, 0), "x", "accept")
     before = sqlite3.connect(folder / REVIEW)
     assert before.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
@@ -175,8 +175,9 @@ def test_a_file_with_a_write_ahead_log_is_turned_when_nobody_else_has_it(folder)
     found.require_writable()
     found.append("ana", "review", Place("data", 0, 1), "x", "accept")
     assert [d.number for d in found.standing("review")] == [1, 2]
-    beside = [path for path in folder.glob(f"{REVIEW}*") if path.name != REVIEW]
-    assert all(path.stat().st_size == 0 for path in beside), "a copy of the file is all of it"
+    (tmp_path / "copied").write_bytes((folder / REVIEW).read_bytes())
+    copied = sqlite3.connect(tmp_path / "copied").execute("SELECT count(*) FROM decisions")
+    assert copied.fetchone() == (2,), "a copy of the file is all of it"
 
 
 def test_a_damaged_file_is_one_sentence(folder):

@@ -86,7 +86,7 @@ def test_a_measure_lies_between_two_numbers(rows):
         assert found(measure="edit_distance", low=low, high=high) == wanted
     assert found(doubt="near") == {p for n, (p, _) in enumerate(everything) if rows.distances[n] < NEAR}
     assert found(doubt="split") == set()
-    assert rows.measured == ["kept_share", "edit_distance", "length_ratio"]
+    assert rows.index.measured == ["kept_share", "edit_distance", "length_ratio"]
     for measure, low, said in (("colour", "", "no measure"), ("margin", "much", "between two numbers")):
         with pytest.raises(UsageError, match=said):
             found(measure=measure, low=low)
@@ -111,7 +111,7 @@ def test_a_run_that_is_being_written_is_shown_as_far_as_it_is(tmp_path):
     (folder / "data" / "train-00002.parquet").rename(tmp_path / "later")
     rows = Rows(folder)
     assert {rows.place(n).shard for n in range(len(rows))} == set(rows.manifest.shards) == {0, 1}
-    assert len(rows.index) == len(rows)
+    assert len(rows.index["status"]) == len(rows)
     (tmp_path / "later").rename(folder / "data" / "train-00002.parquet")
     assert len(Rows(folder)) == 40
 
@@ -120,7 +120,7 @@ def test_runs_without_pairs_and_damaged_ones_are_one_sentence(tmp_path):
     folder = revised(tmp_path)
     (folder / "data" / "train-00001.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(PairwrightError, match="damaged"):
-        _ = Rows(folder).index
+        Rows(folder).index.part("data")
     (tmp_path / "p.jsonl").write_text('{"prompt": "Hello?"}\n')
     (tmp_path / "c.jsonl").write_text('{"text": "Hello."}\n')
     config = {"input": str(tmp_path / "p.jsonl"), "policy": f"canned:{tmp_path / 'c.jsonl'}"}
