@@ -6,10 +6,8 @@ from typing import Any
 
 from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
-from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.row import Row
-from pairwright.records import KEPT
 from train.on_policy.config import LoopConfig
 from train.rounds.prompts import rows_of
 
@@ -34,7 +32,7 @@ def split_prompts(config: LoopConfig) -> tuple[list[Row], list[Row]]:
 
 
 def write_answers(samples: Path, path: Path) -> dict[str, Any]:
-    """Write the answers of a run to a file, those that were cut off too, and measure them.
+    """Write the answers of a run of `sample` or `eval`, those that were cut off too, and measure them.
 
     A model that comes to no end is compared by what it said until then: to leave such answers out
     would hide what training did to it.
@@ -48,10 +46,9 @@ def write_answers(samples: Path, path: Path) -> dict[str, Any]:
         for row in sorted(answered, key=lambda row: str(row["row_id"]))
     ]
     write_durably(path, "".join(line + "\n" for line in lines).encode())
-    manifest = load_manifest(samples)
     lengths = [len(row["completion"][0]["content"].split()) for row in answered]
     return {
         "answers": len(answered),
-        "finished": manifest.counts.get(KEPT, 0) / manifest.items,
+        "finished": sum(row["finish_reason"] == "stop" for row in answered) / len(rows),
         "words": sum(lengths) / len(lengths) if lengths else 0.0,
     }

@@ -215,6 +215,11 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
         """Whether a judge measures how often a round beats the start."""
         return self.winrate.judge is not None
 
+    @property
+    def samples_held_out(self) -> bool:
+        """Whether `sample` answers held-out prompts: for comparing, or since no `eval` does."""
+        return self.compares or not self.evaluates
+
 
 def _as_judged(judge: dict[str, Any], winrate: dict[str, Any]) -> dict[str, Any]:
     """Settings of `winrate`: what is said of it, else what is said of `judge`, as far as it is meant."""

@@ -48,7 +48,7 @@ from train.output.carried import CARRIED
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
 from train.rounds.engines import require_carried, through_rounds
-from train.rounds.evaluation import pass_rates, verifiers_of
+from train.rounds.evaluation import EVAL, pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
 from train.rounds.table import Measures
@@ -229,8 +229,10 @@ class _Loop:
         if self._config.evaluates:
             self._run(self._commands.evaluate, steps.evaluating)
             passed = pass_rates(self._folder, number, before)
-        self._run(self._commands.sample, steps.looking)
-        measures = write_answers(steps.here / "samples", steps.here / ANSWERS) | passed
+        if self._config.samples_held_out:
+            self._run(self._commands.sample, steps.looking)
+        answers = steps.here / ("samples" if self._config.samples_held_out else EVAL)
+        measures = write_answers(answers, steps.here / ANSWERS) | passed
         if not self._config.compares:
             return measures
         if not number:

@@ -35,9 +35,10 @@ def rehearse(
         filler.step("train: on the pairs, were all of them kept")
         pairs = filler.pairs("pairs.jsonl", training, config.judges + n * config.revises)
         commands.train(steps.training((pairs,)).model_copy(update=filler.look))
-        filler.step("sample: answers to the held-out prompts, which the start is asked for too")
         filler.prompts("eval_prompts.jsonl", held_out)
-        commands.sample(steps.looking.model_copy(update=filler.look | start))
+        if config.samples_held_out:
+            filler.step("sample: answers to the held-out prompts, which the start is asked for too")
+            commands.sample(steps.looking.model_copy(update=filler.look | start))
         if config.evaluates:
             filler.step("eval: the round's model on the held-out prompts, and the start")
             models = {"models": start["policy"]}

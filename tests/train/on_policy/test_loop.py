@@ -99,6 +99,29 @@ def test_revisions_and_both(toy):
     assert not (toy.folder / "alone" / "round-1" / "winrate").exists()
 
 
+def test_held_out_prompts_are_answered_once_where_a_verifier_alone_measures(toy):
+    """The measures of answers are then those of the answers that were verified."""
+    revise = {
+        "reviser": f"canned:{toy.reviser}",
+        "reply": "bare",
+        "min_kept_share": 0,
+        "max_edit_distance": 1,
+    }
+    verified = {"verify": "check:length(max_words=3)", "max_tokens": 12, "batch_size": 64}
+    none = {"judge": None}
+    config = toy.config("verified", pairs="revise", judge=none, revise=revise, rounds=1, eval=verified)
+    table = loop(config)
+    for row in table:
+        here = toy.folder / "verified" / f"round-{row['round']}"
+        assert not (here / "samples").exists()
+        answered = [r for r in rows_of(here / "eval") if r["completion"][0]["content"].strip()]
+        words = [len(r["completion"][0]["content"].split()) for r in answered]
+        assert row["words"] == sum(words) / len(words)
+        ended = sum(r["finish_reason"] == "stop" for r in answered)
+        assert row["finished"] == ended / len(rows_of(here / "eval"))
+        assert (row["answers"], row["pass_rate"] is not None) == (len(answered), True)
+
+
 def test_the_reference_is_the_start_of_the_round_or_of_the_loop(toy):
     loop(toy.config("rounds"))
     initial = loop(toy.config("initial", reference="initial"))
