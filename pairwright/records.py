@@ -199,11 +199,15 @@ def canonical_json(value: Any) -> str:
 
 
 def content_hash(value: Any) -> str:
-    """Return the hash of a JSON value: 32 hex digits of SHA-256 over its canonical text.
+    """Return the hash of a JSON value: that of its canonical text."""
+    return text_hash(canonical_json(value))
+
+
+def text_hash(text: str) -> str:
+    """Return 32 hex digits of SHA-256 over a text.
 
     Lone surrogates cannot be UTF-8; `surrogatepass` keeps them hashable.
     """
-    text = canonical_json(value)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -22,6 +22,8 @@ class Revision(NamedTuple):
     original: str
     text: str
     measures: Minimality
+    may_speak: bool = True
+    """Whether it may speak of itself or as a model, so that it is worth looking (`may_speak`)."""
 
 
 Gate = Callable[[Revision, GateConfig], Ending | None]
@@ -66,7 +68,7 @@ def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
 
 def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision that mentions being one: its reader never saw another answer."""
-    found = speaks_of_itself(revision.text)
+    found = speaks_of_itself(revision.text) if revision.may_speak else None
     if found and not speaks_of_itself(revision.original):
         return Ending("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
     return None
@@ -82,7 +84,7 @@ def refused(revision: Revision, config: GateConfig) -> Ending | None:
 
 def model_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision that introduces its speaker as a model where the original did not."""
-    found = speaks_as_model(revision.text)
+    found = speaks_as_model(revision.text) if revision.may_speak else None
     if found and not speaks_as_model(revision.original):
         return Ending("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
     return None

@@ -1,23 +1,26 @@
 """The stage of `gate`: measures, gates and verifiers of pairs that others made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from pairwright.engines.thoughts import read_marks
-from pairwright.inputs.candidates import without_thought
+from pairwright.engines.thoughts import part, read_marks
+from pairwright.folders.shards import Ended
+from pairwright.inputs.candidates import PlainRows, without_thought
+from pairwright.inputs.conversations import of_type
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import open_source
-from pairwright.pairs.columns import sides
-from pairwright.pairs.minimality import measure
-from pairwright.records import EMPTY, KEPT, Outcome
+from pairwright.pairs.columns import in_columns, sides
+from pairwright.pairs.minimality import Minimality, measure
+from pairwright.records import EMPTY, KEPT, Ending, Outcome
 from pairwright.schema import PAIR, VERIFIED
 from pairwright.stages.asking import Meter
 from pairwright.stages.stage import Work
 from revise.config import GivenPairsConfig
 from revise.gates import Revision, check, user_gates
 from revise.given import MADE
+from revise.phrases import may_speak
 from revise.verification import Verification
 
 SOURCE = "given"
@@ -55,22 +58,73 @@ class GateStage:
     def work(self, row: Row, sample: int) -> Work:
         """Measure a pair, and apply the gates and the verifiers to it."""
         meter = Meter("verifier")
-        outcome = yield from meter.counting(self._gated(row))
+        outcome = yield from meter.counting(self._alone(row))
         columns = {**outcome.columns, **meter.columns}
         there = {name: value for name, value in columns.items() if name in self._names}
         return outcome.model_copy(update={"columns": there})
 
-    def _gated(self, row: Row) -> Work:
+    def end(self, rows: PlainRows, schema: pa.Schema) -> Ended:
+        """Do what `work` does of pairs that no verifier is asked about, of many at once."""
+        names, columns = zip(*rows.plain.answers.items(), strict=True)
+        parted = [[part(text, self._marks) for text in column.texts] for column in columns]
+        chosen, rejected = ([found.answer for found in side] for side in parted)
+        measures, endings = self._gated(chosen, rejected, names)
+        thoughts = [pa.array([found.thought or None for found in side], pa.string()) for side in parted]
+        made = {
+            "row_id": pa.array(rows.row_ids, pa.string()),
+            "prompt_id": pa.array(rows.prompt_ids, pa.string()),
+            "prompt": rows.plain.prompt.column,
+            "chosen": columns[0].saying(chosen),
+            "rejected": columns[1].saying(rejected),
+            "chosen_model": rows.models(names[0]),
+            "rejected_model": rows.models(names[1]),
+            "chosen_reasoning": thoughts[0],
+            "rejected_reasoning": thoughts[1],
+            "attempts": pa.array([None if found is None else 0 for found in measures], pa.int32()),
+            **in_columns(measures),
+        }
+        for name, value in {"source": SOURCE, **Meter("verifier").columns}.items():
+            made[name] = pa.array([value] * rows.size, PAIR.field(name).type)
+        arrays = [
+            (of_type(made[f.name], f.type) if f.name in made else pa.nulls(rows.size, f.type))
+            if f.name in self._names
+            else rows.carried(f.name, f.type)
+            for f in schema
+        ]
+        statuses, reasons = zip(*endings, strict=True)
+        return Ended(pa.Table.from_arrays(arrays, schema=schema), statuses, reasons)
+
+    def _alone(self, row: Row) -> Work:
         chosen, rejected = (without_thought(candidate, self._marks) for candidate in row.candidates)
-        empty = next((side.column for side in (chosen, rejected) if not side.text.strip()), None)
-        if empty is not None:
-            columns = sides(chosen, rejected) | {"source": SOURCE}
-            return Outcome(status=EMPTY, reason=f"`{empty}` holds no answer", columns=columns)
-        original, revision = (rejected, chosen) if self._improve else (chosen, rejected)
-        measures = measure(chosen.text, rejected.text, original=original.text)
-        columns = sides(chosen, rejected) | measures._asdict() | {"source": SOURCE, "attempts": 0}
-        ending = check(Revision(original.text, revision.text, measures), self._config, self._user_gates)
+        names = [side.column or "" for side in (chosen, rejected)]
+        [measures], [ending] = self._gated([chosen.text], [rejected.text], names)
+        columns = sides(chosen, rejected) | {"source": SOURCE}
+        if measures is not None:
+            columns |= measures._asdict() | {"attempts": 0}
         if ending.status == KEPT and self._verification is not None:
-            ending, found = yield from self._verification.revision(row, original.text, revision.text)
+            texts = (rejected.text, chosen.text) if self._improve else (chosen.text, rejected.text)
+            ending, found = yield from self._verification.revision(row, *texts)
             columns |= found
         return Outcome(status=ending.status, reason=ending.reason, columns=columns)
+
+    def _gated(
+        self, chosen: Sequence[str], rejected: Sequence[str], names: Sequence[str]
+    ) -> tuple[list[Minimality | None], list[Ending]]:
+        """The measures of pairs, none of those with an empty side, and what the gates say of each."""
+        originals, revisions = (rejected, chosen) if self._improve else (chosen, rejected)
+        measures: list[Minimality | None] = []
+        endings: list[Ending] = []
+        for pair, original, revision, speaks in zip(
+            zip(chosen, rejected, strict=True), originals, revisions, may_speak(revisions), strict=True
+        ):
+            empty = next((name for name, text in zip(names, pair, strict=True) if not text.strip()), None)
+            if empty is not None:
+                measures.append(None)
+                endings.append(Ending(EMPTY, f"`{empty}` holds no answer"))
+                continue
+            found = measure(*pair, original=original)
+            measures.append(found)
+            endings.append(
+                check(Revision(original, revision, found, speaks), self._config, self._user_gates)
+            )
+        return measures, endings

@@ -7,7 +7,7 @@ together from; their heads say how they are read.
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache, reduce
 from operator import or_
 from pathlib import Path
@@ -68,6 +68,16 @@ def declines(text: str) -> str | None:
     return found.group() if found else None
 
 
+def may_speak(texts: Sequence[str]) -> list[bool]:
+    """Return which texts hold a stem without which neither of the first two functions finds anything."""
+    import polars as pl
+
+    kinds: tuple[Stems, ...] = ("stems", "names", "changes")
+    stems = {stem for p in _languages().values() for kind in kinds for stem in getattr(p, kind)}
+    small = pl.Series([_small(text) for text in texts], dtype=pl.String)
+    return small.str.contains_any(sorted(stems)).to_list()
+
+
 def _first(text: str, stems: Stems, pattern: Literal["meta", "model"]) -> str | None:
     """What the pattern of the first language finds that has one of its stems in the text."""
     for phrases in _likely(stems, text):
@@ -90,7 +100,7 @@ def _remark(text: str) -> str | None:
 def _likely(stems: Stems, text: str) -> Iterator[Phrases]:
     """The languages that have one of their stems in the text."""
     likely = reduce(or_, map(_hints()[stems], text.split()), 0)
-    small = f" {unicodedata.normalize('NFC', text).casefold()} " if likely else ""
+    small = _small(text) if likely else ""
     for number, phrases in enumerate(_languages().values()) if likely else ():
         if likely >> number & 1 and any(stem in small for stem in getattr(phrases, stems)):
             yield phrases
@@ -113,7 +123,7 @@ def _hints() -> dict[str, Callable[[str], int]]:
 
         @lru_cache(maxsize=2**16)
         def hint(run: str) -> int:
-            small = f" {unicodedata.normalize('NFC', run).casefold()} "
+            small = _small(run)
             return reduce(or_, (bit for word, bit in words if word in small), 0)
 
         return hint
@@ -127,6 +137,11 @@ def _longest_word(stem: str) -> str:
     last = len(words) - 1
     spaced = [" " * (n > 0) + word + " " * (n < last) for n, word in enumerate(words)]
     return max(spaced, key=lambda word: len(word.strip()))
+
+
+def _small(text: str) -> str:
+    """A text as stems are looked for in it."""
+    return f" {unicodedata.normalize('NFC', text).casefold()} "
 
 
 @cache

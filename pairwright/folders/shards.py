@@ -13,10 +13,12 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pairwright.errors import PairwrightError
@@ -105,17 +107,63 @@ def commit_shard(
     folder: Path, manifest: Manifest, index: int, schema: pa.Schema, outcomes: Sequence[Outcome]
 ) -> Manifest:
     """Write the rows of a shard, in order, and return the manifest that lists it."""
-    note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
     kept = [row for o in outcomes if o.status == KEPT for row in (o.columns, *o.further)]
     others = [{"status": o.status, "reason": o.reason} | o.columns for o in outcomes if o.status != KEPT]
-    files = {"dropped": _parquet(others, dropped(schema), note), "data": _parquet(kept, schema, note)}
     shard = Shard(
         counts=dict(Counter(o.status for o in outcomes)),
         further=sum(len(o.further) for o in outcomes if o.status == KEPT),
-        sha256={part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data},
+        sha256={},
         prompt_tokens=_total("prompt_tokens", schema, outcomes),
         completion_tokens=_total("completion_tokens", schema, outcomes),
     )
+    tables = {"dropped": as_table(others, dropped(schema)), "data": as_table(kept, schema)}
+    return _commit(folder, manifest, index, shard, tables)
+
+
+class Ended(NamedTuple):
+    """Rows in columns, and how each ended."""
+
+    rows: pa.Table
+    statuses: Sequence[str]
+    reasons: Sequence[str]
+
+    def part(self, start: int, size: int) -> "Ended":
+        """Return at most `size` of the rows, from one on."""
+        end = start + size
+        return Ended(self.rows.slice(start, size), self.statuses[start:end], self.reasons[start:end])
+
+
+def together(parts: Sequence[Ended]) -> Ended:
+    """Return rows one after the other."""
+    tables, statuses, reasons = zip(*parts, strict=True)
+    return Ended(pa.concat_tables(tables), [*chain(*statuses)], [*chain(*reasons)])
+
+
+def commit_ended(folder: Path, manifest: Manifest, index: int, ended: Ended) -> Manifest:
+    """Write the rows of a shard, in order, and return the manifest that lists it."""
+    rows, status = ended.rows, pa.array(ended.statuses, pa.string())
+    stays = pc.equal(status, KEPT)
+    told = [status, pa.array(ended.reasons, pa.string())]
+    others = pa.Table.from_arrays([*told, *rows.columns], schema=dropped(rows.schema))
+    shard = Shard(
+        counts=dict(Counter(ended.statuses)),
+        further=0,
+        sha256={},
+        prompt_tokens=_sum("prompt_tokens", rows),
+        completion_tokens=_sum("completion_tokens", rows),
+    )
+    tables = {"dropped": others.filter(pc.invert(stays)), "data": rows.filter(stays)}
+    return _commit(folder, manifest, index, shard, tables)
+
+
+def _commit(
+    folder: Path, manifest: Manifest, index: int, shard: Shard, tables: Mapping[str, pa.Table]
+) -> Manifest:
+    """Write a shard's tables by part; a part without rows has no file."""
+    note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
+    files = {part: _parquet(table, note) for part, table in tables.items()}
+    hashes = {part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data}
+    shard = shard.model_copy(update={"sha256": hashes})
     manifest = manifest.model_copy(update={"shards": manifest.shards | {index: shard}})
     manifest.save(folder)
     for part in PARTS:
@@ -130,6 +178,12 @@ def _total(name: str, schema: pa.Schema, outcomes: Sequence[Outcome]) -> int:
     """The sum of a column of ours; a user's of that name has another type."""
     ours = name in schema.names and schema.field(name).type == pa.int32()
     return sum(o.columns.get(name) or 0 for o in outcomes) if ours else 0
+
+
+def _sum(name: str, rows: pa.Table) -> int:
+    """The same of rows in columns."""
+    ours = name in rows.schema.names and rows.schema.field(name).type == pa.int32()
+    return (pc.sum(rows[name]).as_py() or 0) if ours else 0
 
 
 def read_tables(folder: Path, part: str = "data", *, before: int | None = None) -> Iterator[pa.Table]:
@@ -176,12 +230,17 @@ def read_parquet(source: Path | pa.NativeFile) -> pa.Table:
     return pq.ParquetFile(source, page_checksum_verification=True).read(use_threads=False)
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, note: dict[str, str]) -> bytes:
-    """The rows as a Parquet file; no rows, no bytes."""
-    if not rows:
-        return b""
+def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table; what a row does not have is null."""
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
-    table = pa.Table.from_arrays(columns, schema=schema.with_metadata(note))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _parquet(table: pa.Table, note: dict[str, str]) -> bytes:
+    """The rows as a Parquet file; no rows, no bytes."""
+    if not table.num_rows:
+        return b""
+    table = table.combine_chunks().replace_schema_metadata(note)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()

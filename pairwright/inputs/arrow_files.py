@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pairwright.errors import PairwrightError, UsageError
+from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
-from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, damaged, plain_schema
 
 _FILE, _STREAM = b"ARROW1", b"\xff\xff\xff\xff"
 
@@ -21,7 +21,7 @@ def is_arrow(path: Path) -> bool:
     )
 
 
-class ArrowFile(Source):
+class ArrowFile(ArrowSource):
     """One Arrow file or stream."""
 
     def __init__(self, path: Path) -> None:
@@ -36,19 +36,18 @@ class ArrowFile(Source):
         """Return the hash of the file's bytes."""
         return sha256_file(self._path)
 
-    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+    def pieces(self) -> Iterator[Chunk]:
         """Yield every row: a file is read whole or not at all."""
         number, batches = 0, self._read()
         next(batches)
         try:
             for table in batches:
+                table.validate(full=True)
                 for batch in table.cast(self.schema).to_batches(max_chunksize=CHUNK):
-                    for record in batch.to_pylist():
-                        number += 1
-                        yield f"{self._path} row {number}", record
+                    yield Chunk(str(self._path), number + 1, batch)
+                    number += batch.num_rows
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-            reason = str(error).splitlines()[0]
-            raise PairwrightError(f"{self._path}: damaged after row {number} ({reason})") from None
+            raise damaged(str(self._path), number, error) from None
 
     def _read(self) -> Iterator[pa.Table]:
         """A table without rows, for its columns, and then one for each batch."""

@@ -3,23 +3,57 @@
 import logging
 import unicodedata
 from array import array
-from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, groupby, islice
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from pairwright.engines.thoughts import Marks, part
 from pairwright.inputs.columns import Columns, sibling_columns
+from pairwright.inputs.conversations import Plain, by_chunks, chunks_of, first_of, plain
 from pairwright.inputs.groups import Groups, Member, Spill
-from pairwright.inputs.lists import answers_in, list_among, model_of
+from pairwright.inputs.lists import answers_in, list_among, model_of, models_beside
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Record
 from pairwright.inputs.turns import each_turn
-from pairwright.records import content_hash, prompt_hash
+from pairwright.records import canonical_json, content_hash, prompt_hash, text_hash
 from pairwright.schema import ANSWER
 
 log = logging.getLogger(__name__)
+
+
+class PlainRows(NamedTuple):
+    """Plain rows with their identities."""
+
+    plain: Plain
+    row_ids: Sequence[str]
+    prompt_ids: Sequence[str]
+    given: Mapping[str, str]
+    """The input's own names of carried columns that have others here."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self.plain.size
+
+    def part(self, start: int, size: int) -> "PlainRows":
+        """Return some of the rows."""
+        end = start + size
+        ids = self.row_ids[start:end], self.prompt_ids[start:end]
+        return PlainRows(self.plain.part(start, size), *ids, self.given)
+
+    def carried(self, name: str, kind: pa.DataType) -> pa.Array:
+        """Return a column that is carried along."""
+        return self.plain.column(self.given.get(name, name), kind)
+
+    def models(self, column: str) -> pa.Array:
+        """Return the model that wrote each answer of a column."""
+        rows = self.plain.chunk.rows
+        records = rows.select([name for name in models_beside(column) if name in rows.schema.names])
+        return pa.array([model_of(column, record) or column for record in records.to_pylist()], pa.string())
 
 
 class Candidates(Input):
@@ -62,6 +96,32 @@ class Candidates(Input):
         whole = self._listed if self._columns.list else self._wide
         read = self._tried(self._records(), lambda where, record: self._at_turns(whole(where, record)))
         return islice(read if self.side_by_side else self._grouped(), self._limit)
+
+    def _found(self) -> Iterator[Plain | Parsed]:
+        if not (self._columns.answers and self._source.schema and self._turn is None):
+            return self._parsed()
+        bad, columns = count(1), self._columns
+        found = by_chunks(
+            self._source.pieces(),
+            lambda chunk: plain(chunk, columns, columns.answers),
+            lambda records: self._tried(records, self._wide, bad),
+        )
+        return first_of(found, self._limit)
+
+    def _survey_plain(self, rows: Plain) -> None:
+        for content in _contents(rows):
+            self._occurrences.survey(content)
+        self.unanswered = self.unanswered or rows.chunk.where(0)
+
+    def chunks(self) -> Iterator[PlainRows | list[Row]]:
+        """Yield all rows: chunks of plain ones, and the rows between them."""
+        before = self._occurrences.counter()
+        for chunk in chunks_of(self._found()):
+            if isinstance(chunk, Plain):
+                occurrences = [before(content) for content in _contents(chunk)]
+                yield PlainRows(chunk, *_identities(chunk, occurrences), self._given_names)
+            else:
+                yield [self._identified(row, before(row.content)) for row in chunk]
 
     def _wide(self, where: str, record: Record) -> Parsed:
         """A row with the answers in its columns, without empty ones."""
@@ -142,6 +202,23 @@ class Candidates(Input):
                 met.add(key)
             members = (m for m in spill.members(first) if m.key == key and m.text is not None)
             yield row._replace(candidates=tuple(Candidate(m.text or "", m.model) for m in members))
+
+
+def _identities(rows: Plain, occurrences: Sequence[int]) -> tuple[list[str], list[str]]:
+    """The ids that `Candidates._row` gives to rows and prompts, of many at once."""
+    prompt_ids = [text_hash(text)[:16] for text in rows.prompt.json()]
+    answers = zip(*(map(canonical_json, column.texts) for column in rows.answers.values()), strict=True)
+    row_ids = [
+        text_hash(f'["{prompt_id}",[{",".join(texts)}],{occurrence}]')[:16]
+        for prompt_id, texts, occurrence in zip(prompt_ids, answers, occurrences, strict=True)
+    ]
+    return row_ids, prompt_ids
+
+
+def _contents(rows: Plain) -> Iterator[tuple[str | None, ...]]:
+    """`Parsed.content` of each row."""
+    answers = zip(*(column.texts for column in rows.answers.values()), strict=True)
+    return ((*said, None, *texts) for said, texts in zip(rows.prompt.said(), answers, strict=True))
 
 
 def without_thought(candidate: Candidate, marks: Sequence[Marks]) -> Candidate:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pairwright.errors import UsageError
 from pairwright.inputs.in_memory import without_progress_bars
 from pairwright.inputs.layouts import named_split
-from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, plain_schema
 from pairwright.models.hub import go_offline_if_unreachable
 from pairwright.terminal.text import is_spoken_to_log
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import datasets
 
 
-class DatasetRows(Source):
+class DatasetRows(ArrowSource):
     """A split of a data set, read from Arrow files on disk."""
 
     def __init__(self, name: str, rows: "datasets.Dataset") -> None:
@@ -36,13 +36,13 @@ class DatasetRows(Source):
         known = json.dumps([self._name, revisions, len(self._rows)])
         return hashlib.sha256(known.encode()).hexdigest()
 
-    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+    def pieces(self) -> Iterator[Chunk]:
         """Yield every row: Arrow is read whole or not at all."""
         number = 0
         for table in self._rows.iter(batch_size=CHUNK):
-            for record in table.cast(self.schema).to_pylist():
-                number += 1
-                yield f"{self._name} row {number}", record
+            for batch in table.cast(self.schema).to_batches():
+                yield Chunk(self._name, number + 1, batch)
+                number += batch.num_rows
 
 
 def from_hub(name: str, split: str) -> DatasetRows:

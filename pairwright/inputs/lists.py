@@ -56,8 +56,13 @@ def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -
 
 def model_of(column: str, record: Mapping[str, Any]) -> str | None:
     """Return the model that wrote a column: `chosen_model`, or `model_a` for `response_a`."""
-    beside = (record.get(name) for name in (f"{column}_model", f"model_{column.rpartition('_')[2]}"))
+    beside = (record.get(name) for name in models_beside(column))
     return next((model for model in beside if isinstance(model, str) and model), None)
+
+
+def models_beside(column: str) -> tuple[str, str]:
+    """Return the columns in which the model that wrote a column may stand."""
+    return f"{column}_model", f"model_{column.rpartition('_')[2]}"
 
 
 def texts_in(value: Any) -> Iterator[str]:

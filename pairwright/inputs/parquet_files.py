@@ -7,16 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairwright.errors import PairwrightError, UsageError
+from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
-from pairwright.inputs.source import Record, Source, plain_schema
+from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, damaged, plain_schema
 from pairwright.schema import STATUS
 
-_BATCH = 256
-"""Rows of a file that are read at once."""
 
-
-class ParquetFiles(Source):
+class ParquetFiles(ArrowSource):
     """Parquet files, one after the other; each may lack columns that others have."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -39,20 +36,19 @@ class ParquetFiles(Source):
         """Return the hash of the files' bytes, in order."""
         return hashlib.sha256("".join(map(sha256_file, self._paths)).encode()).hexdigest()
 
-    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+    def pieces(self) -> Iterator[Chunk]:
         """Yield every row: a file is read whole or not at all."""
         for path in self._paths:
             file = open_parquet(path)
             plain = plain_schema(file.schema_arrow)
             number = 0
             try:
-                for batch in file.iter_batches(batch_size=_BATCH):
-                    for record in batch.cast(plain).to_pylist():
-                        number += 1
-                        yield f"{path} row {number}", record
+                for batch in file.iter_batches(batch_size=CHUNK, use_threads=False):
+                    batch.validate(full=True)
+                    yield Chunk(str(path), number + 1, batch.cast(plain))
+                    number += batch.num_rows
             except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-                reason = str(error).splitlines()[0]
-                raise PairwrightError(f"{path}: damaged after row {number} ({reason})") from None
+                raise damaged(str(path), number, error) from None
 
 
 def is_parquet(path: Path) -> bool:

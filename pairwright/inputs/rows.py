@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from itertools import count, islice
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -14,18 +14,17 @@ from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.beside import SHOWN, text_of
 from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
 from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant, sibling_columns
+from pairwright.inputs.conversations import Plain, chunks_of
 from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.lists import Listed, answers_in, list_among, model_of
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
 from pairwright.inputs.row import Candidate, Parsed, Row
-from pairwright.inputs.source import CHUNK, Record, Source
+from pairwright.inputs.source import Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
 from pairwright.inputs.turns import each_turn
 from pairwright.records import Message, canonical_json, content_hash, prompt_hash
 from pairwright.schema import STATUS
-
-T = TypeVar("T")
 
 
 class Input:
@@ -108,15 +107,18 @@ class Input:
 
     def rows(self, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[tuple[int, Row]]:
         """Yield the rows whose places (counted from 0) are wanted, each with its place."""
-        count = self._occurrences.counter()
+        before = self._occurrences.counter()
         for place, parsed in enumerate(self._parsed()):
-            occurrence = count(parsed.content)
+            occurrence = before(parsed.content)
             if wanted(place):
-                if parsed.problem is None:
-                    yield place, self._row(parsed, occurrence)._replace(given=self._given_names)
-                else:
-                    row_id = content_hash([parsed.problem, occurrence])[:16]
-                    yield place, Row(row_id, "", occurrence, (), None, {}, problem=parsed.problem)
+                yield place, self._identified(parsed, occurrence)
+
+    def _identified(self, parsed: Parsed, occurrence: int) -> Row:
+        """A row with its identities, or one that is passed over."""
+        if parsed.problem is None:
+            return self._row(parsed, occurrence)._replace(given=self._given_names)
+        row_id = content_hash([parsed.problem, occurrence])[:16]
+        return Row(row_id, "", occurrence, (), None, {}, problem=parsed.problem)
 
     def _row(self, parsed: Parsed, occurrence: int) -> Row:
         """A row with its identities; `occurrence` equal ones came before."""
@@ -128,6 +130,10 @@ class Input:
     def _parsed(self) -> Iterator[Parsed]:
         several = self._columns.list or self._columns.answers
         return self._tried(self._records(), self._each if several else self._one)
+
+    def _found(self) -> Iterator[Plain | Parsed]:
+        """All rows: chunks of plain ones, and each other one."""
+        return self._parsed()
 
     def _records(self) -> Iterator[tuple[str, Record | UsageError]]:
         """The records that are read, and what is wrong with those that cannot be."""
@@ -170,17 +176,17 @@ class Input:
         self,
         records: Iterable[tuple[str, Record | UsageError]],
         read: Callable[[str, Record], Parsed | list[Parsed]],
+        bad: Iterator[int] | None = None,
     ) -> Iterator[Parsed]:
-        """Every record read; one that cannot be raises, or becomes a row with a problem."""
-        bad = 0
+        """Every record read; one that cannot be raises, or becomes a row with a problem, `bad` counting."""
+        bad = bad or count(1)
         for where, record in records:
             try:
                 if isinstance(record, UsageError):
                     raise record
                 found = read(where, record)
             except UsageError as error:
-                bad += 1
-                self._refuse_more_than_allowed(bad, error)
+                self._refuse_more_than_allowed(next(bad), error)
                 found = Parsed(where, (), None, {}, problem=str(error))
             yield from found if isinstance(found, list) else (found,)
 
@@ -191,6 +197,9 @@ class Input:
                 f" (bad row {bad}, and --skip_bad_rows {self._skip} allows no more)" if self._skip else ""
             )
             raise UsageError(f"{error}{more}") from None
+
+    def _survey_plain(self, rows: Plain) -> None:
+        """Take in rows of the first pass that are read at once."""
 
     def _column_names(self) -> list[str]:
         """Columns of the source. JSON has no schema: every record may bring new ones."""
@@ -244,9 +253,13 @@ class Input:
 
     def _survey(self) -> int:
         """Count the rows, check each one, and find the types of the carried columns."""
-        schema, types, count, self.bad = self._source.schema, CarriedTypes(), 0, []
-        for chunk in _chunks(self._parsed()):
-            count += len(chunk)
+        schema, types, size, self.bad = self._source.schema, CarriedTypes(), 0, []
+        for chunk in chunks_of(self._found()):
+            if isinstance(chunk, Plain):
+                size += chunk.size
+                self._survey_plain(chunk)
+                continue
+            size += len(chunk)
             for row in chunk:
                 self._occurrences.survey(row.content)
                 self.calls_tools |= any(m.tool_calls or m.role == "tool" for m in row.prompt)
@@ -257,9 +270,9 @@ class Input:
             self.bad += [row.problem for row in chunk if row.problem is not None]
             if schema is None:
                 types.learn([(row.where, row.carried) for row in chunk])
-        if types.widened:
-            for chunk in _chunks(self._parsed()):
-                types.check([(row.where, row.carried) for row in chunk])
+        if types.widened:  # of a source without a schema, which has no chunks of plain rows
+            for chunk in chunks_of(self._parsed()):
+                types.check([(row.where, row.carried) for row in chunk if isinstance(row, Parsed)])
         if schema is None:
             self.carried, self._as_text = types.fields(), types.as_text()
         else:
@@ -268,7 +281,7 @@ class Input:
                 for n, new in self._names.items()
             ]
         self.calls_tools |= any(name == "tools" for name, _ in self._columns.shown)
-        return count
+        return size
 
 
 def input_sha256(source: Source, limit: int | None) -> str:
@@ -278,9 +291,3 @@ def input_sha256(source: Source, limit: int | None) -> str:
 
 _AS_TEXT = ("tools", "documents")
 """Columns that are carried as JSON text, of which Arrow adds no nulls."""
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, CHUNK)):
-        yield chunk

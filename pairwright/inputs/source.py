@@ -2,17 +2,43 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
 from pairwright.schema import plain_type
 
 CHUNK = 1000
 """Rows held in memory at once."""
 
 Record = Mapping[str, Any]
+
+
+class Chunk(NamedTuple):
+    """Records that stand one after the other in one place, as columns."""
+
+    name: str
+    """What they stand in."""
+    first: int
+    """The number of the first, counted from 1."""
+    rows: pa.RecordBatch
+
+    def where(self, place: int) -> str:
+        """Return where the record at a place of it stands."""
+        return f"{self.name} row {self.first + place}"
+
+    def readable(self) -> Iterator[tuple[str, Record]]:
+        """Yield every record. Raises `PairwrightError` for a value that Python has none for."""
+        try:
+            records = self.rows.to_pylist()
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            raise damaged(self.name, self.first - 1, error) from None
+        return ((self.where(place), record) for place, record in enumerate(records))
+
+
+Piece = Chunk | tuple[str, Record | UsageError]
+"""Records in columns; or where one stands alone, and the record or what is wrong with it."""
 
 
 class Source(ABC):
@@ -41,6 +67,28 @@ class Source(ABC):
     @abstractmethod
     def sha256(self) -> str:
         """Return the hash of what is read."""
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield all records, in columns where they are kept so."""
+        return self.readable()
+
+
+class ArrowSource(Source):
+    """Records that are kept in columns."""
+
+    @abstractmethod
+    def pieces(self) -> Iterator[Chunk]:
+        """Yield every row: a file is read whole or not at all."""
+
+    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+        """Yield every row."""
+        for batch in self.pieces():
+            yield from batch.readable()
+
+
+def damaged(name: str, number: int, error: Exception) -> PairwrightError:
+    """Return what to say of Arrow that cannot be read on after `number` rows."""
+    return PairwrightError(f"{name}: damaged after row {number} ({str(error).splitlines()[0]})")
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

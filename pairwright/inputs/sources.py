@@ -25,7 +25,7 @@ from pairwright.inputs.forms.table import in_form, named_form
 from pairwright.inputs.json_files import json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
-from pairwright.inputs.source import CHUNK, Record, Source, plain_schema
+from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, Piece, Record, Source, plain_schema
 from pairwright.inputs.unpacked import (
     STANDARD_INPUT,
     beginning,
@@ -212,6 +212,11 @@ class Joined(Source):
         for part in self._parts:
             yield from part.readable()
 
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the same, in columns where they are kept so."""
+        for part in self._parts:
+            yield from part.pieces()
+
 
 class RunPart(ParquetFiles):
     """The rows in `data` or `dropped` of a run, which need not be finished, as far as they are written."""
@@ -225,7 +230,7 @@ class RunPart(ParquetFiles):
         self.own = own_columns(load_manifest(part.parent).stage, self.schema)
 
 
-class RunFolder(Source):
+class RunFolder(ArrowSource):
     """The kept rows of a finished run, each shard checked against its recorded hash."""
 
     def __init__(self, folder: Path) -> None:
@@ -246,11 +251,10 @@ class RunFolder(Source):
         shards = sorted(self._manifest.shards.items())
         return hashlib.sha256(json.dumps([s.sha256.get("data") for _, s in shards]).encode()).hexdigest()
 
-    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
+    def pieces(self) -> Iterator[Chunk]:
         """Yield every row: a run's shards are read whole or not at all."""
         number = 0
         for table in read_tables(self._folder):
             for batch in table.to_batches(max_chunksize=CHUNK):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield f"{self._folder} row {number}", record
+                yield Chunk(str(self._folder), number + 1, batch)
+                number += batch.num_rows

@@ -1,9 +1,14 @@
 """The columns of a pair."""
 
+from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import Any
 
+import pyarrow as pa
+
 from pairwright.inputs.row import Candidate
-from pairwright.pairs.minimality import measure
+from pairwright.pairs.minimality import Minimality, measure
+from pairwright.schema import MEASURES
 
 
 def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
@@ -17,6 +22,27 @@ def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
         **measures._asdict(),
         "attempts": 1,
     }
+
+
+def in_columns(measures: Sequence[Minimality | None]) -> dict[str, pa.Array]:
+    """Return the measures of many pairs as columns; null where a pair was not measured."""
+    kinds = dict(MEASURES)
+    spans = [None if found is None else found.changed_spans for found in measures]
+    kind = kinds.pop("changed_spans")
+    flat = list(chain.from_iterable(filter(None, spans)))
+    fields = [pa.array([span[n] for span in flat], f.type) for n, f in enumerate(kind.value_type)]
+    offsets = [0, *accumulate(len(found or ()) for found in spans)]
+    columns = {
+        name: pa.array([found and getattr(found, name) for found in measures], of)
+        for name, of in kinds.items()
+    }
+    columns["changed_spans"] = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()),
+        pa.StructArray.from_arrays(fields, fields=[*kind.value_type]),
+        type=kind,
+        mask=pa.array([found is None for found in spans]),
+    )
+    return columns
 
 
 def sides(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pairwright.people.config import ApplyConfig
 from pairwright.people.decisions import REVIEW, Decision, Decisions, Place
 from pairwright.people.revised import as_decided
 from pairwright.records import KEPT, Outcome, content_hash
-from pairwright.sift.folder import write_run
+from pairwright.sift.folder import in_columns, write_run
 from pairwright.terminal.text import say
 
 REVIEWED = "reviewed"
@@ -58,7 +58,7 @@ def apply(config: ApplyConfig) -> Manifest:
         config,
         Path(config.out),
         Reviewed(info, schema),
-        _outcomes(config, reviewed),
+        in_columns(_outcomes(config, reviewed), schema),
         count,
         {"decisions": content_hash(sorted([*map(str, d[:3]), str(d.place)] for d in reviewed.values()))},
     )

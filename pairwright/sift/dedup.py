@@ -2,18 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pairwright.folders.manifest import Manifest
 from pairwright.records import DUPLICATE, KEPT, Ending
 from pairwright.sift.folder import SiftConfig, sift
-from pairwright.sift.shingles import folded
-from pairwright.sift.whole import WholeRow
-
-if TYPE_CHECKING:
-    from pairwright.sift.sketches import Hashes, Sketch
+from pairwright.sift.shingles import split_folded
+from pairwright.sift.sketches import LENGTH, Hashes, Sketch, Sketcher, jaccard
+from pairwright.sift.whole import Block
 
 
 class DedupConfig(SiftConfig):
@@ -38,7 +38,7 @@ class _Kept(NamedTuple):
     """A row that stayed."""
 
     where: str
-    shingles: "Hashes"
+    shingles: Hashes
 
 
 class Duplicates:
@@ -54,49 +54,44 @@ class Duplicates:
         self._kept: list[_Kept] = []
         self._bands: dict[int, int | list[int]] = {}
         """The rows that stayed, by their bands: the place of one, or of several."""
-        self._sketcher = None
-        if config.near < 1:
-            from pairwright.sift.sketches import Sketcher
+        self._sketcher = Sketcher(config.near) if config.near < 1 else None
 
-            self._sketcher = Sketcher(config.near)
+    def __call__(self, block: Block) -> list[Ending]:
+        return self.look(block.wheres, block.prompts() if self._config.on == "prompt" else block.texts())
 
-    def __call__(self, rows: Sequence[WholeRow]) -> list[Ending]:
-        alone = self._config.on == "prompt"
-        texts = [folded(row.prompt if alone else "\n\n".join(row.texts)) for row in rows]
-        sketches = self._sketcher(texts) if self._sketcher else [None] * len(texts)
+    def look(self, wheres: Sequence[str], texts: pa.StringArray) -> list[Ending]:
+        """Return how rows end, by what they say and what was said before."""
+        split = split_folded(texts)
+        whole = pc.binary_join(split, " ").cast(pa.binary()).to_pylist()
+        sketches = self._sketcher(split) if self._sketcher else [None] * len(whole)
         return [
-            self._twice(row.where, text) or self._nearly(row.where, sketch)
-            for row, text, sketch in zip(rows, texts, sketches, strict=True)
+            self._twice(where, text) or self._nearly(where, sketch)
+            for where, text, sketch in zip(wheres, whole, sketches, strict=True)
         ]
 
-    def _twice(self, where: str, text: str) -> Ending | None:
+    def _twice(self, where: str, text: bytes) -> Ending | None:
         """How a row ends that says what one before it says, white space and case aside."""
-        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-        if key in self._exact:
-            return Ending(DUPLICATE, f"says what {self._exact[key]} says")
-        self._exact[key] = where
-        return None
+        first = self._exact.setdefault(hashlib.sha256(text).digest()[:16], where)
+        return None if first is where else Ending(DUPLICATE, f"says what {first} says")
 
-    def _nearly(self, where: str, sketch: "Sketch | None") -> Ending:
+    def _nearly(self, where: str, sketch: Sketch | None) -> Ending:
         """How a row ends that nobody before it repeats."""
         if sketch is None:
             return Ending(KEPT)
-        from pairwright.sift.sketches import LENGTH, jaccard
-
-        alike = [place for band in sketch.bands if (place := self._bands.get(band)) is not None]
-        if alike:
-            places = sorted({p for found in alike for p in (found if isinstance(found, list) else [found])})
+        place, known = len(self._kept), self._bands
+        met = [(band, other) for band in sketch.bands if (other := known.setdefault(band, place)) != place]
+        if met:
+            places = sorted(
+                {p for _, found in met for p in (found if isinstance(found, list) else [found])}
+            )
             shares = [jaccard(sketch.shingles, self._kept[place].shingles) for place in places]
             most = max(shares)
             if most >= self._config.near:
-                other = self._kept[places[shares.index(most)]].where
-                return Ending(DUPLICATE, f"shares {most:.0%} of its runs of {LENGTH} words with {other}")
-        place = len(self._kept)
+                for band in {*sketch.bands} - {band for band, _ in met}:
+                    del known[band]
+                nearest = self._kept[places[shares.index(most)]].where
+                return Ending(DUPLICATE, f"shares {most:.0%} of its runs of {LENGTH} words with {nearest}")
+            for band, found in met:
+                known[band] = [*found, place] if isinstance(found, list) else [found, place]
         self._kept.append(_Kept(where, sketch.shingles.copy()))
-        for band in sketch.bands:
-            before = self._bands.setdefault(band, place)
-            if isinstance(before, list):
-                before.append(place)
-            elif before != place:
-                self._bands[band] = [before, place]
         return Ending(KEPT)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 from pydantic import Field
@@ -15,20 +15,25 @@ from pairwright.config import OPERATIONAL, POSITIONAL, Config, Kind
 from pairwright.folders.durable import require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import InputInfo, Manifest
-from pairwright.folders.shards import check_run_folder, commit_shard, continue_run, finished_for_reading
+from pairwright.folders.shards import (
+    Ended,
+    as_table,
+    check_run_folder,
+    commit_ended,
+    continue_run,
+    finished_for_reading,
+    together,
+)
 from pairwright.folders.versions import versions
 from pairwright.inputs.config import SourceConfig
+from pairwright.inputs.source import CHUNK
 from pairwright.records import BAD_ROW, KEPT, Ending, Outcome
 from pairwright.reports.card import write_card
-from pairwright.sift.whole import WholeRow, WholeRows
+from pairwright.sift.whole import Block, WholeRow, WholeRows
 
-T = TypeVar("T")
 _BYTES_A_ROW = 4096
 
-_BATCH = 512
-"""Rows that a sieve is given at once."""
-
-Sieve = Callable[[Sequence[WholeRow]], Sequence[Ending]]
+Sieve = Callable[[Block], Sequence[Ending]]
 """What becomes of rows: the status of each, and the reason when it is not kept. Every row comes once, in
 order."""
 
@@ -72,8 +77,8 @@ def sift(stage: str, config: SiftConfig, sieve: Sieve, **also: str) -> Manifest:
     """
     check_run_folder(Path(config.out))
     rows = config.rows
-    outcomes = (outcome for batch in _parts(rows.whole(), _BATCH) for outcome in _sifted(batch, sieve))
-    return write_run(stage, config, Path(config.out), rows, outcomes, rows.info.rows, also)
+    ended = (sifted(block, sieve) for block in rows.blocks())
+    return write_run(stage, config, Path(config.out), rows, ended, rows.info.rows, also)
 
 
 class Settings(Protocol):
@@ -101,16 +106,15 @@ def write_run(
     config: Settings,
     folder: Path,
     rows: Read,
-    outcomes: Iterable[Outcome],
+    ended: Iterable[Ended],
     items: int,
     also: Mapping[str, str] = MappingProxyType({}),
-    schema: pa.Schema | None = None,
     started: float | None = None,
     models: Mapping[str, str] = MappingProxyType({}),
 ) -> Manifest:
-    """Write outcomes, `items` of them, as the run folder of a stage that asks no engine.
+    """Write rows, `items` of them, as the run folder of a stage that asks no engine.
 
-    They have the columns of `rows`, or those of `schema`. Of a folder that is finished none is asked for.
+    Of a folder that is finished none is asked for.
     `models` are those that looked at the rows: name and revision by role.
     The work began when `time.monotonic()` was `started`; with the writing, if that is not given.
     """
@@ -135,8 +139,8 @@ def write_run(
         manifest = continue_run(folder, planned, fresh=config.fresh)
         if sum(manifest.counts.values()) == manifest.items and manifest.items:
             return manifest
-        for index, shard in enumerate(_parts(outcomes, manifest.shard_size)):
-            manifest = commit_shard(folder, manifest, index, schema or rows.schema, shard)
+        for index, shard in enumerate(_shards(ended, manifest.shard_size)):
+            manifest = commit_ended(folder, manifest, index, shard)
         seconds = round(time.monotonic() - started, 3)
         manifest = manifest.model_copy(update={"complete": True, "seconds": seconds})
         manifest.save(folder)
@@ -144,28 +148,52 @@ def write_run(
     return manifest
 
 
-def _sifted(rows: Sequence[WholeRow], sieve: Sieve) -> Iterator[Outcome]:
-    """How rows end, those that could not be read among them."""
-    endings = iter(sieve([row for row in rows if row.problem is None]))
-    return (_outcome(row, next(endings) if row.problem is None else Ending(KEPT)) for row in rows)
+def sifted(block: Block, sieve: Sieve) -> Ended:
+    """Return how rows end, those that could not be read among them."""
+    endings = iter(sieve(block.sound()))
+    return _ended(
+        block.table,
+        [
+            Ending(BAD_ROW, block.problems[n]) if n in block.problems else next(endings)
+            for n in range(block.table.num_rows)
+        ],
+    )
 
 
-def _outcome(row: WholeRow, ending: Ending) -> Outcome:
-    status, reason = ending if row.problem is None else Ending(BAD_ROW, row.problem)
-    return Outcome(status=status, reason=reason, columns=row.columns)
+def _ended(table: pa.Table, endings: Sequence[Ending]) -> Ended:
+    return Ended(table, [ending.status for ending in endings], [ending.reason for ending in endings])
 
 
 def each(one: Callable[[WholeRow], Ending]) -> Sieve:
     """Return a filter that looks at one row after the other."""
-    return lambda rows: [one(row) for row in rows]
+    return lambda block: [one(row) for row in block.rows()]
 
 
-def kept(row: WholeRow) -> Outcome:
-    """Return a row that stays, unless it could not be read."""
-    return _outcome(row, Ending(KEPT))
+def keep(block: Block) -> Sequence[Ending]:
+    """Keep every row: a filter that drops none."""
+    return [Ending(KEPT)] * block.table.num_rows
 
 
-def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while part := list(islice(remaining, size)):
-        yield part
+def in_columns(outcomes: Iterable[Outcome], schema: pa.Schema) -> Iterator[Ended]:
+    """Yield rows that ended one by one, in columns."""
+    remaining = iter(outcomes)
+    while some := list(islice(remaining, CHUNK)):
+        table = as_table([outcome.columns for outcome in some], schema)
+        yield Ended(table, [one.status for one in some], [one.reason for one in some])
+
+
+def _shards(ended: Iterable[Ended], size: int) -> Iterator[Ended]:
+    """The same rows, `size` at a time."""
+    waiting: list[Ended] = []
+    count = 0
+    for some in ended:
+        start = 0
+        while start < some.rows.num_rows:
+            part = some.part(start, size - count)
+            waiting.append(part)
+            start, count = start + part.rows.num_rows, count + part.rows.num_rows
+            if count == size:
+                yield together(waiting)
+                waiting, count = [], 0
+    if waiting:
+        yield together(waiting)

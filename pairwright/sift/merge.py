@@ -2,8 +2,8 @@
 
 from pairwright.folders.manifest import Manifest
 from pairwright.records import DUPLICATE, KEPT, Ending
-from pairwright.sift.folder import SiftConfig, each, sift
-from pairwright.sift.whole import WholeRow
+from pairwright.sift.folder import SiftConfig, sift
+from pairwright.sift.whole import Block
 
 
 class MergeConfig(SiftConfig):
@@ -17,11 +17,12 @@ def merge(config: MergeConfig) -> Manifest:
     """Write all rows, in the order of the inputs. Rows with an id that was seen are `duplicate`."""
     seen: dict[str, str] = {}
 
-    def sieve(row: WholeRow) -> Ending:
-        row_id = row.columns["row_id"]
-        if row_id in seen:
-            return Ending(DUPLICATE, f"the same row as {seen[row_id]}")
-        seen[row_id] = row.where
-        return Ending(KEPT)
+    def sieve(block: Block) -> list[Ending]:
+        ids = block.table["row_id"].to_pylist()
+        firsts = [seen.setdefault(row_id, where) for row_id, where in zip(ids, block.wheres, strict=True)]
+        return [
+            Ending(KEPT) if first is where else Ending(DUPLICATE, f"the same row as {first}")
+            for first, where in zip(firsts, block.wheres, strict=True)
+        ]
 
-    return sift("merge", config, each(sieve))
+    return sift("merge", config, sieve)

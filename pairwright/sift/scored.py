@@ -17,7 +17,8 @@ from pairwright.inputs.scored import RankedRow, is_scored, read_ranked
 from pairwright.inputs.sources import open_source
 from pairwright.records import prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
-from pairwright.sift.whole import Joined, WholeRow
+from pairwright.sift.joined import Joined
+from pairwright.sift.whole import WholeRow
 
 SD = "margin_sd"
 """Standard deviation, over several reward models, of how far each finds the answers of a pair apart."""

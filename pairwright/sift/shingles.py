@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pairwright.pairs.minimality import WORD
 
 
@@ -13,6 +16,12 @@ def words_of(text: str) -> list[str]:
 def folded(text: str) -> str:
     """Return a text without regard to case and white space."""
     return " ".join(text.casefold().split())
+
+
+def split_folded(texts: pa.StringArray) -> pa.ListArray:
+    """Return what stands between the white space of each text, without regard to case."""
+    small = pa.array([text.casefold() for text in texts.to_pylist()], pa.string())
+    return pc.utf8_split_whitespace(pc.utf8_trim_whitespace(small))
 
 
 def runs(words: list[str], length: int) -> Iterator[str]:

@@ -11,9 +11,9 @@ from pairwright.folders.durable import write_durably
 from pairwright.folders.shards import check_run_folder
 from pairwright.records import content_hash
 from pairwright.reports.card import CARD, with_front_matter
-from pairwright.sift.folder import SiftConfig, kept, write_run
+from pairwright.sift.folder import SiftConfig, keep, sifted, write_run
 from pairwright.sift.shingles import folded
-from pairwright.sift.whole import WholeRow
+from pairwright.sift.whole import Block, WholeRow
 
 PARTS = ("train", "test")
 _FRONT = {
@@ -61,11 +61,17 @@ def split(config: SplitConfig) -> None:
         check_run_folder(Path(config.out) / part)
     for part in PARTS:
         folder = Path(config.out) / part
-        outcomes = (kept(row) for row in rows.whole() if part_of(row, config) == part)
-        write_run(f"split ({part})", config, folder, rows, outcomes, counts[part])
+        ended = (sifted(_of_part(block, part, config), keep) for block in rows.blocks())
+        write_run(f"split ({part})", config, folder, rows, ended, counts[part])
         Console().print(Text(f"{folder}: {counts[part]:,} rows"))
     card = with_front_matter(_CARD, _FRONT, of="dataset")
     write_durably(Path(config.out) / CARD, card.encode())
+
+
+def _of_part(block: Block, part: str, config: SplitConfig) -> Block:
+    """The rows of a block that belong to a part."""
+    places = [place for place, row in enumerate(block.rows()) if part_of(row, config) == part]
+    return block.take(places)
 
 
 def part_of(row: WholeRow, config: SplitConfig) -> str:

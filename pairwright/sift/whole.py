@@ -1,16 +1,18 @@
 """Rows of runs and files as they are: prompts and answers as messages, every other column unchanged."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pairwright.errors import UsageError
 from pairwright.folders.ownership import ANSWERS
+from pairwright.folders.shards import as_table
 from pairwright.inputs.beside import calls_of, columns_beside
 from pairwright.inputs.columns import (
     LABELLED,
@@ -21,15 +23,25 @@ from pairwright.inputs.columns import (
     find_columns,
     sibling_columns,
 )
+from pairwright.inputs.conversations import (
+    Conversations,
+    Plain,
+    by_chunks,
+    chunks_of,
+    first_of,
+    of_type,
+    plain,
+)
 from pairwright.inputs.lists import texts_in
 from pairwright.inputs.messages import last_of
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_conversation
 from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
-from pairwright.inputs.source import Record, Source
+from pairwright.inputs.source import Chunk, Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.records import Message, content_hash, prompt_hash, stored
+from pairwright.records import Message, content_hash, prompt_hash, stored, text_hash
 from pairwright.schema import CONVERSATION, calling
+from pairwright.sift.joined import Joined
 
 IDS = ("row_id", "prompt_id")
 
@@ -57,6 +69,46 @@ class WholeRow(NamedTuple):
         return (self.prompt, *told)
 
 
+class Block(NamedTuple):
+    """Rows that keep their columns and their ids, as columns."""
+
+    wheres: Sequence[str]
+    """In which source each stands, and where in it."""
+    table: pa.Table
+    problems: Mapping[int, str] = MappingProxyType({})
+    """What is wrong with rows that are passed over, by their places."""
+
+    def rows(self) -> Iterator[WholeRow]:
+        """Yield each row by itself."""
+        columns = zip(self.wheres, self.table.to_pylist(), strict=True)
+        return (WholeRow(where, row, self.problems.get(n)) for n, (where, row) in enumerate(columns))
+
+    def sound(self) -> "Block":
+        """Return the rows with which nothing is wrong."""
+        if not self.problems:
+            return self
+        return self.take([place for place in range(len(self.wheres)) if place not in self.problems])
+
+    def take(self, places: Sequence[int]) -> "Block":
+        """Return the rows at some places."""
+        wheres = [self.wheres[place] for place in places]
+        problems = {n: self.problems[place] for n, place in enumerate(places) if place in self.problems}
+        return Block(wheres, self.table.take(pa.array(places, pa.int64())), problems)
+
+    def prompts(self) -> pa.StringArray:
+        """Return each prompt as one text."""
+        return Conversations(self.table["prompt"].combine_chunks()).joined()
+
+    def texts(self) -> pa.StringArray:
+        """Return all that each row says, prompt and answers, as one text."""
+        names = self.table.schema.names
+        if _may_be_several(names):
+            return pa.array(["\n\n".join(row.texts) for row in self.rows()], pa.string())
+        columns = [self.table[name].combine_chunks() for name in ANSWERS if name in names]
+        answers = [Conversations(column).joined() for column in columns]
+        return pc.binary_join_element_wise(self.prompts(), *answers, "\n\n", null_handling="skip")
+
+
 class WholeRows(Input):
     """All rows of several sources, one after the other, under one schema."""
 
@@ -73,24 +125,60 @@ class WholeRows(Input):
         self.schema = pa.schema([*own, *(f for f in self.carried if f.name not in (*ANSWERS, *IDS))])
 
     def whole(self) -> Iterator[WholeRow]:
-        """Yield every row, in order; rows that differ never share an id, whatever their sources say."""
+        """Yield every row, in order."""
+        return (row for block in self.blocks() for row in block.rows())
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all rows, in order. Rows that differ never have the same id, whatever their sources say."""
         known: dict[str, str] = {}
-        for row in self._parsed():
-            if row.problem is not None:
-                row_id = content_hash(row.problem)[:16]
-                yield WholeRow(row.where, {"row_id": row_id, "prompt_id": "", "prompt": []}, row.problem)
-                continue
-            columns = {"prompt": stored(row.prompt), **row.carried}
-            said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
-            if several := _several(columns):  # answers that are no column of ours, and what is said of them
-                said += [[columns[name] for name in several], columns.get(LABELLED[-1])]
-            beside = columns_beside(row.prompt)
-            content = content_hash([*said, beside] if beside else said)[:16]
-            row_id = str(columns.pop("row_id", None) or content)
-            if known.setdefault(row_id, content) != content:
-                row_id = content_hash([row_id, content])[:16]
-            prompt_id = str(columns.pop("prompt_id", None) or prompt_hash(row.prompt))
-            yield WholeRow(row.where, {"row_id": row_id, "prompt_id": prompt_id} | columns)
+        for chunk in chunks_of(self._found()):
+            yield self._of_plain(chunk, known) if isinstance(chunk, Plain) else self._of_rows(chunk, known)
+
+    def _of_plain(self, rows: Plain, known: dict[str, str]) -> Block:
+        """Rows that are read at once."""
+        answers, size, given = rows.answers, rows.size, rows.chunk.rows
+        prompts = rows.prompt.json()
+        said = [answers[name].json() if name in answers else ["null"] * size for name in ANSWERS]
+        contents = [text_hash(f"[{','.join(row)}]")[:16] for row in zip(prompts, *said, strict=True)]
+        ids = [_known_as(*pair, known) for pair in zip(self._given("row_id", given), contents, strict=True)]
+        prompt_ids = [
+            str(own or text_hash(prompt)[:16])
+            for own, prompt in zip(self._given("prompt_id", given), prompts, strict=True)
+        ]
+        columns = {name: column.column for name, column in answers.items()} | {"prompt": rows.prompt.column}
+        columns |= {"row_id": pa.array(ids, pa.string()), "prompt_id": pa.array(prompt_ids, pa.string())}
+        names = {new: old for old, new in self._names.items()}
+        arrays = [
+            of_type(columns[f.name], f.type)
+            if f.name in columns
+            else rows.column(names.get(f.name, f.name), f.type)
+            for f in self.schema
+        ]
+        wheres = [rows.chunk.where(place) for place in range(size)]
+        return Block(wheres, pa.Table.from_arrays(arrays, schema=self.schema))
+
+    def _given(self, name: str, rows: pa.RecordBatch) -> Sequence[Any]:
+        """The ids that rows have already."""
+        return rows.column(name).to_pylist() if name in rows.schema.names else [None] * rows.num_rows
+
+    def _of_rows(self, rows: Sequence[Parsed], known: dict[str, str]) -> Block:
+        """Rows that are read one by one."""
+        problems = {place: row.problem for place, row in enumerate(rows) if row.problem is not None}
+        columns = [self._columns_of(row, known) for row in rows]
+        return Block([row.where for row in rows], as_table(columns, self.schema), problems)
+
+    def _columns_of(self, row: Parsed, known: dict[str, str]) -> dict[str, Any]:
+        if row.problem is not None:
+            return {"row_id": content_hash(row.problem)[:16], "prompt_id": "", "prompt": []}
+        columns = {"prompt": stored(row.prompt), **row.carried}
+        said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
+        if several := _several(columns):  # answers that are no column of ours, and what is said of them
+            said += [[columns[name] for name in several], columns.get(LABELLED[-1])]
+        beside = columns_beside(row.prompt)
+        content = content_hash([*said, beside] if beside else said)[:16]
+        row_id = _known_as(columns.pop("row_id", None), content, known)
+        prompt_id = str(columns.pop("prompt_id", None) or prompt_hash(row.prompt))
+        return {"row_id": row_id, "prompt_id": prompt_id} | columns
 
     def _open(self, source: str) -> Source:
         return Joined([open_source(name) for name in self._sources])
@@ -106,14 +194,26 @@ class WholeRows(Input):
         """Whole rows keep their columns under the names that they have."""
         return frozenset()
 
-    def _parsed(self) -> Iterator[Parsed]:
-        return islice(self._tried(self._source.readable(), self._one), self._limit)
+    def _found(self) -> Iterator[Plain | Parsed]:
+        bad = count(1)
+        each = partial(self._tried, read=self._one, bad=bad)
+        return first_of(by_chunks(self._source.pieces(), self._plain, each), self._limit)
+
+    def _plain(self, chunk: Chunk) -> Plain | None:
+        names = chunk.rows.schema.names
+        if self._source.schema is None or _may_be_several(names):  # types are learnt of each row
+            return None
+        answers = tuple(name for name in self._answers if name in names)
+        columns = columns_of(chunk.where(0), names, self._wanted(answers), self._source.own_now())
+        return plain(chunk, columns, answers)
+
+    def _wanted(self, answers: tuple[str, ...]) -> Columns:
+        return Columns(answers=answers, calls=True, padded=self._source.schema is not None)
 
     def _one(self, where: str, record: Record) -> list[Parsed]:
         """A row with its answers, of whichever source: each has columns of its own."""
         names = tuple(name for name in self._answers if record.get(name) is not None)
-        wanted = Columns(answers=names, calls=True, padded=self._source.schema is not None)
-        columns = columns_of(where, list(record), wanted, self._source.own_now())
+        columns = columns_of(where, list(record), self._wanted(names), self._source.own_now())
         if names:
             prompt, said = parse_answers(record, columns, names, where)
             found = {name: self._answer(record, name, text, where) for name, text in said.items()}
@@ -146,42 +246,22 @@ class WholeRows(Input):
 
 def _several(columns: Mapping[str, Any]) -> list[str]:
     """The columns of several answers, in a list or beside each other, but for those of a pair."""
-    names = (*LISTS, *sibling_columns([name for name in columns if name not in PAIR]))
-    return [name for name in dict.fromkeys(names) if columns.get(name) is not None]
+    return [name for name in _may_be_several(columns) if columns[name] is not None]
+
+
+def _may_be_several(names: Iterable[str]) -> list[str]:
+    """The same of columns, whatever stands in them."""
+    there = [name for name in names if name not in PAIR]
+    return [name for name in dict.fromkeys((*LISTS, *sibling_columns(there))) if name in there]
+
+
+def _known_as(given: Any, content: str, known: dict[str, str]) -> str:
+    """The id of a row: its source's, if no other content goes by it, else one of its content."""
+    row_id = str(given or content)
+    return row_id if known.setdefault(row_id, content) == content else content_hash([row_id, content])[:16]
 
 
 def _named_twice(sources: Sequence[str]) -> str | None:
     """A source that another one is too, by whatever name."""
     places = [str(Path(name).resolve()) for name in sources]
     return next((n for n, place in zip(sources, places, strict=True) if places.count(place) > 1), None)
-
-
-class Joined(Source):
-    """Several sources as one."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-        owned = [source.own for source in sources]
-        self.own = frozenset().union(*(own or () for own in owned)) if None not in owned else None
-        self._now: Source = sources[0]
-        schemas = [source.schema for source in sources]
-        self.schema: pa.Schema | None = None
-        if all(schema is not None for schema in schemas):
-            try:
-                self.schema = pa.unify_schemas(schemas, promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise UsageError(f"the inputs have a column of one name and two types ({error})") from None
-
-    def own_now(self) -> frozenset[str] | None:
-        """Return the run's own columns of the source of the last record."""
-        return self._now.own
-
-    def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
-        """Yield every record of every source, or its error."""
-        for source in self._sources:
-            self._now = source
-            yield from source.readable()
-
-    def sha256(self) -> str:
-        """Return the hash of the sources' hashes, in order."""
-        return hashlib.sha256(json.dumps([s.sha256() for s in self._sources]).encode()).hexdigest()

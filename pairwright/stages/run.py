@@ -20,17 +20,24 @@ from pairwright.folders.durable import require_space, write_durably
 from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import MANIFEST, InputInfo, Manifest, load_manifest
-from pairwright.folders.shards import check_run_folder, columns_there, continue_run, finished_for_reading
+from pairwright.folders.shards import (
+    check_run_folder,
+    columns_there,
+    continue_run,
+    finished_for_reading,
+)
 from pairwright.folders.versions import versions
+from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.rows import Input, input_sha256
 from pairwright.inputs.sources import open_source
 from pairwright.records import FAILED, content_hash
 from pairwright.reports.card import write_card
+from pairwright.stages.at_once import AtOnce, AtOnceRunner
 from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
 from pairwright.stages.config import RunConfig, WorkersConfig
 from pairwright.stages.on_ray import run_on_ray
 from pairwright.stages.preview import say_what_was_read, show_dry_run, show_preview
-from pairwright.stages.runner import Runner
+from pairwright.stages.runner import Runner, columns_of_run
 from pairwright.stages.stage import ReadsLogprobs, Stage
 from pairwright.stages.workers import ALONE, WORKERS, Share, arrive, begin, gather, gather_strays
 from pairwright.terminal.interrupt import Interrupted, stop_requested
@@ -209,7 +216,12 @@ def _work(
         for completion in journal.completions() if budget.is_set else ():
             budget.add(completion)
         with stop_requested() as stopping, progress(stage.name, items, done) as meter, _few_collections():
-            runner = Runner(stage, rows, engines, journal, folder, manifest, share, budget)
+            schema = columns_of_run(stage, rows, folder, share)
+            runner: Runner | AtOnceRunner
+            if isinstance(stage, AtOnce) and not stage.roles and isinstance(rows, Candidates):
+                runner = AtOnceRunner(stage, rows, folder, manifest, share, schema)
+            else:
+                runner = Runner(stage, rows, engines, journal, folder, manifest, share, schema, budget)
             try:
                 manifest = runner.run(stopping, meter)
             except PairwrightError:

@@ -16,7 +16,6 @@ from pairwright.folders.shards import as_begun, commit_shard, read_tables
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.records import (
-    BAD_ROW,
     FAILED,
     KEPT,
     Completion,
@@ -25,11 +24,10 @@ from pairwright.records import (
     Outcome,
     Request,
     content_hash,
-    stored,
 )
 from pairwright.schema import calling, with_carried
 from pairwright.stages.budget import Budget
-from pairwright.stages.stage import InRounds, Stage, Work
+from pairwright.stages.stage import InRounds, Stage, Work, passed_over, with_row
 from pairwright.stages.workers import Share
 from pairwright.terminal.progress import Meter
 
@@ -69,10 +67,11 @@ class Flight:
             return stop.value  # type: ignore[no-any-return]
 
 
-def _passed_over(problem: str) -> Work:
-    """The work on a row that cannot be read."""
-    yield from ()
-    return Outcome(status=BAD_ROW, reason=problem)
+def columns_of_run(stage: Stage, rows: Input, folder: Path, share: Share) -> pa.Schema:
+    """Return the stage's columns and those that rows carry, as the run was begun with."""
+    whole = [folder, folder.parents[1]] if share.of > 1 else [folder]
+    own = calling(stage.schema) if rows.calls_tools else stage.schema
+    return as_begun(with_carried(own, rows.carried), whole)
 
 
 class Runner:
@@ -87,6 +86,7 @@ class Runner:
         folder: Path,
         manifest: Manifest,
         share: Share,
+        schema: pa.Schema,
         budget: Budget,
     ) -> None:
         self.manifest = manifest
@@ -97,9 +97,7 @@ class Runner:
         self._engines = engines
         self._journal = journal
         self._folder = folder
-        whole = [folder, folder.parents[1]] if share.of > 1 else [folder]
-        own = calling(stage.schema) if rows.calls_tools else stage.schema
-        self._schema: pa.Schema = as_begun(with_carried(own, rows.carried), whole)
+        self._schema = schema
         self._items = self._open_items()
         self._held: Flight | None = None
         self._round: int | None = None
@@ -141,7 +139,7 @@ class Runner:
                 if self._is_open(index):
                     row_id = content_hash([row.row_id, sample])[:16] if samples > 1 else row.row_id
                     work = (
-                        self._stage.work(row, sample) if row.problem is None else _passed_over(row.problem)
+                        self._stage.work(row, sample) if row.problem is None else passed_over(row.problem)
                     )
                     yield Flight(index, row_id, row, work)
 
@@ -234,13 +232,9 @@ class Runner:
     def _land(self, flight: Flight, outcome: Outcome) -> None:
         """Note how an item ended, and commit its shard if it was the last one out."""
         first, *further = (
-            {
-                "row_id": content_hash([flight.row_id, number])[:16] if number else flight.row_id,
-                "prompt_id": flight.row.prompt_id,
-                "prompt": stored(flight.row.prompt),
-                **flight.row.carried,
-                **columns,
-            }
+            with_row(
+                content_hash([flight.row_id, number])[:16] if number else flight.row_id, flight.row, columns
+            )
             for number, columns in enumerate((outcome.columns, *outcome.further))
         )
         size = self.manifest.shard_size

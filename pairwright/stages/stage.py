@@ -1,9 +1,9 @@
 """What a stage is, and the settings that every stage has."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pairwright.records import Completion, Outcome, Request
+from pairwright.records import BAD_ROW, Completion, Outcome, Request, stored
 
 if TYPE_CHECKING:  # help pages need the settings, and should not wait for Arrow
     import pyarrow as pa
@@ -16,6 +16,18 @@ Work = Generator[list[Request], list[Completion], Outcome]
 """The life of one row: asks for completions (all of a list at once), is sent them in the same order,
 may ask again, and returns how the row ended. It has no effects, so a resumed run plays it again
 with completions from the journal and comes to the same place."""
+
+
+def passed_over(problem: str) -> Work:
+    """Begin the work on a row that cannot be read, which is over at once."""
+    yield from ()
+    return Outcome(status=BAD_ROW, reason=problem)
+
+
+def with_row(row_id: str, row: "Row", columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns of a stage with those of the row that they came of."""
+    own = {"row_id": row_id, "prompt_id": row.prompt_id, "prompt": stored(row.prompt)}
+    return {**own, **row.carried, **columns}
 
 
 class Stage(Protocol):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pairwright.pairs.minimality import measure
 from revise import phrases
 from revise.gates import GateConfig, Revision, check
-from revise.phrases import declines, speaks_as_model, speaks_of_itself
+from revise.phrases import declines, may_speak, speaks_as_model, speaks_of_itself
 
 HERE = Path(__file__).parent
 SAID = tomllib.loads((HERE / "languages.toml").read_text())
@@ -142,6 +142,20 @@ def test_no_language_is_passed_over_that_has_a_stem_in_the_text(parts: list[str]
         for number, language in enumerate(phrases._languages().values()):
             if any(stem in f" {text.casefold()} " for stem in getattr(language, kind)):
                 assert likely >> number & 1
+
+
+@given(st.lists(st.lists(st.sampled_from(STEMS), max_size=4).map(", ".join), min_size=1, max_size=3))
+def test_a_text_with_a_stem_may_speak(texts: list[str]) -> None:
+    languages = phrases._languages().values()
+    kinds = [stem for p in languages for stem in (*p.stems, *p.names, *p.changes)]
+    held = [any(stem in f" {text.casefold()} " for stem in kinds) for text in texts]
+    assert may_speak(texts) == held
+
+
+def test_what_may_not_speak_does_not() -> None:
+    texts = ["HERE IS THE REVİSED ANSWER", "As an Aİ", "the cafe\u0301", "Nothing.", ""]
+    for text, speaks in zip(texts, may_speak(texts), strict=True):
+        assert speaks or (speaks_of_itself(text), speaks_as_model(text)) == (None, None)
 
 
 @given(st.lists(st.sampled_from(ENGLISH), max_size=8).map(" ".join))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.records import DUPLICATE, Ending
@@ -77,7 +78,8 @@ class Quotas:
 
     def _without_near(self, ranked: list[int], rows: Sequence[WholeRow], near: float) -> list[int]:
         sieve = Duplicates(DedupConfig(inputs=("-",), out="-", near=near))
-        found = zip(ranked, sieve([rows[place] for place in ranked]), strict=True)
+        texts = pa.array(["\n\n".join(rows[place].texts) for place in ranked], pa.string())
+        found = zip(ranked, sieve.look([rows[place].where for place in ranked], texts), strict=True)
         reasons = {place: ending.reason for place, ending in found if ending.status == DUPLICATE}
         self._take(f"--near {near:g}", "duplicate", reasons)
         return [place for place in ranked if place not in reasons]

@@ -17,7 +17,7 @@ from pairwright.models.loading import load_tokenizer
 from pairwright.models.names import model_identity as named_identity
 from pairwright.models.remote_code import trusting
 from pairwright.records import KEPT, Ending, Outcome, content_hash
-from pairwright.sift.folder import write_run
+from pairwright.sift.folder import in_columns, write_run
 from pairwright.sift.scored import ScoredRows, are_scored
 from pairwright.sift.whole import WholeRows
 from pairwright.terminal.text import say
@@ -170,10 +170,9 @@ def _select(config: SelectConfig) -> Manifest | None:
         config,
         folder,
         rows,
-        selection.outcomes(),
+        in_columns(selection.outcomes(), selection.schema()),
         rows.info.rows,
         _also(config),
-        selection.schema(),
         started,
         _models(config),
     )
