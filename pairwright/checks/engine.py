@@ -9,6 +9,7 @@ from pairwright.checks.machine import Finding
 from pairwright.engines import Engine, EngineOptions, open_engine
 from pairwright.engines.kinds import reports_logprobs
 from pairwright.engines.probe import Kind, constraint_probe, ignored
+from pairwright.engines.thoughts import apart
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Job, Request, Sampling, conversation
 
@@ -61,7 +62,7 @@ def _answers(engine: Engine, options: EngineOptions) -> Finding:
     [found] = _ask(engine, [_question("Say hello.", max_tokens=64, temperature=0.0)], options)
     if found.failure is not None:
         return Finding("answers", False, found.failure, "nothing else can be tried before it answers")
-    said = " ".join(found.text.split())
+    said = " ".join(apart(found).text.split())
     advice = (
         "an empty answer to a greeting: is this an instruct model, and is its chat template the right one?"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_server import BatchServer
+from plain_server import PlainServer
 from runs_on_disk import write_jsonl
 
 from pairwright.folders.manifest import Manifest
@@ -17,7 +18,9 @@ from pairwright.stages.sample import SampleConfig, sample
 PROMPTS = 20
 
 
-def sampled(folder: Path, server: BatchServer, rows: int = PROMPTS, **settings: Any) -> Manifest | None:
+def sampled(
+    folder: Path, server: BatchServer | PlainServer, rows: int = PROMPTS, **settings: Any
+) -> Manifest | None:
     """Sample an answer to each of some prompts by batch jobs."""
     path = folder / "prompts.jsonl"
     if not path.exists():

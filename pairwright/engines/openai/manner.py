@@ -93,7 +93,7 @@ class Manner:
         if kind == "choice":
             return Useless(why)
         self.ways[kind] = None
-        log.warning("%s: it %s; answers are asked for in words alone", self._shown, why.partition(":")[0])
+        log.warning("%s: it %s; answers are asked for in words alone", self._shown, why.partition(" (")[0])
         return None
 
     def sent(self, request: Request) -> Request:

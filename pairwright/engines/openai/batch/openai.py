@@ -53,7 +53,8 @@ class OpenAIBatches(Endpoint):
             if error.fault.code in ("http_401", "http_403"):
                 raise
             raise NoEndpointError(str(error.fault)) from None
-        if not isinstance(listed.get("data"), list):
+        jobs = listed.get("data")
+        if not isinstance(jobs, list) or any(job.get("object", "batch") != "batch" for job in jobs):
             raise NoEndpointError("its /batches is no list of jobs")
 
     def line(self, mark: str, asked: Asked) -> bytes:

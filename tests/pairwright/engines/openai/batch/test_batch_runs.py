@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from batch_runs import PROMPTS, interrupted_when, sampled, sent
 from batch_server import BatchServer
+from plain_server import PlainServer, reply
 from runs_on_disk import REVISED, TAGGED, revise_config, rows_of, write_jsonl
 
 from pairwright.engines.openai.batch import courier, post
@@ -206,6 +207,14 @@ def test_a_server_without_batch_jobs_is_refused_before_anything_is_asked(tmp_pat
     canned = write_jsonl(tmp_path / "c.jsonl", [{"text": "x"}])
     with pytest.raises(UsageError, match="--batch: for openai:MODEL@URL, and no engine here is one"):
         sampled(tmp_path, server, policy=f"canned:{canned}")
+
+
+def test_a_list_of_something_else_is_no_list_of_jobs(tmp_path: Path) -> None:
+    """Of a server that has one answer to whatever it is asked for."""
+    with PlainServer(lambda body: reply(body, "free"), [{"id": "m", "object": "model"}]) as server:
+        with pytest.raises(UsageError, match=r"has no batch jobs \(its /batches is no list of jobs\)"):
+            sampled(tmp_path, server)
+        assert server.bodies == []
 
 
 def test_another_key_that_does_not_see_the_job_loses_nothing(tmp_path: Path, server: BatchServer) -> None:
