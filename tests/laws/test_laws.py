@@ -172,10 +172,10 @@ def exported(number: int, folder: Path) -> None:
     found = case(number, ("pair", "parts", "whole")[number % 3], tools=False)
     source = str(found.write(folder))
     quietly("export", source, "--to", "jsonl", "--out", str(folder / "all"))
-    lines = (folder / "all/train.jsonl").read_text().splitlines()
+    lines = (folder / "all/train.jsonl").read_text().split("\n")[:-1]
     assert len([json.loads(line) for line in lines]) == len(found.rows)
     quietly("export", source, "--to", "openrlhf", "--out", str(folder / "pairs"))
-    rows = [json.loads(line) for line in (folder / "pairs/train.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "pairs/train.jsonl").read_text().split("\n")[:-1]]
     assert [messages_of(row) for row in rows] == found.prompts
     assert [[said(row, "chosen"), said(row, "rejected")] for row in rows] == found.answers
     ours = list(read_pairs([source]))
@@ -221,7 +221,7 @@ def with_bad_rows(number: int, folder: Path) -> None:
     good = whole(folder / "run", len(found.rows))
     draw = random.Random(number)
     bad = [draw.choice(("{", "7", "[]", '"text"', '{"reply": "no prompt"}', "\x00")) for _ in range(3)]
-    lines = source.read_text().splitlines()
+    lines = source.read_text().split("\n")[:-1]
     for line in bad:
         lines.insert(draw.randint(0, len(lines)), line)
     spoilt = folder / "spoilt.jsonl"

@@ -17,6 +17,8 @@ TEXTS = (
     "a",
     "Write\n\n```python\nfor i in x:\nprint(i)\n```",
     "مرحبا؟",
+    "\ufeffcafe\u0301 or caf\u00e9?\u2028\u00a0",
+    "\x0bA\x00B\x85\r",
 )
 SAID = (
     "It is four, as all of us know who have learnt to count to ten or more.",
@@ -26,6 +28,8 @@ SAID = (
     "    return total / len(values)  # the mean of all values that were given",
     "悉尼是澳大利亚的首都，位于东海岸，人口超过五百万，是该国最大的城市。",
     "Yes.",
+    "\ufeffThe cafe\u0301 is not the caf\u00e9,\u2028nor is \u00a0 a space: \u200d\u200b, said she.",
+    "\x0bA null \x00 and a next line \x85 are parts of this answer as much as \x1f is.",
 )
 _WHAT = {"type": "object", "properties": {"what": {"type": "string"}}}
 TOOLS = [

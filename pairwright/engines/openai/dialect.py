@@ -129,13 +129,14 @@ def beyond_range(sent: Mapping[str, Any], named: Sequence[str], message: str) ->
 
 
 def named_field(sent: Mapping[str, Any], reply: bytes) -> tuple[str, bool] | None:
-    """Return the field that a request is refused for and cannot do without, or None.
+    """Return the field that a request is refused for and cannot do without, or that it lacks; or None.
 
     Also returns whether only its value is refused. Rows have no part in it.
     """
     value, message = _read(reply)
     found = [name for name in refused_fields(sent, value, message) if name not in ("messages", "model")]
     wrong = beyond_range(sent, found, message)
+    found = found or [name for name in _wanted(value) if name not in sent]
     return next(((name, name in wrong) for name in wrong or found), None)
 
 
@@ -158,6 +159,15 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner)
+
+
+def _wanted(value: Any) -> Iterator[str]:
+    """Fields of a body that are said to be missing, as pydantic says it."""
+    details = value.get("detail") if isinstance(value, dict) else None
+    for entry in details if isinstance(details, list) else ():
+        match entry:
+            case {"type": "missing", "loc": ["body", str(name)]}:
+                yield name
 
 
 def _located(value: Any) -> Iterator[str]:

@@ -136,6 +136,13 @@ def test_a_refusal_of_a_row_teaches_nothing(message: str) -> None:
     assert named_field(SENT, reply) is None
 
 
+def test_a_field_that_is_wanted_and_was_not_sent_is_about_the_request() -> None:
+    missing = {"type": "missing", "loc": ["body", "tenant"], "msg": "Field required"}
+    assert named_field(SENT, json.dumps({"detail": [missing]}).encode()) == ("tenant", False)
+    inside = missing | {"loc": ["body", "messages", 0, "content"]}
+    assert named_field(SENT, json.dumps({"detail": [inside]}).encode()) is None
+
+
 def test_what_is_refused_is_learned_once_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     with FaultServer(refuses=("max_tokens", "temperature", "seed", "n")) as server:
         engine = openai_engine(server.url, max_concurrency=4)
