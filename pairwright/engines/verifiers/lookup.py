@@ -11,6 +11,7 @@ from pairwright.engines.verifiers.calling import Kind, file_of
 from pairwright.engines.verifiers.checks import make_check
 from pairwright.engines.verifiers.function import POLICY, REVISER, VERIFIER, Form, form_of
 from pairwright.engines.verifiers.spec import CHECK, PYTHON
+from pairwright.errors import UsageError
 from pairwright.plugins import Wanted, load
 from pairwright.plugins.handed import is_handed
 
@@ -38,6 +39,10 @@ def look_up(spec: str, kind: Kind | None = None, *, allow_code: bool = False) ->
     Raises `UsageError` when there is none, or when it cannot be called as `kind` wants.
     """
     if spec.startswith(CHECK):
+        if kind not in (None, "score"):
+            raise UsageError(
+                f"{spec} says whether an answer is right, and gives none: name it with --verify"
+            )
         check = make_check(spec, allow_code=allow_code)
         make = partial(make_check, spec, allow_code=allow_code)
         return Function(check.identity, form_of(check), check.wants, None, pickle.dumps(make))

@@ -92,11 +92,11 @@ def test_actors_send_batch_jobs_and_none_twice(cluster, tmp_path):
 
         def kill() -> None:
             ends = time.monotonic() + 300
-            while not server.works and time.monotonic() < ends:
+            while not killed and time.monotonic() < ends:
                 time.sleep(0.02)
-            for victim in actors_alive()[:1]:
-                os.kill(victim, signal.SIGKILL)
-                killed.append(victim)
+                for victim in actors_alive()[:1] if server.works else ():
+                    os.kill(victim, signal.SIGKILL)
+                    killed.append(victim)
 
         killed: list[int] = []
         killer = threading.Thread(target=kill)

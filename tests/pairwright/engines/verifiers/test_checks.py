@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from pairwright.engines.verifiers.calling import Kind
 from pairwright.engines.verifiers.checks import make_check
+from pairwright.engines.verifiers.lookup import look_up
 from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import UsageError
 
@@ -141,3 +143,9 @@ def test_programs_run_confined(
 def test_programs_with_a_check_of_their_entry_point() -> None:
     test = "def check(candidate):\n    assert candidate(2) == 4\n"
     assert score("check:code", "def f(x):\n    return x * x", test=test, entry_point="f")[0] == 1.0
+
+
+@pytest.mark.parametrize("kind", ["text", "revision"])
+def test_a_check_is_asked_for_no_answers(kind: Kind) -> None:
+    with pytest.raises(UsageError, match="check:math says whether an answer is right, and gives none"):
+        look_up("check:math", kind)
