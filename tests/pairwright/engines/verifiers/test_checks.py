@@ -135,7 +135,8 @@ def test_programs_run_confined(
     program: str, wanted: float, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "1")
-    found, feedback = score("check:code(seconds=0.7)", program, tests=TESTS)
+    seconds = 0.7 if "longer" in said else 30  # a busy machine takes its time for what does end
+    found, feedback = score(f"check:code(seconds={seconds})", program, tests=TESTS)
     assert found == wanted
     assert said in feedback
 
