@@ -27,7 +27,11 @@ MEMBERS = "member_scores"
 """Column of what each of several reward models says, which `pairwright score` writes."""
 
 
-_LABELS = {"1": 0, "1.0": 0, "2": 1, "2.0": 1, "0": None, "0.0": None, "1.5": None}
+_LABELS: dict[str, int | None] = {
+    **dict.fromkeys(("1", "1.0", "a", "response_a"), 0),
+    **dict.fromkeys(("2", "2.0", "b", "response_b"), 1),
+    **dict.fromkeys(("0", "0.0", "1.5", "tie")),
+}
 """Which answer a label prefers; tables hold text."""
 
 
@@ -71,7 +75,7 @@ def preferred(value: Any, where: str, names: Sequence[str] = LABELLED) -> int | 
 
     `names` are their columns. Raises `UsageError` for what is no label.
     """
-    if not isinstance(value, bool) and (label := str(value)) in _LABELS:
+    if not isinstance(value, bool) and (label := str(value).lower()) in _LABELS:
         return _LABELS[label]
     raise UsageError(
         f"{where}: `{LABELLED[-1]}` is {value!r}; it must be 1 (`{names[0]}`), 2 (`{names[1]}`), "

@@ -74,10 +74,10 @@ def test_what_label_wrote_is_read_as_pairs(tmp_path: Path) -> None:
 
 def test_labels_of_a_table_are_text(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
-    path.write_text("prompt,response_a,response_b,preference\nQ,no,yes,2\nQ,so,or so,0\nQ,A,B,1\n")
+    path.write_text("prompt,response_a,response_b,preference\nQ,no,yes,2\nQ,so,or so,0\nQ,A,B,a\n")
     assert pairs_of(path) == [("yes", "no"), ("A", "B")]
-    path.write_text("prompt,response_a,response_b,preference\nQ,no,yes,b\n")
-    with pytest.raises(UsageError, match=r"line 2: `preference` is 'b'; it must be 1 \(`response_a`\), 2"):
+    path.write_text("prompt,response_a,response_b,preference\nQ,no,yes,c\n")
+    with pytest.raises(UsageError, match=r"line 2: `preference` is 'c'; it must be 1 \(`response_a`\), 2"):
         pairs_of(path)
 
 
