@@ -21,7 +21,7 @@ from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input
-from pairwright.pairs.minimality import WORD
+from pairwright.pairs.tokens import WORD
 from pairwright.records import Completion
 from revise import ReviseConfig, revise
 from revise.stage import ReviseStage

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pairwright.pairs.minimality import Minimality, words
+from pairwright.pairs.minimality import Minimality
+from pairwright.pairs.tokens import words
 from pairwright.plugins import function, load
 from pairwright.records import BLANK_LINES, KEPT, NO_CHANGE, REFUSED, Ending
 from revise.config import GateConfig

@@ -12,7 +12,7 @@ from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import open_source
 from pairwright.pairs.columns import in_columns, sides
-from pairwright.pairs.minimality import Minimality, measure
+from pairwright.pairs.minimality import Minimality, measure_all
 from pairwright.records import EMPTY, KEPT, Ending, Outcome
 from pairwright.schema import PAIR, VERIFIED
 from pairwright.stages.asking import Meter
@@ -112,19 +112,17 @@ class GateStage:
     ) -> tuple[list[Minimality | None], list[Ending]]:
         """The measures of pairs, none of those with an empty side, and what the gates say of each."""
         originals, revisions = (rejected, chosen) if self._improve else (chosen, rejected)
-        measures: list[Minimality | None] = []
+        measures: list[Minimality | None] = [
+            *measure_all(chosen, rejected, original_is_chosen=not self._improve)
+        ]
         endings: list[Ending] = []
-        for pair, original, revision, speaks in zip(
-            zip(chosen, rejected, strict=True), originals, revisions, may_speak(revisions), strict=True
-        ):
+        speak = may_speak(revisions)
+        for place, pair in enumerate(zip(chosen, rejected, strict=True)):
             empty = next((name for name, text in zip(names, pair, strict=True) if not text.strip()), None)
             if empty is not None:
-                measures.append(None)
+                measures[place] = None
                 endings.append(Ending(EMPTY, f"`{empty}` holds no answer"))
                 continue
-            found = measure(*pair, original=original)
-            measures.append(found)
-            endings.append(
-                check(Revision(original, revision, found, speaks), self._config, self._user_gates)
-            )
+            found = Revision(originals[place], revisions[place], measures[place], speak[place])
+            endings.append(check(found, self._config, self._user_gates))
         return measures, endings

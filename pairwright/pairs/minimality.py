@@ -1,46 +1,18 @@
-"""Minimality: the measures of how far apart a pair's two answers are.
+"""How far apart two answers are: the measures every pair carries.
 
-Tokens here are words and punctuation marks (`WORD`), so that the numbers do not depend on any model's
-vocabulary. White space is no token, but a change of it between two tokens that stay is an edit: code is
-right or wrong by its indentation. Distances are computed by rapidfuzz, in C.
+Tokens here are words and punctuation marks (`pairwright.pairs.tokens`). White space is no token, but a
+change of it between two tokens that stay is an edit: code is right or wrong by its indentation. Distances
+are computed by rapidfuzz, in C.
 """
 
-import re
-import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
-from functools import lru_cache
-from itertools import chain, pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
-    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # kana
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
-)
-_BLOCKS = ((0x300, 0x1E00), (0x1AB0, 0x1B00), (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B))
-_MARKS = "".join(
-    chr(code)
-    for block in (*_BLOCKS, (0xFE00, 0xFE10), (0xFE20, 0xFE30))
-    for code in range(*block)
-    if unicodedata.category(chr(code)).startswith("M")
-)
-"""Signs that belong to the character before them: vowels of Indic scripts, harakat, accents; no `\\w`."""
-_JOINERS = "\u200c\u200d"
-_LETTER = rf"[^\W{_UNSPACED}]"
-WORD = re.compile(
-    rf"[{_UNSPACED}][{_MARKS}]*"
-    rf"|{_LETTER}+(?:[{_MARKS}{_JOINERS}]+{_LETTER}*)*"
-    "|[\U0001f1e6-\U0001f1ff]{2}"  # a flag
-    rf"|[^\w\s](?:[{_MARKS}\U0001f3fb-\U0001f3ff]|\u200d[^\w\s])*"  # one emoji, however many parts it has
-)
-"""A token: a word, or a mark; in scripts without spaces, where a sentence is one `\\w+`, a character.
-
-A sign that belongs to a character is never a token of its own.
-"""
-
+from pairwright.pairs.tokens import Tokens, tokens_of
 
 Stretch = tuple[int, int, int]
 """Text that both answers keep: where it begins in rejected and in chosen, and its length in characters."""
@@ -81,39 +53,29 @@ class Minimality(NamedTuple):
     changed_spans: tuple[Span, ...]
 
 
-@lru_cache(maxsize=8)
-def words(text: str) -> tuple[str, ...]:
-    """Return the tokens of a text, `WORD.findall(text)`.
-
-    White space is never part of a token, so tokens are found in each run of other characters by
-    itself; and since language repeats itself, most runs have been met before.
-    """
-    return tuple(chain.from_iterable(map(_words_of, text.split())))
-
-
-@lru_cache(maxsize=2**16)
-def _words_of(run: str) -> tuple[str, ...]:
-    return tuple(WORD.findall(run))
-
-
-@lru_cache(maxsize=8)
-def _begins(text: str) -> list[int]:
-    """Where each token of a text begins. Only white space stands between them, so it is the next find."""
-    begins, at = [], 0
-    for token in words(text):
-        at = text.find(token, at)
-        begins.append(at)
-        at += len(token)
-    return begins
-
-
 def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
     """Measure a pair. `original` (one of the two) is the answer that was revised."""
-    words_c, words_r = words(chosen), words(rejected)
-    words_o = words_c if original == chosen else words_r
+    [found] = measure_all([chosen], [rejected], original_is_chosen=original == chosen)
+    return found
+
+
+def measure_all(
+    chosen: Sequence[str], rejected: Sequence[str], *, original_is_chosen: bool
+) -> list[Minimality]:
+    """Measure pairs. Their original is the answer that was revised."""
+    tokens = tokens_of([*chosen, *rejected])
+    sides = zip(chosen, rejected, tokens[: len(chosen)], tokens[len(chosen) :], strict=True)
+    return [_measured(*pair, original_is_chosen) for pair in sides]
+
+
+def _measured(
+    chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens, original_is_chosen: bool
+) -> Minimality:
+    words_c, words_r = tokens_c.words, tokens_r.words
+    words_o = words_c if original_is_chosen else words_r
     alignment = Levenshtein.opcodes(words_r, words_c)
     operations = cast(list[Operation], alignment.as_list())
-    kept = list(_kept(chosen, rejected, operations))
+    kept = list(_kept(chosen, rejected, tokens_c, tokens_r, operations))
     distance = len(alignment.as_editops()) + _respaced(chosen, rejected, kept)
     distinct_c, distinct_r = set(words_c), set(words_r)
     both = len(distinct_c & distinct_r)
@@ -124,19 +86,20 @@ def measure(chosen: str, rejected: str, *, original: str) -> Minimality:
         edit_distance=min(distance / max(len(words_c), len(words_r), 1), 1.0),
         jaccard=both / either if either else 1.0,
         kept_share=LCSseq.similarity(words_r, words_c) / len(words_o) if words_o else 1.0,
-        common_prefix=_prefix(chosen, rejected, kept),
+        common_prefix=_prefix(chosen, rejected, tokens_r, kept),
         length_ratio=len(words_c) / max(len(words_r), 1),
         changed_spans=_spans(chosen, rejected, kept),
     )
 
 
 def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
-    """Return the spans that differ, on token borders, in order of position.
+    """Return the stretches that differ, on token borders, in order of position.
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
-    operations = Levenshtein.opcodes(words(rejected), words(chosen)).as_list()
-    return _spans(chosen, rejected, list(_kept(chosen, rejected, cast(list[Operation], operations))))
+    tokens_c, tokens_r = tokens_of([chosen, rejected])
+    operations = cast(list[Operation], Levenshtein.opcodes(tokens_r.words, tokens_c.words).as_list())
+    return _spans(chosen, rejected, list(_kept(chosen, rejected, tokens_c, tokens_r, operations)))
 
 
 def _spans(chosen: str, rejected: str, kept: list[Stretch]) -> tuple[Span, ...]:
@@ -160,32 +123,33 @@ def _respaced(chosen: str, rejected: str, kept: list[Stretch]) -> int:
     return count
 
 
-def _prefix(chosen: str, rejected: str, kept: list[Stretch]) -> int:
+def _prefix(chosen: str, rejected: str, tokens_r: Tokens, kept: list[Stretch]) -> int:
     """Tokens before the first difference, be it of a token or of white space."""
     end = other = 0
     for start_r, start_c, length in kept:
         if rejected[end:start_r] != chosen[other:start_c]:
             break
         end, other = start_r + length, start_c + length
-    return bisect_left(_begins(rejected), end)
+    return bisect_left(tokens_r.begins, end)
 
 
-def _kept(chosen: str, rejected: str, operations: list[Operation]) -> Iterator[Stretch]:
+def _kept(
+    chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens, operations: list[Operation]
+) -> Iterator[Stretch]:
     """Stretches that both texts keep, in order: where each begins in either, and its length.
 
     A run of kept tokens is one stretch if the white space in it is the same, and else token by token.
     """
-    words_r, begins_r, begins_c = words(rejected), _begins(rejected), _begins(chosen)
     for tag, first_r, last_r, first_c, _ in operations:
         if tag != "equal":
             continue
-        r, c = begins_r[first_r], begins_c[first_c]
-        end = begins_r[last_r - 1] + len(words_r[last_r - 1])
+        r, c, end = tokens_r.begins[first_r], tokens_c.begins[first_c], tokens_r.ends[last_r - 1]
         if chosen.startswith(rejected[r:end], c):
             yield r, c, end - r
         else:
             for n in range(first_r, last_r):
-                yield begins_r[n], begins_c[first_c + n - first_r], len(words_r[n])
+                r = tokens_r.begins[n]
+                yield r, tokens_c.begins[first_c + n - first_r], tokens_r.ends[n] - r
 
 
 def _trimmed(rejected: str, chosen: str, span: Span) -> Span:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pairwright.pairs.minimality import WORD
+from pairwright.pairs.tokens import WORD
 
 
 def words_of(text: str) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pairwright.pairs.minimality import WORD
+from pairwright.pairs.tokens import WORD
 
 Hashes = NDArray[np.uint64]
 LENGTH = 3

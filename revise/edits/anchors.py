@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from rapidfuzz import fuzz
 
-from pairwright.pairs.minimality import WORD
+from pairwright.pairs.tokens import WORD
 
 Match = Literal["exact", "normalised", "fuzzy", "sentence"]
 

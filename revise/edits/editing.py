@@ -6,7 +6,7 @@ from rapidfuzz import fuzz
 
 from pairwright.engines.kinds import holds_schemas
 from pairwright.errors import UsageError
-from pairwright.pairs.minimality import WORD
+from pairwright.pairs.tokens import WORD
 from pairwright.records import UNPARSED, Completion, Ending
 from pairwright.schema import EDITED_PAIR
 from prompts import load

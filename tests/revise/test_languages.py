@@ -10,7 +10,8 @@ import unicodedata
 import pytest
 from places import ROOT
 
-from pairwright.pairs.minimality import measure, words
+from pairwright.pairs.minimality import measure
+from pairwright.pairs.tokens import words
 from revise.config import GateConfig
 from revise.edits.sentences import sentences
 from revise.gates import Revision, check

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from pairwright.pairs.minimality import WORD, Minimality, Span, changed_spans, measure, words
+from pairwright.pairs.minimality import Minimality, Span, changed_spans, measure
+from pairwright.pairs.tokens import WORD, words
 
 TEXT = st.text(st.sampled_from(list("abc  ,.\n\té漢か\u0301\u200d😀_1")), max_size=40)
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "dd", "漢", ",", "."]), max_size=12).map(" ".join)
