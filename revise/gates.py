@@ -25,6 +25,8 @@ class Revision(NamedTuple):
     measures: Minimality
     may_speak: bool = True
     """Whether it may speak of itself or as a model, so that it is worth looking (`may_speak`)."""
+    may_be_unable: bool = True
+    """The same of saying that the speaker is unable."""
 
 
 Gate = Callable[[Revision, GateConfig], Ending | None]
@@ -77,7 +79,7 @@ def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
 
 def refused(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a refusal where the original answered."""
-    found = declines(revision.text)
+    found = declines(revision.text, unable=revision.may_be_unable)
     if found and not declines(revision.original):
         return Ending(REFUSED, f"the revision declines to answer: “{_quoted(found)}”")
     return None

@@ -20,7 +20,7 @@ from pairwright.stages.stage import Work
 from revise.config import GivenPairsConfig
 from revise.gates import Revision, check, user_gates
 from revise.given import MADE
-from revise.phrases import may_speak
+from revise.phrases import may_be_unable, may_speak
 from revise.verification import Verification
 
 SOURCE = "given"
@@ -112,17 +112,16 @@ class GateStage:
     ) -> tuple[list[Minimality | None], list[Ending]]:
         """The measures of pairs, none of those with an empty side, and what the gates say of each."""
         originals, revisions = (rejected, chosen) if self._improve else (chosen, rejected)
-        measures: list[Minimality | None] = [
-            *measure_all(chosen, rejected, original_is_chosen=not self._improve)
-        ]
+        found = measure_all(chosen, rejected, original_is_chosen=not self._improve)
+        given = map(Revision, originals, revisions, found, may_speak(revisions), may_be_unable(revisions))
+        measures: list[Minimality | None] = []
         endings: list[Ending] = []
-        speak = may_speak(revisions)
-        for place, pair in enumerate(zip(chosen, rejected, strict=True)):
+        for pair, revision in zip(zip(chosen, rejected, strict=True), given, strict=True):
             empty = next((name for name, text in zip(names, pair, strict=True) if not text.strip()), None)
-            if empty is not None:
-                measures[place] = None
+            if empty is None:
+                measures.append(revision.measures)
+                endings.append(check(revision, self._config, self._user_gates))
+            else:
+                measures.append(None)
                 endings.append(Ending(EMPTY, f"`{empty}` holds no answer"))
-                continue
-            found = Revision(originals[place], revisions[place], measures[place], speak[place])
-            endings.append(check(found, self._config, self._user_gates))
         return measures, endings

@@ -7,7 +7,7 @@ together from; their heads say how they are read.
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache, reduce
 from operator import or_
 from pathlib import Path
@@ -56,26 +56,43 @@ def speaks_as_model(text: str) -> str | None:
     return _first(text, "names", "model")
 
 
-def declines(text: str) -> str | None:
-    """Return the first words of a text that declines to answer; None for any other."""
-    start = _WORD.search(text)
-    if start is None:
-        return None
-    head = unicodedata.normalize("NFC", text[start.start() : start.start() + _HEAD])
-    found = _refusals().match(head)
-    for phrases in () if found else _likely("inabilities", head):
+def declines(text: str, *, unable: bool = True) -> str | None:
+    """Return the first words of a text that declines to answer; None for any other.
+
+    Words for inability are not looked for where it is known that there are none (`may_be_unable`).
+    """
+    head = _head(text)
+    found = _refusals().match(head) if head else None
+    for phrases in _likely("inabilities", head) if head and unable and not found else ():
         found = found or phrases.inability.match(head)
     return found.group() if found else None
 
 
 def may_speak(texts: Sequence[str]) -> list[bool]:
     """Return which texts hold a stem without which neither of the first two functions finds anything."""
+    return _hold(texts, "stems", "names", "changes")
+
+
+def may_be_unable(texts: Sequence[str]) -> list[bool]:
+    """Return which texts hold a stem without which no words for inability are found."""
+    return _hold(map(_head, texts), "inabilities")
+
+
+def _hold(texts: Iterable[str], *kinds: Stems) -> list[bool]:
+    """Which texts hold a stem of some kinds, in whatever language."""
     import polars as pl
 
-    kinds: tuple[Stems, ...] = ("stems", "names", "changes")
-    stems = {stem for p in _languages().values() for kind in kinds for stem in getattr(p, kind)}
+    stems = {stem for phrases in _languages().values() for kind in kinds for stem in getattr(phrases, kind)}
     small = pl.Series([_small(text) for text in texts], dtype=pl.String)
     return small.str.contains_any(sorted(stems)).to_list()
+
+
+def _head(text: str) -> str:
+    """Where a refusal is one: the beginning of a text, from its first letter on."""
+    start = _WORD.search(text)
+    if start is None:
+        return ""
+    return unicodedata.normalize("NFC", text[start.start() : start.start() + _HEAD])
 
 
 def _first(text: str, stems: Stems, pattern: Literal["meta", "model"]) -> str | None:

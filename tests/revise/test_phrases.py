@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pairwright.pairs.minimality import measure
 from revise import phrases
 from revise.gates import GateConfig, Revision, check
-from revise.phrases import declines, may_speak, speaks_as_model, speaks_of_itself
+from revise.phrases import declines, may_be_unable, may_speak, speaks_as_model, speaks_of_itself
 
 HERE = Path(__file__).parent
 SAID = tomllib.loads((HERE / "languages.toml").read_text())
@@ -156,6 +156,15 @@ def test_what_may_not_speak_does_not() -> None:
     texts = ["HERE IS THE REVİSED ANSWER", "As an Aİ", "the cafe\u0301", "Nothing.", ""]
     for text, speaks in zip(texts, may_speak(texts), strict=True):
         assert speaks or (speaks_of_itself(text), speaks_as_model(text)) == (None, None)
+
+
+@given(
+    st.lists(st.sampled_from([*STEMS, *(s for p in phrases._languages().values() for s in p.inabilities)]))
+)
+def test_who_may_not_be_unable_declines_as_ever(parts: list[str]) -> None:
+    text = f"— {' '.join(parts)}"
+    [unable] = may_be_unable([text])
+    assert declines(text, unable=unable) == declines(text)
 
 
 @given(st.lists(st.sampled_from(ENGLISH), max_size=8).map(" ".join))
