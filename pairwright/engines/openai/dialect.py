@@ -29,6 +29,13 @@ _REFUSED = re.compile(
 )
 _FOREIGN = re.compile(r"[^\W\da-zA-Z_]")
 """A letter that English has not: there a word such as `seed` is a field's name and no other word."""
+_SPOKEN_OF = (
+    r"\b(?:(?:parameter|argument|field|input|key|option)(?:s|\(s\))?(?: supplied)?|unsupported|unknown)"
+    r"\W{{1,4}}{0}\b"
+    r"|\b{0}\W{{1,2}}(?:parameter|argument|field|option)\b"
+    r"|^{0}(?::|\s+(?:is|are|was|does|cannot|must|may|not)\b)"
+)
+"""How a field is spoken of whose name is a word of the language too."""
 _QUOTE = r"(?:[\"'`{}“”„‘’「」]|«\s?|\s?»)"
 _RANGE = re.compile(
     r"too (?:large|big|high|small|low)|(?:greater|more|less|lower|smaller|larger|higher) than"
@@ -109,12 +116,13 @@ def refused_fields(sent: Mapping[str, Any], value: Any, message: str) -> list[st
         return []
     quoted = [name for name in sent if re.search(rf"{_QUOTE}{re.escape(name)}{_QUOTE}", message)]
     foreign = _FOREIGN.search(message) is not None
-    bare = [
+    bare = [name for name in sent if "_" in name or (foreign and len(name) > 1)]
+    spoken = [name for name in sent if re.search(_SPOKEN_OF.format(re.escape(name)), message, re.I | re.M)]
+    return quoted or [
         name
         for name in sent
-        if "_" in name or (foreign and len(name) > 1) or message.startswith(f"{name}:")
+        if name in spoken or (name in bare and re.search(rf"\b{re.escape(name)}\b", message, re.ASCII))
     ]
-    return quoted or [name for name in bare if re.search(rf"\b{re.escape(name)}\b", message, re.ASCII)]
 
 
 def beyond_range(sent: Mapping[str, Any], named: Sequence[str], message: str) -> list[str]:

@@ -43,6 +43,16 @@ REFUSALS = {
         {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
         {"top_p"}, set(),
     ),
+    **{
+        message: ({"error": {"message": message}}, {"seed"}, set())
+        for message in (
+            "seed is not supported by this model",
+            "Unrecognized request argument supplied: seed",
+            "The seed parameter is not supported",
+            "Unsupported parameter(s): seed",
+            "seed: Extra inputs are not permitted",
+        )
+    },
     "in Chinese": ({"error": {"message": "不支持的参数：temperature"}}, {"temperature"}, set()),
     "in German": ({"error": {"message": "Das Feld seed wird nicht unterstützt."}}, {"seed"}, set()),
     "in French, an article that is a field's name": (
@@ -127,6 +137,8 @@ def test_fewer_log_probabilities_are_asked_for(limit: str) -> None:
         "This model's maximum context length is 8 tokens; max_tokens is 16.",
         "messages: text content blocks must be non-empty",
         "fault 400",
+        "Invalid request: the seed of this plant is not allowed",
+        "The model is not able to answer in a seed catalogue, which is forbidden",
         "The temperature in the prompt is not allowed by our policy",
     ],
 )
