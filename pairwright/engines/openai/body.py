@@ -38,6 +38,8 @@ IGNORED = "the server ignores the constraint on the answer"
 
 _PAGE_BYTES = 65536
 _MOST_TOKENS = 2**31
+_SPACES = str.maketrans("Ġ▁Ċ", "   ")
+"""How some servers write white space in tokens."""
 
 
 class Invalid(NamedTuple):
@@ -110,7 +112,7 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     shown = beside_in(request)
     calls = _called(message) if shown and shown.tools else ()
     text, finish = _text(message, choice.get("finish_reason"), calls)
-    found = part(text)
+    found, said = part(text), text
     if request.choices or request.json_schema is not None or request.sampling.logprobs:
         text, thought = found.answer, thought or found.thought  # what is asked for is an answer's form
         text = unwrapped(text, request.choices)
@@ -121,7 +123,7 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
         raise _UnusableError(f"{IGNORED}: {how}")
     tops: tuple[dict[str, float], ...] = ()
     if request.sampling.logprobs and (logprobs or choice.get("logprobs")):
-        tops = _logprobs(choice.get("logprobs"), text, thought)
+        tops = _logprobs(choice.get("logprobs"), said if thought is None else text, thought)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     model, system = (body.get(name) for name in ("model", "system_fingerprint"))
@@ -216,13 +218,16 @@ def _logprobs(logprobs: Any, text: str, thought: str | None) -> tuple[dict[str, 
         raise _UnusableError("log-probabilities were asked for and are missing")
     entries = [_dict(entry, "a log-probability entry") for entry in content]
     positions = tuple(_position(entry) for entry in entries)
-    if thought is None:
-        return positions
-    tokens = ["".join(_logprob(entry)[0].split()) for entry in entries]
+    tokens = ["".join(_logprob(entry)[0].translate(_SPACES).split()) for entry in entries]
     answer = "".join(text.split())
-    starts = (n for n in range(len(tokens)) if answer and "".join(tokens[n:]) == answer)
+    first = next(filter(None, tokens), "")
+    if thought is None and (not first.isascii() or answer.startswith(first) or first.startswith(answer)):
+        return positions
+    starts = (n for n, token in enumerate(tokens) if token and "".join(tokens[n:]) == answer)
     start = next(starts, None)
-    return () if start is None else positions[start:]
+    if start is None:  # of a thought that is not there, nobody can say where it ends
+        return positions if thought is None else ()
+    return positions[start:]
 
 
 def _position(entry: dict[str, Any]) -> dict[str, float]:

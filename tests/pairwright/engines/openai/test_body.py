@@ -55,6 +55,19 @@ def test_the_honest_answer() -> None:
     assert [list(p.values()) for p in found.top_logprobs] == [[-0.1, -3.5], [-0.1, -3.5]]
 
 
+def test_log_probabilities_of_a_thought_that_the_server_took_out_are_not_the_answers() -> None:
+    body = honest()
+    body["choices"][0]["message"]["content"] = "A"
+    tokens = [("Hm", -0.5), (",", -0.1), (" B", -0.2), ("?", -0.3), ("\n", -0.1), ("ĠA", -0.4)]
+    body["choices"][0]["logprobs"]["content"] = [
+        {"token": token, "logprob": value, "top_logprobs": [{"token": token, "logprob": value}]}
+        for token, value in tokens
+    ]
+    found = read(json.dumps(body).encode(), WITH_LOGPROBS)
+    assert isinstance(found, Completion)
+    assert found.top_logprobs == ({"ĠA": -0.4},)
+
+
 def streamed(*deltas: dict[str, Any], finish: str | None = "stop") -> bytes:
     """An answer as a stream of events, with a comment, an event of usage, and the end."""
     pieces = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
