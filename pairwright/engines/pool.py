@@ -10,7 +10,7 @@ from pairwright.engines.addresses import host_of, present_url
 from pairwright.engines.asked import check_asked
 from pairwright.engines.base import Engine
 from pairwright.engines.kinds import engine_identity, kind_of, open_engine
-from pairwright.engines.openai.batch.book import BatchBook
+from pairwright.engines.openai.batch.store import BatchStore
 from pairwright.engines.openai.keys import key_variables, named_keys
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import lacks_logprobs, logprobs_probe
@@ -181,14 +181,14 @@ class EnginePool:
         Raises `UsageError` where jobs are out and nobody wants their answers, or the reverse; `Cancelled`
         where they were to be cancelled, once they are over and their answers kept.
         """
-        out = BatchBook(run).all()
+        out = BatchStore(run).all()
         if self._options.cancel and not out:
             raise UsageError(f"--cancel: no batch jobs of {run} are out")
         if out and not self._options.sends_batches:
             requests = sum(batch.requests for batch in out)
             raise UsageError(
-                f"{run}: {_jobs(len(out))} with {requests:,} requests are out: run the same command with "
-                "--batch to have their answers, or with --cancel to cancel them"
+                f"{run}: {_jobs(len(out))} with {requests:,} requests not answered yet: run it again "
+                "with --batch to have their answers, or with --cancel to cancel them"
             )
         if self._options.sends_batches:
             self.open_all()

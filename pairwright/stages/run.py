@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pairwright.engines import EngineOptions, check_spec
-from pairwright.engines.openai.batch.book import BatchBook
+from pairwright.engines.openai.batch.store import BatchStore
 from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import require_space, write_durably
@@ -160,7 +160,7 @@ def _finished(
         if sum(manifest.counts.values()) < manifest.items:
             return None
         manifest = manifest.model_copy(update={"complete": True})
-        BatchBook(folder).clear()
+        BatchStore(folder).clear()
         manifest.save(folder)
         _keep_templates(folder, stage)
         write_card(folder, manifest)
@@ -225,7 +225,7 @@ def _work(
             try:
                 manifest = runner.run(stopping, meter)
             except PairwrightError:
-                if not (runner.manifest.shards or len(journal) or BatchBook(folder).all()):
+                if not (runner.manifest.shards or len(journal) or BatchStore(folder).all()):
                     shutil.rmtree(folder)  # a folder in which nothing was ever done is in the way
                 raise
     complete = sum(manifest.counts.values()) == items
@@ -233,7 +233,7 @@ def _work(
     manifest = manifest.with_dialects(engines.dialects)
     manifest = manifest.model_copy(update={"complete": complete, "seconds": round(seconds, 3)})
     if complete:
-        BatchBook(folder).clear()
+        BatchStore(folder).clear()
     manifest.save(folder)
     if not complete:
         stopped = (

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from pairwright.engines.openai.batch.book import BatchBook
+from pairwright.engines.openai.batch.store import BatchStore
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import sync_folder
 from pairwright.folders.journal import JOURNAL, Journal
@@ -131,7 +131,7 @@ def _take_over(run: Path, parts: Mapping[Path, Manifest | None]) -> Manifest:
     """Journals first, then the list of shards, then their files: a kill in between loses nothing."""
     for folder in parts:
         _merge_journal(run, folder)
-        BatchBook(run).take_in(BatchBook(folder))
+        BatchStore(run).take_in(BatchStore(folder))
     whole = load_manifest(run)
     shards, seconds = dict(whole.shards), whole.seconds
     sound = {f: p for f, p in parts.items() if p is not None and p.fingerprint == whole.fingerprint}

@@ -15,8 +15,8 @@ from batch_server import BatchServer
 from forks import forked_call
 from runs_on_disk import rows_of
 
-from pairwright.engines.openai.batch import courier
-from pairwright.engines.openai.batch.book import BATCHES
+from pairwright.engines.openai.batch import jobs
+from pairwright.engines.openai.batch.store import BATCHES
 
 
 def killed(folder: Path, server: BatchServer, rng: random.Random) -> int:
@@ -34,7 +34,7 @@ def killed(folder: Path, server: BatchServer, rng: random.Random) -> int:
 
 def survive(folder: Path, kills: int, seed: int) -> int:
     """Begin runs until so many kills are survived; nothing may be lost, or sent twice."""
-    courier.SETTLE = 0.5
+    jobs.SETTLE = 0.5
     rng, survived, runs = random.Random(seed), 0, 0
     while survived < kills:
         runs += 1

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pairwright.engines.vllm.kept import engines_kept
 from pairwright.engines.vllm.settings import least_rank
+from pairwright.engines.vllm.warm import engines_kept
 from pairwright.errors import UsageError
 from pairwright.models.names import base_and_adapter, is_adapter
 from pairwright.terminal.text import say

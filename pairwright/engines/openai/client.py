@@ -11,8 +11,8 @@ from typing import Any, NoReturn, TypeAlias
 import httpx
 
 from pairwright.engines.openai.access import Place
-from pairwright.engines.openai.batch.book import Answer
-from pairwright.engines.openai.batch.post import BatchPost
+from pairwright.engines.openai.batch.queue import BatchQueue
+from pairwright.engines.openai.batch.store import Answer
 from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.families import Family
@@ -25,11 +25,11 @@ from pairwright.engines.openai.faults import (
     not_held,
     timed_out,
 )
+from pairwright.engines.openai.first_requests import FirstRequests
 from pairwright.engines.openai.listed import model_root
-from pairwright.engines.openai.manner import Manner, Useless
+from pairwright.engines.openai.request_format import RequestFormat, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
-from pairwright.engines.openai.scouts import Scouts
-from pairwright.engines.openai.wire import Refusal, Wire
+from pairwright.engines.openai.transport import Refusal, Transport
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
 from pairwright.errors import PairwrightError
@@ -58,7 +58,7 @@ class OpenAIClient:
         access: Place,
         options: EngineOptions,
         backoff: Backoff,
-        wire: Wire,
+        transport: Transport,
         family: Family,
     ):
         self.access = access
@@ -71,10 +71,10 @@ class OpenAIClient:
         self._open: set[asyncio.Task[None] | None] = set()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
-        self._scouts = Scouts()
-        self.manner = Manner(model, access, options.asked, family)
-        self._wire = wire
-        self.post: BatchPost | None = None
+        self._first_requests = FirstRequests()
+        self.format = RequestFormat(model, access, options.asked, family)
+        self._transport = transport
+        self.queue: BatchQueue | None = None
         """Where requests go that may wait."""
 
     async def check(self, patience: float) -> str:
@@ -85,9 +85,9 @@ class OpenAIClient:
         ends, pause = time.monotonic() + patience, 0.1
         while True:
             try:
-                listed, server = await self._wire.listed(patience)
-                self.manner.meet(listed, server)
-                self._wire.known = self.manner.known
+                listed, server = await self._transport.listed(patience)
+                self.format.meet(listed, server)
+                self._transport.known = self.format.known
                 return model_root(listed, self.model)
             except httpx.ReadTimeout:
                 return ""  # connected: it is there, only slow
@@ -104,7 +104,7 @@ class OpenAIClient:
         Raises `PairwrightError` when the server is of no use to any job, or ignores what this one
         relies on.
         """
-        known = self.post is not None and self.post.knows(job.key)
+        known = self.queue is not None and self.queue.knows(job.key)
         if not known and (kind := constraint_kind(job.request)):
             await self._prove(kind)
         attempts = Attempts(self._deadline, self._backoff)
@@ -124,8 +124,8 @@ class OpenAIClient:
     async def _probe(self, kind: Kind) -> None:
         """Try the ways that the server may have for a constraint, until one holds an answer to it."""
         reasons: list[str] = []
-        for way in self.manner.candidates(kind):
-            self.manner.ways[kind] = way
+        for way in self.format.candidates(kind):
+            self.format.ways[kind] = way
             attempts = Attempts(self._deadline, self._backoff)
             outcome = await self._ask_until_answered(constraint_probe(kind), attempts)
             why = ignored(kind, outcome) if isinstance(outcome, Completion) else not_held(kind, outcome)
@@ -134,17 +134,17 @@ class OpenAIClient:
             reasons.append(why)
         reasons.append(ignores(kind, "it has no way to hold an answer to a form"))
         said = next((why for why in reasons if why.startswith("ignores")), reasons[0])
-        if useless := self.manner.no_way(kind, said):
+        if useless := self.format.no_way(kind, said):
             self._stop(useless.why)
 
     async def _ask_until_answered(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask, again after a 429 or another fault that passes, until no further attempt makes sense."""
-        if (useless := self.manner.cannot_show(job.request)) is not None:
+        if (useless := self.format.cannot_show(job.request)) is not None:
             self._stop(useless.why)
-        async with self._scouts.turn(self.manner.body(job), alone=self._post_for(job) is None) as heard:
+        async with self._first_requests.turn(self.format.body(job), alone=not self._queue_for(job)) as note:
             while True:
                 outcome = await self._attempt(job, attempts)
-                heard(outcome)
+                note(outcome)
                 if isinstance(outcome, Completion):
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                     return outcome
@@ -157,15 +157,15 @@ class OpenAIClient:
                     raise asyncio.CancelledError  # given up, like those that had no request open
                 await asyncio.sleep(wait)
 
-    def by_batch(self, post: BatchPost) -> None:
+    def by_batch(self, queue: BatchQueue) -> None:
         """Send requests in batch jobs from now on, except the first of every form."""
-        self.post = post
-        self._scouts.held = self._deadline
+        self.queue = queue
+        self._first_requests.held = self._deadline
 
     async def cancel_batches(self) -> list[Finished]:
         """Cancel all batch jobs, and return their answers."""
         found = []
-        for asked, answer in await self.post.cancel() if self.post is not None else ():
+        for asked, answer in await self.queue.cancel() if self.queue is not None else ():
             outcome = self._read(answer, asked.job.request)
             if isinstance(outcome, Completion):
                 found.append(Finished(asked.job.key, outcome))
@@ -179,12 +179,12 @@ class OpenAIClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._wire.close()
+        await self._transport.close()
 
     async def _attempt(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Wait for a turn and the end of a cool-down, then ask once; all within the deadline."""
-        if (post := self._post_for(job)) is not None:
-            return await self._exchange(job, partial(self._by_post, post, job))
+        if (queue := self._queue_for(job)) is not None:
+            return await self._exchange(job, partial(self._by_queue, queue, job))
         again = attempts.last is not None
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
@@ -196,7 +196,8 @@ class OpenAIClient:
 
     async def _cool_down(self, request: Request, attempts: Attempts) -> Fault | None:
         """Wait until the server wants such a request again; a fault if that is after the deadline."""
-        while (wait := max(self.limit.cool_left, self._wire.allowance.wait(request, time.monotonic()))) > 0:
+        limits = self._transport.rate_limits
+        while (wait := max(self.limit.cool_left, limits.wait(request, time.monotonic()))) > 0:
             left = attempts.left(time.monotonic())
             if wait >= left:
                 return attempts.last or cool_down(wait)
@@ -208,15 +209,15 @@ class OpenAIClient:
         attempts.sent += 1
         sent_at = time.monotonic()
         self._open.add(asyncio.current_task())
-        self._wire.allowance.begin(job.request)
+        self._transport.rate_limits.begin(job.request)
         try:
             async with asyncio.timeout_at(attempts.ends):
-                outcome = await self._exchange(job, self._wire.send)
+                outcome = await self._exchange(job, self._transport.send)
         except TimeoutError:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
             self._open.discard(asyncio.current_task())
-            self._wire.allowance.end(job.request)
+            self._transport.rate_limits.end(job.request)
         if isinstance(outcome, Completion):
             self.limit.succeeded()
             return outcome
@@ -229,19 +230,19 @@ class OpenAIClient:
     async def _exchange(self, job: Job, send: Sending) -> Completion | Fault:
         """Send a request; once more for each thing that a reply teaches of how it has to be said."""
         while True:
-            dialect, quiet = self.manner.dialect, self.manner.quiet
-            sent = dialect.spoken(self.manner.body(job))
-            outcome = await send(sent, self.manner.sent(job.request))
+            dialect, quiet = self.format.dialect, self.format.quiet
+            sent = dialect.spoken(self.format.body(job))
+            outcome = await send(sent, self.format.sent(job.request))
             if isinstance(outcome, Fault):
                 return self._redacted(outcome)
             if isinstance(outcome, Completion):
-                will_do = self.manner.heard(job.request, outcome, quiet=quiet)
+                will_do = self.format.heard(job.request, outcome, quiet=quiet)
                 if isinstance(will_do, Useless):
                     self._stop(will_do.why)
                 if will_do:
                     return outcome
                 continue
-            if not self.manner.learn(dialect, sent, outcome.body):
+            if not self.format.learn(dialect, sent, outcome.body):
                 if job.request.role != PROBE:
                     self._give_up_field(job, sent, outcome)
                 return self._redacted(outcome.fault)
@@ -254,36 +255,36 @@ class OpenAIClient:
         named = named_field(sent, refusal.body)
         if named is not None:
             value = sent[named[0]] if named[1] else None
-            answered = self._scouts.have_answered(self.manner.body(job))
-            if useless := self.manner.refused(named[0], value, ever_answered=answered):
+            answered = self._first_requests.have_answered(self.format.body(job))
+            if useless := self.format.refused(named[0], value, ever_answered=answered):
                 self._stop(f"{useless.why} ({self.access.told(str(refusal.fault))})")
 
-    async def _by_post(
-        self, post: BatchPost, job: Job, said: Mapping[str, Any], request: Request
+    async def _by_queue(
+        self, queue: BatchQueue, job: Job, said: Mapping[str, Any], request: Request
     ) -> Completion | Fault | Refusal:
         """Send a request in a batch job, and read what that brings for it as if it had come at once."""
-        answer = await post.ask(job, said)
+        answer = await queue.ask(job, said)
         return answer if isinstance(answer, Fault) else self._read(answer, request)
 
     def _read(self, answer: Answer, request: Request) -> Completion | Fault | Refusal:
         body = json.dumps(answer.body).encode()
         if not 200 <= answer.status < 300:
-            return self._wire.refused(answer.status, {}, body)
-        found = self._wire.read(body, request)
+            return self._transport.refused(answer.status, {}, body)
+        found = self._transport.read(body, request)
         return found.model_copy(update={"batch": True}) if isinstance(found, Completion) else found
 
-    def _post_for(self, job: Job) -> BatchPost | None:
+    def _queue_for(self, job: Job) -> BatchQueue | None:
         """Where a job goes that is not sent at once: all but the first of each form."""
-        if self.post is None or job.request.role == PROBE:
+        if self.queue is None or job.request.role == PROBE:
             return None
-        sure = self.post.knows(job.key) or self._scouts.have_taken(self.manner.body(job))
-        return self.post if sure else None
+        sure = self.queue.knows(job.key) or self._first_requests.have_taken(self.format.body(job))
+        return self.queue if sure else None
 
     def _give_up(self, fault: Fault, attempts: Attempts) -> Completion:
         """The failure of one request, unless the fault is everybody's."""
-        if fault.action == "stop" or (fault.action == "stop_unproven" and not self._scouts.answers):
+        if fault.action == "stop" or (fault.action == "stop_unproven" and not self._first_requests.answers):
             self._stop(fault.text)
-        silence = time.monotonic() - self._wire.last_reply
+        silence = time.monotonic() - self._transport.last_reply
         if fault.code == UNREACHABLE and silence >= min(OUTAGE, self._deadline / 2):
             self._stop(f"stopped answering; {_AGAIN} when it is back")
         failure = attempts.failure_after(fault)

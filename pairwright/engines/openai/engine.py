@@ -11,18 +11,18 @@ from typing import Any, TypeVar
 
 from pairwright.engines.addresses import normalised, present_url
 from pairwright.engines.openai.access import Access, Place, server_access
-from pairwright.engines.openai.allowance import Allowance
 from pairwright.engines.openai.batch.anthropic import AnthropicBatches
-from pairwright.engines.openai.batch.book import BatchBook
-from pairwright.engines.openai.batch.courier import Courier
 from pairwright.engines.openai.batch.endpoint import Endpoint, NoEndpointError, TroubleError
 from pairwright.engines.openai.batch.gemini import GeminiBatches
+from pairwright.engines.openai.batch.jobs import BatchJobs
 from pairwright.engines.openai.batch.openai import OpenAIBatches
-from pairwright.engines.openai.batch.post import BatchPost
+from pairwright.engines.openai.batch.queue import BatchQueue
+from pairwright.engines.openai.batch.store import BatchStore
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.families import family_at
+from pairwright.engines.openai.rate_limits import RateLimits
 from pairwright.engines.openai.retry import Backoff
-from pairwright.engines.openai.wire import HTTPWire
+from pairwright.engines.openai.transport import HTTPTransport
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Finished, Job
@@ -82,17 +82,17 @@ class ServedEngine:
     @property
     def dialect(self) -> dict[str, Any]:
         """How the server is asked, as far as it is known by now."""
-        found = self._client.manner.dialect_found
+        found = self._client.format.dialect_found
         return found | ({"batch jobs": self._endpoint.name} if self._endpoint is not None else {})
 
     def send_batches(self, run: Path) -> None:
         """Answer by batch jobs from now on, recorded in a run's folder; jobs recorded there go on."""
         if self._endpoint is None:
             return
-        courier = Courier(self._endpoint, BatchBook(run), self._client.access.shown, self._backoff)
+        jobs = BatchJobs(self._endpoint, BatchStore(run), self._client.access.shown, self._backoff)
         self._client.by_batch(
-            BatchPost(
-                courier,
+            BatchQueue(
+                jobs,
                 self.identity.partition("#")[0],
                 in_hand=lambda: self._in_hand,
                 alone=lambda: self._nobody_else,
@@ -104,7 +104,7 @@ class ServedEngine:
     @property
     def waits(self) -> str:
         """The open batch jobs in a few words; empty without any."""
-        return "" if self._client.post is None else self._client.post.waits
+        return "" if self._client.queue is None else self._client.queue.waits
 
     def cancel_batches(self) -> list[Finished]:
         """Cancel all batch jobs, wait until they are finished, and return their answers."""
@@ -112,8 +112,8 @@ class ServedEngine:
 
     def forget_batches(self) -> None:
         """Forget the finished batch jobs: all their answers are kept."""
-        if self._client.post is not None:
-            self._client.post.forget()
+        if self._client.queue is not None:
+            self._client.queue.forget()
 
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once."""
@@ -128,8 +128,8 @@ class ServedEngine:
         Raises `PairwrightError` once the server is of no use, after all that was finished before.
         """
         found: list[Finished] = []
-        if self._client.post is not None:
-            timeout = self._tell_the_post(self._client.post, timeout)
+        if self._client.queue is not None:
+            timeout = self._tell_the_queue(self._client.queue, timeout)
         ends = None if timeout is None else time.monotonic() + timeout
         with contextlib.suppress(queue.Empty):
             while self._error is None and len(found) < self._in_hand:
@@ -142,14 +142,14 @@ class ServedEngine:
             raise self._error
         return found
 
-    def _tell_the_post(self, post: BatchPost, timeout: float | None) -> float:
+    def _tell_the_queue(self, queue: BatchQueue, timeout: float | None) -> float:
         """Say that earlier answers are kept, and, without a timeout, that no requests will come."""
         self._polls_without_news += 1
         kept, self._handed_out = self._handed_out, []
-        self._loop.call_soon_threadsafe(post.kept, kept)
+        self._loop.call_soon_threadsafe(queue.kept, kept)
         self._nobody_else = timeout is None
-        while post.courier.news:
-            say(post.courier.news.popleft())
+        while queue.jobs.news:
+            say(queue.jobs.news.popleft())
         return _POLL_SECONDS if timeout is None else timeout
 
     def drain(self) -> list[Finished]:
@@ -190,7 +190,7 @@ class ServedEngine:
 
     async def _find_endpoint(self, access: Access) -> None:
         """Which provider's batch jobs the server has, and whether they are there."""
-        kind = next(kind for kind in _ENDPOINTS if kind.name == self._client.manner.family.batch)
+        kind = next(kind for kind in _ENDPOINTS if kind.name == self._client.format.family.batch)
         endpoint = kind(access, self._client.model)
         try:
             await endpoint.check()
@@ -234,8 +234,8 @@ class ServedEngine:
         self._stopped = True
         self._client.drain(self._tasks)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client.post is not None:
-            await self._client.post.settle()
+        if self._client.queue is not None:
+            await self._client.queue.settle()
 
     async def _run(self, job: Job) -> None:
         """Answer one job, whatever happens; only a useless server ends the others too."""
@@ -278,9 +278,9 @@ class OpenAIEngine(ServedEngine):
     ) -> None:
         there = present_url(url, options.server_moved)
         access = server_access(there, variable=options.api_key_env, further=options.asked)
-        backoff, wire = backoff or Backoff(), HTTPWire(access, Allowance())
+        backoff, transport = backoff or Backoff(), HTTPTransport(access, RateLimits())
         super().__init__(
-            OpenAIClient(model, access, options, backoff, wire, family_at(str(access.chat))),
+            OpenAIClient(model, access, options, backoff, transport, family_at(str(access.chat))),
             options,
             spec=spec if there == access.shown else f"openai:{model}@{access.shown}",
             identity=f"openai:{model}@{normalised(url)}",

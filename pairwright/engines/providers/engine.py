@@ -1,16 +1,16 @@
 """A provider's model as an engine: the client of servers, over any-llm."""
 
 from pairwright.engines.addresses import present_url
-from pairwright.engines.openai.allowance import Allowance
 from pairwright.engines.openai.client import OpenAIClient
 from pairwright.engines.openai.engine import ServedEngine
+from pairwright.engines.openai.rate_limits import RateLimits
 from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.providers.families import family_of
 from pairwright.engines.providers.headers import Headers
 from pairwright.engines.providers.library import address_of, opened
 from pairwright.engines.providers.spec import Rented, identity_of
-from pairwright.engines.providers.wire import LibraryWire
+from pairwright.engines.providers.transport import LibraryTransport
 
 
 class ProviderEngine(ServedEngine):
@@ -30,12 +30,12 @@ class ProviderEngine(ServedEngine):
         patience: float = 5.0,
     ) -> None:
         url = address_of(named)
-        headers = Headers(Allowance())
+        headers = Headers(RateLimits())
         there = present_url(url, options.server_moved)
         provider, place = opened(named, there, options.api_key_env, headers.heard)
         backoff, family = backoff or Backoff(), family_of(named.provider)
         super().__init__(
-            OpenAIClient(named.model, place, options, backoff, LibraryWire(provider, headers), family),
+            OpenAIClient(named.model, place, options, backoff, LibraryTransport(provider, headers), family),
             options,
             spec=spec,
             identity=identity_of(named, url),

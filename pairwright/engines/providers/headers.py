@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from pairwright.engines.openai.allowance import Allowance
+from pairwright.engines.openai.rate_limits import RateLimits
 from pairwright.records import Request
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ _OF_TWO = frozenset({"deepseek", "fireworks", "meta"})
 class Headers:
     """Has what replies say of rate limits noted."""
 
-    def __init__(self, allowance: Allowance) -> None:
-        self.allowance = allowance
+    def __init__(self, rate_limits: RateLimits) -> None:
+        self.rate_limits = rate_limits
 
     @contextmanager
     def of(self, request: Request) -> Iterator[None]:
@@ -39,7 +39,7 @@ class Headers:
     async def heard(self, reply: Any) -> None:
         """Note the headers of a reply."""
         if (request := _asked.get()) is not None:
-            self.allowance.note(reply.headers, request, time.monotonic(), time.time())
+            self.rate_limits.note(reply.headers, request, time.monotonic(), time.time())
 
 
 def hearing(made: "type[AnyLLM]", heard: Callable[[Any], Awaitable[None]]) -> dict[str, Any]:

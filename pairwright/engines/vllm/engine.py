@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.vllm.kept import Living, frame_of, keeping, lay_aside, rank_to_come, take
 from pairwright.engines.vllm.lines import JobLines
 from pairwright.engines.vllm.process import SupervisedProcess
 from pairwright.engines.vllm.settings import (
@@ -20,6 +19,7 @@ from pairwright.engines.vllm.settings import (
     vllm_python,
     worker_environment,
 )
+from pairwright.engines.vllm.warm import Living, frame_of, keeping, lay_aside, rank_to_come, take
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.names import base_and_adapter, model_identity
 from pairwright.models.quiet import quiet

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_model import save_tiny_model
 
-from pairwright.engines.vllm.kept import keeping, rank_to_come
+from pairwright.engines.vllm.warm import keeping, rank_to_come
 from pairwright.errors import UsageError
 from train.config import AdapterConfig
 from train.on_policy.config import LoopConfig

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import httpx
 
 from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.batch.book import Answer, Asked, Batch
+from pairwright.engines.openai.batch.store import Answer, Asked, Batch
 from pairwright.engines.openai.faults import Known, connection_fault, invalid, status_fault
 from pairwright.engines.openai.retry import Fault
 from pairwright.errors import PairwrightError

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.batch.book import Answer, Asked, Batch
 from pairwright.engines.openai.batch.endpoint import MIB, Endpoint, Seen, TroubleError, may_be
+from pairwright.engines.openai.batch.store import Answer, Asked, Batch
 
 Json = dict[str, Any]
 

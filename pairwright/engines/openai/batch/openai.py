@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 
-from pairwright.engines.openai.batch.book import Answer, Asked, Batch
 from pairwright.engines.openai.batch.endpoint import (
     MIB,
     Endpoint,
@@ -17,6 +16,7 @@ from pairwright.engines.openai.batch.endpoint import (
     lines_of,
     may_be,
 )
+from pairwright.engines.openai.batch.store import Answer, Asked, Batch
 
 MARK = "pairwright"
 """Under this name of a job's metadata stands its mark."""

@@ -59,7 +59,7 @@ def test_a_known_family_is_asked_in_its_own_way(
         server.answer = noted
         url = url_of(name, server, monkeypatch)
         engine = openai_engine(url, thinking="off", max_concurrency=1)
-        family = engine._client.manner.family
+        family = engine._client.format.family
         assert family.name == name or family is UNKNOWN
         [free] = ask(engine, [job("say something")])
         chosen = ask(engine, [job(f"A or B? {i}", choices=("[[A]]", "B|")) for i in range(2)])

@@ -11,7 +11,7 @@ from vllm_processes import SETTINGS
 
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.engine import VLLMEngine
-from pairwright.engines.vllm.kept import engines_kept
+from pairwright.engines.vllm.warm import engines_kept
 from pairwright.models.smollm2 import smollm2_folder
 from pairwright.records import Job, Request, Sampling, conversation
 

@@ -12,9 +12,9 @@ from batch_server import BatchServer
 from plain_server import PlainServer, reply
 from runs_on_disk import REVISED, TAGGED, revise_config, rows_of, write_jsonl
 
-from pairwright.engines.openai.batch import courier, post
-from pairwright.engines.openai.batch.book import BATCHES, BatchBook
+from pairwright.engines.openai.batch import jobs, queue
 from pairwright.engines.openai.batch.openai import OpenAIBatches
+from pairwright.engines.openai.batch.store import BATCHES, BatchStore
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.manifest import load_manifest
@@ -25,9 +25,9 @@ from revise import revise
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "SETTLE", 0.4)
-    monkeypatch.setattr(post, "ROOM_AFTER", 0.1)
-    monkeypatch.setattr(post, "TICK", 0.01)
+    monkeypatch.setattr(jobs, "SETTLE", 0.4)
+    monkeypatch.setattr(queue, "ROOM_AFTER", 0.1)
+    monkeypatch.setattr(queue, "TICK", 0.01)
 
 
 @pytest.fixture
@@ -132,9 +132,11 @@ def test_ctrl_c_leaves_jobs_running_and_the_next_command_finds_them(
     with pytest.raises(Interrupted, match=r"1 batch job at http.*19 answered, in_progress, and they go on"):
         sampled(tmp_path, server)
     pressed.join()
-    [batch] = BatchBook(tmp_path / "run").all()
+    [batch] = BatchStore(tmp_path / "run").all()
     assert batch.id == "batch_1"
-    with pytest.raises(UsageError, match="1 batch job with 19 requests are out: run the same command"):
+    with pytest.raises(
+        UsageError, match="1 batch job with 19 requests not answered yet: run the same command"
+    ):
         sampled(tmp_path, server, batch=False)
     server.holds = False
     sampled(tmp_path, server)

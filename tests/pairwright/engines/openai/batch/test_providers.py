@@ -9,10 +9,10 @@ from batch_runs import interrupted_when, sampled, sent
 from batch_server import BatchServer
 from runs_on_disk import rows_of
 
-from pairwright.engines.openai.batch import courier
+from pairwright.engines.openai.batch import jobs
 from pairwright.engines.openai.batch.anthropic import as_messages
-from pairwright.engines.openai.batch.book import BatchBook
 from pairwright.engines.openai.batch.gemini import as_contents
+from pairwright.engines.openai.batch.store import BatchStore
 from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.records import Completion, Finished, Job
 from pairwright.terminal.interrupt import Interrupted
@@ -38,7 +38,7 @@ BODY = {
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchServer]:
     """Behind a proxy that is our server, both providers are at their own addresses."""
-    monkeypatch.setattr(courier, "SETTLE", 0.4)
+    monkeypatch.setattr(jobs, "SETTLE", 0.4)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-anthropic")
     monkeypatch.setenv("GEMINI_API_KEY", "sk-gemini")
     with BatchServer() as running:
@@ -143,7 +143,7 @@ def test_thoughts_and_choices_are_read_of_a_job(
     assert [(c.text, c.failure) for c in choices] == [("A", None)] * 3
     assert [c.batch for c in free] == [False, True, True]
     assert [len(work.lines) for work in server.works] == [2, 2]
-    assert len(BatchBook(tmp_path).all()) == 1  # nobody has said that the last ones are kept
+    assert len(BatchStore(tmp_path).all()) == 1  # nobody has said that the last ones are kept
 
 
 def test_what_messages_have_for_a_chat() -> None:

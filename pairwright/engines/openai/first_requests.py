@@ -26,7 +26,7 @@ def form_of(body: Mapping[str, Any]) -> Form:
     )
 
 
-class Scouts:
+class FirstRequests:
     """Which forms of requests a server has taken, and which request is ahead of the others.
 
     Of requests that are refused one goes after the other, so that a run that cannot work is found out

@@ -25,7 +25,7 @@ class _Account:
     whole_at: float
 
 
-class Allowance:
+class RateLimits:
     """Keeps account of requests and tokens between the replies that tell what is left.
 
     Replies come late: what is in flight when one comes may not be counted in it, so it is taken off.

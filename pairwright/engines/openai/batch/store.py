@@ -61,7 +61,7 @@ class Answer(NamedTuple):
     body: dict[str, Any]
 
 
-class BatchBook:
+class BatchStore:
     """The jobs in one folder. Only for the holder of the run's lock."""
 
     def __init__(self, run: Path) -> None:
@@ -127,8 +127,8 @@ class BatchBook:
         if self.folder.is_dir() and not marks:
             self.folder.rmdir()
 
-    def take_in(self, other: "BatchBook") -> None:
-        """Move the jobs of another book into this one; records last, so that each has its requests."""
+    def take_in(self, other: "BatchStore") -> None:
+        """Move the jobs of another store into this one; records last, so that each has its requests."""
         for path in sorted(other.folder.glob("*"), key=lambda path: path.suffix == ".json"):
             self.folder.mkdir(exist_ok=True)
             path.replace(self.folder / path.name)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pairwright.engines.openai.batch.book import Answer, Asked, Batch
-from pairwright.engines.openai.batch.courier import Courier
 from pairwright.engines.openai.batch.endpoint import Seen
+from pairwright.engines.openai.batch.jobs import BatchJobs
+from pairwright.engines.openai.batch.store import Answer, Asked, Batch
 from pairwright.engines.openai.retry import Fault
 from pairwright.errors import PairwrightError
 from pairwright.records import Job
@@ -31,7 +31,7 @@ GIVEN_UP = "batch_unanswered"
 _TIMES_GIVEN_UP = 5
 
 
-class BatchPost:
+class BatchQueue:
     """The batch jobs of one engine.
 
     `in_hand` says how many requests the engine has in hand: once all of them are here, and `alone` says
@@ -41,14 +41,14 @@ class BatchPost:
 
     def __init__(
         self,
-        courier: Courier,
+        jobs: BatchJobs,
         engine: str,
         *,
         in_hand: Callable[[], int],
         alone: Callable[[], bool],
         still: Callable[[], bool],
     ) -> None:
-        self.courier = courier
+        self.jobs = jobs
         self._engine = engine
         self._in_hand = in_hand
         self._alone = alone
@@ -66,7 +66,7 @@ class BatchPost:
         self._pause = FIRST_LOOK
         self._clerk: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
-        for batch in courier.book.all():
+        for batch in jobs.store.all():
             if batch.engine == engine:
                 self._take_up(batch)
 
@@ -121,7 +121,7 @@ class BatchPost:
         jobs = "1 batch job" if len(out) == 1 else f"{len(out)} batch jobs"
         answered, asked = sum(s.answered for s in seen), sum(batch.requests for batch in out)
         states = "".join(f", {status}" for status in sorted({s.status for s in seen}))
-        return f"{jobs} at {self.courier.shown}: {answered:,} of {asked:,} answered{states}"
+        return f"{jobs} at {self.jobs.shown}: {answered:,} of {asked:,} answered{states}"
 
     async def settle(self) -> None:
         """Send nothing further, but finish sending what is on its way to the provider."""
@@ -133,7 +133,7 @@ class BatchPost:
     async def cancel(self) -> list[tuple[Asked, Answer]]:
         """Cancel every job, wait until each is finished, and return their answers."""
         for batch in self.out:
-            cancelled = await self.courier.cancel(batch)
+            cancelled = await self.jobs.cancel(batch)
             if cancelled is None:
                 del self._batches[batch.mark]
             else:
@@ -143,8 +143,8 @@ class BatchPost:
             await asyncio.sleep(min(self._pause, 5.0))
         found = []
         for batch in self._batches.values():
-            asked = {one.job.key: one for one in self.courier.book.requests(batch)}
-            answers = self.courier.book.answers(batch)
+            asked = {one.job.key: one for one in self.jobs.store.requests(batch)}
+            answers = self.jobs.store.answers(batch)
             found += [(asked[answer.key], answer) for answer in answers if answer.status]
         return found
 
@@ -155,7 +155,7 @@ class BatchPost:
 
     def _take_up(self, batch: Batch) -> None:
         """Go on with a job that an earlier process has put down."""
-        keys = {asked.job.key for asked in self.courier.book.requests(batch)}
+        keys = {asked.job.key for asked in self.jobs.store.requests(batch)}
         self._batches[batch.mark], self._left[batch.mark] = batch, keys
         for key in keys:
             self._ready.pop(key, None)
@@ -190,11 +190,11 @@ class BatchPost:
         quiet = now - self._arrived > QUIET and self._still()
         if now - self._first > LONGEST or (all_here and (sure or quiet)):
             return many
-        return many - many % self.courier.endpoint.most_requests
+        return many - many % self.jobs.endpoint.most_requests
 
     def _cut(self, many: int) -> None:
         """Make jobs of the first requests at hand, each within the endpoint's limits."""
-        endpoint = self.courier.endpoint
+        endpoint = self.jobs.endpoint
         taken = [self._pending.pop(key) for key in list(self._pending)[:many]]
         self._first = time.monotonic()
         while taken:
@@ -205,7 +205,7 @@ class BatchPost:
                     break
                 many += 1
             mine, taken = taken[:many], taken[many:]
-            batch = self.courier.book.plan(self._engine, [asked for asked, _ in mine])
+            batch = self.jobs.store.plan(self._engine, [asked for asked, _ in mine])
             self._batches[batch.mark] = batch
             self._left[batch.mark] = {asked.job.key for asked, _ in mine}
             for asked, waiting in mine:
@@ -215,40 +215,38 @@ class BatchPost:
     async def _send(self, batch: Batch) -> None:
         async with self._sending:
             try:
-                sent = self._batches[batch.mark] = await self.courier.send(batch)
+                sent = self._batches[batch.mark] = await self.jobs.send(batch)
             except PairwrightError:
                 del self._batches[batch.mark]
                 raise
-        said = f"batch job {sent.id} at {self.courier.shown}: {sent.requests:,} requests"
-        self.courier.news.append(said)
+        said = f"batch job {sent.id} at {self.jobs.shown}: {sent.requests:,} requests"
+        self.jobs.news.append(said)
         self._look_at, self._pause = 0.0, FIRST_LOOK
 
     async def _look(self, *, given_up: bool = False) -> None:
         """Look at every job that is not over, and take in those that are by now."""
         for batch in [batch for batch in self.out if batch.id]:
-            seen = await self.courier.look(batch, given_up=given_up)
+            seen = await self.jobs.look(batch, given_up=given_up)
             before = self._seen.get(batch.mark)
             if before is None or before.status != seen.status:
                 self._pause = FIRST_LOOK
             self._seen[batch.mark] = seen
             if seen.full and not given_up:
-                said = (
-                    f"{self.courier.shown}: its queue is full; a job of {batch.requests:,} requests waits"
-                )
-                self.courier.news.append(said)
+                said = f"{self.jobs.shown}: its queue is full; a job of {batch.requests:,} requests waits"
+                self.jobs.news.append(said)
                 self._not_before[batch.mark] = time.monotonic() + ROOM_AFTER
-                self._batches[batch.mark] = self.courier.book.note(batch, id="", asked=0.0)
+                self._batches[batch.mark] = self.jobs.store.note(batch, id="", asked=0.0)
             elif seen.refusal and not given_up:
                 self._drop(batch.mark)
-                raise self.courier.useless(Fault("refused", f"refuses the batch job ({seen.refusal})"))
+                raise self.jobs.useless(Fault("refused", f"refuses the batch job ({seen.refusal})"))
             elif seen.over:
-                over = self._batches[batch.mark] = await self.courier.fetch(batch, seen.status)
+                over = self._batches[batch.mark] = await self.jobs.fetch(batch, seen.status)
                 self._hand_out(over)
         self._pause = min(1.5 * self._pause, LAST_LOOK)
         self._look_at = time.monotonic() + self._pause
 
     def _hand_out(self, batch: Batch) -> None:
-        for answer in self.courier.book.answers(batch):
+        for answer in self.jobs.store.answers(batch):
             if self._where.get(answer.key) != batch.mark:
                 continue
             waiting = self._waiting.get(answer.key)
@@ -259,5 +257,5 @@ class BatchPost:
 
     def _drop(self, mark: str) -> None:
         """Forget a job of which nothing is wanted any more."""
-        self.courier.book.forget(self._batches.pop(mark))
+        self.jobs.store.forget(self._batches.pop(mark))
         self._left.pop(mark, None)

@@ -8,17 +8,17 @@ import pytest
 from asking import ask, job, openai_engine
 from plain_server import PlainServer, reply
 
-from pairwright.engines.openai.allowance import Allowance
+from pairwright.engines.openai.rate_limits import RateLimits
 
 ASKED = job("x" * 40).request  # 10 tokens of text and 16 of answer
 
 
-def noted(headers: dict[str, str], in_flight: int = 1) -> Allowance:
-    allowance = Allowance()
+def noted(headers: dict[str, str], in_flight: int = 1) -> RateLimits:
+    rate_limits = RateLimits()
     for _ in range(in_flight):
-        allowance.begin(ASKED)
-    allowance.note(headers, ASKED, 100.0, 1_700_000_000.0)
-    return allowance
+        rate_limits.begin(ASKED)
+    rate_limits.note(headers, ASKED, 100.0, 1_700_000_000.0)
+    return rate_limits
 
 
 def requests(left: int, reset: str = "6s") -> dict[str, str]:
@@ -56,11 +56,11 @@ def test_a_request_waits_where_it_would_not_fit(headers: dict, in_flight: int, w
 
 
 def test_what_is_sent_is_taken_off_and_a_reset_ends_the_waiting() -> None:
-    allowance = noted(requests(1))
-    assert allowance.wait(ASKED, 100.0) == 0
-    allowance.begin(ASKED)
-    assert allowance.wait(ASKED, 101.0) == 5
-    assert allowance.wait(ASKED, 106.5) == 0
+    rate_limits = noted(requests(1))
+    assert rate_limits.wait(ASKED, 100.0) == 0
+    rate_limits.begin(ASKED)
+    assert rate_limits.wait(ASKED, 101.0) == 5
+    assert rate_limits.wait(ASKED, 106.5) == 0
 
 
 def test_a_request_larger_than_the_whole_limit_goes_when_the_limit_is_whole() -> None:

@@ -15,8 +15,8 @@ from vllm_stand_in import stand_in
 
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.vllm.engine import VLLMEngine
-from pairwright.engines.vllm.kept import engines_kept
 from pairwright.engines.vllm.settings import rank_for
+from pairwright.engines.vllm.warm import engines_kept
 from pairwright.errors import UsageError
 
 

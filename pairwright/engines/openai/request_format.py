@@ -34,7 +34,7 @@ class Useless(NamedTuple):
     why: str
 
 
-class Manner:
+class RequestFormat:
     """What is known of one server, and the bodies of requests that follow from it."""
 
     def __init__(self, model: str, access: Place, asked: Asked, family: Family) -> None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import httpx
 
 from pairwright.engines.openai.access import Access
-from pairwright.engines.openai.allowance import Allowance
 from pairwright.engines.openai.body import Invalid, body_limit, parse_body, read_at_most
 from pairwright.engines.openai.faults import Known, connection_fault, invalid, status_fault
+from pairwright.engines.openai.rate_limits import RateLimits
 from pairwright.engines.openai.retry import Fault
 from pairwright.records import Completion, Request
 
@@ -30,11 +30,11 @@ class Refusal(NamedTuple):
     body: bytes
 
 
-class Wire(ABC):
+class Transport(ABC):
     """A connection to one server; replies are read here, also those in a batch job."""
 
-    def __init__(self, allowance: Allowance) -> None:
-        self.allowance = allowance
+    def __init__(self, rate_limits: RateLimits) -> None:
+        self.rate_limits = rate_limits
         self._gives_logprobs = False
         self.known = Known()
         """What is known of the server, for the words about its faults."""
@@ -70,11 +70,11 @@ class Wire(ABC):
         return Refusal(fault, body) if status in _ABOUT_FIELDS else fault
 
 
-class HTTPWire(Wire):
+class HTTPTransport(Transport):
     """The connection over HTTP, in OpenAI's protocol."""
 
-    def __init__(self, access: Access, allowance: Allowance) -> None:
-        super().__init__(allowance)
+    def __init__(self, access: Access, rate_limits: RateLimits) -> None:
+        super().__init__(rate_limits)
         self._access = access
         self.http = access.client(
             headers={
@@ -92,7 +92,7 @@ class HTTPWire(Wire):
             payload = json.dumps(said).encode()
             async with self.http.stream("POST", self._access.chat, content=payload) as reply:
                 self.last_reply = time.monotonic()
-                self.allowance.note(reply.headers, request, self.last_reply, time.time())
+                self.rate_limits.note(reply.headers, request, self.last_reply, time.time())
                 if not reply.is_success:
                     body = await read_at_most(reply, ERROR_BODY)
                     return self.refused(reply.status_code, reply.headers, body)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pairwright.engines.openai.faults import UNREACHABLE, connection_fault, invalid
 from pairwright.engines.openai.retry import Fault
-from pairwright.engines.openai.wire import Refusal, Wire
+from pairwright.engines.openai.transport import Refusal, Transport
 from pairwright.engines.providers.headers import Headers
 from pairwright.records import Completion, Request
 
@@ -31,11 +31,11 @@ _BROKEN = """
 """What SDKs raise where no connection was made, and where one broke: each has its own HTTP library."""
 
 
-class LibraryWire(Wire):
+class LibraryTransport(Transport):
     """The way through a provider's SDK."""
 
     def __init__(self, provider: AnyLLM, headers: Headers) -> None:
-        super().__init__(headers.allowance)
+        super().__init__(headers.rate_limits)
         self._provider = provider
         self._headers = headers
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from pairwright.engines.openai.batch.book import Answer, Batch, BatchBook
 from pairwright.engines.openai.batch.endpoint import Endpoint, Seen, TroubleError
+from pairwright.engines.openai.batch.store import Answer, Batch, BatchStore
 from pairwright.engines.openai.faults import INVALID, INVALID_TRIES
 from pairwright.engines.openai.retry import Backoff, Fault
 from pairwright.errors import PairwrightError
@@ -23,12 +23,12 @@ _GONE = "http_404"
 _AGAIN = "finished work is kept; run the same command again"
 
 
-class Courier:
+class BatchJobs:
     """Records every step before and after it is taken. `shown` is the provider's address for people."""
 
-    def __init__(self, endpoint: Endpoint, book: BatchBook, shown: str, backoff: Backoff) -> None:
+    def __init__(self, endpoint: Endpoint, store: BatchStore, shown: str, backoff: Backoff) -> None:
         self.endpoint = endpoint
-        self.book = book
+        self.store = store
         self.shown = shown
         self.backoff = backoff
         self.news: deque[str] = deque()
@@ -40,7 +40,7 @@ class Courier:
         Raises `PairwrightError` where it is refused, and forgets it then.
         """
         batch = await self.found_again(batch)
-        asked = () if batch.id else self.book.requests(batch)
+        asked = () if batch.id else self.store.requests(batch)
         lines = [self.endpoint.line(batch.mark, one) for one in asked]
         while not batch.id:
             batch = await self._created(batch, lines)
@@ -50,9 +50,9 @@ class Courier:
         """Return a job with the provider's name, if its creation came so far; waits until that is sure."""
         while batch.asked and not batch.id:
             if found := await self._call_until_answered(partial(self.endpoint.find, batch)):
-                return self.book.note(batch, id=found)
+                return self.store.note(batch, id=found)
             if time.time() - batch.asked > SETTLE:
-                return self.book.note(batch, asked=0.0)
+                return self.store.note(batch, asked=0.0)
             await asyncio.sleep(min(1.0, SETTLE / 4))
         return batch
 
@@ -79,17 +79,17 @@ class Courier:
         except TroubleError:
             found = []
         nothing = {"error": {"message": f"it is {status}"}}
-        kept = {asked.job.key: Answer(asked.job.key, 0, nothing) for asked in self.book.requests(batch)}
+        kept = {asked.job.key: Answer(asked.job.key, 0, nothing) for asked in self.store.requests(batch)}
         for answer in found:
             if answer.key in kept and not kept[answer.key].status:  # the first one, of several
                 kept[answer.key] = answer
-        return self.book.keep(batch, kept.values())
+        return self.store.keep(batch, kept.values())
 
     async def cancel(self, batch: Batch) -> Batch | None:
         """Let no further request of a job be worked on. None, and forgotten, if it never came to be."""
         batch = await self.found_again(batch)
         if not batch.id:
-            self.book.forget(batch)
+            self.store.forget(batch)
             return None
         with suppress(TroubleError):
             await self._call_until_answered(partial(self.endpoint.cancel, batch), gone=True)
@@ -98,16 +98,16 @@ class Courier:
     async def _created(self, batch: Batch, lines: list[bytes]) -> Batch:
         if not batch.file:
             file = await self._call_until_answered(partial(self.endpoint.upload, batch, lines))
-            batch = self.book.note(batch, file=file) if file else batch
-        batch = self.book.note(batch, asked=time.time())
+            batch = self.store.note(batch, file=file) if file else batch
+        batch = self.store.note(batch, asked=time.time())
         try:
-            return self.book.note(batch, id=await self.endpoint.create(batch, lines))
+            return self.store.note(batch, id=await self.endpoint.create(batch, lines))
         except TroubleError as error:
             if error.fault.action != "retry":
-                self.book.forget(batch)
+                self.store.forget(batch)
                 raise self.useless(error.fault) from None
             if error.fault.code == "http_429":  # it says itself that it made none
-                batch = self.book.note(batch, asked=0.0)
+                batch = self.store.note(batch, asked=0.0)
             await asyncio.sleep(error.fault.wait or self.backoff.wait(1))
         return await self.found_again(batch)
 

@@ -4,7 +4,7 @@ import pytest
 from asking import ask, job, openai_engine
 from faultserver import FaultServer
 
-from pairwright.engines.openai.scouts import form_of
+from pairwright.engines.openai.first_requests import form_of
 from pairwright.errors import PairwrightError
 
 
@@ -46,7 +46,7 @@ def test_refusals_in_words_that_say_nothing_come_one_by_one() -> None:
 
 
 def test_nobody_waits_for_an_answer_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pairwright.engines.openai.scouts.HELD", 0.05)
+    monkeypatch.setattr("pairwright.engines.openai.first_requests.HELD", 0.05)
     with FaultServer() as server:
         engine = openai_engine(server.url, max_concurrency=8)
         jobs = [job("[[fault:slow=1]]"), *(job(f"question {i}") for i in range(4))]
