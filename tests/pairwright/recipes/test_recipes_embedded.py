@@ -16,7 +16,7 @@ TASKS = [
 ]
 FUNCTIONS = """
 def weak(messages):
-    return "I like " + messages[-1].content.lower()
+    return "I like " + messages[-1]["content"].lower()
 
 def other(messages):
     return "It may well be so."
@@ -83,6 +83,7 @@ def test_a_recipe_runs_to_its_model(name, given, tmp_path, capfd, monkeypatch):
         own["prompts"] = given["instructions"]
     flags = [part for need, value in own.items() for part in (f"--given.{need}", value)]
     out = tmp_path / "runs"
-    code, _, err = run(capfd, "recipe", "run", name, *flags, "--out", str(out), "--scale", "0.02")
+    scale = "0.003" if name == "semi_online_dpo" else "0.02"
+    code, _, err = run(capfd, "recipe", "run", name, *flags, "--out", str(out), "--scale", scale)
     assert code == 0, err
     assert [*out.rglob("model.safetensors"), *out.rglob("adapter_model.safetensors")]
