@@ -135,7 +135,7 @@ def test_ctrl_c_leaves_jobs_running_and_the_next_command_finds_them(
     [batch] = BatchStore(tmp_path / "run").all()
     assert batch.id == "batch_1"
     with pytest.raises(
-        UsageError, match="1 batch job with 19 requests not answered yet: run the same command"
+        UsageError, match="1 batch job with 19 requests not answered yet: run it again with --batch"
     ):
         sampled(tmp_path, server, batch=False)
     server.holds = False
