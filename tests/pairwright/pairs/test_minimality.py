@@ -239,7 +239,7 @@ def test_words_are_found_in_runs_as_in_the_whole(text: str) -> None:
 
 @given(WORDS, WORDS)
 def test_swapping_the_sides_swaps_the_measures(chosen: str, rejected: str) -> None:
-    """Where white space is alike; where it differs, of several shortest ways each direction takes its own."""
+    """Where white space is alike: else each direction takes its own of several shortest alignments."""
     forth, back = measure(chosen, rejected, original=chosen), measure(rejected, chosen, original=chosen)
     for name in ("token_levenshtein", "char_levenshtein", "edit_distance", "jaccard", "common_prefix"):
         assert getattr(forth, name) == getattr(back, name)
