@@ -17,6 +17,7 @@ from pairwright.engines.probe import lacks_logprobs, logprobs_probe
 from pairwright.engines.providers.spec import rented
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.durable import sweep_temporaries
 from pairwright.folders.journal import Journal
 from pairwright.records import Finished
 from pairwright.terminal.interrupt import Cancelled
@@ -181,7 +182,9 @@ class EnginePool:
         Raises `UsageError` where jobs are out and nobody wants their answers, or the reverse; `Cancelled`
         where they were to be cancelled, once they are over and their answers kept.
         """
-        out = BatchStore(run).all()
+        store = BatchStore(run)
+        sweep_temporaries(store.folder)
+        out = store.all()
         if self._options.cancel and not out:
             raise UsageError(f"--cancel: no batch jobs of {run} are out")
         if out and not self._options.sends_batches:

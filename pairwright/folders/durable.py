@@ -13,12 +13,17 @@ TEMPORARY = ".tmp-"
 """Prefix of every file that is still being written; whatever carries it may be swept away."""
 
 
+def temporary_for(path: Path) -> Path:
+    """Return the name of a file until it is whole, which `*.parquet` and the like do not match."""
+    return path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}~")
+
+
 def write_durably(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one step that survives a kill and a power cut.
 
     A failure leaves what was there before. Raises `PairwrightError` when the disk refuses.
     """
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = temporary_for(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # a file or link of that name is not ours to write to

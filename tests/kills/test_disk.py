@@ -14,6 +14,7 @@ import pytest
 from runs_on_disk import as_flags, files_of, revise_config, write_jsonl
 
 from pairwright.errors import PairwrightError
+from pairwright.folders.durable import temporary_for
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import shard_file
 from revise import revise
@@ -129,8 +130,7 @@ def test_links_are_replaced_and_never_written_through(tmp_path: Path) -> None:
     for name in ("data/train-00000.parquet", "stats.json", "README.md", "templates/revise.j2"):
         (run / name).unlink()
         (run / name).symlink_to(victim)
-        aside = (run / name).with_name(f".tmp-{os.getpid()}-{(run / name).name}")
-        aside.symlink_to(victim)
+        temporary_for(run / name).symlink_to(victim)
         revise(config)
         assert not (run / name).is_symlink()
         assert victim.read_text() == "years of work"

@@ -134,6 +134,8 @@ def test_ctrl_c_leaves_jobs_running_and_the_next_command_finds_them(
     pressed.join()
     [batch] = BatchStore(tmp_path / "run").all()
     assert batch.id == "batch_1"
+    stale = batch.model_copy(update={"asked": 0.0, "id": ""}).model_dump_json()
+    (tmp_path / "run" / BATCHES / f".tmp-7-{batch.mark}.json").write_text(stale)  # of a killed process
     with pytest.raises(
         UsageError, match="1 batch job with 19 requests not answered yet: run it again with --batch"
     ):

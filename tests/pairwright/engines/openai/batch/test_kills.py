@@ -15,7 +15,6 @@ def survived(folder: Path, kills: int, seed: int) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.slow  # about one run in twenty fails: see docs/reliability.md
 def test_3_kills(tmp_path: Path) -> None:
     assert survived(tmp_path, 3, 5) >= 3
 
