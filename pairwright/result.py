@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairwright.errors import UsageError
-from pairwright.inputs.in_memory import without_progress_bars
+from pairwright.inputs.quiet import without_progress_bars
 
 if TYPE_CHECKING:
     import datasets

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairwright.errors import UsageError
-from pairwright.inputs.in_memory import without_progress_bars
 from pairwright.inputs.layouts import named_split
+from pairwright.inputs.quiet import without_progress_bars
 from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, plain_schema
 from pairwright.models.hub import go_offline_if_unreachable
 from pairwright.terminal.text import is_spoken_to_log

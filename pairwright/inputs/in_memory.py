@@ -3,14 +3,13 @@
 import hashlib
 import io
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pairwright.errors import UsageError
 from pairwright.folders.cache import cache_folder
 from pairwright.folders.durable import write_durably
+from pairwright.inputs.quiet import without_progress_bars
 
 
 def file_of(value: Any, field: str) -> str | None:
@@ -31,20 +30,6 @@ def file_of(value: Any, field: str) -> str | None:
                 write(data)
             return _kept(data.getvalue(), "parquet")
     return None
-
-
-@contextmanager
-def without_progress_bars() -> Iterator[None]:
-    """Silence the progress bars of `datasets`, where it is loaded, which would be printed."""
-    datasets = sys.modules.get("datasets")
-    if datasets is None or datasets.are_progress_bars_disabled():
-        yield
-        return
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.enable_progress_bars()
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], field: str) -> bytes:

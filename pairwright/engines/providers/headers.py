@@ -45,7 +45,7 @@ class Headers:
 def hearing(made: "type[AnyLLM]", heard: Callable[[Any], Awaitable[None]]) -> dict[str, Any]:
     """Return the arguments by which a provider's SDK, which is imported, shows every reply's headers.
 
-    None where it takes no HTTP client, or where the provider says nothing of limits (Gemini).
+    Empty where it takes no HTTP client, or where the provider says nothing of limits (Gemini).
     """
     from any_llm.providers.anthropic.base import BaseAnthropicProvider
     from any_llm.providers.openai.base import BaseOpenAIProvider
