@@ -19,7 +19,7 @@ from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import sweep_temporaries
 from pairwright.folders.journal import Journal
-from pairwright.records import Finished
+from pairwright.records import Finished, content_hash
 from pairwright.terminal.interrupt import Cancelled
 
 UNOPENED_CAPACITY = 256
@@ -50,6 +50,8 @@ class _SpeaksDialect(Protocol):
     @property
     def dialect(self) -> dict[str, Any]: ...
 
+    def besides(self) -> list[Finished]: ...
+
 
 class EnginePool:
     """Engines by role. Roles with the same spec and the same options share one engine."""
@@ -66,6 +68,7 @@ class EnginePool:
         self.found_keys = {} if options.api_key_env else self._keys
         """Variables of keys by host, where nobody said which."""
         self._open: dict[tuple[str, str], Engine] = {}
+        self._besides: list[Finished] = []
         self._begun = False
         self.marks = read_marks(options.thinking_tags)
         """What stands before and after the thoughts in what these engines say."""
@@ -171,10 +174,18 @@ class EnginePool:
                 found: list[Finished] = []
                 while not found:
                     found = engine.poll()
-                if lacks_logprobs(found[0].completion):
+                key, said = found[0]
+                self._besides.append(Finished(content_hash([engine.identity, key]), said))
+                if lacks_logprobs(said):
                     raise PairwrightError(
                         f"{engine.spec} gives no log-probabilities; judge with --protocol text, or choice"
                     )
+
+    def besides(self) -> list[Finished]:
+        """Return what engines answered to questions that no row asks, such as probes; each answer once."""
+        found, self._besides = self._besides, []
+        opened: list[object] = list(self._open.values())
+        return found + [one for e in opened if isinstance(e, _SpeaksDialect) for one in e.besides()]
 
     def begin_batches(self, run: Path, journal: Journal) -> None:
         """Have servers answer by batch jobs, recorded in a run's folder, if that is asked for.

@@ -221,6 +221,7 @@ class Runner:
                 for flight in self._waiting.pop(key):
                     flight.completions[key] = completion
                     self._advance(flight)
+        self._keep(self._engines.besides())
 
     def _keep(self, finished: list[Finished]) -> None:
         """Put completions into the journal and count them."""

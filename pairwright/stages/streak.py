@@ -2,8 +2,7 @@
 
 from pairwright.records import BAD_ROW, EMPTY, FAILED, TRUNCATED, UNPARSED, Outcome
 
-_OF_THE_ROW = ("context_overflow",)
-"""Failures that speak of one row, however many there are."""
+_OVERFLOW = "context_overflow"
 _NO_ANSWER = (TRUNCATED, EMPTY)
 _SHOWN_CHARACTERS = 80
 
@@ -19,14 +18,19 @@ _ADVICE = {
     ("winrate", UNPARSED): _JUDGED,
 }
 _THOUGHTS = "the model spends its tokens on thoughts: allow more (--max_tokens)"
+_TOO_LONG = (
+    "no row fits into the model's context: allow fewer tokens of answer (--max_tokens), or name a model, or "
+    "a setting of its server, with a longer context"
+)
 _REFUSED = "the server refuses the requests: pairwright doctor ENGINE shows what it takes"
 
 
 class Streak:
     """Counts rows that end alike without an answer.
 
-    A failure ends a streak of others; so does any row with an answer. Answers that could not be read
-    count only as long as no row was kept: a weak model may have a bad stretch.
+    A failure ends a streak of others; so does any row with an answer. Answers that could not be read,
+    and rows too long for the model's context, count only as long as no row was kept: a weak model may
+    have a bad stretch, and rows may be in the order of their lengths.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +43,9 @@ class Streak:
         """Count how a row ended; `kept` rows were by then."""
         if outcome.status == BAD_ROW or self._ended:
             return
-        kind = _kind(outcome) if outcome.status == FAILED or not kept else ""
+        kind = _kind(outcome)
+        if kept and (outcome.status != FAILED or kind == _OVERFLOW):
+            kind = ""
         self._count = self._count + 1 if kind and kind == self._kind else int(bool(kind))
         self._kind, self._last = kind, outcome
 
@@ -52,6 +58,8 @@ class Streak:
         advice = _ADVICE.get((stage, self._last.status), "")
         if self._last.status in _NO_ANSWER:
             advice = _THOUGHTS
+        elif self._kind == _OVERFLOW:
+            advice = _TOO_LONG
         elif self._kind.startswith("http_4"):
             advice = _REFUSED
         return (
@@ -78,8 +86,7 @@ def _last_words(outcome: Outcome) -> str:
 def _kind(outcome: Outcome) -> str:
     """What rows that end alike share; empty for one that says nothing of the others."""
     if outcome.status == FAILED:
-        code = outcome.reason.partition(":")[0]
-        return "" if code in _OF_THE_ROW else code
+        return outcome.reason.partition(":")[0]
     if outcome.status in _NO_ANSWER and outcome.columns.get("reasoning") is not None:
         return f"{outcome.status} thoughts"
     return UNPARSED if outcome.status == UNPARSED else ""

@@ -43,6 +43,8 @@ class BatchServer:
     refuses: Callable[[Json], str | None] = lambda job: None
     dies: Callable[[str, str, int], bool] = lambda method, path, times: False
     has_batches: bool = True
+    refusal: Json = field(default_factory=dict)
+    """What requests outside of jobs are refused with."""
     holds: bool = False
     """Whether jobs go on until they are cancelled."""
     slow: float = 0.0
@@ -118,7 +120,7 @@ class BatchServer:
         if path.endswith("/chat/completions"):
             asked = json.loads(body)
             self.chats.append(asked["messages"][-1]["content"])
-            return 200, self.completion(asked)
+            return (400, self.refusal) if self.refusal else (200, self.completion(asked))
         if path.endswith("/models"):
             return 200, {"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "us"}]}
         if self.has_batches:

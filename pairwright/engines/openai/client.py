@@ -22,16 +22,16 @@ from pairwright.engines.openai.faults import (
     UNTRUSTED,
     cool_down,
     nobody_there,
-    not_held,
     timed_out,
 )
 from pairwright.engines.openai.first_requests import FirstRequests
 from pairwright.engines.openai.listed import model_root
+from pairwright.engines.openai.questions import OwnQuestions
 from pairwright.engines.openai.request_format import RequestFormat, Useless
 from pairwright.engines.openai.retry import Attempts, Backoff, Fault
 from pairwright.engines.openai.transport import Refusal, Transport
 from pairwright.engines.options import EngineOptions
-from pairwright.engines.probe import PROBE, Kind, constraint_kind, constraint_probe, ignored, ignores
+from pairwright.engines.probe import PROBE, constraint_kind
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Finished, Job, Request
 
@@ -67,12 +67,12 @@ class OpenAIClient:
         self._deadline = options.deadline
         self._backoff = backoff
         self._draining = False
-        self._proofs: dict[Kind, asyncio.Task[None]] = {}
         self._open: set[asyncio.Task[None] | None] = set()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
         self._first_requests = FirstRequests()
         self.format = RequestFormat(model, access, options.asked, family)
+        self.questions = OwnQuestions(self._put, self.format, self._first_requests, access)
         self._transport = transport
         self.queue: BatchQueue | None = None
         """Where requests go that may wait."""
@@ -106,50 +106,31 @@ class OpenAIClient:
         """
         known = self.queue is not None and self.queue.knows(job.key)
         if not known and (kind := constraint_kind(job.request)):
-            await self._prove(kind)
+            self._stop_if(await self.questions.holds(kind))
         attempts = Attempts(self._deadline, self._backoff)
         outcome = await self._ask_until_answered(job, attempts)
         return outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
 
-    async def _prove(self, kind: Kind) -> None:
-        """Ask once, before the first request with such a constraint, whether it is enforced here.
-
-        A model may obey by accident, and then those answers alone would be kept that it happens to
-        give in the form asked for. Where the probe finds nothing out, every answer is still checked.
-        """
-        if kind not in self._proofs:
-            self._proofs[kind] = asyncio.create_task(self._probe(kind))
-        await asyncio.shield(self._proofs[kind])
-
-    async def _probe(self, kind: Kind) -> None:
-        """Try the ways that the server may have for a constraint, until one holds an answer to it."""
-        reasons: list[str] = []
-        for way in self.format.candidates(kind):
-            self.format.ways[kind] = way
-            attempts = Attempts(self._deadline, self._backoff)
-            outcome = await self._ask_until_answered(constraint_probe(kind), attempts)
-            why = ignored(kind, outcome) if isinstance(outcome, Completion) else not_held(kind, outcome)
-            if why is None:
-                return
-            reasons.append(why)
-        reasons.append(ignores(kind, "it has no way to hold an answer to a form"))
-        said = next((why for why in reasons if why.startswith("ignores")), reasons[0])
-        if useless := self.format.no_way(kind, said):
-            self._stop(useless.why)
+    async def _put(self, question: Job) -> Completion | Fault:
+        """Ask a question of our own."""
+        return await self._ask_until_answered(question, Attempts(self._deadline, self._backoff))
 
     async def _ask_until_answered(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Ask, again after a 429 or another fault that passes, until no further attempt makes sense."""
-        if (useless := self.format.cannot_show(job.request)) is not None:
-            self._stop(useless.why)
-        async with self._first_requests.turn(self.format.body(job), alone=not self._queue_for(job)) as note:
+        self._stop_if(self.format.cannot_show(job.request))
+        own, body = job.request.role == PROBE, self.format.body(job)
+        alone = not own and self._queue_for(job) is None
+        async with self._first_requests.turn(body, alone=alone, rows=not own) as note:
             while True:
                 outcome = await self._attempt(job, attempts)
                 note(outcome)
                 if isinstance(outcome, Completion):
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                     return outcome
-                told = job.request.role == PROBE and outcome.code in (INVALID, "http_500")
+                told = own and outcome.code in (INVALID, "http_500")
                 enough = told and not outcome.overload
+                if not own:
+                    self._stop_if(await self.questions.refuses_all(job, outcome))
                 wait = None if enough else attempts.wait_after(outcome, time.monotonic())
                 if wait is None:
                     return outcome
@@ -295,6 +276,10 @@ class OpenAIClient:
         if self._failed_in_a_row >= MOST_IN_A_ROW:
             self._stop(f"failed {MOST_IN_A_ROW} requests in a row, the last with {failure}; {_AGAIN}")
         return Completion(failure=failure)
+
+    def _stop_if(self, useless: Useless | None) -> None:
+        if useless is not None:
+            self._stop(useless.why)
 
     def _stop(self, what: str) -> NoReturn:
         raise PairwrightError(f"the server at {self.access.shown} {what}")

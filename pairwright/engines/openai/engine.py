@@ -25,7 +25,7 @@ from pairwright.engines.openai.retry import Backoff
 from pairwright.engines.openai.transport import HTTPTransport
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError
-from pairwright.records import Completion, Finished, Job
+from pairwright.records import Completion, Finished, Job, content_hash
 from pairwright.terminal.text import say
 
 T = TypeVar("T")
@@ -114,6 +114,14 @@ class ServedEngine:
         """Forget the finished batch jobs: all their answers are kept."""
         if self._client.queue is not None:
             self._client.queue.forget()
+
+    def besides(self) -> list[Finished]:
+        """Return answers to questions that nobody submitted, such as probes; each once."""
+        found, answers = [], self._client.questions.answers
+        while answers:
+            key, completion = answers.popleft()
+            found.append(Finished(content_hash([self.identity, key]), completion))
+        return found
 
     def submit(self, job: Job) -> None:
         """Take a job. Returns at once."""

@@ -48,21 +48,23 @@ class FirstRequests:
         """Return whether requests of this form no longer wait for one ahead."""
         return form_of(body) in self._taken
 
-    def _proven(self, form: Form) -> None:
+    def _proven(self, form: Form, rows: bool) -> None:
         self.answers.add(form)
-        self._taken.add(form)
+        if rows:
+            self._taken.add(form)
 
     @asynccontextmanager
     async def turn(
-        self, body: Mapping[str, Any], *, alone: bool = True
+        self, body: Mapping[str, Any], *, alone: bool = True, rows: bool = True
     ) -> AsyncIterator[Callable[[Completion | Fault], None]]:
         """Wait while another request of this form is ahead; unless `alone`, go at once and block no other.
 
-        Yields a function that takes the result of every attempt.
+        Yields a function that takes the result of every attempt. Where it is none of the `rows`, its answer
+        does not show that the server takes theirs.
         """
         form = form_of(body)
         if not alone:
-            yield lambda outcome: self._proven(form) if isinstance(outcome, Completion) else None
+            yield lambda outcome: self._proven(form, rows) if isinstance(outcome, Completion) else None
             return
         while form not in self._taken and form in self._ahead:
             await self._ahead[form].wait()

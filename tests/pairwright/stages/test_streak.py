@@ -29,7 +29,8 @@ REFUSED, BROKEN = ended(FAILED, "http_400: no"), ended(FAILED, "http_500: broken
         ([REFUSED, BROKEN, REFUSED, BROKEN, REFUSED], False),
         ([ended(KEPT), REFUSED, REFUSED, REFUSED], True),
         ([REFUSED, ended(BAD_ROW, "line 3"), REFUSED, REFUSED], True),
-        ([ended(FAILED, "context_overflow: too long")] * 9, False),
+        ([ended(FAILED, "context_overflow: too long")] * 3, True),
+        ([ended(KEPT), *[ended(FAILED, "context_overflow: too long")] * 9], False),
         ([ended("unparsed")] * 3, True),
         ([ended(KEPT), *[ended("unparsed")] * 9], False),
         ([ended("truncated", "cut off", reasoning="hm")] * 3, True),
@@ -69,9 +70,9 @@ def test_a_server_that_refuses_without_saying_why_is_asked_a_few_times(
 ) -> None:
     rows = tmp_path / "rows.jsonl"
     row = {"chosen": "It is 4, as we know.", "rejected": "It is five, as we know.", "answer": "4"}
-    texts = [json.dumps({"prompt": f"What is {n} + {n}?"} | row) for n in range(ROWS)]
+    texts = [json.dumps({"prompt": f"What is {n} + {n}? [[fault:400]]"} | row) for n in range(ROWS)]
     rows.write_text("\n".join(texts))
-    with FaultServer(fault="400") as server:
+    with FaultServer() as server:
         argv = command.format(rows=rows, bad=f"openai:m@{server.url}").split()
         code, _, error = run(capfd, *argv, "--out", str(tmp_path / "run"))
         asked = len(server.seen)

@@ -91,8 +91,8 @@ def test_a_wrong_key_stops_the_run_at_once_and_is_never_shown(
     assert len(server.seen) <= 4
     assert canary not in str(caught.value)
     assert not (tmp_path / "run").exists()
-    with FaultServer(fault="echo=400") as server:
-        sample(config(tmp_path, server.url, prompts[:3]))
+    with FaultServer() as server:
+        sample(config(tmp_path, server.url, [f"[[fault:echo=400]] {n}" for n in range(3)]))
     written = [p for p in (tmp_path / "run").rglob("*") if p.is_file()]
     assert len(written) > 4
     assert not [p for p in written if canary.encode() in p.read_bytes()]

@@ -36,9 +36,9 @@ def test_fields_and_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch
 
 def test_a_key_in_a_header_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
-    with FaultServer(fault="echo=400") as server:
+    with FaultServer() as server:
         engine = openai_engine(server.url, extra_headers={"Authorization": "Bearer $MY_KEY"})
-        [completion] = ask(engine, [job("hello")])
+        [completion] = ask(engine, [job("[[fault:echo=400]] hello")])
         engine.close()
     assert "***" in str(completion.failure)
     assert "sk-very-secret" not in str(completion.failure) + engine.identity
