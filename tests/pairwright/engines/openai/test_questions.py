@@ -29,7 +29,8 @@ def test_what_no_request_can_do_ends_the_run_at_the_first(status: int) -> None:
         engine.close()
     assert [body["messages"][-1]["content"] for body in server.bodies[1:]] == ["Hello"]
     assert "refuses every request, of one word too: change what is sent" in str(caught.value)
-    assert f"(http_{status}: {SAID}; sent beside the message: model=\"m\", max_tokens=16, " in str(caught.value)
+    assert f"(http_{status}: {SAID}; sent beside the message: " in str(caught.value)
+    assert 'model="m", max_tokens=16, temperature=1.0' in str(caught.value)
 
 
 def test_what_one_row_is_refused_for_is_the_rows_and_asked_about_once() -> None:
@@ -65,8 +66,8 @@ def test_every_question_of_ours_is_in_the_journal(
 ) -> None:
     """The servers' log is the journal, with probes of constraints and of log-probabilities too."""
     rows = tmp_path / "rows.jsonl"
-    long = ["too much of it"] * 3
-    texts = [{"prompt": text, "chosen": f"a{n}", "rejected": "b"} for n, text in enumerate([*long, "x", "y"])]
+    long = [f"too much of it {n}" for n in range(3)]
+    texts = [{"prompt": text, "chosen": f"an {text}", "rejected": "b"} for text in (*long, "x", "y")]
     rows.write_text("\n".join(map(json.dumps, texts)))
     answered: list[Json] = []
 
