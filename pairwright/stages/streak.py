@@ -19,8 +19,8 @@ _ADVICE = {
 }
 _THOUGHTS = "the model spends its tokens on thoughts: allow more (--max_tokens)"
 _TOO_LONG = (
-    "no row fits into the model's context: allow fewer tokens of answer (--max_tokens), or name a model, or "
-    "a setting of its server, with a longer context"
+    "no row fits into the model's context: allow fewer tokens of answer (--max_tokens), or name a model or "
+    "a setting of its server with a longer context"
 )
 _REFUSED = "the server refuses the requests: pairwright doctor ENGINE shows what it takes"
 

@@ -59,7 +59,7 @@ class OwnQuestions:
         advice = _LONGER if found.code == _OVERFLOW else _SETTINGS
         settings = self._told(_settings(self._format.dialect.spoken(body)))
         return Useless(
-            f"refuses every request, of one word too: {advice} ({found}; sent beside the message: {settings})"
+            f"refuses every request, of one word too: {advice} ({found}; beside the message: {settings})"
         )
 
     async def _once(self, what: Hashable, ask: Callable[[], Awaitable[T]]) -> T:

@@ -29,7 +29,7 @@ def test_what_no_request_can_do_ends_the_run_at_the_first(status: int) -> None:
         engine.close()
     assert [body["messages"][-1]["content"] for body in server.bodies[1:]] == ["Hello"]
     assert "refuses every request, of one word too: change what is sent" in str(caught.value)
-    assert f"(http_{status}: {SAID}; sent beside the message: " in str(caught.value)
+    assert f"(http_{status}: {SAID}; beside the message: " in str(caught.value)
     assert 'model="m", max_tokens=16, temperature=1.0' in str(caught.value)
 
 
