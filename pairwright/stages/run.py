@@ -227,8 +227,6 @@ def _work(
             except PairwrightError:
                 if not (runner.manifest.shards or len(journal) or BatchStore(folder).all()):
                     shutil.rmtree(folder)  # a folder in which nothing was ever done is in the way
-                else:
-                    journal.add(engines.besides())
                 raise
     complete = sum(manifest.counts.values()) == items
     seconds = manifest.seconds + time.monotonic() - started

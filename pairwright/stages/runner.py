@@ -212,7 +212,7 @@ class Runner:
         """Take what engines have finished: into the journal first, then to the items."""
         busy = [engine for engine, asked in self._asked.items() if asked]
         for engine in busy:
-            finished = engine.poll(None if len(busy) == 1 else _POLL_SECONDS)
+            finished = self._poll(engine, None if len(busy) == 1 else _POLL_SECONDS)
             self._asked[engine] -= len(finished)
             self._keep(finished)
             for key, completion in finished:
@@ -222,6 +222,15 @@ class Runner:
                     flight.completions[key] = completion
                     self._advance(flight)
         self._keep(self._engines.besides())
+
+    def _poll(self, engine: Engine, timeout: float | None) -> list[Finished]:
+        """What an engine has finished; if it is of no use, its last answers are kept where any were."""
+        try:
+            return engine.poll(timeout)
+        except PairwrightError:
+            if len(self._journal):
+                self._journal.add(self._engines.besides())
+            raise
 
     def _keep(self, finished: list[Finished]) -> None:
         """Put completions into the journal and count them."""
