@@ -6,7 +6,15 @@ from functools import partial
 from judge.jury.config import TOP, Judge, JuryConfig
 from judge.jury.labels import draw_labels
 from judge.jury.protocol import Case, loaded, rendered, request
-from judge.jury.readout import Reading, label_doubt, read_cautiously, read_choice, read_logprob, read_text
+from judge.jury.readout import (
+    Reading,
+    foreign_token,
+    label_doubt,
+    read_cautiously,
+    read_choice,
+    read_logprob,
+    read_text,
+)
 from judge.jury.verdict import Vote
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Message
@@ -78,7 +86,7 @@ class Comparing:
         if not free.top_logprobs and (free.reasoning is not None or free.text.strip()):
             raise PairwrightError(_no_first_token(judge, free))
         reading, outside = read_logprob(free, labels, self._config.min_label_mass)
-        vote = vote._replace(outside_mass=outside, reply=free.text)
+        vote = vote._replace(outside_mass=outside, reply=free.text, problem=foreign_token(free))
         if reading is not None and label_doubt(free, labels) > MOST_DOUBT:
             if len(free.top_logprobs[0]) < TOP:  # servers that report fewer hold no answer to labels
                 return _read(vote, read_cautiously(free, labels))

@@ -8,7 +8,7 @@ from functools import partial
 from judge.jury.config import TOP, Judge, JuryConfig
 from judge.jury.labels import LETTERS, draw_letters
 from judge.jury.protocol import Case, loaded, rendered, request
-from judge.jury.readout import MARKUP, label_masses
+from judge.jury.readout import MARKUP, foreign_token, label_masses
 from judge.jury.verdict import Vote
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Message
@@ -56,7 +56,7 @@ class Listing:
         read = [self._read(judge, case, c, labels) for c in completions]
         return [
             [
-                _vote(judge, order, shares, completion.text, labels, pair)
+                _vote(judge, order, shares, completion, labels, pair)
                 for order, shares, completion in zip(orders, read, completions, strict=True)
             ]
             for pair in pairs
@@ -121,13 +121,13 @@ def _vote(
     judge: Judge,
     order: Sequence[int],
     shares: Sequence[float] | None,
-    reply: str,
+    completion: Completion,
     labels: Sequence[str],
     pair: tuple[int, int],
 ) -> Vote:
     """What one order says of two of the answers."""
     a, b = (order.index(number) for number in pair)
-    vote = Vote(judge.spec, a < b, "", None, reply=reply)
+    vote = Vote(judge.spec, a < b, "", None, reply=completion.text, problem=foreign_token(completion))
     if shares is None:
         return vote
     of_a, of_b = shares[a], shares[b]

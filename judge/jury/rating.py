@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from judge.jury.config import Judge, JuryConfig
 from judge.jury.protocol import Case, loaded, rendered, request
-from judge.jury.readout import SCORES, read_score
+from judge.jury.readout import SCORES, foreign_token, read_score
 from judge.jury.verdict import Vote
 from pairwright.errors import UsageError
 from pairwright.records import Completion, Request
@@ -73,6 +73,7 @@ class Rating:
             weight=self._aspects[aspect],
             scores=(score_a, score_b),
             reply=f"{a.text} | {b.text}",
+            problem=foreign_token(a) or foreign_token(b),
         )
 
 

@@ -26,6 +26,12 @@ class Reading(NamedTuple):
     probability: float
 
 
+def foreign_token(completion: Completion) -> str:
+    """Return why a completion's first token says nothing of its text, or nothing."""
+    foreign = completion.top_logprobs and not completion.top_logprobs[0]
+    return "the first token that is told of is not that of the reply" if foreign else ""
+
+
 def label_masses(completion: Completion, labels: Sequence[str]) -> list[float]:
     """Return the probability of each label as the completion's first token, white space around it ignored.
 

@@ -30,6 +30,8 @@ class Vote(NamedTuple):
     scores: tuple[float | None, float | None] = (None, None)
     """Of a and of b, where each was rated alone."""
     reply: str = ""
+    problem: str = ""
+    """Why it could not be read, where there is more to say than that."""
 
 
 class Opinion(NamedTuple):
@@ -103,6 +105,8 @@ def decide(votes: Sequence[Vote], agree: Agree, min_margin: float) -> Decision:
     preference = sum(read) / len(read) if read else None
     consistent = bool(read) and all(o.consistent for o in opinions if o.probability is not None)
     status, reason = _ending(opinions, preference, agree, min_margin)
+    if status == UNPARSED and (problem := next((vote.problem for vote in votes if vote.problem), "")):
+        reason += f": {problem}"
     return Decision(status, reason, preference, consistent, votes)
 
 

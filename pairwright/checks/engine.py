@@ -107,6 +107,8 @@ def _logprobs(engine: Engine, options: EngineOptions) -> Finding:
     if max(sums) > 1.001 or any(v > 0 for position in found.top_logprobs for v in position.values()):
         return Finding(what, False, f"not normalised: the likeliest {_TOPS} sum to {max(sums):.3f}", advice)
     first = found.top_logprobs[0]
+    if not first:
+        return Finding(what, False, "the tokens that it tells of are not those of its answer", advice)
     token = max(first, key=lambda t: first[t])
     detail = f"first token {token!r} {math.exp(first[token]):.2f}, the likeliest {len(first)} {sums[0]:.2f}"
     return Finding(what, True, detail)

@@ -90,3 +90,26 @@ def test_a_server_without_log_probabilities_is_refused_before_the_first_row(tmp_
             run(config)
     assert len(server.bodies) == 1
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize(("protocol", "said"), [("logprob", "A"), ("rank", "A"), ("score", "1")])
+def test_a_first_token_that_is_not_that_of_the_reply_is_no_verdict(tmp_path, protocol, said):
+    """Whatever labels were drawn: it tells of all letters but the one that it wrote."""
+
+    def answer(body):
+        top = [{"token": token, "logprob": -3.0} for token in "BCDEFGHIJKLMNOPQRSTUVWXY234"]
+        found = reply(body, said)
+        if body.get("logprobs"):
+            found["choices"][0]["logprobs"]["content"] = [{**top[0], "top_logprobs": top}]
+        return found
+
+    rows = [{"prompt": f"Q{n}?", "response_a": "a", "response_b": "b"} for n in range(3)]
+    path = str(write_jsonl(tmp_path / "rows.jsonl", rows))
+    with PlainServer(answer) as server:
+        spec = f"openai:m@{server.url}"
+        given = {"judge": spec, "protocol": protocol, "out": str(tmp_path / "run"), "max_failed": 1.0}
+        manifest = judge(JudgeConfig(input=path, **given))
+    assert manifest is not None
+    assert manifest.counts == {"unparsed": 3}
+    why = "the first token that is told of is not that of the reply"
+    assert all(row["reason"].endswith(why) for row in rows_of(tmp_path / "run"))

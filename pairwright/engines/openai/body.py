@@ -36,6 +36,8 @@ CALLED = ("tool_calls", "function_call", "tool_use")
 IGNORED = "the server ignores the constraint on the answer"
 """How the reason begins when an answer is none of those that were allowed."""
 
+UNKNOWN: dict[str, float] = {}
+"""A position of which the server tells another token than stands in the answer."""
 _PAGE_BYTES = 65536
 _MOST_TOKENS = 2**31
 _SPACES = str.maketrans("Ġ▁Ċ", "   ")
@@ -223,11 +225,12 @@ def _logprobs(logprobs: Any, text: str, thought: str | None) -> tuple[dict[str, 
     first = next(filter(None, tokens), "")
     if thought is None and (not first.isascii() or answer.startswith(first) or first.startswith(answer)):
         return positions
-    starts = (n for n, token in enumerate(tokens) if token and "".join(tokens[n:]) == answer)
-    start = next(starts, None)
-    if start is None:  # of a thought that is not there, nobody can say where it ends
-        return positions if thought is None else ()
-    return positions[start:]
+    for start, token in enumerate(tokens):
+        rest = "".join(tokens[start:])
+        if token and (rest == answer or (thought is None and rest.startswith(answer))):
+            return positions[start:]
+    # of a thought that is not there, nobody can say where it ends
+    return (UNKNOWN,) if thought is None else ()
 
 
 def _position(entry: dict[str, Any]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairwright.engines.constraint import broken_constraint
-from pairwright.engines.openai.body import Invalid, body_limit, parse_body, request_body
+from pairwright.engines.openai.body import UNKNOWN, Invalid, body_limit, parse_body, request_body
 from pairwright.records import Completion
 
 PLAIN = job("hello")
@@ -39,7 +39,7 @@ def read(body: bytes, one: Any = PLAIN) -> Completion | Invalid:
     assert min(found.prompt_tokens, found.completion_tokens) >= 0
     assert max(found.prompt_tokens, found.completion_tokens) < 2**31
     for position in found.top_logprobs:
-        assert position
+        assert position or found.top_logprobs == (UNKNOWN,)
         assert all(math.isfinite(value) and value <= 0 for value in position.values())
         assert all(token.encode() is not None for token in position)
     if one is WITH_LOGPROBS:
@@ -66,6 +66,30 @@ def test_log_probabilities_of_a_thought_that_the_server_took_out_are_not_the_ans
     found = read(json.dumps(body).encode(), WITH_LOGPROBS)
     assert isinstance(found, Completion)
     assert found.top_logprobs == ({"ĠA": -0.4},)
+
+
+@pytest.mark.parametrize(
+    ("token", "found"),
+    [("A", ({"A": -0.4},)), (" A", ({" A": -0.4},)), ("B", (UNKNOWN,)), ("At", ({"At": -0.4},))],
+)
+def test_a_token_that_is_not_the_answers_says_nothing_of_it(token: str, found: object) -> None:
+    body = honest()
+    body["choices"][0]["message"]["content"] = "A"
+    entry = {"token": token, "logprob": -0.4}
+    body["choices"][0]["logprobs"]["content"] = [{**entry, "top_logprobs": [entry]}]
+    read_of_it = read(json.dumps(body).encode(), WITH_LOGPROBS)
+    assert isinstance(read_of_it, Completion)
+    assert read_of_it.top_logprobs == (UNKNOWN if token == "B" else {token: -0.4},)
+
+
+def test_marks_that_a_server_took_out_of_the_text_are_passed_over() -> None:
+    body = honest()
+    body["choices"][0]["message"]["content"] = "A"
+    entries = [{"token": token, "logprob": -0.4} for token in ("<|start|>", "A", "<|end|>")]
+    body["choices"][0]["logprobs"]["content"] = [{**one, "top_logprobs": [one]} for one in entries]
+    found = read(json.dumps(body).encode(), WITH_LOGPROBS)
+    assert isinstance(found, Completion)
+    assert found.top_logprobs[0] == {"A": -0.4}
 
 
 def streamed(*deltas: dict[str, Any], finish: str | None = "stop") -> bytes:
@@ -138,7 +162,10 @@ def test_overflowing_numbers_are_no_log_probabilities() -> None:
 def test_tokens_that_read_the_same_keep_the_likeliest() -> None:
     top = [{"token": "\ud83d", "logprob": -2}, {"token": "\udc00", "logprob": -1}]
     entry = {"token": "x", "logprob": 1e-9, "top_logprobs": top}
-    found = read(with_choice(logprobs={"content": [entry]}), WITH_LOGPROBS)
+    found = read(
+        with_choice(message={"role": "assistant", "content": "x"}, logprobs={"content": [entry]}),
+        WITH_LOGPROBS,
+    )
     assert isinstance(found, Completion)
     assert found.top_logprobs == ({"\ufffd": -1.0},)
 
