@@ -1,5 +1,6 @@
 """Bodies of the chat-completions protocol: requests and replies."""
 
+import contextlib
 import json
 import math
 from typing import Any, NamedTuple
@@ -8,30 +9,12 @@ import httpx
 
 from pairwright.engines.constraint import broken_constraint
 from pairwright.engines.openai.constraints import as_message, unwrapped
+from pairwright.engines.openai.error_body import page_text, read_error
 from pairwright.engines.openai.events import put_together
-from pairwright.engines.openai.faults import page_text
-from pairwright.engines.openai.tools import beside_in, calls_in, sent, whole
+from pairwright.engines.openai.message import UnusableError, called, text_of, thought_of
+from pairwright.engines.openai.tools import beside_in, sent, whole
 from pairwright.engines.thoughts import part
-from pairwright.records import Completion, FinishReason, Job, Request, ToolCall
-
-FINISH: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "complete": "stop",
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-    "safety": "content_filter",
-    "refusal": "content_filter",
-}
-"""Finish reasons as servers call them. Any other (an abort) ends no answer."""
-CALLED = ("tool_calls", "function_call", "tool_use")
-"""Finish reasons of an answer that calls tools; where none were shown, it is none."""
+from pairwright.records import Completion, Job, Request
 
 IGNORED = "the server ignores the constraint on the answer"
 """How the reason begins when an answer is none of those that were allowed."""
@@ -48,10 +31,8 @@ class Invalid(NamedTuple):
     """The reason why a body holds no completion."""
 
     reason: str
-
-
-class _UnusableError(ValueError):
-    """Raised while a body is read; never leaves this file."""
+    error: bytes = b""
+    """The error that stands in it instead, as an error reply has it."""
 
 
 def request_body(job: Job, model: str) -> dict[str, Any]:
@@ -94,26 +75,27 @@ def parse_body(body: bytes, request: Request, *, logprobs: bool = True) -> Compl
             return Invalid(_no_json(body))
     try:
         return _completion(value, request, logprobs)
-    except _UnusableError as error:
-        return Invalid(str(error))
+    except UnusableError as error:
+        return Invalid(str(error), error.error)
 
 
 def _no_json(body: bytes) -> str:
-    if page := page_text(body[:_PAGE_BYTES].decode()):
+    if page := page_text(body[:_PAGE_BYTES].decode("utf-8", "replace")):
         return f"the body is {page}: does the URL end in /v1?"
     return "the body is not JSON" if body.strip() else "the body is empty"
 
 
 def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     body = _dict(value, "the body")
-    if body.get("error"):
-        raise _UnusableError(f"status 200 with an error: {_error_text(body['error'])}")
-    choice = as_message(_first(body.get("choices")))
+    _raise_error(body)
+    first = _first(body.get("choices"))
+    _raise_error(first)
+    choice = as_message(first)
     message = _dict(choice.get("message"), "`message`")
-    thought = _thought(message)
+    thought = thought_of(message)
     shown = beside_in(request)
-    calls = _called(message) if shown and shown.tools else ()
-    text, finish = _text(message, choice.get("finish_reason"), calls)
+    calls = called(message) if shown and shown.tools else ()
+    text, finish = text_of(message, choice.get("finish_reason"), calls)
     found, said = part(text), text
     if request.choices or request.json_schema is not None or request.sampling.logprobs:
         text, thought = found.answer, thought or found.thought  # what is asked for is an answer's form
@@ -122,7 +104,7 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     if text in request.choices:
         finish = "stop"  # a whole choice is complete even where it used up the token budget
     if finish == "stop" and (how := broken_constraint(text, request)):
-        raise _UnusableError(f"{IGNORED}: {how}")
+        raise UnusableError(f"{IGNORED}: {how}")
     tops: tuple[dict[str, float], ...] = ()
     if request.sampling.logprobs and (logprobs or choice.get("logprobs")):
         tops = _logprobs(choice.get("logprobs"), said if thought is None else text, thought)
@@ -146,62 +128,14 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
 def _first(choices: Any) -> dict[str, Any]:
     """The choice with index 0; one without an index if it is the only one."""
     if not isinstance(choices, list) or not choices:
-        raise _UnusableError("`choices` is missing or empty")
+        raise UnusableError("`choices` is missing or empty")
     found = [_dict(choice, "a choice") for choice in choices]
     if len(found) == 1 and found[0].get("index") is None:
         return found[0]
     for choice in found:
         if choice.get("index") == 0 and not isinstance(choice["index"], bool):
             return choice
-    raise _UnusableError("no choice has index 0")
-
-
-def _called(message: dict[str, Any]) -> tuple[ToolCall, ...]:
-    calls = calls_in(message.get("tool_calls"))
-    if calls is None:
-        raise _UnusableError("a tool call has no name, or arguments that are no text")
-    return calls
-
-
-def _text(
-    message: dict[str, Any], reason: Any, calls: tuple[ToolCall, ...] = ()
-) -> tuple[str, FinishReason]:
-    content, refusal = message.get("content"), message.get("refusal")
-    finish = FINISH.get(reason.lower()) if isinstance(reason, str) else None
-    if calls and (finish is not None or str(reason).lower() in CALLED):
-        finish, content = finish or "stop", content or ""
-    if isinstance(refusal, str) and refusal and not content:
-        return whole(refusal), "content_filter"
-    if finish is None:
-        what = "says nothing" if reason in (None, "") else f"has an unknown word, {str(reason)[:40]!r}"
-        raise _UnusableError(f"`finish_reason` {what}, so that nobody knows whether the answer is whole")
-    if content is None and finish != "stop":
-        content = ""  # filtered, or cut off before the answer began
-    if isinstance(content, list):
-        content = "".join(_texts(content, "text"))
-    if not isinstance(content, str):
-        raise _UnusableError(f"`content` is not text but {type(content).__name__}")
-    return whole(content), finish
-
-
-def _thought(message: dict[str, Any]) -> str | None:
-    """What servers put beside the answer, or among its parts, as the model's thought."""
-    content = message.get("content")
-    for name in ("reasoning_content", "reasoning"):
-        if isinstance(said := message.get(name), str) and said.strip():
-            return whole(said).strip("\r\n")
-    parts = _texts(content, "thinking") if isinstance(content, list) else []
-    return "\n\n".join(parts).strip("\r\n") or None
-
-
-def _texts(parts: list[Any], kind: str) -> list[str]:
-    """The texts of a kind of parts: `text`, or `thinking`, whose text may be in parts itself."""
-    found = []
-    for piece in parts:
-        if isinstance(piece, dict) and piece.get("type", "text") == kind:
-            said = piece.get(kind)
-            found.append("".join(_texts(said, "text")) if isinstance(said, list) else said)
-    return [whole(said) for said in found if isinstance(said, str)]
+    raise UnusableError("no choice has index 0")
 
 
 def _reasoning_tokens(usage: dict[str, Any]) -> int | None:
@@ -217,7 +151,7 @@ def _logprobs(logprobs: Any, text: str, thought: str | None) -> tuple[dict[str, 
     if not content and not text:
         return ()
     if not isinstance(content, list) or not content:
-        raise _UnusableError("log-probabilities were asked for and are missing")
+        raise UnusableError("log-probabilities were asked for and are missing")
     entries = [_dict(entry, "a log-probability entry") for entry in content]
     positions = tuple(_position(entry) for entry in entries)
     tokens = ["".join(_logprob(entry)[0].translate(_SPACES).split()) for entry in entries]
@@ -238,7 +172,7 @@ def _position(entry: dict[str, Any]) -> dict[str, float]:
     _logprob(entry)
     top = entry.get("top_logprobs")
     if not isinstance(top, list) or not top:
-        raise _UnusableError("`top_logprobs` were asked for and are missing")
+        raise UnusableError("`top_logprobs` were asked for and are missing")
     found: dict[str, float] = {}
     for candidate in top:
         token, value = _logprob(_dict(candidate, "a log-probability entry"))
@@ -249,21 +183,21 @@ def _position(entry: dict[str, Any]) -> dict[str, float]:
 def _logprob(entry: dict[str, Any]) -> tuple[str, float]:
     token, value = entry.get("token"), entry.get("logprob")
     if not isinstance(token, str):
-        raise _UnusableError("a log-probability has no token")
+        raise UnusableError("a log-probability has no token")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _UnusableError("a log-probability is not a number")
+        raise UnusableError("a log-probability is not a number")
     try:
         value = float(value)
     except OverflowError:
         value = math.inf
     if not math.isfinite(value) or value > 1e-3:
-        raise _UnusableError(f"a log-probability is {value}")
+        raise UnusableError(f"a log-probability is {value}")
     return whole(token), min(value, 0.0)
 
 
 def _dict(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _UnusableError(f"{what} is not an object")
+        raise UnusableError(f"{what} is not an object")
     return value
 
 
@@ -272,18 +206,21 @@ def _count(value: Any) -> int:
     return value if usable else 0
 
 
-def _error_text(error: Any) -> str:
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) else "no message"
+def _raise_error(said: dict[str, Any]) -> None:
+    """Raise the error that a reply with status 200, or its choice, holds in place of an answer."""
+    if said.get("error"):
+        body = json.dumps({"error": said["error"]}).encode()
+        raise UnusableError(f"status 200 with an error: {read_error(body).message}", body)
 
 
 async def read_at_most(reply: httpx.Response, most: int) -> bytes:
-    """Return the first `most` bytes of a body; the rest is never read."""
+    """Return the first `most` bytes of a body, or as many as can be unpacked; the rest is never read."""
     parts: list[bytes] = []
     left = most
-    async for piece in reply.aiter_bytes():
-        parts.append(piece[:left])
-        left -= len(parts[-1])
-        if left <= 0:
-            break
+    with contextlib.suppress(httpx.DecodingError):
+        async for piece in reply.aiter_bytes():
+            parts.append(piece[:left])
+            left -= len(parts[-1])
+            if left <= 0:
+                break
     return b"".join(parts)

@@ -21,6 +21,7 @@ from pairwright.engines.openai.faults import (
     UNREACHABLE,
     UNTRUSTED,
     cool_down,
+    ended_with,
     nobody_there,
     timed_out,
 )
@@ -170,8 +171,7 @@ class OpenAIClient:
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
                 attempts.start(time.monotonic())
-                fault = await self._cool_down(job.request, attempts)
-                return fault or await self._ask(job, attempts)
+                return await self._cool_down(job.request, attempts) or await self._ask(job, attempts)
         except TimeoutError:
             return attempts.last or timed_out(self._deadline)
 
@@ -275,7 +275,7 @@ class OpenAIClient:
             self._failed_in_a_row += 1
         if self._failed_in_a_row >= MOST_IN_A_ROW:
             self._stop(f"failed {MOST_IN_A_ROW} requests in a row, the last with {failure}; {_AGAIN}")
-        return Completion(failure=failure)
+        return ended_with(fault, failure)
 
     def _stop_if(self, useless: Useless | None) -> None:
         if useless is not None:

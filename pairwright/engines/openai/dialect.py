@@ -1,10 +1,11 @@
 """Which of the classic fields a server takes: learned from its refusals, and kept."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pairwright.engines.openai.error_body import unpacked
 
 NEUTRAL: Mapping[str, Any] = {"top_p": 1.0, "n": 1}
 """Values that change nothing, so that nobody misses the field."""
@@ -151,10 +152,7 @@ def named_field(sent: Mapping[str, Any], reply: bytes) -> tuple[str, bool] | Non
 def _read(reply: bytes) -> tuple[Any, str]:
     """The JSON of a refusal, and all of its text."""
     text = reply.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None, text
+    value = unpacked(text)
     return value, "\n".join(_texts(value)) or text
 
 

@@ -3,7 +3,6 @@
 The texts hold what strangers wrote, unshortened; whoever shows them redacts them first.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,9 +11,11 @@ from typing import NamedTuple
 
 import httpx
 
+from pairwright.engines.openai.error_body import ErrorBody, read_error
 from pairwright.engines.openai.retry import UNLIMITED, Fault
 from pairwright.engines.openai.retry_after import asked_wait
 from pairwright.engines.probe import Kind, ignores
+from pairwright.records import Completion
 
 INVALID_TRIES = 3
 """Attempts a request gets at a server that answers, but not with a completion."""
@@ -30,10 +31,31 @@ UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 INVALID = "invalid_response"
 """Code of a reply with status 200 that holds no answer, or none that was allowed."""
 
+_WITHHELD = "withheld"
+"""Code of a request that a provider's filter of contents stopped."""
+
 _NOT_UNDERSTOOD = ("http_400", "http_422", "http_500", "http_501")
 _OVERLOAD = {429, 503, 504, 529}
 _RETRIED = {408, 409, 425, 429}
-_NO_MONEY = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+_NO_MONEY = {
+    "insufficient_quota",
+    "billing_not_active",
+    "billing_hard_limit_reached",
+    "exceeded_current_quota_error",
+}
+_TOO_MANY = re.compile(r"throttl|rate.?limit|too.?many.?requests|resource.?exhausted", re.IGNORECASE)
+_NO_CREDIT = re.compile(r"credit balance is too low|insufficient (?:balance|credit|funds)", re.IGNORECASE)
+_NO_KEY = re.compile(
+    r"api[ _-]?key(?: (?:you )?provided)?\W{1,3}(?:is |was |has )?(?:not valid|invalid|incorrect|expired)"
+    r"|(?:invalid|incorrect|expired)[ _](?:x-)?api[ _-]?key",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(
+    r"content[ _-]?(?:management[ _])?(?:filter|polic|moderation)|responsibleaipolicy|content exists risk"
+    r"|data_inspection_failed|inappropriate content|usage (?:guidelines|policies)"
+    r"|requires moderation|(?:input|prompt|content) (?:was|is|has been) flagged",
+    re.IGNORECASE,
+)
 _CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
 _REGION_CODES = {"unsupported_country_region_territory"}
 _REGION = re.compile(
@@ -44,9 +66,6 @@ _NO_MODEL = re.compile(
     r"(?:not exist|not found|not available|is not valid|is invalid|is unknown|is not supported for)",
     re.IGNORECASE,
 )
-_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|title|h1|center)\b", re.I | re.S)
-_TITLE = re.compile(r"<(?:title|h1)\b[^>]*>([^<]*\S[^<]*)<", re.IGNORECASE)
-_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _VARIABLES = "PAIRWRIGHT_API_KEY or OPENAI_API_KEY"
 _SHOWN = 5
 
@@ -101,6 +120,12 @@ def cool_down(wait: float) -> Fault:
     return Fault("cool_down", text, action="fail", wait=wait, server_wide=True)
 
 
+def ended_with(fault: Fault, failure: str) -> Completion:
+    """Return what a request that is given up ends with: an answer withheld by a filter is no failure."""
+    withheld = fault.code == _WITHHELD
+    return Completion(finish_reason="content_filter") if withheld else Completion(failure=failure)
+
+
 def connection_fault(error: httpx.HTTPError) -> Fault:
     """Return the fault of a request without a reply."""
     what = f"{type(error).__name__} {error}".strip()
@@ -114,32 +139,35 @@ def status_fault(
     status: int, headers: Mapping[str, str], body: bytes, now: float, known: Known = _NOTHING
 ) -> Fault:
     """Return the fault that a reply's status tells. `now` is wall-clock time."""
-    message, codes = _error(body)
+    told = read_error(body)
+    message, codes = told.message, told.codes
+    replied = f"HTTP {status}: {message}"
+    status = _meant(status, told)
     name = f"http_{status}"
     hint = f"set {known.variable or _VARIABLES} to a key that it accepts"
     if status in (400, 403, 451) and (codes & _REGION_CODES or _REGION.search(message)):
-        text = (
-            f"refuses requests from your region; use another server or provider (HTTP {status}: {message})"
-        )
+        text = f"refuses requests from your region; use another server or provider ({replied})"
         return Fault(name, text, action="stop")
     if codes & _NO_MONEY or status == 402:
-        text = f"has no credit left for this key; top it up or use another (HTTP {status}: {message})"
+        text = f"has no credit left for this key; top it up or use another ({replied})"
         return Fault(name, text, action="stop")
+    if status in (400, 403, 422, 451) and _FILTERED.search(" ".join([*codes, message])):
+        return Fault(_WITHHELD, message, action="fail")
     if status == 401:
-        text = f"refuses the API key; {hint} (HTTP 401: {message})"
+        text = f"refuses the API key; {hint} ({replied})"
         return Fault(name, text, action="stop")
     if status == 403:
-        text = f"denies access; {hint} (HTTP 403: {message})"
+        text = f"denies access; {hint} ({replied})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
     if status == 404:
-        text = f"{_not_found(message, known)} (HTTP 404: {message})"
+        text = f"{_not_found(message, known)} ({replied})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
     if status == 405:
-        text = f"takes no requests at this address; does its URL end in /v1? (HTTP 405: {message})"
+        text = f"takes no requests at this address; does its URL end in /v1? ({replied})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
     if status in _RETRIED or status >= 500:
         tries = UNLIMITED if status == 429 or status > 501 else BROKEN_TRIES
-        wait = asked_wait(headers, now)
+        wait = asked_wait({**told.headers, **headers}, now)
         overload = status in _OVERLOAD
         return Fault(name, message, "retry", tries, wait, overload, server_wide=status != 500)
     if 300 <= status < 400:
@@ -147,11 +175,29 @@ def status_fault(
         text = f"redirects to {there}, which is not followed: name that address (HTTP {status})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
     if status in (400, 422) and _NO_MODEL.search(message):
-        text = f"does not serve the model {known.model!r}{_nearest(known)} (HTTP {status}: {message})"
+        text = f"does not serve the model {known.model!r}{_nearest(known)} ({replied})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
     overflow = "context_length_exceeded" in codes or _CONTEXT.search(message)
     code = "context_overflow" if overflow and status in (400, 413, 422) else name
     return Fault(code, message, action="fail")
+
+
+def error_status(told: ErrorBody) -> int:
+    """Return the status that an error in a reply with status 200 stands for; 0 where it says none."""
+    return _meant(told.status, told)
+
+
+def _meant(status: int, told: ErrorBody) -> int:
+    """The status that says what an error is, where servers send another one for it."""
+    if status not in (0, 400, 403):
+        return status
+    said = " ".join([*told.codes, told.message])
+    if _NO_CREDIT.search(told.message):
+        return 402
+    if _NO_KEY.search(said):
+        return 401
+    busy = _TOO_MANY.match(told.message) or any(map(_TOO_MANY.search, told.codes - _NO_MONEY))
+    return 429 if busy else status
 
 
 def _not_found(message: str, known: Known) -> str:
@@ -166,30 +212,6 @@ def _nearest(known: Known) -> str:
     others = [name for name in known.models if name != known.model]
     near = get_close_matches(known.model, others, n=3, cutoff=0.4) or others[:_SHOWN]
     return f"; it has {', '.join(near)}" if near else ""
-
-
-def _error(body: bytes) -> tuple[str, set[str]]:
-    """Message and error codes in the body of an error reply, whatever its shape."""
-    text = body.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return page_text(text) or text, set()
-    error = (value.get("error") or value.get("detail", value)) if isinstance(value, dict) else value
-    if isinstance(error, list) and all(isinstance(one, dict) and "msg" in one for one in error):
-        return "; ".join(f"{'.'.join(map(str, one.get('loc', [])))}: {one['msg']}" for one in error), set()
-    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
-        return error if isinstance(error, str) else text, set()
-    codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
-    return error["message"], codes
-
-
-def page_text(text: str) -> str:
-    """Return the title of a web page, or else its words; empty for other texts."""
-    if not _PAGE.match(text):
-        return ""
-    title = _TITLE.search(text)
-    return f"a web page, {' '.join(_TAG.sub(' ', title[1] if title else text).split())!r}"
 
 
 def printable(text: str, most: int = 400) -> str:

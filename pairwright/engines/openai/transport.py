@@ -10,7 +10,8 @@ import httpx
 
 from pairwright.engines.openai.access import Access
 from pairwright.engines.openai.body import Invalid, body_limit, parse_body, read_at_most
-from pairwright.engines.openai.faults import Known, connection_fault, invalid, status_fault
+from pairwright.engines.openai.error_body import read_error
+from pairwright.engines.openai.faults import Known, connection_fault, error_status, invalid, status_fault
 from pairwright.engines.openai.rate_limits import RateLimits
 from pairwright.engines.openai.retry import Fault
 from pairwright.records import Completion, Request
@@ -56,11 +57,12 @@ class Transport(ABC):
     async def close(self) -> None:
         """Close all connections."""
 
-    def read(self, body: bytes, request: Request) -> Completion | Fault:
-        """Return the completion in the body of a reply with status 200."""
+    def read(self, body: bytes, request: Request) -> Completion | Fault | Refusal:
+        """Return the completion in the body of a reply with status 200, or what the error in it means."""
         answer = parse_body(body, request, logprobs=self._gives_logprobs)
         if isinstance(answer, Invalid):
-            return invalid(answer.reason)
+            meant = error_status(read_error(answer.error)) if answer.error else 0
+            return self.refused(meant, {}, answer.error) if meant else invalid(answer.reason)
         self._gives_logprobs |= bool(answer.top_logprobs)
         return answer
 

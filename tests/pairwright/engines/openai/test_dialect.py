@@ -39,6 +39,10 @@ REFUSALS = {
         ]}},
         {"seed", "n"}, set(),
     ),
+    "in a text that is JSON": (
+        {"error": {"message": '{"error": {"message": "temperature: Extra inputs are not permitted"}}'}},
+        {"temperature"}, set(),
+    ),
     "Anthropic, one of two": (
         {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
         {"top_p"}, set(),

@@ -16,7 +16,7 @@ from pairwright.records import Message
 
 HEALED = {
     "html", "empty", "truncated", "bad_utf8", "empty_object", "list", "null", "deep", "big_number",
-    "error_200", "choices_null", "choices_empty", "choices_dict", "choices_text", "no_message",
+    "choices_null", "choices_empty", "choices_dict", "choices_text", "no_message",
     "content_null", "content_int", "finish_unknown", "finish_null", "no_index_0",
     "gzip_bomb", "giant",
 }  # fmt: skip
