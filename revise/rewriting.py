@@ -77,8 +77,9 @@ _NOTES = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FENCE = re.compile(r"(\"{3}|'{3}|`{3,}|~{3,})\w*")
-_LINE_BEGUN = re.compile(r"\A[ \t]*(?:\r\n|\n|\r)")
+_LINE_BEGUN = re.compile(r"\A[ \t]*(\r\n|\n|\r)")
 _LINE_ENDED = re.compile(r"(?:\r\n|\n|\r)[ \t]*\Z")
+_LINE_FED = re.compile(r"\n[ \t]*\Z")
 _AFTER_HEADING = re.compile(r"\A[ \t]*(?:(?:\r\n|\n|\r)[ \t]*(?=[\r\n]))*(?:\r\n|\n|\r)?")
 
 
@@ -146,9 +147,15 @@ def _element(text: str) -> tuple[str, str] | None:
 
 
 def _inside(text: str, *, closed: bool) -> str:
-    """Text between tags, without the line break that lets a tag stand on a line of its own."""
-    text = _LINE_BEGUN.sub("", text)
-    return _LINE_ENDED.sub("", text) if closed else text
+    """Text between tags, without the line break that lets a tag stand on a line of its own.
+
+    Both breaks are of one kind: where the first is a line feed, a carriage return before the last is the
+    text's own.
+    """
+    begun = _LINE_BEGUN.match(text)
+    text = text[begun.end() :] if begun else text
+    fed = begun is not None and begun[1] == "\n"
+    return (_LINE_FED if fed else _LINE_ENDED).sub("", text) if closed else text
 
 
 def _headed(text: str) -> tuple[str, str] | None:
@@ -166,5 +173,5 @@ def _unfenced(text: str, original: str) -> str:
     fence = _FENCE.fullmatch(first.strip())
     fenced = fence is not None and last.strip() == fence[1] and fence[1] not in inside
     if fenced and fence is not None and not original.lstrip().startswith(fence[1]):
-        return inside.removesuffix("\r")
+        return inside.removesuffix("\r") if first.endswith("\r") else inside
     return text

@@ -138,7 +138,9 @@ def test_notes_at_the_start_of_a_rationale_are_not_cut_from_words() -> None:
 
 LINES = st.sampled_from(["\n", "\r\n"])
 SPACED = (
-    st.lists(st.sampled_from(["a", " ", "é", "\n", "\r\n", "\t", ".", "`"])).map("".join).filter(str.strip)
+    st.lists(st.sampled_from(["a", " ", "é", "\n", "\r\n", "\r", "\t", ".", "`"]))
+    .map("".join)
+    .filter(str.strip)
 )
 
 

@@ -28,6 +28,7 @@ SAID = (
     "    return total / len(values)  # the mean of all values that were given",
     "悉尼是澳大利亚的首都，位于东海岸，人口超过五百万，是该国最大的城市。",
     "Yes.",
+    "An answer of one line\rand another, as old machines ended them.\r",
     "\ufeffThe cafe\u0301 is not the caf\u00e9,\u2028nor is \u00a0 a space: \u200d\u200b, said she.",
     "\x0bA null \x00 and a next line \x85 are parts of this answer as much as \x1f is.",
 )
