@@ -785,6 +785,7 @@ def select(
     tokenizer: _Named | None = ...,
     beta: float = ...,
     max_length: int = ...,
+    reasoning: Literal["drop", "keep"] = ...,
     bf16: bool | None = ...,
     micro_batch_tokens: int = ...,
     use_cpu: bool = ...,

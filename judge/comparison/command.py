@@ -11,7 +11,7 @@ from rich.table import Table
 
 from judge.comparison.config import WinrateConfig
 from judge.comparison.correction import agreement_of, corrected
-from judge.comparison.matching import Matched, Mismatch, Side
+from judge.comparison.matching import Matched, Mismatch, Side, unmatched_in_words
 from judge.comparison.playing import answers_and_run, tournament
 from judge.comparison.stage import WinrateStage, verdict_preference
 from judge.comparison.statistics import fit_length, in_words, length_feature, win_rates
@@ -92,8 +92,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     found = measured(config, manifest, rows.mismatch(given), agreement or None)
     write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
     for kind, examples in found.mismatch.examples.items():
-        count = getattr(found.mismatch, kind)
-        log.warning("%s: %d, such as %r", kind.replace("_", " "), count, examples[0][:60])
+        log.warning("%s", unmatched_in_words(kind, getattr(found.mismatch, kind), examples[0]))
     Console().print(winrate_table(found))
     return manifest
 

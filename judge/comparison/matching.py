@@ -48,6 +48,22 @@ class Mismatch(Record):
     """The first prompts of each kind."""
 
 
+_SAID = {
+    "doubled": "further answers of {} to prompts that it has answered (the first one counts)",
+    "missing": "prompts to which {} has no answer",
+    "extra": "answers of {} to prompts that are not compared",
+}
+
+
+def unmatched_in_words(kind: str, count: int, example: str) -> str:
+    """Return a sentence about one kind of mismatch, such as `missing_a`, with an example."""
+    what, _, side = kind.rpartition("_")
+    said = _SAID[what].format(side)
+    if kind == "doubled_prompts":
+        said = "prompts that stand there once already (each counts once)"
+    return f"{said}: {count:,}, such as {example[:60]!r}"
+
+
 class Answers:
     """The answers of a side that stand in a file or a run folder, by prompt."""
 

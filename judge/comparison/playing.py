@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from judge.comparison.config import WinrateConfig
-from judge.comparison.matching import Answers, Matched, Side
+from judge.comparison.matching import Answers, Matched, Side, unmatched_in_words
 from judge.comparison.meetings import ERROR_RATE, TournamentInRounds, TournamentStage, standing_after
 from judge.comparison.tournament import TOURNAMENT, Meeting, Tournament, tournament_of
 from pairwright.engines.thoughts import read_marks
@@ -47,7 +47,7 @@ def tournament(config: WinrateConfig, agreement: Rate | None) -> Manifest | None
     mismatch = {kind: len(texts) for kind, texts in unmatched.items()}
     for kind, texts in unmatched.items():
         if texts:
-            log.warning("%s: %d, such as %r", kind.replace("_", " "), len(texts), texts[0][:60])
+            log.warning("%s", unmatched_in_words(kind, len(texts), texts[0]))
     rows = [row for table in tables for row in table.to_pylist()]
     models = [side.spec for side in sides]
     found = tournament_of(config, models, rows, manifest, standing, mismatch, agreement)

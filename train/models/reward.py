@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from pairwright.errors import UsageError
 from pairwright.models.chat import end_of_turn
 from pairwright.models.loading import CLASSIFIER, require_head
 from pairwright.models.names import base_of, is_adapter
@@ -81,8 +82,13 @@ def _load(place: str, how: dict[str, Any], name: str) -> Any:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     with as_usage_error(name), quiet():
-        kinds = AutoConfig.from_pretrained(place, **own_code()).architectures or ()
-    goes_on = any(kind.endswith(CLASSIFIER) for kind in kinds)
+        there = AutoConfig.from_pretrained(place, **own_code())
+    goes_on = any(kind.endswith(CLASSIFIER) for kind in there.architectures or ())
+    if goes_on and there.num_labels != 1:
+        raise UsageError(
+            f"--model {name}: a classifier of {there.num_labels} labels, and a reward model has one: name the "
+            "language model that it was made of, or a reward model"
+        )
     model = read_model(
         AutoModelForSequenceClassification,
         place,

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import OPERATIONAL, POSITIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.sift.folder import SiftConfig
 from train.config import CodeConfig, ScoredPairsConfig, split_commas
@@ -25,6 +25,8 @@ class MeasuresConfig(CodeConfig):
     """Implicit margin per nat of difference in log-ratio."""
     max_length: int = Field(default=1024, gt=1)
     """Most tokens of prompt and answer together. Longer pairs are dropped as `too_long`, never cut."""
+    reasoning: Literal["drop", "keep"] = Field(default="drop", json_schema_extra=ADDED)
+    """Whether what was thought before an answer counts, as `train` takes it with the same setting."""
     bf16: bool | None = None
     """Compute in bfloat16; by default where the hardware does so."""
     micro_batch_tokens: int = Field(default=2048, gt=0, json_schema_extra=OPERATIONAL)

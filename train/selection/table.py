@@ -18,6 +18,7 @@ from pairwright.records import BAD_ROW, Ending, conversation
 from pairwright.sift.whole import WholeRow
 from train.data.pairs import IDENTICAL, TIED, Pair, drop_reason, encode_pair
 from train.data.split import EMPTY, TOO_LONG
+from train.data.thoughts import with_thoughts
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats, ModelMeasures, dcrm, implicit_margin, token_distance
 from train.selection.measuring import model_measures, most_tokens_of, reference_logps
@@ -70,11 +71,13 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
     longest = most_tokens_of(config)
     unfit: dict[int, Ending] = {}
     places, pairs = [], []
+    told = (_pair_row(row) for row in held if row.problem is None)
+    pair_rows = told if tokenizer is None else with_thoughts(told, tokenizer, config.reasoning)
     for place, row in enumerate(held):
         if row.problem is not None:
             unfit[place] = Ending(BAD_ROW, row.problem)
             continue
-        pair_row = _pair_row(row)
+        pair_row = next(pair_rows)
         pair = None if tokenizer is None else encode_pair(pair_row, tokenizer)
         reason = _unfit(pair_row) if pair is None else drop_reason(pair_row, pair, longest)
         if reason:
@@ -136,7 +139,10 @@ def _pair_row(row: WholeRow) -> PairRow:
             raise UsageError(
                 f"{row.where}: no `{side}`, so it is no pair; make pairs first (pairwright judge, revise)"
             )
-        said[side] = conversation(messages)[-1]
+        thought = row.columns.get(f"{side}_reasoning")
+        said[side] = conversation(messages)[-1].model_copy(
+            update={"reasoning": thought if isinstance(thought, str) and thought else None}
+        )
     prompt = stored_prompt(row.columns, row.where)
     scores = [row.columns.get(f"{side}_score") for side in PAIR]
     tied = all(map(_is_number, scores)) and scores[0] == scores[1]

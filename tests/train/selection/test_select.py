@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from chat_styles import thinking_style
 from forks import forked_call
 from in_process import run
 from runs_on_disk import rows_of
@@ -16,6 +17,9 @@ from tiny_model import TinyRun, save_tiny_model, write_jsonl
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import load_manifest
+from pairwright.inputs.pairs import read_pairs
+from train.data.pairs import encode_pairs
+from train.data.thoughts import with_thoughts
 from train.selection import measuring
 from train.selection.config import SelectConfig
 from train.selection.selection import select
@@ -259,3 +263,32 @@ def test_the_command_explains_and_refuses(folder, capfd):
     code, _, err = run(capfd, "select", unscored, "--out", str(folder / "none"))
     assert (code, err.count("\n")) == (2, 1)
     assert "line 1: no `chosen`, so it is no pair" in err
+
+
+THINKS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' }}{% if m['role'] == 'assistant' %}"
+    "{{ '<think>\\n' + (m.reasoning_content or '') + '\\n</think>\\n\\n' }}{% endif %}"
+    "{{ m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("reasoning", ["drop", "keep"])
+def test_thoughts_count_as_a_training_takes_them(folder: Path, reasoning: str) -> None:
+    """In the text between the template's marks, and in the columns of a run."""
+    tokenizer = thinking_style(THINKS)
+    save_tiny_model(folder / "tokenizer")
+    tokenizer.save_pretrained(folder / "tokenizer")
+    rows = [
+        pair(0, "<think>\nso many words\n</think>\n\nyes", "no"),
+        pair(1, "yes", "no", chosen_reasoning="as was said before", rejected_reasoning="hm"),
+        pair(2, "yes", "not at all"),
+    ]
+    source = write_jsonl(folder / "pairs.jsonl", rows)
+    select(config(folder, tokenizer=str(folder / "tokenizer"), reasoning=reasoning))
+    read = with_thoughts(read_pairs([source], thoughts=True), tokenizer, reasoning)  # type: ignore[arg-type]
+    trained, _ = encode_pairs(read, tokenizer, 150)
+    written = rows_of(folder / "out")
+    counted = {row["row_id"]: (row["tokens_chosen"], row["tokens_rejected"]) for row in written}
+    assert len(counted) == 3
+    assert counted == {p.row_id: (len(p.chosen_ids), len(p.rejected_ids)) for p in trained}
