@@ -86,8 +86,8 @@ def _load(place: str, how: dict[str, Any], name: str) -> Any:
     goes_on = any(kind.endswith(CLASSIFIER) for kind in there.architectures or ())
     if goes_on and there.num_labels != 1:
         raise UsageError(
-            f"--model {name}: a classifier of {there.num_labels} labels, and a reward model has one: name the "
-            "language model that it was made of, or a reward model"
+            f"--model {name}: a classifier of {there.num_labels} labels, and a reward model has one: name "
+            "the language model that it was made of, or a reward model"
         )
     model = read_model(
         AutoModelForSequenceClassification,
