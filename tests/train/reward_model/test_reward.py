@@ -298,11 +298,3 @@ def test_held_out_accuracy_is_told_by_a_column(tiny, tmp_path, capfd):
     assert {name: one["pairs"] for name, one in found.items()} == {"a": 2, "b": 2}
     with pytest.raises(UsageError, match="no column `topic`, which --by names; the columns are"):
         train(tiny.reward("by_none", by="topic", eval_share=0.0, **data))
-
-
-def test_a_classifier_of_several_labels_is_no_reward_model(tiny: TinyRun, tmp_path: Path) -> None:
-    model = AutoModelForSequenceClassification.from_pretrained(tiny.settings["model"], num_labels=3)
-    model.save_pretrained(tmp_path / "three")
-    AutoTokenizer.from_pretrained(tiny.settings["model"]).save_pretrained(tmp_path / "three")
-    with pytest.raises(UsageError, match="a classifier of 3 labels, and a reward model has one"):
-        train(tiny.reward("three", model=str(tmp_path / "three")))

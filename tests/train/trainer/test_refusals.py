@@ -16,6 +16,7 @@ from tiny_model import (
     tiny_tokenizer,
     write_jsonl,
 )
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
 from train.training import train
@@ -144,3 +145,11 @@ def test_an_adapter_of_a_base_with_another_vocabulary_is_a_sentence(tiny, tmp_pa
     save_tiny_model(tmp_path / "base", vocab_size=200)
     with pytest.raises(UsageError, match=r"do not fit the model they are for .*size mismatch"):
         train(tiny.config("refused-adapter", model=config.output_dir))
+
+
+def test_a_classifier_of_several_labels_is_no_reward_model(tiny, tmp_path):
+    model = AutoModelForSequenceClassification.from_pretrained(tiny.settings["model"], num_labels=3)
+    model.save_pretrained(tmp_path / "three")
+    AutoTokenizer.from_pretrained(tiny.settings["model"]).save_pretrained(tmp_path / "three")
+    with pytest.raises(UsageError, match="a classifier of 3 labels, and a reward model has one"):
+        train(tiny.reward("three", model=str(tmp_path / "three")))
