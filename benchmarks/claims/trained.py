@@ -114,16 +114,28 @@ Rows = list[dict[str, Any]]
 
 def curves(setting: Setting, cache: Path, training: Rows | None = None) -> Curves:
     """What came of a setting, from the cache or by training now; `training` in place of its own rows."""
-    given = [] if training is None else [content_hash(training)]
-    path = cache / f"{content_hash([_said(setting), *given])}.json"
+    path = _path(setting, cache, training)
     if not path.exists():
-        print(f"training {setting}", flush=True)
-        found = _trained(setting, cache, training)
-        write_durably(path, json.dumps({"setting": asdict(setting)} | found).encode())
+        with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder:
+            trained(setting, Path(folder), cache, training)
     kept = json.loads(path.read_text())
     values = np.array(kept["logratios"])
     numbers = np.array(kept["steps"]), values[..., 0], values[..., 1], np.array(kept["tokens"])
     return Curves(*numbers, kinds_of(pairs_of(setting)[1]))
+
+
+def trained(setting: Setting, folder: Path, cache: Path, training: Rows | None = None) -> Path:
+    """Train in a folder, keep the curves in the cache, and return where the model stands."""
+    print(f"training {setting}", flush=True)
+    found = _trained(setting, folder, cache, training)
+    content = {"setting": asdict(setting)} | found
+    write_durably(_path(setting, cache, training), json.dumps(content).encode())
+    return folder / "run"
+
+
+def _path(setting: Setting, cache: Path, training: Rows | None) -> Path:
+    given = [] if training is None else [content_hash(training)]
+    return cache / f"{content_hash([_said(setting), *given])}.json"
 
 
 def kinds_of(rows: Sequence[dict[str, Any]]) -> npt.NDArray[np.str_]:
@@ -138,37 +150,36 @@ def _said(setting: Setting) -> dict[str, Any]:
     return {name: value for name, value in asdict(setting).items() if value != plain[name]}
 
 
-def _trained(setting: Setting, cache: Path, training: Rows | None) -> dict[str, Any]:
+def _trained(setting: Setting, folder: Path, cache: Path, training: Rows | None) -> dict[str, Any]:
     every = max(1, setting.updates // setting.evaluations)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder:
-        data, held_out = pairs_of(setting)
-        data = data if training is None else training
-        config = TrainConfig(
-            model=setting.model,
-            data=(write(Path(folder, "training.jsonl"), data),),
-            eval_data=(write(Path(folder, "held_out.jsonl"), held_out),),
-            output_dir=str(Path(folder, "run")),
-            loss=setting.loss,  # type: ignore[arg-type]
-            beta=setting.beta,
-            sft_weight=setting.sft_weight,
-            sft_reduction=setting.sft_reduction,  # type: ignore[arg-type]
-            sft_times_beta=setting.sft_times_beta,
-            token_weight=setting.token_weight,
-            pairs="chain" if setting.chain else "best_worst",
-            learning_rate=setting.learning_rate,
-            lr_scheduler_type="constant",
-            warmup_ratio=0.0,
-            pairs_per_update=setting.pairs_per_update,
-            max_steps=setting.updates,
-            seed=setting.seed,
-            bf16=False,
-            use_cpu=True,
-            eval_steps=every,
-            save_steps=0,
-            reference_store=str(cache / "reference"),
-        )
-        task = Watched(config)
-        train(config, task)
+    data, held_out = pairs_of(setting)
+    data = data if training is None else training
+    config = TrainConfig(
+        model=setting.model,
+        data=(write(Path(folder, "training.jsonl"), data),),
+        eval_data=(write(Path(folder, "held_out.jsonl"), held_out),),
+        output_dir=str(Path(folder, "run")),
+        loss=setting.loss,  # type: ignore[arg-type]
+        beta=setting.beta,
+        sft_weight=setting.sft_weight,
+        sft_reduction=setting.sft_reduction,  # type: ignore[arg-type]
+        sft_times_beta=setting.sft_times_beta,
+        token_weight=setting.token_weight,
+        pairs="chain" if setting.chain else "best_worst",
+        learning_rate=setting.learning_rate,
+        lr_scheduler_type="constant",
+        warmup_ratio=0.0,
+        pairs_per_update=setting.pairs_per_update,
+        max_steps=setting.updates,
+        seed=setting.seed,
+        bf16=False,
+        use_cpu=True,
+        eval_steps=every,
+        save_steps=0,
+        reference_store=str(cache / "reference"),
+    )
+    task = Watched(config)
+    train(config, task)
     names = sorted(task.tokens)
     steps = sorted({0, *range(every, setting.updates + 1, every), setting.updates})
     return {

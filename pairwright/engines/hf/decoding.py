@@ -41,6 +41,8 @@ class Decoder:
         self._may_share = _attends_to_all(model)
         known = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+        self._cache_name = "cache" if "cache" in known else "past_key_values"
+        """The second is the older name; from transformers 5.24 on it is warned of."""
 
     @property
     def active(self) -> int:
@@ -111,8 +113,8 @@ class Decoder:
             input_ids=tokens,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
+            **{self._cache_name: cache},
             **self._last_only,
         )
         logits: Tensor = out.logits[:, -1].float()

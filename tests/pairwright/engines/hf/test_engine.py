@@ -1,6 +1,7 @@
 """Local generation: each completion depends on its own request alone."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -94,6 +95,12 @@ def test_greedy_equals_transformers_generate(smol, reference):
         out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False)
         expected.append(tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
     assert texts(smol, [ask(q, temperature=0, max_tokens=10) for q in QUESTIONS[:3]]) == expected
+
+
+def test_nothing_is_warned_of_that_a_user_cannot_change(tiny):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answers(tiny, [ask("Say hello.", temperature=0, max_tokens=2)])
 
 
 def test_a_completion_ignores_its_batch_and_its_order(smol):
