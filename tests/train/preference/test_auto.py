@@ -15,7 +15,7 @@ from judge.comparison.command import load_winrate
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval
 from train.output.record import record_of
-from train.preference.auto import Choice, choose, with_loss
+from train.preference.auto import SFT_TERM, Choice, choose, with_loss
 from train.preference.config import TrainConfig
 from train.training import train
 
@@ -50,8 +50,26 @@ def test_scores_decide_and_the_run_is_that_of_the_loss(tiny, scores, loss, rate,
     choice = Choice.model_validate_json((tiny.folder / "out" / "auto" / "choice.json").read_bytes())
     assert choice.win_rate.value == pytest.approx(rate)
     assert f"loss {loss}: " in capfd.readouterr().err
-    named = tiny.config("out", data=config.data, loss=loss)
+    assert choice.sft_term == (loss == "dpo")
+    named = tiny.config("out", data=config.data, loss=loss, **SFT_TERM if loss == "dpo" else {})
     assert train(named).status == "already_finished"  # the same run by its name
+
+
+def test_an_sft_term_stands_beside_dpo_unless_the_settings_speak_of_one(tiny, capfd):
+    data = scored(tiny, [1.0, -1.0] * 4)
+    flags = ["train", "--model", tiny.settings["model"], "--data", data, "--loss", "auto", "--max_steps", "1"]
+    flags += ["--score_column", "edge", "--eval_share", "0", "--no_bf16", "--use_cpu"]
+    for name, more, expected in (("bare", [], SFT_TERM), ("none", ["--sft_weight", "0"], {"sft_weight": 0})):
+        out = tiny.folder / name
+        code, _, err = run(capfd, *flags, *more, "--output_dir", str(out))
+        assert code == 0, err
+        assert record_of(out).config.items() >= expected.items()
+        assert ("--sft_weight 0 leaves it out" in err) == (not more)
+    path = tiny.folder / "bare" / "auto" / "choice.json"
+    choice = json.loads(path.read_text())
+    del choice["sft_term"]  # as it was written before there was a term
+    path.write_text(json.dumps(choice))
+    assert with_loss(tiny.config("bare", data=data, score_column="edge")).sft_weight == 0
 
 
 def test_a_function_decides_by_the_columns_of_the_pairs(tiny):
