@@ -26,7 +26,7 @@ RULES = {
     ),
     "min_dcrm_quantile": (
         "Keeps the pairs with a large margin for how much they differ: what differs beside what was "
-        "judged is noise. DCRM is here margin / (edit distance in tokens + |difference in log- "
+        "judged is noise. DCRM is here margin / (edit distance in tokens + |difference in log-"
         "probability| + 1).",
         "After Huang and Goyal 2025, DCRM, arXiv 2506.14157",
     ),
