@@ -131,17 +131,17 @@ def test_an_unfinished_run_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
 
 
 def test_reading_holds_a_chunk_and_never_the_file(tmp_path: Path) -> None:
-    """Of 20 MB it holds the parts of a few thousand rows."""
-    filler, rows = "x" * 1_000, 20_000
+    """Of 12 MB it holds the parts of a few thousand rows."""
+    filler, rows = "x" * 1_000, 12_000
     path = write_jsonl(tmp_path / "rows.jsonl", ({"prompt": f"{i}", "note": filler} for i in range(rows)))
-    table = pa.table({"prompt": list("0123456789") * 2000, "note": [f"{i}{filler}" for i in range(rows)]})
+    table = pa.table({"prompt": list("0123456789") * 1200, "note": [f"{i}{filler}" for i in range(rows)]})
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=1000)
     for source in (path, tmp_path / "rows.parquet"):
         tracemalloc.start()
         assert sum(1 for _ in Input(str(source), Columns(), None)) == rows
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak < 10e6, source
+        assert peak < 8e6, source
 
 
 def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
