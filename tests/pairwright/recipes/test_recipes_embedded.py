@@ -7,7 +7,7 @@ from tiny_model import numbered_pairs, write_jsonl
 
 from pairwright.recipes.recipe import names, read_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 TASKS = [
     ("Name three colours.", "Red, green and blue."),
