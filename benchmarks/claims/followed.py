@@ -18,9 +18,9 @@ from pairwright.engines.verifiers.ifeval.check import follows
 from pairwright.folders.durable import write_durably
 from pairwright.records import content_hash
 
-PROMPTS = 45
+PROMPTS = 30
 """Answered after a training."""
-MAX_TOKENS = 128
+MAX_TOKENS = 96
 
 
 class Followed:
