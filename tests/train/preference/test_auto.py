@@ -57,9 +57,20 @@ def test_scores_decide_and_the_run_is_that_of_the_loss(tiny, scores, loss, rate,
 
 def test_an_sft_term_stands_beside_dpo_unless_the_settings_speak_of_one(tiny, capfd):
     data = scored(tiny, [1.0, -1.0] * 4)
-    flags = ["train", "--model", tiny.settings["model"], "--data", data, "--loss", "auto", "--max_steps", "1"]
+    flags = [
+        "train",
+        "--model",
+        tiny.settings["model"],
+        "--data",
+        data,
+        "--loss",
+        "auto",
+        "--max_steps",
+        "1",
+    ]
     flags += ["--score_column", "edge", "--eval_share", "0", "--no_bf16", "--use_cpu"]
-    for name, more, expected in (("bare", [], SFT_TERM), ("none", ["--sft_weight", "0"], {"sft_weight": 0})):
+    without = ["--sft_weight", "0"]
+    for name, more, expected in (("bare", [], SFT_TERM), ("none", without, {"sft_weight": 0})):
         out = tiny.folder / name
         code, _, err = run(capfd, *flags, *more, "--output_dir", str(out))
         assert code == 0, err
