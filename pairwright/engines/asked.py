@@ -114,7 +114,12 @@ class AskedOptions(Config):
 
     @property
     def asked(self) -> "Asked":
-        """The settings of one engine, read."""
+        """The settings of one engine, read. Raises `UsageError` where two of them contradict each other."""
+        if self.reasoning_effort and self.thinking == ("on" if self.reasoning_effort == "none" else "off"):
+            raise UsageError(
+                f"--thinking {self.thinking} and --reasoning_effort {self.reasoning_effort} contradict "
+                "each other: leave one of them out"
+            )
         return Asked(
             thinking=self.thinking,
             reasoning_effort=self.reasoning_effort,
@@ -155,6 +160,13 @@ class Asked(NamedTuple):
         said += [f"{name}={content_hash(dict(value))[:10]}" for name, value in further.items() if value]
         said += [f"adapter={adapter_mark(self.adapter)}"] if self.adapter else []
         return "".join(f"+{part}" for part in said)
+
+    def flag_of(self, field: str) -> str | None:
+        """Return the flag by which the user has a field sent; None for one that is sent unasked."""
+        if field in self.body:
+            return "extra_body"
+        given = {"reasoning_effort": self.reasoning_effort, "chat_template_kwargs": self.template}
+        return field if given.get(field) else None
 
     def filled_headers(self, environ: Mapping[str, str] = os.environ) -> tuple[dict[str, str], list[str]]:
         """Return the headers with values from the environment, and those values: they are secrets.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -36,8 +37,12 @@ from pairwright.engines.probe import PROBE, constraint_kind
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Finished, Job, Request
 
+log = logging.getLogger(__name__)
+
 MOST_IN_A_ROW = 20
 """Requests that may begin and fail for reasons of the server, with no answer to any since."""
+SAID_FROM = 20.0
+"""Seconds from which on a wait that the server asks for is said."""
 OUTAGE = 30.0
 """Seconds of silence after which a server that cannot be connected to counts as gone."""
 
@@ -71,6 +76,7 @@ class OpenAIClient:
         self._open: set[asyncio.Task[None] | None] = set()
         self._last_answer = float("-inf")
         self._failed_in_a_row = 0
+        self._said_until = float("-inf")
         self._first_requests = FirstRequests()
         self.format = RequestFormat(model, access, options.asked, family)
         self.questions = OwnQuestions(self._put, self.format, self._first_requests, access)
@@ -181,7 +187,8 @@ class OpenAIClient:
         while (wait := max(self.limit.cool_left, limits.wait(request, time.monotonic()))) > 0:
             left = attempts.left(time.monotonic())
             if wait >= left:
-                return attempts.last or cool_down(wait)
+                return attempts.last or cool_down(wait, self.limit.why_cool)
+            self._say_wait(wait)
             await asyncio.sleep(min(wait + self._backoff.nudge(), left))
         return None
 
@@ -205,8 +212,16 @@ class OpenAIClient:
         if outcome.overload:
             self.limit.overloaded(sent_at)
         if outcome.wait is not None:
-            self.limit.cool(outcome.wait)
+            self.limit.cool(outcome.wait, self.access.told(outcome.text))
+            self._say_wait(outcome.wait)
         return outcome
+
+    def _say_wait(self, seconds: float) -> None:
+        """Say once that nothing is sent for a while."""
+        now, why = time.monotonic(), self.limit.why_cool and f" ({self.limit.why_cool})"
+        if seconds >= SAID_FROM and now > self._said_until:
+            self._said_until = now + seconds
+            log.warning("%s: it wants no requests for %.0f s%s; they wait", self.access.shown, seconds, why)
 
     async def _exchange(self, job: Job, send: Sending) -> Completion | Fault:
         """Send a request; once more for each thing that a reply teaches of how it has to be said."""
@@ -264,7 +279,7 @@ class OpenAIClient:
     def _give_up(self, fault: Fault, attempts: Attempts) -> Completion:
         """The failure of one request, unless the fault is everybody's."""
         if fault.action == "stop" or (fault.action == "stop_unproven" and not self._first_requests.answers):
-            self._stop(fault.text)
+            self._stop(fault.text + (f"; {_AGAIN}" if self._first_requests.answers else ""))
         silence = time.monotonic() - self._transport.last_reply
         if fault.code == UNREACHABLE and silence >= min(OUTAGE, self._deadline / 2):
             self._stop(f"stopped answering; {_AGAIN} when it is back")

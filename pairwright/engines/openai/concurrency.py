@@ -28,6 +28,7 @@ class AdaptiveLimit:
         self._most = most
         self._clock = clock
         self._shrunk_at = float("-inf")
+        self._why = ""
         self._near = float("inf")
         self._queue: deque[asyncio.Future[None]] = deque()
 
@@ -57,9 +58,16 @@ class AdaptiveLimit:
             self._near = self.limit * (NEAR if self.limit > self._near else SHRINK)
             self.limit = max(1.0, self.limit * SHRINK)
 
-    def cool(self, seconds: float) -> None:
+    def cool(self, seconds: float, why: str) -> None:
         """Send no request for some seconds."""
-        self.cool_until = max(self.cool_until, self._clock() + seconds)
+        until = self._clock() + seconds
+        if until > self.cool_until:
+            self.cool_until, self._why = until, why
+
+    @property
+    def why_cool(self) -> str:
+        """What the server said when it asked for the wait; empty where none is asked for by a reply."""
+        return self._why if self.cool_left > 0 else ""
 
     @property
     def cool_left(self) -> float:

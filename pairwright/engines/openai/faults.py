@@ -52,7 +52,7 @@ _NO_KEY = re.compile(
 )
 _FILTERED = re.compile(
     r"content[ _-]?(?:management[ _])?(?:filter|polic|moderation)|responsibleaipolicy|content exists risk"
-    r"|data_inspection_failed|inappropriate content|usage (?:guidelines|policies)"
+    r"|data_inspection_failed|inappropriate content|usage (?:guidelines|polic)"
     r"|requires moderation|(?:input|prompt|content) (?:was|is|has been) flagged",
     re.IGNORECASE,
 )
@@ -114,9 +114,9 @@ def timed_out(deadline: float, last: Fault | None = None) -> Fault:
     return Fault("timeout", text, action="fail", overload=True, server_wide=True)
 
 
-def cool_down(wait: float) -> Fault:
+def cool_down(wait: float, why: str) -> Fault:
     """Return the fault of a request that was not sent, since the server takes none before its deadline."""
-    text = "the server wants no requests for now"
+    text = "the server wants no requests for now" + (f" ({why})" if why else "")
     return Fault("cool_down", text, action="fail", wait=wait, server_wide=True)
 
 

@@ -151,13 +151,15 @@ class RequestFormat:
 
     def refused(self, field: str, value: float | None, *, ever_answered: bool) -> Useless | None:
         """Return the consequence of a refusal of a field that cannot be left out, or of its value alone."""
+        if ever_answered:
+            return None
+        if (flag := self._asked.flag_of(field)) is not None:
+            return Useless(f"takes no `{field}` as it is sent: leave out --{flag}, or give another value")
         thinking = {*THINKING[self.family.thinking][0], "thinking", "reasoning", "chat_template_kwargs"}
-        if field in thinking and not self._asked.template and not self._asked.body:
+        if field in thinking:
             if self._asked.thinking == "auto":
                 return Useless(f"thinks before it answers, and takes no `{field}` to stop it; {_TEXT}")
             return Useless(f"takes no `{field}`, by which thinking would be switched: {_LEAVE}")
-        if ever_answered:
-            return None
         if value is not None:
             flag = "max_tokens" if field in self.dialect.renamed.values() else field
             return Useless(f"takes no `{field}` of {value}: choose another --{flag}")

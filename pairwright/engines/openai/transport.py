@@ -20,7 +20,7 @@ ERROR_BODY = 65536
 """Bytes that are read of a reply that says what is wrong."""
 _ABOUT_FIELDS = (400, 403, 422)
 _CONNECT_SECONDS = 10.0
-_MODELS_BYTES = 2**20
+_MODELS_BYTES = 2**23
 """Most of a list of models that is read."""
 
 

@@ -45,6 +45,16 @@ def test_what_cannot_be_used_is_refused_in_words(setting: str, value: str, said:
     assert caught.value.error_count() == 1
 
 
+@pytest.mark.parametrize(("thinking", "effort"), [("off", "low"), ("on", "none")])
+def test_what_contradicts_itself_is_refused(thinking: str, effort: str) -> None:
+    roles = {"policy": SERVER, "judge": SERVER}
+    options = EngineOptions(thinking=f"judge={thinking}", reasoning_effort=effort)
+    with pytest.raises(UsageError, match=f"--thinking {thinking} and --reasoning_effort {effort} contra"):
+        EnginePool(roles, options)
+    one = EngineOptions(thinking=f"judge={thinking}", reasoning_effort=f"policy={effort}")
+    assert EnginePool(roles, one).identities["policy"].endswith(f"+effort={effort}")
+
+
 def test_what_is_asked_is_part_of_which_model_answers() -> None:
     plain = engine_identity(SERVER, EngineOptions())
     asked = [

@@ -89,9 +89,11 @@ def test_bounds() -> None:
 def test_the_latest_end_of_a_cool_down_counts() -> None:
     clock = Clock()
     limit = AdaptiveLimit(4, clock)
-    limit.cool(10)
-    limit.cool(3)
-    assert limit.cool_until == 10
+    limit.cool(10, "ten")
+    limit.cool(3, "three")
+    assert (limit.cool_until, limit.why_cool) == (10, "ten")
+    clock.now = 11.0
+    assert limit.why_cool == ""
 
 
 async def hold(limit: AdaptiveLimit, name: str, log: list[str], *, again: bool = False) -> None:

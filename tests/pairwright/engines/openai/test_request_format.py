@@ -21,16 +21,16 @@ def test_fields_and_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch
             server.url,
             extra_body={"top_k": 20, "chat_template_kwargs": {"a": 1}},
             extra_headers={"api-key": "$MY_KEY", "X-Org": "mine"},
-            thinking="off",
+            thinking="on",
             reasoning_effort="low",
-            chat_template_kwargs={"enable_thinking": True},
+            chat_template_kwargs={"enable_thinking": False},
         )
         ask(engine, [job("hello")])
         engine.close()
     [seen] = server.seen
     assert seen.body["top_k"] == 20
     assert seen.body["reasoning_effort"] == "low"
-    assert seen.body["chat_template_kwargs"] == {"enable_thinking": True, "thinking": False, "a": 1}
+    assert seen.body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": True, "a": 1}
     assert (seen.headers["api-key"], seen.headers["x-org"]) == ("sk-very-secret", "mine")
 
 
@@ -62,6 +62,26 @@ def refuses(body: Json) -> Json:
         return {"error": {"message": "Unrecognized request argument: chat_template_kwargs",
                           "param": "chat_template_kwargs"}}  # fmt: skip
     return thinks_always(body)
+
+
+@pytest.mark.parametrize(
+    ("asked", "flag"),
+    [
+        ({"reasoning_effort": "huge"}, "reasoning_effort"),
+        ({"extra_body": {"top_k": 5}}, "extra_body"),
+        ({"chat_template_kwargs": {"a": 1}}, "chat_template_kwargs"),
+    ],
+)
+def test_a_field_of_ones_own_that_is_refused_is_told_by_its_flag(asked: Json, flag: str) -> None:
+    def answer(body: Json) -> Json:
+        field = next(name for name in body if name in ("reasoning_effort", "top_k", "chat_template_kwargs"))
+        return {"error": {"message": f"Unsupported value: '{field}'", "param": field}}
+
+    with PlainServer(answer) as server:
+        engine = openai_engine(server.url, **asked)
+        with pytest.raises(PairwrightError, match=f"as it is sent: leave out --{flag}"):
+            ask(engine, [job("q")])
+        engine.close()
 
 
 @pytest.mark.parametrize(
