@@ -96,19 +96,6 @@ def test_a_wait_beyond_the_deadline_is_a_failure_that_says_so(server: FaultServe
     assert len(server.seen) == 1
 
 
-def test_a_long_wait_is_said_once(
-    server: FaultServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("pairwright.engines.openai.client.SAID_FROM", 0.2)
-    texts = [prompt("429=0.5,ok"), *(prompt("ok", i) for i in range(8))]
-    with caplog.at_level(logging.WARNING):
-        engine = openai_engine(server.url, max_concurrency=4)
-        assert all(c.failure is None for c in ask(engine, [job(text) for text in texts]))
-        engine.close()
-    [said] = [r.getMessage() for r in caplog.records if "wants no requests for" in r.getMessage()]
-    assert said.startswith(f"{server.url}: it wants no requests for 0 s (")
-
-
 @pytest.mark.parametrize("fault", ["hang", "hang_mid", "drip", "drip=0.01"])
 def test_deadlines_hold_and_free_the_slot(server: FaultServer, fault: str) -> None:
     engine = openai_engine(server.url, deadline=1, max_concurrency=2)

@@ -1,11 +1,13 @@
 """Limits that a server tells of are kept before it has to refuse."""
 
+import logging
 import threading
 import time
 from datetime import UTC, datetime
 
 import pytest
 from asking import ask, job, openai_engine
+from faultserver import FaultServer
 from plain_server import PlainServer, reply
 
 from pairwright.engines.openai.rate_limits import RateLimits
@@ -99,3 +101,16 @@ def test_a_server_that_says_what_is_left_never_has_to_refuse() -> None:
         engine.close()
     assert all(c.failure is None for c in found)
     assert len(refused) <= 4
+
+
+def test_a_long_wait_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pairwright.engines.openai.client.SAID_FROM", 0.2)
+    with FaultServer() as server, caplog.at_level(logging.WARNING):
+        engine = openai_engine(server.url, max_concurrency=4)
+        found = ask(engine, [job("[[fault:429=0.5,ok]]"), *(job(f"q{n}") for n in range(8))])
+        engine.close()
+    assert all(completion.failure is None for completion in found)
+    [said] = [r.getMessage() for r in caplog.records if "wants no requests for" in r.getMessage()]
+    assert said.startswith(f"{server.url}: it wants no requests for 0 s (")
