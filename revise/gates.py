@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pairwright.pairs.minimality import Minimality
-from pairwright.pairs.tokens import words
+from pairwright.pairs.tokens import count
 from pairwright.plugins import function, load
 from pairwright.records import BLANK_LINES, KEPT, NO_CHANGE, REFUSED, Ending
 from revise.config import GateConfig
@@ -23,10 +23,6 @@ class Revision(NamedTuple):
     original: str
     text: str
     measures: Minimality
-    may_speak: bool = True
-    """Whether it may speak of itself or as a model, so that it is worth looking (`may_speak`)."""
-    may_be_unable: bool = True
-    """The same of saying that the speaker is unable."""
 
 
 Gate = Callable[[Revision, GateConfig], Ending | None]
@@ -71,7 +67,7 @@ def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
 
 def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision that mentions being one: its reader never saw another answer."""
-    found = speaks_of_itself(revision.text) if revision.may_speak else None
+    found = speaks_of_itself(revision.text)
     if found and not speaks_of_itself(revision.original):
         return Ending("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
     return None
@@ -79,7 +75,7 @@ def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
 
 def refused(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a refusal where the original answered."""
-    found = declines(revision.text, unable=revision.may_be_unable)
+    found = declines(revision.text)
     if found and not declines(revision.original):
         return Ending(REFUSED, f"the revision declines to answer: “{_quoted(found)}”")
     return None
@@ -87,7 +83,7 @@ def refused(revision: Revision, config: GateConfig) -> Ending | None:
 
 def model_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision that introduces its speaker as a model where the original did not."""
-    found = speaks_as_model(revision.text) if revision.may_speak else None
+    found = speaks_as_model(revision.text)
     if found and not speaks_as_model(revision.original):
         return Ending("meta_talk", f"the revision speaks as a model: “{_quoted(found)}”")
     return None
@@ -117,7 +113,7 @@ def lost_content(revision: Revision, config: GateConfig) -> Ending | None:
 
 def length_drift(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision much longer or much shorter than the original."""
-    before, after = len(words(revision.original)), len(words(revision.text))
+    before, after = count(revision.original), count(revision.text)
     ratio = after / max(before, 1)
     inside = config.min_length_ratio <= ratio <= config.max_length_ratio
     if inside or abs(after - before) <= SLACK_TOKENS:

@@ -20,7 +20,6 @@ from pairwright.stages.stage import Work
 from revise.config import GivenPairsConfig
 from revise.gates import Revision, check, user_gates
 from revise.given import MADE
-from revise.phrases import may_be_unable, may_speak
 from revise.verification import Verification
 
 SOURCE = "given"
@@ -113,7 +112,7 @@ class GateStage:
         """The measures of pairs, none of those with an empty side, and what the gates say of each."""
         originals, revisions = (rejected, chosen) if self._improve else (chosen, rejected)
         found = measure_all(chosen, rejected, original_is_chosen=not self._improve)
-        given = map(Revision, originals, revisions, found, may_speak(revisions), may_be_unable(revisions))
+        given = map(Revision, originals, revisions, found)
         measures: list[Minimality | None] = []
         endings: list[Ending] = []
         for pair, revision in zip(zip(chosen, rejected, strict=True), given, strict=True):

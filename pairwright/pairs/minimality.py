@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple, cast
 
 from rapidfuzz.distance import LCSseq, Levenshtein
+from rapidfuzz.process import cpdist
 
 from pairwright.pairs.tokens import Tokens, tokens_of
 
@@ -64,30 +65,40 @@ def measure_all(
 ) -> list[Minimality]:
     """Measure pairs. Their original is the answer that was revised."""
     tokens = tokens_of([*chosen, *rejected])
-    sides = zip(chosen, rejected, tokens[: len(chosen)], tokens[len(chosen) :], strict=True)
-    return [_measured(*pair, original_is_chosen) for pair in sides]
+    tokens_c, tokens_r = tokens[: len(chosen)], tokens[len(chosen) :]
+    marks_c, marks_r = ([one.marks for one in side] for side in (tokens_c, tokens_r))
+    fewest = cpdist(marks_r, marks_c, scorer=Levenshtein.distance).tolist()
+    fewest_characters = cpdist(rejected, chosen, scorer=Levenshtein.distance).tolist()
+    in_order = cpdist(marks_r, marks_c, scorer=LCSseq.similarity).tolist()
+    sizes = map(len, marks_c if original_is_chosen else marks_r)
+    shares = [both / size if size else 1.0 for both, size in zip(in_order, sizes, strict=True)]
+    pairs = zip(chosen, rejected, tokens_c, tokens_r, fewest, fewest_characters, shares, strict=True)
+    return [_measured(*pair) for pair in pairs]
 
 
 def _measured(
-    chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens, original_is_chosen: bool
+    chosen: str,
+    rejected: str,
+    tokens_c: Tokens,
+    tokens_r: Tokens,
+    fewest: int,
+    fewest_characters: int,
+    kept_share: float,
 ) -> Minimality:
-    words_c, words_r = tokens_c.words, tokens_r.words
-    words_o = words_c if original_is_chosen else words_r
-    alignment = Levenshtein.opcodes(words_r, words_c)
-    operations = cast(list[Operation], alignment.as_list())
-    kept = list(_kept(chosen, rejected, tokens_c, tokens_r, operations))
-    distance = len(alignment.as_editops()) + _respaced(chosen, rejected, kept)
-    distinct_c, distinct_r = set(words_c), set(words_r)
+    marks_c, marks_r = tokens_c.marks, tokens_r.marks
+    kept = list(_kept(chosen, rejected, tokens_c, tokens_r))
+    distance = fewest + _respaced(chosen, rejected, kept)
+    distinct_c, distinct_r = set(marks_c), set(marks_r)
     both = len(distinct_c & distinct_r)
     either = len(distinct_c) + len(distinct_r) - both
     return Minimality(
         token_levenshtein=distance,
-        char_levenshtein=Levenshtein.distance(rejected, chosen),
-        edit_distance=min(distance / max(len(words_c), len(words_r), 1), 1.0),
+        char_levenshtein=fewest_characters,
+        edit_distance=min(distance / max(len(marks_c), len(marks_r), 1), 1.0),
         jaccard=both / either if either else 1.0,
-        kept_share=LCSseq.similarity(words_r, words_c) / len(words_o) if words_o else 1.0,
+        kept_share=kept_share,
         common_prefix=_prefix(chosen, rejected, tokens_r, kept),
-        length_ratio=len(words_c) / max(len(words_r), 1),
+        length_ratio=len(marks_c) / max(len(marks_r), 1),
         changed_spans=_spans(chosen, rejected, kept),
     )
 
@@ -98,8 +109,7 @@ def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
     tokens_c, tokens_r = tokens_of([chosen, rejected])
-    operations = cast(list[Operation], Levenshtein.opcodes(tokens_r.words, tokens_c.words).as_list())
-    return _spans(chosen, rejected, list(_kept(chosen, rejected, tokens_c, tokens_r, operations)))
+    return _spans(chosen, rejected, list(_kept(chosen, rejected, tokens_c, tokens_r)))
 
 
 def _spans(chosen: str, rejected: str, kept: list[Stretch]) -> tuple[Span, ...]:
@@ -133,14 +143,13 @@ def _prefix(chosen: str, rejected: str, tokens_r: Tokens, kept: list[Stretch]) -
     return bisect_left(tokens_r.begins, end)
 
 
-def _kept(
-    chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens, operations: list[Operation]
-) -> Iterator[Stretch]:
+def _kept(chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens) -> Iterator[Stretch]:
     """Stretches that both texts keep, in order: where each begins in either, and its length.
 
     A run of kept tokens is one stretch if the white space in it is the same, and else token by token.
     """
-    for tag, first_r, last_r, first_c, _ in operations:
+    alignment = Levenshtein.opcodes(tokens_r.marks, tokens_c.marks)
+    for tag, first_r, last_r, first_c, _ in cast(list[Operation], alignment.as_list()):
         if tag != "equal":
             continue
         r, c, end = tokens_r.begins[first_r], tokens_c.begins[first_c], tokens_r.ends[last_r - 1]

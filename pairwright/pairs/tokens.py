@@ -3,17 +3,21 @@
 Tokens do not depend on any model's vocabulary. White space is never part of one, so tokens are found in
 each run of other characters by itself; and since language repeats itself, most runs have been met before.
 
-    N tokens of all texts    R runs of characters between white space    T texts
+    N tokens of all texts    R runs of characters between white space    U tokens of the different runs
+    T texts
 """
 
 import re
+import sys
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Hashable, Sequence
 from itertools import chain, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+
+from pairwright.pairs.runs import Runs
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -45,10 +49,16 @@ _SPACE = np.array([chr(code).isspace() for code in range(0x3002)])
 """Whether a character is white space, by its code; those from U+3001 on are not."""
 
 
+_SURROGATES = range(0xD800, 0xE000)
+"""Codes that are no characters."""
+
+
 class Tokens(NamedTuple):
     """The tokens of a text."""
 
-    words: Sequence[str]
+    marks: Sequence[Hashable]
+    """One character for each token, the same for the same token in all texts that were looked at together;
+    numbers where characters do not suffice. Distances between texts are computed from these fastest."""
     begins: Sequence[int]
     """Where each begins in the text."""
     ends: Sequence[int]
@@ -56,30 +66,69 @@ class Tokens(NamedTuple):
 
 def tokens_of(texts: Sequence[str]) -> list[Tokens]:
     """Return the tokens of every text, many at once."""
-    together = "\n".join(texts)
+    together = "\n".join(["", *texts])
     codes = np.frombuffer(together.encode("utf-32-le", "surrogatepass"), np.uint32)
     space = _SPACE[np.minimum(codes, len(_SPACE) - 1)]
-    starts_R = np.flatnonzero(~space & np.r_[True, space][:-1])
-    found = list(map(_tokens_in, together.split()))
-    words = list(chain.from_iterable(run.words for run in found))
-    sizes_R = np.fromiter((len(run.words) for run in found), np.int64, len(found))
-    within_N = np.fromiter(chain.from_iterable(run.begins for run in found), np.int64, len(words))
-    begins_N = np.repeat(starts_R, sizes_R) + within_N
+    starts_R = np.flatnonzero(space[:-1] & ~space[1:])
+    different, which_R = _runs(codes, space, starts_R)
+    each = list(map(_IN_RUN.__getitem__, different))
+    words = list(chain.from_iterable(map(_WORDS, each)))
+    numbers = {word: n for n, word in enumerate(dict.fromkeys(words))}
+    numbers_U = np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))
+    begins_U = np.fromiter(chain.from_iterable(map(_BEGINS, each)), np.int64, len(words))
+    lengths_U = np.fromiter(map(len, words), np.int64, len(words))
+    sizes = np.fromiter(map(len, map(_WORDS, each)), np.int64, len(each))
+    sizes_R = sizes[which_R]
+    firsts_R = np.cumsum(sizes_R) - sizes_R
+    from_N = np.arange(sizes_R.sum()) + np.repeat((np.cumsum(sizes) - sizes)[which_R] - firsts_R, sizes_R)
+    begins_N = begins_U[from_N] + np.repeat(starts_R, sizes_R)
     lengths_T = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
-    firsts_T = np.cumsum(lengths_T) - lengths_T
-    borders = [*np.searchsorted(begins_N, firsts_T).tolist(), len(words)]
-    begins_N -= np.repeat(firsts_T, np.diff(borders))
-    ends_N = begins_N + np.fromiter(map(len, words), np.int64, len(words))
-    begins, ends = begins_N.tolist(), ends_N.tolist()
-    return [Tokens(words[a:b], begins[a:b], ends[a:b]) for a, b in pairwise(borders)]
+    starts_T = np.cumsum(lengths_T) - lengths_T
+    borders = [*np.searchsorted(begins_N, starts_T).tolist(), len(begins_N)]
+    begins_N -= np.repeat(starts_T, np.diff(borders))
+    begins, ends = begins_N.tolist(), (begins_N + lengths_U[from_N]).tolist()
+    marks = _as_characters(numbers_U[from_N])
+    return [Tokens(marks[a:b], begins[a:b], ends[a:b]) for a, b in pairwise(borders)]
+
+
+def _runs(codes: np.ndarray, space: np.ndarray, starts_R: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The different runs of characters that are no white space, and which of them each run is.
+
+    They are told apart by Arrow: a text is mostly runs that stand in it more than once.
+    """
+    import pyarrow as pa
+
+    written = codes[~space]
+    offsets = 4 * np.append(np.cumsum(~space)[starts_R], len(written))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(written)]
+    runs = pa.Array.from_buffers(pa.large_binary(), len(starts_R), buffers).dictionary_encode()
+    different = [run.decode("utf-32-le", "surrogatepass") for run in runs.dictionary.to_pylist()]
+    return different, runs.indices.to_numpy()
+
+
+def _as_characters(numbers_N: np.ndarray) -> str | list[int]:
+    """Numbers as one character each, themselves where there are too many."""
+    codes_N = numbers_N + len(_SURROGATES) * (numbers_N >= _SURROGATES.start)
+    if codes_N.max(initial=0) > sys.maxunicode:
+        return list(map(int, numbers_N))
+    return str(codes_N.astype("<u4").tobytes(), "utf-32-le")
 
 
 def words(text: str) -> list[str]:
     """Return the tokens of a text, `WORD.findall(text)`."""
-    return [word for run in text.split() for word in _tokens_in(run).words]
+    return list(chain.from_iterable(map(_WORDS, map(_IN_RUN.__getitem__, text.split()))))
 
 
-@lru_cache(maxsize=2**16)
-def _tokens_in(run: str) -> Tokens:
+def count(text: str) -> int:
+    """Return how many tokens a text has."""
+    return sum(map(len, map(_WORDS, map(_IN_RUN.__getitem__, text.split()))))
+
+
+def _in_run(run: str) -> tuple[list[str], list[int]]:
+    """The tokens of a run, and where each begins."""
     found = list(WORD.finditer(run))
-    return Tokens([m.group() for m in found], [m.start() for m in found], [m.end() for m in found])
+    return [m.group() for m in found], [m.start() for m in found]
+
+
+_IN_RUN = Runs(_in_run)
+_WORDS, _BEGINS = itemgetter(0), itemgetter(1)

@@ -1,18 +1,13 @@
 """Meta talk, refusals and models that introduce themselves, in thirty languages, and what comes near."""
 
 import tomllib
-from functools import reduce
-from operator import or_
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pairwright.pairs.minimality import measure
-from revise import phrases
 from revise.gates import GateConfig, Revision, check
-from revise.phrases import declines, may_be_unable, may_speak, speaks_as_model, speaks_of_itself
+from revise.phrases import declines, speaks_as_model, speaks_of_itself
 
 HERE = Path(__file__).parent
 SAID = tomllib.loads((HERE / "languages.toml").read_text())
@@ -119,59 +114,10 @@ def test_the_gates_drop_it_unless_the_answer_says_the_same(language: str) -> Non
             assert status(f"{text} {OTHER}", f"{text} {OTHER} more") == "kept"
 
 
-ENGLISH = [
-    *["Here is", "the", "my", "this", "your", "revised", "Edited", "answer", "response", "version"],
-    *["I have", "fixed", "original", "student's", "ſtudent anſwer", "\n", "Changes made:", "I made"],
-]
-
-
-STEMS = [
-    stem
-    for language in phrases._languages().values()
-    for kind in phrases._KINDS
-    for stem in (*getattr(language, kind), "again,", "Mainland")
-]
-"""Of all languages; what is looked for and what only holds it."""
-
-
-@given(st.lists(st.sampled_from(STEMS), max_size=4), st.sampled_from([" ", "", "\n", ", "]))
-def test_no_language_is_passed_over_that_has_a_stem_in_the_text(parts: list[str], between: str) -> None:
-    text = between.join(parts)
-    for kind in phrases._KINDS:
-        likely = reduce(or_, map(phrases._hints()[kind], text.split()), 0)
-        for number, language in enumerate(phrases._languages().values()):
-            if any(stem in f" {text.casefold()} " for stem in getattr(language, kind)):
-                assert likely >> number & 1
-
-
-@given(st.lists(st.lists(st.sampled_from(STEMS), max_size=4).map(", ".join), min_size=1, max_size=3))
-def test_a_text_with_a_stem_may_speak(texts: list[str]) -> None:
-    languages = phrases._languages().values()
-    kinds = [stem for p in languages for stem in (*p.stems, *p.names, *p.changes)]
-    held = [any(stem in f" {text.casefold()} " for stem in kinds) for text in texts]
-    assert may_speak(texts) == held
-
-
-def test_what_may_not_speak_does_not() -> None:
-    texts = ["HERE IS THE REVİSED ANSWER", "As an Aİ", "the cafe\u0301", "Nothing.", ""]
-    for text, speaks in zip(texts, may_speak(texts), strict=True):
-        assert speaks or (speaks_of_itself(text), speaks_as_model(text)) == (None, None)
-
-
-@given(
-    st.lists(st.sampled_from([*STEMS, *(s for p in phrases._languages().values() for s in p.inabilities)]))
-)
-def test_who_may_not_be_unable_declines_as_ever(parts: list[str]) -> None:
-    text = f"— {' '.join(parts)}"
-    [unable] = may_be_unable([text])
-    assert declines(text, unable=unable) == declines(text)
-
-
-@given(st.lists(st.sampled_from(ENGLISH), max_size=8).map(" ".join))
-def test_nothing_is_missed_for_want_of_its_stems(text: str) -> None:
-    """The quick look for stems finds whatever the full pattern would."""
-    full = any(
-        language.meta.search(text) or any(map(language.remark.search, text.split("\n")))
-        for language in phrases._languages().values()
-    )
-    assert (speaks_of_itself(text) is not None) == full
+def test_case_and_line_breaks_do_not_matter() -> None:
+    for text in (
+        "HERE IS THE REVİSED ANSWER",
+        "here is\nthe corrected\nanswer:",
+        "Maalesef BU İSTEĞİNİZE YARDIMCI OLAMAM.",
+    ):
+        assert found(text) is not None, text
