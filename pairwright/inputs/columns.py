@@ -19,18 +19,14 @@ SYSTEMS = ("system", "system_prompt", "system_message")
 HISTORIES = ("history", "chat_history")
 UNSHOWN = ("functions", "tool_calls", "images", "image", "videos", "audio")
 """Columns that a chat template would render beside the messages, and models are not shown here."""
-_OFTEN_SHOWN = (
-    "context",
-    "input",
-    "passage",
-    "background",
-    "article",
-    "document",
-    "choices",
-    "options",
-    "persona",
-    "instructions",
-    "developer",
+_OFTEN_SHOWN = re.compile(
+    r"(?:contexts?|inputs?|passages?|paragraphs?|background|article|document|evidence|knowledge|facts|premise"
+    r"|choices|options|persona|character|profile|instructions|developer|hints?|schema|table"
+    r"|(?:few_?)?shots?|few_?shot_\w+|examples|exemplars|demonstrations|in_context_examples"
+    r"|(?:sys|system|developer)_(?:prompts?|instructions?|messages?|msg|text|content|role)|system_?context"
+    r"|\w+_history|dialog(?:ue)?|histories"
+    r"|(?:previous|past|prior|earlier|preceding|other)_"
+    r"(?:turns?|messages?|conversations?|dialog(?:ue)?s?|context|chat|questions?|answers?|responses?))"
 )
 """Columns that belong to the prompt in many data sets; where they are not read as such, that is said."""
 _ADDED = {"instruction": ("input", "context"), "question": ("context",)}
@@ -162,7 +158,9 @@ def _shown(
 def perhaps_meant(columns: Columns, carried: Collection[str]) -> tuple[str, ...]:
     """Return carried columns that may have been meant as a part of the prompt."""
     apart = columns.carry_only
-    return () if apart is None else tuple(n for n in _OFTEN_SHOWN if n in carried and n not in apart)
+    if apart is None:
+        return ()
+    return tuple(n for n in carried if _OFTEN_SHOWN.fullmatch(_snake(n)) and n not in apart)
 
 
 def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:
@@ -178,6 +176,11 @@ def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:
 
 def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _snake(name: str) -> str:
+    """A name in words: `chatHistory` and `Chat history` are `chat_history`."""
+    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).lower().strip("_")
 
 
 def columns_of(where: str, names: Sequence[str], wanted: Columns, own: frozenset[str] | None) -> Columns:

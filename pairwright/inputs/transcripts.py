@@ -25,7 +25,18 @@ _FORMS = (
     _Form(re.compile(r"\n\nHuman:"), re.compile(r"\n\n(Human|Assistant): ?")),
     # OpenAssistant's guanaco
     _Form(re.compile(r"### Human:"), re.compile(r"(?:\A|\s*)### (Human|Assistant|System): ?")),
+    # others, where the end invites an answer: such words may also be quoted
+    _Form(
+        re.compile(r"\s*(?:Human|User|System):(?=.*\nAssistant:\s*\Z)", re.DOTALL),
+        re.compile(r"(?:\A\s*|\s*\n)(Human|User|Assistant|System): ?"),
+    ),
+    _Form(
+        re.compile(r"\s*(?:USER|SYSTEM):(?=.*\sASSISTANT:\s*\Z)", re.DOTALL),
+        re.compile(r"(?:\A\s*|\s+|</s>\s*)(USER|ASSISTANT|SYSTEM): ?"),
+    ),
 )
+_PERHAPS = re.compile(r"\s*((?:human|user):)(?=.*\s(?:assistant|ai|bot|gpt):)", re.DOTALL | re.IGNORECASE)
+"""How a text begins that may be a conversation, and may quote one."""
 _RENDERED = re.compile(
     r"\s*(?:<\|im_start\|>|<\|begin_of_text\|>|<\|start_header_id\|>|<s>\s*\[INST\]|\[INST\]|<start_of_turn>"
     r"|<bos><start_of_turn>|<\|(?:user|system|prompter)\|>"
@@ -43,15 +54,15 @@ _OF_BASE_MODELS = re.compile(r"(?:^###\s?(?:Response|Assistant|Answer)|\bASSISTA
 _TAIL = 100
 
 
-def _say_once(where: str, mark: str) -> None:
+def _say_once(where: str, how: str) -> None:
     """Say it of the first row alone."""
-    if mark not in _SAID:
-        _SAID.add(mark)
+    if how not in _SAID:
+        _SAID.add(how)
         log.warning(
-            "%s ends with `%s`, which chat models are shown as words; give instruction and input columns "
-            "of their own, or messages",
+            "%s %s, which chat models are shown as words; give instruction and input columns of their own, "
+            "or messages",
             where,
-            mark,
+            how,
         )
 
 
@@ -81,7 +92,9 @@ def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
     form = _form_of(text)
     if form is None:
         if mark := _OF_BASE_MODELS.search(text[-_TAIL:]):
-            _say_once(where, mark[0].strip())
+            _say_once(where, f"ends with `{mark[0].strip()}`")
+        elif mark := _PERHAPS.match(text):
+            _say_once(where, f"begins with `{mark[1]}`")
         return None
     marks = list(form.turn.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)]

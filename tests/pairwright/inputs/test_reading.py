@@ -52,6 +52,13 @@ SHOWN: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
      [("user", "One?"), ("assistant", "1."), ("user", "Q?")]),
     ({"prompt": "### Human: One?\n### Assistant: 1.\n### Human: Q?"},
      [("user", "One?"), ("assistant", "1."), ("user", "Q?")]),
+    ({"prompt": "Human: One?\n\nAssistant: 1.\n\nHuman: Q?\n\nAssistant:"},
+     [("user", "One?"), ("assistant", "1."), ("user", "Q?")]),
+    ({"prompt": "System: Be brief.\nUser: Q?\nAssistant: "}, [SYSTEM, ("user", "Q?")]),
+    ({"prompt": "User: One?\nAssistant: 1.\nUser: Is\n  it?\nAssistant: "},
+     [("user", "One?"), ("assistant", "1."), ("user", "Is\n  it?")]),
+    ({"prompt": "USER: One? ASSISTANT: 1.</s>USER: Q? ASSISTANT:"},
+     [("user", "One?"), ("assistant", "1."), ("user", "Q?")]),
     ({"prompt": "Human: is that a name?\n\nAssistant: is that one too?"},
      [("user", "Human: is that a name?\n\nAssistant: is that one too?")]),
     ({"prompt": [ASKED | {"content": [{"type": "text", "text": "Q"}, {"type": "text", "text": "?"}]}]},
@@ -193,7 +200,7 @@ def test_what_cannot_be_shown_is_refused_however_it_is_spelt(tmp_path: Path, nam
         list(read_pairs([source]))
 
 
-@pytest.mark.parametrize("name", ["context", "input", "passage", "choices"])
+@pytest.mark.parametrize("name", ["context", "sysPrompt", "Chat log history", "previous_turns", "few-shot"])
 def test_what_may_have_been_meant_as_part_of_the_prompt_is_named(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, {"prompt": "Who?", name: "Ada was there.", "url": "u"})
     assert Input(path, Columns(carry_only=()), None).perhaps_meant == (name,)
