@@ -59,8 +59,8 @@ class PlainRows(NamedTuple):
 class Candidates(Input):
     """Prompts, each with its candidates.
 
-    They stand side by side (`--columns a,b`, or columns such as `response_a` and `response_b`), in one
-    list, or in rows of one answer that have the same prompt, wherever those stand. `limit` counts
+    They stand side by side (`--columns a,b`, or columns such as `response_a` and `response_b`), or in rows
+    of one answer or of a list of answers that have the same prompt, wherever those stand. `limit` counts
     prompts.
     """
 
@@ -70,8 +70,8 @@ class Candidates(Input):
 
     @property
     def side_by_side(self) -> bool:
-        """Whether each row of the source holds all answers to its prompt."""
-        return bool(self._columns.answers or self._columns.list)
+        """Whether each row of the source is a comparison of the answers in its columns."""
+        return bool(self._columns.answers)
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         """The columns to read; of grouped rows, what belongs to one answer alone is not carried."""
@@ -93,8 +93,7 @@ class Candidates(Input):
         return Row(row_id, prompt_id, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
-        whole = self._listed if self._columns.list else self._wide
-        read = self._tried(self._records(), lambda where, record: self._at_turns(whole(where, record)))
+        read = self._tried(self._records(), lambda where, record: self._at_turns(self._wide(where, record)))
         return islice(read if self.side_by_side else self._grouped(), self._limit)
 
     def _found(self) -> Iterator[Plain | Parsed]:
@@ -155,7 +154,11 @@ class Candidates(Input):
             if self._groups.scattered:
                 self.reading["answers to a prompt"] = "from the whole input"
                 rows = enumerate(self._ungrouped())
-                self._spill = Spill((self._groups.first(place), _member(row)) for place, row in rows)
+                self._spill = Spill(
+                    (self._groups.first(place), m) for place, row in rows for m in _members(row)
+                )
+            elif self._columns.list and self._groups.count < self._groups.rows:
+                self.reading["answers to a prompt"] = "from several lists"
         return self._gathered(self._groups, self._spill) if self._spill else self._neighbours()
 
     def _found_groups(self) -> Groups:
@@ -178,8 +181,12 @@ class Candidates(Input):
         return groups
 
     def _ungrouped(self) -> Iterator[Parsed]:
-        """Every row with its one answer."""
-        return self._tried(self._records(), self._with_model)
+        """Every row with its one answer, or its list of them."""
+        if not self._columns.list:
+            return self._tried(self._records(), self._with_model)
+        return self._tried(
+            self._records(), lambda where, record: self._at_turns(self._listed(where, record))
+        )
 
     def _with_model(self, where: str, record: Record) -> list[Parsed]:
         model = _text(record.get("completion_model"))
@@ -195,7 +202,7 @@ class Candidates(Input):
     def _gathered(self, groups: Groups, spill: Spill) -> Iterator[Parsed]:
         met: set[str] = set()  # of groups whose number another has too, which is next to never
         for place, row in enumerate(self._ungrouped()):
-            first, key = groups.first(place), _member(row).key
+            first, key = groups.first(place), _key(row)
             if place != first and (key in met or key == _key_at(spill, first)):
                 continue
             if place != first:
@@ -239,10 +246,15 @@ def _alike(row: Parsed) -> object:
     return tuple((m.role, " ".join(unicodedata.normalize("NFKC", m.content).split())) for m in row.prompt)
 
 
-def _member(row: Parsed) -> Member:
-    key = prompt_hash(row.prompt, whole=True) if row.problem is None else f"{row.where} {row.problem}"
-    answer = row.candidates[0] if row.candidates else None
-    return Member(key, answer and answer.text, answer and answer.model)
+def _key(row: Parsed) -> str:
+    return prompt_hash(row.prompt, whole=True) if row.problem is None else f"{row.where} {row.problem}"
+
+
+def _members(row: Parsed) -> Iterator[Member]:
+    """What a row adds to its group: its answers, or none."""
+    key = _key(row)
+    for answer in row.candidates or (None,):
+        yield Member(key, answer and answer.text, answer and answer.model)
 
 
 def _key_at(spill: Spill, first: int) -> str:

@@ -29,6 +29,11 @@ class Groups:
         """Whether any two rows of a group have one of another between them."""
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self._first)
+
+    @property
     def count(self) -> int:
         """How many groups there are."""
         return int((self._first == np.arange(len(self._first))).sum())

@@ -66,6 +66,24 @@ def test_named_columns_win_over_conventions(tmp_path):
         read(path, answers=("final", "nothing"))
 
 
+def test_lists_of_one_prompt_are_put_together_wherever_they_stand(tmp_path: Path) -> None:
+    """Each may hold one answer alone; what stands beside the first list is carried."""
+    rows = [
+        {"prompt": prompt, "responses": texts, "tag": tag}
+        for tag, (prompt, texts) in enumerate(
+            [("Q", ["1"]), ("R", ["3", "4"]), ("Q", []), ("Q", ["2", None])]
+        )
+    ]
+    found = list(read(write_jsonl(tmp_path / "f.jsonl", rows)))
+    assert [[c.text for c in row.candidates] for row in found] == [["1", "2"], ["3", "4"]]
+    assert [row.carried["tag"] for row in found] == [0, 1]
+    apart = read(write_jsonl(tmp_path / "apart.jsonl", rows[:2]))
+    assert apart.reading == {}
+    neighbours = read(write_jsonl(tmp_path / "neighbours.jsonl", rows[2:]))
+    assert [[c.text for c in row.candidates] for row in neighbours] == [["2"]]
+    assert neighbours.reading == {"answers to a prompt": "from several lists"}
+
+
 @pytest.mark.parametrize(
     ("names", "found"),
     [
