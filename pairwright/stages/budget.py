@@ -85,6 +85,8 @@ class Budget:
         if not self.is_set or completion.failure is not None:
             return
         prompt, generated = completion.prompt_tokens, completion.completion_tokens
+        if not prompt + generated and completion.finish_reason == "content_filter":
+            return  # refused for what it asks, before anything was generated
         if not prompt + generated:
             raise PairwrightError(
                 f"the model {completion.model!r} does not say how many tokens it uses, so no budget can be "
@@ -145,7 +147,7 @@ class Budget:
             )
         if self.cost >= self._most_cost:
             return (
-                f"{self.cost:,.2f} is spent of --max_cost {self._most_cost:,.2f}; "
+                f"{_money(self.cost)} is spent of --max_cost {_money(self._most_cost)}; "
                 "run the same command with a larger one to go on"
             )
         return None
@@ -190,3 +192,8 @@ def read_prices(path: str) -> Mapping[str, Price]:
     if not prices:
         raise UsageError(f"--price_file {path}: no prices in it")
     return prices
+
+
+def _money(amount: float) -> str:
+    """An amount for people; a small one with its first digits."""
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"

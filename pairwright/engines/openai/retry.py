@@ -86,7 +86,7 @@ class Attempts:
     def failure_after(self, fault: Fault) -> str:
         """Return the failure of a request that is given up after `fault`."""
         text = str(fault)
-        if fault.wait is not None:
+        if fault.wait:
             text += f"; the server asks to wait {fault.wait:g} s"
         if fault.action == "retry" and self._codes[fault.code] < fault.tries:
             text += f"; given up: the deadline of {self.deadline:g} s leaves no time to try again"

@@ -66,7 +66,7 @@ def test_money_runs_out(config: ReviseConfig, tmp_path: Path, capfd: pytest.Capt
     flags = [f for f in as_flags(config) if f not in ("--retry", "False")]
     code, _, said = run(capfd, *flags, "--no_retry", "--max_cost", "0.0104", "--price_file", str(prices))
     assert code == 3
-    assert "0.01 is spent of --max_cost 0.01" in said
+    assert "0.0105 is spent of --max_cost 0.0104" in said
     assert "every finished completion kept" in said
     assert journaled(config) == 15
 
@@ -113,6 +113,12 @@ def test_half_a_limit_and_engines_that_do_not_count_are_refused(tmp_path: Path) 
     with pytest.raises(PairwrightError, match="does not say how many tokens"):
         revise(revise_config(tmp_path, max_tokens_total=10))
     revise(revise_config(tmp_path))
+
+
+def test_what_a_filter_stopped_used_nothing() -> None:
+    budget = Budget(BudgetConfig(max_tokens_total=10))
+    budget.add(Completion(finish_reason="content_filter"))
+    assert (budget.tokens, budget.spent) == (0, None)
 
 
 def test_a_budget_is_no_part_of_what_a_run_is(config: ReviseConfig, tmp_path: Path) -> None:

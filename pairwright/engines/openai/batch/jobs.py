@@ -131,6 +131,13 @@ class BatchJobs:
                     self.news.append(f"{self.shown}: {error.fault}; its jobs go on, and it is asked again")
                 await asyncio.sleep(error.fault.wait or self.backoff.wait(failures))
 
+    def refused(self, why: str) -> PairwrightError:
+        """Return the error that ends a run for a job that was refused as a whole: the same would be again."""
+        return PairwrightError(
+            f"the server at {self.shown} refuses the batch job ({why}); finished work is kept: run the same "
+            "command again when that is mended, or without --batch"
+        )
+
     def useless(self, fault: Fault) -> PairwrightError:
         """Return the error that ends a run for a server's refusal."""
         return PairwrightError(f"the server at {self.shown} {fault.text}; {_AGAIN}")

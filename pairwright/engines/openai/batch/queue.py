@@ -219,7 +219,7 @@ class BatchQueue:
             except PairwrightError:
                 del self._batches[batch.mark]
                 raise
-        said = f"batch job {sent.id} at {self.jobs.shown}: {sent.requests:,} requests"
+        said = f"batch job {sent.id} at {self.jobs.shown}: {sent.requests:,} request{'s' if sent.requests > 1 else ''}"
         self.jobs.news.append(said)
         self._look_at, self._pause = 0.0, FIRST_LOOK
 
@@ -235,10 +235,11 @@ class BatchQueue:
                 said = f"{self.jobs.shown}: its queue is full; a job of {batch.requests:,} requests waits"
                 self.jobs.news.append(said)
                 self._not_before[batch.mark] = time.monotonic() + ROOM_AFTER
+                self._seen[batch.mark] = Seen(over=False, status="waiting for room")
                 self._batches[batch.mark] = self.jobs.store.note(batch, id="", asked=0.0)
             elif seen.refusal and not given_up:
                 self._drop(batch.mark)
-                raise self.jobs.useless(Fault("refused", f"refuses the batch job ({seen.refusal})"))
+                raise self.jobs.refused(seen.refusal)
             elif seen.over:
                 over = self._batches[batch.mark] = await self.jobs.fetch(batch, seen.status)
                 self._hand_out(over)
