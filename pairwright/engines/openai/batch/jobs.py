@@ -132,10 +132,10 @@ class BatchJobs:
                 await asyncio.sleep(error.fault.wait or self.backoff.wait(failures))
 
     def refused(self, why: str) -> PairwrightError:
-        """Return the error that ends a run for a job that was refused as a whole: the same would be again."""
+        """Return the error that ends a run where a job was refused as a whole."""
         return PairwrightError(
-            f"the server at {self.shown} refuses the batch job ({why}); finished work is kept: run the same "
-            "command again when that is mended, or without --batch"
+            f"the server at {self.shown} refuses the batch job ({why}); finished work is kept: run the "
+            "same command again when that is mended, or without --batch"
         )
 
     def useless(self, fault: Fault) -> PairwrightError:

@@ -219,8 +219,8 @@ class BatchQueue:
             except PairwrightError:
                 del self._batches[batch.mark]
                 raise
-        said = f"batch job {sent.id} at {self.jobs.shown}: {sent.requests:,} request{'s' if sent.requests > 1 else ''}"
-        self.jobs.news.append(said)
+        held = "1 request" if sent.requests == 1 else f"{sent.requests:,} requests"
+        self.jobs.news.append(f"batch job {sent.id} at {self.jobs.shown}: {held}")
         self._look_at, self._pause = 0.0, FIRST_LOOK
 
     async def _look(self, *, given_up: bool = False) -> None:
