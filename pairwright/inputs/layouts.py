@@ -35,6 +35,7 @@ _SPLITS = {
 }
 """Words that name a split in the name of a file or folder, as `datasets` reads them."""
 _SHARD = re.compile(r"(?P<split>.+?)-\d{5}(?:-of-\d{5})?")
+_PART = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})(?:-[0-9a-f]+)?")
 _MOST = 6
 _DEPTH = 4
 
@@ -43,13 +44,38 @@ def splits_of(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each split of a folder that is one data set; empty for any other folder.
 
     The card's `configs` say so, or else the names of files in the folder, in its `data`, or in folders
-    that are named for splits.
+    that are named for splits; then nowhere else below it are files of rows. Raises `UsageError` where a
+    part of a split is missing.
     """
     named = _by_card(folder)
-    if named is not None:
-        return named
-    found = [layout for place in (folder, folder / "data") if (layout := _by_names(place))]
-    return found[0] if len(found) == 1 else {}
+    if named is None:
+        found = [layout for place in (folder, folder / "data") if (layout := _by_names(place))]
+        named = found[0] if len(found) == 1 and not _others(folder, found[0]) else {}
+    for split, files in named.items():
+        _require_all_parts(folder, split, files)
+    return named
+
+
+def _others(folder: Path, layout: Mapping[str, list[Path]]) -> bool:
+    """Whether there are files of rows in a folder, or below it, that a layout leaves out."""
+    read = {path for files in layout.values() for path in files}
+    beside = {path.parent for path in read}
+    return any(
+        _ending(p) in _DATA and p not in read and p.parent not in beside for p in _below(folder, "*")
+    )
+
+
+def _require_all_parts(folder: Path, split: str, files: list[Path]) -> None:
+    """Raise `UsageError` if the names of files tell of more parts than are there."""
+    parts = [found for path in files if (found := _PART.fullmatch(_stem(path)))]
+    for name, of in {(part["name"], part["of"]) for part in parts}:
+        there = {int(part["number"]) for part in parts if (part["name"], part["of"]) == (name, of)}
+        missing = sorted(set(range(int(of))) - there)
+        if missing:
+            raise UsageError(
+                f"{folder}: {len(missing)} of the {int(of)} parts of `{split or name}` are missing, such "
+                f"as {name}-{missing[0]:05d}-of-{of}; fetch them, or name the files that are to be read"
+            )
 
 
 def what_it_holds(folder: Path) -> str:

@@ -134,6 +134,24 @@ def test_no_file_of_a_folder_is_left_out_unsaid(tmp_path: Path, one: str, other:
         open_source(str(tmp_path))
 
 
+@pytest.mark.parametrize("beside", ["holdout/rows.jsonl", "raw/b.parquet", "data/x/y.jsonl"])
+def test_rows_in_other_folders_are_not_left_out_unsaid(tmp_path: Path, beside: str) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "Q?"}\n')
+    assert prompts(tmp_path) == ["Q?"]
+    put(tmp_path / beside, "R?")
+    assert "it holds 2 files" in refusal(tmp_path)
+
+
+def test_parts_that_are_missing_are_named(tmp_path: Path) -> None:
+    put(tmp_path / "train-00000-of-00003.parquet", "a")
+    put(tmp_path / "train-00002-of-00003.parquet", "c")
+    said = "1 of the 3 parts of `train` are missing, such as train-00001-of-00003"
+    assert said in refusal(tmp_path)
+    assert prompts(tmp_path / "train-00000-of-00003.parquet") == ["a"]
+    put(tmp_path / "train-00001-of-00003.parquet", "b")
+    assert prompts(tmp_path) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("text", ['[\n {"prompt": "Q?"}\n]', '{"prompt": "Q?"}\n{"prompt": "Q?"}\n'])
 def test_lists_in_json_within_folders_and_globs(tmp_path: Path, text: str) -> None:
     """Other JSON of a folder holds no rows: objects by themselves, and lists of what is no object."""
