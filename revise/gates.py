@@ -15,6 +15,8 @@ SLACK_TOKENS = 10
 """A length difference of this many tokens is never a drift, however short the answers."""
 
 _QUOTED = 80
+_ROUNDED = 1 - 1e-9
+"""What division may add to a ratio or take from it, and more."""
 
 
 class Revision(NamedTuple):
@@ -113,10 +115,13 @@ def lost_content(revision: Revision, config: GateConfig) -> Ending | None:
 
 def length_drift(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision much longer or much shorter than the original."""
+    least, most = config.min_length_ratio, config.max_length_ratio
+    ratio = revision.measures.length_ratio  # of chosen to rejected, whichever of them is the revision
+    if ratio and least < min(ratio, 1 / ratio) * _ROUNDED and max(ratio, 1 / ratio) < most * _ROUNDED:
+        return None  # without counting
     before, after = count(revision.original), count(revision.text)
     ratio = after / max(before, 1)
-    inside = config.min_length_ratio <= ratio <= config.max_length_ratio
-    if inside or abs(after - before) <= SLACK_TOKENS:
+    if least <= ratio <= most or abs(after - before) <= SLACK_TOKENS:
         return None
     return Ending(
         "length_drift",

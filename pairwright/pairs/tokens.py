@@ -121,7 +121,7 @@ def words(text: str) -> list[str]:
 
 def count(text: str) -> int:
     """Return how many tokens a text has."""
-    return sum(map(len, map(_WORDS, map(_IN_RUN.__getitem__, text.split()))))
+    return sum(map(_SIZE.__getitem__, text.split()))
 
 
 def _in_run(run: str) -> tuple[list[str], list[int]]:
@@ -131,4 +131,5 @@ def _in_run(run: str) -> tuple[list[str], list[int]]:
 
 
 _IN_RUN = Runs(_in_run)
+_SIZE = Runs(lambda run: len(_in_run(run)[0]))
 _WORDS, _BEGINS = itemgetter(0), itemgetter(1)
