@@ -23,6 +23,8 @@ PLUGINS: dict[str, Any] = {"plugins": True}
 POSITIONAL = OPERATIONAL | {"positional": True}
 """Mark of what a command works on, which may be given without its flag."""
 
+JSON_SETTINGS = ("extra_body", "extra_headers", "chat_template_kwargs")
+"""Settings whose text is a JSON object, which a settings file may write as a mapping."""
 
 C = TypeVar("C", bound="Config")
 

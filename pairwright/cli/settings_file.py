@@ -2,16 +2,26 @@
 
 A value in the file is the text that would stand behind its flag, so `no`, `1e-5`, `1.10` and
 `12:30:00` are what they look like; only `null` is special. Of YAML, `name: value`, lists and sections
-are read; `train: {beta: 0.1}` and `train.beta: 0.1` are `--train.beta 0.1`.
+are read; `train: {beta: 0.1}` and `train.beta: 0.1` are `--train.beta 0.1`. What is JSON behind its
+flag may be a mapping here: `extra_body: {top_k: 20}`.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from pairwright.config import Config, sections_of, setting_named, takes_names, unknown_setting
+from pairwright.config import (
+    JSON_SETTINGS,
+    Config,
+    sections_of,
+    setting_named,
+    takes_names,
+    unknown_setting,
+)
 from pairwright.errors import UsageError
 
 _MOST_BYTES = 2**20
@@ -141,7 +151,9 @@ def _take(settings: Settings, node: yaml.MappingNode, section: str) -> None:
         settings.lines[name] = key.start_mark.line + 1
         if len(settings.lines) > _MOST_SETTINGS:
             raise UsageError(f"{where}: more than {_MOST_SETTINGS:,} settings")
-        if isinstance(value, yaml.MappingNode):
+        if isinstance(value, yaml.MappingNode) and name.rpartition(".")[2] in JSON_SETTINGS:
+            _enter(settings, name, json.dumps(_json(value)), where)
+        elif isinstance(value, yaml.MappingNode):
             _enter(settings, name, {}, where)
             _take(settings, value, f"{name}.")
         else:
@@ -168,6 +180,18 @@ def _texts(name: str, value: yaml.Node, where: str) -> str | list[str | None] | 
             raise UsageError(f"{where}: `{name}` {_ONE_OR_SEVERAL}, and holds {_kind(part)}")
     texts = [None if _is_null(part) else str(part.value) for part in several]
     return texts if several is value.value else texts[0]
+
+
+def _json(node: yaml.Node) -> Any:
+    """The value of a node as JSON has it: what is no number, `true`, `false` or `null` is a text."""
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _json(inner) for key, inner in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_json(inner) for inner in node.value]
+    if isinstance(node, yaml.ScalarNode) and node.style is None:
+        with suppress(ValueError):
+            return json.loads(node.value)
+    return node.value
 
 
 def _is_null(node: yaml.Node) -> bool:

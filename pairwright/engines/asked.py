@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import Field, field_validator
 
-from pairwright.config import OPERATIONAL, Config
+from pairwright.config import JSON_SETTINGS, OPERATIONAL, Config
 from pairwright.errors import UsageError
 from pairwright.models.names import adapter_mark
 from pairwright.records import content_hash
@@ -29,7 +29,6 @@ _KEEP_OUT = (
     '`{0}` looks like a secret, and settings are shown and stored: export it and write "{0}": "$VARIABLE" '
     "in --extra_headers"
 )
-_JSON = ("extra_body", "extra_headers", "chat_template_kwargs")
 
 A = TypeVar("A", bound="AskedOptions")
 
@@ -54,12 +53,12 @@ class AskedOptions(Config):
     adapter: str = Field(default="", json_schema_extra=OPERATIONAL)
     """Folder of a `peft` adapter that is put on the model of a `vllm:` or `hf:` engine, without merging."""
 
-    @field_validator(*_JSON, mode="before")
+    @field_validator(*JSON_SETTINGS, mode="before")
     @classmethod
     def _as_text(cls, given: Any) -> Any:
         return json.dumps(given) if isinstance(given, dict) else given
 
-    @field_validator(*_JSON)
+    @field_validator(*JSON_SETTINGS)
     @classmethod
     def _are_objects(cls, given: str) -> str:
         for value in _by_role(given, of_objects=True).values():
@@ -191,7 +190,7 @@ PLAIN = Asked()
 def check_asked(options: AskedOptions, heeded: Mapping[str, frozenset[str]]) -> None:
     """Raise `UsageError` for a setting that no engine uses. `heeded` are the used settings by role."""
     for name in ASKED:
-        for role in _by_role(_given(options, name), of_objects=name in _JSON):
+        for role in _by_role(_given(options, name), of_objects=name in JSON_SETTINGS):
             meant = [r for r in heeded if not role or _is_role(r, role)]
             if role and not meant:
                 raise UsageError(f"--{name} {role}=…: no engine here is {role}; {', '.join(heeded)} are")

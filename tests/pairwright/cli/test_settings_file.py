@@ -41,6 +41,15 @@ def test_a_value_is_the_text_that_it_looks_like(tmp_path: Path, value: str) -> N
     assert settings(tmp_path, f"name: {value}\n") == {"name": value}
 
 
+def test_a_mapping_is_json_where_its_flag_takes_json(tmp_path: Path) -> None:
+    text = 'extra_body: {top_k: 20, min_p: 5e-2, on: true, off: no, s: "1", l: [1, a], d: {e: null}}\n'
+    found = settings(tmp_path, text + "judge: {extra_headers: {X-Org: $MINE}}\n")
+    assert json.loads(str(found["extra_body"])) == {
+        "top_k": 20, "min_p": 0.05, "on": True, "off": "no", "s": "1", "l": [1, "a"], "d": {"e": None},
+    }  # fmt: skip
+    assert found["judge"] == {"extra_headers": '{"X-Org": "$MINE"}'}
+
+
 @pytest.mark.parametrize(
     ("value", "meaning"),
     [
