@@ -82,6 +82,7 @@ def test_a_second_set_is_nearly_all_told_apart() -> None:
         ("wordings_blind", 24, 12, 0),
         ("wordings_third", 84, 84, 0),
         ("wordings_fourth", 80, 80, 1),
+        ("wordings_fifth", 100, 100, 0),
     ],
 )
 def test_what_is_found_of_wordings_that_were_written_after_the_lists(
