@@ -16,7 +16,7 @@ from pairwright.errors import PairwrightError
 
 MIB = 2**20
 _TIMEOUT = httpx.Timeout(300.0, connect=10.0)
-_AN_HOUR = 3600.0
+_A_DAY = 86400.0
 
 
 class TroubleError(Exception):
@@ -130,7 +130,7 @@ class Endpoint(ABC):
 
 def may_be(batch: Batch, created: float) -> bool:
     """Return whether a job created at this time may be this one, by clocks that may differ."""
-    return created > batch.planned - _AN_HOUR
+    return created > batch.planned - _A_DAY
 
 
 def lines_of(content: bytes) -> list[dict[str, Any]]:

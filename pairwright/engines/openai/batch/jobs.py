@@ -47,11 +47,15 @@ class BatchJobs:
         return batch
 
     async def found_again(self, batch: Batch) -> Batch:
-        """Return a job with the provider's name, if its creation came so far; waits until that is sure."""
+        """Return a job with the provider's name, if its creation came so far; waits until that is sure.
+
+        However the machine's clock was set since: it is waited for anew.
+        """
+        until = time.monotonic() + SETTLE
         while batch.asked and not batch.id:
             if found := await self._call_until_answered(partial(self.endpoint.find, batch)):
                 return self.store.note(batch, id=found)
-            if time.time() - batch.asked > SETTLE:
+            if time.monotonic() > until:
                 return self.store.note(batch, asked=0.0)
             await asyncio.sleep(min(1.0, SETTLE / 4))
         return batch

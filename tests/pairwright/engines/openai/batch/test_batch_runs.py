@@ -184,6 +184,27 @@ def test_a_job_that_never_came_to_be_is_sent_once_that_is_sure(tmp_path: Path, s
     ]
 
 
+@pytest.mark.parametrize("hours", [10, -10])
+def test_a_clock_that_was_set_between_two_commands_sends_nothing_twice(
+    tmp_path: Path, server: BatchServer, hours: int
+) -> None:
+    """Of a job whose creation was cut off; it is there, or it never came to be."""
+    server.holds = True
+    pressed = interrupted_when(lambda: bool(server.works) and server.works[0].looks > 0)
+    with pytest.raises(Interrupted):
+        sampled(tmp_path, server)
+    pressed.join()
+    store = BatchStore(tmp_path / "run")
+    [batch] = store.all()
+    times = {"asked": batch.asked + hours * 3600, "planned": batch.planned + hours * 3600}
+    store.note(batch, id="", **times)
+    server.holds = False
+    if hours < 0:
+        server.works.clear()
+    sampled(tmp_path, server)
+    assert (sent(server), said(tmp_path)) == ([19], ALL)
+
+
 def test_a_full_queue_is_waited_for(
     tmp_path: Path, server: BatchServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
