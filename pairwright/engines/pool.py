@@ -1,6 +1,7 @@
 """The engines of a stage: one for each distinct spec, opened when first needed."""
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from pairwright.folders.durable import sweep_temporaries
 from pairwright.folders.journal import Journal
 from pairwright.records import Finished, content_hash
 from pairwright.terminal.interrupt import Cancelled
+
+log = logging.getLogger(__name__)
 
 UNOPENED_CAPACITY = 256
 """Rows kept in the air while no engine is open, so that a journal can answer them all."""
@@ -148,6 +151,13 @@ class EnginePool:
             raise PairwrightError(
                 f"{self._roles[role]}: another model answers there now, {found}, and this folder was begun "
                 f"with {known}: choose another --out, or start this one over with --fresh"
+            )
+        elif self._begun and ("#" in known) != ("#" in found) and found.startswith(known.partition("#")[0]):
+            log.warning(
+                "%s: whether the model is the one that this folder was begun with cannot be told: it was "
+                "%s and is %s now",
+                self._roles[role],
+                *(name.partition("#")[2] or "not said" for name in (known, found)),
             )
 
     def open_all(self) -> None:

@@ -150,6 +150,23 @@ def test_a_column_of_the_users_is_carried_whatever_it_is_called(
     assert pl.read_parquet("run/data/*.parquet").height == found.kept_rows
 
 
+@pytest.mark.parametrize("turn", range(len(KINDS)))
+def test_the_parts_of_a_split_carry_it_too(
+    turn: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = values_of(turn, "merge")
+    written(tmp_path, values)
+    code, _, said = run(capfd, "split", "pairs.jsonl", "--test_share", "0.34", "--out", "run")
+    assert code == 0, said
+    rows = [row for part in ("train", "test") for row in records(f"run:{part}")]
+    assert len(rows) == ROWS
+    assert all(load_manifest(Path("run", part)).complete for part in ("train", "test"))
+    for name in values.keys() - {"row_id", "prompt_id"}:
+        here = name if f"input_{name}" not in rows[0] else f"input_{name}"
+        assert [row.get(here) for row in rows] == [values[name]] * ROWS, name
+
+
 def test_columns_of_a_run_are_read_by_whose_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

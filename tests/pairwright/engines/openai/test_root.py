@@ -1,6 +1,7 @@
 """What a server says to hold under a model's name is part of which model answered."""
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -93,18 +94,36 @@ def test_another_model_under_the_same_name_at_the_same_server_is_noticed(tmp_pat
     assert server.asked == 6
 
 
+def begun(folder: Path, server: Server) -> SampleConfig:
+    """A run of which nothing is left but how it was begun."""
+    config = SampleConfig(input=prompts(folder), policy=server.spec, n=1, out=str(folder / "run"))
+    sample(config)
+    manifest = load_manifest(folder / "run")
+    manifest.model_copy(update={"shards": {}, "complete": False}).save(folder / "run")
+    with closing(sqlite3.connect(folder / "run/journal.sqlite")) as journal, journal:
+        journal.execute("DELETE FROM completions")
+    return config
+
+
 def test_a_run_that_was_begun_with_another_model_is_not_gone_on_with(tmp_path):
     server = Server("A", root="/models/first")
-    source, out = prompts(tmp_path), tmp_path / "run"
     with serving(server):
-        sample(SampleConfig(input=source, policy=server.spec, n=1, out=str(out)))
-        manifest = load_manifest(out)
-        manifest.model_copy(update={"shards": {}, "complete": False}).save(out)
-        with closing(sqlite3.connect(out / "journal.sqlite")) as journal, journal:
-            journal.execute("DELETE FROM completions")
+        config = begun(tmp_path, server)
         server.root = "/models/second"
         with pytest.raises(PairwrightError, match=r"another model answers there now, .*second"):
-            sample(SampleConfig(input=source, policy=server.spec, n=1, out=str(out)))
+            sample(config)
         server.root = "/models/first"
-        found = sample(SampleConfig(input=source, policy=server.spec, n=1, out=str(out)))
+        found = sample(config)
     assert found.counts == {"kept": 3}
+
+
+@pytest.mark.parametrize(("before", "now"), [("/models/first", None), (None, "/models/first")])
+def test_what_a_server_no_longer_says_of_its_model_is_said(tmp_path, caplog, before, now):
+    server = Server("A", root=before)
+    with serving(server):
+        config = begun(tmp_path, server)
+        server.root = now
+        with caplog.at_level(logging.WARNING):
+            found = sample(config)
+    assert found.counts == {"kept": 3}
+    assert f"it was {before or 'not said'} and is {now or 'not said'} now" in caplog.text
