@@ -33,7 +33,7 @@ def doctor(config: DoctorConfig) -> None:
     """Print what was found as it is found. Raises `PairwrightError` when something has failed."""
     if config.spec is not None:
         check_spec(config.spec)
-    console = Console()
+    console = Console(emoji=False)
     failed = 0
     for finding in _findings(config):
         mark = _MARKS[finding.ok]

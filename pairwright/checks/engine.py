@@ -1,5 +1,6 @@
 """Checks of an engine: what it says it can do, and whether it does it."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,14 +11,20 @@ from pairwright.engines import Engine, EngineOptions, open_engine
 from pairwright.engines.kinds import reports_logprobs
 from pairwright.engines.probe import Kind, constraint_probe, ignored
 from pairwright.engines.thoughts import apart
-from pairwright.errors import PairwrightError
+from pairwright.engines.verifiers.engine import REVISION_SCHEMA, FunctionEngine
+from pairwright.engines.verifiers.lookup import look_up
+from pairwright.errors import PairwrightError, UsageError
 from pairwright.records import Completion, Job, Request, Sampling, conversation
+from pairwright.stages.verifying import asked_of_function, asked_of_reward_model, read_score
 
 _BURST = 32
 _BURST_TOKENS = 64
 _SEEDS = 6
 _TOPS = 5
 _CONSTRAINTS: dict[Kind, str] = {"choice": "choices enforced", "schema": "JSON schema enforced"}
+_FIRST = "put this right first; nothing else can be tried"
+_ASKED = "Which is larger, 3 or 5?"
+_TWO = ("5 is larger than 3.", "banana")
 _NO_FORM = "do not use it where answers must keep to a form"
 
 
@@ -27,13 +34,14 @@ def engine_findings(spec: str, options: EngineOptions) -> Iterator[Finding]:
     try:
         engine = open_engine(spec, options)
     except PairwrightError as error:
-        yield Finding("opens", False, str(error), "put this right first; nothing else can be tried")
+        yield Finding("opens", False, str(error), _FIRST)
         return
     try:
         yield Finding("opens", True, f"{engine.identity}, in {time.monotonic() - began:.1f} s")
-        first = _answers(engine, options)
+        is_function = isinstance(engine, FunctionEngine)
+        first = _function(engine, options) if is_function else _first(engine, options)
         yield first
-        if first.ok:
+        if first.ok and first.what == "answers" and not is_function:
             for check in _CHECKS:
                 yield check(engine, options)
             for kind in _CONSTRAINTS:
@@ -67,6 +75,49 @@ def _answers(engine: Engine, options: EngineOptions) -> Finding:
         "an empty answer to a greeting: is this an instruct model, and is its chat template the right one?"
     )
     return Finding("answers", bool(said), f"{said[:60]!r}", advice)
+
+
+def _first(engine: Engine, options: EngineOptions) -> Finding:
+    """Whether a model does what it is there for."""
+    return _scores(engine, options) if engine.spec.startswith("reward:") else _answers(engine, options)
+
+
+def _function(engine: Engine, options: EngineOptions) -> Finding:
+    """Whether a function scores, revises or answers, whichever it is written for."""
+    failed: list[Finding] = []
+    for ask in (_scores, _revises, _answers):
+        with contextlib.suppress(UsageError):  # it is written for another of the three
+            found = ask(engine, options)
+            if found.ok is not False:
+                return found
+            failed.append(found)
+    return failed[0] if failed else _scores(engine, options)
+
+
+def _scores(engine: Engine, options: EngineOptions) -> Finding:
+    """Two answers to one question, as a verifier is asked about them."""
+    prompt, what = conversation(_ASKED), "scores"
+    if engine.spec.startswith("reward:"):
+        asked = [asked_of_reward_model("doctor", prompt, answer, 0) for answer in _TWO]
+    elif wants := look_up(engine.spec, "score", allow_code=options.allow_code).wants:
+        columns = " and ".join(f"`{name}`" for name in wants)
+        return Finding(what, None, f"not tried: it wants {columns} of a row")
+    else:
+        asked = [asked_of_function("doctor", prompt, answer, {}) for answer in _TWO]
+    found = _ask(engine, [Job(key=one.key("doctor"), request=one) for one in asked], options)
+    failure = next((completion.failure for completion in found if completion.failure), None)
+    if failure is not None:
+        return Finding(what, False, failure, _FIRST)
+    said = zip(map(read_score, found), _TWO, strict=True)
+    return Finding(what, True, ", ".join(f"{one.score} for {text!r}" for one, text in said))
+
+
+def _revises(engine: Engine, options: EngineOptions) -> Finding:
+    asked = asked_of_function("doctor", conversation(_ASKED), _TWO[1], {})
+    asked = asked.model_copy(update={"json_schema": REVISION_SCHEMA})
+    [found] = _ask(engine, [Job(key=asked.key("doctor"), request=asked)], options)
+    detail = found.failure or f"{found.text[:60]} for {_TWO[1]!r}"
+    return Finding("revises", found.failure is None, detail, _FIRST)
 
 
 def _template(engine: Engine, options: EngineOptions) -> Finding:

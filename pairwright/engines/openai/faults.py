@@ -141,7 +141,7 @@ def status_fault(
     """Return the fault that a reply's status tells. `now` is wall-clock time."""
     told = read_error(body)
     message, codes = told.message, told.codes
-    replied = f"HTTP {status}: {message}"
+    replied = f"HTTP {status}: {message}" if message.strip() else f"HTTP {status}"
     status = _meant(status, told)
     name = f"http_{status}"
     hint = f"set {known.variable or _VARIABLES} to a key that it accepts"

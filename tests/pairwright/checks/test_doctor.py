@@ -3,6 +3,7 @@
 import pytest
 from faultserver import FaultServer
 from in_process import run
+from reward_toy import save_reward_model
 from runs_on_disk import write_jsonl
 from tiny_model import save_tiny_model
 
@@ -90,6 +91,19 @@ def test_what_an_engine_does_not_claim_is_no_failure(capfd: pytest.CaptureFixtur
     assert code == 0, out
     assert lines_of(out)["JSON schema enforced"] == "-"
     assert lines_of(out)["choices enforced"] == "ok"
+
+
+def test_what_scores_answers_is_asked_for_scores(capfd: pytest.CaptureFixture[str], tmp_path) -> None:
+    (tmp_path / "mine.py").write_text("def boom(prompt, answer, row):\n    return '5' in answer\n")
+    code, out, _ = run(capfd, "doctor", f"python:{tmp_path}/mine.py:boom", "--function_processes", "1")
+    assert (code, lines_of(out)["scores"]) == (0, "ok"), out
+    assert "1.0 for '5 is larger than 3.', 0.0 for 'banana'" in out
+    assert "mine:boom#" in out  # and no picture of one
+    code, out, _ = run(capfd, "doctor", f"reward:{save_reward_model(tmp_path / 'rm')}")
+    assert (code, lines_of(out)["scores"]) == (0, "ok"), out
+    code, out, _ = run(capfd, "doctor", "check:contains(column='words')")
+    assert code == 0, out
+    assert "not tried: it wants `words` of a row" in out
 
 
 def test_an_unknown_engine_is_a_usage_error(capfd: pytest.CaptureFixture[str], tmp_path) -> None:
