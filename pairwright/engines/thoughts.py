@@ -20,7 +20,7 @@ class Marks(NamedTuple):
     closes: str
 
 
-KNOWN = tuple(
+_PUBLISHED = tuple(
     Marks(*pair.split())
     for pair in """
     <think>              </think>
@@ -37,9 +37,21 @@ KNOWN = tuple(
     <|channel>thought    <channel|>
     """.strip().splitlines()
 )
+_SHOUTED = tuple(
+    Marks(spelt(mark.opens), spelt(mark.closes))
+    for mark in _PUBLISHED[:4]
+    for spelt in (str.upper, str.title)
+)
+KNOWN = (*_PUBLISHED, *_SHOUTED)
 """Marks of published models: DeepSeek, Qwen and most others; Claude-like; EXAONE; trained on prompts;
 Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4. Those of gpt-oss are
-channels, and are read by `_harmony`."""
+channels, and are read by `_harmony`. The first ones also in capitals (`<THINK>`, `<Think>`), as small
+models write them."""
+_SOLUTIONS = (
+    Marks("<|begin_of_solution|>", "<|end_of_solution|>"),
+    Marks("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+)
+"""What OpenThinker and Command A write around the answer that follows a thought."""
 
 
 class Parted(NamedTuple):
@@ -74,12 +86,24 @@ def part(text: str, marks: Sequence[Marks] = KNOWN, opened: Marks | None = None)
             return Parted(_joined([*thoughts, rest[start:]]), "", ended=False)
         if begin and _MENTIONED.fullmatch(rest, start, end):
             break
+        after = end + len(mark.closes)
+        if mark.opens in rest[start:end] and (outer := _closing_alone(rest[after:], (mark,))):
+            end, after = after + outer[0], after + outer[1]  # of a thought within the thought
         thoughts.append(rest[start:end])
-        rest = _after(rest, end + len(mark.closes))
+        rest = _after(rest, after)
     if not thoughts and (alone := _closing_alone(text, marks)):
         start, end = alone
-        return Parted(_joined([text[:start]]), _after(text, end))
-    return Parted(_joined(thoughts), rest)
+        return Parted(_joined([text[:start]]), _bare(_after(text, end)))
+    return Parted(_joined(thoughts), _bare(rest) if thoughts else rest)
+
+
+def _bare(answer: str) -> str:
+    """An answer after a thought, without the marks that its model sets around it."""
+    for mark in _SOLUTIONS:
+        if answer.startswith(mark.opens):
+            inside = answer[len(mark.opens) :].removesuffix(mark.closes)
+            return _after(inside, 0)
+    return answer
 
 
 def apart(completion: Completion, marks: Sequence[Marks] = KNOWN) -> Completion:

@@ -19,6 +19,8 @@ _JSON_WORDS = {
     list: "a list",
     dict: "an object",
 }
+_MOST_LEVELS = 80
+"""Levels of nesting that Parquet's readers follow, with room for a column's own (their limit is 100)."""
 _MISFIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
 
 READ_BY_NAME = frozenset({"chosen", "rejected", "completion", "verdict", "margin", "score", "rank"})
@@ -72,16 +74,16 @@ class CarriedTypes:
     def fields(self) -> list[pa.Field]:
         """Return the columns.
 
-        Objects that never have a key become text, since Parquet cannot hold them.
+        What Parquet cannot hold becomes text: objects that never have a key, and what is nested too deep.
         """
         return [
-            pa.field(name, pa.string() if _has_empty_object(kind) else plain_type(kind))
+            pa.field(name, pa.string() if _is_beyond_parquet(kind) else plain_type(kind))
             for name, kind in self._types.items()
         ]
 
     def as_text(self) -> frozenset[str]:
         """Return columns whose values are carried as JSON text."""
-        return frozenset(name for name, kind in self._types.items() if _has_empty_object(kind))
+        return frozenset(name for name, kind in self._types.items() if _is_beyond_parquet(kind))
 
     def _culprit(
         self, name: str, known: pa.DataType, chunk: Iterable[Placed], error: Exception
@@ -110,6 +112,19 @@ class CarriedTypes:
 def _merged(known: pa.DataType, found: pa.DataType) -> pa.DataType:
     both = [pa.schema([pa.field("x", kind)]) for kind in (known, found)]
     return pa.unify_schemas(both, promote_options="permissive").field("x").type
+
+
+def _is_beyond_parquet(kind: pa.DataType) -> bool:
+    return _has_empty_object(kind) or _levels(kind) > _MOST_LEVELS
+
+
+def _levels(kind: pa.DataType) -> int:
+    """How deep a type is nested in Parquet, where a list is two levels."""
+    if pa.types.is_list(kind):
+        return 2 + _levels(kind.value_type)
+    if pa.types.is_struct(kind):
+        return 1 + max((_levels(field.type) for field in kind), default=0)
+    return 0
 
 
 def _has_empty_object(kind: pa.DataType) -> bool:

@@ -21,6 +21,11 @@ FORMS = {
     "channels with their end": HARMONY + "<|return|>",
     "channels from the start": "<|start|>assistant" + HARMONY,
     "channels whose marks were lost": "analysis{}assistantfinal{}",
+    "capitals": "<THINK>{}</THINK>\n{}",
+    "a capital, not opened": "{}\n</Think>\n{}",
+    "a marked solution": "<|begin_of_thought|>{}<|end_of_thought|>\n"
+    "<|begin_of_solution|>\n{}<|end_of_solution|>",
+    "a marked response": "<|START_THINKING|>{}<|END_THINKING|><|START_RESPONSE|>{}<|END_RESPONSE|>",
     "two thoughts": "<think>{}</think>\n<think></think>\n{}",
 }
 
@@ -65,6 +70,12 @@ def test_an_answer_that_speaks_of_marks_is_an_answer(answer: str) -> None:
 )
 def test_a_thought_that_never_ends_leaves_no_answer(text: str) -> None:
     assert part(text) == (THOUGHT, "", False)
+
+
+def test_a_thought_within_a_thought_is_a_part_of_it() -> None:
+    text = "<think>One. <think>Two.</think> Three.\n</think>\n\nRome."
+    assert part(text) == ("One. <think>Two.</think> Three.", "Rome.", True)
+    assert part("<think>I write <think> first.</think>\nRome.") == ("I write <think> first.", "Rome.", True)
 
 
 def test_an_empty_block_is_no_thought() -> None:
