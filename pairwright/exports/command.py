@@ -106,8 +106,12 @@ def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
             yield Unfit(f"a bad row: {pair.problem}")
         elif pair.tied:
             yield Unfit("a tie: neither answer is better")
-        elif not all(answer.content or answer.tool_calls for answer in (pair.chosen, pair.rejected)):
+        elif not all(
+            answer.content.strip() or answer.tool_calls for answer in (pair.chosen, pair.rejected)
+        ):
             yield Unfit("one of the answers is empty")
+        elif pair.chosen == pair.rejected:
+            yield Unfit("both answers are the same")
         else:
             row = {"prompt": pair.prompt, "chosen": [pair.chosen], "rejected": [pair.rejected]}
             yield {name: stored(value) for name, value in row.items()} | columns_beside(pair.prompt)

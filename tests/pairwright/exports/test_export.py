@@ -130,6 +130,17 @@ def test_what_a_consumer_would_drop_is_left_out_and_said(tmp_path, capfd):
     assert "nothing to write for llamafactory: 1 pairs left out" in err
 
 
+def test_what_no_trainer_can_learn_from_is_left_out_and_said(tmp_path, capfd):
+    answers = [("a", "b"), ("a", "a"), ("a", " \n"), ("", "b")]
+    rows = [{"prompt": "Q?", "chosen": one, "rejected": other} for one, other in answers]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    code, out, _ = run(capfd, "export", str(source), "--to", "trl", "--out", str(tmp_path / "out"))
+    assert code == 0
+    said = " ".join(out.split())
+    assert "2 pairs left out: one of the answers is empty" in said
+    assert "1 pairs left out: both answers are the same" in said
+
+
 def test_calls_of_tools_are_turns_of_their_own_and_read_again(tmp_path, capfd):
     """LLaMA-Factory's `function_call` and `observation`, in conversations and as answers."""
     call = {"type": "function", "function": {"name": "sum", "arguments": '{"of": [2, 2]}'}}
