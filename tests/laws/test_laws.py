@@ -106,11 +106,9 @@ def judged(number: int, folder: Path) -> None:
     listed = form in ("list", "objects")  # those of one prompt are one row of work
     rows = whole(folder / "run", len(set(map(tuple, found.prompts))) if listed else len(found.rows))
     accounted_for(folder / "run")
-    sides: dict[tuple[tuple[str, str], ...], list[set[str]]] = {}
-    for prompt, texts in zip(found.prompts, found.answers, strict=True):
-        sides.setdefault(tuple(prompt), []).append(set(texts))
     for row in rows:
-        given = sides[tuple(messages_of(row))]
+        given = [set(t) for p, t in zip(found.prompts, found.answers, strict=True) if p == messages_of(row)]
+        assert given
         if said(row, "chosen") is not None:
             met = {said(row, "chosen"), said(row, "rejected")}
             assert met <= set().union(*given) if listed else met in given
@@ -179,17 +177,13 @@ def exported(number: int, folder: Path) -> None:
     quietly("export", source, "--to", "jsonl", "--out", str(folder / "all"))
     lines = (folder / "all/train.jsonl").read_text().split("\n")[:-1]
     assert len([json.loads(line) for line in lines]) == len(found.rows)
-    told = [n for n, texts in enumerate(found.answers) if texts[0] != texts[1]]
+    told = [(p, t) for p, t in zip(found.prompts, found.answers, strict=True) if t[0] != t[1]]
     if quietly("export", source, "--to", "openrlhf", "--out", str(folder / "pairs"), codes=(0, 1)):
         assert not told
         return
     rows = [json.loads(line) for line in (folder / "pairs/train.jsonl").read_text().split("\n")[:-1]]
-    assert [messages_of(row) for row in rows] == [found.prompts[n] for n in told]
-    assert [[said(row, "chosen"), said(row, "rejected")] for row in rows] == [
-        found.answers[n] for n in told
-    ]
-    read = list(read_pairs([source]))
-    ours = [read[n] for n in told]
+    assert [(messages_of(row), [said(row, "chosen"), said(row, "rejected")]) for row in rows] == told
+    ours = [pair for pair in read_pairs([source]) if pair.chosen != pair.rejected]
     theirs = list(read_pairs([str(folder / "pairs")]))
     assert [pair[1:4] for pair in theirs] == [pair[1:4] for pair in ours]
 
