@@ -136,10 +136,9 @@ class OpenAIClient:
                     return outcome
                 told = own and outcome.code in (INVALID, "http_500")
                 enough = told and not outcome.overload
-                if not own:
-                    self._stop_if(await self.questions.refuses_all(job, outcome))
                 wait = None if enough else attempts.wait_after(outcome, time.monotonic())
                 if wait is None:
+                    self._stop_if(None if own else await self.questions.refuses_all(job, outcome))
                     return outcome
                 if self._draining:
                     raise asyncio.CancelledError  # given up, like those that had no request open

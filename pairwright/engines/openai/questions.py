@@ -7,17 +7,25 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pairwright.engines.openai.access import Place
-from pairwright.engines.openai.faults import not_held
+from pairwright.engines.openai.faults import INVALID, not_held
 from pairwright.engines.openai.first_requests import FirstRequests, form_of
 from pairwright.engines.openai.request_format import RequestFormat, Useless
 from pairwright.engines.openai.retry import Fault
-from pairwright.engines.probe import PROBE, Kind, constraint_probe, ignored, ignores
+from pairwright.engines.probe import (
+    PROBE,
+    Kind,
+    constraint_kind,
+    constraint_probe,
+    ignored,
+    ignores,
+)
 from pairwright.records import Completion, Finished, Job, conversation
 
 T = TypeVar("T")
 Ask: TypeAlias = Callable[[Job], Awaitable[Completion | Fault]]
 
 _OVERFLOW = "context_overflow"
+_EVERY = "refuses every request, of one word too"
 _LONGER = "choose a smaller --max_tokens, or serve the model with a longer context"
 _SETTINGS = "change what is sent; pairwright doctor ENGINE shows what it takes"
 
@@ -43,11 +51,12 @@ class OwnQuestions:
         return await self._once(kind, lambda: self._find_way(kind))
 
     async def refuses_all(self, job: Job, refusal: Fault) -> Useless | None:
-        """Return why the refusal of a job is one of every request of its form; None if it is the row's.
+        """Return why a job is refused as every request of its form is; None if it is the row's fault.
 
-        Where none of them was ever answered, the same is asked with a message of one word.
+        Where none of them was ever answered, the same is asked with a message of one word. Answers that
+        cannot be read are refusals too.
         """
-        if not _refused(refusal):
+        if not _refused(refusal) or (refusal.code == INVALID and constraint_kind(job.request)):
             return None
         control = _control(job)
         body = self._format.body(control)
@@ -58,9 +67,8 @@ class OwnQuestions:
             return None
         advice = _LONGER if found.code == _OVERFLOW else _SETTINGS
         settings = self._told(_settings(self._format.dialect.spoken(body)))
-        return Useless(
-            f"refuses every request, of one word too: {advice} ({found}; beside the message: {settings})"
-        )
+        what = "answers no request, of one word neither" if found.action == "retry" else _EVERY
+        return Useless(f"{what}: {advice} ({found}; beside the message: {settings})")
 
     async def _once(self, what: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         """What a question comes to, which is asked when it first matters."""
@@ -91,8 +99,9 @@ class OwnQuestions:
 
 
 def _refused(fault: Fault) -> bool:
-    """Whether a server has refused a request without anything that says what is wrong with it."""
-    return fault.action == "fail" and (fault.code == _OVERFLOW or fault.code.startswith("http_4"))
+    """Whether a server has refused a request, or has no answer to it, and nothing says why."""
+    failed = fault.action == "fail" and (fault.code == _OVERFLOW or fault.code.startswith("http_4"))
+    return failed or fault.code == INVALID
 
 
 def _control(job: Job) -> Job:

@@ -33,6 +33,21 @@ def test_what_no_request_can_do_ends_the_run_at_the_first(status: int) -> None:
     assert 'model="m", max_tokens=16, temperature=1.0' in str(caught.value)
 
 
+def garbled(body: Json) -> Json:
+    found = reply(body, "An answer.")
+    found["choices"][0]["finish_reason"] = "who knows"
+    return found
+
+
+def test_answers_that_can_never_be_read_are_paid_for_a_few_times() -> None:
+    with PlainServer(garbled) as server:
+        engine = openai_engine(server.url, max_concurrency=64)
+        with pytest.raises(PairwrightError, match="answers no request, of one word neither"):
+            ask(engine, [job(f"question {n}") for n in range(64)])
+        engine.close()
+    assert [body["messages"][-1]["content"] == "Hello" for body in server.bodies] == [False] * 3 + [True]
+
+
 def test_what_one_row_is_refused_for_is_the_rows_and_asked_about_once() -> None:
     with FaultServer() as server:
         engine = openai_engine(server.url)
