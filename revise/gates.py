@@ -63,7 +63,7 @@ def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
         return None
     before, after = (_AROUND.sub("", text) for text in (revision.original, revision.text))
     if before == after:
-        return Ending(BLANK_LINES, "the revision differs from the answer in the blank lines around it only")
+        return Ending(BLANK_LINES, "it differs only in blank lines before or white space after it")
     return None
 
 
