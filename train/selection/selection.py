@@ -97,8 +97,8 @@ class Selection:
         write_durably(Path(self._config.out) / SELECTION, self.record().model_dump_json(indent=1).encode())
         table, (endings, weights, _) = self.table, self._decided
         numbers = {place: number for number, place in enumerate(table.places)}
-        first = [table.places[number] for number in self.kept]
-        for place in [*first, *(p for p in range(len(table.rows)) if p not in set(first))]:
+        first = dict.fromkeys(table.places[number] for number in self.kept)
+        for place in (*first, *(place for place in range(len(table.rows)) if place not in first)):
             columns = {self._carried.get(n, n): v for n, v in table.rows[place].columns.items()}
             if (number := numbers.get(place)) is None:
                 status, reason = table.unfit[place]
