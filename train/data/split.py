@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pairwright.errors import UsageError
-from pairwright.models.positions import learned_positions
 from pairwright.records import EMPTY as EMPTY
 from pairwright.records import TOO_LONG as TOO_LONG
 from train.devices.processes import say
@@ -23,6 +22,8 @@ TRAINED_ON = "prompt_in_training"
 
 def most_tokens(config: "TrainingConfig") -> int:
     """Return the token limit of prompt and answer: `max_length`, or a model's positions if fewer."""
+    from pairwright.models.positions import learned_positions
+
     models = (config.model, getattr(config, "ref_model", None))
     tables = {name: learned_positions(name) for name in models if name is not None}
     least = min(((most, name) for name, most in tables.items() if most is not None), default=None)

@@ -62,11 +62,9 @@ def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Flo
     return dict(zip(ModelMeasures._fields, table.T, strict=True))
 
 
-def most_tokens_of(config: SelectConfig) -> int:
+def most_tokens_of(config: SelectConfig, model: str) -> int:
     """Return the most tokens of a prompt with an answer that all models can take, up to `max_length`."""
-    if config.model is None:
-        return config.max_length
-    return most_tokens(_training(config, config.model).model_copy(update={"ref_model": config.ref_model}))
+    return most_tokens(_training(config, model).model_copy(update={"ref_model": config.ref_model}))
 
 
 def reference_logps(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Floats]:

@@ -13,7 +13,6 @@ from pairwright.folders.manifest import MANIFEST, Manifest, load_manifest
 from pairwright.folders.ownership import holds_numbers
 from pairwright.folders.shards import check_run_folder
 from pairwright.inputs.columns import listed
-from pairwright.models.loading import load_tokenizer
 from pairwright.models.names import model_identity as named_identity
 from pairwright.models.remote_code import trusting
 from pairwright.records import KEPT, Ending, Outcome, content_hash
@@ -21,7 +20,6 @@ from pairwright.sift.folder import in_columns, write_run
 from pairwright.sift.scored import ScoredRows, are_scored
 from pairwright.sift.whole import WholeRows
 from pairwright.terminal.text import say
-from train.models.language import model_identity
 from train.selection.config import SelectConfig
 from train.selection.explain import explained
 from train.selection.quotas import Quotas, ranking
@@ -192,9 +190,15 @@ def rows_of(config: SelectConfig) -> WholeRows | ScoredRows:
 
 def _also(config: SelectConfig) -> dict[str, str]:
     """What decides about pairs besides the settings: models and tokenizers, wherever they lie."""
+    found: dict[str, str] = {}
     models = {"model": config.model, "ref_model": config.ref_model}
-    found = {name: model_identity(model) for name, model in models.items() if model is not None}
+    if any(models.values()):
+        from train.models.language import model_identity
+
+        found |= {name: model_identity(model) for name, model in models.items() if model is not None}
     if (name := config.model or config.tokenizer) is not None:
+        from pairwright.models.loading import load_tokenizer
+
         tokenizer = load_tokenizer(name)
         found["tokenizer"] = content_hash([tokenizer.get_vocab(), str(tokenizer.chat_template)])
     return found

@@ -13,7 +13,6 @@ from pairwright.errors import UsageError
 from pairwright.inputs.beside import stored_prompt
 from pairwright.inputs.columns import PAIR, listed
 from pairwright.inputs.pairs import PairRow
-from pairwright.models.loading import load_tokenizer
 from pairwright.records import BAD_ROW, Ending, conversation
 from pairwright.sift.whole import WholeRow
 from train.data.pairs import IDENTICAL, TIED, Pair, drop_reason, encode_pair
@@ -21,7 +20,6 @@ from train.data.split import EMPTY, TOO_LONG
 from train.data.thoughts import with_thoughts
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats, ModelMeasures, dcrm, implicit_margin, token_distance
-from train.selection.measuring import model_measures, most_tokens_of, reference_logps
 from train.selection.rules import columns_wanted
 
 COUNTED = ("tokens_prompt", "tokens_chosen", "tokens_rejected", "length_difference")
@@ -67,8 +65,15 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
     be had without a model.
     """
     held = list(rows)
-    tokenizer = None if (name := config.model or config.tokenizer) is None else load_tokenizer(name)
-    longest = most_tokens_of(config)
+    tokenizer, longest = None, config.max_length
+    if (name := config.model or config.tokenizer) is not None:
+        from pairwright.models.loading import load_tokenizer
+
+        tokenizer = load_tokenizer(name)
+    if config.model is not None:
+        from train.selection.measuring import most_tokens_of
+
+        longest = most_tokens_of(config, config.model)
     unfit: dict[int, Ending] = {}
     places, pairs = [], []
     told = (_pair_row(row) for row in held if row.problem is None)
@@ -118,8 +123,12 @@ def _found(config: SelectConfig, pairs: list[Pair], margin: Floats | None) -> di
     found |= dict(zip(COUNTED, (prompt, chosen, rejected, chosen - rejected), strict=True))
     found["tokens"] = prompt + chosen + rejected
     if config.model is not None:
+        from train.selection.measuring import model_measures
+
         found |= model_measures(config, pairs)
     if config.ref_model is not None:
+        from train.selection.measuring import reference_logps
+
         found |= reference_logps(config, pairs)
         chosen, rejected = (found[f"logp_{side}"] - found[f"ref_logp_{side}"] for side in PAIR)
         found["implicit_margin"] = implicit_margin(chosen, rejected, config.beta)
