@@ -85,7 +85,7 @@ class Answers:
                 continue
             model = row.carried.get("completion_model")
             behind = model if isinstance(model, str) and model else side.spec
-            self.first[row.prompt_id] = Candidate(row.answer, behind, side.name)
+            self.first[row.prompt_id] = Candidate(row.answer, behind, side.name, row.reasoning)
             self.prompts[row.prompt_id] = row.prompt[-1].content
 
 

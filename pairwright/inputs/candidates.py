@@ -15,9 +15,9 @@ from pairwright.inputs.conversations import Plain, by_chunks, chunks_of, first_o
 from pairwright.inputs.groups import Groups, Member, Spill
 from pairwright.inputs.lists import answers_in, list_among, model_of, models_beside
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
-from pairwright.inputs.row import Candidate, Parsed, Row
+from pairwright.inputs.row import Candidate, Parsed, Row, thought_beside
 from pairwright.inputs.rows import Input
-from pairwright.inputs.source import Record
+from pairwright.inputs.source import Chunk, Record
 from pairwright.inputs.turns import each_turn
 from pairwright.records import canonical_json, content_hash, prompt_hash, text_hash
 from pairwright.schema import ANSWER
@@ -102,10 +102,17 @@ class Candidates(Input):
         bad, columns = count(1), self._columns
         found = by_chunks(
             self._source.pieces(),
-            lambda chunk: plain(chunk, columns, columns.answers),
+            lambda chunk: None if self._has_thoughts(chunk) else plain(chunk, columns, columns.answers),
             lambda records: self._tried(records, self._wide, bad),
         )
         return first_of(found, self._limit)
+
+    def _has_thoughts(self, chunk: Chunk) -> bool:
+        """Whether a run of ours holds a thought beside any answer of a chunk."""
+        names = {f"{name}_reasoning" for name in self._columns.answers} & set(chunk.rows.schema.names)
+        return self._source.own is not None and any(
+            chunk.rows.column(name).null_count < chunk.rows.num_rows for name in names
+        )
 
     def _survey_plain(self, rows: Plain) -> None:
         for content in _contents(rows):
@@ -127,7 +134,11 @@ class Candidates(Input):
         names = self._columns.answers
         prompt, texts = parse_answers(record, self._columns, names, where)
         found = ((name, texts[name]) for name in names)
-        candidates = [Candidate(text, model_of(n, record) or n, n) for n, text in found if text is not None]
+        candidates = [
+            Candidate(text, model_of(n, record) or n, n, thought_beside(record, n, self._source.own))
+            for n, text in found
+            if text is not None
+        ]
         return Parsed(where, prompt, None, self._rest(record), tuple(candidates))
 
     def _listed(self, where: str, record: Record) -> Parsed:
@@ -191,8 +202,14 @@ class Candidates(Input):
     def _with_model(self, where: str, record: Record) -> list[Parsed]:
         model = _text(record.get("completion_model"))
         found = self._one(where, record)
-        given = [() if row.answer is None else (Candidate(row.answer, model),) for row in found]
-        return [row._replace(answer=None, candidates=some) for row, some in zip(found, given, strict=True)]
+        given = [
+            () if row.answer is None else (Candidate(row.answer, model, reasoning=row.reasoning),)
+            for row in found
+        ]
+        return [
+            row._replace(answer=None, candidates=some, reasoning=None)
+            for row, some in zip(found, given, strict=True)
+        ]
 
     def _neighbours(self) -> Iterator[Parsed]:
         for _, group in groupby(self._ungrouped(), key=_group_of):
@@ -208,7 +225,8 @@ class Candidates(Input):
             if place != first:
                 met.add(key)
             members = (m for m in spill.members(first) if m.key == key and m.text is not None)
-            yield row._replace(candidates=tuple(Candidate(m.text or "", m.model) for m in members))
+            found = (Candidate(m.text or "", m.model, reasoning=m.reasoning) for m in members)
+            yield row._replace(candidates=tuple(found))
 
 
 def _identities(rows: Plain, occurrences: Sequence[int]) -> tuple[list[str], list[str]]:
@@ -254,7 +272,7 @@ def _members(row: Parsed) -> Iterator[Member]:
     """What a row adds to its group: its answers, or none."""
     key = _key(row)
     for answer in row.candidates or (None,):
-        yield Member(key, answer and answer.text, answer and answer.model)
+        yield Member(key, answer and answer.text, answer and answer.model, answer and answer.reasoning)
 
 
 def _key_at(spill: Spill, first: int) -> str:

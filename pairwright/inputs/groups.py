@@ -50,6 +50,7 @@ class Member(NamedTuple):
     """The group's own name, for the rows that only share its number."""
     text: str | None
     model: str | None
+    reasoning: str | None
 
 
 class Spill:
@@ -57,10 +58,12 @@ class Spill:
 
     def __init__(self, members: Iterable[tuple[int, Member]]) -> None:
         self._table = sqlite3.connect("", isolation_level=None)  # a file without a name, gone with us
-        self._table.execute("CREATE TABLE member (first INTEGER, key TEXT, text TEXT, model TEXT)")
+        self._table.execute(
+            "CREATE TABLE member (first INTEGER, key TEXT, text TEXT, model TEXT, reasoning TEXT)"
+        )
         self._table.execute("BEGIN")
         self._table.executemany(
-            "INSERT INTO member VALUES (?, ?, ?, ?)", ((first, *member) for first, member in members)
+            "INSERT INTO member VALUES (?, ?, ?, ?, ?)", ((first, *member) for first, member in members)
         )
         self._table.execute("COMMIT")
         self._table.execute("CREATE INDEX by_first ON member (first)")
@@ -68,7 +71,7 @@ class Spill:
     def members(self, first: int) -> Iterator[Member]:
         """Yield the members of the group whose first row stands there, in the order of their rows."""
         rows = self._table.execute(
-            "SELECT key, text, model FROM member WHERE first = ? ORDER BY rowid", (first,)
+            "SELECT key, text, model, reasoning FROM member WHERE first = ? ORDER BY rowid", (first,)
         )
         return (Member(*row) for row in rows)
 

@@ -1,6 +1,6 @@
 """One row of work, and one answer to its prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -56,6 +56,7 @@ class Parsed(NamedTuple):
     carried: dict[str, Any]
     candidates: tuple[Candidate, ...] = ()
     problem: str | None = None
+    reasoning: str | None = None
 
     @property
     def content(self) -> tuple[str | None, ...]:
@@ -64,3 +65,13 @@ class Parsed(NamedTuple):
             return (self.problem,)
         said = (text for m in self.prompt for text in (m.role, m.content, *map(repr, m.further.values())))
         return (*said, self.answer, *(candidate.text for candidate in self.candidates))
+
+
+def thought_beside(record: Mapping[str, Any], name: str | None, own: Collection[str] | None) -> str | None:
+    """Return what was thought before the answer in a column, where it stands in another one of a run.
+
+    `own` are the columns of a run of ours; None for what comes from elsewhere.
+    """
+    column = "reasoning" if name == "completion" else f"{name}_reasoning"
+    found = record.get(column) if own is not None and column in own else None
+    return found if isinstance(found, str) and found else None

@@ -18,7 +18,7 @@ from pairwright.inputs.conversations import Plain, chunks_of
 from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.lists import Listed, answers_in, list_among, model_of
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
-from pairwright.inputs.row import Candidate, Parsed, Row
+from pairwright.inputs.row import Candidate, Parsed, Row, thought_beside
 from pairwright.inputs.source import Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
@@ -125,7 +125,8 @@ class Input:
         prompt_id = prompt_hash(parsed.prompt, whole=True)
         row_id = content_hash([prompt_id, parsed.answer, occurrence])
         identity = (row_id[:16], prompt_id[:16], occurrence)
-        return Row(*identity, parsed.prompt, parsed.answer, parsed.carried, parsed.candidates)
+        row = Row(*identity, parsed.prompt, parsed.answer, parsed.carried, parsed.candidates)
+        return row._replace(reasoning=parsed.reasoning)
 
     def _parsed(self) -> Iterator[Parsed]:
         several = self._columns.list or self._columns.answers
@@ -144,7 +145,11 @@ class Input:
         prompt, answer = parse_row(record, self._columns, where)
         rest = self._rest(record)
         turns = each_turn(where, prompt, answer, self._turn, asked=self._asked)
-        return [Parsed(place, said, given, rest) for place, said, given in turns]
+        thought = thought_beside(record, self._columns.answer, self._source.own)
+        return [
+            Parsed(place, said, given, rest, reasoning=thought if given is answer else None)
+            for place, said, given in turns
+        ]
 
     def _each(self, where: str, record: Record) -> list[Parsed]:
         """A row for each answer of several, and for each turn before it that is asked for."""

@@ -39,6 +39,25 @@ def test_judges_are_shown_answers_alone(tmp_path: Path, command: str, first: str
     assert "think>" not in shown
 
 
+def test_thoughts_of_a_sampled_run_stay_with_their_answers(tmp_path: Path) -> None:
+    rows, said, checks = tmp_path / "rows.jsonl", tmp_path / "said.jsonl", tmp_path / "checks.py"
+    rows.write_text('{"prompt": "Capital?"}\n{"prompt": "The other?"}\n{"prompt": "Capital?"}')
+    said.write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in (THOUGHT, "<think>\nHm.</think>No."))
+    )
+    checks.write_text(VERIFIER)
+    policy = ("--policy", f"canned:{said}", "--n", "2")
+    quietly("sample", str(rows), *policy, "--out", str(tmp_path / "run"))
+    thoughts = {"Paris.": "Is it Lyon? No.", "No.": "Hm."}
+    judge = ("--judge", f"python:{checks}:passes", "--pairs", "all")
+    quietly("judge", str(tmp_path / "run"), *judge, "--out", str(tmp_path / "pairs"), codes=(0, 1))
+    pairs = rows_of(tmp_path / "pairs")
+    assert pairs
+    for row in pairs:
+        for side in ("chosen", "rejected"):
+            assert row[f"{side}_reasoning"] == thoughts[row[side][0]["content"]]
+
+
 def test_thoughts_are_left_in_where_that_is_asked(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"prompt": "Capital?", "chosen": THOUGHT, "rejected": "Lyon."}))

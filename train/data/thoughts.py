@@ -23,21 +23,25 @@ def with_thoughts(
 ) -> Iterator[PairRow]:
     """Yield the rows with their answers' thoughts separated from the text, or left out.
 
-    The number left out is reported once all rows are read.
+    The number left out is reported once all rows are read, and so is that there was none to keep.
     """
-    marks, left_out = marks_in(str(tokenizer.chat_template)), 0
+    marks, left_out, kept, all_rows = marks_in(str(tokenizer.chat_template)), 0, 0, 0
     for row in rows:
         if row.problem is not None:
             yield row
             continue
         told = [parted(message, marks) for message in (*row.prompt, row.chosen, row.rejected)]
         told[: len(row.prompt)] = row.prompt  # the text of earlier turns is what sampling shows
-        if reasoning == "drop" and any(message.reasoning for message in told):
+        thinks = any(message.reasoning for message in told)
+        all_rows, kept = all_rows + 1, kept + thinks
+        if reasoning == "drop" and thinks:
             left_out += 1
             told = [message.model_copy(update={"reasoning": None}) for message in told]
         yield row._replace(prompt=tuple(told[:-2]), chosen=told[-2], rejected=told[-1])
     if left_out:
         say(f"{left_out} pairs hold thoughts, which are left out; --reasoning keep trains on them")
+    if reasoning == "keep" and all_rows and not kept:
+        say("--reasoning keep: no pair holds a thought")
 
 
 def parted(message: Message, marks: Iterable[Marks]) -> Message:
