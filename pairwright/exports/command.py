@@ -105,7 +105,7 @@ def _pairs(config: ExportConfig) -> Iterator[Mapping[str, Any] | Unfit]:
         if pair.problem is not None:
             yield Unfit(f"a bad row: {pair.problem}")
         elif pair.tied:
-            yield Unfit("a tie: neither answer is better")
+            yield Unfit("a tie, or one answer alone: none is better")
         elif not all(
             answer.content.strip() or answer.tool_calls for answer in (pair.chosen, pair.rejected)
         ):

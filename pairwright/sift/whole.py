@@ -14,6 +14,7 @@ from pairwright.errors import UsageError
 from pairwright.folders.ownership import ANSWERS
 from pairwright.folders.shards import as_table
 from pairwright.inputs.beside import calls_of, columns_beside
+from pairwright.inputs.columns import ANSWERS as CONVENTION
 from pairwright.inputs.columns import (
     LABELLED,
     LISTS,
@@ -65,7 +66,7 @@ class WholeRow(NamedTuple):
         """The prompt, then every answer."""
         answers = (self.columns.get(name) for name in ANSWERS)
         told = ["\n\n".join(m["content"] for m in answer) for answer in answers if answer]
-        told += (text for name in _several(self.columns) for text in texts_in(self.columns[name]))
+        told += (text for name in _others(self.columns) for text in texts_in(self.columns[name]))
         return (self.prompt, *told)
 
 
@@ -102,7 +103,7 @@ class Block(NamedTuple):
     def texts(self) -> pa.StringArray:
         """Return all that each row says, prompt and answers, as one text."""
         names = self.table.schema.names
-        if _may_be_several(names):
+        if _may_be_others(names):
             return pa.array(["\n\n".join(row.texts) for row in self.rows()], pa.string())
         columns = [self.table[name].combine_chunks() for name in ANSWERS if name in names]
         answers = [Conversations(column).joined() for column in columns]
@@ -172,8 +173,8 @@ class WholeRows(Input):
             return {"row_id": content_hash(row.problem)[:16], "prompt_id": "", "prompt": []}
         columns = {"prompt": stored(row.prompt), **row.carried}
         said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
-        if several := _several(columns):  # answers that are no column of ours, and what is said of them
-            said += [[columns[name] for name in several], columns.get(LABELLED[-1])]
+        if others := _others(columns):  # answers that are no column of ours, and what is said of them
+            said += [[columns[name] for name in others], columns.get(LABELLED[-1])]
         beside = columns_beside(row.prompt)
         content = content_hash([*said, beside] if beside else said)[:16]
         row_id = _known_as(columns.pop("row_id", None), content, known)
@@ -201,7 +202,7 @@ class WholeRows(Input):
 
     def _plain(self, chunk: Chunk) -> Plain | None:
         names = chunk.rows.schema.names
-        if self._source.schema is None or _may_be_several(names):  # types are learnt of each row
+        if self._source.schema is None or _may_be_others(names):  # types are learnt of each row
             return None
         answers = tuple(name for name in self._answers if name in names)
         columns = columns_of(chunk.where(0), names, self._wanted(answers), self._source.own_now())
@@ -244,15 +245,18 @@ class WholeRows(Input):
         return stored([Message(role="assistant", content=text or "", tool_calls=calls)])
 
 
-def _several(columns: Mapping[str, Any]) -> list[str]:
-    """The columns of several answers, in a list or beside each other, but for those of a pair."""
-    return [name for name in _may_be_several(columns) if columns[name] is not None]
+def _others(columns: Mapping[str, Any]) -> list[str]:
+    """The columns of answers that are not ours: several, in a list or beside each other, or one alone."""
+    return [name for name in _may_be_others(columns) if columns[name] is not None]
 
 
-def _may_be_several(names: Iterable[str]) -> list[str]:
+def _may_be_others(names: Iterable[str]) -> list[str]:
     """The same of columns, whatever stands in them."""
     there = [name for name in names if name not in PAIR]
-    return [name for name in dict.fromkeys((*LISTS, *sibling_columns(there))) if name in there]
+    several = [name for name in dict.fromkeys((*LISTS, *sibling_columns(there))) if name in there]
+    if several or any(name in names for name in ANSWERS):
+        return several
+    return [name for name in CONVENTION if name in there][:1]
 
 
 def _known_as(given: Any, content: str, known: dict[str, str]) -> str:

@@ -74,6 +74,15 @@ def test_a_row_that_is_there_twice_stays_once(pairs, tmp_path, capfd):
     assert f"the same row as {pairs} row 1" in reasons
 
 
+@pytest.mark.parametrize("name", ["completion", "response", "output", "answer"])
+@pytest.mark.parametrize("command", ["merge", "dedup"])
+def test_other_answers_to_a_prompt_are_other_rows(tmp_path, capfd, name, command):
+    answers = ["Rome lies on the Tiber.", "Romulus built it, they say.", "Rome lies on the Tiber."]
+    rows = write_jsonl(tmp_path / "rows.jsonl", [{"prompt": "Tell me of Rome", name: a} for a in answers])
+    done(capfd, command, rows, "--out", tmp_path / "out")
+    assert statuses(tmp_path / "out") == {"kept": 2, "duplicate": 1}
+
+
 def test_the_same_id_on_different_rows_makes_neither_a_duplicate(tmp_path, capfd):
     first = write_jsonl(tmp_path / "a.jsonl", [pair("Q?", row_id="1")])
     second = write_jsonl(tmp_path / "b.jsonl", [pair("R?", row_id="1")])
