@@ -44,7 +44,7 @@ def test_ties_are_left_out_of_what_is_exported(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "arena.jsonl", ARENA)
     quietly("export", str(path), "--to", "llamafactory", "--out", str(tmp_path / "out"))
     record = json.loads((tmp_path / "out" / "export.json").read_text())
-    assert (record["rows"], record["left_out"]) == (2, {"a tie: neither answer is better": 2})
+    assert (record["rows"], record["left_out"]) == (2, {"a tie, or one answer alone: none is better": 2})
 
 
 def test_comparisons_of_other_answers_are_other_rows(tmp_path: Path) -> None:
