@@ -155,5 +155,5 @@ def test_learning_rates_and_clipping_are_as_asked(tiny, kind):
 
 
 def test_importing_train_is_light():
-    code = "import sys, train, train.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, train, train.config, train.selection.selection; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
