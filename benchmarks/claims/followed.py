@@ -42,18 +42,20 @@ class Followed:
         after = self._cache / f"followed-{content_hash([repr(setting), training, rows, MAX_TOKENS])}.json"
         with tempfile.TemporaryDirectory(dir=self._cache, prefix="run-") as folder:
             if not before.exists():
-                write_durably(before, json.dumps(_shares(setting.model, rows, Path(folder))).encode())
+                write_durably(
+                    before, json.dumps(_shares(setting.model, rows, Path(folder, "before"))).encode()
+                )
             if not after.exists():
                 model = trained(setting, Path(folder), self._cache, training)
-                write_durably(after, json.dumps(_shares(str(model), rows, Path(folder))).encode())
+                write_durably(after, json.dumps(_shares(str(model), rows, Path(folder, "after"))).encode())
         return np.array(json.loads(after.read_text())) - np.array(json.loads(before.read_text()))
 
 
-def _shares(model: str, rows: list[dict[str, Any]], folder: Path) -> list[float]:
-    """Shares of instructions that a model follows, one for each row."""
+def _shares(model: str, rows: list[dict[str, Any]], out: Path) -> list[float]:
+    """Shares of instructions that a model follows, one for each row; its answers go to `out`."""
     asked = [{"prompt": row["prompt"], "place": place} for place, row in enumerate(rows)]
     settings = {"temperature": 0.0, "max_tokens": MAX_TOKENS, "batch_size": len(rows), "device": "cpu"}
-    found = pw.sample(asked, policy=f"hf:{model}", out=str(folder / "answers"), **settings)
+    found = pw.sample(asked, policy=f"hf:{model}", out=str(out), **settings)
     shares = [0.0] * len(rows)
     for one in [*found.frame().to_dicts(), *found.dropped().to_dicts()]:
         row, answer = rows[one["place"]], one["completion"]
