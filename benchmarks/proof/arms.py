@@ -30,6 +30,7 @@ NEEDS_OTHER = ("off_policy", "stronger")
 """Kinds of pairs for which another model is wanted."""
 
 LOSSES = {
+    "sft": "--loss rejection_sampling",
     "apo_zero": "--loss apo_zero",
     "apo_zero_sft_0.1": "--loss apo_zero --sft_weight 0.1",
     "apo_zero_sft_0.3": "--loss apo_zero --sft_weight 0.3",
@@ -40,9 +41,8 @@ LOSSES = {
     "dpo_sft_1": "--loss dpo --sft_weight 1",
     "rpo_sum": "--preset rpo_sum",
     "rpo_mean": "--preset rpo_mean",
-    "sft": "--loss rejection_sampling",
 }
-"""`sft` trains on the chosen answers alone: the control."""
+"""`sft` trains on the chosen answers alone: the control, which the first line of a table is."""
 _DEFAULT = "apo_zero_sft_1"
 
 
