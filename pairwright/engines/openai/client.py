@@ -212,7 +212,8 @@ class OpenAIClient:
             self.limit.overloaded(sent_at)
         if outcome.wait is not None:
             self.limit.cool(outcome.wait, self.access.told(outcome.text))
-            self._say_wait(outcome.wait)
+            if outcome.wait < attempts.left(time.monotonic()):
+                self._say_wait(outcome.wait)
         return outcome
 
     def _say_wait(self, seconds: float) -> None:
