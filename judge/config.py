@@ -71,8 +71,8 @@ class JudgeConfig(JudgeSettings, AnswersConfig, TurnConfig, SharedStageConfig):
     @property
     def reader(self) -> "type[Input]":
         """What a row of work is: a prompt to be answered, or one with all its answers."""
-        from pairwright.inputs.candidates import Candidates
+        from pairwright.inputs.candidates import JoinedLists
         from pairwright.inputs.rows import Input
 
         sampled = self.policy is not None or self.policies is not None
-        return Input if sampled and not self.wanted_columns.answers else Candidates
+        return Input if sampled and not self.wanted_columns.answers else JoinedLists

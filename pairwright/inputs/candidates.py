@@ -59,19 +59,21 @@ class PlainRows(NamedTuple):
 class Candidates(Input):
     """Prompts, each with its candidates.
 
-    They stand side by side (`--columns a,b`, or columns such as `response_a` and `response_b`), or in rows
-    of one answer or of a list of answers that have the same prompt, wherever those stand. `limit` counts
+    They stand side by side (`--columns a,b`, or columns such as `response_a` and `response_b`), in one
+    list, or in rows of one answer that have the same prompt, wherever those stand. `limit` counts
     prompts.
     """
 
     limit_counts_rows = False
+    joins_lists = False
+    """Whether lists of one prompt are put together too."""
     _groups: Groups | None = None
     _spill: Spill | None = None
 
     @property
     def side_by_side(self) -> bool:
-        """Whether each row of the source is a comparison of the answers in its columns."""
-        return bool(self._columns.answers)
+        """Whether each row of the source holds all answers to its prompt."""
+        return bool(self._columns.answers or (self._columns.list and not self.joins_lists))
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         """The columns to read; of grouped rows, what belongs to one answer alone is not carried."""
@@ -93,7 +95,8 @@ class Candidates(Input):
         return Row(row_id, prompt_id, occurrence, parsed.prompt, None, parsed.carried, parsed.candidates)
 
     def _parsed(self) -> Iterator[Parsed]:
-        read = self._tried(self._records(), lambda where, record: self._at_turns(self._wide(where, record)))
+        whole = self._listed if self._columns.list else self._wide
+        read = self._tried(self._records(), lambda where, record: self._at_turns(whole(where, record)))
         return islice(read if self.side_by_side else self._grouped(), self._limit)
 
     def _found(self) -> Iterator[Plain | Parsed]:
@@ -227,6 +230,12 @@ class Candidates(Input):
             members = (m for m in spill.members(first) if m.key == key and m.text is not None)
             found = (Candidate(m.text or "", m.model, reasoning=m.reasoning) for m in members)
             yield row._replace(candidates=tuple(found))
+
+
+class JoinedLists(Candidates):
+    """The same, where lists of one prompt are one row of work: nothing else is told of each."""
+
+    joins_lists = True
 
 
 def _identities(rows: Plain, occurrences: Sequence[int]) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ import pytest
 from runs_on_disk import write_jsonl
 
 from pairwright.errors import UsageError
-from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.candidates import Candidates, JoinedLists
 from pairwright.inputs.columns import Columns, sibling_columns
 
 
@@ -74,12 +74,14 @@ def test_lists_of_one_prompt_are_put_together_wherever_they_stand(tmp_path: Path
             [("Q", ["1"]), ("R", ["3", "4"]), ("Q", []), ("Q", ["2", None])]
         )
     ]
-    found = list(read(write_jsonl(tmp_path / "f.jsonl", rows)))
+    joined = lambda path: JoinedLists(str(path), Columns(), None)  # noqa: E731
+    assert len(list(read(write_jsonl(tmp_path / "f.jsonl", rows)))) == 4
+    found = list(joined(write_jsonl(tmp_path / "f.jsonl", rows)))
     assert [[c.text for c in row.candidates] for row in found] == [["1", "2"], ["3", "4"]]
     assert [row.carried["tag"] for row in found] == [0, 1]
-    apart = read(write_jsonl(tmp_path / "apart.jsonl", rows[:2]))
+    apart = joined(write_jsonl(tmp_path / "apart.jsonl", rows[:2]))
     assert apart.reading == {}
-    neighbours = read(write_jsonl(tmp_path / "neighbours.jsonl", rows[2:]))
+    neighbours = joined(write_jsonl(tmp_path / "neighbours.jsonl", rows[2:]))
     assert [[c.text for c in row.candidates] for row in neighbours] == [["2"]]
     assert neighbours.reading == {"answers to a prompt": "from several lists"}
 
