@@ -107,7 +107,7 @@ def go(out: Path, options: argparse.Namespace, *, kept: bool) -> None:
         spent.append({"round": measures["round"], **clock.look()})
 
     @contextlib.contextmanager
-    def alone(policy: str, model: str) -> Iterator[None]:
+    def alone(*_: Any, **__: Any) -> Iterator[None]:
         yield
 
     with contextlib.ExitStack() as held:
