@@ -49,6 +49,7 @@ class Mismatch(Record):
 
 
 _SAID = {
+    "doubled_prompts": "prompts that stand there once already (each counts once)",
     "doubled": "further answers of {} to prompts that it has answered (the first one counts)",
     "missing": "prompts to which {} has no answer",
     "extra": "answers of {} to prompts that are not compared",
@@ -58,9 +59,7 @@ _SAID = {
 def unmatched_in_words(kind: str, count: int, example: str) -> str:
     """Return a sentence about one kind of mismatch, such as `missing_a`, with an example."""
     what, _, side = kind.rpartition("_")
-    said = _SAID[what].format(side)
-    if kind == "doubled_prompts":
-        said = "prompts that stand there once already (each counts once)"
+    said = _SAID.get(kind) or _SAID[what].format(side)
     return f"{said}: {count:,}, such as {example[:60]!r}"
 
 

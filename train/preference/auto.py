@@ -46,8 +46,8 @@ SFT_TERM = {"sft_weight": 0.05, "sft_reduction": "sum", "sft_times_beta": True}
 """Beside `dpo`: chosen answers rose by 11 nats more than without it, and pairs were ranked as well."""
 _SAMPLES = 1000
 _WITH_TERM = (
-    "; trained with an SFT term of 0.05 · beta a chosen token, without which chosen answers may sink "
-    "(docs/claims.md, T8 and T19; --sft_weight 0 leaves it out)"
+    f"; trained with an SFT term of {SFT_TERM['sft_weight']} · beta a chosen token, without which chosen "
+    "answers may sink (docs/claims.md, T8 and T19; --sft_weight 0 leaves it out)"
 )
 
 
