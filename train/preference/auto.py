@@ -107,9 +107,9 @@ def with_loss(config: TrainConfig) -> TrainConfig:
             [config.judge, config.score_column, config.limit, config.auto_prompts, config.seed],
         ]
     )
-    choice = None if config.fresh and is_first() else _known(output, asked)
+    choice = None if config.fresh and is_first() else _known(config, output, asked)
     if choice is None:
-        choice = _decide(config, output, asked) if is_first() else _awaited(output, asked)
+        choice = _decide(config, output, asked) if is_first() else _awaited(config, output, asked)
     single = are_labelled(config.sources)
     term = choice.sft_term and not single and not SFT_TERM.keys() & config.model_fields_set
     if is_first():
@@ -189,6 +189,8 @@ def _by_scores(config: TrainConfig) -> dict[str, Any]:
                     f"model's own, and is {score!r}"
                 )
             points.append((np.sign(score) + 1) / 2)
+    if not points:
+        raise UsageError(f"{', '.join(config.data)}: no rows in it, so no `{name}` tells which loss fits")
     given = np.array(points[: config.limit], dtype=np.float64)
     raw, _ = win_rates(given, np.zeros_like(given), _SAMPLES, config.seed)
     p = sign_test(int((given == 1).sum()), int((given == 0).sum()))
@@ -219,15 +221,18 @@ def _desirable(config: TrainConfig) -> Iterator[PairRow]:
             yield PairRow(row.row_id, row.prompt, row.answer, nothing, columns=row.columns)
 
 
-def _known(output: Path, asked: str) -> Choice | None:
-    """What an earlier start decided, if it asked the same."""
+def _known(config: TrainConfig, output: Path, asked: str) -> Choice | None:
+    """What an earlier start decided, if it asked the same and, where scores decide, they are the same."""
     choice = read_record(_file(output), Choice, "delete it, and the judge is asked again")
-    return choice if choice is not None and choice.asked == asked else None
+    if choice is None or choice.asked != asked:
+        return None
+    found = {} if config.judge else _by_scores(config)
+    return choice if all(getattr(choice, name) == value for name, value in found.items()) else None
 
 
-def _awaited(output: Path, asked: str) -> Choice:
+def _awaited(config: TrainConfig, output: Path, asked: str) -> Choice:
     """What the first process decides. If it fails, the launcher ends this one."""
-    while (choice := _known(output, asked)) is None:
+    while (choice := _known(config, output, asked)) is None:
         time.sleep(1)
     return choice
 

@@ -83,6 +83,16 @@ def test_an_sft_term_stands_beside_dpo_unless_the_settings_speak_of_one(tiny, ca
     assert with_loss(tiny.config("bare", data=data, score_column="edge")).sft_weight == 0
 
 
+def test_scores_that_changed_decide_anew_and_no_rows_decide_nothing(tiny):
+    for scores, loss in (([1.5] * 12, "apo_zero"), ([-1.5] * 12, "apo_down")):
+        config = tiny.config("out", data=scored(tiny, scores), score_column="edge")
+        assert with_loss(config).loss == loss
+    scored(tiny, [])
+    with pytest.raises(UsageError, match=r"scored\.jsonl: no rows in it, so no `edge` tells"):
+        with_loss(tiny.config("new", data=config.data, score_column="edge"))
+    assert not (tiny.folder / "new").exists()
+
+
 def test_a_function_decides_by_the_columns_of_the_pairs(tiny):
     """All chosen answers are right by their own rows, and the tiny model never is."""
     checks = tiny.folder / "checks.py"
