@@ -31,6 +31,8 @@ _PEER_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken p
 def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> Iterator[Accelerator]:
     """Return an `Accelerator` under these settings; several runs in one process may differ in them."""
     by_deepspeed = divided.asked() is not None  # or refused, before anything is made
+    if by_deepspeed:
+        divided.load(cpu=config.use_cpu or str_to_bool(os.environ.get("ACCELERATE_USE_CPU", "false")) == 1)
     AcceleratorState._reset_state(reset_partial_state=True)
     # DeepSpeed is driven in train/devices/divided.py; `accelerate` does plain data parallelism.
     with patch_environment(**{divided.ASKED: "false"}):
@@ -42,8 +44,6 @@ def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> 
             # Else the launcher's environment could divide our losses, which are whole already.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         )
-    if by_deepspeed:  # read at its first import; else it takes a GPU beside --use_cpu
-        os.environ.setdefault("DS_ACCELERATOR", accelerator.device.type)
     if accelerator.num_processes > 1:
         atexit.unregister(_leave)
         atexit.register(_leave)
@@ -61,12 +61,14 @@ def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> 
     finally:
         for tracker in accelerator.trackers:
             tracker.finish()
+        divided.release()
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def _leave() -> None:
     """Part from the other processes in good order; their threads would end this one in an error."""
-    gc.collect()  # sharded models are in cycles, and hold on to what is taken down here
+    gc.collect()  # models are in cycles, and hold on to what is taken down here
+    divided.leave()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

@@ -7,6 +7,7 @@ process; moments are made whole for a checkpoint, and divided anew by however ma
 
 import logging
 import os
+import sys
 import warnings
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
@@ -78,6 +79,32 @@ def asked() -> dict[str, Any] | None:
     return taken
 
 
+def load(*, cpu: bool) -> None:
+    """Import DeepSpeed, for a CPU even where there is a GPU.
+
+    Done before the processes join: its functions keep the group of processes that they find at import.
+    """
+    if cpu:  # read at its first import
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    import deepspeed  # noqa: F401
+
+
+def release() -> None:
+    """Let go of the engines, while the processes are still together.
+
+    Their hooks on weights would keep the model, its moments and the group of processes as long as Python
+    runs, and the threads of a group that outlives it can end a process in an error.
+    """
+    while _made:
+        _made.pop().close()
+
+
+def leave() -> None:
+    """Drop what DeepSpeed itself keeps of the processes' group."""
+    if (comm := sys.modules.get("deepspeed.comm")) is not None and comm.is_initialized():
+        comm.destroy_process_group()
+
+
 def _is_there() -> bool:
     return find_spec("deepspeed") is not None and bool(compare_versions("deepspeed", ">=", _OLDEST))
 
@@ -87,6 +114,10 @@ def _says(value: Any) -> bool:
     if isinstance(value, dict):
         return _says(value["enabled"]) if "enabled" in value else any(map(_says, value.values()))
     return value not in (None, False, "auto", "none")
+
+
+_made: list["DividedAdamW"] = []
+"""What `release` lets go of."""
 
 
 class Divided(Replicated):
@@ -146,9 +177,10 @@ def divide(
         "zero_allow_untested_optimizer": True,
         "zero_optimization": {"reduce_bucket_size": min(_BUCKET, numel)} | section,
     }
-    deepspeed = _deepspeed(accelerator.device)
-    engine, *_ = deepspeed.initialize(model=policy, optimizer=optimizer, config=config)
-    return engine, DividedAdamW(engine, of_model, keep=accelerator.is_main_process)
+    engine, *_ = _deepspeed(accelerator.device).initialize(model=policy, optimizer=optimizer, config=config)
+    divided = DividedAdamW(engine, of_model, keep=accelerator.is_main_process)
+    _made.append(divided)
+    return engine, divided
 
 
 def _deepspeed(device: torch.device) -> Any:
@@ -176,8 +208,10 @@ class DividedAdamW(torch.optim.Optimizer):
         self._idle: dict[Tensor, str] = {
             p: name for name, p in engine.module.named_parameters() if p.requires_grad
         }
-        for parameter in list(self._idle):
+        self._hooks = [
             parameter.register_post_accumulate_grad_hook(self._not_idle)  # type: ignore[no-untyped-call]
+            for parameter in self._idle
+        ]
         self._begin()
         self.state = _Whole(self._steps, keep)
 
@@ -194,6 +228,12 @@ class DividedAdamW(torch.optim.Optimizer):
             zero.state[part] = {"step": step} | {key: torch.zeros_like(part) for key in _MOMENTS}
             link(parameters, part, zero.state)
             self._steps.append(step)
+
+    def close(self) -> None:
+        """Take the hooks off the weights, ours and DeepSpeed's."""
+        for hook in self._hooks:
+            hook.remove()
+        self._engine.destroy()
 
     def _not_idle(self, parameter: Tensor) -> None:
         self._idle.pop(parameter, None)
