@@ -92,10 +92,10 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     _raise_error(first)
     choice = as_message(first)
     message = _dict(choice.get("message"), "`message`")
-    thought = thought_of(message)
+    thought = thought_of(message, beside=choice)
     shown = beside_in(request)
     calls = called(message) if shown and shown.tools else ()
-    text, finish = text_of(message, choice.get("finish_reason"), calls)
+    text, finish = text_of(message, choice.get("finish_reason"), calls, thought)
     found, said = part(text), text
     if request.choices or request.json_schema is not None or request.sampling.logprobs:
         text, thought = found.answer, thought or found.thought  # what is asked for is an answer's form
@@ -202,8 +202,11 @@ def _dict(value: Any, what: str) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int:
-    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
-    return value if usable else 0
+    """A number of tokens, of servers that write it as 7.0 or "7" too; 0 for what is none."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 12:
+        value = int(value)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+    return int(value) if usable else 0
 
 
 def _raise_error(said: dict[str, Any]) -> None:

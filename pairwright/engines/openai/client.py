@@ -18,6 +18,7 @@ from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.families import Family
 from pairwright.engines.openai.faults import (
+    BREAKING,
     INVALID,
     UNREACHABLE,
     UNTRUSTED,
@@ -134,7 +135,7 @@ class OpenAIClient:
                 if isinstance(outcome, Completion):
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                     return outcome
-                told = own and outcome.code in (INVALID, "http_500")
+                told = own and (outcome.code == INVALID or outcome.code in BREAKING)
                 enough = told and not outcome.overload
                 wait = None if enough else attempts.wait_after(outcome, time.monotonic())
                 if wait is None:

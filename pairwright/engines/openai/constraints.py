@@ -115,7 +115,7 @@ def as_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     said = function.get("arguments")
     text = said if isinstance(said, str) else json.dumps(said)
     reason = "length" if choice.get("finish_reason") == "length" else "stop"
-    return {**choice, "message": {**message, "content": text}, "finish_reason": reason}
+    return {**choice, "message": {**message, "content": text, "tool_calls": None}, "finish_reason": reason}
 
 
 def unwrapped(text: str, choices: Sequence[str]) -> str:

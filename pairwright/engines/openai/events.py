@@ -6,8 +6,6 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
-
 
 def put_together(body: bytes) -> Json | None:
     """Return the completion whose pieces a body of server-sent events holds, or None."""
@@ -47,9 +45,11 @@ def _whole(chunks: list[Json]) -> Json:
 
 def _add(message: Json, calls: dict[int, Json], delta: Mapping[str, Any]) -> None:
     """Lengthen a message, and the calls in it, by what one event brings."""
-    for name in _TEXTS:
-        if isinstance(delta.get(name), str):
-            message[name] = (message.get(name) or "") + delta[name]
+    for name, said in delta.items():
+        if isinstance(said, str) and name != "role":
+            message[name] = (message.get(name) or "") + said
+        elif isinstance(said, list) and name != "tool_calls":
+            message[name] = [*(message.get(name) or ()), *said]
     for call in delta.get("tool_calls") or ():
         function = calls.setdefault(
             call.get("index", 0), {"type": "function", "function": {"name": "", "arguments": ""}}

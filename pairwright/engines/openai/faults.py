@@ -31,6 +31,9 @@ UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 INVALID = "invalid_response"
 """Code of a reply with status 200 that holds no answer, or none that was allowed."""
 
+BREAKING = ("http_500", "http_501", "connection")
+"""Codes of a server that breaks at a request, at this one or at every one."""
+
 _WITHHELD = "withheld"
 """Code of a request that a provider's filter of contents stopped."""
 

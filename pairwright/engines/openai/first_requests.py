@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
-from pairwright.engines.openai.faults import INVALID
+from pairwright.engines.openai.faults import BREAKING, INVALID
 from pairwright.engines.openai.retry import Fault
 from pairwright.records import Completion
 
 HELD = 10.0
 """Seconds that requests wait for the one ahead. A refusal comes sooner; an answer may take its time."""
+HELD_AT_FAULT = 150.0
+"""Seconds that they wait where the one ahead met a fault of the server's, and is tried again."""
 _OF_THE_ROW = ("messages", "seed")
 
 Form: TypeAlias = frozenset[tuple[str, Any]]
@@ -76,9 +78,13 @@ class FirstRequests:
 
         def heard(outcome: Completion | Fault) -> None:
             """Release the other requests once the server has answered, or is merely busy."""
+            nonlocal patience
             if isinstance(outcome, Completion):
                 self.answers.add(form)
                 taken()
+            elif outcome.code in BREAKING and form not in self.answers | self._taken:
+                patience.cancel()
+                patience = loop.call_later(max(self.held, HELD_AT_FAULT), taken)
             elif outcome.action == "retry" and outcome.code != INVALID:
                 taken()
 
@@ -86,7 +92,8 @@ class FirstRequests:
             yield heard
             return
         self._ahead[form] = back
-        patience = asyncio.get_running_loop().call_later(self.held, taken)
+        loop = asyncio.get_running_loop()
+        patience = loop.call_later(self.held, taken)
         try:
             yield heard
         finally:

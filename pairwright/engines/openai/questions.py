@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pairwright.engines.openai.access import Place
-from pairwright.engines.openai.faults import INVALID, not_held
+from pairwright.engines.openai.faults import BREAKING, INVALID, not_held
 from pairwright.engines.openai.first_requests import FirstRequests, form_of
 from pairwright.engines.openai.request_format import RequestFormat, Useless
 from pairwright.engines.openai.retry import Fault
@@ -28,6 +28,7 @@ _OVERFLOW = "context_overflow"
 _EVERY = "refuses every request, of one word too"
 _LONGER = "choose a smaller --max_tokens, or serve the model with a longer context"
 _SETTINGS = "change what is sent; pairwright doctor ENGINE shows what it takes"
+_SERVER = "its own log says why; pairwright doctor ENGINE asks it for the least"
 
 
 class OwnQuestions:
@@ -54,7 +55,7 @@ class OwnQuestions:
         """Return why a job is refused as every request of its form is; None if it is the row's fault.
 
         Where none of them was ever answered, the same is asked with a message of one word. Answers that
-        cannot be read are refusals too.
+        cannot be read are refusals too, and so are faults of the server in place of every answer.
         """
         if not _refused(refusal) or (refusal.code == INVALID and constraint_kind(job.request)):
             return None
@@ -65,7 +66,7 @@ class OwnQuestions:
         found = await self._once(form_of(body), lambda: self._put(control))
         if not (isinstance(found, Fault) and _refused(found)):
             return None
-        advice = _LONGER if found.code == _OVERFLOW else _SETTINGS
+        advice = {_OVERFLOW: _LONGER}.get(found.code, _SERVER if found.code in BREAKING else _SETTINGS)
         settings = self._told(_settings(self._format.dialect.spoken(body)))
         what = "answers no request, of one word neither" if found.action == "retry" else _EVERY
         return Useless(f"{what}: {advice} ({found}; beside the message: {settings})")
@@ -101,7 +102,7 @@ class OwnQuestions:
 def _refused(fault: Fault) -> bool:
     """Whether a server has refused a request, or has no answer to it, and nothing says why."""
     failed = fault.action == "fail" and (fault.code == _OVERFLOW or fault.code.startswith("http_4"))
-    return failed or fault.code == INVALID
+    return failed or fault.code == INVALID or fault.code in BREAKING
 
 
 def _control(job: Job) -> Job:

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from pairwright.engines.asked import Asked
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 _SLACK = 16
 """Tokens beside the text that a server may count."""
 _TEXT = "judge with --protocol text"
+_TOLD = "each answer is recorded under the name that it gives"
 _LEAVE = "leave out --thinking, or switch it as this server wants it with --extra_body"
 
 
@@ -47,6 +50,8 @@ class RequestFormat:
         """Whether an answer came with a thought, the last one with one or without."""
         self._systems: Counter[str] = Counter()
         """How many answers came from each `system_fingerprint` that the server named."""
+        self._named: set[str] = set()
+        """The models that answers named as theirs."""
         self.quiet = asked.thinking == "off"
         """Whether thinking is switched off where log-probabilities are read."""
         self.family = UNKNOWN
@@ -173,6 +178,7 @@ class RequestFormat:
         """
         self._notice_length(request, completion)
         self._answered_by(completion.system_fingerprint)
+        self._named_by(completion.model)
         told = apart(completion)
         thought = bool(told.reasoning or told.reasoning_tokens) or used_up(told)
         before, self._thinks = self._thinks, thought
@@ -214,6 +220,23 @@ class RequestFormat:
         if self._systems and system not in self._systems and len(self._systems) == 1:
             log.warning(several_systems(self._shown, *self._systems, system))
         self._systems[system] += 1
+
+    def _named_by(self, model: str) -> None:
+        """Take note of the model that an answer names; say once if it is another, or if there are two."""
+        if not model or model in self._named or len(self._named) > 1:
+            return
+        self._named.add(model)
+        if len(self._named) > 1:
+            names = " and ".join(sorted(self._named))
+            log.warning("%s: its answers name several models as theirs, %s; %s", self._shown, names, _TOLD)
+        elif not _are_alike(self._model, model):
+            log.warning("%s: asked for %s, it answers as %s; %s", self._shown, self._model, model, _TOLD)
+
+
+def _are_alike(asked: str, named: str) -> bool:
+    """Whether two names may be one model's: with a date, a provider or a file's ending more, say."""
+    one, other = (re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].lower()) for name in (asked, named))
+    return one in other or other in one or SequenceMatcher(None, one, other).ratio() >= 0.5
 
 
 def _merged(body: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:

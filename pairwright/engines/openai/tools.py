@@ -1,5 +1,6 @@
 """Messages of the chat-completions protocol, with tools and tool calls."""
 
+import json
 import re
 from typing import Any
 
@@ -32,6 +33,8 @@ def calls_in(value: Any) -> tuple[ToolCall, ...] | None:
         if not isinstance(function, dict):
             return None
         name, arguments, id_ = function.get("name"), function.get("arguments") or "{}", call.get("id")
+        if isinstance(arguments, dict):
+            arguments = json.dumps(arguments, ensure_ascii=False)  # as Ollama has them
         if not isinstance(name, str) or not name or not isinstance(arguments, str):
             return None
         named = Function(name=whole(name), arguments=whole(arguments))

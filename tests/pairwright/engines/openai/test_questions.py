@@ -48,6 +48,25 @@ def test_answers_that_can_never_be_read_are_paid_for_a_few_times() -> None:
     assert [body["messages"][-1]["content"] == "Hello" for body in server.bodies] == [False] * 3 + [True]
 
 
+@pytest.mark.parametrize("fault", ["500", "reset"])
+def test_a_server_that_breaks_at_every_request_is_asked_by_one_row_and_one_question(fault: str) -> None:
+    with FaultServer(fault=fault) as server:
+        engine = openai_engine(server.url, max_concurrency=64)
+        with pytest.raises(PairwrightError, match="answers no request, of one word neither: its own log"):
+            ask(engine, [job(f"question {n}") for n in range(64)])
+        engine.close()
+    assert len(server.seen) == 8 + 1
+
+
+def test_a_server_that_breaks_at_long_requests_is_asked_by_all_rows_at_once() -> None:
+    with FaultServer() as server:
+        engine = openai_engine(server.url)
+        found = ask(engine, [job(f"[[fault:500]] {n}") for n in range(9)])
+        engine.close()
+    assert {c.failure for c in found} == {"http_500: fault 500 (8 attempts)"}
+    assert len(server.seen) == 9 * 8 + 1
+
+
 def test_what_one_row_is_refused_for_is_the_rows_and_asked_about_once() -> None:
     with FaultServer() as server:
         engine = openai_engine(server.url)

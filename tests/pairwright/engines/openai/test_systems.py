@@ -1,5 +1,6 @@
 """Several systems behind one address: said once, counted in `run.json`, named in the journal."""
 
+import itertools
 import logging
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,25 @@ def test_a_system_that_was_swapped_before_a_run_went_on_is_said(
     found = load_manifest(tmp_path / "run").dialects["policy"]["system_fingerprints"]
     assert (set(found), sum(found.values())) == ({"fp_a", "fp_b"}, 6)
     assert len(rows_of(tmp_path / "run")) == router.asked == 6
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["m"], ""),
+        (["org/m-2026-01-01"], ""),
+        (["gpt-2"], "asked for m, it answers as gpt-2; each answer is recorded"),
+        (["m-large", "m-small"], "its answers name several models as theirs, m-large and m-small"),
+    ],
+)
+def test_answers_that_name_another_model_are_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, names: list[str], said: str
+) -> None:
+    turns = itertools.cycle(names)
+    with (
+        PlainServer(lambda body: reply(body, "A sentence.") | {"model": next(turns)}) as server,
+        caplog.at_level(logging.WARNING),
+    ):
+        sample(config(tmp_path, server.url))
+    assert [said in record.getMessage() for record in caplog.records] == [True] * bool(said)
+    assert {row["completion_model"] for row in rows_of(tmp_path / "run")} == set(names)
