@@ -71,6 +71,8 @@ class FirstRequests:
         while form not in self._taken and form in self._ahead:
             await self._ahead[form].wait()
         back = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        patience: asyncio.TimerHandle | None = None
 
         def taken() -> None:
             self._taken.add(form)
@@ -83,7 +85,8 @@ class FirstRequests:
                 self.answers.add(form)
                 taken()
             elif outcome.code in BREAKING and form not in self.answers | self._taken:
-                patience.cancel()
+                if patience is not None:
+                    patience.cancel()
                 patience = loop.call_later(max(self.held, HELD_AT_FAULT), taken)
             elif outcome.action == "retry" and outcome.code != INVALID:
                 taken()
@@ -92,7 +95,6 @@ class FirstRequests:
             yield heard
             return
         self._ahead[form] = back
-        loop = asyncio.get_running_loop()
         patience = loop.call_later(self.held, taken)
         try:
             yield heard
