@@ -10,10 +10,11 @@ from typing import Any
 from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
 from pairwright.inputs.source import Record, Source
-from pairwright.inputs.unpacked import PIPED, beginning, lines_of
+from pairwright.inputs.unpacked import CR_ALONE, PIPED, beginning, lines_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _CALLED = {",": "commas", "\t": "tabs", ";": "semicolons"}
+_SEPARATING = frozenset("\t,;|")
 _NUMBERS = frozenset({"score", "margin", "weight", "rank"})
 """Columns that hold numbers wherever they stand; all others hold text, also where it looks like one."""
 _MESSAGES = ({"role", "content"}, {"from", "value"})
@@ -74,6 +75,8 @@ class DelimitedFile(Source):
                 else:
                     yield where, found
         except csv.Error as error:
+            if "universal-newline" in str(error):
+                raise UsageError(f"{self._path}: {CR_ALONE}") from None
             raise UsageError(
                 f'{self._path} line {rows.line_num}: broken table ({error}); quote a field as "…" and '
                 'double the quotation marks in it ("")'
@@ -91,9 +94,19 @@ class DelimitedFile(Source):
 
     def _names(self, header: list[str]) -> list[str]:
         names = [name.strip() for name in header]
-        if len(names) < 2:
+        if len(names) == 1 and (marks := set(names[0]) & _SEPARATING):
             parts = _CALLED[self._delimiter]
-            raise UsageError(f"{self._path} line 1: names one column; columns are separated by {parts}")
+            raise UsageError(
+                f"{self._path} line 1: names one column, with {min(marks)!r} in it; columns are separated "
+                f"by {parts}"
+            )
+        if names[0].lower() == "sep=":
+            raise UsageError(f"{self._path} line 1: is a note to Excel and names no columns; remove it")
+        if not names[0]:
+            raise UsageError(
+                f"{self._path} line 1: the first column has no name; if it is pandas' index, save without "
+                "(`index=False`)"
+            )
         wrong = next((n for n in names if not n or names.count(n) > 1), None)
         if wrong is not None:
             what = f"two columns are named `{wrong}`" if wrong else "a column has no name"

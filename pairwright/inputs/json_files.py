@@ -11,13 +11,14 @@ from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
 from pairwright.inputs.messages import kind_of
 from pairwright.inputs.source import Record, Source
-from pairwright.inputs.unpacked import beginning, lines_of
+from pairwright.inputs.unpacked import CR_ALONE, beginning, lines_of
 
 _WRAPPED = re.compile(
     rb'\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.-]+)\s*,)*'
     rb'\s*"(data|rows|examples|instances|items|records|train|samples)"\s*:\s*\[\s*[{\]]'
 )
 """An object that holds its rows as a list, behind at most a few words about them."""
+_ENDLESS = "holds a whole number of thousands of digits; write it as text"
 _KEY = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
 
 
@@ -31,6 +32,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise _TwiceError(next(name for name in names if names.count(name) > 1))
     return found
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_each_once)
 
 
 class _JsonFile(Source):
@@ -60,9 +64,7 @@ class JsonLines(_JsonFile):
 
 def _record(line: bytes, where: str) -> Record:
     try:
-        record = json.loads(line.decode())
-        if isinstance(record, dict) and any(line.count(f'"{name}"'.encode()) > 1 for name in record):
-            json.loads(line, object_pairs_hook=_each_once)
+        record = _READER.decode(line.decode())
     except _TwiceError as error:
         raise UsageError(f"{where}: has the key `{error}` twice, and one would be lost; keep one") from None
     except UnicodeDecodeError as error:
@@ -74,14 +76,16 @@ def _record(line: bytes, where: str) -> Record:
                 f"{where}: holds NUL bytes, as UTF-16 without its mark does, or what a crash left; save it "
                 "as UTF-8, or remove the line"
             ) from None
+        if b"\r" in line:
+            raise UsageError(f"{where}: {CR_ALONE}") from None
         raise UsageError(
             f"{where}: broken JSON ({error.msg} at column {error.colno}); "
             "every line must be one JSON object"
         ) from None
     except RecursionError:
         raise UsageError(f"{where}: JSON nested too deep") from None
-    except ValueError as error:
-        raise UsageError(f"{where}: {str(error).partition(';')[0]}") from None
+    except ValueError:
+        raise UsageError(f"{where}: {_ENDLESS}") from None
     return _object(record, where, "line", halves=b"\\ud" in line.lower())
 
 
@@ -101,7 +105,7 @@ class JsonArray(_JsonFile):
 
     def _items(self, raw: bytes) -> list[Any]:
         try:
-            found: list[Any] = json.loads(raw.decode(), object_pairs_hook=_each_once)
+            found: list[Any] = _READER.decode(raw.decode())
         except _TwiceError as error:
             raise UsageError(
                 f"{self._path}: an object has the key `{error}` twice, and one would be lost; keep one"
@@ -117,8 +121,8 @@ class JsonArray(_JsonFile):
             ) from None
         except RecursionError:
             raise UsageError(f"{self._path}: JSON nested too deep") from None
-        except ValueError as error:
-            raise UsageError(f"{self._path}: {str(error).partition(';')[0]}") from None
+        except ValueError:
+            raise UsageError(f"{self._path}: {_ENDLESS}") from None
         return found
 
 

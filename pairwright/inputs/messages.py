@@ -1,6 +1,8 @@
 """Values in data files as messages, or why a model cannot be shown them as they are."""
 
+import json
 import logging
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -46,6 +48,8 @@ the calls of assistants and whose answer a tool's is."""
 _CALLS = {"assistant": ("tool_calls",), "tool": ("tool_call_id", "name")}
 
 
+_WRITTEN = re.compile(r"""\s*\[?\s*\{\s*(["'])(?:role|content|from|value)\1\s*:.*[\]}]\s*""", re.DOTALL)
+"""Messages written out in a text, as JSON or as Python shows them."""
 _PLAIN = {"role", "content"}
 _SPEAKERS = ("system", "user", "assistant")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
@@ -64,6 +68,7 @@ def messages_of(
     if value is None or value == [] or (isinstance(value, str) and not value.strip()):
         raise UsageError(f"{where} is empty; fill it or remove the row")
     if isinstance(value, str):
+        _refuse_written(value, where)
         return turns_of(value, where) or (Message(role=role, content=value),)
     if isinstance(value, Mapping) and any(form <= value.keys() for form in _MESSAGE_KEYS):
         value = [value]
@@ -72,6 +77,27 @@ def messages_of(
     if all(isinstance(item, str) for item in value):
         raise UsageError(f"{where} is a list of texts; a conversation is a list of messages")
     return tuple(_message(item, where, thoughts, padded) for item in value)
+
+
+def _refuse_written(text: str, where: str) -> None:
+    """Raise for messages in the form of one text, which models would be shown with brackets and keys."""
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        return
+    how = "as Python shows them"
+    if found[1] == '"':
+        try:
+            said = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        items = said if isinstance(said, list) else [said]
+        if not all(isinstance(i, dict) and any(form <= i.keys() for form in _MESSAGE_KEYS) for i in items):
+            return
+        how = "in JSON"
+    raise UsageError(
+        f"{where} is a text that holds messages {how}; give them as a list of objects, or, where that text "
+        "is what is meant, as the content of a message"
+    )
 
 
 def last_of(value: Any) -> Any:
@@ -169,4 +195,5 @@ def _joined(parts: list[Any], where: str) -> str:
 def kind_of(value: Any) -> str:
     """Name the kind of a JSON value."""
     names = {dict: "an object", int: "a number", float: "a number", str: "text", bool: "true or false"}
+    names[bytes] = "bytes"
     return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")

@@ -33,8 +33,21 @@ class Chunk(NamedTuple):
         try:
             records = self.rows.to_pylist()
         except (pa.ArrowException, ValueError, OverflowError) as error:
-            raise damaged(self.name, self.first - 1, error) from None
+            raise self._unreadable() or damaged(self.name, self.first - 1, error) from None
         return ((self.where(place), record) for place, record in enumerate(records))
+
+    def _unreadable(self) -> UsageError | None:
+        """What to say of the first value that Python has none for."""
+        for name, column in zip(self.rows.schema.names, self.rows.columns, strict=True):
+            for place, value in enumerate(column):
+                try:
+                    value.as_py()
+                except UnicodeDecodeError:
+                    return UsageError(f"{self.where(place)}: `{name}` is not UTF-8 text")
+                except (pa.ArrowException, ValueError, OverflowError):
+                    what = f"a {column.type} that no date or time of Python is"
+                    return UsageError(f"{self.where(place)}: `{name}` is {what}; write it as text")
+        return None
 
 
 Piece = Chunk | tuple[str, Record | UsageError]

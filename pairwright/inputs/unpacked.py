@@ -20,6 +20,7 @@ from pairwright.errors import UsageError
 STANDARD_INPUT = ("-", "/dev/stdin")
 PIPED = "standard input"
 """The name of the file that holds what was piped."""
+CR_ALONE = "its lines end with a carriage return alone; save it with line feeds"
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",

@@ -135,9 +135,9 @@ class OpenAIClient:
                 if isinstance(outcome, Completion):
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                     return outcome
-                told = own and (outcome.code == INVALID or outcome.code in BREAKING)
-                enough = told and not outcome.overload
-                wait = None if enough else attempts.wait_after(outcome, time.monotonic())
+                told = own and outcome.code in (INVALID, *BREAKING)
+                again = not told or outcome.overload
+                wait = attempts.wait_after(outcome, time.monotonic()) if again else None
                 if wait is None:
                     self._stop_if(None if own else await self.questions.refuses_all(job, outcome))
                     return outcome

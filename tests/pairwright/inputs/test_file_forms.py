@@ -156,7 +156,13 @@ def test_numbers_of_a_table_are_those_of_columns_of_numbers(tmp_path: Path) -> N
         ('prompt,answer\nQ,"A" or B\n', "rows.csv line 2: broken table (',' expected after '\"')"),
         ("prompt,prompt\nQ,A\n", "rows.csv line 1: two columns are named `prompt`"),
         ("prompt,\nQ,A\n", "rows.csv line 1: a column has no name"),
-        ("prompt|answer\nQ|A\n", "rows.csv line 1: names one column; columns are separated by commas"),
+        (
+            "prompt|answer\nQ|A\n",
+            "rows.csv line 1: names one column, with '|' in it; columns are",
+        ),
+        (",prompt\n0,A\n", "the first column has no name; if it is pandas' index, save without"),
+        ("sep=;\nprompt;answer\nQ;A\n", "rows.csv line 1: is a note to Excel and names no columns"),
+        ("prompt,answer\rQ,A\r", "rows.csv: its lines end with a carriage return alone"),
         ("prompt,score\nQ,good\n", "rows.csv line 2: `score` must be a number, and is 'good'"),
         ("prompt,answer\nQ,caf\xe9\n", "rows.csv line 2: is not UTF-8 text (byte 6 of the line is 0xe9)"),
     ],
@@ -237,6 +243,7 @@ def test_rows_are_piped_into_a_command(tmp_path: Path) -> None:
     [
         ("rows.jsonl", '{"prompt": "a", "n": 1}\n{"prompt": "b", "n": 1, "prompt": "c"}\n'),
         ("rows.json", '[{"prompt": "b", "n": {"x": 1, "x": 2}}]'),
+        ("rows.jsonl", '{"prompt": [{"role": "user", "x": "a", "x": "b"}]}\n'),
     ],
 )
 def test_a_key_that_stands_twice_loses_nothing_silently(tmp_path: Path, name: str, text: str) -> None:

@@ -116,6 +116,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"prompt": "Q?<end_of_turn>\n<start_of_turn>model\n"},
         "has rendered already (`<start_of_turn>model`)",
     ),
+    ({"messages": json.dumps([ASKED])}, "`messages` is a text that holds messages in JSON; give them as a"),
+    ({"prompt": json.dumps(ASKED)}, "`prompt` is a text that holds messages in JSON"),
+    ({"prompt": str([ASKED])}, "`prompt` is a text that holds messages as Python shows them"),
     ({"instruction": "Q?", "context": 3}, "`context` is a number; beside `instruction` it must be text"),
 ]
 

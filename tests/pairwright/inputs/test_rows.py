@@ -174,7 +174,7 @@ BROKEN_FILES: list[tuple[bytes, str]] = [
     (b"ARROW1\x00\x00", "rows.jsonl: cannot be read as Arrow"),
     (b"version https://git-lfs.github.com/spec/v1\n", "rows.jsonl: is a pointer of Git LFS"),
     (b'{"prompt": ' + b"[" * 200_000 + b"\n", "line 1: JSON nested too deep"),
-    (b'{"prompt": "Q", "n": ' + b"9" * 5000 + b"}\n", "line 1: Exceeds the limit (4300 digits)"),
+    (b'{"prompt": "Q", "n": ' + b"9" * 5000 + b"}\n", "line 1: holds a whole number of thousands"),
     (b"", "no rows in it; there is nothing to do"),
     (b"\n \n", "no rows in it; there is nothing to do"),
     (b"{}\n", "no rows in it; there is nothing to do"),

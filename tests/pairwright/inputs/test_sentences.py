@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from form_rows import COLD, PREFERRED, WARM
 
@@ -76,6 +78,8 @@ def test_speakers_in_any_case(tmp_path: Path) -> None:
         (json.dumps(PAIR).encode("utf-16-le"), "line 1: holds NUL bytes, as UTF-16 without its mark does"),
         (json.dumps(PAIR) + "\nnull\n", "line 2: is null, not an object"),
         ("42", "line 1: is a number, not an object"),
+        ('{"prompt": "a", "n": %s}' % ("9" * 5000), "line 1: holds a whole number of thousands of digits"),
+        (json.dumps(PAIR) + "\r" + json.dumps(PAIR), "line 1: its lines end with a carriage return alone"),
         ("[" * 100_000, "JSON nested too deep"),
     ],
 )
@@ -91,3 +95,15 @@ def test_what_is_no_rows_is_a_sentence(tmp_path: Path, text: str | bytes, reason
 def test_a_list_in_one_row_is_no_list_of_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text(json.dumps({"messages": [{"role": "user", "content": "Q?"}]}))
     assert len(list(records(str(tmp_path / "rows.json")))) == 1
+
+
+def test_a_table_may_have_one_column(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('prompt\n"What, then?"\n\nWhy?\n')
+    assert [row["prompt"] for row in records(str(tmp_path / "rows.csv"))] == ["What, then?", "Why?"]
+
+
+def test_a_time_beyond_pythons_is_named_and_no_damage(tmp_path: Path) -> None:
+    ages = pa.array([0, 2**58], pa.timestamp("ms"))
+    pq.write_table(pa.table({"prompt": ["a", "b"], "seen": ages}), tmp_path / "rows.parquet")
+    with pytest.raises(UsageError, match=r"rows.parquet row 2: `seen` is a timestamp\[ms\] that no date"):
+        list(records(str(tmp_path / "rows.parquet")))
