@@ -18,8 +18,7 @@ from pairwright.engines.openai.concurrency import AdaptiveLimit
 from pairwright.engines.openai.dialect import named_field
 from pairwright.engines.openai.families import Family
 from pairwright.engines.openai.faults import (
-    BREAKING,
-    INVALID,
+    UNANSWERED,
     UNREACHABLE,
     UNTRUSTED,
     cool_down,
@@ -135,7 +134,7 @@ class OpenAIClient:
                 if isinstance(outcome, Completion):
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
                     return outcome
-                told = own and outcome.code in (INVALID, *BREAKING)
+                told = own and outcome.code in UNANSWERED
                 again = not told or outcome.overload
                 wait = attempts.wait_after(outcome, time.monotonic()) if again else None
                 if wait is None:

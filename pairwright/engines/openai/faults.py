@@ -33,6 +33,8 @@ INVALID = "invalid_response"
 
 BREAKING = ("http_500", "http_501", "connection")
 """Codes of a server that breaks at a request, at this one or at every one."""
+UNANSWERED = (INVALID, *BREAKING)
+"""Codes of requests to which no answer came that could be read."""
 
 _WITHHELD = "withheld"
 """Code of a request that a provider's filter of contents stopped."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pairwright.engines.openai.access import Place
-from pairwright.engines.openai.faults import BREAKING, INVALID, not_held
+from pairwright.engines.openai.faults import BREAKING, INVALID, UNANSWERED, not_held
 from pairwright.engines.openai.first_requests import FirstRequests, form_of
 from pairwright.engines.openai.request_format import RequestFormat, Useless
 from pairwright.engines.openai.retry import Fault
@@ -102,7 +102,7 @@ class OwnQuestions:
 def _refused(fault: Fault) -> bool:
     """Whether a server has refused a request, or has no answer to it, and nothing says why."""
     failed = fault.action == "fail" and (fault.code == _OVERFLOW or fault.code.startswith("http_4"))
-    return failed or fault.code == INVALID or fault.code in BREAKING
+    return failed or fault.code in UNANSWERED
 
 
 def _control(job: Job) -> Job:
