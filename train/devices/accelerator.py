@@ -20,6 +20,7 @@ from accelerate.utils import (
 from torch.distributed.fsdp import CPUOffloadPolicy
 
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.models.products import fast_products
 from train.config import TrainingConfig
 from train.devices import divided
 
@@ -29,7 +30,10 @@ _PEER_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken p
 
 @contextmanager
 def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> Iterator[Accelerator]:
-    """Return an `Accelerator` under these settings; several runs in one process may differ in them."""
+    """Return an `Accelerator` under these settings; several runs in one process may differ in them.
+
+    Within the block float32 products take the faster library.
+    """
     by_deepspeed = divided.asked() is not None  # or refused, before anything is made
     if by_deepspeed:
         divided.load(cpu=config.use_cpu or str_to_bool(os.environ.get("ACCELERATE_USE_CPU", "false")) == 1)
@@ -50,7 +54,8 @@ def accelerator_for(config: TrainingConfig, *, trackers: Path | None = None) -> 
     _shard_on_cpu_too(accelerator)
     refuse_unsupported(accelerator, divided=by_deepspeed)
     try:
-        yield accelerator
+        with fast_products():
+            yield accelerator
     except RuntimeError as error:
         if accelerator.num_processes > 1 and any(words in str(error) for words in _PEER_LOST):
             raise PairwrightError(

@@ -22,6 +22,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from pairwright.models.products import attention_of
 from train.forward.trees import ForestMask
 
 BY_TREE = "pairwright_tree"
@@ -127,7 +128,7 @@ def _compiled() -> Any:
 
 
 def _sdpa(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, **how: Any) -> Tensor:
-    return F.scaled_dot_product_attention(q, k, v, scale=scaling, enable_gqa=True, **how)
+    return attention_of(F.scaled_dot_product_attention, q, k, v, scale=scaling, enable_gqa=True, **how)
 
 
 def _mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> Tensor | None:
