@@ -1,9 +1,9 @@
 """Ideas that could make an update faster, each in turns with what is done now.
 
-    python benchmarks/training_ideas.py IDEA --pairs FILE [--limit 3] [--max_length 512] [--dtype fp32] [--rounds 7]
+    python benchmarks/training_ideas.py IDEA --pairs FILE [--limit 3] [--dtype fp32] [--rounds 7]
 
-What is printed is the median ratio of processor seconds over the rounds, the first of which warms up, and by
-how much the numbers differ. What came of each idea is in benchmarks/README.md.
+What is printed is the median ratio of processor seconds over the rounds; one more warms up. What came of
+each idea is in benchmarks/README.md.
 
     products     float32 products by MKL, by oneDNN, and by oneDNN in all but short attention (done)
 """

@@ -1,8 +1,8 @@
 """Float32 products on CPUs: by oneDNN where MKL, which PyTorch takes by default, leaves half the speed.
 
-MKL multiplies float32 on AMD's processors without their 512-bit units; oneDNN uses them. PyTorch asks oneDNN
-for a product of float32 only where its inputs may be rounded to bfloat16. Processors without AMX have no
-kernel that makes use of that leave, so what they give is float32 (which is tried before it is relied upon).
+MKL multiplies float32 on AMD's processors without their 512-bit units; oneDNN uses them. PyTorch asks
+oneDNN for a product of float32 only where its inputs may be rounded to bfloat16. Processors without AMX
+have no kernel that makes use of that leave, so what they give is float32, as is tried beforehand.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _LONG = 512
 """Keys from which oneDNN is the faster inside attention too, whose own products are small."""
 _ROUNDING = 1e-5
 """Most difference of two float32 products, as a share of the largest value; bfloat16 makes it 1e-2."""
-_switch: Any = torch.backends.mkldnn.matmul
+_switch: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 
 
 @contextmanager
