@@ -60,14 +60,14 @@ class Sampled(NamedTuple):
 
 def require_comparable(rows: Input) -> None:
     """Raise `UsageError` when no row has two answers, or when all rows have equal ones."""
-    most, different = 0, False
+    most = 0
     for row in (row for row in rows if row.problem is None):
+        if len({c.text for c in row.candidates}) > 1:
+            return
         most = max(most, len(row.candidates))
-        different = different or len({c.text for c in row.candidates}) > 1
     if most < 2:
         raise UsageError(
             f"{rows.info.path}: no prompt has two answers to compare; name their columns with "
             "--columns a,b, or an engine that answers with --policy"
         )
-    if not different:
-        raise UsageError(f"{rows.info.path}: the answers to every prompt are equal; nothing to compare")
+    raise UsageError(f"{rows.info.path}: the answers to every prompt are equal; nothing to compare")

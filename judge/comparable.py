@@ -1,6 +1,6 @@
 """Which answers to a prompt can be compared: complete ones that repeat neither another nor themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pairwright.inputs.row import Candidate
 from pairwright.records import IDENTICAL, TOO_FEW, Ending
@@ -44,10 +44,14 @@ PERIOD = 1000
 """Longest passage that is looked for, in characters."""
 
 
+_TAIL = 16
+"""Characters at the end of a text that are looked for before it."""
+
+
 def repetition(text: str) -> str | None:
     """Describe the passage whose repetition fills at least the last half of an answer; None without one."""
     text = text.rstrip()
-    for period in range(1, min(PERIOD, len(text) // COPIES) + 1):
+    for period in _periods(text):
         passage, start, copies = text[-period:], len(text), 0
         while text.endswith(passage, 0, start):
             start, copies = start - period, copies + 1
@@ -55,3 +59,18 @@ def repetition(text: str) -> str | None:
         if copies >= COPIES and repeated >= max(LENGTH, len(text) / 2):
             return f"repeating: it ends with the same {period} characters {copies} times"
     return None
+
+
+def _periods(text: str) -> Iterator[int]:
+    """Yield the lengths of passages that may end a text `COPIES` times, shortest first.
+
+    Where one does, the last characters stand once more, one passage before the end.
+    """
+    longest = min(PERIOD, len(text) // COPIES)
+    short = _TAIL // (COPIES - 1)
+    yield from range(1, min(short - 1, longest) + 1)
+    tail, least = text[-_TAIL:], len(text) - longest - _TAIL
+    end = len(text) - short  # where the tail's copy ends
+    while longest >= short and (found := text.rfind(tail, least, end)) >= 0:
+        yield len(text) - _TAIL - found
+        end = found + _TAIL - 1

@@ -17,7 +17,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.candidates import without_thought
 from pairwright.inputs.row import Candidate, Row
 from pairwright.inputs.rows import Input
-from pairwright.pairs.columns import pair_columns
+from pairwright.pairs.columns import add_measures, pair_columns
 from pairwright.records import KEPT, Outcome
 from pairwright.schema import JUDGED_PAIR
 from pairwright.stages.asking import Meter
@@ -55,6 +55,10 @@ class JudgeStage:
         """Make the pairs of a prompt, and let them pass the verifiers, where there are any."""
         outcome = yield from self._pairs(row)
         return (yield from self._verified(row, outcome))
+
+    def complete(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Measure the pairs."""
+        add_measures(rows)
 
     def _pairs(self, row: Row) -> Work:
         """Gather the answers, let them meet, and make pairs of those the jury tells apart."""

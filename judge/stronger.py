@@ -1,6 +1,7 @@
 """Stronger-preferred pairs: a stronger model's own answer is chosen, and no judge is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from judge.answers import SampledAnswers
 from judge.comparable import aside, distinct, same, too_few
@@ -11,7 +12,7 @@ from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Candidate, Row
 from pairwright.inputs.rows import Input
-from pairwright.pairs.columns import pair_columns
+from pairwright.pairs.columns import add_measures, pair_columns
 from pairwright.records import IDENTICAL, KEPT, TOO_FEW, Ending, Outcome, Sampling
 from pairwright.schema import PAIR
 from pairwright.stages.asking import Asking, Meter
@@ -68,6 +69,10 @@ class StrongerStage:
         """Make the pairs of a prompt, and let them pass the verifiers, where there are any."""
         outcome = yield from self._pairs(row)
         return (yield from self._verified(row, outcome))
+
+    def complete(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Measure the pairs."""
+        add_measures(rows)
 
     def _pairs(self, row: Row) -> Work:
         """Gather the weaker answers and the stronger one, and make pairs of them."""

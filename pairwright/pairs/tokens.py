@@ -102,8 +102,10 @@ def _runs(codes: np.ndarray, space: np.ndarray, starts_R: np.ndarray) -> tuple[l
     offsets = 4 * np.append(np.cumsum(~space)[starts_R], len(written))
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(written)]
     runs = pa.Array.from_buffers(pa.large_binary(), len(starts_R), buffers).dictionary_encode()
-    different = [run.decode("utf-32-le", "surrogatepass") for run in runs.dictionary.to_pylist()]
-    return different, runs.indices.to_numpy()
+    _, borders, held = runs.dictionary.buffers()
+    together = str(held, "utf-32-le", "surrogatepass")
+    ends = (np.frombuffer(borders, np.int64, len(runs.dictionary) + 1) // 4).tolist()
+    return [together[a:b] for a, b in pairwise(ends)], runs.indices.to_numpy()
 
 
 def _as_characters(numbers_N: np.ndarray) -> str | list[int]:

@@ -27,7 +27,7 @@ from pairwright.records import (
 )
 from pairwright.schema import calling, with_carried
 from pairwright.stages.budget import Budget
-from pairwright.stages.stage import InRounds, Stage, Work, passed_over, with_row
+from pairwright.stages.stage import Completes, InRounds, Stage, Work, passed_over, with_row
 from pairwright.stages.workers import Share
 from pairwright.terminal.progress import Meter
 
@@ -93,6 +93,8 @@ class Runner:
         self._share = share
         self._budget = budget
         self._stage = stage
+        self._rounds = stage if isinstance(stage, InRounds) else None
+        self._completes = stage if isinstance(stage, Completes) else None
         self._rows = rows
         self._engines = engines
         self._journal = journal
@@ -164,7 +166,7 @@ class Runner:
     def _next(self) -> Flight | None:
         """The next item that may begin; of a stage in rounds, one whose earlier rounds are written."""
         flight, self._held = self._held or next(self._items, None), None
-        if flight is None or not isinstance(self._stage, InRounds):
+        if flight is None or self._rounds is None:
             return flight
         shard = flight.index // self.manifest.shard_size
         if shard != self._round:
@@ -172,7 +174,7 @@ class Runner:
                 self._held = flight
                 return None
             left = self.manifest.items - shard * self.manifest.shard_size
-            self._stage.begin_round(read_tables(self._folder, before=shard), left)
+            self._rounds.begin_round(read_tables(self._folder, before=shard), left)
             self._round = shard
         return flight
 
@@ -258,5 +260,7 @@ class Runner:
         self._budget.failures.add(outcome, self._kept)
         if len(outcomes) == min(size, self.manifest.items - shard * size):
             in_order = [outcomes[index] for index in sorted(outcomes)]
+            if self._completes is not None:
+                self._completes.complete([row for o in in_order for row in (o.columns, *o.further)])
             self.manifest = commit_shard(self._folder, self.manifest, shard, self._schema, in_order)
             del self._outcomes[shard]

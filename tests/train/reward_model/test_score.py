@@ -15,7 +15,7 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from train.forward import rewards
-from train.reward_model import score as scoring
+from train.reward_model import scoring
 from train.reward_model.config import ScoreConfig
 from train.reward_model.score import score
 from train.training import train
