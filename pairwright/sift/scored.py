@@ -9,16 +9,18 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
+from pairwright.folders.shards import as_table
 from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.columns import PairsName
 from pairwright.inputs.pairs import places_of_pairs
 from pairwright.inputs.rows import input_sha256
 from pairwright.inputs.scored import RankedRow, is_scored, read_ranked
+from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
 from pairwright.records import prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.joined import Joined
-from pairwright.sift.whole import WholeRow
+from pairwright.sift.whole import Block, WholeRow
 
 SD = "margin_sd"
 """Standard deviation, over several reward models, of how far each finds the answers of a pair apart."""
@@ -84,6 +86,12 @@ class ScoredRows:
         """
         found = (pair for row in read_ranked(self._sources) for pair in self._of(row))
         return islice(found, self._limit)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield every pair, many at once."""
+        rows = self.whole()
+        while some := list(islice(rows, CHUNK)):
+            yield Block([row.where for row in some], as_table([row.columns for row in some], self.schema))
 
     def _of(self, row: RankedRow) -> Iterator[WholeRow]:
         for better, worse in places_of_pairs(row.scores, self._pairs):

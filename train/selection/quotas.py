@@ -4,15 +4,14 @@ P  pairs
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.records import DUPLICATE, Ending
 from pairwright.sift.dedup import DedupConfig, Duplicates
-from pairwright.sift.whole import WholeRow
+from pairwright.sift.whole import Block
 from train.selection.config import SelectConfig
 from train.selection.measures import Floats
 from train.selection.rules import DESCENDING, column_of
@@ -53,11 +52,13 @@ class Quotas:
         self.taken: dict[str, int] = {}
         """How many each rule took away, of those that the rules before it had left."""
 
-    def apply(self, ranked: list[int], rows: Sequence[WholeRow], tokens_P: Floats | None) -> None:
-        """Apply the rules. Only `near` reads `rows`, and only `budget_tokens` reads `tokens_P`."""
+    def apply(
+        self, ranked: list[int], pairs: Callable[[Sequence[int]], Iterator[Block]], tokens_P: Floats | None
+    ) -> None:
+        """Apply the rules. Only `near` reads `pairs`, and only `budget_tokens` reads `tokens_P`."""
         config = self._config
         if config.near is not None:
-            ranked = self._without_near(ranked, rows, config.near)
+            ranked = self._without_near(ranked, pairs(ranked), config.near)
         for column, most in config.caps.items():
             ranked = self._capped(ranked, column, most)
         if config.shares is not None:
@@ -74,12 +75,12 @@ class Quotas:
 
     def _take(self, flag: str, status: str, reasons: Mapping[int, str]) -> None:
         self.taken[flag] = len(reasons)
-        self.endings |= {place: Ending(status, reason) for place, reason in reasons.items()}
+        endings = {reason: Ending(status, reason) for reason in reasons.values()}
+        self.endings |= {place: endings[reason] for place, reason in reasons.items()}
 
-    def _without_near(self, ranked: list[int], rows: Sequence[WholeRow], near: float) -> list[int]:
+    def _without_near(self, ranked: list[int], pairs: Iterator[Block], near: float) -> list[int]:
         sieve = Duplicates(DedupConfig(inputs=("-",), out="-", near=near))
-        texts = pa.array(["\n\n".join(rows[place].texts) for place in ranked], pa.string())
-        found = zip(ranked, sieve.look([rows[place].where for place in ranked], texts), strict=True)
+        found = zip(ranked, (ending for block in pairs for ending in sieve(block)), strict=True)
         reasons = {place: ending.reason for place, ending in found if ending.status == DUPLICATE}
         self._take(f"--near {near:g}", "duplicate", reasons)
         return [place for place in ranked if place not in reasons]

@@ -1,6 +1,6 @@
 """`selection.json`: the rules and counts of a selection, for its report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,7 @@ def _ends(table: PairTable, values_P: Floats) -> dict[str, list[dict[str, Any]]]
 
 
 def _excerpt(table: PairTable, number: int, value: float) -> dict[str, Any]:
-    columns: Mapping[str, Any] = table.rows[table.places[number]].columns
+    [block] = table.pairs([number])
+    [columns] = block.table.to_pylist()
     texts = {name: columns[name][-1]["content"][:_LONGEST] for name in ("prompt", "chosen", "rejected")}
     return {"row_id": columns["row_id"], "value": float(value), **texts}

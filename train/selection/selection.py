@@ -1,33 +1,39 @@
 """`pairwright select`: pairs measured, rules applied, and an ordinary run folder of the result."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import MANIFEST, Manifest, load_manifest
 from pairwright.folders.ownership import holds_numbers
-from pairwright.folders.shards import check_run_folder
+from pairwright.folders.shards import Ended, check_run_folder
 from pairwright.inputs.columns import listed
+from pairwright.inputs.source import CHUNK
 from pairwright.models.names import model_identity as named_identity
 from pairwright.models.remote_code import trusting
-from pairwright.records import KEPT, Ending, Outcome, content_hash
-from pairwright.sift.folder import in_columns, write_run
+from pairwright.records import KEPT, Ending, content_hash
+from pairwright.sift.folder import write_run
 from pairwright.sift.scored import ScoredRows, are_scored
 from pairwright.sift.whole import WholeRows
 from pairwright.terminal.text import say
 from train.selection.config import SelectConfig
 from train.selection.explain import explained
+from train.selection.measures import Floats
 from train.selection.quotas import Quotas, ranking
 from train.selection.record import SELECTION, RuleRecord, SelectionRecord, record_of
 from train.selection.rules import bands, endings_by_bands
 from train.selection.table import COUNTED, PairTable, measured_columns, read_table
 
 WEIGHT = "weight"
+Places = NDArray[np.int64]
 
 
 class Selection:
@@ -40,7 +46,7 @@ class Selection:
     @cached_property
     def table(self) -> PairTable:
         """The pairs and their numbers."""
-        return read_table(self._config, self._rows.whole())
+        return read_table(self._config, self._rows)
 
     @cached_property
     def _decided(self) -> tuple[list[Ending], list[float], list[RuleRecord]]:
@@ -63,7 +69,7 @@ class Selection:
         if config.stratify is not None:
             wanted[config.stratify] = "--stratify"
         quotas = Quotas(config, {c: table.labels(c, setting) for c, setting in wanted.items()})
-        quotas.apply(ranked, [table.rows[place] for place in table.places], table.numbers.get("tokens"))
+        quotas.apply(ranked, table.pairs, table.numbers.get("tokens"))
         endings = [v or quotas.endings.get(p) or Ending(KEPT) for p, v in enumerate(found)]
         limits = {band.flag: band for band in given}
         rules = [
@@ -90,22 +96,39 @@ class Selection:
         kept = self.kept
         return record_of(self.table, kept, rules, sum(weights[number] != 1.0 for number in kept))
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def ended(self) -> Iterator[Ended]:
         """Yield every row: first the kept ones, then the others in input order."""
         write_durably(Path(self._config.out) / SELECTION, self.record().model_dump_json(indent=1).encode())
         table, (endings, weights, _) = self.table, self._decided
-        numbers = {place: number for number, place in enumerate(table.places)}
-        first = dict.fromkeys(table.places[number] for number in self.kept)
-        for place in (*first, *(place for place in range(len(table.rows)) if place not in first)):
-            columns = {self._carried.get(n, n): v for n, v in table.rows[place].columns.items()}
-            if (number := numbers.get(place)) is None:
-                status, reason = table.unfit[place]
-            else:
-                status, reason = endings[number]
-                columns = columns | table.written(number)
-                if self._config.weight is not None:
-                    columns |= {WEIGHT: weights[number]}
-            yield Outcome(status=status, reason=reason, columns=columns)
+        number = np.full(len(table.rows), -1)
+        number[table.places] = np.arange(len(table.places))
+        first = np.array(table.places)[self.kept]
+        order = np.r_[first, np.setdiff1d(np.arange(len(table.rows)), first)]
+        found = {name: table.numbers[name] for name in table.measured}
+        if self._config.weight is not None:
+            found[WEIGHT] = np.array(weights)
+        for start in range(0, len(order), CHUNK):
+            places = order[start : start + CHUNK]
+            numbers = number[places]
+            how = [
+                table.unfit[place] if pair < 0 else endings[pair]
+                for place, pair in zip(places.tolist(), numbers.tolist(), strict=True)
+            ]
+            rows = self._with_numbers(table.rows.take(places.tolist()).table, numbers, found)
+            yield Ended(rows, [ending.status for ending in how], [ending.reason for ending in how])
+
+    def _with_numbers(self, rows: pa.Table, numbers: Places, found: Mapping[str, Floats]) -> pa.Table:
+        """Rows with what was found of them; `numbers` are those of their pairs, -1 where there is none."""
+        schema, given = self.schema(), {new: old for old, new in self._carried.items()}
+        mine = [n for n in rows.schema.names if n not in self._carried]
+        columns = {n: rows[n] for n in mine} | {new: rows[old] for new, old in given.items()}
+        for name, values_P in found.items():
+            kind = schema.field(name).type
+            before = columns.get(name, pa.nulls(rows.num_rows, kind))
+            values = pa.array(values_P[numbers], from_pandas=True).cast(kind)
+            columns[name] = pc.if_else(pa.array(numbers >= 0), values, before)
+        nothing = {f.name: pa.nulls(rows.num_rows, f.type) for f in schema if f.name not in columns}
+        return pa.table([(columns | nothing)[name] for name in schema.names], schema=schema)
 
     def replaced(self) -> list[str]:
         """Return columns of the input in whose place what is found now is written."""
@@ -168,7 +191,7 @@ def _select(config: SelectConfig) -> Manifest | None:
         config,
         folder,
         rows,
-        in_columns(selection.outcomes(), selection.schema()),
+        selection.ended(),
         rows.info.rows,
         _also(config),
         started,

@@ -4,17 +4,22 @@ P  pairs that can be trained on
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from itertools import tee
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import stored_prompt
 from pairwright.inputs.columns import PAIR, listed
 from pairwright.inputs.pairs import PairRow
+from pairwright.inputs.source import CHUNK
 from pairwright.records import BAD_ROW, Ending, conversation
-from pairwright.sift.whole import WholeRow
+from pairwright.sift.scored import ScoredRows
+from pairwright.sift.spilled import Spilled
+from pairwright.sift.whole import Block, WholeRow, WholeRows
 from train.data.pairs import IDENTICAL, TIED, Pair, drop_reason, encode_pair
 from train.data.split import EMPTY, TOO_LONG
 from train.data.thoughts import with_thoughts
@@ -36,7 +41,7 @@ _MODEL_MEASURES = frozenset({"ches", "ches_normalized"})
 class PairTable(NamedTuple):
     """All rows, and the numbers of those that can be trained on."""
 
-    rows: list[WholeRow]
+    rows: Spilled
     unfit: dict[int, Ending]
     """By its place among the rows: why a row is no pair to train on."""
     places: list[int]
@@ -46,25 +51,32 @@ class PairTable(NamedTuple):
     measured: tuple[str, ...]
     """Names of the numbers that were found here, in the order in which they are written."""
 
-    def written(self, number: int) -> dict[str, Any]:
-        """Return the measures of pair `number` as they are written, None where it has none."""
-        found = {name: float(self.numbers[name][number]) for name in self.measured}
-        return {n: None if math.isnan(v) else int(v) if n in COUNTED else v for n, v in found.items()}
+    def values(self, column: str) -> list[Any]:
+        """Return the values of a column, (P,); None where it is not there."""
+        if column not in self.rows.schema.names:
+            return [None] * len(self.places)
+        every = self.rows.column(column)
+        return [every[place] for place in self.places]
 
     def labels(self, column: str, setting: str) -> list[str]:
         """Return the values of a column as text, (P,). Raises `UsageError` where it is not there."""
-        if all(column not in self.rows[place].columns for place in self.places):
-            raise UsageError(_missing(self.rows, column, setting))
-        return [str(self.rows[place].columns.get(column)) for place in self.places]
+        if column not in self.rows.schema.names:
+            raise UsageError(_missing(self.rows.schema, column, setting))
+        return list(map(str, self.values(column)))
+
+    def pairs(self, numbers: Sequence[int]) -> Iterator[Block]:
+        """Yield pairs in the order of their numbers, which are places in (P,)."""
+        for start in range(0, len(numbers), CHUNK):
+            yield self.rows.take([self.places[number] for number in numbers[start : start + CHUNK]])
 
 
-def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
+def read_table(config: SelectConfig, rows: WholeRows | ScoredRows) -> PairTable:
     """Read the pairs, measure them, and find every number that the settings go by.
 
     Raises `UsageError` for rows that are no pairs, and for numbers that are neither in the input nor to
     be had without a model.
     """
-    held = list(rows)
+    held = Spilled(rows.blocks(), rows.schema)
     tokenizer, longest = None, config.max_length
     if (name := config.model or config.tokenizer) is not None:
         from pairwright.models.loading import load_tokenizer
@@ -76,9 +88,10 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
         longest = most_tokens_of(config, config.model)
     unfit: dict[int, Ending] = {}
     places, pairs = [], []
-    told = (_pair_row(row) for row in held if row.problem is None)
+    every, again = tee(row for block in held.blocks() for row in block.rows())
+    told = (_pair_row(row) for row in again if row.problem is None)
     pair_rows = told if tokenizer is None else with_thoughts(told, tokenizer, config.reasoning)
-    for place, row in enumerate(held):
+    for place, row in enumerate(every):
         if row.problem is not None:
             unfit[place] = Ending(BAD_ROW, row.problem)
             continue
@@ -94,9 +107,12 @@ def read_table(config: SelectConfig, rows: Iterable[WholeRow]) -> PairTable:
         raise UsageError(f"{', '.join(config.inputs)}: no pair in it that could be trained on")
     table = PairTable(held, unfit, places, {}, ())
     wanted = columns_wanted(config)
-    values = (row.columns.get("margin") for row in held if row.problem is None)
-    ours = "dcrm" in wanted or all(value is None or _is_number(value) for value in values)
-    margin = _column(table, "margin", "the measure DCRM") if ours and _there(table, "margin") else None
+    margin = None
+    if "margin" in rows.schema.names:
+        values = [value for place, value in enumerate(held.column("margin")) if place not in held.problems]
+        ours = "dcrm" in wanted or all(value is None or _is_number(value) for value in values)
+        there = any(value is not None for value in table.values("margin"))
+        margin = _column(table, "margin", "the measure DCRM") if ours and there else None
     found = _found(config, [pair for pair in pairs if pair is not None], margin)
     given = {name: _column(table, name, setting) for name, setting in wanted.items() if name not in found}
     measured = tuple(name for name in measured_columns(config, margin is not None) if name in found)
@@ -167,33 +183,26 @@ def _unfit(row: PairRow) -> str | None:
     return IDENTICAL if row.chosen == row.rejected else None
 
 
-def _there(table: PairTable, column: str) -> bool:
-    return any(table.rows[place].columns.get(column) is not None for place in table.places)
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _column(table: PairTable, column: str, setting: str) -> Floats:
     """A column of numbers of the input. Raises `UsageError` where it is missing or holds something else."""
-    if not _there(table, column):
-        raise UsageError(_missing(table.rows, column, setting))
-    values = []
-    for place in table.places:
-        row = table.rows[place]
-        value: Any = row.columns.get(column)
-        if value is not None and not _is_number(value):
-            raise UsageError(f"{row.where}: `{column}` is {value!r}; {setting} needs a number")
-        if value is not None and math.isinf(value):
-            raise UsageError(f"{row.where}: `{column}` is {value}; {setting} needs a finite number")
-        values.append(math.nan if value is None else float(value))
-    return np.array(values)
+    given = table.values(column)
+    if all(value is None for value in given):
+        raise UsageError(_missing(table.rows.schema, column, setting))
+    for place, value in zip(table.places, given, strict=True):
+        number = _is_number(value)
+        if value is not None and (not number or math.isinf(value)):
+            [where], kind = table.rows.take([place]).wheres, "a finite number" if number else "a number"
+            raise UsageError(f"{where}: `{column}` is {value!r}; {setting} needs {kind}")
+    return np.array([math.nan if value is None else float(value) for value in given])
 
 
-def _missing(rows: Iterable[WholeRow], column: str, setting: str) -> str:
+def _missing(schema: pa.Schema, column: str, setting: str) -> str:
     """What is said where a rule goes by a number that is not there."""
-    there = listed(list(dict.fromkeys(name for row in rows for name in row.columns)))
+    there = listed(schema.names)
     how = ""
     if column == "implicit_margin":
         how = "; give --model, and --ref_model, which it was trained from"
