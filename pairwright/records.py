@@ -211,6 +211,11 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def key_hash(text: str) -> bytes:
+    """Return a hash of a text in 16 bytes, by which texts of this process are told apart."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 def prompt_hash(prompt: Iterable[Message], *, whole: bool = False) -> str:
     """Return the hash that identifies a prompt by its messages: 16 hex digits, or 32 if `whole`."""
     found = content_hash([{"role": m.role, "content": m.content} | m.further for m in prompt])

@@ -1,8 +1,9 @@
 """`pairwright merge`: several runs as one."""
 
 from pairwright.folders.manifest import Manifest
-from pairwright.records import DUPLICATE, KEPT, Ending
+from pairwright.records import DUPLICATE, KEPT, Ending, key_hash
 from pairwright.sift.folder import SiftConfig, sift
+from pairwright.sift.sorted_runs import Firsts, OnDisk
 from pairwright.sift.whole import Block
 
 
@@ -15,14 +16,16 @@ class MergeConfig(SiftConfig):
 
 def merge(config: MergeConfig) -> Manifest:
     """Write all rows, in the order of the inputs. Rows with an id that was seen are `duplicate`."""
-    seen: dict[str, str] = {}
+    seen, wheres = Firsts(), OnDisk()
 
     def sieve(block: Block) -> list[Ending]:
-        ids = block.table["row_id"].to_pylist()
-        firsts = [seen.setdefault(row_id, where) for row_id, where in zip(ids, block.wheres, strict=True)]
+        own = wheres.add([where.encode() for where in block.wheres])
+        firsts = seen(map(key_hash, block.table["row_id"].to_pylist()))
         return [
-            Ending(KEPT) if first is where else Ending(DUPLICATE, f"the same row as {first}")
-            for first, where in zip(firsts, block.wheres, strict=True)
+            Ending(KEPT)
+            if first == place
+            else Ending(DUPLICATE, f"the same row as {wheres[first].decode()}")
+            for place, first in zip(own, firsts, strict=True)
         ]
 
     return sift("merge", config, sieve)

@@ -1,5 +1,6 @@
 """Rows of runs and files as they are: prompts and answers as messages, every other column unchanged."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
@@ -40,9 +41,10 @@ from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Chunk, Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.records import Message, content_hash, prompt_hash, stored, text_hash
+from pairwright.records import Message, content_hash, key_hash, prompt_hash, stored, text_hash
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.joined import Joined
+from pairwright.sift.sorted_runs import Firsts
 
 IDS = ("row_id", "prompt_id")
 
@@ -131,17 +133,17 @@ class WholeRows(Input):
 
     def blocks(self) -> Iterator[Block]:
         """Yield all rows, in order. Rows that differ never have the same id, whatever their sources say."""
-        known: dict[str, str] = {}
+        ids = _Ids()
         for chunk in chunks_of(self._found()):
-            yield self._of_plain(chunk, known) if isinstance(chunk, Plain) else self._of_rows(chunk, known)
+            yield self._of_plain(chunk, ids) if isinstance(chunk, Plain) else self._of_rows(chunk, ids)
 
-    def _of_plain(self, rows: Plain, known: dict[str, str]) -> Block:
+    def _of_plain(self, rows: Plain, ids_of: "_Ids") -> Block:
         """Rows that are read at once."""
         answers, size, given = rows.answers, rows.size, rows.chunk.rows
         prompts = rows.prompt.json()
         said = [answers[name].json() if name in answers else ["null"] * size for name in ANSWERS]
         contents = [text_hash(f"[{','.join(row)}]")[:16] for row in zip(prompts, *said, strict=True)]
-        ids = [_known_as(*pair, known) for pair in zip(self._given("row_id", given), contents, strict=True)]
+        ids = ids_of(self._given("row_id", given), contents)
         prompt_ids = [
             str(own or text_hash(prompt)[:16])
             for own, prompt in zip(self._given("prompt_id", given), prompts, strict=True)
@@ -162,24 +164,24 @@ class WholeRows(Input):
         """The ids that rows have already."""
         return rows.column(name).to_pylist() if name in rows.schema.names else [None] * rows.num_rows
 
-    def _of_rows(self, rows: Sequence[Parsed], known: dict[str, str]) -> Block:
+    def _of_rows(self, rows: Sequence[Parsed], ids_of: "_Ids") -> Block:
         """Rows that are read one by one."""
         problems = {place: row.problem for place, row in enumerate(rows) if row.problem is not None}
-        columns = [self._columns_of(row, known) for row in rows]
+        columns = [self._columns_of(row) for row in rows]
+        sound = [place for place in range(len(rows)) if place not in problems]
+        contents = [_content_of(columns[place], rows[place]) for place in sound]
+        ids = ids_of([columns[place].get("row_id") for place in sound], contents)
+        for place, row_id in zip(sound, ids, strict=True):
+            columns[place]["row_id"] = row_id
         return Block([row.where for row in rows], as_table(columns, self.schema), problems)
 
-    def _columns_of(self, row: Parsed, known: dict[str, str]) -> dict[str, Any]:
+    def _columns_of(self, row: Parsed) -> dict[str, Any]:
+        """The columns of a row, with the id that its source gives it, if any."""
         if row.problem is not None:
             return {"row_id": content_hash(row.problem)[:16], "prompt_id": "", "prompt": []}
         columns = {"prompt": stored(row.prompt), **row.carried}
-        said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
-        if others := _others(columns):  # answers that are no column of ours, and what is said of them
-            said += [[columns[name] for name in others], columns.get(LABELLED[-1])]
-        beside = columns_beside(row.prompt)
-        content = content_hash([*said, beside] if beside else said)[:16]
-        row_id = _known_as(columns.pop("row_id", None), content, known)
-        prompt_id = str(columns.pop("prompt_id", None) or prompt_hash(row.prompt))
-        return {"row_id": row_id, "prompt_id": prompt_id} | columns
+        columns["prompt_id"] = str(columns.get("prompt_id") or prompt_hash(row.prompt))
+        return columns
 
     def _open(self, source: str) -> Source:
         return Joined([open_source(name) for name in self._sources])
@@ -259,10 +261,29 @@ def _may_be_others(names: Iterable[str]) -> list[str]:
     return [name for name in CONVENTION if name in there][:1]
 
 
-def _known_as(given: Any, content: str, known: dict[str, str]) -> str:
-    """The id of a row: its source's, if no other content goes by it, else one of its content."""
-    row_id = str(given or content)
-    return row_id if known.setdefault(row_id, content) == content else content_hash([row_id, content])[:16]
+def _content_of(columns: Mapping[str, Any], row: Parsed) -> str:
+    """A hash of what a row says."""
+    said = [columns["prompt"], *(columns.get(name) for name in ANSWERS)]
+    if others := _others(columns):  # answers that are no column of ours, and what is said of them
+        said += [[columns[name] for name in others], columns.get(LABELLED[-1])]
+    beside = columns_beside(row.prompt)
+    return content_hash([*said, beside] if beside else said)[:16]
+
+
+class _Ids:
+    """Ids of rows: those of their sources, or hashes of what they say where rows that differ share one."""
+
+    def __init__(self) -> None:
+        self._firsts, self._contents = Firsts(), array("Q")
+
+    def __call__(self, given: Sequence[Any], contents: Sequence[str]) -> list[str]:
+        own = [str(one or content) for one, content in zip(given, contents, strict=True)]
+        firsts, numbers = self._firsts(map(key_hash, own)), [int(content, 16) for content in contents]
+        self._contents.extend(numbers)
+        return [
+            row_id if self._contents[first] == number else content_hash([row_id, content])[:16]
+            for row_id, content, number, first in zip(own, contents, numbers, firsts, strict=True)
+        ]
 
 
 def _named_twice(sources: Sequence[str]) -> str | None:
