@@ -1,11 +1,11 @@
-"""Rows a second of commands that ask no model, and the memory that they take.
+"""Rows a second of commands that ask no model, or a check that costs nothing, and their memory.
 
     python benchmarks/rows_a_second.py [--rows 100000] [--words 60] [--pairs FILE] [--only gate dedup]
 
-Of the whole command, from its start to its end, in processor time of one process, and its peak memory on a
-tenth of the rows and on all of them; and of the search of `dedup` without reading and writing. Pairs are
-generated: a prompt of 12 words and two answers of 60 (`--words`) that differ in one; `--pairs` names a
-Parquet file of others.
+Of the whole command, from its start to its end, in processor time of one process and of those that it
+starts, and its peak memory on a tenth of the rows and on all of them; and of the search of `dedup` without
+reading and writing. Pairs are generated: a prompt of 12 words and two answers of 60 (`--words`) that differ
+in one; `--pairs` names a Parquet file of others.
 """
 
 import argparse
@@ -31,6 +31,9 @@ VOCABULARY = 5000
 CHUNK = 1000
 PROMPT = 12
 """Words of a prompt."""
+CHECK = 'check:contains("w5000")'
+PAIRS = "PAIRS"
+"""Stands for the file of pairs."""
 COMMANDS = {
     "gate": ["gate"],
     "dedup": ["dedup"],
@@ -39,6 +42,8 @@ COMMANDS = {
     "select --top 10000": ["select", "--top", "10000"],
     "select --near 0.8": ["select", "--near", "0.8"],
     "export": ["export", "--to", "trl"],
+    "score": ["score", CHECK, PAIRS, "--columns", "chosen,rejected"],
+    "judge": ["judge", "--judge", CHECK, "--columns", "chosen,rejected"],
 }
 SCHEMA = pa.schema([(name, CONVERSATION) for name in ("prompt", "chosen", "rejected")])
 
@@ -74,7 +79,9 @@ def searched(tables: list[pa.Table], near: float) -> float:
 def commanded(pairs: Path, command: list[str]) -> tuple[float, int]:
     """Processor seconds of a command, from its start to its end, and its peak memory in bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        given = [sys.executable, "-m", "pairwright.cli", command[0], str(pairs), *command[1:]]
+        command = command if PAIRS in command else [command[0], PAIRS, *command[1:]]
+        named = [str(pairs) if word == PAIRS else word for word in command]
+        given = [sys.executable, "-m", "pairwright.cli", *named]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen([*given, "--out", f"{folder}/out"], stdout=quiet, stderr=quiet)
         _, status, usage = os.wait4(process.pid, 0)

@@ -44,9 +44,11 @@ class Neighbours:
 
         Texts are given as what stands between their white space, folded.
         """
+        if not len(texts):
+            return []
         sketches = self._sketcher(texts)
-        bands_TB = np.array([sketch.bands for sketch in sketches], np.uint64).reshape(len(sketches), -1)
-        met = self._met(bands_TB)
+        bands_TB = np.stack([sketch.bands for sketch in sketches])
+        met, shared = self._met(bands_TB), _shared(bands_TB)
         first = len(self._places)
         stayed: list[int] = []  # of this block, whose bands are not among the others yet
         shingles: list[Hashes] = []
@@ -56,8 +58,8 @@ class Neighbours:
             if out[number]:
                 found.append(None)
                 continue
-            bands = set(sketch.bands)
-            before = met[number] | {other for band in bands for other in here.get(band, ())}
+            bands = shared.get(number, ())
+            before = met.get(number, set()).union(*(here[band] for band in bands))
             near = self._nearest(sketch.shingles, sorted(before), shingles)
             found.append(near)
             if near is None:
@@ -71,9 +73,9 @@ class Neighbours:
         self._bands.add(bands_TB[stayed].ravel(), np.repeat(numbers, bands_TB.shape[1]))
         return found
 
-    def _met(self, bands_TB: Hashes) -> list[set[int]]:
+    def _met(self, bands_TB: Hashes) -> dict[int, set[int]]:
         """Of each text, those before the block that share a band with it."""
-        met: list[set[int]] = [set() for _ in bands_TB]
+        met: dict[int, set[int]] = defaultdict(set)
         for places, (others,) in self._bands.find(bands_TB.ravel()):
             rows = (places // bands_TB.shape[1]).tolist()
             for row, other in zip(rows, others.tolist(), strict=True):
@@ -93,3 +95,14 @@ class Neighbours:
         if not numbers or most < self._least:
             return None
         return Near(self._places[numbers[shares.index(most)]], most)
+
+
+def _shared(bands_TB: Hashes) -> dict[int, set[int]]:
+    """Of each text its bands that stand in the block twice; most texts have none."""
+    bands = bands_TB.ravel()
+    order = np.argsort(bands, kind="stable")
+    twice = np.flatnonzero(bands[order[1:]] == bands[order[:-1]])
+    shared: dict[int, set[int]] = defaultdict(set)
+    for place in order[np.union1d(twice, twice + 1)].tolist():
+        shared[place // bands_TB.shape[1]].add(int(bands[place]))
+    return shared

@@ -34,7 +34,7 @@ class Sketch(NamedTuple):
 
     shingles: Hashes
     """Hashes of its runs of words, sorted and each once."""
-    bands: list[int]
+    bands: Hashes
     """A hash of each band; texts that share one may be near each other."""
 
 
@@ -64,7 +64,7 @@ class Sketcher:
         bands_BRT = least_PT.reshape(self._bands, self._rows, -1).astype(np.uint64)
         bands_BT = (bands_BRT * self._mix_R[:, None]).sum(1) + self._mix_B[:, None]
         parts = (hashes_N[a:b] for a, b in pairwise([*starts_T.tolist(), len(hashes_N)]))
-        return [Sketch(part, bands) for part, bands in zip(parts, _mixed(bands_BT).T.tolist(), strict=True)]
+        return [Sketch(part, bands) for part, bands in zip(parts, _mixed(bands_BT).T, strict=True)]
 
     def _least(self, hashes_N: NDArray[np.uint32], starts_T: NDArray[np.intp]) -> NDArray[np.uint32]:
         """The least hash of every text under each permutation."""
@@ -74,6 +74,7 @@ class Sketcher:
         return least_PT
 
 
+@lru_cache
 def bands_for(near: float) -> tuple[int, int]:
     """Return of how many bands of how many permutations each the errors weigh least: texts with a smaller
     share in common that meet in a band, and texts with a larger one that do not (Leskovec et al., §3.4.2).

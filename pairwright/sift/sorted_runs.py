@@ -80,6 +80,8 @@ class Firsts:
     def __call__(self, hashes: Iterable[bytes]) -> list[int]:
         """Return for each key the place where it was met first, counted over all calls: its own if new."""
         keys, rest = np.frombuffer(b"".join(hashes), np.uint64).reshape(-1, 2).T
+        if not len(keys):
+            return []
         own = np.arange(self._count, self._count + len(keys))
         self._count += len(keys)
         order = np.lexsort((rest, keys))
