@@ -1,5 +1,6 @@
 """Adapters of `peft` on a model in training: new ones, or a folder's, trained further."""
 
+import warnings
 from typing import Any
 from weakref import WeakSet
 
@@ -61,7 +62,10 @@ def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any
         task_type=task_type,
     )
     try:
-        return get_peft_model(model, lora)
+        with warnings.catch_warnings():
+            # By this name peft asks transformers, which is about to change it.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            return get_peft_model(model, lora)
     except ValueError as error:
         raise UsageError(f"lora_target_modules: {first_line(error)}") from None
 

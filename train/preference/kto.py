@@ -40,11 +40,16 @@ class KtoTask(PreferenceTask):
     """Preference training with KTO's reference point."""
 
     def prepare(  # type: ignore[override]
-        self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]
+        self,
+        accelerator: "Accelerator",
+        policy: nn.Module,
+        items: Sequence[Pair],
+        used: Sequence[int] | None = None,
     ) -> KtoSet:
         """Compute the reference of every pair, and of every prompt with another pair's answers."""
-        own = super().prepare(accelerator, policy, items)
-        return KtoSet(own.items, own.ref_PK, super().prepare(accelerator, policy, mismatched(items)))
+        own = super().prepare(accelerator, policy, items, used)
+        others = super().prepare(accelerator, policy, mismatched(items), used)
+        return KtoSet(own.items, own.ref_PK, others)
 
     @torch.no_grad()
     def look_ahead(self, run: Run, data: KtoSet, indices: Sequence[int]) -> None:  # type: ignore[override]

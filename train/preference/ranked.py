@@ -65,7 +65,13 @@ class RankedTask:
         """Return a causal language model."""
         return load_model(self._config, bf16=bf16)
 
-    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Ranked]) -> RankedSet:
+    def prepare(
+        self,
+        accelerator: "Accelerator",
+        policy: nn.Module,
+        items: Sequence[Ranked],
+        used: Sequence[int] | None = None,
+    ) -> RankedSet:
         """Return the items as they are: no reference is computed."""
         return RankedSet(items)
 

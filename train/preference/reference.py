@@ -30,6 +30,7 @@ def with_reference(
     accelerator: Accelerator,
     policy: nn.Module,
     pairs: Sequence[Pair],
+    used: Sequence[int] | None = None,
     *,
     budget: int,
     store: ReferenceStore | None = None,
@@ -38,9 +39,26 @@ def with_reference(
 
     It runs the policy itself, in its number format and through its wrappers, `budget` tokens at a time:
     where policy and reference are the same, so are the numbers. Processes share the work. What a
-    `store` knows is taken from there, once a few rows of it have been computed again.
+    `store` knows is taken from there, once a few rows of it have been computed again. With `used`, indices
+    of pairs, the others have NaN.
     Raises `PairwrightError`, naming the rows, if a log-probability is not finite or the store is wrong.
     """
+    if used is None or len(used) == len(pairs):
+        return PairSet(pairs, _known_or_computed(accelerator, policy, pairs, budget, store))
+    found_UK = _known_or_computed(accelerator, policy, [pairs[index] for index in used], budget, store)
+    ref_PK = found_UK.new_full((len(pairs), found_UK.shape[1]), torch.nan)
+    ref_PK[list(used)] = found_UK
+    return PairSet(pairs, ref_PK)
+
+
+def _known_or_computed(
+    accelerator: Accelerator,
+    policy: nn.Module,
+    pairs: Sequence[Pair],
+    budget: int,
+    store: ReferenceStore | None,
+) -> Tensor:
+    """The reference log-probabilities of all pairs (P, K)."""
     ref_PK, missing = _from_store(accelerator, store, pairs)
     unknown = set(missing)
     checked = [index for index in range(len(pairs)) if index not in unknown][:CHECKED]
@@ -58,7 +76,7 @@ def with_reference(
         )
     if store is not None and missing and accelerator.is_main_process:
         store.add(_asked([pairs[index] for index in missing]), ref_PK[missing].T.flatten().tolist())
-    return PairSet(pairs, ref_PK)
+    return ref_PK
 
 
 def reference_identity(config: TrainConfig) -> dict[str, str]:

@@ -89,8 +89,14 @@ class PreferenceTask:
         """Return a causal language model."""
         return load_model(self._config, bf16=bf16)
 
-    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> PairSet:
-        """Compute the reference of every pair, by the model while it is still the reference or by another.
+    def prepare(
+        self,
+        accelerator: "Accelerator",
+        policy: nn.Module,
+        items: Sequence[Pair],
+        used: Sequence[int] | None = None,
+    ) -> PairSet:
+        """Compute the reference of pairs, by the model while it is still the reference or by another.
 
         A loss without a reference computes none.
         """
@@ -98,11 +104,13 @@ class PreferenceTask:
             columns = 4 if self._config.token_weight else 2
             return PairSet(items, torch.zeros(len(items), columns, device=accelerator.device))
         if items:
-            say(f"reference log-probabilities of {len(items)} pairs, computed once")
+            count = len(items) if used is None else len(used)
+            of = f" of {len(items)}" if count < len(items) else ""
+            say(f"reference log-probabilities of {count}{of} pairs, computed once")
         with self._reference(accelerator, policy) if items else nullcontext(policy) as reference:
             store = self.store(accelerator, reference)
             budget = self._config.micro_batch_tokens
-            return with_reference(accelerator, reference, items, budget=budget, store=store)
+            return with_reference(accelerator, reference, items, used, budget=budget, store=store)
 
     @contextmanager
     def _reference(self, accelerator: "Accelerator", policy: nn.Module) -> Iterator[nn.Module]:

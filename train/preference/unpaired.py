@@ -64,10 +64,16 @@ class UnpairedTask(PreferenceTask):
         formula, objective = UNPAIRED[self._config.loss], self.objective
         return formula(delta_A, desirable_A, beta=objective.beta, **objective.options)
 
-    def prepare(self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[Pair]) -> Any:
+    def prepare(
+        self,
+        accelerator: "Accelerator",
+        policy: nn.Module,
+        items: Sequence[Pair],
+        used: Sequence[int] | None = None,
+    ) -> Any:
         """Ask the reference, and find how many of the answers are desirable."""
         desirable = sum(bool(item.label) for item in items)
-        found = super().prepare(accelerator, policy, items)
+        found = super().prepare(accelerator, policy, items, used)
         return found._replace(shares=(_per(items, desirable), _per(items, len(items) - desirable)))
 
     def measured(self, values_A: Tensor, data: PairSet, indices: Sequence[int]) -> Measured:

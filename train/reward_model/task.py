@@ -71,7 +71,11 @@ class RewardTask:
         return load_for_reward_training(self._config, self._tokenizer, bf16=bf16)
 
     def prepare(
-        self, accelerator: "Accelerator", policy: nn.Module, items: Sequence[RewardPair]
+        self,
+        accelerator: "Accelerator",
+        policy: nn.Module,
+        items: Sequence[RewardPair],
+        used: Sequence[int] | None = None,
     ) -> RewardSet:
         """Return the items as they are: no reference is computed."""
         return RewardSet(items)

@@ -84,7 +84,7 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
         # Sharding looks at what is trained when it is first run, so adapters must be on then.
         take_fastest(strategy.policy)
     _say_what_is_padded(tree_support(strategy.policy), pairs.training)
-    training = task.prepare(accelerator, strategy.policy, pairs.training)
+    training = task.prepare(accelerator, strategy.policy, pairs.training, plan.schedule.used())
     held_out = task.prepare(accelerator, strategy.policy, pairs.held_out)
     optimizer = optimizer_for(model, config, accelerator.device)
     made = strategy.optimize(optimizer, config.max_grad_norm)

@@ -41,7 +41,14 @@ class Schedule(NamedTuple):
         """
         epoch, position = divmod(update - 1, self.updates_per_epoch)
         start = position * self.pairs_per_update
-        stop = start + self.pairs_per_update
+        return self._between(start, start + self.pairs_per_update, epoch)
+
+    def used(self) -> list[int]:
+        """Return indices of the pairs behind all updates, which may end within the first epoch."""
+        return self._between(0, max(self.num_updates, 0) * self.pairs_per_update, epoch=0)
+
+    def _between(self, start: int, stop: int, epoch: int) -> list[int]:
+        """The pairs of an epoch from one place to another, with whole groups."""
         if not self.groups:
             return self._order(self.num_pairs, epoch)[start:stop]
         sizes = torch.tensor(self.groups)

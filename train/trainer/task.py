@@ -62,8 +62,17 @@ class Task(Protocol):
         """Return the model to train, on the CPU, unable to behave at random."""
         ...
 
-    def prepare(self, accelerator: Accelerator, policy: nn.Module, items: Sequence[Any]) -> Dataset:
-        """Return the items with what the model says of them before the first update, if that is needed."""
+    def prepare(
+        self,
+        accelerator: Accelerator,
+        policy: nn.Module,
+        items: Sequence[Any],
+        used: Sequence[int] | None = None,
+    ) -> Dataset:
+        """Return the items with what the model says of them before the first update, if that is needed.
+
+        With `used`, indices of items, it is asked about these alone.
+        """
         ...
 
     def look_ahead(self, run: "Run", data: Any, indices: Sequence[int]) -> None:

@@ -20,6 +20,7 @@ from train.training import train
 def tiny(tmp_path) -> TinyRun:
     run = TinyRun(tmp_path)
     run.settings |= {"reference_store": str(tmp_path / "store"), "max_steps": 1, "eval_share": 0.0}
+    run.settings["pairs_per_update"] = 10
     return run
 
 
@@ -60,6 +61,18 @@ def test_more_pairs_ask_only_about_the_new_ones(tiny, known):
     train(tiny.config("all"))
     assert known() == [(6, 10)]
     assert len(parts(tiny)) == 2
+
+
+@pytest.mark.parametrize("loss", ["dpo", "kto", "apo_zero_unpaired"])
+def test_a_run_that_ends_within_its_first_epoch_asks_only_about_what_it_trains_on(tiny, capfd, loss):
+    settings = {"pairs_per_update": 3, "max_steps": 2, "loss": loss, "lr_scheduler_type": "constant"}
+    train(tiny.config("short", **settings, warmup_ratio=0.0))
+    assert " 6 of " in capfd.readouterr().err
+    train(tiny.config("long", **settings | {"max_steps": 4, "reference_store": "none"}, warmup_ratio=0.0))
+    short, long = (
+        [r["loss"] for r in read_metrics(tiny.folder / n) if "loss" in r] for n in ("short", "long")
+    )
+    assert short == pytest.approx(long[:2], abs=1e-6)
 
 
 @pytest.mark.parametrize("change", ["weights", "bf16", "template"])
