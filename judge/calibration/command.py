@@ -4,8 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judge.calibration.calibration import jury_identity, measured, write_calibration
+from judge.calibration.calibration import jury_identity, write_calibration
 from judge.calibration.config import CalibrateConfig
+from judge.calibration.measures import measured
 from judge.calibration.stage import CalibrateStage
 from judge.calibration.suites import SUBSET, LLMBar
 from judge.calibration.table import calibration_table

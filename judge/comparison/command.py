@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from judge.comparison.config import WinrateConfig
-from judge.comparison.correction import agreement_of, corrected
+from judge.comparison.correction import JudgeErrors, errors_of
 from judge.comparison.matching import Matched, Mismatch, Side, unmatched_in_words
 from judge.comparison.playing import answers_and_run, tournament
 from judge.comparison.stage import WinrateStage, verdict_preference
@@ -57,6 +57,8 @@ class Winrate(Record):
     """Win rate of a with the judge's errors taken out (`--calibration`); None where nothing can be said."""
     agreement: Rate | None = None
     """The calibrated agreement behind it, in points."""
+    agreement_by_side: tuple[Rate, ...] | None = None
+    """The same where people prefer a, and where b, if the labelled pairs are of these two models."""
     length_coefficient: float
     """Of tanh(length difference / its standard deviation), in log-odds."""
     mean_preference: float
@@ -76,9 +78,9 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     Returns the finished run's manifest; None after `preview` or `dry_run`. Raises `PairwrightError`
     when no prompt came to a verdict; all rows are written then.
     """
-    agreement = config.calibration and agreement_of(config, config, config.calibration)
+    errors = None if config.calibration is None else errors_of(config, config, config.calibration)
     if config.is_tournament:
-        return tournament(config, agreement or None)
+        return tournament(config, errors)
     sides = (Side("a", config.a), Side("b", config.b))
     given, run = answers_and_run(config, sides)
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature)
@@ -89,7 +91,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
     if manifest is None:
         return None
     rows = reader(run.input, run.wanted_columns, config.limit)
-    found = measured(config, manifest, rows.mismatch(given), agreement or None)
+    found = measured(config, manifest, rows.mismatch(given), errors)
     write_durably(Path(config.out) / WINRATE, (found.model_dump_json(indent=1) + "\n").encode())
     for kind, examples in found.mismatch.examples.items():
         log.warning("%s", unmatched_in_words(kind, getattr(found.mismatch, kind), examples[0]))
@@ -98,7 +100,7 @@ def winrate(config: WinrateConfig) -> Manifest | None:
 
 
 def measured(
-    config: WinrateConfig, manifest: Manifest, mismatch: Mismatch, agreement: Rate | None = None
+    config: WinrateConfig, manifest: Manifest, mismatch: Mismatch, errors: JudgeErrors | None = None
 ) -> Winrate:
     """Return the numbers of a finished comparison."""
     rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
@@ -129,8 +131,9 @@ def measured(
         failed=manifest.counts.get(FAILED, 0),
         win_rate=raw,
         length_controlled=controlled,
-        corrected=None if agreement is None else corrected(share(points.tolist()), agreement),
-        agreement=agreement,
+        corrected=errors and errors.corrected(share(points.tolist()), rows),
+        agreement=errors and errors.agreement,
+        agreement_by_side=tuple(errors.of(rows)) if errors and len(errors.of(rows)) == 2 else None,
         length_coefficient=fit_length(points, length_feature(lengths)).length,
         mean_preference=float(np.mean([verdict_preference(row) for row in rows])),
         sign_test=p,
@@ -156,6 +159,9 @@ def winrate_table(found: Winrate) -> Table:
         rates["corrected for the judge's errors"] = found.corrected
     for name, rate in rates.items():
         table.add_row(name, f"{rate.value:.1%}", f"{rate.low:.1%} – {rate.high:.1%}")
+    if found.agreement_by_side is not None:
+        shares = ", ".join(f"{rate.value:.1%}" for rate in found.agreement_by_side)
+        table.add_row("… its points where people prefer a, b", shares, "on labelled pairs")
     if found.agreement is not None and found.corrected is None:
         table.add_row("corrected for the judge's errors", "–", "not shown to be better than chance")
     table.add_row("wins, losses, ties", f"{found.wins}, {found.losses}, {found.ties}", "")

@@ -1,7 +1,9 @@
 """The win rate corrected for the judge's errors, with the uncertainty of both samples."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from judge.calibration.calibration import calibration_of
 from judge.jury.config import JuryConfig
@@ -10,8 +12,32 @@ from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval, Rate, Z
 
 
-def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Rate:
-    """Return these judges' agreement with people's labels, counted as a comparison counts points.
+class JudgeErrors(NamedTuple):
+    """How far a judge agrees with people, from a calibration."""
+
+    agreement: Rate
+    """Points that it gives to answers that people prefer."""
+    by_model: Mapping[str, Rate]
+    """The same by the model whose answer they prefer, where the labelled pairs are of two models alone."""
+
+    def of(self, rows: Sequence[Mapping[str, Any]]) -> list[Rate]:
+        """Return the errors for either side of a comparison, or one for both.
+
+        Two where the labelled pairs are of the very models that wrote the answers.
+        """
+        models = [{row[f"model_{side}"] for row in rows} for side in "ab"]
+        if [len(names) for names in models] == [1, 1] and set().union(*models) == self.by_model.keys():
+            return [self.by_model[name] for names in models for name in names]
+        return [self.agreement]
+
+    def corrected(self, win_rate: Rate, rows: Sequence[Mapping[str, Any]]) -> Interval | None:
+        """Return the win rate in a comparison that people would find."""
+        found = self.of(rows)
+        return corrected(win_rate, *found) if len(found) == 1 else corrected_by_side(win_rate, *found)
+
+
+def errors_of(config: JuryConfig, options: EngineOptions, folder: Path) -> JudgeErrors:
+    """Return these judges' errors on labelled pairs, counted as a comparison counts points.
 
     Raises `UsageError` for a calibration of other judges, of other rules, or without these points.
     """
@@ -26,7 +52,7 @@ def agreement_of(config: JuryConfig, options: EngineOptions, folder: Path) -> Ra
             f"{folder}: was calibrated with --min_margin {found.min_margin:g}, and here it is "
             f"{config.min_margin:g}; give the same to both"
         )
-    return found.points
+    return JudgeErrors(found.points, found.points_by_model)
 
 
 def corrected(win_rate: Rate, agreement: Rate) -> Interval | None:
@@ -34,8 +60,8 @@ def corrected(win_rate: Rate, agreement: Rate) -> Interval | None:
 
     A judge that sides with people with probability α in every pair finds q = θα + (1 - θ)(1 - α) where
     people find θ, so θ = (q + α - 1) / (2α - 1) (Rogan and Gladen 1978, doi
-    10.1093/oxfordjournals.aje.a112510; of judges, Lee et al. 2025, arXiv 2511.21140; both orders are
-    shown, so that sensitivity and specificity are one number). The 95 % interval is Fieller's: all θ with
+    10.1093/oxfordjournals.aje.a112510; of judges, Lee et al. 2025, arXiv 2511.21140; where neither side
+    is anybody's, sensitivity and specificity are one number). The 95 % interval is Fieller's: all θ with
     (q - θα - (1 - θ)(1 - α))² ≤ z² (var q + (1 - 2θ)² var α). Both shares are drawn towards 1/2 by z²/2
     observations (Agresti and Coull 1998), as they may be 0 or 1. None for a judge that is not shown to
     be better than chance: then nothing can be said.
@@ -54,6 +80,32 @@ def corrected(win_rate: Rate, agreement: Rate) -> Interval | None:
         return Interval(_share(value), 0.0, 1.0)
     ends = sorted((-b + sign * math.sqrt(root)) / (2 * a) for sign in (-1, 1))
     return Interval(_share(value), _share((1 - ends[1]) / 2), _share((1 - ends[0]) / 2))
+
+
+def corrected_by_side(win_rate: Rate, sensitivity: Rate, specificity: Rate) -> Interval | None:
+    """Return the same from a judge's points for what people prefer on either side.
+
+    q = θ s + (1 - θ)(1 - t), with s on the pairs where people prefer a, and t where they prefer b: a judge
+    errs less where answers are further apart, and those of the better model mostly are. The interval is
+    all θ with (q - θ s - (1 - θ)(1 - t))² ≤ z² (var q + θ² var s + (1 - θ)² var t).
+    """
+    rates = (win_rate, sensitivity, specificity)
+    if any(rate.value is None for rate in rates):
+        return None
+    (q, var_q), (s, var_s), (t, var_t) = map(_drawn_in, rates)
+    gain, above = s + t - 1, q + t - 1  # the condition is (above - θ gain)² ≤ z² (…)
+    if gain <= Z * math.sqrt(var_s + var_t):
+        return None
+    a = gain**2 - Z**2 * (var_s + var_t)
+    b = -2 * above * gain + 2 * Z**2 * var_t
+    c = above**2 - Z**2 * (var_q + var_t)
+    root = b * b - 4 * a * c
+    raw, sided, other = (rate.value or 0.0 for rate in rates)
+    value = _share((raw + other - 1) / (sided + other - 1)) if sided + other > 1 else 0.5
+    if root < 0:
+        return Interval(value, 0.0, 1.0)
+    low, high = ((-b + sign * math.sqrt(root)) / (2 * a) for sign in (-1, 1))
+    return Interval(value, _share(low), _share(high))
 
 
 def _drawn_in(rate: Rate) -> tuple[float, float]:

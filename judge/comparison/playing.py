@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from judge.comparison.config import WinrateConfig
+from judge.comparison.correction import JudgeErrors
 from judge.comparison.matching import Answers, Matched, Side, unmatched_in_words
 from judge.comparison.meetings import ERROR_RATE, TournamentInRounds, TournamentStage, standing_after
-from judge.comparison.tournament import TOURNAMENT, Meeting, Tournament, tournament_of
+from judge.comparison.tournament import TOURNAMENT, Tournament, tournament_of
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import UsageError
-from pairwright.figures.intervals import Rate
+from pairwright.figures.intervals import Interval
 from pairwright.folders.durable import write_durably
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
@@ -26,7 +27,7 @@ from pairwright.stages.run import run_stage
 log = logging.getLogger(__name__)
 
 
-def tournament(config: WinrateConfig, agreement: Rate | None) -> Manifest | None:
+def tournament(config: WinrateConfig, errors: JudgeErrors | None) -> Manifest | None:
     """Run a tournament of several models, write `tournament.json` into the run folder, and print it."""
     sides = sides_of(config)
     given, run = answers_and_run(config, sides)
@@ -50,7 +51,7 @@ def tournament(config: WinrateConfig, agreement: Rate | None) -> Manifest | None
             log.warning("%s", unmatched_in_words(kind, len(texts), texts[0]))
     rows = [row for table in tables for row in table.to_pylist()]
     models = [side.spec for side in sides]
-    found = tournament_of(config, models, rows, manifest, standing, mismatch, agreement)
+    found = tournament_of(config, models, rows, manifest, standing, mismatch, errors)
     write_durably(Path(config.out) / TOURNAMENT, (found.model_dump_json(indent=1) + "\n").encode())
     for table in tournament_tables(found):
         Console().print(table)
@@ -105,23 +106,23 @@ def tournament_tables(found: Tournament) -> list[Table]:
             f"{place.mean_length:.0f}",
         )
     pairs = Table(
-        *("a", "b", "wins, losses, ties of a", "win rate", "95 % interval", "length-controlled"),
-        *(["corrected"] if found.agreement is not None else []),
-        "better",
+        *("pair", "measure", "of the first", "95 % interval", "better"),
         caption=f"better: at most {found.error_rate:.1%} that any of it is wrong",
     )
     for m in found.meetings:
-        value, low, high, _ = m.win_rate
+        better = "–" if m.better is None else m.better + (" (follows)" if m.follows else "")
         pairs.add_row(
-            *(m.a, m.b, f"{m.wins}, {m.losses}, {m.ties}"),
-            *("–" if value is None else f"{value:.1%}", f"{low:.1%} – {high:.1%}" if m.prompts else ""),
-            "–" if m.length_controlled is None else f"{m.length_controlled:.1%}",
-            *([_corrected(m)] if found.agreement is not None else []),
-            "–" if m.better is None else m.better + (" (follows)" if m.follows else ""),
+            f"{m.a} :\n{m.b}", "wins, losses, ties", f"{m.wins}, {m.losses}, {m.ties}", "", better
         )
+        value, low, high, _ = m.win_rate
+        pairs.add_row("", "raw", *_cells(None if value is None else Interval(value, low, high)))
+        controlled = "–" if m.length_controlled is None else f"{m.length_controlled:.1%}"
+        pairs.add_row("", "length-controlled", controlled)
+        if found.agreement is not None:
+            pairs.add_row("", "corrected", *_cells(m.corrected))
+        pairs.add_section()
     return [places, pairs]
 
 
-def _corrected(meeting: Meeting) -> str:
-    found = meeting.corrected
-    return "–" if found is None else f"{found.value:.1%} ({found.low:.1%} – {found.high:.1%})"
+def _cells(found: Interval | None) -> tuple[str, ...]:
+    return ("–",) if found is None else (f"{found.value:.1%}", f"{found.low:.1%} – {found.high:.1%}")

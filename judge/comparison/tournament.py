@@ -22,7 +22,7 @@ from judge.comparison.bradley_terry import (
     surprising,
 )
 from judge.comparison.config import WinrateConfig
-from judge.comparison.correction import corrected
+from judge.comparison.correction import JudgeErrors
 from judge.comparison.design import Standing, groups
 from judge.comparison.statistics import fit_length, length_feature
 from pairwright.errors import PairwrightError
@@ -134,7 +134,7 @@ def tournament_of(
     manifest: Manifest,
     standing: Standing,
     mismatch: Mapping[str, int],
-    agreement: Rate | None,
+    errors: JudgeErrors | None,
 ) -> Tournament:
     """Return the numbers of a finished tournament from its rows."""
     if not rows:
@@ -153,7 +153,7 @@ def tournament_of(
     order = [int(n) for n in np.argsort(-found.theta_BK[0], kind="stable")]
     names = [chr(ord("a") + n) for n in range(len(models))]
     lengths = _lengths(rows)
-    meetings = _meetings(config, models, rows, found.expected_BKK()[0], standing, agreement)
+    meetings = _meetings(config, models, rows, found.expected_BKK()[0], standing, errors)
     better = {
         pair: 1 if m.better == m.a else -1 for pair, m in zip(pairs, meetings, strict=True) if m.better
     }
@@ -186,7 +186,7 @@ def tournament_of(
             Circle(models=_named(c, models), surprise=min(c.surprise, 1e6), luck=c not in no_luck)
             for c in circles
         ],
-        agreement=agreement,
+        agreement=errors and errors.agreement,
         mismatch={kind: count for kind, count in mismatch.items() if count},
     )
 
@@ -207,7 +207,7 @@ def _meetings(
     rows: Sequence[Mapping[str, Any]],
     expected_KK: Array,
     standing: Standing,
-    agreement: Rate | None,
+    errors: JudgeErrors | None,
 ) -> list[Meeting]:
     """Every pair; on all prompts by sign tests, in rounds by what the standing says."""
     of: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
@@ -237,7 +237,7 @@ def _meetings(
                 win_rate=rate,
                 expected=float(expected_KK[pair]),
                 length_controlled=_length_controlled(read),
-                corrected=None if agreement is None else corrected(rate, agreement),
+                corrected=errors and errors.corrected(rate, read),
                 better={1: a, -1: b}.get(side),
                 follows=config.in_rounds and pair in told and pair not in direct,
                 p=None if config.in_rounds else p,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from runs_on_disk import write_jsonl
 
-from judge.comparison.correction import corrected
+from judge.comparison.correction import corrected, corrected_by_side
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import wilson
@@ -46,6 +46,35 @@ def test_intervals_hold_the_rate_in_95_of_100_worlds(
     assert 0.93 <= np.mean(held) <= 0.97
 
 
+def test_a_rate_by_both_sides_worked_out_by_hand() -> None:
+    """Right on 90 % of a's and 70 % of b's: of 60 % that people give a, it finds 66 %."""
+    found = corrected_by_side(wilson(660, 1000), wilson(360, 400), wilson(280, 400))
+    assert found is not None
+    assert found.value == pytest.approx(0.6)
+    # 1.96 sqrt(.66 · .34 / 1000 + .6² · .9 · .1 / 400 + .4² · .7 · .3 / 400) / 0.6 = 0.0648
+    assert (found.low, found.high) == pytest.approx((0.6 - 0.0648, 0.6 + 0.0648), abs=4e-3)
+    assert corrected_by_side(wilson(66, 100), wilson(20, 40), wilson(21, 40)) is None
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.7, 0.85])
+@pytest.mark.parametrize(("labels", "prompts"), [(200, 400), (600, 1000)])
+def test_intervals_by_both_sides_hold_the_rate_in_95_of_100_worlds(
+    rate: float, labels: int, prompts: int
+) -> None:
+    """Where one agreement for both sides would be off by up to 8 points: 85 % of a's, 68 % of b's."""
+    draw = np.random.default_rng(int(1000 * rate) + prompts)
+    of_a = draw.binomial(labels, rate, 2000)  # labelled pairs are of the same two models
+    right, other = draw.binomial(of_a, 0.85), draw.binomial(labels - of_a, 0.68)
+    won = draw.binomial(prompts, rate * 0.85 + (1 - rate) * 0.32, 2000)
+    worlds = zip(won.tolist(), of_a.tolist(), right.tolist(), other.tolist(), strict=True)
+    found = [
+        corrected_by_side(wilson(w, prompts), wilson(r, a), wilson(o, labels - a)) for w, a, r, o in worlds
+    ]
+    held = [f.low <= rate <= f.high for f in found if f is not None]
+    assert len(held) > 1900
+    assert 0.93 <= np.mean(held) <= 0.975
+
+
 def test_the_command_corrects_by_a_calibration(tmp_path, monkeypatch, capsys):
     """The planted judge likes the word `good`; people disagree with it in one pair of ten."""
     monkeypatch.chdir(tmp_path)
@@ -67,3 +96,30 @@ def test_the_command_corrects_by_a_calibration(tmp_path, monkeypatch, capsys):
     assert "corrected for the judge" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"calibrated with --min_margin 0\.1, and here it is 0\.5"):
         run_command([*compare, "other", "--min_margin", "0.5"])
+
+
+def test_the_command_corrects_either_side_by_labels_of_the_same_models(tmp_path, monkeypatch, capsys):
+    """The judge sees all of a's good answers, and takes half of b's for bad ones."""
+    monkeypatch.chdir(tmp_path)
+    a_better = [{"response_a": "good", "response_b": "bad", "preference": 1}] * 60
+    b_better = [{"response_a": "bad", "response_b": b, "preference": 2} for b in ["good", "so good"] * 20]
+    models = {"model_a": "both.jsonl:a", "model_b": "both.jsonl:b"}
+    labelled = [{"prompt": f"labelled {n}"} | models | row for n, row in enumerate(a_better + b_better)]
+    write_jsonl(tmp_path / "labelled.jsonl", labelled)
+    asked = [{"a": "good", "b": "bad"}] * 6 + [{"a": "bad", "b": b} for b in ["good", "so good"] * 2]
+    write_jsonl(
+        tmp_path / "both.jsonl", [{"prompt": f"asked {n}"} | row for n, row in enumerate(asked * 10)]
+    )
+    (tmp_path / "own.py").write_text(
+        "def good(prompt, answer, row):\n    return {'good': 1.0, 'bad': 0.5, 'so good': 0.0}[answer]\n"
+    )
+    judge = ["--judge", "own.py:good", "--function_processes", "1"]
+    run_command(["calibrate", "labelled.jsonl", *judge, "--out", "calibration"])
+    capsys.readouterr()
+    compare = ["winrate", "both.jsonl:a", "both.jsonl:b", *judge, "--calibration", "calibration"]
+    run_command([*compare, "--out", "winrate"])
+    found = json.loads((tmp_path / "winrate" / "winrate.json").read_text())
+    assert found["win_rate"][0] == pytest.approx(0.8)
+    assert [rate[0] for rate in found["agreement_by_side"]] == [1.0, 0.5]
+    assert found["corrected"][0] == pytest.approx(0.6)
+    assert "100.0%, 50.0%" in capsys.readouterr().out
