@@ -21,6 +21,8 @@ from pairwright.models.weights import as_usage_error
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_STRETCHED = ("linear", "dynamic", "yarn")
+"""Kinds of rotary positions that are stretched by a factor when the model runs."""
 _RESERVED = 8
 """Most rows that a table has beyond its positions: OPT's first two mean padding."""
 
@@ -33,6 +35,28 @@ def learned_positions(name: str) -> int | None:
     place = resolve_model(name)
     place = base_of(place) if is_adapter(place) else place
     return _learned(str(Path(place).resolve()) if Path(place).is_dir() else place)
+
+
+def trained_positions(name: str) -> int | None:
+    """Return how many tokens a model was made for, by its configuration; None where that says nothing.
+
+    Rotary positions go on beyond, where the model has learned nothing. What stretches them counts.
+    """
+    from transformers import AutoConfig
+
+    place = resolve_model(name)
+    place = base_of(place) if is_adapter(place) else place
+    with as_usage_error(place), quiet():
+        config = AutoConfig.from_pretrained(place, **own_code()).get_text_config()
+    most = getattr(config, "max_position_embeddings", None)
+    if not isinstance(most, int):
+        return None
+    rope = getattr(config, "rope_parameters", None)
+    rope = rope if isinstance(rope, dict) else {}
+    stretched = (
+        rope.get("rope_type") in _STRETCHED and rope.get("original_max_position_embeddings", most) == most
+    )
+    return int(most * rope.get("factor", 1)) if stretched else most
 
 
 @lru_cache(maxsize=8)

@@ -36,6 +36,19 @@ def most_tokens(config: "TrainingConfig") -> int:
     return least[0]
 
 
+def warn_of_window(model: str, items: Sequence["Item"]) -> None:
+    """Say how many items are longer than a model was made for, if any are."""
+    from pairwright.models.positions import trained_positions
+
+    most = trained_positions(model)
+    beyond = sum(item.longest > most for item in items) if most is not None else 0
+    if beyond:
+        say(
+            f"{beyond:,} of {len(items):,} are longer than the {most:,} tokens that {model} was made for, "
+            f"and it has learned nothing of places beyond: --max_length {most} leaves them out"
+        )
+
+
 class Item(Protocol):
     """What any kind of training is done on: a prompt and answers to it."""
 

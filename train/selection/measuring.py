@@ -13,7 +13,7 @@ from torch import nn
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.keyed import KeyedNumbers, shared_folder
 from train.data.pairs import Pair
-from train.data.split import ids_digest, most_tokens
+from train.data.split import ids_digest, most_tokens, warn_of_window
 from train.data.token_weights import changed_tokens
 from train.devices.accelerator import accelerator_for
 from train.devices.processes import say
@@ -45,6 +45,7 @@ def model_measures(config: SelectConfig, pairs: Sequence[Pair]) -> dict[str, Flo
     Raises `PairwrightError`, naming the row, for a log-probability that is not finite.
     """
     assert config.model is not None
+    warn_of_window(config.model, pairs)
     with accelerator_for(_training(config, config.model)) as accelerator:
         model = _loaded(accelerator, config.model, pairs)
         store = _store(config, accelerator, model)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from accelerate import Accelerator
 
 from train.config import TrainingConfig
-from train.data.split import Item, describe_dropped
+from train.data.split import Item, describe_dropped, warn_of_window
 from train.devices.accelerator import uses_bf16
 from train.devices.processes import say
 from train.devices.strategy import strategy_for
@@ -72,6 +72,7 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
         f"{counts['pairs']} pairs to train on, {counts['held_out_pairs']} held out; "
         f"left out: {describe_dropped(pairs.dropped)}"
     )
+    warn_of_window(config.model, [*pairs.training, *pairs.held_out])
     for items in (pairs.training, pairs.held_out):
         require_room(items, config.micro_batch_tokens)
     model = task.load_model(bf16=uses_bf16(config))

@@ -7,6 +7,7 @@ from tiny_model import TinyRun, numbered_pairs, save_tiny_model, write_jsonl
 from transformers import GPT2Config
 
 from pairwright.folders.shards import read_tables
+from pairwright.models.positions import trained_positions
 from train.output.record import record_of
 from train.reward_model.config import ScoreConfig
 from train.reward_model.score import score
@@ -52,6 +53,22 @@ def test_a_smaller_max_length_is_what_counts(looked_up: TinyRun, capsys):
     result = train(looked_up.config("short", loss="dpo", max_length=40))
     assert result.dropped == {"too_long": 2}
     assert "learned positions" not in capsys.readouterr().err
+
+
+def test_pairs_beyond_what_a_model_was_made_for_are_trained_on_and_said(tmp_path: Path, capsys):
+    tiny = TinyRun(tmp_path)
+    tiny.settings |= {
+        "model": save_tiny_model(tmp_path / "rotary", max_position_embeddings=20),
+        "max_steps": 1,
+    }
+    result = train(tiny.config("said", loss="dpo"))
+    assert result.dropped == {}
+    assert "are longer than the 20 tokens that" in capsys.readouterr().err
+    stretched = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}
+    tiny.settings["model"] = save_tiny_model(
+        tmp_path / "yarn", max_position_embeddings=20, rope_parameters=stretched
+    )
+    assert trained_positions(tiny.settings["model"]) == 80
 
 
 def test_answers_too_long_to_score_are_named(looked_up: TinyRun, tmp_path: Path):
