@@ -21,6 +21,8 @@ Places = NDArray[np.int64]
 
 _RATIO = 4
 """How many times the next one an array is at least."""
+_LARGEST = 2**21
+"""Keys of an array that becomes no larger: to join two takes twice their memory."""
 
 
 class _Run(NamedTuple):
@@ -53,7 +55,7 @@ class SortedRuns:
         if not len(keys):
             return
         new = _in_order(keys, values)
-        while self._runs and len(self._runs[-1].keys) < _RATIO * len(new.keys):
+        while self._runs and len(self._runs[-1].keys) < min(_RATIO * len(new.keys), _LARGEST):
             new = self._runs.pop().and_then(new)
         self._runs.append(new)
 
