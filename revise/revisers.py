@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pairwright.engines.kinds import is_function
 from pairwright.engines.verifiers.engine import REVISION_SCHEMA
 from pairwright.engines.verifiers.lookup import look_up
-from pairwright.engines.verifiers.spec import PYTHON, split_specs
+from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
@@ -115,7 +116,7 @@ def _revisers(config: ReviseConfig, roles: list[str], specs: list[str]) -> Itera
     tries = config.tries if config.retry else 1
     sampling = Sampling(max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p)
     for role, spec in zip(roles, specs, strict=True):
-        if spec.startswith(PYTHON):
+        if is_function(spec):
             look_up(spec, "revision")
             yield Reviser(role, spec, None, 1, sampling)
         else:

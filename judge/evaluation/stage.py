@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from judge.evaluation.config import EvaluateSettings
-from pairwright.engines.kinds import is_engine
-from pairwright.engines.verifiers.spec import CHECK, PYTHON, split_specs
+from pairwright.engines.kinds import is_engine, is_function
+from pairwright.engines.verifiers.spec import split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
@@ -40,7 +40,7 @@ class EvaluateStage:
         if config.n > 1 and temperature == 0:
             raise UsageError(f"--n {config.n}: at --temperature 0 all answers are the same")
         self._sampling = Sampling(max_tokens=config.max_tokens, temperature=temperature, top_p=config.top_p)
-        unmarked = [s for s in self._verifiers.roles.values() if not s.startswith((PYTHON, CHECK))]
+        unmarked = [s for s in self._verifiers.roles.values() if not is_function(s)]
         if unmarked and config.min_score is None:
             raise UsageError(f"--min_score must be given: {unmarked[0]} defines no passing score")
 

@@ -7,8 +7,8 @@ from pydantic import Field, PositiveInt, field_validator
 
 from judge.jury.verdict import Agree
 from pairwright.config import ADDED, GATE, OPERATIONAL, PLUGINS, Config
-from pairwright.engines.kinds import check_spec, reports_logprobs
-from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
+from pairwright.engines.kinds import check_spec, is_function, reports_logprobs
+from pairwright.engines.verifiers.spec import named_spec, split_specs
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine, is_plugin
 
@@ -84,7 +84,9 @@ def judges_of(config: JuryConfig) -> list[Judge]:
         raise UsageError("--judge must be given: the engine that compares answers, such as hf:smollm2")
     if len(set(specs)) < len(specs):
         raise UsageError(f"--judge {config.judge}: a judge is named twice")
-    if config.protocol is not None and all(spec.startswith(("reward:", PYTHON, CHECK)) for spec in specs):
+    if config.protocol is not None and all(
+        spec.startswith("reward:") or is_function(spec) for spec in specs
+    ):
         raise UsageError(
             f"--protocol {config.protocol}: a reward model or function is given no prompt; leave it out"
         )
@@ -96,7 +98,7 @@ def _judge(role: str, spec: str, wanted: str | None) -> Judge:
     kind, _ = check_spec(spec)
     if kind == "reward":
         return Judge(role, spec, "reward", 0)
-    if kind in ("python", "check"):
+    if is_function(spec):
         return Judge(role, spec, "function", 0)
     speaks = reports_logprobs(spec)
     if wanted == "logprob" and not speaks:

@@ -63,6 +63,10 @@ class EngineKind(ABC):
     def identity(self, name: str, options: EngineOptions) -> str:
         """Return model and revision, as request keys hold them."""
 
+    def is_function(self, name: str) -> bool:
+        """Return whether it is a function of an answer, which nothing is said to in words."""
+        return False
+
     def reports_logprobs(self, name: str) -> bool:
         """Return whether completions can carry `top_logprobs`."""
         return False

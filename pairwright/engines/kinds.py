@@ -72,6 +72,12 @@ def reports_logprobs(spec: str) -> bool:
     return kind_of(spec).reports_logprobs(name)
 
 
+def is_function(spec: str) -> bool:
+    """Return whether a spec names a function or a check, not an engine that is asked in words."""
+    kind, name = _parts(spec)
+    return _is_kind(kind) and _kind(kind).is_function(name)
+
+
 def holds_schemas(spec: str) -> bool:
     """Return whether the engine behind a spec can hold an answer to a JSON schema."""
     return kind_of(spec).holds_schemas

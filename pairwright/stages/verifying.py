@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from pairwright.engines.kinds import is_function
 from pairwright.engines.verifiers.config import VerifyConfig
 from pairwright.engines.verifiers.engine import SCORE_SCHEMA
 from pairwright.engines.verifiers.function import require_columns as require_named
 from pairwright.engines.verifiers.lookup import look_up
-from pairwright.engines.verifiers.spec import CHECK, PYTHON, named_spec, split_specs
+from pairwright.engines.verifiers.spec import named_spec, split_specs
 from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
@@ -175,7 +176,7 @@ def read_score(completion: Completion) -> Said:
 
 
 def _verifier(role: str, spec: str, *, rating: bool, allow_code: bool) -> Verifier:
-    if spec.startswith((PYTHON, CHECK)):
+    if is_function(spec):
         found = look_up(spec, "score", allow_code=allow_code)
         return _Scorer(role, found.wants, is_function=True)
     if spec.startswith("reward:"):

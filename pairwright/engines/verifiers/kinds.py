@@ -27,6 +27,10 @@ class PythonKind(EngineKind):
             return FunctionEngine.identify(f"{PYTHON}{name}", options)
         return f"python:{load(name, ANY).identity}:{own.identity(_last(name), options)}"
 
+    def is_function(self, name: str) -> bool:
+        """Return whether it is no engine of the user's own."""
+        return _own_kind(name) is None
+
     def reports_logprobs(self, name: str) -> bool:
         """Return whether the user's own kind says so; functions report none."""
         own = _own_kind(name)
@@ -37,6 +41,10 @@ class CheckKind(EngineKind):
     """A check that we ship, called in processes of its own."""
 
     help: ClassVar = "check:NAME (a shipped check, as a judge only)"
+
+    def is_function(self, name: str) -> bool:
+        """Return True: every check is one."""
+        return True
 
     def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
         """Make ready to call the check."""

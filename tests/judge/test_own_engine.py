@@ -1,0 +1,76 @@
+"""An engine of the user's own, a class in a file, judges and verifies as any other engine does."""
+
+import json
+from pathlib import Path
+
+import pytest
+from runs_on_disk import rows_of, write_jsonl
+
+from pairwright.cli import run_command
+
+ENGINE = """
+import math
+import re
+from pairwright.engines import EngineKind
+from pairwright.records import Completion, Finished
+
+class Engine:
+    capacity, identity = 8, "likes-good#1"
+
+    def __init__(self, spec):
+        self.spec, self.done = spec, []
+
+    def submit(self, job):
+        text = job.request.messages[-1].content
+        if labels := re.findall(r"^(\\w+)\\. The (?:first|second) response", text, re.M):
+            first, second = re.findall(r"<(?:first|second) response \\w+>\\n(.*)\\n", text)
+            best = labels[0] if "good" in first else labels[1]
+            found = {label: math.log(0.9 if label == best else 0.1) for label in labels}
+            reply = Completion(text=best, top_logprobs=(found,))
+        else:
+            reply = Completion(text="Reasoning: better.\\n\\nRevision:\\nthe good answer")
+        self.done.append(Finished(job.key, reply))
+
+    def poll(self, timeout=None):
+        done, self.done = self.done, []
+        return done
+
+    drain = poll
+
+    def close(self):
+        pass
+
+class Kind(EngineKind):
+    help = "my own"
+
+    def open(self, name, options, spec):
+        return Engine(spec)
+
+    def identity(self, name, options):
+        return Engine.identity
+
+    def reports_logprobs(self, name):
+        return True
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(ENGINE)
+    write_jsonl(Path("answers.jsonl"), [{"prompt": f"p{n}", "a": "good", "b": "bad"} for n in range(4)])
+
+
+@pytest.mark.parametrize("name", ["own.py:Kind", "python:own.py:Kind"])
+def test_it_judges_in_words_by_its_log_probabilities(name: str) -> None:
+    run_command(["judge", "answers.jsonl", "--columns", "a,b", "--judge", name, "--out", "out"])
+    rows = rows_of(Path("out"))
+    assert [row["chosen"][0]["content"] for row in rows] == ["good"] * 4
+    assert all(row["verdict"]["preference"] == pytest.approx(0.9) for row in rows)
+    assert json.loads(Path("out/run.json").read_text())["engines"]["judge"].endswith("likes-good#1")
+
+
+def test_it_verifies_pairs() -> None:
+    given = ["judge", "answers.jsonl", "--answer_column", "b", "--stronger", "a", "--out", "out"]
+    run_command([*given, "--verify", "own.py:Kind"])
+    assert len(rows_of(Path("out"))) == 4
