@@ -1,6 +1,8 @@
-"""Ctrl-C and SIGTERM: the first asks the work to stop at a good place, the second stops it now."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the work to stop at a good place, the second stops it now."""
 
+import os
 import signal
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,19 +39,25 @@ def stopping_when(asked: Callable[[], bool]) -> Iterator[None]:
 
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether a first signal has come. A second one interrupts."""
+    """Yield a function that says whether a first signal has come. A second one interrupts.
+
+    A terminal that is closed (SIGHUP) is a first signal, unless `nohup` has it ignored.
+    """
     requested, also = False, _ALSO.get()
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal requested
-        if requested:
+        if number == signal.SIGHUP:
+            _write_nowhere()  # and no second one: shell and kernel may both send it
+        elif requested:
             raise KeyboardInterrupt
         requested = True
 
     previous: dict[int, Any] = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, handle)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, handle)
     except ValueError:  # not the main thread: signals are somebody else's business
         pass
     try:
@@ -57,3 +65,12 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
     finally:
         for caught, handler in previous.items():
             signal.signal(caught, handler)
+
+
+def _write_nowhere() -> None:
+    """Let what is said go nowhere that was said to a terminal: to one that is gone, writing is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for said in (1, 2):
+        if stat.S_ISCHR(os.fstat(said).st_mode):
+            os.dup2(nowhere, said)
+    os.close(nowhere)
