@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pairwright.commands import COMMANDS
 from pairwright.config import Config, is_positional, unknown_setting
 from pairwright.errors import UsageError
-from pairwright.inputs.in_memory import file_of
+from pairwright.inputs.in_memory import FORMS, file_of
 from pairwright.result import Result
 from pairwright.terminal.text import spoken_to_log
 
@@ -69,6 +69,8 @@ def _configured(
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "settings"
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "string_type" and first["loc"][:1] and first["loc"][0] in places:
+            message = f"must be a path, a result, or rows: {FORMS}"
         told = "must be given" if first["type"] == "missing" else f"{message} (given: {first['input']!r})"
         no_setting = first["type"] == "extra_forbidden"
         said = unknown_setting(config, field) if no_setting else f"{field}: {told}"

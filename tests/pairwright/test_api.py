@@ -1,11 +1,14 @@
 """The Python door: every command a function, its outcome a result that is a path, and nothing printed."""
 
+import datetime
 import subprocess
 import sys
 from pathlib import Path
 
 import datasets
 import nbformat
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from nbclient import NotebookClient
@@ -16,6 +19,8 @@ from tiny_model import save_tiny_model
 import pairwright as pw
 from pairwright.commands import COMMANDS
 from pairwright.errors import UsageError
+from pairwright.inputs.in_memory import file_of
+from pairwright.inputs.sources import records
 from pairwright.stages.sample import SampleConfig
 
 ANSWERS = ["A tree is tall and old and green.", "A tree is a very tall plant, old and green."]
@@ -107,7 +112,8 @@ def test_rows_themselves_are_input(here, monkeypatch, capfd):
     monkeypatch.setenv("PAIRWRIGHT_CACHE", "cache")
     rows = [{"prompt": "What is a tree?", "answer": "A plant", "n": n} for n in range(2)]
     answer, better = ([{"role": "assistant", "content": text}] for text in ("A plant", "A plant."))
-    kinds = rows, pl.DataFrame(rows), datasets.Dataset.from_list(rows), pl.DataFrame(rows).to_pandas()
+    frame = pl.DataFrame(rows)
+    kinds = rows, frame, datasets.Dataset.from_list(rows), frame.to_pandas()
     for number, given in enumerate(kinds):
         pairs = pw.revise(given, reviser=lambda prompt, answer, row: f"{answer}.", out=f"pairs{number}")
         assert pairs.frame().select("rejected", "chosen", "n").rows(named=True) == [
@@ -118,12 +124,26 @@ def test_rows_themselves_are_input(here, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_rows_in_other_forms_are_what_they_are_in_a_list(here, monkeypatch):
+    monkeypatch.setenv("PAIRWRIGHT_CACHE", "cache")
+    given = [{"prompt": "p", "n": np.int64(3), "l": np.arange(2), "day": datetime.date(2026, 1, 2)}]
+    plain = [{"prompt": "p", "n": 3, "l": [0, 1], "day": "2026-01-02"}]
+    frame = pl.DataFrame(plain)
+    for rows in (given, tuple(plain), frame.lazy(), frame.to_arrow(), frame.to_arrow().to_batches()[0]):
+        assert list(records(file_of(rows, "rows") or "")) == plain
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"prompt": object()}], r"input: row 0 of the list is not JSON: Object of type object"),
+        ([{"prompt": object()}], r"row 0 of the list is not JSON: `prompt`: a object has no form there"),
         (pl.DataFrame({"prompt": []}), "input: there are no rows"),
-        ([{"prompt": "p"}, "q"], "input: Input should be a valid string"),
+        ([{"prompt": "p"}, "q"], "input: row 1 of the list is 'q', and not a dict"),
+        (["p", "q"], "input: must be a path, a result, or rows: a list of dicts, a frame"),
+        (iter([{"prompt": "p"}]), "input: a list_iterator can be read once only; give a list"),
+        (datasets.DatasetDict(test=datasets.Dataset.from_list([{"a": 1}])), r"data\['test'\]"),
+        (datasets.Dataset.from_list([{"a": 1}]).to_iterable_dataset(), r"its rows: list\(data\)"),
+        (pd.DataFrame({"prompt": ["p", "q"], "x": [1, "x"]}), "the DataFrame cannot be written as Parquet"),
     ],
 )
 def test_rows_that_are_none_are_a_sentence(here, rows, said):
