@@ -57,6 +57,15 @@ def attention_of(attend: Any, query: Tensor, key: Tensor, *rest: Any, **how: Any
     return out
 
 
+def attended_in(query: Tensor) -> torch.dtype:
+    """Return the number format in which attention over these heads is fastest, and no coarser than theirs.
+
+    Within `fast_products` that is float32: without AMX its kernels are faster than those of bfloat16.
+    """
+    rounded = query.device.type == "cpu" and query.dtype == torch.bfloat16
+    return torch.float32 if rounded and _switch.fp32_precision == _BY_ONEDNN else query.dtype
+
+
 def _take(library: str) -> None:
     _switch.fp32_precision = library
 

@@ -22,7 +22,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from pairwright.models.products import attention_of
+from pairwright.models.products import attended_in, attention_of
 from train.forward.trees import ForestMask
 
 BY_TREE = "pairwright_tree"
@@ -84,9 +84,9 @@ def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scali
 
     Heads are split once, not sliced for every branch: the gradient of a slice is as long as the forest.
     """
-    spans = layout.spans
+    spans, given, taken = layout.spans, query.dtype, attended_in(query)
     sizes = [b - a for start, _, ends in spans for a, b in itertools.pairwise((start, *ends))]
-    pieces = zip(*(torch.split(x, sizes, dim=2) for x in (query, key, value)), strict=True)
+    pieces = zip(*(torch.split(x.to(taken), sizes, dim=2) for x in (query, key, value)), strict=True)
     out = []
     for start, fork, ends in spans:
         q, first_k, first_v = next(pieces)
@@ -97,7 +97,7 @@ def by_tree(query: Tensor, key: Tensor, value: Tensor, layout: ForestMask, scali
             v = torch.cat([first_v[:, :, :trunk], own_v], dim=2)
             mask = q.new_ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(trunk)
             out.append(_sdpa(q, k, v, scaling, attn_mask=mask))
-    return torch.cat(out, dim=2)
+    return torch.cat(out, dim=2).to(given)
 
 
 def by_blocks(

@@ -6,7 +6,7 @@ Logits stand for a chunk at a time, in the forward pass and again in the backwar
 does not grow with N * V.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,7 +31,8 @@ class TargetLogprobs(torch.autograd.Function):
     """log softmax(h W^T + b)[target] for each hidden state, (N,) float32, chunk by chunk.
 
     Its gradient is g * (onehot(target) - softmax) through the same projection. The softmax of a single
-    chunk is kept for it; logits of several are made again.
+    chunk is kept for it; logits of several are made again. Logits are float32; products of the gradient
+    are in `coarse`, as those of all other layers are.
     """
 
     @staticmethod
@@ -43,17 +44,18 @@ class TargetLogprobs(torch.autograd.Function):
         targets_N: Tensor,
         size: int,
         squares: bool,
+        coarse: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
         """Compute the log-probabilities in chunks of at most `size` hidden states.
 
         With `squares`, log sum p^2 too.
         """
-        weight, bias = weight_VW.to(hidden_NW.dtype), None if bias_V is None else bias_V.to(hidden_NW.dtype)
+        logits_of = _projection(weight_VW, bias_V, hidden_NW, coarse)
         logps, normalizers, found, kept = [], [], [], None
         for hidden_CW, targets_C in zip(
             torch.split(hidden_NW, size), torch.split(targets_N, size), strict=True
         ):
-            logits_CV = F.linear(hidden_CW, weight, bias).float()
+            logits_CV = logits_of(hidden_CW)
             lse_C = torch.cat([part.logsumexp(1) for part in torch.split(logits_CV, _BLOCK)])
             logps.append(logits_CV.gather(1, targets_C[:, None])[:, 0] - lse_C)
             normalizers.append(lse_C)
@@ -62,7 +64,7 @@ class TargetLogprobs(torch.autograd.Function):
                 found.append(torch.cat(blocks) - 2 * lse_C)
             kept = _softmax_(logits_CV, lse_C) if len(hidden_NW) <= size else None
         ctx.save_for_backward(hidden_NW, weight_VW, bias_V, targets_N, torch.cat(normalizers), kept)
-        ctx.size = size
+        ctx.size, ctx.coarse = size, coarse
         squares_N = torch.cat(found) if squares else logps[0].new_empty(0)
         ctx.mark_non_differentiable(squares_N)
         return torch.cat(logps), squares_N
@@ -72,26 +74,25 @@ class TargetLogprobs(torch.autograd.Function):
     def backward(ctx: Any, grad_N: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of hidden states, weight and bias."""
         hidden_NW, weight_VW, bias_V, targets_N, lse_N, kept = ctx.saved_tensors
-        dtype, size = hidden_NW.dtype, ctx.size
-        weight, bias = weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)
+        size, coarse = ctx.size, ctx.coarse
+        logits_of, weight = _projection(weight_VW, bias_V, hidden_NW, coarse), weight_VW.to(coarse)
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         grad_hidden, grad_weight = [], None
         grad_bias = torch.zeros_like(bias_V, dtype=torch.float32) if wants_bias else None
         pieces = (torch.split(tensor, size) for tensor in (hidden_NW, targets_N, lse_N, grad_N))
         for hidden_CW, targets_C, lse_C, grad_C in zip(*pieces, strict=True):
             if kept is None:
-                logits_CV = F.linear(hidden_CW, weight, bias).float()
-                grad_CV = _softmax_(logits_CV, lse_C).mul_(-grad_C[:, None])
+                grad_CV = _softmax_(logits_of(hidden_CW), lse_C).mul_(-grad_C[:, None])
             else:
                 grad_CV = kept * -grad_C[:, None]
             grad_CV[torch.arange(len(targets_C), device=grad_CV.device), targets_C] += grad_C
             if grad_bias is not None:
                 grad_bias += grad_CV.sum(0)
-            grad_CV = grad_CV.to(dtype)
+            grad_CV = grad_CV.to(coarse)
             if wants_hidden:
-                grad_hidden.append(grad_CV @ weight)
+                grad_hidden.append((grad_CV @ weight).to(hidden_NW.dtype))
             if wants_weight:
-                part = grad_CV.T @ hidden_CW
+                part = grad_CV.T @ hidden_CW.to(coarse)
                 grad_weight = part.to(weight_VW.dtype) if grad_weight is None else grad_weight.add_(part)
         return (
             torch.cat(grad_hidden) if grad_hidden else None,
@@ -100,7 +101,24 @@ class TargetLogprobs(torch.autograd.Function):
             None,
             None,
             None,
+            None,
         )
+
+
+def _projection(
+    weight_VW: Tensor, bias_V: Tensor | None, like: Tensor, coarse: torch.dtype
+) -> Callable[[Tensor], Tensor]:
+    """The projection of hidden states to float32 logits; a GPU rounds what goes into the product."""
+    dtype = coarse if like.is_cuda else like.dtype
+    weight, bias = weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)
+    if not like.is_cuda or dtype == torch.float32:
+        return lambda hidden_CW: F.linear(hidden_CW, weight, bias).float()
+
+    def rounded(hidden_CW: Tensor) -> Tensor:
+        logits_CV = torch.mm(hidden_CW.to(dtype), weight.T, out_dtype=torch.float32)
+        return logits_CV if bias is None else logits_CV.add_(bias)
+
+    return rounded
 
 
 def _softmax_(logits_CV: Tensor, lse_C: Tensor) -> Tensor:
@@ -127,10 +145,11 @@ def _target_logprobs(
     *,
     size: int = 0,
     squares: bool,
+    coarse: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     size = size or max(1, CHUNK_BYTES // (4 * len(weight_VW)))
     found: tuple[Tensor, Tensor] = TargetLogprobs.apply(  # type: ignore[no-untyped-call]
-        hidden_NW, weight_VW, bias_V, targets_N, size, squares
+        hidden_NW, weight_VW, bias_V, targets_N, size, squares, coarse or hidden_NW.dtype
     )
     return found
 
@@ -155,10 +174,12 @@ def asked_for(model: nn.Module, laid: Layout, *, squares: bool = False) -> Itera
     head: Any = unwrapped(model).get_output_embeddings()  # type: ignore[operator]
 
     def ask(hidden: Tensor) -> Tensor:
-        with torch.autocast(hidden.device.type, enabled=False):
+        device = hidden.device.type
+        coarse = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        with torch.autocast(device, enabled=False):
             hidden_NW = hidden[laid.rows_N, laid.columns_N]
             logps_N, squares_N = _target_logprobs(
-                hidden_NW, head.weight, head.bias, laid.targets_N, squares=squares
+                hidden_NW, head.weight, head.bias, laid.targets_N, squares=squares, coarse=coarse
             )
             if squares:
                 return torch.stack([logps_N, squares_N], 1)[None]

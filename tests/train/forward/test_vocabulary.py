@@ -4,7 +4,7 @@ import pytest
 import torch
 from architectures import ARCHITECTURES, model_of
 
-from train.forward.vocabulary import chunked, target_logprobs
+from train.forward.vocabulary import _target_logprobs, chunked, target_logprobs
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
@@ -33,6 +33,24 @@ def test_the_heads_logits_never_stand_whole(monkeypatch):
     assert max(t.numel() for t in kept if t is not None) == hidden.numel()
     logps.sum().backward()
     assert rows == [16, 16, 16, 12] * 2
+
+
+@pytest.mark.parametrize("size", [3, 100])
+def test_in_bfloat16_logits_are_float32_and_gradients_are_rounded_once(size):
+    """As `asked_for` has it under autocast: float32 states, and products of gradients as in all layers."""
+    torch.manual_seed(0)
+    hidden, weight = (torch.randn(*shape, requires_grad=True) for shape in ((7, 64), (11, 64)))
+    targets = torch.randint(0, 11, (7,))
+    parts = {"size": size, "squares": False}
+    exact, found = (
+        _target_logprobs(hidden, weight, None, targets, coarse=coarse, **parts)[0]
+        for coarse in (None, torch.bfloat16)
+    )
+    assert torch.equal(found, exact)
+    expected = torch.autograd.grad(exact.sum(), (hidden, weight))
+    for gradient, other in zip(torch.autograd.grad(found.sum(), (hidden, weight)), expected, strict=True):
+        assert gradient.dtype == torch.float32
+        assert 0 < (gradient - other).norm() < 2**-7 * other.norm()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
