@@ -141,6 +141,7 @@ def last_token_scores(model: Any, sequences: list[list[int]]) -> "Tensor":
     """Return the head's value at the last token of each sequence, float32."""
     import torch
 
+    from pairwright.models.products import fast_products
     from pairwright.models.reward_head import reading
 
     device = next(model.parameters()).device
@@ -149,6 +150,7 @@ def last_token_scores(model: Any, sequences: list[list[int]]) -> "Tensor":
     input_ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids in sequences], device=device)
     mask = (torch.arange(longest, device=device) < lengths[:, None]).long()
     rows = torch.arange(len(sequences), device=device)
-    with reading(model.score, rows, lengths - 1) as read, torch.inference_mode():
+    scored = reading(model.score, rows, lengths - 1)
+    with scored as read, torch.inference_mode(), fast_products():
         model(input_ids=input_ids, attention_mask=mask, use_cache=False)
     return read()

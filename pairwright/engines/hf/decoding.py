@@ -16,6 +16,7 @@ from transformers.cache_utils import Cache
 from pairwright.engines.hf.kvcache import Part, empty_cache, joined
 from pairwright.engines.hf.sampling import drawn, only, top_logprobs
 from pairwright.engines.hf.sequence import Sequence
+from pairwright.models.products import fast_products
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -49,6 +50,7 @@ class Decoder:
         """How many sequences have no result yet."""
         return sum(s.result is None for s in self._batch.sequences) if self._batch else 0
 
+    @fast_products()
     @torch.inference_mode()
     def admit(self, sequences: list[Sequence]) -> list[Sequence]:
         """Take sequences in, and give each its first token. Returns those that end with it."""
