@@ -10,6 +10,7 @@ from pairwright.plugins import function, load
 from pairwright.records import BLANK_LINES, KEPT, NO_CHANGE, REFUSED, Ending
 from revise.config import GateConfig
 from revise.phrases import declines, speaks_as_model, speaks_of_itself
+from revise.set_apart import remark_apart
 
 SLACK_TOKENS = 10
 """A length difference of this many tokens is never a drift, however short the answers."""
@@ -70,7 +71,9 @@ def blank_lines(revision: Revision, config: GateConfig) -> Ending | None:
 def meta_talk(revision: Revision, config: GateConfig) -> Ending | None:
     """Drop a revision that mentions being one: its reader never saw another answer."""
     found = speaks_of_itself(revision.text)
-    if found and not speaks_of_itself(revision.original):
+    if found and speaks_of_itself(revision.original):
+        found = None
+    if found := found or remark_apart(revision.original, revision.text):
         return Ending("meta_talk", f"the revision speaks of itself: “{_quoted(found)}”")
     return None
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from revise.needed import Needed
 
+_CHANGES = ("changed", "mine")
 _HEAD = 400
 """Characters in which a refusal is one."""
 _WORD = re.compile(r"\w")
@@ -53,6 +54,30 @@ def declines(text: str) -> str | None:
         if found := pattern.match(head):
             return found.group()
     return None
+
+
+def about_texts(line: str) -> bool:
+    """Return whether a line has a word for a text, or for what was changed in one."""
+    return any(pattern.search(line) for pattern in _weak("texts", "revised", "parts", "changes", "rest"))
+
+
+def about_changes(line: str) -> bool:
+    """Return whether a line says that the speaker changed something."""
+    return any(pattern.search(line) for pattern in _weak(*_CHANGES))
+
+
+def about_the_rest(line: str) -> bool:
+    """Return whether a line speaks of the rest of something."""
+    return any(pattern.search(line) for pattern in _weak("rest"))
+
+
+@cache
+def _weak(*kinds: str) -> list[re.Pattern[str]]:
+    """For each language, any of the words of some kinds that remarks are put together from."""
+    parts = tomllib.loads(_PARTS.read_text(encoding="utf-8"))
+    return [
+        re.compile(_any([w for kind in kinds for w in words[kind]]), _FLAGS) for words in parts.values()
+    ]
 
 
 def _first(kind: Kind, text: str) -> str | None:
