@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from pairwright.models import products
 from pairwright.models.products import attention_of, fast_products
-from tests.support.tiny_model import save_tiny_model
 from train.forward.answers import Answer
 from train.forward.logprobs import answer_logprobs
 
