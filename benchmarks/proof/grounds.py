@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from crossing import Passes, Repair
+from crossing import Passes, Repair, functions_of
 from forms import INSTRUCTED, Forms
 
 HERE = Path(__file__).resolve().parent
@@ -66,11 +66,6 @@ def _demo_forms() -> Forms:
 _CHECKS = EXAMPLES / "checks.py"
 
 
-def _demo_functions() -> tuple[Repair, Passes]:
-    found = runpy.run_path(str(_CHECKS))
-    return found["repair"], lambda prompt, answer, row: bool(found["passes"](prompt, answer, row)[0])
-
-
 def _instructed_functions() -> tuple[Repair, Passes]:
     from instructions import repairs
 
@@ -89,7 +84,7 @@ GROUNDS = {
         short=False,
         repair=f"{_CHECKS}:repair",
         verify=f"{_CHECKS}:passes",
-        functions=_demo_functions,
+        functions=lambda: functions_of(_CHECKS),
         sampling="--top_p 0.95 --max_tokens 64",
         temperature=0.7,
         asked_limit=None,
