@@ -6,7 +6,7 @@ Logits stand for a chunk at a time, in the forward pass and again in the backwar
 does not grow with N * V.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -50,12 +50,12 @@ class TargetLogprobs(torch.autograd.Function):
 
         With `squares`, log sum p^2 too.
         """
-        logits_of = _projection(weight_VW, bias_V, hidden_NW, coarse)
+        weight, bias = weight_VW.to(hidden_NW.dtype), None if bias_V is None else bias_V.to(hidden_NW.dtype)
         logps, normalizers, found, kept = [], [], [], None
         for hidden_CW, targets_C in zip(
             torch.split(hidden_NW, size), torch.split(targets_N, size), strict=True
         ):
-            logits_CV = logits_of(hidden_CW)
+            logits_CV = F.linear(hidden_CW, weight, bias).float()
             lse_C = torch.cat([part.logsumexp(1) for part in torch.split(logits_CV, _BLOCK)])
             logps.append(logits_CV.gather(1, targets_C[:, None])[:, 0] - lse_C)
             normalizers.append(lse_C)
@@ -74,15 +74,17 @@ class TargetLogprobs(torch.autograd.Function):
     def backward(ctx: Any, grad_N: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of hidden states, weight and bias."""
         hidden_NW, weight_VW, bias_V, targets_N, lse_N, kept = ctx.saved_tensors
-        size, coarse = ctx.size, ctx.coarse
-        logits_of, weight = _projection(weight_VW, bias_V, hidden_NW, coarse), weight_VW.to(coarse)
+        dtype, size, coarse = hidden_NW.dtype, ctx.size, ctx.coarse
+        weight, bias = weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)
+        coarse_weight = weight_VW.to(coarse)
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         grad_hidden, grad_weight = [], None
         grad_bias = torch.zeros_like(bias_V, dtype=torch.float32) if wants_bias else None
         pieces = (torch.split(tensor, size) for tensor in (hidden_NW, targets_N, lse_N, grad_N))
         for hidden_CW, targets_C, lse_C, grad_C in zip(*pieces, strict=True):
             if kept is None:
-                grad_CV = _softmax_(logits_of(hidden_CW), lse_C).mul_(-grad_C[:, None])
+                logits_CV = F.linear(hidden_CW, weight, bias).float()
+                grad_CV = _softmax_(logits_CV, lse_C).mul_(-grad_C[:, None])
             else:
                 grad_CV = kept * -grad_C[:, None]
             grad_CV[torch.arange(len(targets_C), device=grad_CV.device), targets_C] += grad_C
@@ -90,7 +92,7 @@ class TargetLogprobs(torch.autograd.Function):
                 grad_bias += grad_CV.sum(0)
             grad_CV = grad_CV.to(coarse)
             if wants_hidden:
-                grad_hidden.append((grad_CV @ weight).to(hidden_NW.dtype))
+                grad_hidden.append((grad_CV @ coarse_weight).to(dtype))
             if wants_weight:
                 part = grad_CV.T @ hidden_CW.to(coarse)
                 grad_weight = part.to(weight_VW.dtype) if grad_weight is None else grad_weight.add_(part)
@@ -103,22 +105,6 @@ class TargetLogprobs(torch.autograd.Function):
             None,
             None,
         )
-
-
-def _projection(
-    weight_VW: Tensor, bias_V: Tensor | None, like: Tensor, coarse: torch.dtype
-) -> Callable[[Tensor], Tensor]:
-    """The projection of hidden states to float32 logits; a GPU rounds what goes into the product."""
-    dtype = coarse if like.is_cuda else like.dtype
-    weight, bias = weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)
-    if not like.is_cuda or dtype == torch.float32:
-        return lambda hidden_CW: F.linear(hidden_CW, weight, bias).float()
-
-    def rounded(hidden_CW: Tensor) -> Tensor:
-        logits_CV = torch.mm(hidden_CW.to(dtype), weight.T, out_dtype=torch.float32)
-        return logits_CV if bias is None else logits_CV.add_(bias)
-
-    return rounded
 
 
 def _softmax_(logits_CV: Tensor, lse_C: Tensor) -> Tensor:
