@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from pairwright.errors import UsageError
 from pairwright.models.quiet import quiet
@@ -18,6 +19,7 @@ from pairwright.models.remote_code import own_code, refused_sentence
 
 ADAPTER_CONFIG = "adapter_config.json"
 _SHOWN = 3
+_LFS = b"version https://git-lfs"
 _BUFFERS = re.compile(r"(^|\.)(inv_freq|masked_bias|position_ids|causal_mask|attn\.bias|attention\.bias)$")
 """What older versions of `transformers` stored and newer ones compute."""
 _WHOLE = tuple(f"{end}.{part}weight" for end in ("embed_tokens", "lm_head") for part in ("", "base_layer."))
@@ -42,6 +44,7 @@ def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any)
         unread = {key for key in unread if key.startswith(prefix)}
     if missing or any(_misplaced(model, key) for key in unread):
         raise UsageError(_sentence(name, type(model).__name__, missing, unread))
+    _refuse_unsound(name, model.named_parameters())
     return model
 
 
@@ -66,7 +69,22 @@ def read_adapter(base: Any, place: str, name: str, *, trained: bool = False) -> 
         raise UsageError(_sentence(name, "its adapter", missing, set(held) - wanted))
     if unread := set(held) - wanted - whole:
         raise UsageError(_sentence(name, "its adapter", set(), unread))
+    _refuse_unsound(name, held.items())
     return model
+
+
+def _refuse_unsound(name: str, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Raise for weights that are infinite or no numbers, which attention may hide in words of no sense."""
+    wrong = []
+    for key, weight in weights:
+        read = weight.is_floating_point() and weight.element_size() > 1 and not weight.is_meta
+        if read and not weight.detach().sum().isfinite() and not weight.isfinite().all():
+            wrong.append(key)
+    if wrong:
+        raise UsageError(
+            f"{name}: holds numbers that are infinite or none (NaN) in {_named(wrong)}; the training that "
+            "made it diverged, or its files are damaged"
+        )
 
 
 def stored_names(folder: Path) -> dict[str, Path]:
@@ -85,7 +103,9 @@ def as_usage_error(name: str) -> Iterator[None]:
         yield
     except UsageError:
         raise
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, AttributeError, KeyError, SafetensorError) as error:
+        if (place := Path(name)).is_dir() and (pointer := _pointer(place)):
+            raise UsageError(f"{name}: {pointer} is a pointer of Git LFS; run `git lfs pull`") from None
         if (sentence := refused_sentence(name, error)) is not None:
             raise UsageError(sentence) from None
         raise UsageError(f"{name}: cannot be loaded as a model ({first_line(error)})") from error
@@ -98,6 +118,14 @@ def as_usage_error(name: str) -> Iterator[None]:
             f"{name}: its weights do not fit the model they are for ({what}); was an adapter trained on "
             "another base, or one with another vocabulary?"
         ) from error
+
+
+def _pointer(folder: Path) -> str | None:
+    """The first file of a model that Git LFS has not fetched."""
+    for path in sorted(folder.glob("*.*")):
+        if path.is_file() and path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS):
+            return path.name
+    return None
 
 
 def first_line(error: Exception) -> str:

@@ -72,7 +72,7 @@ def _known_or_computed(
         names = ", ".join(pairs[index].row_id for index in bad[:5])
         raise PairwrightError(
             f"the model gives log-probabilities that are not finite to {len(bad)} pairs ({names}); "
-            "its weights or its number format are unsound (try --no-bf16)"
+            "its weights or its number format are unsound (try --no_bf16)"
         )
     if store is not None and missing and accelerator.is_main_process:
         store.add(_asked([pairs[index] for index in missing]), ref_PK[missing].T.flatten().tolist())

@@ -90,6 +90,12 @@ FAULTS: dict[str, tuple[Callable[[Tensors], Tensors], dict[str, Any], str]] = {
         {},
         r"holds model\.layers\.0\.self_attn\.q_proj\.bias, for which LlamaForCausalLM has no place",
     ),
+    "numbers that are none": (
+        having(model__norm__weight=torch.full((16,), torch.nan)),
+        {},
+        r"holds numbers that are infinite or none \(NaN\) in model\.norm\.weight",
+    ),
+    "a type that is none": (dict, {"dtype": "bananas"}, r"cannot be loaded as a model \(.*bananas"),
     "a reward model's head": (SCORE, {}, r"holds score\.weight, .*another kind of model"),
     "a reward model, tied": (
         lambda tensors: SCORE(without("lm_head")(tensors)),
@@ -107,6 +113,13 @@ def test_a_language_model_that_is_not_whole_is_refused_by_name(fault, whole, tmp
         with pytest.raises(UsageError, match=f"^{place}: {sentence}") as refused:
             load(place)
         assert "\n" not in str(refused.value)
+
+
+def test_weights_that_git_did_not_fetch_are_told(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(UsageError, match=r"model\.safetensors is a pointer of Git LFS; run `git lfs pull`"):
+        load_for_generation(str(tmp_path / "model"))
 
 
 @pytest.mark.parametrize(
@@ -170,8 +183,9 @@ def adapter(whole, tmp_path) -> Path:
         (without("layers.1."), r"lacks .*layers\.1\.self_attn\.q_proj\.lora_A\.weight, .*of its adapter"),
         (renamed("module."), r"lacks .*instead: module\.base_model"),
         (having(base_model__model__lm_head__lora_A__weight=torch.ones(2, 16)), r"holds .*lm_head\.lora_A"),
+        (lambda held: {n: v / 0 for n, v in held.items()}, r"holds numbers that are infinite or none"),
     ],
-    ids=["a layer", "a prefix", "a layer too many"],
+    ids=["a layer", "a prefix", "a layer too many", "no numbers"],
 )
 def test_an_adapter_that_is_not_whole_is_refused_by_name(change, sentence, adapter):
     path = adapter / "adapter_model.safetensors"
