@@ -151,6 +151,13 @@ def load_winrate(folder: Path) -> Winrate:
     return found
 
 
+def points_of(folder: Path) -> dict[str, float]:
+    """Return the points of a in a finished comparison, by prompt."""
+    names = ["prompt_id", "points"]
+    rows = (row for table in read_tables(folder) for row in table.select(names).to_pylist())
+    return {row["prompt_id"]: float(row["points"]) for row in rows}
+
+
 def winrate_table(found: Winrate) -> Table:
     """Return the comparison as a table for people."""
     table = Table("measure", "value", "95 % interval", title="win rate of a", caption=found.verdict)

@@ -81,14 +81,14 @@ class LoopLookConfig(Config):
     eval_temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Softmax temperature of the answers that are compared."""
     stop_win_rate: float = Field(default=0.05, ge=0, le=1, json_schema_extra=OPERATIONAL)
-    """Stop when the win rate is by more than this below that of the best round (the start's is 1/2);
-    1 never stops."""
+    """Stop when the win rate is by more than this below that of the best round (the start's is 1/2), and
+    prompt by prompt the 95 % interval of the difference is below 0; 1 never stops."""
     stop_below_best: bool = Field(default=True, json_schema_extra=OPERATIONAL)
     """Stop when a round passes less often than the best one, prompt by prompt and with its 95 % interval
     below 0 (`eval`)."""
     stop_contradictions: float = Field(default=0.15, ge=0, le=1, json_schema_extra=OPERATIONAL)
     """Stop when the share of verdicts that turn round with the order is by more than this above the
-    first round's; 1 never stops."""
+    first round's, and the 95 % interval of the rise is above 0; 1 never stops."""
 
 
 class LoopConfig(LoopLookConfig, RoundsConfig):

@@ -41,14 +41,14 @@ from train.on_policy.answers import split_prompts, write_answers
 from train.on_policy.config import LoopConfig, record_today
 from train.on_policy.preview import rehearse
 from train.on_policy.slices import prompts_of_round, replay
-from train.on_policy.steps import ANSWERS, COMMANDS, Commands, Steps
+from train.on_policy.steps import ANSWERS, COMMANDS, WINRATE, Commands, Steps
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
 from train.output.carried import CARRIED
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
 from train.rounds.engines import require_carried, through_rounds
-from train.rounds.evaluation import EVAL, pass_rates, verifiers_of
+from train.rounds.evaluation import EVAL, pass_rates, verifiers_of, win_rate_from_best
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
 from train.rounds.table import Measures
@@ -237,21 +237,24 @@ class _Loop:
             return measures
         if not number:
             return measures | {"win_rate": 0.5, "win_rate_low": 0.5, "win_rate_high": 0.5}
-        return measures | self._versus_start(steps)
+        return measures | self._versus_start(steps, before)
 
-    def _versus_start(self, steps: Steps) -> dict[str, Any]:
+    def _versus_start(self, steps: Steps, before: Sequence[Measures]) -> dict[str, Any]:
         """How often the round's answers are better than the start's, and how often nobody can tell."""
         self._run(self._commands.winrate, steps.comparing)
-        found = load_winrate(steps.here / "winrate")
+        best = max(before, key=lambda row: float(row["win_rate"]))["round"]
+        there = Steps(self._config, self._folder, best).here / WINRATE if best else None
+        found = load_winrate(steps.here / WINRATE)
         measures = {
             "win_rate": found.win_rate.value,
             "win_rate_low": found.win_rate.low,
             "win_rate_high": found.win_rate.high,
             "win_rate_length_controlled": found.length_controlled.value,
             "compared": found.decided,
+            **win_rate_from_best(steps.here / WINRATE, there),
         }
         if self._config.pairs == "revise":  # no pair is judged; this is where the judge can be seen
-            measures["contradictions"] = found.inconsistent / found.decided
+            measures |= {"contradictions": found.inconsistent / found.decided, "verdicts": found.decided}
         return measures
 
     def _run(self, command: Callable[[C], Any], config: C) -> None:
@@ -270,6 +273,7 @@ def _of_pairs(made: Mapping[str, Manifest]) -> dict[str, Any]:
         counts = made["judged"].counts
         decided = sum(counts.get(status, 0) for status in _DECIDED)
         found["contradictions"] = counts.get("inconsistent", 0) / decided if decided else None
+        found["verdicts"] = decided
     return found
 
 

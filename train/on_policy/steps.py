@@ -39,6 +39,8 @@ class Commands(NamedTuple):
 COMMANDS = Commands()
 ANSWERS = "answers.jsonl"
 """The answers to held-out prompts as they are compared."""
+WINRATE = "winrate"
+"""The run of a round in which its answers are compared with the start's."""
 
 
 class Steps(RoundSteps[LoopConfig]):
@@ -115,7 +117,7 @@ class Steps(RoundSteps[LoopConfig]):
             a=self._at(ANSWERS),
             b=str(round_folder(self._folder, 0) / ANSWERS),
             prompts=str(self._folder / "eval_prompts.jsonl"),
-            out=self._at("winrate"),
+            out=self._at(WINRATE),
         )
 
     @property

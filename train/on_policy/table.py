@@ -9,7 +9,7 @@ from train.rounds import table as round_table
 from train.rounds.table import Measures, write_markdown, write_rows
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 _COLUMNS = {
     "round": ("#", "{:d}"),
@@ -35,7 +35,7 @@ def write_table(folder: Path, rows: Sequence[Measures]) -> None:
     plot_loop(folder / "loop.png", rows)
 
 
-def as_rich(rows: Sequence[Measures]) -> "Table":
+def as_rich(rows: Sequence[Measures]) -> "Group":
     """Return the table for a terminal."""
     return round_table.as_rich(_with_interval(rows), _COLUMNS)
 

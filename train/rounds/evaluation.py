@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judge.comparison.command import points_of
 from judge.evaluation.config import EvaluateConfig
 from judge.evaluation.measures import compare_runs, load_evaluation
 from judge.evaluation.stage import EvaluateStage
 from pairwright.engines import EngineOptions
 from pairwright.engines.asked import AskedOptions
 from pairwright.engines.pool import EnginePool
-from pairwright.figures.intervals import Interval
+from pairwright.figures.intervals import Interval, mean_interval
 from pairwright.stages.config import SampleSettings
 from train.rounds.config import RoundsConfig, engine_of, on_one_device
 from train.rounds.folder import round_folder
@@ -68,6 +69,18 @@ def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[st
         for other, found in compared.items()
     ]
     return measures | {"against": against}
+
+
+def win_rate_from_best(here: Path, best: Path | None) -> dict[str, Any]:
+    """Return how far a round's win rate is above that of the best one, prompt by prompt, with its interval.
+
+    Both are runs of `winrate` against the start; without one, the best is the start itself.
+    """
+    points = points_of(here)
+    others = dict.fromkeys(points, 0.5) if best is None else points_of(best)
+    apart = [found - others[prompt] for prompt, found in points.items() if prompt in others]
+    value, low, high = mean_interval(apart)
+    return _named("win_rate_from_best", Interval(value, max(low, -1.0), min(high, 1.0)))
 
 
 def _named(name: str, interval: Interval) -> dict[str, float]:

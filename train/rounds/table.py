@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pairwright.folders.durable import write_durably
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 Measures: TypeAlias = Mapping[str, Any]
 Columns: TypeAlias = Mapping[str, tuple[str, str]]
 """What is shown, under which heading and how; the rows themselves have more."""
+
+
+_WIDTH = 78
+"""Characters of a terminal, with a space on either side."""
 
 
 def write_rows(folder: Path, rows: Sequence[Measures]) -> None:
@@ -31,17 +35,34 @@ def write_markdown(folder: Path, rows: Sequence[Measures], columns: Columns) -> 
     write_durably(folder / "table.md", "".join(f"| {' | '.join(line)} |\n" for line in text).encode())
 
 
-def as_rich(rows: Sequence[Measures], columns: Columns) -> "Table":
-    """Return the table for a terminal."""
+def as_rich(rows: Sequence[Measures], columns: Columns) -> "Group":
+    """Return the table for a terminal, as several beneath each other where it is wider than one.
+
+    Each begins with the first column.
+    """
     from rich import box
+    from rich.console import Group
     from rich.table import Table
 
     shown = shown_columns(rows, columns)
-    headings = [heading for heading, _ in shown.values()]
-    table = Table(*headings, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    for line in _cells(rows, shown):
-        table.add_row(*line)
-    return table
+    lines = [[heading for heading, _ in shown.values()], *_cells(rows, shown)]
+    first, *others = zip(*lines, strict=True)
+    parts, room = [[first]], 0
+    for column in others:
+        width = 1 + max(map(len, column))
+        room -= width
+        if room < 0 and len(parts[-1]) > 1:
+            parts.append([first])
+        if len(parts[-1]) == 1:
+            room = _WIDTH - 1 - max(map(len, first)) - width
+        parts[-1].append(column)
+    tables = []
+    for part in parts:
+        headings, *cells = zip(*part, strict=True)
+        tables.append(Table(*headings, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False))
+        for line in cells:
+            tables[-1].add_row(*line)
+    return Group(*tables)
 
 
 def shown_columns(rows: Sequence[Measures], columns: Columns) -> Columns:

@@ -233,21 +233,36 @@ def test_it_stops_when_the_win_rate_falls_and_says_so_again(toy, capfd):
 START = {"round": 0, "win_rate": 0.5}
 
 
+def won(number: int, rate: float, low: float, high: float) -> dict[str, float]:
+    from_best = {"win_rate_from_best": (low + high) / 2, "win_rate_from_best_low": low}
+    return {"round": number, "win_rate": rate, **from_best, "win_rate_from_best_high": high}
+
+
+def contrary(number: int, share: float, verdicts: int) -> dict[str, float]:
+    return {"round": number, "contradictions": share, "verdicts": verdicts}
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
         ([START], None),
-        ([START, {"round": 1, "win_rate": 0.46}], None),
-        ([START, {"round": 1, "win_rate": 0.44}], "fell to 0.440 in round 1, from 0.500 of the start"),
-        ([START, {"round": 1, "win_rate": 0.7}, {"round": 2, "win_rate": 0.66}], None),
+        ([START, won(1, 0.46, -0.07, -0.01)], None),  # clear, and not far
+        ([START, won(1, 0.4, -0.21, 0.01)], None),  # far, and not clear
         (
-            [START, {"round": 1, "win_rate": 0.7}, {"round": 2, "win_rate": 0.6}],
+            [START, won(1, 0.44, -0.11, -0.01)],
+            "fell to 0.440 in round 1, from 0.500 of the start, the best so far (-11.0 to -1.0 points",
+        ),
+        (
+            [START, won(1, 0.7, 0.1, 0.3), won(2, 0.6, -0.19, -0.01)],
             "fell to 0.600 in round 2, from 0.700 of round 1",
         ),
         ([{"round": 0}, {"round": 1}], None),
-        ([START, {"round": 1, "contradictions": 0.2}, {"round": 2, "contradictions": 0.3}], None),
+        ([START, contrary(1, 0.2, 500), contrary(2, 0.3, 500)], None),
+        # Wilson's 10.5 to 34.8 % and 26.4 to 55.4 %: at least 0.2 - √(0.136² + 0.148²) = -0.001
+        ([START, contrary(1, 0.2, 40), contrary(2, 0.4, 40)], None),
+        # 11.2 to 33.0 % and 27.6 to 53.8 %: at least 0.2 - √(0.124² + 0.130²) = 0.020
         (
-            [START, {"round": 1, "contradictions": 0.2}, {"round": 2, "contradictions": 0.4}],
+            [START, contrary(1, 0.2, 50), contrary(2, 0.4, 50)],
             "contradicts itself on 40% of pairs in round 2, 20% in round 1",
         ),
     ],
