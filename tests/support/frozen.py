@@ -18,8 +18,8 @@ _DIFFER = {
 }
 """Fields that differ from run to run and from machine to machine."""
 _ADDED = {
-    "calibration.json": ("points", "min_margin", "by_value", "by_perturbation"),
-    "winrate.json": ("corrected", "agreement"),
+    "calibration.json": ("points", "points_by_model", "min_margin", "by_value", "by_perturbation"),
+    "winrate.json": ("corrected", "agreement", "agreement_by_side"),
 }
 """Fields that came later, of which those who made the goldens knew nothing."""
 _JSON = ("stats.json", "train.json", "reward.json", "calibration.json", "winrate.json", "export.json")
