@@ -49,12 +49,12 @@ def as_rich(rows: Sequence[Measures], columns: Columns) -> "Group":
     first, *others = zip(*lines, strict=True)
     parts, room = [[first]], 0
     for column in others:
-        width = 1 + max(map(len, column))
+        width = 2 + max(map(len, column))
         room -= width
         if room < 0 and len(parts[-1]) > 1:
             parts.append([first])
         if len(parts[-1]) == 1:
-            room = _WIDTH - 1 - max(map(len, first)) - width
+            room = _WIDTH - 2 - max(map(len, first)) - width
         parts[-1].append(column)
     tables = []
     for part in parts:
