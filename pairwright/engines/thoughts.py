@@ -35,6 +35,14 @@ _PUBLISHED = tuple(
     <|START_THINKING|>   <|END_THINKING|>
     <|inner_prefix|>     <|inner_suffix|>
     <|channel>thought    <channel|>
+    <scratchpad>         </scratchpad>
+    <reflection>         </reflection>
+    <thoughts>           </thoughts>
+    <inner_thoughts>     </inner_thoughts>
+    <inner_monologue>    </inner_monologue>
+    <chain_of_thought>   </chain_of_thought>
+    <|think|>            <|/think|>
+    <|thinking|>         <|/thinking|>
     """.strip().splitlines()
 )
 _SHOUTED = tuple(
@@ -44,7 +52,8 @@ _SHOUTED = tuple(
 )
 KNOWN = (*_PUBLISHED, *_SHOUTED)
 """Marks of published models: DeepSeek, Qwen and most others; Claude-like; EXAONE; trained on prompts;
-Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4. Those of gpt-oss are
+Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4; then what others are
+prompted to write. Those of gpt-oss are
 channels, and are read by `_harmony`. The first ones also in capitals (`<THINK>`, `<Think>`), as small
 models write them."""
 _SOLUTIONS = (

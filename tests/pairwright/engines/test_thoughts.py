@@ -26,6 +26,9 @@ FORMS = {
     "a marked solution": "<|begin_of_thought|>{}<|end_of_thought|>\n"
     "<|begin_of_solution|>\n{}<|end_of_solution|>",
     "a marked response": "<|START_THINKING|>{}<|END_THINKING|><|START_RESPONSE|>{}<|END_RESPONSE|>",
+    "a scratchpad": "<scratchpad>\n{}\n</scratchpad>\n\n{}",
+    "a monologue, not opened": "{}\n</inner_monologue>\n{}",
+    "controls": "<|think|>{}<|/think|>{}",
     "two thoughts": "<think>{}</think>\n<think></think>\n{}",
 }
 
