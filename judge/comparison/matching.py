@@ -72,6 +72,8 @@ class Answers:
         if not rows.has_answers:
             raise UsageError(f"{path}: no answers in it; name their column as {path}:COLUMN")
         self.path = path
+        self.besides = frozenset(rows.columns)
+        """Columns that are neither prompt nor answer."""
         self.sha256 = content_hash([rows.info.sha256, column])
         self.first: dict[str, Candidate] = {}
         self.doubled: list[str] = []
@@ -111,6 +113,8 @@ class Matched(Input):
         self._given = list(given)
         self._seed = seed
         super().__init__(source, columns, limit, reserved, answers=False, skip=skip, keep=keep)
+        besides = [answers.besides for answers in self._given if answers.path == source]
+        self.renamed = {n: new for n, new in self.renamed.items() if all(n in names for names in besides)}
 
     def _parsed(self) -> Iterator[Parsed]:
         return islice(self._ordered(), self._limit)

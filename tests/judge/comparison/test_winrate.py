@@ -124,6 +124,14 @@ def test_the_same_answers_give_half_and_ask_nobody(tmp_path):
     assert (found.identical, found.ties, found.decided) == (10, 10, 10)
 
 
+def test_answers_are_not_said_to_be_carried_beside_themselves(tmp_path):
+    """Of a file of answers that gives the prompts too, what is renamed is what is neither."""
+    rows = [{"prompt": f"Question {n}?", "completion": "Yes.", "points": n} for n in range(3)]
+    path = str(write_jsonl(tmp_path / "a.jsonl", rows))
+    answers = Answers(Side("a", path), None, None)
+    assert Matched(path, Columns(), None, ["points"], given=[answers]).renamed == {"points": "input_points"}
+
+
 def test_an_engine_answers_and_is_matched_with_a_file(tmp_path):
     policy = tmp_path / "policy.jsonl"
     policy.write_text(json.dumps({"text": "An answer of the engine."}) + "\n")
