@@ -190,7 +190,7 @@ def test_the_implicit_margin_is_that_of_training_and_training_finds_its_referenc
         assert row["implicit_margin"] == pytest.approx(chosen - rejected)
     assert sum(row["implicit_margin"] for row in rows) > 0.1  # it was trained on them
     capfd.readouterr()
-    train(own.config("again", reference_store="", max_steps=1, eval_share=0.0))
+    train(own.config("again", reference_store="", max_steps=2, eval_share=0.0))
     assert "known from earlier runs: 6 of 6 pairs" in capfd.readouterr().err
     assert trained is not None
 
