@@ -79,6 +79,10 @@ def _opened(name: str) -> Source:
             return _joined(name, matches)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror})") from None
+    if "://" in name:
+        raise UsageError(
+            f"{name}: is an address; fetch the file and name it, or a data set of the hub: user/name"
+        )
     dataset, _, split = name.partition(":")
     if dataset.count("/") != 1 or Path(dataset).suffix in _FILES or dataset.startswith((".", "/", "~")):
         raise UsageError(f"{name}: no such file or folder")

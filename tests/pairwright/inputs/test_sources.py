@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from runs_on_disk import revise_config, write_jsonl
 
-from pairwright.errors import PairwrightError
+from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import open_source, records
@@ -204,3 +204,11 @@ def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch)
     assert asked[-1] == ("owner/name", "short", "test", "v1.0")
     assert len({rows.info.sha256, other.info.sha256, named.info.sha256}) == 3
     assert '(Unknown split "none".)' in refusal("owner/name:none")
+
+
+@pytest.mark.parametrize(
+    "name", ["https://example.org/rows.jsonl", "s3://bucket/rows.parquet", "file:///rows.jsonl"]
+)
+def test_an_address_is_no_file(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name}: is an address; fetch the file and name it"):
+        open_source(name)
