@@ -1,9 +1,10 @@
 """Arms whose models come of rounds: a loop with a verifier, and the game, which never sees that verifier.
 
 `rounds`: four rounds of a loop, each from the newest model, beside one round with as many answers and
-updates. `game`: Adversarial Preference Optimization beside the same rounds with a reward model that is
-trained once. Verified repairs are its golden answers and its human pairs, of one half of the questions; the
-language model is improved on the other half. The verifier only measures.
+updates, at two learning rates, of which the second is the demo's. `game`: Adversarial Preference
+Optimization beside the same rounds with a reward model that is trained once. Verified repairs are its golden
+answers and its human pairs, of one half of the questions; the language model is improved on the other half.
+The verifier only measures.
 """
 
 import json
@@ -21,8 +22,7 @@ _LOOP = (
     "loop --pairs revise --revise.reviser python:{repair} --revise.verify {verify} --revise.mirror {plain} "
     "--revise.min_kept_share 0 --revise.max_edit_distance 1 --revise.min_length_ratio 0.02 "
     "--revise.max_length_ratio 4 --prompts {train} --sample.temperature 0.7 --train.loss apo_zero "
-    f"--train.sft_weight 1 --train.lora_r 32 --train.lora_alpha 64 --train.learning_rate 4e-4 {_TRAINED} "
-    "--no_stop_below_best"
+    f"--train.sft_weight 1 --train.lora_r 32 --train.lora_alpha 64 {_TRAINED} --no_stop_below_best"
 )
 _GAME = (
     "game --rm_prompts {game}/golden.jsonl --human {game}/human.parquet --llm_prompts {game}/others.jsonl "
@@ -46,21 +46,26 @@ class Played(NamedTuple):
     pairs: tuple[str, ...] = ()
 
 
-PLAYED = {
-    "rounds": (
+def _rounds(rate: str, end: str = "") -> tuple[Played, Played]:
+    """One round and four, of the same cost, at a learning rate."""
+    return (
         Played(
-            "one_round",
-            "one round, four answers a prompt",
-            f"{_LOOP} --rounds 1 --sample.n 4 --train.max_steps 32",
+            f"one_round{end}",
+            f"one round, four answers a prompt, rate {rate}",
+            f"{_LOOP} --rounds 1 --sample.n 4 --train.max_steps 32 --train.learning_rate {rate}",
             "played/round-1/model",
         ),
         Played(
-            "four_rounds",
-            "four rounds, one answer a prompt in each",
-            f"{_LOOP} --rounds 4 --sample.n 1 --train.max_steps 8",
+            f"four_rounds{end}",
+            f"four rounds, one answer a prompt in each, rate {rate}",
+            f"{_LOOP} --rounds 4 --sample.n 1 --train.max_steps 8 --train.learning_rate {rate}",
             "played/round-4/model",
         ),
-    ),
+    )
+
+
+PLAYED = {
+    "rounds": (*_rounds("4e-4"), *_rounds("1e-3", "_faster")),
     "game": (
         Played(
             "fixed",
