@@ -16,8 +16,7 @@ _ALIKE = 0.6
 _LONGEST = 200
 _SHORT = 45
 """Characters of a sentence that speaks of the rest of a text, and of nothing else's."""
-_BEFORE = (re.compile(r"\s*([^\n]+)\n+(\S[\s\S]*)"), re.compile(r"\s*([^\n:：]+[:：])\s*(\S[\s\S]*)"))
-_AFTER = re.compile(r"(?P<rest>[\s\S]*\S)[ \t]*\n+(?P<line>[^\n]*\w[^\n]*)\s*")
+_TO_COLON = re.compile(r"[^\n:：]+[:：]")
 
 
 def remark_apart(original: str, text: str) -> str | None:
@@ -30,20 +29,26 @@ def remark_apart(original: str, text: str) -> str | None:
         nearer = _is_nearer(rest[:_LOOKED_AT], text[:_LOOKED_AT], begins)
         if nearer and (about_changes(line) or (_is_sentence(line) and about_texts(line))):
             return line
-    found = _AFTER.fullmatch(text)
-    line = found["line"].strip() if found else ""
-    if found is None or len(line) > _LONGEST or original.rstrip().endswith(line):
+    rest, ends_a_line, line = text.rstrip().rpartition("\n")
+    rest, line = rest.rstrip(), line.strip()
+    worded = ends_a_line and rest and re.search(r"\w", line)
+    if not worded or len(line) > _LONGEST or original.rstrip().endswith(line):
         return None
     speaks = about_changes(line) or (len(line) <= _SHORT and about_the_rest(line))
     ends = original.rstrip()[-_LOOKED_AT:]
-    return line if speaks and _is_nearer(found["rest"][-_LOOKED_AT:], text[-_LOOKED_AT:], ends) else None
+    return line if speaks and _is_nearer(rest[-_LOOKED_AT:], text[-_LOOKED_AT:], ends) else None
 
 
 def _beginnings(text: str) -> Iterator[tuple[str, str]]:
     """The first line of a text, and what it says up to its first colon, each with what follows."""
-    for form in _BEFORE:
-        if (found := form.fullmatch(text)) and len(found[1]) <= _LONGEST:
-            yield found[1].strip(), found[2]
+    begun = text.lstrip()
+    line, ends, rest = begun.partition("\n")
+    rest = rest.lstrip("\n")
+    if ends and rest and not rest[0].isspace() and len(line) <= _LONGEST:
+        yield line.strip(), rest
+    announced = _TO_COLON.match(begun)
+    if announced and (rest := begun[announced.end() :].lstrip()) and announced.end() <= _LONGEST:
+        yield announced[0].strip(), rest
 
 
 def _is_sentence(line: str) -> bool:

@@ -2,9 +2,9 @@
 
 `rounds`: four rounds of a loop, each from the newest model, beside one round with as many answers and
 updates, at two learning rates, of which the second is the demo's. `game`: Adversarial Preference
-Optimization beside the same rounds with a reward model that is trained once. Verified repairs are its golden
-answers and its human pairs, of one half of the questions; the language model is improved on the other half.
-The verifier only measures.
+Optimization beside the same rounds with a reward model that is trained once. Verified repairs are its
+golden answers and its human pairs, of one half of the questions; the language model is improved on the
+other half. The verifier only measures.
 """
 
 import json

@@ -10,8 +10,9 @@ import os
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,11 @@ class OnDisk:
     """Pieces of bytes by number in a file without a name, which is gone with its reader."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object lives
         self._ends = array("q", [0])
+
+    @cached_property
+    def _file(self) -> IO[bytes]:
+        return tempfile.TemporaryFile()  # for as long as this object lives, and not before it is needed
 
     def add(self, pieces: Sequence[bytes]) -> range:
         """Add pieces, and return their numbers: the next ones."""

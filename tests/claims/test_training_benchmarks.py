@@ -23,7 +23,7 @@ def run(monkeypatch, capsys, name: str, *arguments: str) -> str:
 def test_a_sweep_asks_the_reference_once_here_and_every_time_there(monkeypatch, capsys, tmp_path):
     tiny = TinyRun(tmp_path, pairs=8)
     settings = ["--pairs", tiny.settings["data"], "--model", tiny.settings["model"], "--limit", "8"]
-    out = run(monkeypatch, capsys, "reference_store", *settings)
+    out = run(monkeypatch, capsys, "reference_store", *settings, "--pairs_per_update", "8")
     lines = [line for line in out.splitlines() if line.startswith("beta")]
     asked = [[int(part.split()[0]) for part in line.split("asked on ")[1:]] for line in lines]
     assert asked == [[8, 8], *[[4, 8]] * 4]

@@ -279,6 +279,7 @@ def test_learning_rates_by_hand():
 
 
 def test_pairs_with_a_string_of_json_are_not_parsed_twice():
-    row = parsed(prompt=json.dumps([USER]), chosen="{{ 7 * 7 }}", rejected="<|end|>")
+    said = [{"role": "user", "content": json.dumps([USER])}]
+    row = parsed(prompt=said, chosen="{{ 7 * 7 }}", rejected="<|end|>")
     assert row.prompt[0].content == json.dumps([USER])
     assert row.chosen.content == "{{ 7 * 7 }}"

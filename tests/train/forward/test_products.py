@@ -19,12 +19,19 @@ MKL, ONEDNN = "ieee", "bf16"
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def unset() -> Iterator[Any]:
+    """The switch of PyTorch, which nobody has set."""
+    switch = torch.backends.mkldnn.matmul
+    before, switch.fp32_precision = switch.fp32_precision, "none"
+    yield switch
+    switch.fp32_precision = before
+
+
+@pytest.fixture
+def taken(unset: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The switch of PyTorch, on a machine where it is used."""
     monkeypatch.setattr(products, "_onednn_is_faster", lambda: True)
-    before = torch.backends.mkldnn.matmul.fp32_precision
-    yield torch.backends.mkldnn.matmul
-    torch.backends.mkldnn.matmul.fp32_precision = before
+    return unset
 
 
 class Spy(torch.autograd.Function):
@@ -66,6 +73,7 @@ def test_a_precision_that_somebody_chose_stays(taken: Any) -> None:
     assert taken.fp32_precision == MKL
 
 
+@pytest.mark.usefixtures("unset")
 def test_logprobs_and_gradients_are_those_of_float32(tmp_path: Path) -> None:
     """As this machine has it: where the other library is not faster, both sides are the same."""
     shape = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4}

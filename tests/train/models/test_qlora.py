@@ -215,6 +215,7 @@ def test_two_processes_make_the_updates_of_one(tiny):
 
 def test_packed_weights_are_a_reference_of_their_own(tiny, capfd):
     store = {"reference_store": str(tiny.folder / "store"), "max_steps": 1, "eval_share": 0.0}
+    store["pairs_per_update"] = 10
     train(tiny.config("whole", load_in_4bit=False, **store))
     train(tiny.config("packed", **store))
     assert "known from earlier runs" not in capfd.readouterr().err
