@@ -2,8 +2,6 @@
 
 import gc
 
-import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
 # Time is no property: other work shares the cores.
@@ -15,9 +13,3 @@ def pytest_collection_finish() -> None:
     """Put aside what was imported: closing an engine collects garbage, and would look through all of it."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def products_by_one_library() -> None:
-    """Trainings are chaotic: their paths must not depend on whose processor this is."""
-    torch.backends.mkldnn.matmul.fp32_precision = "ieee"

@@ -20,6 +20,12 @@ _DIFFER = {
 _ADDED = {
     "calibration.json": ("points", "points_by_model", "min_margin", "by_value", "by_perturbation"),
     "winrate.json": ("corrected", "agreement", "agreement_by_side"),
+    "table.jsonl": (
+        "verdicts",
+        "win_rate_from_best",
+        "win_rate_from_best_high",
+        "win_rate_from_best_low",
+    ),
 }
 """Fields that came later, of which those who made the goldens knew nothing."""
 _JSON = ("stats.json", "train.json", "reward.json", "calibration.json", "winrate.json", "export.json")
@@ -39,7 +45,9 @@ def content(folder: Path) -> dict[str, Any]:
         elif path.suffix == ".parquet":
             found[name] = _table(path)
         elif path.suffix == ".jsonl":
-            found[name] = [_as_before(json.loads(line)) for line in path.read_text().splitlines()]
+            later = _ADDED.get(path.name, ())
+            rows = [_as_before(json.loads(line)) for line in path.read_text().splitlines()]
+            found[name] = [{key: row[key] for key in row if key not in later} for row in rows]
         elif path.suffix == ".safetensors":
             found[name] = weights(path)
     return found

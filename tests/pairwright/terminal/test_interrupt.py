@@ -13,6 +13,7 @@ def _closed_terminal() -> None:
     ours, theirs = pty.openpty()
     os.dup2(theirs, 2)
     os.close(theirs)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     with stop_requested() as asked:
         assert not asked()
         os.close(ours)  # from here on, writing to it is an error
