@@ -85,11 +85,12 @@ def test_finish_reasons(provider: str, server: PlainServer, finish: str) -> None
 
 
 def test_the_sdk_tries_nothing_again(provider: str, server: PlainServer) -> None:
-    refused = refused_by(provider, 500, "broken")
-    server.answer = lambda body: said_by(provider, body) if "Hello" in str(body) else refused  # a control
-    found = answer(provider, server)
-    assert found.failure == "http_500: broken (8 attempts)"
-    assert len(server.bodies) == 8 + 1
+    def broken(body: Json) -> Json:
+        return said_by(provider, body) if "Hello" in str(body) else refused_by(provider, 500, "broken")
+
+    server.answer = broken
+    assert answer(provider, server).failure == "http_500: broken (8 attempts)"
+    assert len(server.bodies) == 8 + 1  # a control of one word
 
 
 def test_a_429_is_waited_out(provider: str, server: PlainServer) -> None:
