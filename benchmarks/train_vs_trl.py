@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
-from update_sides import Ours, Theirs, read_pairs
+from update_sides import Ours, Theirs, read_pairs, settings_of
 
 
 def serve(kind: type, args: argparse.Namespace, wire: Connection) -> None:
@@ -98,21 +98,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", required=True, help="pairs: run folder, Parquet or JSONL")
-    parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--loss", default="dpo")
-    parser.add_argument("--limit", type=int, default=32, help="pairs, in updates of 16")
+    settings_of(parser, limit=32, about="pairs, in updates of 16", passes=2048, threads=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pairs_per_update", type=int, default=16)
-    parser.add_argument("--max_length", type=int, default=512)
-    parser.add_argument("--micro_batch_tokens", type=int, default=2048)
     parser.add_argument("--trl_batch", type=int, default=4, help="pairs of one forward pass in TRL")
-    parser.add_argument(
-        "--edited", action="store_true", help="rejected answers of the file, and the same with one edit"
-    )
     parser.add_argument("--trl_sorted", action="store_true", help="like lengths together in TRL")
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
     args = parser.parse_args()
 

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from update_sides import Ours, read_pairs
+from update_sides import Ours, read_pairs, settings_of
 
 import train.forward.attention as attention
 import train.forward.logprobs as logprobs
@@ -264,17 +264,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("idea", choices=list(IDEAS))
-    parser.add_argument("--pairs", required=True, help="pairs: run folder, Parquet or JSONL")
-    parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--loss", default="dpo")
-    parser.add_argument("--limit", type=int, default=3, help="pairs of an update")
-    parser.add_argument("--max_length", type=int, default=512)
-    parser.add_argument("--micro_batch_tokens", type=int, default=1024)
+    settings_of(parser, limit=3, about="pairs of an update", passes=1024, threads=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    args.edited = False
     torch.set_num_threads(args.threads)
     IDEAS[args.idea](args)
 

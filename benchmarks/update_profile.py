@@ -13,7 +13,7 @@ from collections import defaultdict
 import torch
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
-from update_sides import Ours
+from update_sides import Ours, settings_of
 
 KINDS = {
     "vocabulary": ("TargetLogprobs",),
@@ -44,17 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", required=True, help="pairs: run folder, Parquet or JSONL")
-    parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--loss", default="dpo")
-    parser.add_argument("--limit", type=int, default=6, help="pairs of the update")
-    parser.add_argument("--max_length", type=int, default=512)
-    parser.add_argument("--micro_batch_tokens", type=int, default=1024)
-    parser.add_argument("--threads", type=int, default=1)
+    settings_of(parser, limit=6, about="pairs of the update", passes=1024, threads=1)
     parser.add_argument("--operators", type=int, default=0, help="print so many operators too")
     args = parser.parse_args()
-    args.edited = False
     torch.set_num_threads(args.threads)
     side = Ours(args)
     indices = list(range(len(side._pairs)))

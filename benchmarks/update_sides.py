@@ -9,6 +9,23 @@ import torch
 LEARNING_RATE = 1e-6
 
 
+def settings_of(
+    parser: argparse.ArgumentParser, *, limit: int, about: str, passes: int, threads: int
+) -> None:
+    """Add the settings of an update, with defaults for pairs, tokens of a pass and threads."""
+    parser.add_argument("--pairs", required=True, help="pairs: run folder, Parquet or JSONL")
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--loss", default="dpo")
+    parser.add_argument("--limit", type=int, default=limit, help=about)
+    parser.add_argument("--max_length", type=int, default=512)
+    parser.add_argument("--micro_batch_tokens", type=int, default=passes)
+    parser.add_argument("--threads", type=int, default=threads)
+    parser.add_argument(
+        "--edited", action="store_true", help="rejected answers of the file, and the same with one edit"
+    )
+
+
 class Side(Protocol):
     """One of the two trainers."""
 

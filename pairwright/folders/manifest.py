@@ -111,7 +111,7 @@ class Manifest(Record):
         """Write `run.json` in one step."""
         values = self.model_dump(mode="json", exclude=None if self.dialects else {"dialects"})
         text = json.dumps(values | self._derived(values), indent=1, ensure_ascii=False)
-        write_durably(folder / MANIFEST, (text + "\n").encode("utf-8", "replace"))
+        write_durably(folder / MANIFEST, (text + "\n").encode("utf-8", "backslashreplace"))
 
     def _derived(self, values: dict[str, Any]) -> dict[str, Any]:
         """For readers of the file: totals; and a hash, so that a damaged file is not believed."""

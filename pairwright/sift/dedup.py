@@ -11,9 +11,10 @@ from pairwright.folders.manifest import Manifest
 from pairwright.records import DUPLICATE, KEPT, Ending
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.neighbours import Neighbours
+from pairwright.sift.on_disk import OnDisk, encoded
 from pairwright.sift.shingles import split_folded
 from pairwright.sift.sketches import LENGTH
-from pairwright.sift.sorted_runs import Firsts, OnDisk
+from pairwright.sift.sorted_runs import Firsts
 from pairwright.sift.whole import Block
 
 
@@ -52,7 +53,7 @@ class Duplicates:
         """Return how rows end, by what they say and what was said before."""
         split = split_folded(block.prompts() if self._config.on == "prompt" else block.texts())
         whole = pc.binary_join(split, " ").cast(pa.binary()).to_pylist()
-        own = self._wheres.add([where.encode("utf-8", "surrogatepass") for where in block.wheres])
+        own = self._wheres.add(list(map(encoded, block.wheres)))
         firsts = self._exact(hashlib.sha256(text).digest()[:16] for text in whole)
         twice = [first != place for first, place in zip(firsts, own, strict=True)]
         nearest = self._near(split, own, twice) if self._near else [None] * len(own)
@@ -69,4 +70,4 @@ class Duplicates:
         ]
 
     def _where(self, place: int) -> str:
-        return self._wheres[place].decode("utf-8", "surrogatepass")
+        return self._wheres[place].decode()

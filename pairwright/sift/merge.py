@@ -3,7 +3,8 @@
 from pairwright.folders.manifest import Manifest
 from pairwright.records import DUPLICATE, KEPT, Ending, key_hash
 from pairwright.sift.folder import SiftConfig, sift
-from pairwright.sift.sorted_runs import Firsts, OnDisk
+from pairwright.sift.on_disk import OnDisk, encoded
+from pairwright.sift.sorted_runs import Firsts
 from pairwright.sift.whole import Block
 
 
@@ -19,7 +20,7 @@ def merge(config: MergeConfig) -> Manifest:
     seen, wheres = Firsts(), OnDisk()
 
     def sieve(block: Block) -> list[Ending]:
-        own = wheres.add([where.encode() for where in block.wheres])
+        own = wheres.add(list(map(encoded, block.wheres)))
         firsts = seen(map(key_hash, block.table["row_id"].to_pylist()))
         return [
             Ending(KEPT)

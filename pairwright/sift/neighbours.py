@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pairwright.sift.on_disk import OnDisk
 from pairwright.sift.sketches import Hashes, Sketcher, jaccard
-from pairwright.sift.sorted_runs import OnDisk, SortedRuns
+from pairwright.sift.sorted_runs import SortedRuns
 
 
 class Near(NamedTuple):

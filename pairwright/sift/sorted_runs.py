@@ -6,13 +6,8 @@ become larger ones.
     N keys asked for
 """
 
-import os
-import tempfile
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from itertools import accumulate
-from typing import IO, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,27 +92,3 @@ class Firsts:
         first = firsts == own
         self._runs.add(keys[first], rest[first], own[first])
         return firsts.tolist()
-
-
-class OnDisk:
-    """Pieces of bytes by number in a file without a name, which is gone with its reader."""
-
-    def __init__(self) -> None:
-        self._ends = array("q", [0])
-
-    @cached_property
-    def _file(self) -> IO[bytes]:
-        return tempfile.TemporaryFile()  # for as long as this object lives, and not before it is needed
-
-    def add(self, pieces: Sequence[bytes]) -> range:
-        """Add pieces, and return their numbers: the next ones."""
-        first = len(self._ends) - 1
-        self._file.seek(0, os.SEEK_END)
-        self._file.write(b"".join(pieces))
-        self._ends.extend(accumulate(map(len, pieces), initial=self._ends.pop()))
-        return range(first, first + len(pieces))
-
-    def __getitem__(self, number: int) -> bytes:
-        start, end = self._ends[number : number + 2]
-        self._file.seek(start)
-        return self._file.read(end - start)

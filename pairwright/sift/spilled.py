@@ -1,6 +1,5 @@
 """Rows that wait on disk, and are read again by their places."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pairwright.inputs.source import CHUNK
+from pairwright.sift.on_disk import encoded, nameless_file, writing
 from pairwright.sift.whole import Block
 
 _BATCH = 64
@@ -22,7 +22,7 @@ class Spilled:
     """
 
     def __init__(self, blocks: Iterable[Block], schema: pa.Schema) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this object lives
+        self._file = nameless_file()
         self.schema = schema
         self.problems: dict[int, str] = {}
         self._size = 0
@@ -32,12 +32,19 @@ class Spilled:
             for block in blocks:
                 self.problems |= {self._size + place: why for place, why in block.problems.items()}
                 table = pa.Table.from_arrays(
-                    [pa.array(block.wheres, pa.string()), *block.table], schema=kept
+                    [
+                        pa.array(list(map(encoded, block.wheres)), pa.binary()).cast(pa.string()),
+                        *block.table,
+                    ],
+                    schema=kept,
                 )
                 for batch in table.combine_chunks().to_batches(_BATCH):
                     starts.append(self._size)
-                    writer.write_batch(batch)
+                    with writing():
+                        writer.write_batch(batch)
                     self._size += batch.num_rows
+            with writing():
+                writer.close()
         self._starts = np.array(starts, np.int64)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""An engine of the user's own, a class in a file, judges and verifies as any other engine does."""
+"""An engine of the user's own, a class in a file, judges, verifies and revises as any other engine does."""
 
 import json
 from pathlib import Path
@@ -11,43 +11,26 @@ from pairwright.cli import run_command
 ENGINE = """
 import math
 import re
+from own_engines import Answering
 from pairwright.engines import EngineKind
-from pairwright.records import Completion, Finished
+from pairwright.records import Completion
 
-class Engine:
-    capacity, identity = 8, "likes-good#1"
-
-    def __init__(self, spec):
-        self.spec, self.done = spec, []
-
-    def submit(self, job):
-        text = job.request.messages[-1].content
-        if labels := re.findall(r"^(\\w+)\\. The (?:first|second) response", text, re.M):
-            first, second = re.findall(r"<(?:first|second) response \\w+>\\n(.*)\\n", text)
-            best = labels[0] if "good" in first else labels[1]
-            found = {label: math.log(0.9 if label == best else 0.1) for label in labels}
-            reply = Completion(text=best, top_logprobs=(found,))
-        else:
-            reply = Completion(text="Reasoning: better.\\n\\nRevision:\\nthe good answer")
-        self.done.append(Finished(job.key, reply))
-
-    def poll(self, timeout=None):
-        done, self.done = self.done, []
-        return done
-
-    drain = poll
-
-    def close(self):
-        pass
+def reply(text):
+    if labels := re.findall(r"^(\\w+)\\. The (?:first|second) response", text, re.M):
+        first, second = re.findall(r"<(?:first|second) response \\w+>\\n(.*)\\n", text)
+        best = labels[0] if "good" in first else labels[1]
+        found = {label: math.log(0.9 if label == best else 0.1) for label in labels}
+        return Completion(text=best, top_logprobs=(found,))
+    return Completion(text="<revision>bad no more</revision>")
 
 class Kind(EngineKind):
     help = "my own"
 
     def open(self, name, options, spec):
-        return Engine(spec)
+        return Answering(spec, "likes-good#1", reply)
 
     def identity(self, name, options):
-        return Engine.identity
+        return "likes-good#1"
 
     def reports_logprobs(self, name):
         return True
@@ -74,3 +57,11 @@ def test_it_verifies_pairs() -> None:
     given = ["judge", "answers.jsonl", "--answer_column", "b", "--stronger", "a", "--out", "out"]
     run_command([*given, "--verify", "own.py:Kind"])
     assert len(rows_of(Path("out"))) == 4
+
+
+def test_it_revises() -> None:
+    given = ["revise", "answers.jsonl", "--answer_column", "b", "--out", "out"]
+    run_command(
+        [*given, "--reviser", "python:own.py:Kind", "--max_length_ratio", "5", "--min_kept_share", "0"]
+    )
+    assert [row["chosen"][0]["content"] for row in rows_of(Path("out"))] == ["bad no more"] * 4

@@ -47,14 +47,10 @@ def as_rich(rows: Sequence[Measures], columns: Columns) -> "Group":
     shown = shown_columns(rows, columns)
     lines = [[heading for heading, _ in shown.values()], *_cells(rows, shown)]
     first, *others = zip(*lines, strict=True)
-    parts, room = [[first]], 0
+    parts = [[first]]
     for column in others:
-        width = 2 + max(map(len, column))
-        room -= width
-        if room < 0 and len(parts[-1]) > 1:
+        if len(parts[-1]) > 1 and _width([*parts[-1], column]) > _WIDTH:
             parts.append([first])
-        if len(parts[-1]) == 1:
-            room = _WIDTH - 2 - max(map(len, first)) - width
         parts[-1].append(column)
     tables = []
     for part in parts:
@@ -63,6 +59,11 @@ def as_rich(rows: Sequence[Measures], columns: Columns) -> "Group":
         for line in cells:
             tables[-1].add_row(*line)
     return Group(*tables)
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    """Characters of columns beside each other, two between them."""
+    return sum(2 + max(map(len, column)) for column in columns)
 
 
 def shown_columns(rows: Sequence[Measures], columns: Columns) -> Columns:

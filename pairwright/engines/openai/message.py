@@ -15,7 +15,7 @@ _ENDS: tuple[tuple[FinishReason, re.Pattern[str]], ...] = (
         ),
     ),
     ("length", re.compile(r"length|limit|max\w*tokens|truncat|context|incomplete|unfinished", re.I)),
-    ("stop", re.compile(r"stop|eos|end|done|complete|finished|success", re.I)),
+    ("stop", re.compile(r"stop|eos|(?<![a-z])(end|done|completed?|finished|success)(?![a-z])", re.I)),
 )
 """How an answer ended, by what is in the server's word for it."""
 _BROKEN_OFF = re.compile(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairwright.sift.sorted_runs import Firsts, OnDisk, SortedRuns
+from pairwright.sift.sorted_runs import Firsts, SortedRuns
 
 KEYS = st.lists(st.integers(0, 30).map(lambda n: n * (2**64 - 1) // 30), max_size=40)
 
@@ -34,11 +34,3 @@ def test_all_values_of_a_key_are_found(blocks: list[list[int]], asked: list[int]
         for pair in zip(places.tolist(), values.tolist(), strict=True)
     ]
     assert sorted(found) == sorted(expected)
-
-
-def test_pieces_on_disk_are_read_between_writes() -> None:
-    pieces = OnDisk()
-    assert pieces.add([b"one", b"", b"three"]) == range(3)
-    assert (pieces[2], pieces[0], pieces[1]) == (b"three", b"one", b"")
-    assert list(map(pieces.__getitem__, pieces.add([b"four"]))) == [b"four"]
-    assert pieces[0] == b"one"

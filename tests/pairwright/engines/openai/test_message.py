@@ -81,7 +81,17 @@ def test_ends_are_told_by_what_is_in_their_word(ends: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["error", "abort", "cancelled", "insufficient_system_resource", "network_error", "other"]
+    "word",
+    [
+        "error",
+        "abort",
+        "cancelled",
+        "insufficient_system_resource",
+        "network_error",
+        "other",
+        "endpoint_gone",
+        "abandoned",
+    ],
 )
 def test_an_answer_that_broke_off_is_none(word: str) -> None:
     found = parsed({}, word)
