@@ -28,23 +28,18 @@ class Spilled:
         self._size = 0
         starts = []
         kept = pa.schema([pa.field("where", pa.string()), *schema])
-        with pa.ipc.new_file(self._file, kept) as writer:
-            for block in blocks:
-                self.problems |= {self._size + place: why for place, why in block.problems.items()}
-                table = pa.Table.from_arrays(
-                    [
-                        pa.array(list(map(encoded, block.wheres)), pa.binary()).cast(pa.string()),
-                        *block.table,
-                    ],
-                    schema=kept,
-                )
-                for batch in table.combine_chunks().to_batches(_BATCH):
-                    starts.append(self._size)
-                    with writing():
-                        writer.write_batch(batch)
-                    self._size += batch.num_rows
-            with writing():
-                writer.close()
+        writer = pa.ipc.new_file(self._file, kept)
+        for block in blocks:
+            self.problems |= {self._size + place: why for place, why in block.problems.items()}
+            wheres = pa.array(list(map(encoded, block.wheres)), pa.binary()).cast(pa.string())
+            table = pa.Table.from_arrays([wheres, *block.table], schema=kept)
+            for batch in table.combine_chunks().to_batches(_BATCH):
+                starts.append(self._size)
+                with writing():
+                    writer.write_batch(batch)
+                self._size += batch.num_rows
+        with writing():
+            writer.close()
         self._starts = np.array(starts, np.int64)
 
     def __len__(self) -> int:
