@@ -18,6 +18,7 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit, json_line
 from pairwright.folders.claim import refuse_foreign
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
+from pairwright.folders.front_matter import front_matter, with_front_matter
 from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.config import SourceConfig
 from pairwright.inputs.pairs import read_pairs
@@ -25,7 +26,7 @@ from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
 from pairwright.models.hub import reachable
 from pairwright.records import stored
-from pairwright.reports.card import CARD, front_matter, with_front_matter
+from pairwright.reports.card import CARD
 from pairwright.schema import CONVERSATION, calling
 
 RECORD = "export.json"
@@ -220,7 +221,7 @@ def _card(config: ExportConfig, chosen: Format, written: int) -> str:
 {use}
 ```
 {made}"""
-    return with_front_matter(body, front, of="dataset")
+    return with_front_matter(body, front)
 
 
 def _said(left_out: Mapping[str, int]) -> str:

@@ -11,9 +11,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pairwright.errors import UsageError
+from pairwright.folders.front_matter import front_matter
 from pairwright.folders.manifest import MANIFEST
 from pairwright.inputs.unpacked import beginning
 
@@ -98,12 +97,7 @@ def what_it_holds(folder: Path) -> str:
 
 def _by_card(folder: Path) -> dict[str, list[Path]] | None:
     """Splits as the front matter of a card names them; None where it names none."""
-    from huggingface_hub.repocard import metadata_load
-
-    try:
-        configs = (metadata_load(folder / "README.md") or {}).get("configs")
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
+    configs = front_matter(folder / "README.md").get("configs")
     if not isinstance(configs, list):
         return None
     found: dict[str, list[Path]] = {}

@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from pairwright.folders.durable import write_durably
+from pairwright.folders.front_matter import front_matter, with_front_matter
 from pairwright.folders.json_record import read_json
 from pairwright.folders.manifest import Manifest
 from pairwright.pairs.word_diff import word_diff
@@ -42,25 +40,6 @@ def write_card(folder: Path, manifest: Manifest) -> None:
     rows = rows_of_run(folder, manifest)
     write_durably(folder / STATS, (rows.model_dump_json(indent=1) + "\n").encode())
     write_durably(folder / CARD, _card(folder, manifest, rows).encode("utf-8", "replace"))
-
-
-def front_matter(card: Path) -> dict[str, Any]:
-    """Read the YAML at the head of a card; nothing where there is none that can be read."""
-    from huggingface_hub.repocard import metadata_load
-
-    try:
-        fields = metadata_load(card) or {}
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return {str(name): value for name, value in fields.items()}
-
-
-def with_front_matter(body: str, front: Mapping[str, Any], *, of: Literal["model", "dataset"]) -> str:
-    """Put YAML at the head of a card's text, as the hub's client writes it, in the order given."""
-    from huggingface_hub import DatasetCardData, ModelCardData
-
-    data = (ModelCardData if of == "model" else DatasetCardData)(**front)
-    return f"---\n{data.to_yaml(original_order=list(front))}\n---\n\n{body.lstrip()}"
 
 
 @cache
@@ -101,7 +80,7 @@ def _card(folder: Path, manifest: Manifest, rows: Any) -> str:
         gate=_json(manifest.gate) if manifest.gate else "",
         settings=_json(manifest.semantic),
     )
-    return with_front_matter(body, front, of="dataset")
+    return with_front_matter(body, front)
 
 
 def _calibration(folder: Path, manifest: Manifest) -> dict[str, Any] | None:

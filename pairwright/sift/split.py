@@ -8,9 +8,10 @@ from rich.text import Text
 
 from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
+from pairwright.folders.front_matter import with_front_matter
 from pairwright.folders.shards import check_run_folder
 from pairwright.records import content_hash
-from pairwright.reports.card import CARD, with_front_matter
+from pairwright.reports.card import CARD
 from pairwright.sift.folder import SiftConfig, keep, sifted, write_run
 from pairwright.sift.shingles import folded
 from pairwright.sift.whole import Block, WholeRow
@@ -64,7 +65,7 @@ def split(config: SplitConfig) -> None:
         ended = (sifted(_of_part(block, part, config), keep) for block in rows.blocks())
         write_run(f"split ({part})", config, folder, rows, ended, counts[part])
         Console().print(Text(f"{folder}: {counts[part]:,} rows"))
-    card = with_front_matter(_CARD, _FRONT, of="dataset")
+    card = with_front_matter(_CARD, _FRONT)
     write_durably(Path(config.out) / CARD, card.encode())
 
 

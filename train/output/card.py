@@ -6,8 +6,9 @@ from typing import Any
 from pairwright.figures.training import Curve, TrainingFigures, training_of
 from pairwright.figures.words import in_words
 from pairwright.folders.durable import write_durably
+from pairwright.folders.front_matter import with_front_matter
 from pairwright.models.names import ADAPTER_CONFIG
-from pairwright.reports.card import CARD, with_front_matter
+from pairwright.reports.card import CARD
 from train.losses.facts import FACTS
 from train.output.record import RunRecord
 
@@ -82,7 +83,7 @@ Log-ratios are in nats a whole answer, against the model as it was at the start;
 
 {", ".join(f"{name} {version}" for name, version in record.versions.items())}.
 """
-    return with_front_matter(body, front, of="model")
+    return with_front_matter(body, front)
 
 
 def _table(curves: dict[str, Curve], title: str) -> str:

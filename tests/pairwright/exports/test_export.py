@@ -229,7 +229,7 @@ def test_an_export_that_was_killed_is_done_anew(pairs, tmp_path, capfd, before):
 
 
 def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd):
-    from pairwright.reports.card import front_matter
+    from pairwright.folders.front_matter import front_matter
 
     card = pairs / "README.md"
     card.write_text(card.read_text().replace("---\n", "---\nlicense: cc0-1.0\n", 1))

@@ -9,7 +9,7 @@ import yaml
 from runs_on_disk import TAGGED, revise_config, write_jsonl
 
 from pairwright.figures.folder import figures_of
-from pairwright.reports.card import front_matter
+from pairwright.folders.front_matter import front_matter
 from revise import ReviseConfig, revise
 
 
