@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,15 +56,37 @@ def run_command(argv: Sequence[str]) -> None:
     if (asked := read_command(argv)) is None:
         return
     name, config = asked
+    _load_arrow_alone()
     result = COMMANDS[name].run(config)
     if (out := getattr(config, "out", None)) is not None and result is not None:
         from pairwright.folders.shards import read_tables
-        from pairwright.reports.stats import show_summary
+        from pairwright.reports.summary import show_summary
 
         show_summary(Path(out), result)
         if set(result.counts) == {"failed"}:
             first = next(str(reason) for t in read_tables(Path(out), "dropped") for reason in t["reason"])
             raise PairwrightError(f"{out}: every request failed, the first with: {first}")
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Says of pandas that it is not installed."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        """Return None, which is that others may know where a module is."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _load_arrow_alone() -> None:
+    """Load Arrow without pandas, which it loads at its first array: that takes a third of a short command.
+
+    It tries once. Asked for a data frame, it loads pandas all the same.
+    """
+    import pyarrow as pa
+
+    sys.meta_path.insert(0, finder := _WithoutPandas())
+    pa.array([])
+    sys.meta_path.remove(finder)
 
 
 def read_command(argv: Sequence[str]) -> tuple[str, Config] | None:

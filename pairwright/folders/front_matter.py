@@ -1,6 +1,6 @@
-"""The YAML at the head of a card, read and written as the hub's client does, without the time it takes to load.
+"""The YAML at the head of a card, read and written as the hub's client does, without loading that client.
 
-The client is a third of a second, which every command would wait for that writes a folder.
+It takes a third of a second, for which every command would wait that writes a folder.
 """
 
 import re

@@ -12,18 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
-from pairwright.folders.manifest import Manifest
-from pairwright.records import FAILED, KEPT
+from pairwright.reports.summary import statuses
 from pairwright.terminal.text import printable
 
 if TYPE_CHECKING:
     from pairwright.figures.folder import Figures
     from pairwright.figures.rows import Cost, Prices
     from pairwright.figures.training import TrainingFigures
-
-
-_MOST_WIDE = 78
-"""Characters of a table on the narrowest screen."""
 
 
 class PriceConfig(Config):
@@ -80,27 +75,6 @@ def stats(config: StatsConfig) -> None:
         console.print(figures.in_words, highlight=False)
 
 
-def show_summary(folder: Path, manifest: Manifest) -> None:
-    """Print how the rows of a finished run ended and where they are."""
-    console = Console()
-    console.print(status_table(folder, manifest))
-    kept = manifest.counts.get(KEPT, 0)
-    console.print(Text(f"kept rows: {folder}/data · the others, with reasons: {folder}/dropped"))
-    if manifest.counts.get(FAILED):
-        console.print("rows that failed are tried again when you run the same command", highlight=False)
-    if not kept:
-        console.print("no row was kept: look at the reasons in dropped/", style="yellow")
-
-
-def status_table(folder: Path, manifest: Manifest) -> Table:
-    """Return rows by status, with tokens and time."""
-    tokens = sum(s.completion_tokens for s in manifest.shards.values())
-    caption = f"{tokens:,} tokens generated · {manifest.seconds:,.0f} s"
-    return _statuses(
-        str(folder), manifest.stage, manifest.complete, manifest.counts, manifest.items, caption
-    )
-
-
 def tables_of(figures: "Figures") -> list[Table]:
     """Return the figures as tables for people."""
     from pairwright.reports.evaluations import by_model
@@ -110,7 +84,7 @@ def tables_of(figures: "Figures") -> list[Table]:
     if (rows := figures.rows) is not None:
         caption = _caption(rows.cost)
         found.append(
-            _statuses(figures.folder, rows.stage, rows.complete, rows.by_status, rows.items, caption)
+            statuses(figures.folder, rows.stage, rows.complete, rows.by_status, rows.items, caption)
         )
         if rows.measures:
             table = Table("measure of kept rows", "median", "p10", "p90", "mean")
@@ -145,21 +119,6 @@ def tables_of(figures: "Figures") -> list[Table]:
             table.add_row(Text(printable(name)), *("–" if v is None else f"{v:,.4g}" for v in values))
         found.append(table)
     return found
-
-
-def _statuses(
-    folder: str, stage: str, complete: bool, counts: Mapping[str, int], items: int, caption: str
-) -> Table:
-    state = "" if complete else " (unfinished)"
-    title = f"{folder}: {stage}{state}"
-    wide = min(max(len(title), len(caption)), _MOST_WIDE)  # else both would be folded under three columns
-    table = Table("status", "rows", "share", title=Text(title), caption=caption, min_width=wide)
-    total = sum(counts.values())
-    for status, count in sorted(counts.items(), key=lambda c: (c[0] != KEPT, -c[1])):
-        table.add_row(status, f"{count:,}", f"{count / total:.1%}")
-    table.add_section()
-    table.add_row("in all", f"{total:,}", f"of {items:,}")
-    return table
 
 
 def _caption(cost: "Cost") -> str:

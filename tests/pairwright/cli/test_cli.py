@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -197,3 +199,17 @@ def test_commands_in_one_process_do_not_disturb_each_other(
     code, out, _ = run(capfd, "stats", "pairs")
     assert (code, "revise" in out) == (0, True)
     assert sum(t.num_rows for t in read_tables(folder / "run")) == 8
+
+
+def test_a_short_command_loads_little_and_what_it_left_out_can_still_be_loaded(folder):
+    code = (
+        "import sys\n"
+        "from pairwright.cli.app import run_command\n"
+        "run_command(['dedup', 'rows.jsonl', '--out', 'run'])\n"
+        "heavy = ('pandas', 'huggingface_hub', 'torch', 'transformers', 'datasets')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+        "import pyarrow as pa\n"
+        "print(pa.table({'n': [1, 2]}).to_pandas()['n'].tolist())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[]", "[1, 2]"]

@@ -12,7 +12,8 @@ from pairwright.folders.front_matter import front_matter, with_front_matter
 
 words = st.text(st.characters(codec="utf-8"), max_size=20)
 values = st.none() | st.booleans() | st.integers() | words | st.lists(words, max_size=3)
-fields = st.dictionaries(st.sampled_from(["license", "tags", "configs", "language", "name of ours"]), values)
+names = st.sampled_from(["license", "tags", "configs", "language", "name of ours"])
+fields = st.dictionaries(names, values)
 
 
 @given(fields)
