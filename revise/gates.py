@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rapidfuzz.distance import Postfix, Prefix
+
 from pairwright.pairs.minimality import Minimality
 from pairwright.pairs.tokens import count
 from pairwright.plugins import function, load
@@ -109,11 +111,24 @@ def lost_content(revision: Revision, config: GateConfig) -> Ending | None:
         links = set(_URL.findall(before)) - set(_URL.findall(after))
         if links:
             return Ending("lost_content", f"the link {min(links)} is missing from the revision")
+    if len(set(_NUMBER.findall(_middle(before, after)))) < 2:
+        return None  # two must be gone at least, and none is where both texts say the same
     numbers = set(_NUMBER.findall(before))
     gone = numbers - set(_NUMBER.findall(after)) if len(numbers) > 2 else ()
     if 2 * len(gone) > len(numbers):
         return Ending("lost_content", f"{len(gone)} of the answer's {len(numbers)} numbers are missing")
     return None
+
+
+def _middle(before: str, after: str) -> str:
+    """What stands in a text between its beginning and its end that another one shares, in whole runs."""
+    start = Prefix.similarity(before, after)
+    end = len(before) - Postfix.similarity(before, after)
+    while start and not before[start - 1].isspace():
+        start -= 1
+    while end < len(before) and not before[end].isspace():
+        end += 1
+    return before[start:end]
 
 
 def length_drift(revision: Revision, config: GateConfig) -> Ending | None:

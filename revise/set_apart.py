@@ -21,6 +21,8 @@ _TO_COLON = re.compile(r"[^\n:：]+[:：]")
 
 def remark_apart(original: str, text: str) -> str | None:
     """Return a remark that stands before or after what is nearly `original`, or None."""
+    if not any(mark in text for mark in "\n:："):
+        return None
     for line, rest in _beginnings(text):
         announces = line.rstrip("*_ ").endswith((":", "："))
         if original.lstrip().startswith(line) or not (announces or about_changes(line)):

@@ -1,6 +1,10 @@
 """Which revisions become pairs: exact limits, order, and honest answers that must pass."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pairwright.errors import UsageError
@@ -74,6 +78,19 @@ def test_no_change(original: str, revision: str, same: bool) -> None:
 )
 def test_lost_content(original: str, revision: str, lost: bool) -> None:
     assert (lost_content(candidate(original, revision), ANY) is not None) is lost
+
+
+@given(*[st.text("12.,a \n\u0663\u2003", max_size=30)] * 4)
+def test_numbers_are_lost_whatever_else_is_shared(
+    before: str, after: str, beginning: str, end: str
+) -> None:
+    """Against a look at all numbers of both texts."""
+    before, after = f"{beginning}{before}{end}", f"{beginning}{after}{end}"
+    numbers, others = (set(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in (before, after))
+    gone = len(numbers - others)
+    lost = f"{gone} of the answer's {len(numbers)} numbers are missing"
+    expected = Ending("lost_content", lost) if len(numbers) > 2 and 2 * gone > len(numbers) else None
+    assert lost_content(candidate(before, after), ANY) == expected
 
 
 def words(count: int, prefix: str = "w") -> str:
