@@ -20,6 +20,7 @@ from pairwright.stages.stage import Work
 from revise.config import GivenPairsConfig
 from revise.gates import Revision, check, user_gates
 from revise.given import MADE
+from revise.phrases import look_at
 from revise.verification import Verification
 
 SOURCE = "given"
@@ -112,6 +113,7 @@ class GateStage:
         """The measures of pairs, none of those with an empty side, and what the gates say of each."""
         originals, revisions = (rejected, chosen) if self._improve else (chosen, rejected)
         found = measure_all(chosen, rejected, original_is_chosen=not self._improve)
+        look_at([*chosen, *rejected])
         given = map(Revision, originals, revisions, found)
         measures: list[Minimality | None] = []
         endings: list[Ending] = []

@@ -13,7 +13,9 @@ from operator import or_
 from re import _constants as of  # type: ignore[attr-defined]
 from typing import Any
 
-from pairwright.pairs.runs import Runs
+import numpy as np
+
+from pairwright.pairs.runs import Runs, cut
 
 Words = frozenset[str]
 """Of these a text holds one. A space is the border of a run of letters."""
@@ -54,19 +56,33 @@ class Needed:
         for start, length in sorted({(word[:2], len(word)) for word in self._words}):
             self._lengths.setdefault(start, []).append(length)
         self._runs = Runs(self._in_run)
-        self._held = lru_cache(maxsize=4)(self._in_text)
+        self._alone = lru_cache(maxsize=4)(self._in_text)
+        self._of_texts: dict[str, int] = {}
 
-    def by(self, kind: str, text: str) -> Iterator[int]:
-        """Yield the numbers of the patterns of a kind that may match a text in Unicode's form NFC."""
-        held = self._held(text)
-        before, ways = -1, held & self._of_kind[kind]
+    def look_at(self, texts: Sequence[str]) -> None:
+        """Look at many texts at once, in Unicode's form NFC; `by` then knows what they hold."""
+        runs_D, which_R, _, borders_T = cut(tuple(texts))
+        held_D = list(map(self._runs.__getitem__, runs_D))
+        places = np.flatnonzero(np.fromiter(map(bool, held_D), bool, len(held_D))[which_R])
+        texts_of = np.searchsorted(borders_T, places, "right") - 1
+        held_T = [self._always] * len(texts)
+        for text, run in zip(texts_of.tolist(), which_R[places].tolist(), strict=True):
+            held_T[text] |= held_D[run]
+        self._of_texts = dict(zip(texts, held_T, strict=True))
+
+    def by(self, kind: str, text: str) -> list[int]:
+        """Return the numbers of the patterns of a kind that may match a text in Unicode's form NFC."""
+        held = self._of_texts.get(text)
+        held = self._alone(text) if held is None else held
+        found: list[int] = []
+        ways = held & self._of_kind[kind]
         while ways:
             way = (ways & -ways).bit_length() - 1
             ways &= ways - 1
             number, also = self._number[way], self._also[way]
-            if number != before and held & also == also:
-                before = number
-                yield number
+            if held & also == also and number not in found[-1:]:
+                found.append(number)
+        return found
 
     def _add(self, words: Words, bit: int) -> None:
         for word in words:

@@ -7,7 +7,7 @@ together from; their heads say how they are read.
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -78,6 +78,11 @@ def _weak(*kinds: str) -> list[re.Pattern[str]]:
     return [
         re.compile(_any([w for kind in kinds for w in words[kind]]), _FLAGS) for words in parts.values()
     ]
+
+
+def look_at(texts: Sequence[str]) -> None:
+    """Look at many texts at once, of which it is then asked faster what they say."""
+    _needed().look_at([unicodedata.normalize("NFC", text) for text in texts])
 
 
 def _first(kind: Kind, text: str) -> str | None:

@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, cast
 
+import numpy as np
 from rapidfuzz.distance import LCSseq, Levenshtein
 from rapidfuzz.process import cpdist
 
 from pairwright.pairs.tokens import Tokens, tokens_of
 
+_TOKEN_BITS = 32
+"""Bits of the number of a token and of a side."""
 Stretch = tuple[int, int, int]
 """Text that both answers keep: where it begins in rejected and in chosen, and its length in characters."""
 Operation = tuple[str, int, int, int, int]
@@ -72,7 +75,8 @@ def measure_all(
     in_order = cpdist(marks_r, marks_c, scorer=LCSseq.similarity).tolist()
     sizes = map(len, marks_c if original_is_chosen else marks_r)
     shares = [both / size if size else 1.0 for both, size in zip(in_order, sizes, strict=True)]
-    pairs = zip(chosen, rejected, tokens_c, tokens_r, fewest, fewest_characters, shares, strict=True)
+    alike = _jaccard(tokens_c, tokens_r)
+    pairs = zip(chosen, rejected, tokens_c, tokens_r, fewest, fewest_characters, shares, alike, strict=True)
     return [_measured(*pair) for pair in pairs]
 
 
@@ -84,23 +88,40 @@ def _measured(
     fewest: int,
     fewest_characters: int,
     kept_share: float,
+    jaccard: float,
 ) -> Minimality:
-    marks_c, marks_r = tokens_c.marks, tokens_r.marks
+    size_c, size_r = len(tokens_c.marks), len(tokens_r.marks)
     kept = list(_kept(chosen, rejected, tokens_c, tokens_r))
     distance = fewest + _respaced(chosen, rejected, kept)
-    distinct_c, distinct_r = set(marks_c), set(marks_r)
-    both = len(distinct_c & distinct_r)
-    either = len(distinct_c) + len(distinct_r) - both
     return Minimality(
         token_levenshtein=distance,
         char_levenshtein=fewest_characters,
-        edit_distance=min(distance / max(len(marks_c), len(marks_r), 1), 1.0),
-        jaccard=both / either if either else 1.0,
+        edit_distance=min(distance / max(size_c, size_r, 1), 1.0),
+        jaccard=jaccard,
         kept_share=kept_share,
         common_prefix=_prefix(chosen, rejected, tokens_r, kept),
-        length_ratio=len(marks_c) / max(len(marks_r), 1),
+        length_ratio=size_c / max(size_r, 1),
         changed_spans=_spans(chosen, rejected, kept),
     )
+
+
+def _jaccard(tokens_c: Sequence[Tokens], tokens_r: Sequence[Tokens]) -> list[float]:
+    """Of each pair the distinct tokens in both answers, as a share of those in either.
+
+    Distinct tokens of all pairs are found at once, as numbers of a pair, a token, and a side.
+    """
+    pairs = len(tokens_c)
+    both_sides = [one.numbers for one in (*tokens_c, *tokens_r)]
+    if not both_sides:
+        return []
+    sizes = np.fromiter(map(len, both_sides), np.int64, 2 * pairs)
+    pair, side = np.tile(np.arange(pairs), 2), np.repeat([0, 1], pairs)
+    told = np.sort(np.repeat(pair << _TOKEN_BITS | side, sizes) | np.concatenate(both_sides) << 1)
+    told = told[np.r_[True, told[1:] != told[:-1]][: len(told)]]
+    twice = told[1:][told[1:] >> 1 == told[:-1] >> 1]
+    both = np.bincount(twice >> _TOKEN_BITS, minlength=pairs)
+    either = np.bincount(told >> _TOKEN_BITS, minlength=pairs) - both
+    return np.where(either, both / np.maximum(either, 1), 1.0).tolist()  # type: ignore[no-any-return]
 
 
 def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:

@@ -3,7 +3,7 @@
 Tokens do not depend on any model's vocabulary. White space is never part of one, so tokens are found in
 each run of other characters by itself; and since language repeats itself, most runs have been met before.
 
-    N tokens of all texts    R runs of characters between white space    U tokens of the different runs
+    N tokens of all texts    R runs of characters between white space    D different runs, U tokens of these
     T texts
 """
 
@@ -16,8 +16,9 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pairwright.pairs.runs import Runs
+from pairwright.pairs.runs import Runs, cut
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -45,10 +46,6 @@ WORD = re.compile(
 A sign that belongs to a character is never a token of its own.
 """
 
-_SPACE = np.array([chr(code).isspace() for code in range(0x3002)])
-"""Whether a character is white space, by its code; those from U+3001 on are not."""
-
-
 _SURROGATES = range(0xD800, 0xE000)
 """Codes that are no characters."""
 
@@ -59,53 +56,33 @@ class Tokens(NamedTuple):
     marks: Sequence[Hashable]
     """One character for each token, the same for the same token in all texts that were looked at together;
     numbers where characters do not suffice. Distances between texts are computed from these fastest."""
-    begins: Sequence[int]
+    numbers: NDArray[np.int64]
+    """The same as numbers."""
+    begins: "memoryview[int]"
     """Where each begins in the text."""
-    ends: Sequence[int]
+    ends: "memoryview[int]"
 
 
 def tokens_of(texts: Sequence[str]) -> list[Tokens]:
     """Return the tokens of every text, many at once."""
-    together = "\n".join(["", *texts])
-    codes = np.frombuffer(together.encode("utf-32-le", "surrogatepass"), np.uint32)
-    space = _SPACE[np.minimum(codes, len(_SPACE) - 1)]
-    starts_R = np.flatnonzero(space[:-1] & ~space[1:])
-    different, which_R = _runs(codes, space, starts_R)
-    each = list(map(_IN_RUN.__getitem__, different))
-    words = list(chain.from_iterable(map(_WORDS, each)))
+    runs_D, which_R, begins_R, borders_T = cut(tuple(texts))
+    found_D = list(map(_IN_RUN.__getitem__, runs_D))
+    sizes_D = np.fromiter(map(len, map(_WORDS, found_D)), np.int64, len(found_D))
+    words = list(chain.from_iterable(map(_WORDS, found_D)))
     numbers = {word: n for n, word in enumerate(dict.fromkeys(words))}
     numbers_U = np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))
-    begins_U = np.fromiter(chain.from_iterable(map(_BEGINS, each)), np.int64, len(words))
+    begins_U = np.fromiter(chain.from_iterable(map(_BEGINS, found_D)), np.int64, len(words))
     lengths_U = np.fromiter(map(len, words), np.int64, len(words))
-    sizes = np.fromiter(map(len, map(_WORDS, each)), np.int64, len(each))
-    sizes_R = sizes[which_R]
-    firsts_R = np.cumsum(sizes_R) - sizes_R
-    from_N = np.arange(sizes_R.sum()) + np.repeat((np.cumsum(sizes) - sizes)[which_R] - firsts_R, sizes_R)
-    begins_N = begins_U[from_N] + np.repeat(starts_R, sizes_R)
-    lengths_T = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
-    starts_T = np.cumsum(lengths_T) - lengths_T
-    borders = [*np.searchsorted(begins_N, starts_T).tolist(), len(begins_N)]
-    begins_N -= np.repeat(starts_T, np.diff(borders))
-    begins, ends = begins_N.tolist(), (begins_N + lengths_U[from_N]).tolist()
-    marks = _as_characters(numbers_U[from_N])
-    return [Tokens(marks[a:b], begins[a:b], ends[a:b]) for a, b in pairwise(borders)]
-
-
-def _runs(codes: np.ndarray, space: np.ndarray, starts_R: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """The different runs of characters that are no white space, and which of them each run is.
-
-    They are told apart by Arrow: a text is mostly runs that stand in it more than once.
-    """
-    import pyarrow as pa
-
-    written = codes[~space]
-    offsets = 4 * np.append(np.cumsum(~space)[starts_R], len(written))
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(written)]
-    runs = pa.Array.from_buffers(pa.large_binary(), len(starts_R), buffers).dictionary_encode()
-    _, borders, held = runs.dictionary.buffers()
-    together = str(held, "utf-32-le", "surrogatepass")
-    ends = (np.frombuffer(borders, np.int64, len(runs.dictionary) + 1) // 4).tolist()
-    return [together[a:b] for a, b in pairwise(ends)], runs.indices.to_numpy()
+    sizes_R = sizes_D[which_R]
+    lasts_R = np.cumsum(sizes_R)
+    firsts_R = (np.cumsum(sizes_D) - sizes_D)[which_R]
+    from_N = np.arange(sizes_R.sum()) + np.repeat(firsts_R - lasts_R + sizes_R, sizes_R)
+    begins_N = begins_U[from_N] + np.repeat(begins_R, sizes_R)
+    numbers_N = numbers_U[from_N]
+    marks = _as_characters(numbers_N)
+    begins, ends = begins_N.data, (begins_N + lengths_U[from_N]).data
+    borders = np.append(0, lasts_R)[borders_T].tolist()
+    return [Tokens(marks[a:b], numbers_N[a:b], begins[a:b], ends[a:b]) for a, b in pairwise(borders)]
 
 
 def _as_characters(numbers_N: np.ndarray) -> str | list[int]:

@@ -22,11 +22,12 @@ WRITTEN = [
     r"(?:ab|cd){2,3}straße+|İstanbul[a-z]?",
     r"[a-c]{2}",
 ]
+SENTENCES = ["I revised the answer", "an old  Version", "Your request? I cannot", "my İstanbul draft:"]
 SAID = tomllib.loads(Path(__file__).with_name("languages.toml").read_text())
 
 
 def likely(text: str, patterns: list[str] = WRITTEN) -> list[int]:
-    return list(Needed({"any": patterns}, FLAGS).by("any", text))
+    return Needed({"any": patterns}, FLAGS).by("any", text)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,15 @@ def test_what_a_pattern_matches_it_is_looked_for_in(data: st.DataObject) -> None
     number = data.draw(st.sampled_from(range(len(WRITTEN))))
     text = data.draw(st.from_regex(re.compile(WRITTEN[number], FLAGS)))
     assert number in likely(text)
+
+
+@given(st.lists(st.text("adfirtv \n.") | st.sampled_from([*SENTENCES, ""]), max_size=6))
+def test_many_texts_at_once_hold_what_they_hold_alone(texts: list[str]) -> None:
+    several, alone = (Needed({"any": WRITTEN, "some": WRITTEN[:3]}, FLAGS) for _ in range(2))
+    several.look_at(texts)
+    for text in [*texts, "my draft"]:
+        assert several.by("any", text) == alone.by("any", text)
+        assert several.by("some", text) == alone.by("some", text)
 
 
 def test_letters_that_patterns_take_for_one_another_are_one() -> None:
