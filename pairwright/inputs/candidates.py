@@ -19,7 +19,7 @@ from pairwright.inputs.row import Candidate, Parsed, Row, thought_beside
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Chunk, Record
 from pairwright.inputs.turns import each_turn
-from pairwright.records import canonical_json, content_hash, prompt_hash, text_hash
+from pairwright.records import content_hash, prompt_hash, text_hash
 from pairwright.schema import ANSWER
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,10 @@ class PlainRows(NamedTuple):
     def models(self, column: str) -> pa.Array:
         """Return the model that wrote each answer of a column."""
         rows = self.plain.chunk.rows
-        records = rows.select([name for name in models_beside(column) if name in rows.schema.names])
+        beside = [name for name in models_beside(column) if name in rows.schema.names]
+        if not beside:
+            return pa.array([column] * self.size, pa.string())
+        records = rows.select(beside)
         return pa.array([model_of(column, record) or column for record in records.to_pylist()], pa.string())
 
 
@@ -241,7 +244,7 @@ class JoinedLists(Candidates):
 def _identities(rows: Plain, occurrences: Sequence[int]) -> tuple[list[str], list[str]]:
     """The ids that `Candidates._row` gives to rows and prompts, of many at once."""
     prompt_ids = [text_hash(text)[:16] for text in rows.prompt.json()]
-    answers = zip(*(map(canonical_json, column.texts) for column in rows.answers.values()), strict=True)
+    answers = zip(*(column.quoted for column in rows.answers.values()), strict=True)
     row_ids = [
         text_hash(f'["{prompt_id}",[{",".join(texts)}],{occurrence}]')[:16]
         for prompt_id, texts, occurrence in zip(prompt_ids, answers, occurrences, strict=True)

@@ -63,11 +63,16 @@ class Conversations:
         offsets = pa.array(self.starts, pa.int32())
         return pc.binary_join(pa.ListArray.from_arrays(offsets, self._field("content")), "\n\n")
 
+    @property
+    def quoted(self) -> Iterator[str]:
+        """What is said, as `canonical_json` has it."""
+        return map(encode_basestring, self.texts)
+
     def json(self) -> list[str]:
         """Return each as canonical JSON text, as `canonical_json` has it."""
-        said = map(encode_basestring, self.texts)
         messages = [
-            f'{{"content":{text},"role":"{role}"}}' for text, role in zip(said, self.roles, strict=True)
+            f'{{"content":{text},"role":"{role}"}}'
+            for text, role in zip(self.quoted, self.roles, strict=True)
         ]
         return [f"[{','.join(messages[start:end])}]" for start, end in pairwise(self.starts)]
 
