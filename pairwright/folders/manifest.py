@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import Field
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import parsed, read_json
-from pairwright.records import KEPT, Record, content_hash
+from pairwright.records import KEPT, Record, canonical_json, content_hash, text_hash
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,20 @@ class Shard(Record):
     """Rows in `data` beyond one for each kept item."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    def with_files(self, hashes: Mapping[str, str]) -> "Shard":
+        """Return the shard with the hashes of its files."""
+        return Shard(**self.model_dump() | {"sha256": dict(hashes)})
+
+    @cached_property
+    def canonical(self) -> str:
+        """Its canonical JSON text: it is saved again with every shard that follows."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @cached_property
+    def lines(self) -> str:
+        """Its text in `run.json`."""
+        return _indented(self.model_dump(mode="json"), 2)
 
 
 class InputInfo(Record):
@@ -108,14 +123,43 @@ class Manifest(Record):
         return self.model_copy(update={"dialects": joined})
 
     def save(self, folder: Path) -> None:
-        """Write `run.json` in one step."""
-        values = self.model_dump(mode="json", exclude=None if self.dialects else {"dialects"})
-        text = json.dumps(values | self._derived(values), indent=1, ensure_ascii=False)
-        write_durably(folder / MANIFEST, (text + "\n").encode("utf-8", "backslashreplace"))
+        """Write `run.json` in one step.
 
-    def _derived(self, values: dict[str, Any]) -> dict[str, Any]:
-        """For readers of the file: totals; and a hash, so that a damaged file is not believed."""
-        return {"fingerprint": self.fingerprint, "counts": self.counts, "hash": content_hash(values)}
+        Shards, of which there may be thousands, are put into its text as they were at their commit.
+        """
+        head = self.model_copy(update={"shards": {}})
+        values = head.model_dump(mode="json", exclude=None if self.dialects else {"dialects"})
+        shards = {str(index): shard for index, shard in self.shards.items()}
+        canonical = {name: canonical_json(value) for name, value in values.items()}
+        canonical["shards"] = _object({name: shard.canonical for name, shard in shards.items()})
+        derived = self._derived(text_hash(_object(canonical)))
+        lines = {name: _indented(value, 1) for name, value in (values | derived).items()}
+        if shards:
+            lines["shards"] = _object_in_lines({name: shard.lines for name, shard in shards.items()}, 1)
+        text = _object_in_lines(lines, 0) + "\n"
+        write_durably(folder / MANIFEST, text.encode("utf-8", "backslashreplace"))
+
+    def _derived(self, of_values: str) -> dict[str, Any]:
+        """For readers of the file: totals; and the hash of its values: a damaged file is not believed."""
+        return {"fingerprint": self.fingerprint, "counts": self.counts, "hash": of_values}
+
+
+def _object(members: Mapping[str, str]) -> str:
+    """Canonical JSON of an object, from that of its members."""
+    told = ",".join([f'"{name}":{text}' for name, text in sorted(members.items())])
+    return f"{{{told}}}"
+
+
+def _object_in_lines(members: Mapping[str, str], depth: int) -> str:
+    """The same with a line for each member, as `json.dumps` indents it."""
+    end = "\n" + " " * depth
+    told = ",".join([f'{end} "{name}": {text}' for name, text in members.items()])
+    return f"{{{told}{end}}}"
+
+
+def _indented(value: Any, depth: int) -> str:
+    """A value as JSON for people, so deep in an object."""
+    return json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n" + " " * depth)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -126,6 +170,6 @@ def load_manifest(folder: Path) -> Manifest:
         raise UsageError(f"{folder}: no {MANIFEST} here, so this is not a run folder")
     derived = {name: values.pop(name, None) for name in ("fingerprint", "counts", "hash")}
     manifest = parsed(path, values, Manifest, _MENDING)
-    if derived != manifest._derived(values):
+    if derived != manifest._derived(content_hash(values)):
         raise PairwrightError(f"{path}: damaged (it does not have its own hash); {_MENDING}")
     return manifest

@@ -163,8 +163,8 @@ def _commit(
     note = {"pairwright_shard": str(index), "pairwright_run": manifest.fingerprint}
     files = {part: _parquet(table, note) for part, table in tables.items()}
     hashes = {part: hashlib.sha256(data).hexdigest() for part, data in files.items() if data}
-    shard = shard.model_copy(update={"sha256": hashes})
-    manifest = manifest.model_copy(update={"shards": manifest.shards | {index: shard}})
+    shards = manifest.shards | {index: shard.with_files(hashes)}
+    manifest = manifest.model_copy(update={"shards": shards})
     manifest.save(folder)
     for part in PARTS:
         if files[part]:
