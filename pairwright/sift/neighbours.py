@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
+from pairwright.pairs.runs import Cut
 from pairwright.sift.on_disk import OnDisk
 from pairwright.sift.sketches import Hashes, Sketcher, jaccard
 from pairwright.sift.sorted_runs import SortedRuns
@@ -38,17 +38,9 @@ class Neighbours:
         self._places = array("q")
         """Of each text that stayed, its place among all."""
 
-    def __call__(
-        self, texts: pa.ListArray, places: Sequence[int], out: Sequence[bool]
-    ) -> list[Near | None]:
-        """Return of each text the nearest before it, if near enough; those that are `out` are passed over.
-
-        Texts are given as what stands between their white space, folded.
-        """
-        if not len(texts):
-            return []
-        sketches = self._sketcher(texts)
-        bands_TB = np.stack([sketch.bands for sketch in sketches])
+    def __call__(self, texts: Cut, places: Sequence[int], out: Sequence[bool]) -> list[Near | None]:
+        """Return of each text the nearest before it, if near enough; `out` ones are passed over."""
+        sketches, bands_TB = self._sketcher(texts)
         met, shared = self._met(bands_TB), _shared(bands_TB)
         first = len(self._places)
         stayed: list[int] = []  # of this block, whose bands are not among the others yet
@@ -61,13 +53,13 @@ class Neighbours:
                 continue
             bands = shared.get(number, ())
             before = met.get(number, set()).union(*(here[band] for band in bands))
-            near = self._nearest(sketch.shingles, sorted(before), shingles)
+            near = self._nearest(sketch, sorted(before), shingles) if before else None
             found.append(near)
             if near is None:
                 for band in bands:
                     here[band].append(first + len(stayed))
                 stayed.append(number)
-                shingles.append(sketch.shingles)
+                shingles.append(sketch)
                 self._places.append(places[number])
         self._shingles.add([one.tobytes() for one in shingles])
         numbers = np.arange(first, len(self._places), dtype=np.uint32)
@@ -92,8 +84,8 @@ class Neighbours:
             )
             for n in numbers
         ]
-        most = max(shares, default=0.0)
-        if not numbers or most < self._least:
+        most = max(shares)
+        if most < self._least:
             return None
         return Near(self._places[numbers[shares.index(most)]], most)
 

@@ -1,11 +1,16 @@
 """Texts as words and as runs of words, by which they are found to be the same or nearly so."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
+from pairwright.pairs.runs import Cut, Runs, cut
 from pairwright.pairs.tokens import WORD
+from pairwright.records import key_hash
+
+_HASHES = Runs(key_hash)
 
 
 def words_of(text: str) -> list[str]:
@@ -18,10 +23,17 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def split_folded(texts: pa.StringArray) -> pa.ListArray:
-    """Return what stands between the white space of each text, without regard to case."""
-    small = pa.array([text.casefold() for text in texts.to_pylist()], pa.string())
-    return pc.utf8_split_whitespace(pc.utf8_trim_whitespace(small))
+def cut_folded(texts: Sequence[str]) -> Cut:
+    """Return texts cut at their white space, without regard to case."""
+    return cut(tuple(text.casefold() for text in texts))
+
+
+def keys_of(texts: Cut) -> Iterator[bytes]:
+    """Yield a hash of each text, in 16 bytes: of what stands between its white space, in order."""
+    hashes_D = b"".join(map(_HASHES.__getitem__, texts.runs_D))
+    hashes = memoryview(np.frombuffer(hashes_D, "V16")[texts.which_R].tobytes())
+    borders = (16 * texts.borders_T).tolist()
+    return (hashlib.sha256(hashes[start:end]).digest()[:16] for start, end in pairwise(borders))
 
 
 def runs(words: list[str], length: int) -> Iterator[str]:

@@ -13,9 +13,9 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from pairwright.pairs.runs import Cut, Places, Runs
 from pairwright.pairs.tokens import WORD
 
 Hashes = NDArray[np.uint64]
@@ -29,12 +29,12 @@ _BATCH = 512
 """Texts that are sketched at once: their words fit into a processor's cache."""
 
 
-class Sketch(NamedTuple):
-    """What is stored of a text."""
+class Sketches(NamedTuple):
+    """What is stored of texts."""
 
-    shingles: Hashes
-    """Hashes of its runs of words, sorted and each once."""
-    bands: Hashes
+    shingles: list[Hashes]
+    """Hashes of the runs of words of each, sorted and each once."""
+    bands_TB: Hashes
     """A hash of each band; texts that share one may be near each other."""
 
 
@@ -50,21 +50,26 @@ class Sketcher:
         self._mix_R = draw.integers(0, 2**64, self._rows, np.uint64) | np.uint64(1)
         self._mix_B = draw.integers(0, 2**64, self._bands, np.uint64)
 
-    def __call__(self, texts: pa.ListArray) -> list[Sketch]:
-        """Return a sketch of every text, which is given as what stands between its white space, folded."""
-        found: list[Sketch] = []
-        for start in range(0, len(texts), _BATCH):
-            found += self._of(texts.slice(start, _BATCH))
-        return found
+    def __call__(self, texts: Cut) -> Sketches:
+        """Return a sketch of every text."""
+        words_W, borders_T = _words(texts)
+        shingles: list[Hashes] = []
+        bands = [np.empty((0, self._bands), np.uint64)]
+        for start in range(0, len(borders_T) - 1, _BATCH):
+            ends = borders_T[start : start + _BATCH + 1]
+            found = self._of(words_W[ends[0] : ends[-1]], np.diff(ends))
+            shingles += found.shingles
+            bands.append(found.bands_TB)
+        return Sketches(shingles, np.concatenate(bands))
 
-    def _of(self, texts: pa.ListArray) -> list[Sketch]:
-        rows_N, hashes_N = _shingles(*_words(texts))
-        starts_T = np.searchsorted(rows_N, np.arange(len(texts)))
+    def _of(self, words_W: Hashes, sizes_T: Places) -> Sketches:
+        rows_N, hashes_N = _shingles(words_W, sizes_T)
+        starts_T = np.searchsorted(rows_N, np.arange(len(sizes_T)))
         least_PT = self._least(hashes_N.astype(np.uint32), starts_T)
         bands_BRT = least_PT.reshape(self._bands, self._rows, -1).astype(np.uint64)
         bands_BT = (bands_BRT * self._mix_R[:, None]).sum(1) + self._mix_B[:, None]
-        parts = (hashes_N[a:b] for a, b in pairwise([*starts_T.tolist(), len(hashes_N)]))
-        return [Sketch(part, bands) for part, bands in zip(parts, _mixed(bands_BT).T, strict=True)]
+        borders = [*starts_T.tolist(), len(hashes_N)]
+        return Sketches([hashes_N[a:b] for a, b in pairwise(borders)], _mixed(bands_BT).T)
 
     def _least(self, hashes_N: NDArray[np.uint32], starts_T: NDArray[np.intp]) -> NDArray[np.uint32]:
         """The least hash of every text under each permutation."""
@@ -100,7 +105,7 @@ def jaccard(a: Hashes, b: Hashes) -> float:
     return common / either if either else 1.0
 
 
-def _shingles(words_W: Hashes, sizes_T: NDArray[np.int64]) -> tuple[NDArray[np.uint64], Hashes]:
+def _shingles(words_W: Hashes, sizes_T: Places) -> tuple[NDArray[np.uint64], Hashes]:
     """The runs of words of each text, sorted and each once: of which text, and the hash of the run.
 
     A text of fewer words than a run has is one run.
@@ -119,20 +124,17 @@ def _shingles(words_W: Hashes, sizes_T: NDArray[np.int64]) -> tuple[NDArray[np.u
     return found >> np.uint64(64 - _ROW_BITS), found & _HASH
 
 
-def _words(texts: pa.ListArray) -> tuple[Hashes, NDArray[np.int64]]:
-    """Hashes of all words of the texts in order, and how many each has; marks do not count."""
-    coded = texts.flatten().dictionary_encode()
-    known = [_words_of(run) for run in coded.dictionary.to_pylist()]
-    sizes_D = np.fromiter(map(len, known), np.int64, len(known))
-    hashes = np.fromiter(chain.from_iterable(known), np.uint64)
-    codes = coded.indices.to_numpy()
-    sizes = sizes_D[codes]
-    words = hashes[_places((np.cumsum(sizes_D) - sizes_D)[codes], sizes)]
-    ends = np.r_[0, np.cumsum(sizes)][texts.offsets.to_numpy() - texts.offsets[0].as_py()]
-    return words, np.diff(ends)
+def _words(texts: Cut) -> tuple[Hashes, Places]:
+    """Hashes of all words of the texts in order, and where those of each begin; marks do not count."""
+    known_D = list(map(_WORDS.__getitem__, texts.runs_D))
+    sizes_D = np.fromiter(map(len, known_D), np.int64, len(known_D))
+    hashes = np.fromiter(chain.from_iterable(known_D), np.uint64)
+    sizes_R = sizes_D[texts.which_R]
+    words_W = hashes[_places((np.cumsum(sizes_D) - sizes_D)[texts.which_R], sizes_R)]
+    return words_W, np.append(0, np.cumsum(sizes_R))[texts.borders_T]
 
 
-def _places(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _places(starts: Places, sizes: Places) -> Places:
     """The places from each start on, as many as its size, one after the other."""
     ends = np.cumsum(sizes)
     return np.repeat(starts - ends + sizes, sizes) + np.arange(ends[-1] if len(ends) else 0)
@@ -145,8 +147,10 @@ def _mixed(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-@lru_cache(maxsize=2**18)
 def _words_of(run: str) -> tuple[int, ...]:
-    """Hashes of the words between two white spaces, which have mostly been met before."""
+    """Hashes of the words between two white spaces."""
     words = (word.encode("utf-8", "surrogatepass") for word in WORD.findall(run) if word[0].isalnum())
     return tuple(int.from_bytes(hashlib.blake2b(word, digest_size=8).digest()) for word in words)
+
+
+_WORDS = Runs(_words_of)

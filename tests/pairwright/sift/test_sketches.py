@@ -1,13 +1,13 @@
 """Sketches of texts: which runs of words they share, and that near ones meet in a band."""
 
 import random
+from typing import NamedTuple
 
-import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairwright.sift.shingles import runs, split_folded, words_of
-from pairwright.sift.sketches import LENGTH, Sketch, Sketcher, jaccard
+from pairwright.sift.shingles import cut_folded, folded, keys_of, runs, words_of
+from pairwright.sift.sketches import LENGTH, Hashes, Sketcher, jaccard
 
 SKETCHER = Sketcher(0.8)
 PIECES = [
@@ -27,8 +27,15 @@ PIECES = [
 ]
 
 
+class Sketch(NamedTuple):
+    """What is stored of one text."""
+
+    shingles: Hashes
+    bands: Hashes
+
+
 def sketched(texts: list[str]) -> list[Sketch]:
-    return SKETCHER(split_folded(pa.array(texts, pa.string())))
+    return list(map(Sketch, *SKETCHER(cut_folded(texts))))
 
 
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=7).map(" ".join), min_size=2, max_size=5))
@@ -61,3 +68,11 @@ def test_nothing_is_sketched_of_nothing() -> None:
     assert sketched([]) == []
     empty, mark = sketched(["", "…"])
     assert (empty.bands == mark.bands).all()
+
+
+@given(st.lists(st.text("aAß \n\t\u3000", max_size=6), min_size=1, max_size=6))
+def test_keys_are_those_of_what_stands_between_white_space(texts: list[str]) -> None:
+    keys = list(keys_of(cut_folded(texts)))
+    said = [folded(text) for text in texts]
+    assert all(len(key) == 16 for key in keys)
+    assert [keys.index(key) for key in keys] == [said.index(text) for text in said]
