@@ -55,20 +55,23 @@ def cut(texts: tuple[str, ...]) -> Cut:
     """Cut texts at their white space."""
     import pyarrow as pa
 
-    codes = np.frombuffer("\n".join(["", *texts]).encode("utf-32-le", "surrogatepass"), np.uint32)
+    together = "\n".join(["", *texts])
+    coding, kind = ("ascii", np.uint8) if together.isascii() else ("utf-32-le", np.uint32)
+    written = together.encode(coding, "surrogatepass")
+    codes = np.frombuffer(written, kind)
     space = np.take(_SPACE, codes, mode="clip")
     starts_R = np.flatnonzero(space[:-1] & ~space[1:]) + 1
-    offsets = 4 * np.append(starts_R, len(codes))  # with the white space after it, which goes below
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(codes)]
+    offsets = codes.itemsize * np.append(starts_R, len(codes))  # with white space at its end
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(written)]
     runs = pa.Array.from_buffers(pa.large_binary(), len(starts_R), buffers).dictionary_encode()
     _, borders, held = runs.dictionary.buffers()
-    together = str(held, "utf-32-le", "surrogatepass") if held else ""
-    ends = (np.frombuffer(borders, np.int64, len(runs.dictionary) + 1) // 4).tolist()
+    different = str(held, coding, "surrogatepass") if held else ""
+    ends = (np.frombuffer(borders, np.int64, len(runs.dictionary) + 1) // codes.itemsize).tolist()
     lengths_T = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
     starts_T = np.cumsum(lengths_T) - lengths_T + 1
     borders_T = np.append(np.searchsorted(starts_R, starts_T), len(starts_R))
     return Cut(
-        runs_D=[together[a:b].rstrip() for a, b in pairwise(ends)],
+        runs_D=[different[a:b].rstrip() for a, b in pairwise(ends)],
         which_R=runs.indices.to_numpy(),
         begins_R=starts_R - np.repeat(starts_T, np.diff(borders_T)),
         borders_T=borders_T,
