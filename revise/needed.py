@@ -7,11 +7,12 @@ however many patterns there are.
 """
 
 import re._parser as sre  # type: ignore[import-not-found]
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache, reduce
 from operator import or_
 from re import _constants as of  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,26 +27,39 @@ _AT_ONCE = 3
 """So many sets of words are looked for at most, the rarest, for each way to match."""
 
 
-class Needed:
-    """What is needed by patterns of several kinds, one of each kind for each language or whatever it is."""
+class Way(NamedTuple):
+    """A way in which a pattern matches."""
 
-    def __init__(self, patterns: Mapping[str, Sequence[str]], flags: int) -> None:
-        ways = [
-            (kind, number, way)
-            for kind, several in patterns.items()
-            for number, pattern in enumerate(several)
-            for way in _ways(sre.parse(pattern, flags))
-        ]
-        self._number = [number for _, number, _ in ways]
-        self._of_kind = {
-            kind: sum(1 << n for n, way in enumerate(ways) if way[0] == kind) for kind in patterns
-        }
+    kind: str
+    number: int
+    """Which pattern of its kind it is of."""
+    needs: list[Words]
+    """Of each of these sets a text holds a word, or the pattern does not match it in this way."""
+
+
+def ways_of(patterns: Mapping[str, Sequence[str]], flags: int) -> list[Way]:
+    """Return all ways to match patterns, which are given by kind: one for each language, or the like."""
+    return [
+        Way(kind, number, needs)
+        for kind, several in patterns.items()
+        for number, pattern in enumerate(several)
+        for needs in _ways(sre.parse(pattern, flags))
+    ]
+
+
+class Needed:
+    """What is needed by patterns of several kinds, by all their ways to match."""
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self._number = [way.number for way in ways]
+        self._of_kind: dict[str, int] = defaultdict(int)
         bits: dict[Words, int] = {}
         self._also: list[int] = []
         self._always = 0
         self._words: dict[str, int] = {}
-        for n, (_, _, way) in enumerate(ways):
-            first, *others = sorted(way, key=_commonness)[:_AT_ONCE] or [Words()]
+        for n, way in enumerate(ways):
+            first, *others = sorted(way.needs, key=_commonness)[:_AT_ONCE] or [Words()]
+            self._of_kind[way.kind] |= 1 << n
             self._always |= 0 if first else 1 << n
             self._add(first, 1 << n)
             also = [bits.setdefault(words, 1 << len(ways) + len(bits)) for words in others]

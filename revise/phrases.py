@@ -4,16 +4,23 @@ Whole phrases are in `phrases.toml`, by language, and in `phrase_parts.toml` wor
 together from; their heads say how they are read.
 """
 
+import json
 import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from revise.needed import Needed
+from pairwright.errors import PairwrightError
+from pairwright.folders.cache import cache_folder
+from pairwright.folders.durable import write_durably
+from pairwright.records import content_hash
+from revise import needed
+from revise.needed import Needed, Way, ways_of
 
 _CHANGES = ("changed", "mine")
 _HEAD = 400
@@ -111,7 +118,24 @@ def _likely(kind: Kind, text: str) -> Iterator[re.Pattern[str]]:
 
 @cache
 def _needed() -> Needed:
-    return Needed(_patterns(), _FLAGS)
+    """What the patterns need: to read it off them takes a second, so it is kept in the user's cache."""
+    of = [_FILE, _PARTS, Path(__file__), Path(needed.__file__)]
+    key = content_hash([file.read_text(encoding="utf-8") for file in of])
+    with suppress(OSError, RuntimeError, ValueError):  # there is none yet, or no home to keep it in
+        return Needed(_kept_ways(cache_folder() / "phrases" / f"{key}.json"))
+    return Needed(ways_of(_patterns(), _FLAGS))
+
+
+def _kept_ways(file: Path) -> list[Way]:
+    """The ways to match the patterns as they are kept in a file, which is made where there is none."""
+    if file.exists():
+        kept = json.loads(file.read_bytes())
+        return [Way(kind, number, list(map(frozenset, needs))) for kind, number, needs in kept]
+    ways = ways_of(_patterns(), _FLAGS)
+    told = [[way.kind, way.number, list(map(sorted, way.needs))] for way in ways]
+    with suppress(PairwrightError):
+        write_durably(file, json.dumps(told, ensure_ascii=False).encode())
+    return ways
 
 
 @cache

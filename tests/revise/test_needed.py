@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revise import phrases
-from revise.needed import Needed
+from revise.needed import Needed, ways_of
 
 FLAGS = re.IGNORECASE | re.MULTILINE
 WRITTEN = [
@@ -27,7 +27,7 @@ SAID = tomllib.loads(Path(__file__).with_name("languages.toml").read_text())
 
 
 def likely(text: str, patterns: list[str] = WRITTEN) -> list[int]:
-    return Needed({"any": patterns}, FLAGS).by("any", text)
+    return Needed(ways_of({"any": patterns}, FLAGS)).by("any", text)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_a_pattern_matches_it_is_looked_for_in(data: st.DataObject) -> None
 
 @given(st.lists(st.text("adfirtv \n.") | st.sampled_from([*SENTENCES, ""]), max_size=6))
 def test_many_texts_at_once_hold_what_they_hold_alone(texts: list[str]) -> None:
-    several, alone = (Needed({"any": WRITTEN, "some": WRITTEN[:3]}, FLAGS) for _ in range(2))
+    several, alone = (Needed(ways_of({"any": WRITTEN, "some": WRITTEN[:3]}, FLAGS)) for _ in range(2))
     several.look_at(texts)
     for text in [*texts, "my draft"]:
         assert several.by("any", text) == alone.by("any", text)
@@ -86,3 +86,22 @@ def test_no_pattern_of_any_language_is_passed_over_that_matches(language: str) -
 def test_nothing_of_an_ordinary_answer_is_looked_for() -> None:
     text = "Sodium chloride dissolves because water molecules surround each ion and carry it off."
     assert not [kind for kind in get_args(phrases.Kind) if list(phrases._needed().by(kind, text))]
+
+
+def test_what_patterns_need_is_kept_and_read_off_them_again_where_that_is_damaged(tmp_path, monkeypatch):
+    read_off = []
+    monkeypatch.setenv("PAIRWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(phrases, "ways_of", lambda *given: read_off.append(1) or ways_of(*given))
+    of_new = phrases._needed.__wrapped__
+    first, second = of_new(), of_new()
+    assert read_off == [1]
+    for text in ("I revised the answer", "As an AI model I cannot", "Ich habe den Text überarbeitet:"):
+        for kind in get_args(phrases.Kind):
+            assert first.by(kind, text) == second.by(kind, text)
+    [kept] = (tmp_path / "cache" / "phrases").iterdir()
+    for damaged in ("[", "[[1, 2]]"):
+        kept.write_text(damaged)
+        assert of_new().by("meta", "I revised the answer") == first.by("meta", "I revised the answer")
+    monkeypatch.setenv("PAIRWRIGHT_CACHE", "/proc/none")
+    assert of_new().by("meta", "I revised the answer") == first.by("meta", "I revised the answer")
+    assert read_off == [1] * 4
