@@ -12,6 +12,9 @@ from pairwright.folders.durable import sha256_file
 from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, damaged, plain_schema
 from pairwright.schema import STATUS
 
+_READ_AT_ONCE = 2**20
+"""Bytes of a column; else Arrow reads whole row groups, and holds those that come next too."""
+
 
 class ParquetFiles(ArrowSource):
     """Parquet files, one after the other; each may lack columns that others have."""
@@ -60,7 +63,9 @@ def is_parquet(path: Path) -> bool:
 def open_parquet(path: Path) -> pq.ParquetFile:
     """Open a Parquet file, whose checksums are verified as it is read. Raises `UsageError` for others."""
     try:
-        return pq.ParquetFile(path, page_checksum_verification=True)
+        return pq.ParquetFile(
+            path, page_checksum_verification=True, pre_buffer=False, buffer_size=_READ_AT_ONCE
+        )
     except (pa.ArrowException, OSError) as error:
         with path.open("rb") as file:
             pointer = file.read(23) == b"version https://git-lfs"

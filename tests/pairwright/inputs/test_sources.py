@@ -212,3 +212,15 @@ def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch)
 def test_an_address_is_no_file(name: str) -> None:
     with pytest.raises(UsageError, match=f"^{name}: is an address; fetch the file and name it"):
         open_source(name)
+
+
+@pytest.mark.parametrize("row_group_size", [1000, 40_000])
+def test_of_a_parquet_file_little_is_in_memory_at_a_time(tmp_path: Path, row_group_size: int) -> None:
+    table = pa.table({"prompt": [f"{n} {os.urandom(300).hex()}" for n in range(40_000)]})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=row_group_size, compression="none")
+    del table
+    held, before = [], pa.total_allocated_bytes()
+    for piece in open_source(str(tmp_path / "rows.parquet")).pieces():
+        held.append(pa.total_allocated_bytes() - before)
+        del piece
+    assert max(held) < 10 * 2**20 < (tmp_path / "rows.parquet").stat().st_size / 2
