@@ -6,7 +6,7 @@ are computed by rapidfuzz, in C.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, cast
 
@@ -111,9 +111,9 @@ def _jaccard(tokens_c: Sequence[Tokens], tokens_r: Sequence[Tokens]) -> list[flo
     Distinct tokens of all pairs are found at once, as numbers of a pair, a token, and a side.
     """
     pairs = len(tokens_c)
+    if pairs < 2:  # not worth an array
+        return [_share({*c.marks}, {*r.marks}) for c, r in zip(tokens_c, tokens_r, strict=True)]
     both_sides = [one.numbers for one in (*tokens_c, *tokens_r)]
-    if not both_sides:
-        return []
     sizes = np.fromiter(map(len, both_sides), np.int64, 2 * pairs)
     pair, side = np.tile(np.arange(pairs), 2), np.repeat([0, 1], pairs)
     told = np.sort(np.repeat(pair << _TOKEN_BITS | side, sizes) | np.concatenate(both_sides) << 1)
@@ -122,6 +122,11 @@ def _jaccard(tokens_c: Sequence[Tokens], tokens_r: Sequence[Tokens]) -> list[flo
     both = np.bincount(twice >> _TOKEN_BITS, minlength=pairs)
     either = np.bincount(told >> _TOKEN_BITS, minlength=pairs) - both
     return np.where(either, both / np.maximum(either, 1), 1.0).tolist()  # type: ignore[no-any-return]
+
+
+def _share(one: set[Hashable], other: set[Hashable]) -> float:
+    """What is in both, as a share of what is in either."""
+    return len(one & other) / len(one | other) if one or other else 1.0
 
 
 def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:

@@ -56,17 +56,17 @@ def cut(texts: tuple[str, ...]) -> Cut:
     import pyarrow as pa
 
     together = "\n".join(["", *texts])
-    coding, kind = ("ascii", np.uint8) if together.isascii() else ("utf-32-le", np.uint32)
+    coding, width = ("ascii", 1) if together.isascii() else ("utf-32-le", 4)
     written = together.encode(coding, "surrogatepass")
-    codes = np.frombuffer(written, kind)
+    codes = np.frombuffer(written, f"<u{width}")
     space = np.take(_SPACE, codes, mode="clip")
     starts_R = np.flatnonzero(space[:-1] & ~space[1:]) + 1
-    offsets = codes.itemsize * np.append(starts_R, len(codes))  # with white space at its end
+    offsets = width * np.append(starts_R, len(codes))  # with white space at its end
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(written)]
     runs = pa.Array.from_buffers(pa.large_binary(), len(starts_R), buffers).dictionary_encode()
     _, borders, held = runs.dictionary.buffers()
     different = str(held, coding, "surrogatepass") if held else ""
-    ends = (np.frombuffer(borders, np.int64, len(runs.dictionary) + 1) // codes.itemsize).tolist()
+    ends = (np.frombuffer(borders, np.int64, len(runs.dictionary) + 1) // width).tolist()
     lengths_T = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
     starts_T = np.cumsum(lengths_T) - lengths_T + 1
     borders_T = np.append(np.searchsorted(starts_R, starts_T), len(starts_R))
