@@ -1,7 +1,7 @@
 """Tell which of many patterns can match a text at all, by the letters that what they find must hold.
 
 `\\bi\\s(?:revised|corrected)\\sthe` finds nothing in a text without "revised" or "corrected". What is
-needed is read off the patterns themselves, so no list of it is kept (as RE2 does it in `FilteredRE2`). A
+needed is read off the patterns themselves, as RE2 does it in `FilteredRE2`, so nobody lists it. A
 look at a text is a look into a table for each of its runs of letters, most of which have been met before,
 however many patterns there are.
 """

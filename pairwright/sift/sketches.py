@@ -5,6 +5,7 @@ text the least hash under each of many permutations; texts that agree in a band 
 Over columns of a batch, since texts one by one take many times as long.
 
     N runs of words of a batch    T texts    P permutations    B bands of R permutations each
+    D different runs of characters between white space, R of all    W words
 """
 
 import hashlib
