@@ -93,7 +93,7 @@ _MIXED = Arm(
     "apo_zero_sft_0.3",
     shares=(0.21, 0.33, 0.46),
     unquoted=True,
-    training="--save_steps 0 --bf16 --pairs_per_update 8 --learning_rate 1e-4 --eval_share 0.02",
+    training="--save_steps 0 --pairs_per_update 8 --learning_rate 1e-4 --eval_share 0.02",
 )
 """It gains most by IFEval's checks, and its answers say least: see docs/proof.md."""
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from crossing import task_of
 
-_TRAINED = "--train.pairs_per_update 8 --train.bf16 --train.save_steps 0"
+_TRAINED = "--train.pairs_per_update 8 --train.save_steps 0"
 _LOOP = (
     "loop --pairs revise --revise.reviser python:{repair} --revise.verify {verify} --revise.mirror {plain} "
     "--revise.min_kept_share 0 --revise.max_edit_distance 1 --revise.min_length_ratio 0.02 "
@@ -27,7 +27,7 @@ _LOOP = (
 _GAME = (
     "game --rm_prompts {game}/golden.jsonl --human {game}/human.parquet --llm_prompts {game}/others.jsonl "
     "--rounds 4 --eval_temperature 0 --sample.n 4 --sample.temperature 1.0 --reward.lora_r 16 "
-    "--reward.learning_rate 3e-4 --reward.num_train_epochs 1 --reward.pairs_per_update 16 --reward.bf16 "
+    "--reward.learning_rate 3e-4 --reward.num_train_epochs 1 --reward.pairs_per_update 16 "
     "--reward.save_steps 0 --train.loss dpo --train.sft_weight 0.1 --train.lora_r 16 "
     f"--train.learning_rate 2e-4 {_TRAINED}"
 )

@@ -13,7 +13,7 @@ from pairwright.folders.manifest import load_manifest
 from pairwright.records import KEPT
 
 PROMPTS, HELD_OUT, CHECKS = "demo_prompts.jsonl", "demo_held_out.jsonl", "checks.py"
-_ANSWERING = "--max_tokens 64 --dtype bfloat16 --batch_size 96"
+_ANSWERING = "--max_tokens 64 --dtype {dtype} --batch_size 96"
 _REVISING = (
     "--prompt_column input_prompt --mirror prompt --min_kept_share 0 --max_edit_distance 1 "
     "--min_length_ratio 0.3 --max_length_ratio 3"
@@ -22,7 +22,7 @@ _REVISING = (
 much: capitals change every word."""
 _TRAINING = (
     "--loss apo_zero --sft_weight 1 --lora_r 32 --lora_alpha 64 --merge_adapter --learning_rate 1e-3 "
-    "--max_steps 32 --pairs_per_update 8 --eval_share 0.03 --bf16"
+    "--max_steps 32 --pairs_per_update 8 --eval_share 0.03"
 )
 _UNASKED = 40
 """Held-out questions that are also asked without a request."""
@@ -78,20 +78,29 @@ def commands_of(config: DemoConfig) -> list[list[str]]:
     names = ("answers", "pairs", "model", "asked", "unasked", "report.html")
     answers, pairs, model, asked, unasked, page = (quoted(config.out / name) for name in names)
     engine = quoted(f"hf:{config.model}")
+    answering = _ANSWERING.format(dtype=_fastest_dtype())
     both = f"{engine},{quoted(f'hf:{config.out}/model')}"
     lines = (
         f"sample {prompts} --prompt_column plain --policy {engine} --n {config.n} "
-        f"--temperature {config.temperature} --top_p 0.95 {_ANSWERING} --out {answers}",
+        f"--temperature {config.temperature} --top_p 0.95 {answering} --out {answers}",
         f"revise {answers} --reviser python:{checks}:repair --verify {checks}:passes {_REVISING} "
         f"--out {pairs}",
         f"train --model {quoted(config.model)} --data {pairs} {_TRAINING} --seed {config.seed} "
         f"--output_dir {model}",
-        f"eval {both} --prompts {held_out} --verify {checks}:passes --by form {_ANSWERING} --out {asked}",
+        f"eval {both} --prompts {held_out} --verify {checks}:passes --by form {answering} --out {asked}",
         f"eval {both} --prompts {held_out} --prompt_column plain --limit {_UNASKED} "
-        f"--verify {checks}:nothing_unasked {_ANSWERING} --out {unasked}",
+        f"--verify {checks}:nothing_unasked {answering} --out {unasked}",
         f"report {answers} {pairs} {model} {asked} {unasked} --out {page}",
     )
     return [shlex.split(line) for line in lines]
+
+
+def _fastest_dtype() -> str:
+    import torch
+
+    from pairwright.models.loading import bfloat16_is_fast
+
+    return "bfloat16" if torch.cuda.is_available() or bfloat16_is_fast() else "float32"
 
 
 def _stop_without_pairs(config: DemoConfig, stage: str) -> None:

@@ -120,7 +120,7 @@ def _placed(
     device: torch.device,
     dtype: str,
 ) -> Loaded:
-    if dtype == "auto" and device.type == "cpu" and not _bfloat16_is_fast():
+    if dtype == "auto" and device.type == "cpu" and not bfloat16_is_fast():
         model = model.float()
     return Loaded(model.to(device).eval(), tokenizer)
 
@@ -137,6 +137,6 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _bfloat16_is_fast() -> bool:
-    """Whether this CPU multiplies bfloat16 at least as fast as float32; AVX2 takes thrice as long."""
+def bfloat16_is_fast() -> bool:
+    """Return whether this CPU multiplies bfloat16 at least as fast as float32; AVX2 takes thrice as long."""
     return torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "SVE"))
