@@ -32,6 +32,9 @@ MOST_DEATHS = 3
 
 _WORKER = Path(__file__).with_name("worker.py")
 _UNEXPLAINED = ("Engine core initialization failed", "it ", "its ", "nothing came")
+_ERROR = re.compile(r"\b\w*(Error|Exception): \S")
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)+)")
+"""A setting as vLLM's command line spells it."""
 _PREFIX = re.compile(r"^\(\S+ pid=\d+\)\s*(ERROR \S+ \S+ \[[^\]]*\]\s*)?")
 """What vLLM writes before a line of its log: process, level, time and place."""
 _SLICE = 1.0
@@ -222,16 +225,19 @@ class VLLMEngine:
     def _with_log(self, why: str) -> str:
         """The reason, and the line of the log that best explains it."""
         log = self._running.log_tail()
-        errors = [
-            line for line in log if re.search(r"\b\w*(Error|Exception): (?!Engine core init)\S", line)
-        ]
+        errors = [line for line in log if _ERROR.search(line) and "root cause" not in line]
         ended = [line for line in log if " ended with " in line]
         told = (errors or ended or log)[-1:] if why.startswith(_UNEXPLAINED) else []
-        return one_line("; its log says: ".join([why, *(_PREFIX.sub("", line)[:400] for line in told)]))
+        causes = [_FLAG.sub(_our_flag, _PREFIX.sub("", line))[:400] for line in told]
+        return one_line("; its log says: ".join([why, *causes]))
 
     def _handed_over(self) -> list[Finished]:
         finished, self._finished = self._finished, []
         return finished
+
+
+def _our_flag(theirs: re.Match[str]) -> str:
+    return f"--engine.{theirs[1].replace('-', '_')}"
 
 
 def _tokenizer(source: str, options: EngineOptions) -> Any:

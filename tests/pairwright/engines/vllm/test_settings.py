@@ -65,7 +65,10 @@ def test_a_worker_that_dies_at_once_shows_the_end_of_its_log(tiny: str, tmp_path
 REFUSING = """
 import json, sys
 sys.stdin.readline()
-print("(EngineCore pid=7) ERROR 11-21 12:00:00 [c:1] ValueError: no room for the cache", file=sys.stderr)
+def note(text):
+    print(f"(EngineCore pid=7) ERROR 11-21 12:00:00 [c:1] {text}", file=sys.stderr)
+note("ValueError: no room for the cache: decrease `--gpu-memory-utilization`")
+note("Exception: WorkerProc initialization failed. See stack trace for root cause.")
 failed = "Engine core initialization failed. See root cause above."
 print(f"RuntimeError: {failed}", file=sys.stderr, flush=True)
 print(json.dumps({"refused": failed}), flush=True)
@@ -74,7 +77,7 @@ print(json.dumps({"refused": failed}), flush=True)
 
 def test_a_cause_above_is_brought_down(tiny: str, tmp_path: Path) -> None:
     """The user sees no log, so what the last error points to must stand in the sentence."""
-    with pytest.raises(UsageError, match=r"says: ValueError: no room for the cache$"):
+    with pytest.raises(UsageError, match=r"no room .* `--engine\.gpu_memory_utilization`$"):
         opened(tiny, python=program(tmp_path, REFUSING))
 
 
