@@ -6,6 +6,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from pairwright.engines.base import Engine, EngineKind
+from pairwright.engines.guarded import guarded_identity, open_guarded
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import UsageError
 
@@ -53,17 +54,20 @@ def is_engine(text: str) -> bool:
 
 def open_engine(spec: str, options: EngineOptions) -> Engine:
     """Return the engine that a spec names, ready for work. Heavy imports happen here, not before."""
-    _, name = check_spec(spec)
+    named, name = check_spec(spec)
     kind = kind_of(spec)
-    return kind.open(name, options.of_role("", kind.heeds), spec)
+    own = options.of_role("", kind.heeds)
+    return kind.open(name, own, spec) if named in _OURS else open_guarded(kind, name, own, spec)
 
 
 def engine_identity(spec: str, options: EngineOptions) -> str:
     """Return the model, its revision and its settings as request keys hold them; loads no model."""
-    _, name = check_spec(spec)
+    named, name = check_spec(spec)
     kind = kind_of(spec)
     own = options.of_role("", kind.heeds)
-    return kind.identity(name, own) + own.asked.mark
+    if named in _OURS:
+        return kind.identity(name, own) + own.asked.mark
+    return guarded_identity(kind, name, own, spec) + own.asked.mark
 
 
 def reports_logprobs(spec: str) -> bool:

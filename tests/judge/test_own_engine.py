@@ -7,6 +7,7 @@ import pytest
 from runs_on_disk import rows_of, write_jsonl
 
 from pairwright.cli import run_command
+from pairwright.errors import PairwrightError
 
 ENGINE = """
 import math
@@ -65,3 +66,63 @@ def test_it_revises() -> None:
         [*given, "--reviser", "python:own.py:Kind", "--max_length_ratio", "5", "--min_kept_share", "0"]
     )
     assert [row["chosen"][0]["content"] for row in rows_of(Path("out"))] == ["bad no more"] * 4
+
+
+OPENED = 'Answering(spec, "likes-good#1", reply)'
+RAISES = """
+def reply(text):
+    raise KeyError("no-such-setting")
+"""
+STRAYS = """
+from pairwright.engines import Finished
+from pairwright.records import Completion
+
+class Strays(Answering):
+    def poll(self, timeout=None):
+        return RETURNED
+"""
+
+
+def revised_by(source: str) -> str:
+    """The sentence in which a run ends whose engine has this source."""
+    Path("own.py").write_text(source)
+    given = ["revise", "answers.jsonl", "--answer_column", "b", "--reviser", "python:own.py:Kind"]
+    with pytest.raises(PairwrightError) as caught:
+        run_command([*given, "--out", "out"])
+    return str(caught.value)
+
+
+def test_what_it_raises_is_told_with_its_own_line() -> None:
+    source = ENGINE + RAISES
+    line = source[: source.index("raise KeyError")].count("\n") + 1
+    said = revised_by(source)
+    assert said.startswith(f"python:own.py:Kind: KeyError: 'no-such-setting' (own.py, line {line}); ")
+    assert said.endswith("mend it and run the same command again")
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("None", "its poll gave NoneType, where a list of pairwright.engines.Finished is due"),
+        ("['done']", "its poll gave list, where a list of pairwright.engines.Finished is due"),
+        ("[Finished('another', Completion(text='x'))]", "its poll finished a job that it was not given"),
+    ],
+)
+def test_completions_that_are_none_are_told(returned: str, said: str) -> None:
+    strays = STRAYS.replace("RETURNED", returned)
+    assert revised_by((ENGINE + strays).replace("return Answering(", "return Strays(")).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            ENGINE.replace(OPENED, "object()"),
+            "its engine, a object, has no spec and no identity and no capacity and no submit",
+        ),
+        (ENGINE.replace(OPENED, "1 / 0"), "cannot be opened: ZeroDivisionError: division by zero (own.py,"),
+        (ENGINE.replace('return "likes-good#1"', "1 / 0"), "does not say its identity: ZeroDivisionError"),
+    ],
+)
+def test_an_engine_that_cannot_work_is_refused(source: str, said: str) -> None:
+    assert said in revised_by(source)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from pairwright.engines.base import Engine, EngineKind
+from pairwright.engines.guarded import guarded_identity, open_guarded
 from pairwright.engines.options import EngineOptions
 from pairwright.engines.verifiers.engine import FunctionEngine
 from pairwright.engines.verifiers.lookup import ANY
@@ -18,14 +19,15 @@ class PythonKind(EngineKind):
     def open(self, name: str, options: EngineOptions, spec: str) -> Engine:
         """Make ready to call the function, or open the engine."""
         own = _own_kind(name)
-        return own.open(_last(name), options, spec) if own else FunctionEngine(spec, options)
+        return open_guarded(own, _last(name), options, spec) if own else FunctionEngine(spec, options)
 
     def identity(self, name: str, options: EngineOptions) -> str:
         """Return the name and a hash of its source; of an engine with the identity that it has itself."""
         own = _own_kind(name)
         if own is None:
             return FunctionEngine.identify(f"{PYTHON}{name}", options)
-        return f"python:{load(name, ANY).identity}:{own.identity(_last(name), options)}"
+        said = guarded_identity(own, _last(name), options, f"{PYTHON}{name}")
+        return f"python:{load(name, ANY).identity}:{said}"
 
     def is_function(self, name: str) -> bool:
         """Return whether it is no engine of the user's own."""
