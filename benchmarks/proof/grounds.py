@@ -12,8 +12,7 @@ from forms import INSTRUCTED, Forms
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples"
 _LORA = (
-    "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --pairs_per_update 8 "
-    "--learning_rate 1e-3"
+    "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --pairs_per_update 8 --learning_rate 1e-3"
 )
 _ALL_WEIGHTS = "--save_steps 0 --pairs_per_update 8 --learning_rate 5e-5"
 

@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     atexit.register(gc.freeze)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        run_command(sys.argv[1:] if argv is None else argv)
+        if (asked := read_command(sys.argv[1:] if argv is None else argv)) is not None:
+            _load_arrow_alone()
+            _run(*asked)
     except PairwrightError as error:
         print(one_line(f"pairwright: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
@@ -53,10 +55,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_command(argv: Sequence[str]) -> None:
     """Run one command. Raises `PairwrightError` where `main` would exit."""
-    if (asked := read_command(argv)) is None:
-        return
-    name, config = asked
-    _load_arrow_alone()
+    if (asked := read_command(argv)) is not None:
+        _run(*asked)
+
+
+def _run(name: str, config: Config) -> None:
     result = COMMANDS[name].run(config)
     if (out := getattr(config, "out", None)) is not None and result is not None:
         from pairwright.folders.shards import read_tables
@@ -80,7 +83,8 @@ class _WithoutPandas(MetaPathFinder):
 def _load_arrow_alone() -> None:
     """Load Arrow without pandas, which it loads at its first array: that takes a third of a short command.
 
-    It tries once. Asked for a data frame, it loads pandas all the same.
+    It tries once, so this is for a process of ours alone: Arrow would not know a column of pandas there. It
+    loads pandas all the same where it is asked for a data frame.
     """
     import pyarrow as pa
 

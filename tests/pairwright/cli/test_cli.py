@@ -204,8 +204,8 @@ def test_commands_in_one_process_do_not_disturb_each_other(
 def test_a_short_command_loads_little_and_what_it_left_out_can_still_be_loaded(folder):
     code = (
         "import sys\n"
-        "from pairwright.cli.app import run_command\n"
-        "run_command(['dedup', 'rows.jsonl', '--out', 'run'])\n"
+        "from pairwright.cli.app import main\n"
+        "main(['dedup', 'rows.jsonl', '--out', 'run'])\n"
         "heavy = ('pandas', 'huggingface_hub', 'torch', 'transformers', 'datasets')\n"
         "print([name for name in heavy if name in sys.modules])\n"
         "import pyarrow as pa\n"
