@@ -151,6 +151,7 @@ def revise(
     temperature: float = ...,
     top_p: float = ...,
     mirror: _Named | None = ...,
+    cross: _Named | None = ...,
     reverse_constraints: bool = ...,
     retry: bool = ...,
     tries: int = ...,

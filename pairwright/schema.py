@@ -174,6 +174,9 @@ CHAIN = [("step", pa.int32()), ("steps", pa.int32())]
 REVERSAL = ("reversal", pa.string())
 """`kept` where a pair under a reversed prompt came of the same row, or why none did; null on that pair."""
 
+CROSSED = ("rejected_prompt", CONVERSATION)
+"""Of a crossed pair, the prompt that its rejected answer was revised for; null on mirrors."""
+
 JUDGED_PAIR = pa.schema([*PAIR, ("verdict", VERDICT), ("margin", pa.float64())])
 """A pair that judges compared. Others have no `margin` column at all: TRL's reward trainer reads it
 wherever it stands, and fails on a null."""

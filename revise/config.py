@@ -83,6 +83,10 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     """Column of each row's other prompt, which does not ask for what is mended: a kept pair brings a second
     one, of the same answers under that prompt, with chosen and rejected swapped. Several, with commas
     between them, bring one each."""
+    cross: str | None = Field(default=None, json_schema_extra=GATE | ADDED)
+    """Column of what rows that ask for different things have in common, such as the task: the rejected
+    answer of a kept pair is then the same answer, revised for another such row's prompt, and by `--verify`
+    worse under this one. With `--mirror`, one of three such pairs brings its mirrors."""
     reverse_constraints: bool = Field(default=False, json_schema_extra=ADDED)
     """Have the reviser also write the prompt that the rejected answer is right for: what it fails is asked
     for the other way. Under that a second pair has the sides swapped; `reversal` says whether it came."""

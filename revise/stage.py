@@ -10,12 +10,24 @@ from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import Minimality, measure
-from pairwright.records import BLANK_LINES, EMPTY, KEPT, NO_CHANGE, Completion, Ending, Outcome, Sampling
-from pairwright.schema import CHAIN, PAIR, REVERSAL, VERIFIED
+from pairwright.records import (
+    BLANK_LINES,
+    EMPTY,
+    KEPT,
+    NO_CHANGE,
+    Completion,
+    Ending,
+    Outcome,
+    Request,
+    Sampling,
+)
+from pairwright.schema import CHAIN, CROSSED, PAIR, REVERSAL, VERIFIED
 from pairwright.stages.asking import Asking, Meter
+from pairwright.stages.preview import filler_text
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
+from revise.crossing import Crossing
 from revise.edits.chain import chain_of
 from revise.gates import Revision, check, user_gates
 from revise.mirror import mirrors_of
@@ -69,6 +81,10 @@ class ReviseStage:
             self._reversal = Reversal(self._revisers, self._verification, improve=self._improve)
             self.schema = pa.schema([*self.schema, REVERSAL])
             self.templates = {**self.templates, self._reversal.template.name: self._reversal.template.text}
+        self._crossing = None
+        if config.cross is not None:
+            self._crossing = Crossing(config, self._verification, self._mirrors)
+            self.schema = pa.schema([*self.schema, CROSSED])
         self._policy_sampling = Sampling(
             max_tokens=config.policy_max_tokens, temperature=config.policy_temperature
         )
@@ -86,11 +102,15 @@ class ReviseStage:
             self._verification.verifiers.check(rows)
         for mirror in self._mirrors:
             mirror.check(rows)
+        if self._crossing is not None:
+            self._crossing.check(rows)
 
     def work(self, row: Row, sample: int) -> Work:
         """Sample an answer if there is none, and have it revised until a revision makes a pair."""
         meter = Meter("reviser")
         outcome = yield from meter.counting(self._paired(row))
+        if self._crossing is not None and outcome.status == KEPT:
+            outcome = yield from meter.counting(self._crossing.pair(row, outcome, self._revised))
         turned: dict[str, Any] | None = None
         if self._reversal is not None and outcome.status == KEPT:
             ending, turned = yield from meter.counting(self._reversal.pair(row, outcome.columns))
@@ -99,12 +119,28 @@ class ReviseStage:
         if outcome.status != KEPT:
             return outcome.model_copy(update={"columns": columns})
         steps = list(chain_of(columns, improve=self._improve)) if self._chain else [columns]
-        mirrored = (mirror.pair(row, step) for step in steps for mirror in self._mirrors)
-        further = (*steps[1:], *(pair for pair in (*mirrored, turned) if pair is not None))
+        mirrors = self._mirrors if self._crossing is None else ()  # crossed pairs bring their own
+        mirrored = (mirror.pair(row, step) for step in steps for mirror in mirrors)
+        beside = (*outcome.further, *mirrored, turned)
+        further = (*steps[1:], *(pair for pair in beside if pair is not None))
         return outcome.model_copy(update={"columns": steps[0], "further": further})
+
+    def foreseen(self, row: Row) -> list[Request]:
+        """Return what revisers are asked for a crossed pair, if the first other prompt serves."""
+        if self._crossing is None or self._crossing.alone(row):
+            return []
+        other, answer = self._crossing.first(row), row.answer
+        if answer is None:
+            answer = filler_text(self._policy_sampling.max_tokens)
+        return [
+            reviser.request(other, reviser.first(other, answer, ""), answer) for reviser in self._revisers
+        ]
 
     def _paired(self, row: Row) -> Work:
         answer, model, thought = row.answer, _model_of(row), row.reasoning
+        if self._crossing is not None and (alone := self._crossing.alone(row)):
+            columns = self._columns(answer or "", model, thought)
+            return Outcome(status=alone.status, reason=alone.reason, columns=columns)
         if answer is None:
             [sampled] = yield [answer_request(row, self._policy_sampling, row.occurrence)]
             answer, model, thought = sampled.text, sampled.model or self.roles["policy"], sampled.reasoning
@@ -118,6 +154,10 @@ class ReviseStage:
             if not given.ended:
                 columns = self._columns(answer, model, thought)
                 return Outcome(status=EMPTY, reason="the answer is a thought alone", columns=columns)
+        return (yield from self._revised(row, answer, model, thought))
+
+    def _revised(self, row: Row, answer: str, model: str | None = None, thought: str | None = None) -> Work:
+        """Have an answer revised for a row's prompt until a revision makes a pair with it."""
         scores: dict[str, Any] = {}
         if self._verification is not None:
             ending, scores = yield from self._verification.answer(row, answer)

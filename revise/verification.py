@@ -41,8 +41,11 @@ class Verification:
             return Verified(Ending(UNVERIFIED, reason), columns)
         return Verified(Ending(KEPT), columns)
 
-    def revision(self, row: Row, answer: str, revision: str) -> Asking[Verified]:
-        """Find whether a revision makes a pair with its answer; if not, why, for the next try."""
+    def revision(self, row: Row, answer: str, revision: str, *, called: str = "answer") -> Asking[Verified]:
+        """Find whether a revision makes a pair with its answer; if not, why, for the next try.
+
+        `called` is what reasons call the answer.
+        """
         before, after = yield from self.verifiers.beside(row, [answer, revision])
         chosen, rejected = (after, before) if self._improve else (before, after)
         columns = {
@@ -50,7 +53,7 @@ class Verification:
             "revision_score": after.score,
             "feedback": after.feedback,
         }
-        names = ("revision", "answer") if self._improve else ("answer", "revision")
+        names = ("revision", called) if self._improve else (called, "revision")
         wrong = drop_reason(chosen, rejected, self._config, *names)
         if wrong is None:
             return Verified(Ending(KEPT), columns)

@@ -15,7 +15,7 @@ from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.records import BAD_ROW, Completion, Request, spoken
-from pairwright.stages.stage import Stage
+from pairwright.stages.stage import Foresees, Stage
 from pairwright.terminal.text import printable
 
 log = logging.getLogger(__name__)
@@ -113,9 +113,11 @@ def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
                 break
             requests = work.send([_filler(r) for r in requests])
     except StopIteration:
-        return
+        pass
     finally:
         work.close()
+    if isinstance(stage, Foresees):
+        yield from stage.foreseen(row)
 
 
 def _filler(request: Request) -> Completion:

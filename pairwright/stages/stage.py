@@ -71,6 +71,15 @@ class Completes(Protocol):
 
 
 @runtime_checkable
+class Foresees(Protocol):
+    """A stage that asks more for rows whose first answers are good, as stand-ins for answers are not."""
+
+    def foreseen(self, row: "Row") -> list[Request]:
+        """Return what more it asks for such a row."""
+        ...
+
+
+@runtime_checkable
 class ReadsLogprobs(Protocol):
     """A stage some of whose engines must give log-probabilities."""
 

@@ -37,7 +37,7 @@ def test_100_kills_of_processes_at_work(tmp_path: Path) -> None:
     assert kills_of_forks(tmp_path, 100, time.time_ns() % 1000) == 100
 
 
-VERIFIED = ("verify", "eval")
+VERIFIED = ("verify", "cross", "eval")
 
 
 def test_20_kills_of_verified_revisions_and_evaluations(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 python kill_commands.py FOLDER KILLS SEED NAME …     prints how many kills they survived
 
-NAME is one of `revise`, `sample`, `verify` (a revision that a function verifies) and `eval`.
+NAME is one of `revise`, `sample`, `verify` (a revision that a function verifies), `cross` (of which crossed
+pairs are made) and `eval`.
 
 Here commands are forks of one process that has imported everything, so kills meet them at work, and
 thousands take minutes; `test_kill.py` also starts them as a shell does.
@@ -125,8 +126,11 @@ def _commands(folder: Path) -> dict[str, list[str]]:
     plain = flags[:at] + flags[at + 2 :]
     checks = folder / "checks.py"
     checks.write_text(
+        "import zlib\n\n"
         "def right(prompt, answer, row):\n"
-        "    return sum(map(ord, answer)) % 5 / 4, f'it has {len(answer)} characters'\n"
+        "    return sum(map(ord, answer)) % 5 / 4, f'it has {len(answer)} characters'\n\n"
+        "def apt(prompt, answer, row):\n"
+        "    return zlib.crc32(f'{prompt}{answer}'.encode()) % 5 / 4\n"
     )
     verified = ["--verify", f"{checks}:right", "--function_processes", "1"]
     other = write_jsonl(folder / "other.jsonl", [r | {"text": f"{r['text']}!"} for r in replies])
@@ -135,6 +139,7 @@ def _commands(folder: Path) -> dict[str, list[str]]:
         "revise": plain,
         "sample": sampling,
         "verify": [*plain, *verified, "--tries", "3"],
+        "cross": [*plain, "--verify", f"{checks}:apt", "--function_processes", "1", "--cross", "tag"],
         "eval": [*measured, "--limit", "60", "--bootstrap_samples", "200"],
     }
 
