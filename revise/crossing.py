@@ -82,12 +82,12 @@ class Crossing:
         `revised` is the work on an answer under a row's prompt.
         """
         answer, revision = (kept.columns[side][0]["content"] for side in ("rejected", "chosen"))
-        attempts, tried, reason = kept.columns["attempts"], 0, ""
-        for tried, other in enumerate(self._others(row), start=1):
+        attempts, reasons = kept.columns["attempts"], list[str]()
+        for other in self._others(row):
             found = yield from revised(other, answer)
             attempts += found.columns.get("attempts", 0)
-            reason = f"{found.status}: {found.reason}"
             if found.status != KEPT:
+                reasons.append(f"{found.status}: {found.reason}")
                 continue
             theirs = found.columns["chosen"][0]["content"]
             ending, scores = yield from self._verification.revision(
@@ -97,10 +97,15 @@ class Crossing:
                 columns = scores | _crossed(kept.columns, found.columns, other) | {"attempts": attempts}
                 further = self._mirrored(row, kept.columns)
                 return kept.model_copy(update={"columns": kept.columns | columns, "further": further})
-            reason = ending.reason
-        why = f"no revision for another prompt could be rejected ({tried} tried); the last: {reason}"
-        columns = kept.columns | {"attempts": attempts}
-        return kept.model_copy(update={"status": UNCROSSED, "reason": why, "columns": columns})
+            reasons.append(ending.reason)
+        tried = f"{len(reasons)} tried; the last: {reasons[-1]}"
+        return kept.model_copy(
+            update={
+                "status": UNCROSSED,
+                "reason": f"no revision for another prompt could be rejected ({tried})",
+                "columns": kept.columns | {"attempts": attempts},
+            }
+        )
 
     def _mirrored(self, row: Row, columns: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         """The mirrors of an answer and its revision, for rows that are told by their content."""

@@ -91,7 +91,7 @@ def test_rows_without_a_fitting_prompt_say_why(tmp_path: Path) -> None:
     upper, none = found["Say it. In upper.", "hI you"], found["Say it. In none.", "hI you"]
     assert (upper["status"], none["status"]) == ("uncrossed", "no_change")
     assert said(upper, "chosen") == ("HI YOU",)  # what was found stays to be looked at
-    assert "(1 tried); the last: no_change: " in upper["reason"]
+    assert "(1 tried; the last: no_change: " in upper["reason"]
     alone = [row for row in found.values() if row.get("reason") == "no other prompt has its `plain`"]
     assert len(alone) == 5  # one prompt twice is no other prompt
     assert load_manifest(tmp_path / "out").counts == {"uncrossed": 6, "no_change": 1}
