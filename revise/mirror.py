@@ -45,7 +45,7 @@ class Mirror:
 
         A text takes the place of the last message; a list of messages that of the whole prompt.
         """
-        value = row.columns[self._column]
+        value = row.columns.get(self._column)
         if not value or (isinstance(value, str) and not value.strip()):
             return None
         if isinstance(value, str):

@@ -22,7 +22,7 @@ class Tasks:
         self._rows = OnDisk()
         numbers = array("q")
         for row in rows:
-            task = self._task(row)
+            task = task_of(row, column)
             if task is not None:
                 numbers.extend((hash(task), hash(row.prompt_id)))
                 self._rows.add([pickle.dumps(row._replace(given=dict(row.given)))])
@@ -37,7 +37,7 @@ class Tasks:
 
     def others(self, row: Row) -> Iterator[Row]:
         """Yield a row of each other prompt on a row's task: those after its own, then those before."""
-        task = self._task(row)
+        task = task_of(row, self._column)
         if task is None:
             return
         first, end = (int(np.searchsorted(self._tasks, hash(task), side)) for side in ("left", "right"))
@@ -45,10 +45,11 @@ class Tasks:
         for number in (*range(own + 1, end), *range(first, own)):
             yield pickle.loads(self._rows[self._places[number]])
 
-    def _task(self, row: Row) -> str | None:
-        """The task of a row, as text; None where its column is empty."""
-        value = row.columns[self._column]
-        if value is None or value == []:
-            return None
-        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-        return text if text.strip() else None
+
+def task_of(row: Row, column: str) -> str | None:
+    """Return what a row's column says of its task, as text; None where it is empty."""
+    value = row.columns.get(column)
+    if value is None or value == []:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return text if text.strip() else None

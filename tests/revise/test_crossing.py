@@ -86,6 +86,7 @@ def test_rows_without_a_fitting_prompt_say_why(tmp_path: Path) -> None:
     rows = [
         asked("upper"), asked("none"), asked("upper", task="Alone."), asked("lower", task=None),
         asked("lower", task=" "), asked("lower", task="Twice."), asked("lower", "yOU ME", task="Twice."),
+        {"prompt": "Of no task.", "response": "hI you", "form": "lower"},
     ]  # fmt: skip
     found = {said(row, "prompt") + said(row, "rejected"): row for row in run(tmp_path, *rows)}
     upper, none = found["Say it. In upper.", "hI you"], found["Say it. In none.", "hI you"]
@@ -93,8 +94,8 @@ def test_rows_without_a_fitting_prompt_say_why(tmp_path: Path) -> None:
     assert said(upper, "chosen") == ("HI YOU",)  # what was found stays to be looked at
     assert "(1 tried; the last: no_change: " in upper["reason"]
     alone = [row for row in found.values() if row.get("reason") == "no other prompt has its `plain`"]
-    assert len(alone) == 5  # one prompt twice is no other prompt
-    assert load_manifest(tmp_path / "out").counts == {"uncrossed": 6, "no_change": 1}
+    assert len(alone) == 6  # one prompt twice is no other prompt
+    assert load_manifest(tmp_path / "out").counts == {"uncrossed": 7, "no_change": 1}
     with Journal(tmp_path / "out" / JOURNAL) as journal:
         assert len(list(journal.keys())) == 5  # of the rows that are alone nothing was asked
 

@@ -32,11 +32,12 @@ def test_a_kept_pair_brings_its_mirror(tmp_path: Path) -> None:
     rows = [
         {"prompt": ASKS, "response": ANSWER, "plain": ASKS_NOT, "completion_model": "small"},
         {"prompt": "Say goodbye.", "response": ANSWER, "plain": None},
+        {"prompt": "Say good night.", "response": ANSWER},
     ]
-    pair, mirrored, alone = run(tmp_path, *rows)
+    pair, mirrored, alone, without = run(tmp_path, *rows)
     assert pair["prompt"][0]["content"] == ASKS
     assert mirrored["prompt"] == [{"role": "user", "content": ASKS_NOT}]
-    assert alone["source"] == "clair"  # it has no other prompt, and no second pair
+    assert alone["source"] == without["source"] == "clair"  # without another prompt, no second pair
     for side, other in (("chosen", "rejected"), ("rejected", "chosen")):
         assert mirrored[side] == pair[other]
         assert mirrored[f"{side}_model"] == pair[f"{other}_model"]

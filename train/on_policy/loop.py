@@ -44,6 +44,7 @@ from train.on_policy.slices import prompts_of_round, replay
 from train.on_policy.steps import ANSWERS, COMMANDS, WINRATE, Commands, Steps
 from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
+from train.on_policy.tasks import require_tasks
 from train.output.carried import CARRIED
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
@@ -67,6 +68,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     """
     folder = Path(config.output_dir)
     training, held_out = split_prompts(config)
+    require_tasks(config, training)
     identity = {
         **config.identity,
         **config.course,

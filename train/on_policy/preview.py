@@ -9,6 +9,7 @@ from train.devices.processes import say
 from train.on_policy.config import LoopConfig
 from train.on_policy.slices import prompts_of_round
 from train.on_policy.steps import Commands, Steps
+from train.on_policy.tasks import of_one_task_first
 from train.rounds.preview import Filler
 
 
@@ -22,6 +23,7 @@ def rehearse(
         start = {"policy": Steps(config, filler.folder, 0).looking.policy}
         filler.step("sample: answers to the prompts")
         training = prompts_of_round(training, 1, config.prompts_per_round)
+        training = of_one_task_first(config, training)
         steps.here.mkdir()
         filler.prompts(str(steps.prompts.relative_to(filler.folder)), training)
         commands.sample(steps.answering.model_copy(update=filler.look))
