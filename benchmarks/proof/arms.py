@@ -13,7 +13,7 @@ PAIRS = {
     "mirrored_another": f"{_REPAIRED} --mirror another",
     "mirrored_either": f"{_REPAIRED} --mirror mirror",
     "mirrored_both": f"{_REPAIRED} --mirror {{plain}},another",
-    "crossed": _REPAIRED,
+    "crossed": f"{_REPAIRED} --cross {{plain}} --mirror {{plain}}",
     "unverified": f"revise {{bare}} --reviser {{policy}} {_ASKED}",
     "repaired": f"revise {{asked}} --reviser python:{{repair}} --verify {{verify}} {_LOOSE}",
     "on_policy": "judge {asked} --judge {verify}",
@@ -22,9 +22,9 @@ PAIRS = {
 }
 """The command that makes each kind of pairs. An answer to the bare question is repaired so that it follows
 its row's request; `mirrored`: and the sides swapped under the bare question, another request, both, or now
-the one and now the other. `crossed`: those of `verified`, paired with repairs for another request by
-`crossing.py`. `repaired`: the same of answers to the whole prompt; `on_policy`: one of these that is right
-over one that is not."""
+the one and now the other. `crossed`: a repair over the repair of the same answer for another request, one in
+three with a mirror under the bare question. `repaired`: repairs of answers to the whole prompt; `on_policy`:
+one of these that is right over one that is not."""
 
 NEEDS_OTHER = ("off_policy", "stronger")
 """Kinds of pairs for which another model is wanted."""

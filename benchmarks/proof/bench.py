@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import crossing
 import pyarrow as pa
 import pyarrow.parquet as pq
 from arms import LOSSES, PAIRS, Arm
@@ -45,8 +44,6 @@ class Bench:
             other=given.other,
             max_tokens=given.max_tokens or 64,
         )
-        if kind == "crossed":
-            return self._crossed(self.pairs("verified"), folder.with_suffix(".parquet"))
         work = self._answering if self._policy in command else self._work
         self._run(f"{command} {work}", "--out", folder)
         if not chosen_by:
@@ -54,11 +51,6 @@ class Bench:
         ordered = folder.with_name(f"{kind}-{chosen_by.removeprefix('--order_by ').replace(':', '-')}")
         self._run(f"select {folder} --model {shlex.quote(given.model)} {chosen_by} --out {ordered}")
         return ordered
-
-    def _crossed(self, verified: Path, file: Path) -> Path:
-        if not file.is_file():
-            crossing.write(verified, file, *self._ground.functions())
-        return file
 
     def trained(self, arm: Arm, count: int, seed: int) -> Path:
         """The folder of an arm under one seed: its model, and its evaluations."""

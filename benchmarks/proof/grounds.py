@@ -1,12 +1,10 @@
 """Where arms are compared: prompts, who mends and verifies, how much is asked and trained."""
 
-import json
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from crossing import Passes, Repair, functions_of
 from forms import INSTRUCTED, Forms
 
 HERE = Path(__file__).resolve().parent
@@ -38,8 +36,6 @@ class Ground(NamedTuple):
     """Whether these answers are cut at a sentence: see `instructions/shorten.py`."""
     repair: str
     verify: str
-    functions: Callable[[], tuple[Repair, Passes]]
-    """The same as Python functions."""
     sampling: str
     temperature: float
     """Of answers to the whole prompt; those to the bare task have 0.7."""
@@ -65,17 +61,6 @@ def _demo_forms() -> Forms:
 _CHECKS = EXAMPLES / "checks.py"
 
 
-def _instructed_functions() -> tuple[Repair, Passes]:
-    from instructions import repairs
-
-    from pairwright.engines.verifiers.ifeval.check import follows
-
-    def passes(prompt: str, answer: str, row: Mapping[str, Any]) -> bool:
-        return all(follows(answer, row["instruction_id_list"], json.loads(row["kwargs"])))
-
-    return repairs.repair, passes
-
-
 GROUNDS = {
     "demo": Ground(
         train=str(EXAMPLES / "demo_prompts.jsonl"),
@@ -83,7 +68,6 @@ GROUNDS = {
         short=False,
         repair=f"{_CHECKS}:repair",
         verify=f"{_CHECKS}:passes",
-        functions=lambda: functions_of(_CHECKS),
         sampling="--top_p 0.95 --max_tokens 64",
         temperature=0.7,
         asked_limit=None,
@@ -108,7 +92,6 @@ GROUNDS = {
         short=True,
         repair=f"{HERE / 'instructions' / 'repairs.py'}:repair",
         verify="check:ifeval",
-        functions=_instructed_functions,
         sampling="--top_p 0.95 --max_tokens 192",
         temperature=1.0,
         asked_limit=300,

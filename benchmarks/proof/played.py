@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from crossing import task_of
 
 _TRAINED = "--train.pairs_per_update 8 --train.save_steps 0"
 _LOOP = (
@@ -86,7 +85,7 @@ def write_game(pairs: Sequence[Mapping[str, Any]], prompts: Path, folder: Path) 
     rows = [json.loads(line) for line in prompts.read_text(encoding="utf-8").splitlines()]
     questions = sorted({row["plain"] for row in rows})
     shown = set(questions[::2])
-    one = [pair for pair in pairs if task_of(pair) in shown]
+    one = [pair for pair in pairs if _task_of(pair) in shown]
     folder.mkdir(parents=True, exist_ok=True)
     golden = [
         {"prompt": pair["prompt"][-1]["content"], "golden": pair["chosen"][-1]["content"]} for pair in one
@@ -97,6 +96,11 @@ def write_game(pairs: Sequence[Mapping[str, Any]], prompts: Path, folder: Path) 
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     table = pa.Table.from_pylist(list(one)).select(["prompt", "chosen", "rejected"])
     pq.write_table(table, folder / "human.parquet")
+
+
+def _task_of(pair: Mapping[str, Any]) -> str:
+    """The prompt without its request: a column, or what was asked when the answer was sampled."""
+    return str(pair["plain"] if "plain" in pair else pair["input_prompt"][-1]["content"])
 
 
 def by_round(folders: Sequence[Path]) -> str:

@@ -85,35 +85,6 @@ def test_an_answer_is_cut_at_a_sentence_and_goes_on_when_it_is_asked_to_be_longe
     assert repairs.repair("", answer, row) is None
 
 
-def test_crossed_pairs_have_a_form_each_and_one_the_form_asked_for(proof):
-    asked = [("upper", str.upper), ("lower", str.lower), ("title", str.title)]
-    rows = [
-        {
-            "prompt": [{"role": "user", "content": f"Say it in {name}."}],
-            "plain": "Say it.",
-            "form": name,
-            "chosen": [{"role": "assistant", "content": change("Hi you")}],
-            "rejected": [{"role": "assistant", "content": "Hi you"}],
-        }
-        for name, change in asked
-    ]
-    mend = dict(asked)
-
-    def passes(prompt, answer, row):
-        return answer == mend[row["form"]](answer)
-
-    found = list(
-        proof("crossing").crossed(rows, lambda prompt, answer, row: mend[row["form"]](answer), passes)
-    )
-    texts = [[pair[side][0]["content"] for side in ("prompt", "chosen", "rejected")] for pair in found]
-    assert texts == [
-        ["Say it in upper.", "HI YOU", "hi you"],
-        ["Say it.", "Hi you", "HI YOU"],  # the first of every three has a mirror
-        ["Say it in lower.", "hi you", "Hi You"],
-        ["Say it in title.", "Hi You", "HI YOU"],
-    ]
-
-
 SAID = {
     "untrained": [("Ab, be", False), ("Ab, ce", False), ('"De"', True), ("Ef", True)],
     "trained": [('"Ab be"', True), ("Ab ce", True), ('"De"', True), ('"Ef"', False)],

@@ -173,7 +173,8 @@ def prepare_verifying(folder: Path, made: Callable[[str], None]) -> None:
     repair = "\ndef repair(prompt, answer, row):\n    return answer.replace('Sydney', row['city'])\n"
     (folder / "checks.py").write_text(checks + repair)
     answers = [
-        {"prompt": f"Australia {n}?", "response": "It is Sydney.", "city": "Perth"} for n in range(3)
+        {"prompt": f"Australia {n}?", "response": "It is Sydney.", "city": city, "plain": "Australia?"}
+        for n, city in enumerate(("Perth", "Hobart", "Perth"))
     ]
     write_jsonl(folder / "answers.jsonl", answers)
     asked = [{"prompt": a["prompt"], "city": a["city"]} for a in answers]

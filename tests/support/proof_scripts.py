@@ -17,7 +17,6 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     for name in (
         "arms",
         "bench",
-        "crossing",
         "forms",
         "good",
         "grounds",

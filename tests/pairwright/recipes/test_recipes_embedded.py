@@ -14,6 +14,11 @@ TASKS = [
     ("What is two plus two?", "Two plus two is four."),
     ("Name an animal.", "A cat is an animal."),
 ]
+REQUESTS = [
+    ("Use no commas.", "punctuation:no_comma"),
+    ("Answer in quotation marks.", "startend:quotation"),
+    ("Write all in capitals.", "change_case:english_capital"),
+]
 FUNCTIONS = """
 def weak(messages):
     return "I like " + messages[-1]["content"].lower()
@@ -44,12 +49,13 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         here / "instructions.jsonl",
         [
             {
-                "prompt": f"{asked} Use no commas.",
-                "mirror": asked,
-                "instruction_id_list": ["punctuation:no_comma"],
+                "prompt": f"{asked} {request}",
+                "plain": asked,
+                "instruction_id_list": [name],
                 "kwargs": [{}],
             }
             for asked, _ in TASKS
+            for request, name in REQUESTS
         ],
     )
     return {
