@@ -22,9 +22,9 @@ PAIRS = {
 }
 """The command that makes each kind of pairs. An answer to the bare question is repaired so that it follows
 its row's request; `mirrored`: and the sides swapped under the bare question, another request, both, or now
-the one and now the other. `crossed`: a repair over the repair of the same answer for another request, one in
-three with a mirror under the bare question. `repaired`: repairs of answers to the whole prompt; `on_policy`:
-one of these that is right over one that is not."""
+the one and now the other. `crossed`: a repair over that of the same answer for another request, one of
+three with a mirror under the bare question. `repaired`: repairs of answers to the whole prompt.
+`on_policy`: an answer to it that is right over one that is not."""
 
 NEEDS_OTHER = ("off_policy", "stronger")
 """Kinds of pairs for which another model is wanted."""

@@ -1,5 +1,7 @@
 """Each recipe at toy size on the embedded model, through its own commands: `make test-slow`."""
 
+import json
+
 import pytest
 from in_process import run
 from places import ROOT
@@ -84,7 +86,9 @@ def test_a_recipe_runs_to_its_model(name, given, tmp_path, capfd, monkeypatch):
     needs = read_recipe(name).needs
     own = {need: given[need] for need in needs}
     if name == "selfmade_135m":
-        own["prompts"] = str(ROOT / "examples" / "demo_prompts.jsonl")
+        rows = map(json.loads, (ROOT / "examples" / "demo_prompts.jsonl").read_text().splitlines())
+        few = sorted(rows, key=lambda row: str(row["plain"]))[:12]
+        own["prompts"] = write_jsonl(tmp_path / "demo_prompts.jsonl", few)
     if name == "selfmade_instructions":
         own["prompts"] = given["instructions"]
     flags = [part for need, value in own.items() for part in (f"--given.{need}", value)]
