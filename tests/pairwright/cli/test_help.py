@@ -50,18 +50,24 @@ def test_help_lists_every_command(capfd: pytest.CaptureFixture[str]) -> None:
         assert max(len(line) for line in out.splitlines()) <= 80
 
 
-@pytest.mark.parametrize(
-    ("argv", "seconds"), [(["--help"], 0.5), (["--version"], 0.5), (["revise", "--help"], 1)]
-)
-def test_help_answers_at_once(argv: list[str], seconds: float) -> None:
-    """In processor time, which does not depend on who else uses the machine."""
+def processor_seconds(*python: str) -> float:
+    """Of a Python process; they do not depend on who else uses the machine."""
     times = []
     for _ in range(3):
         before = os.times()
-        subprocess.run([sys.executable, "-m", "pairwright.cli", *argv], check=True, capture_output=True)
+        subprocess.run([sys.executable, *python], check=True, capture_output=True)
         after = os.times()
         times.append(after[2] + after[3] - before[2] - before[3])
-    assert statistics.median(times) < seconds
+    return statistics.median(times)
+
+
+@pytest.mark.parametrize(
+    ("argv", "most"), [(["--help"], 5), (["--version"], 5), (["revise", "--help"], 10)]
+)
+def test_help_answers_at_once(argv: list[str], most: float) -> None:
+    """In so many times as pydantic, on which all settings stand, takes to load on this machine."""
+    pydantic = processor_seconds("-c", "import pydantic.main")
+    assert processor_seconds("-m", "pairwright.cli", *argv) < most * pydantic
 
 
 @pytest.mark.parametrize("name", COMMANDS)
