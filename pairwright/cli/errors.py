@@ -1,6 +1,7 @@
 """Errors of a command line, in one sentence that names the setting."""
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnusedCliTokensError
 from pydantic import ValidationError
@@ -37,7 +38,7 @@ def usage_sentence(
     if isinstance(cause, ValidationError):
         return _invalid(cause, see, config, argv, in_file)
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return _surplus(error.unused_tokens[0], argv, see)
+        return _surplus(error.unused_tokens[0], config or Config, argv, see)
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         flag = error.argument.name
         if flag in argv:
@@ -103,9 +104,10 @@ def _invalid(
     return said if "secret" in said else f"{said} (given: {given})"  # what may be a key is not repeated
 
 
-def _surplus(token: str, argv: Sequence[str], see: str) -> str:
-    before = argv[argv.index(token) - 1]
-    if before.startswith("--"):
+def _surplus(token: str, config: type[Config], argv: Sequence[str], see: str) -> str:
+    for before in (argv[at - 1] for at, word in enumerate(argv) if word == token):
         flag = before.removeprefix("--").removeprefix("no_")
-        return f"--{flag} takes no value: write --{flag} or --no_{flag}, not {token!r}"
+        field = setting_named(config, flag) if before.startswith("--") else None
+        if field is not None and bool in (field.annotation, *get_args(field.annotation)):
+            return f"--{flag} takes no value: write --{flag} or --no_{flag}, not {token!r}"
     return f"one argument too many: {token!r}; {see}"

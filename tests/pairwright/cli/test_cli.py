@@ -52,6 +52,7 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*SAMPLE, "-n", "3"], 2, "-n"),
     ([*SAMPLE, "more"], 2, "one argument too many: 'more'; see pairwright sample --help"),
     ([*SAMPLE, "--fresh", "yes"], 2, "--fresh takes no value: write --fresh or --no_fresh, not 'yes'"),
+    ([*SAMPLE, "--limit", "2", "--dry_run", "2"], 2, "--dry_run takes no value"),
     (["sample"], 2, "--input and --out and --policy must be given; see pairwright sample --help"),
     (SAMPLE[:4], 2, "--out must be given"),
     (SAMPLE[:-1], 2, "--out needs a value"),
