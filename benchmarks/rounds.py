@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 from pairwright.engines.hf.engine import HFEngine
 from pairwright.engines.vllm.engine import VLLMEngine
+from pairwright.models.loading import fastest_dtype
 from train.on_policy import loop as loops
 from train.on_policy.config import LoopConfig
 from train.on_policy.steps import COMMANDS
@@ -60,7 +61,7 @@ def settings(out: Path, options: argparse.Namespace) -> LoopConfig:
     engine |= {"enforce_eager": "true"} if options.eager else {}
     answering: dict[str, Any] = {"policy": options.policy, "engine": engine}
     if options.policy == "hf":
-        answering = {"policy": "hf", "dtype": "bfloat16", "batch_size": 96}
+        answering = {"policy": "hf", "dtype": fastest_dtype(), "batch_size": 96}
     checks = EXAMPLES / "checks.py"
     return LoopConfig(
         model="smollm2",
@@ -92,7 +93,6 @@ def settings(out: Path, options: argparse.Namespace) -> LoopConfig:
             "pairs_per_update": 8,
             "eval_share": 0.0,
             "use_cpu": True,
-            "bf16": True,
         },
     )
 

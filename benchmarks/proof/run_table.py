@@ -21,6 +21,8 @@ from measures import compared, measured
 from played import PLAYED, Played, by_round
 from table import Line, as_markdown, good, plot, put_in, sides
 
+from pairwright.models.loading import fastest_dtype
+
 
 def parsed() -> argparse.Namespace:
     """The command line."""
@@ -42,7 +44,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="first prompts only, of each file")
     parser.add_argument("--max_tokens", type=int, help="most tokens of the model's own revisions")
     parser.add_argument("--eval_tokens", type=int, default=1024, help="most tokens of IFEval's answers")
-    parser.add_argument("--dtype", default="bfloat16", help="in which models answer")
+    parser.add_argument("--dtype", default=fastest_dtype(), help="in which models answer")
     parser.add_argument("--settings", default="--batch_size 96", help="more settings of what answers")
     parser.add_argument("--engine_settings", default="", help="of the engine: --engine.max_model_len 2048")
     parser.add_argument("--training", default="", help="more settings of every training")

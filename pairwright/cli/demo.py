@@ -70,6 +70,7 @@ def demo(config: DemoConfig) -> None:
 
 def commands_of(config: DemoConfig) -> list[list[str]]:
     """Return the command lines of the demo, without `pairwright`."""
+    from pairwright.models.loading import fastest_dtype
 
     def quoted(path: Path | str) -> str:
         return shlex.quote(str(path))
@@ -78,7 +79,7 @@ def commands_of(config: DemoConfig) -> list[list[str]]:
     names = ("answers", "pairs", "model", "asked", "unasked", "report.html")
     answers, pairs, model, asked, unasked, page = (quoted(config.out / name) for name in names)
     engine = quoted(f"hf:{config.model}")
-    answering = _ANSWERING.format(dtype=_fastest_dtype())
+    answering = _ANSWERING.format(dtype=fastest_dtype())
     both = f"{engine},{quoted(f'hf:{config.out}/model')}"
     lines = (
         f"sample {prompts} --prompt_column plain --policy {engine} --n {config.n} "
@@ -93,14 +94,6 @@ def commands_of(config: DemoConfig) -> list[list[str]]:
         f"report {answers} {pairs} {model} {asked} {unasked} --out {page}",
     )
     return [shlex.split(line) for line in lines]
-
-
-def _fastest_dtype() -> str:
-    import torch
-
-    from pairwright.models.loading import bfloat16_is_fast
-
-    return "bfloat16" if torch.cuda.is_available() or bfloat16_is_fast() else "float32"
 
 
 def _stop_without_pairs(config: DemoConfig, stage: str) -> None:
