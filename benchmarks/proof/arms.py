@@ -51,8 +51,10 @@ class Arm(NamedTuple):
 
     pairs: tuple[str, ...]
     loss: str = _DEFAULT
-    chosen_by: str = ""
-    """Settings of `select` that leave some of the pairs; without, the first ones, or drawn ones."""
+    ordered_by: str = ""
+    """A measure of `select`; without, the first pairs are trained on, or drawn ones."""
+    end: str = ""
+    """Which part of its order: `least`, `middle` or `most`."""
     shares: tuple[float, ...] = ()
     """How much of what it trains on is of each kind; equally much where nothing is said."""
     unquoted: bool = False
@@ -70,23 +72,27 @@ class Arm(NamedTuple):
     @property
     def data(self) -> str:
         """What it trains on, as its row says it."""
-        return " + ".join(self.pairs) + (f", {_WAYS[self.chosen_by]}" if self.chosen_by else "")
+        return " + ".join(self.pairs) + (f", {self._place}" if self.end else "")
 
     @property
     def name(self) -> str:
         """Name of its folder and its point in a plot."""
-        way = f"-{_WAYS[self.chosen_by].replace(' ', '_')}" if self.chosen_by else ""
-        return f"{'+'.join(self.pairs)}{way}-{self.loss}"
+        place = f"-{self._place.replace(' ', '_')}" if self.end else ""
+        return f"{'+'.join(self.pairs)}{place}-{self.loss}"
+
+    @property
+    def order(self) -> str:
+        """What `select` puts its pairs in order by, its own first or in the middle."""
+        return f"{self.ordered_by}:desc" if self.end == "most" else self.ordered_by
+
+    @property
+    def _place(self) -> str:
+        return f"{self.end} {MEASURES[self.ordered_by]}"
 
 
-_WAYS = {
-    "--order_by edit_distance": "least changed",
-    "--order_by edit_distance:desc": "most changed",
-    "--order_by ches_normalized": "least CHES",
-    "--order_by ches_normalized:desc": "most CHES",
-    "--order_by implicit_margin": "least margin",
-    "--order_by implicit_margin:desc": "most margin",
-}
+MEASURES = {"edit_distance": "changed", "ches_normalized": "CHES"}
+"""By what pairs are put in order, and what that is called in an arm's name."""
+ENDS = ("least", "middle", "most")
 
 _MIXED = Arm(
     ("on_policy", "repaired", "crossed"),
@@ -115,7 +121,13 @@ TABLES = {
     ),
     "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",), "apo_zero_sft_0.3"), _MIXED),
     "minimality": (
-        *(Arm(("mirrored_plain",), loss, way) for way in _WAYS for loss in ("apo_zero", "dpo")),
+        *(
+            Arm(("mirrored_plain",), loss, measure, end)
+            for measure in MEASURES
+            for end in ENDS
+            for loss in ("apo_zero", "dpo")
+        ),
+        Arm(("mirrored_plain",)),
         Arm(("mirrored_plain",), "apo_zero_sft_1_changed"),
     ),
 }

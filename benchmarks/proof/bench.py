@@ -30,8 +30,8 @@ class Bench:
         self._answering = f"{self._work} {given.engine_settings}"
         self._policy = f"{given.engine}:{given.model}"
 
-    def pairs(self, kind: str, chosen_by: str = "") -> Path:
-        """The folder of one kind of pairs, made where it is not there; `chosen_by`: in that order."""
+    def pairs(self, kind: str, order: str = "") -> Path:
+        """The folder of one kind of pairs, made where it is not there; `order`: its measure."""
         given, ground, folder = self._given, self._ground, self._runs / "pairs" / kind
         command = PAIRS[kind]
         answers = {name: self._answers(name) for name in _ANSWERS if f"{{{name}}}" in command}
@@ -46,10 +46,10 @@ class Bench:
         )
         work = self._answering if self._policy in command else self._work
         self._run(f"{command} {work}", "--out", folder)
-        if not chosen_by:
+        if not order:
             return folder
-        ordered = folder.with_name(f"{kind}-{chosen_by.removeprefix('--order_by ').replace(':', '-')}")
-        self._run(f"select {folder} --model {shlex.quote(given.model)} {chosen_by} --out {ordered}")
+        ordered = folder.with_name(f"{kind}-{order.replace(':', '-')}")
+        self._run(f"select {folder} --model {shlex.quote(given.model)} --order_by {order} --out {ordered}")
         return ordered
 
     def trained(self, arm: Arm, count: int, seed: int) -> Path:
@@ -119,16 +119,18 @@ class Bench:
         return min(int(usable(arm, self.pairs(kind)).num_rows / share) for kind, share in arm.mixed.items())
 
     def _parts(self, arm: Arm, count: int, seed: int) -> Iterator[Path]:
-        """`count` pairs in all: the first ones under seed 0, or where they have an order; else drawn."""
+        """`count` pairs in all: of a part of an order, or the first ones under seed 0, others drawn."""
         alone = arm.loss == "sft"
         for kind, share in arm.mixed.items():
-            pairs, size = self.pairs(kind, arm.chosen_by), round(count * share)
-            drawn = "" if arm.chosen_by else f"-seed-{seed}"
-            part = self._runs / "parts" / f"{pairs.name}-{size}{drawn}{'-chosen' if alone else ''}"
+            pairs, size = self.pairs(kind, arm.order), round(count * share)
+            taken = {"": f"-seed-{seed}", "middle": "-middle"}.get(arm.end, "")
+            part = self._runs / "parts" / f"{pairs.name}-{size}{taken}{'-chosen' if alone else ''}"
             part = part.with_name(f"{part.name}{'-unquoted' if arm.unquoted else ''}.parquet")
             if not part.is_file():
                 table = usable(arm, pairs)
-                if drawn and seed:
+                if arm.end == "middle":
+                    table = table.slice((table.num_rows - size) // 2)
+                elif seed and not arm.end:
                     table = table.take(random.Random(seed).sample(range(table.num_rows), size))
                 write_first(table, size, part, alone=alone)
             yield part

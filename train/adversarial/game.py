@@ -43,6 +43,7 @@ from train.rounds.config import engine_of
 from train.rounds.engines import through_rounds
 from train.rounds.evaluation import pass_rates, verifiers_of
 from train.rounds.folder import enter, finished_rounds, read_measures, round_folder, write_measures
+from train.rounds.refusals import in_section, in_sections
 
 C = TypeVar("C", SampleConfig, WinrateConfig, EvaluateConfig)
 log = logging.getLogger(__name__)
@@ -54,12 +55,12 @@ def game(config: GameConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     After a preview or a dry run the table is empty. Raises `UsageError` for what cannot be used as
     given, and `PairwrightError` for what went wrong; the same command then goes on where it stopped.
     """
-    folder = Path(config.output_dir)
+    folder, commands = Path(config.output_dir), in_sections(commands, config)
     identity, halves = _identity(config), read_halves(config)
     if config.preview or config.dry_run:
         rehearse(config, commands, halves)
         return []
-    budget = RoundsBudget(config.budget, folder)
+    budget = RoundsBudget(config, folder)
     with FolderLock(folder), through_rounds(config.sample.policy, config.model, config.train):
         enter(folder, identity, "game", partial(record_today, config=config, now=identity))
         return _Game(config, folder, halves, commands, budget).play()
@@ -173,13 +174,16 @@ def _identity(config: GameConfig) -> dict[str, Any]:
     if config.evaluator is not None:
         require_reward_model(find_model(config.evaluator), config.evaluator)
     models = {"model": config.model, "rm_model": config.reward.model, "evaluator": config.evaluator}
-    judges = {} if config.winrate.judge is None else Jury(config.winrate).roles
-    with EnginePool(judges, config.winrate) as engines:
-        asked = {f"win {role} model": identity for role, identity in engines.identities.items()}
-        keys = [engines.found_keys]
-    with EnginePool({"policy": engine_of(config.sample.policy, config.model)}, config.sample) as engines:
+    with in_section("winrate", config):
+        judges = {} if config.winrate.judge is None else Jury(config.winrate).roles
+        with EnginePool(judges, config.winrate) as engines:
+            asked = {f"win {role} model": identity for role, identity in engines.identities.items()}
+            keys = [engines.found_keys]
+    policy = {"policy": engine_of(config.sample.policy, config.model)}
+    with in_section("sample", config), EnginePool(policy, config.sample) as engines:
         asked |= {"policy model": engines.identities["policy"]}
-        refuse_shared([*keys, engines.found_keys])
+        keys.append(engines.found_keys)
+    refuse_shared(keys)
     return {
         **config.identity,
         **verifiers_of(config),

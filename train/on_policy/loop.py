@@ -22,7 +22,6 @@ from judge.config import JudgeConfig
 from judge.evaluation.config import EvaluateConfig
 from judge.jury.jury import Jury
 from judge.stage import JudgeStage
-from pairwright.engines import EngineOptions
 from pairwright.engines.openai.keys import refuse_shared
 from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError
@@ -52,6 +51,7 @@ from train.rounds.engines import require_carried, through_rounds
 from train.rounds.evaluation import EVAL, pass_rates, verifiers_of, win_rate_from_best
 from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
+from train.rounds.refusals import in_section, in_sections
 from train.rounds.table import Measures
 
 C = TypeVar("C", SampleConfig, JudgeConfig, ReviseConfig, WinrateConfig, EvaluateConfig)
@@ -66,7 +66,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     After a preview or a dry run the table is empty. Raises `UsageError` for what cannot be used as
     given, and `PairwrightError` for what went wrong; the same command then goes on where it stopped.
     """
-    folder = Path(config.output_dir)
+    folder, commands = Path(config.output_dir), in_sections(commands, config)
     training, held_out = split_prompts(config)
     require_tasks(config, training)
     identity = {
@@ -80,7 +80,7 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     if config.preview or config.dry_run:
         rehearse(config, commands, training, held_out)
         return []
-    budget = RoundsBudget(config.budget, folder)
+    budget = RoundsBudget(config, folder)
     living = through_rounds(config.sample.policy, config.model, config.train, overlap=config.overlap)
     with FolderLock(folder), living:
         enter(folder, identity, "loop", partial(record_today, config=config))
@@ -102,20 +102,20 @@ def _models(config: LoopConfig) -> dict[str, str]:
     if config.carry_optimizer:
         require_carried(config.sample.policy, config.train)
     steps = Steps(config, Path(config.output_dir), 1)
-    asked: list[tuple[Mapping[str, str], EngineOptions]] = [
-        ({"policy": steps.answering.policy}, config.sample)
-    ]
+    asked: dict[str, Mapping[str, str]] = {"sample": {"policy": steps.answering.policy}}
     if config.judges:
-        asked.append((_apart("judge", JudgeStage(steps.judging).roles), config.judge))
+        with in_section("judge", config):
+            asked["judge"] = _apart("judge", JudgeStage(steps.judging).roles)
     if config.revises:
-        asked.append((_apart("revise", ReviseStage(steps.revising).roles), config.revise))
+        with in_section("revise", config):
+            asked["revise"] = _apart("revise", ReviseStage(steps.revising).roles)
     if config.compares:
-        win = Jury(config.winrate).roles
-        asked.append(({f"win {role}": spec for role, spec in win.items()}, config.winrate))
+        with in_section("winrate", config):
+            asked["winrate"] = {f"win {role}": spec for role, spec in Jury(config.winrate).roles.items()}
     found: dict[str, str] = {}
     keys = []
-    for roles, options in asked:
-        with EnginePool(roles, options) as engines:
+    for section, roles in asked.items():
+        with in_section(section, config), EnginePool(roles, getattr(config, section)) as engines:
             keys.append(engines.found_keys)
             found |= {f"{role} model": identity for role, identity in engines.identities.items()}
     refuse_shared(keys)

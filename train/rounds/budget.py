@@ -9,6 +9,8 @@ from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.folders.manifest import load_manifest
 from pairwright.records import FAILED
 from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
+from train.rounds.config import RoundsConfig
+from train.rounds.refusals import in_section
 
 C = TypeVar("C", bound=BudgetConfig)
 
@@ -16,11 +18,12 @@ C = TypeVar("C", bound=BudgetConfig)
 class RoundsBudget:
     """The budget left for each run in a folder of rounds."""
 
-    def __init__(self, config: BudgetConfig, folder: Path) -> None:
-        self._config = config
+    def __init__(self, config: RoundsConfig, folder: Path) -> None:
+        self._config = config.budget
         self._folder = folder
         self._used: dict[Path, Budget] = {}
-        Budget(config)  # refuses what cannot be used as given
+        with in_section("budget", config):
+            Budget(self._config)  # refuses what cannot be used as given
 
     def within(self, command: Callable[[C], Any], config: C, out: Path) -> None:
         """Run a command whose run folder is `out` with what the other runs have left.

@@ -15,6 +15,7 @@ from pairwright.figures.intervals import Interval, mean_interval
 from pairwright.stages.config import SampleSettings
 from train.rounds.config import RoundsConfig, engine_of, on_one_device
 from train.rounds.folder import round_folder
+from train.rounds.refusals import in_section
 from train.rounds.table import Measures
 
 EVAL = "eval"
@@ -42,9 +43,10 @@ def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
     """Return the identity of every verifier, by role. Raises `UsageError` for a name that is not one's."""
     if not config.evaluates:
         return {}
-    roles = EvaluateStage(config.eval, ()).roles
-    with EnginePool(roles, config.eval) as engines:
-        return {f"eval {role} model": identity for role, identity in engines.identities.items()}
+    with in_section("eval", config):
+        roles = EvaluateStage(config.eval, ()).roles
+        with EnginePool(roles, config.eval) as engines:
+            return {f"eval {role} model": identity for role, identity in engines.identities.items()}
 
 
 def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[str, Any]:

@@ -50,8 +50,15 @@ def test_what_cannot_be_used_is_a_sentence_and_nothing_is_written(toy, tmp_path)
         ({"judge": {"judge": "hf:./gone"}}, "no such folder"),
         ({"pairs": "both", "revise": {"reviser": "canned:gone.jsonl"}}, r"no such file: gone\.jsonl"),
         ({"judge": {"judge": "hf:smollm2", "judge_template": "gone"}}, "gone: no such template"),
-        ({"sample": {"engine": {"max_model_len": "64"}}}, "settings of vLLM, and no engine here is vllm:"),
-        ({"budget": {"max_cost": 3}}, "--max_cost and --price_file need each other"),
+        (
+            {"judge": {"protocol": "score", "judge": "hf:smollm2,hf:smollm2"}},
+            "--judge.judge hf:.* named twice",
+        ),
+        (
+            {"sample": {"engine": {"max_model_len": "64"}}},
+            "--sample.engine.max_model_len: settings of vLLM",
+        ),
+        ({"budget": {"max_cost": 3}}, "--budget.max_cost and --budget.price_file need each other"),
     ):
         with pytest.raises(UsageError, match=sentence):
             loop(toy.config("never", **changes))

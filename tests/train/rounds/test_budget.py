@@ -10,6 +10,12 @@ from pairwright.folders.journal import JOURNAL, Journal
 from pairwright.records import Completion, Finished
 from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
 from train.rounds.budget import RoundsBudget
+from train.rounds.config import RoundsConfig
+
+
+def rounds(**budget: Any) -> RoundsConfig:
+    """Rounds with a budget."""
+    return RoundsConfig(model="smollm2", output_dir="-", budget=BudgetConfig(**budget))
 
 
 def asking(out: Path, answers: int, tokens: int = 10, model: str = "gpt-x") -> Any:
@@ -41,7 +47,7 @@ def asked(folder: Path) -> dict[str, int]:
 
 
 def test_runs_share_what_there_is(tmp_path):
-    budget = RoundsBudget(BudgetConfig(max_tokens_total=100), tmp_path)
+    budget = RoundsBudget(rounds(max_tokens_total=100), tmp_path)
     budget.within(asking(tmp_path / "a", 3), BudgetConfig(), tmp_path / "a")
     with pytest.raises(BudgetSpent, match=r"100 tokens are used of --budget\.max_tokens_total 100"):
         budget.within(asking(tmp_path / "b", 9), BudgetConfig(), tmp_path / "b")
@@ -53,7 +59,7 @@ def test_runs_share_what_there_is(tmp_path):
 
 def test_a_larger_budget_goes_on_and_counts_what_was_used_before(tmp_path):
     for most, expected in ((100, 5), (140, 7), (1000, 9)):
-        budget = RoundsBudget(BudgetConfig(max_tokens_total=most), tmp_path)
+        budget = RoundsBudget(rounds(max_tokens_total=most), tmp_path)
         try:
             budget.within(asking(tmp_path / "round-1" / "a", 4), BudgetConfig(), tmp_path / "round-1" / "a")
             budget.within(asking(tmp_path / "round-1" / "b", 5), BudgetConfig(), tmp_path / "round-1" / "b")
@@ -65,7 +71,7 @@ def test_a_larger_budget_goes_on_and_counts_what_was_used_before(tmp_path):
 def test_money_is_counted_by_the_prices_of_a_file(tmp_path):
     prices = tmp_path / "prices.yaml"
     prices.write_text("gpt: {prompt: 1e5, completion: 4e5}\n'*': {prompt: 0, completion: 0}\n")
-    config = BudgetConfig(max_cost=15, price_file=str(prices))  # an answer costs 10 * .1 + 10 * .4
+    config = rounds(max_cost=15, price_file=str(prices))  # an answer costs 10 * .1 + 10 * .4
     budget = RoundsBudget(config, tmp_path)
     budget.within(asking(tmp_path / "own", 9, model="smollm2"), BudgetConfig(), tmp_path / "own")
     budget.within(asking(tmp_path / "a", 2), BudgetConfig(), tmp_path / "a")
@@ -78,8 +84,8 @@ def test_other_faults_pass_and_nothing_is_counted_where_there_is_no_limit(tmp_pa
     def broken(config: BudgetConfig) -> None:
         raise PairwrightError("the lights went out")
 
-    for limits in (BudgetConfig(), BudgetConfig(max_tokens_total=5)):
+    for limits in (rounds(), rounds(max_tokens_total=5)):
         with pytest.raises(PairwrightError, match="the lights went out"):
             RoundsBudget(limits, tmp_path).within(broken, BudgetConfig(), tmp_path / "a")
-    with pytest.raises(UsageError, match="need each other"):
-        RoundsBudget(BudgetConfig(max_cost=3), tmp_path)
+    with pytest.raises(UsageError, match=r"--budget\.max_cost and --budget\.price_file need each other"):
+        RoundsBudget(rounds(max_cost=3), tmp_path)

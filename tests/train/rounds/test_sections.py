@@ -1,13 +1,18 @@
 """Every setting of a command can be given wherever the command is run."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import pytest
 
 from pairwright.commands import COMMANDS
-from pairwright.config import sections_of
+from pairwright.config import Config, sections_of
+from pairwright.errors import UsageError
 from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import ReadingConfig
 from train.adversarial.config import GameConfig
 from train.on_policy.config import LoopConfig
+from train.rounds.refusals import in_sections
 
 ROUNDS = (LoopConfig, GameConfig)
 SECTIONS = [(config, name) for config in ROUNDS for name in sections_of(config) if name in COMMANDS]
@@ -20,6 +25,27 @@ def test_a_section_has_every_setting_of_its_command_but_those_that_a_round_decid
     beyond = {"model"} if (config, name) == (GameConfig, "reward") else set()  # the base of all of them
     assert command.keys() - section.keys() == (managed & command.keys()) - beyond
     assert section.keys() <= command.keys()  # else it would be given and go nowhere
+
+
+@pytest.mark.parametrize(("config", "name"), SECTIONS, ids=lambda v: getattr(v, "__name__", v))
+def test_a_refusal_of_a_command_names_its_settings_as_the_section_has_them(config, name):
+    class Round(NamedTuple):
+        command: Callable[[Config], None]
+
+    def refuse(_: Config) -> None:
+        raise UsageError("--seed 1: too few; raise --no_seed, `--out` or --engine.x 2, not sub--seed")
+
+    made = config.model_construct()
+    with pytest.raises(UsageError) as caught:
+        in_sections(Round(refuse), made).command(COMMANDS[name].config().model_construct())
+    section = sections_of(config)[name].model_fields
+    seed, engine = (
+        f"--{name}.{known}" if known in section else f"--{known}" for known in ("seed", "engine")
+    )
+    no_seed = seed.replace("seed", "no_seed")
+    assert str(caught.value) == (
+        f"{seed} 1: too few; raise {no_seed}, `--out` or {engine}.x 2, not sub--seed"
+    )
 
 
 @pytest.mark.parametrize("config", ROUNDS)
