@@ -28,7 +28,7 @@ _GAME = (
     "--rounds 4 --eval_temperature 0 --sample.n 4 --sample.temperature 1.0 --reward.lora_r 16 "
     "--reward.learning_rate 3e-4 --reward.num_train_epochs 1 --reward.pairs_per_update 16 "
     "--reward.save_steps 0 --train.loss dpo --train.sft_weight 0.1 --train.lora_r 16 "
-    f"--train.learning_rate 2e-4 {_TRAINED}"
+    f"--train.learning_rate 5e-4 {_TRAINED}"
 )
 
 

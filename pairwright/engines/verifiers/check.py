@@ -1,5 +1,6 @@
 """The interface of a shipped check."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,3 +25,15 @@ class Check:
     def __call__(self, prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
         """The score of an answer."""
         return self.score(prompt, answer, row)
+
+
+def first_given(row: Mapping[str, Any], columns: str) -> Any:
+    """Return what the first of the columns `a|b` holds that is not empty of a value.
+
+    Raises `ValueError` where none of them holds one, since a missing value is no wrong answer.
+    """
+    for name in columns.split("|"):
+        value = row.get(name)
+        if not (value is None or (isinstance(value, float) and math.isnan(value))):
+            return value
+    raise ValueError(f"the row has no value in its column `{columns.replace('|', '` or `')}`")

@@ -4,6 +4,8 @@ import importlib.metadata
 import inspect
 from dataclasses import replace
 
+from pydantic import ConfigDict, ValidationError, validate_call
+
 from pairwright.engines.verifiers.check import Check
 from pairwright.engines.verifiers.spec import parse_check
 from pairwright.errors import UsageError
@@ -23,6 +25,7 @@ CHECKS = {
     "code": f"{_HERE}.programs:code",
 }
 """Where each is made: a function of the arguments that gives a `Check`."""
+_STRICT = ConfigDict(strict=True)
 _MAKER = Wanted("a check's maker", "def NAME(**arguments) -> Check", callable)
 
 
@@ -36,12 +39,16 @@ def make_check(spec: str, *, allow_code: bool = False) -> Check:
     try:
         maker = load(CHECKS[call.name], _MAKER)
         inspect.signature(maker.value).bind(*call.positional, **call.named)
-        check: Check = maker.value(*call.positional, **call.named)
+        check: Check = validate_call(config=_STRICT)(maker.value)(*call.positional, **call.named)
         versions = [f"{name} {importlib.metadata.version(name)}" for name in check.libraries]
     except ModuleNotFoundError as error:
         raise _missing(spec, error.name) from None
     except importlib.metadata.PackageNotFoundError as error:
         raise _missing(spec, error.name) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = f"{first['loc'][0]}=" if isinstance(first["loc"][0], str) else ""
+        raise UsageError(f"{spec}: {where}{first['input']!r}: {first['msg']}") from None
     except TypeError as error:
         takes = ", ".join(str(p) for p in inspect.signature(maker.value).parameters.values())
         raise UsageError(f"{spec}: {error}; it takes ({takes})") from None

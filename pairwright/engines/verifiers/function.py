@@ -121,16 +121,25 @@ def _is_reward_function(value: Any) -> bool:
     return all(p.kind is not inspect.Parameter.POSITIONAL_ONLY for p in signature.parameters.values())
 
 
+_PLACES = {"prompt": 0, "answer": 1, "completion": 1, "response": 1, "row": 2}
+
+
+def _takes_an_answer(value: Any) -> bool:
+    """Whether a function takes a prompt, an answer and a row, and none of them by another's name."""
+    names = list(getattr(signature_of(value), "parameters", {}))
+    return takes(value, 3) and all(_PLACES.get(n, place) == place for place, n in enumerate(names[:3]))
+
+
 VERIFIER = Wanted(
     "a verifier",
     "def NAME(prompt, answer, row) -> bool | float | (score, feedback)` or, as TRL's reward functions, "
     "`def NAME(completions, prompts, **columns) -> list of numbers or None",
-    lambda value: callable(value) and (_is_reward_function(value) or takes(value, 3)),
+    lambda value: callable(value) and (_is_reward_function(value) or _takes_an_answer(value)),
 )
 REVISER = Wanted(
     "a reviser",
     "def NAME(prompt, answer, row) -> str | None",
-    lambda value: callable(value) and takes(value, 3),
+    lambda value: callable(value) and _takes_an_answer(value),
 )
 POLICY = Wanted(
     "a function that answers",

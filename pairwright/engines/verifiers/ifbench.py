@@ -10,7 +10,7 @@ from typing import Any
 
 from if_verifiable import IFBenchSample, evaluate_output_for_sample
 
-from pairwright.engines.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score, first_given
 
 
 def ifbench(*, loose: bool = True, ids: str = "instruction_id_list", arguments: str = "kwargs") -> Check:
@@ -21,7 +21,12 @@ def ifbench(*, loose: bool = True, ids: str = "instruction_id_list", arguments: 
     """
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        names, given = (json.loads(v) if isinstance(v, str) else v for v in (row[ids], row[arguments]))
+        names, given = (
+            json.loads(v) if isinstance(v, str) else v
+            for v in (first_given(row, column) for column in (ids, arguments))
+        )
+        if not names:
+            raise ValueError(f"the row has no instruction in its column `{ids}`")
         sample = IFBenchSample("", prompt, list(names), list(given))
         results, _ = evaluate_output_for_sample("ifbench", sample, answer)
         if answer.strip() and len(results) < len(names):
@@ -29,6 +34,6 @@ def ifbench(*, loose: bool = True, ids: str = "instruction_id_list", arguments: 
             raise ValueError(f"{next(n for n in names if n not in known)!r} is no instruction of IFBench")
         wrong = [r.instruction_id for r in results if not (r.loose_pass if loose else r.strict_pass)]
         held = len(results) - len(wrong)
-        return held / max(len(names), 1), f"not followed: {', '.join(wrong)}" if wrong else ""
+        return held / len(names), f"not followed: {', '.join(wrong)}" if wrong else ""
 
     return Check(score, (ids, arguments), ("if-verifiable",))

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from pairwright.engines.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score, first_given
 from pairwright.errors import UsageError
 from pairwright.records import content_hash
 
@@ -26,12 +26,16 @@ def json_check(schema: str | None = None, *, column: str | None = None, fenced: 
     of_all = None if schema is None else _validator(read, schema)
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
+        validator = of_all
+        if column is not None:
+            validator = _validator(_parsed(first_given(row, column)), f"the column `{column}`")
         inside = _FENCED.match(answer) if fenced else None
         try:
-            value = json.loads(inside[1] if inside else answer)
+            value = json.loads(inside[1] if inside else answer, parse_constant=_refuse_constant)
         except ValueError as error:
             return 0.0, f"the answer is not JSON: {error}"
-        validator = of_all if column is None else _validator(_parsed(row[column]), f"the column `{column}`")
+        except RecursionError:
+            return 0.0, "the answer is not JSON that can be read: it is nested too deep"
         wrong = (
             None if validator is None else jsonschema.exceptions.best_match(validator.iter_errors(value))
         )
@@ -41,6 +45,11 @@ def json_check(schema: str | None = None, *, column: str | None = None, fenced: 
 
     wants = () if column is None else (column,)
     return Check(score, wants, ("jsonschema",), data=content_hash(read))
+
+
+def _refuse_constant(name: str) -> Any:
+    """Python reads NaN and Infinity, which JSON does not have."""
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _read(path: Path) -> Any:

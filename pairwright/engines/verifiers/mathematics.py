@@ -5,7 +5,7 @@ from typing import Any
 
 import math_verify
 
-from pairwright.engines.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score, first_given
 
 _MARK = "####"
 """GSM8K writes the right result after this mark."""
@@ -14,16 +14,17 @@ _MARK = "####"
 def math_check(gold: str = "solution|gold|answer") -> Check:
     """Return 1 where the answer's result equals the one in the column `gold`.
 
-    Of several columns with `|` between them, the first that the row has. A row without a right result
-    that can be read fails.
+    Of several columns with `|` between them, the first that has a value. A row without a right result
+    that can be read fails. An answer that is the right result to the letter is right, whatever it is.
     """
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        column = next(name for name in gold.split("|") if name in row)
-        right = str(row[column]).rpartition(_MARK)[2].strip()
+        right = str(first_given(row, gold)).rpartition(_MARK)[2].strip()
         wanted = math_verify.parse(right) or math_verify.parse(f"${right}$")
         if not wanted:
-            raise ValueError(f"no result can be read from the column `{column}`: {right[:80]!r}")
+            raise ValueError(f"no result can be read from the column `{gold}`: {right[:80]!r}")
+        if answer.strip() == right:
+            return 1.0, ""
         found = math_verify.parse(answer)
         if not found:
             return 0.0, "the answer comes to no result; end it with one, as \\boxed{…}"

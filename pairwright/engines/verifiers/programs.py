@@ -1,15 +1,16 @@
 """`check:code`: the row's own tests on an answer's program, in a restricted process.
 
-It runs in a process with limits on time, memory and files, with an empty environment, in a folder
-that is removed, and with no network. It can still read what this user can read: for programs of
-strangers, run all of it in a container.
+It runs in a process with limits on time, memory and the size of files, with an empty environment, in a
+folder that is removed, with no network, and with process numbers of its own where the machine allows it,
+so that nothing it starts outlives it. It still reads and writes what this user can, and one that sets out
+to can feign passed tests: for programs of strangers, run all of it in a container.
 """
 
+import ast
 import contextlib
 import ctypes
 import json
 import os
-import re
 import resource
 import secrets
 import signal
@@ -20,13 +21,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pairwright.engines.verifiers.check import Check, Score
+from markdown_it import MarkdownIt
+
+from pairwright.engines.verifiers.check import Check, Score, first_given
 from pairwright.errors import UsageError
 
 _TESTS = "tests|test_list|test"
-_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+_LANGUAGES = ("python", "py", "")
+"""Of code blocks, those that are taken first before others."""
 _RUNNER = Path(__file__).with_name("run_tests.py")
-_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+_NEW_USER, _NEW_PROCESSES, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
+_LEAST_MB = 64
+"""What Python itself needs."""
 _FILE_BYTES, _OPEN_FILES = 16 * 2**20, 64
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,6 +51,8 @@ def code(
     `check` (HumanEval) is called with the column `entry_point`. The column `setup` runs before them.
     The program is the first code block of the answer, or all of it. `seconds` is the time for all tests.
     """
+    if not seconds > 0 or memory_mb < _LEAST_MB:
+        raise UsageError(f"check:code: seconds must be more than 0, and memory_mb at least {_LEAST_MB}")
     if not network and not _can_be_cut_off():
         raise UsageError(
             "check:code: this machine lets no process leave the network (unshare is refused); run in a "
@@ -52,17 +60,48 @@ def code(
         )
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        column = next(name for name in tests.split("|") if name in row)
-        given = row[column]
-        asked = [given] if isinstance(given, str) else [str(test) for test in given]
-        if row.get("entry_point") and any("def check(" in test for test in asked):
-            asked = ["\n".join([*asked, f"check({row['entry_point']})"])]
-        fenced = _FENCE.search(answer)
         before = str(row.get(setup) or "") if setup else ""
-        work = {"program": fenced[1] if fenced else answer, "setup": before, "tests": asked}
+        work = {"program": _program(answer), "setup": before, "tests": _tests(row, tests)}
         return _run(work, seconds, memory_mb, network)
 
-    return Check(score, (tests, *([setup] if setup else [])))
+    return Check(score, (tests, *([setup] if setup else [])), ("markdown-it-py",))
+
+
+def _program(answer: str) -> str:
+    """The first code block in Python, else the first without a language, else the first, else all of it."""
+    blocks = [token for token in MarkdownIt().parse(answer) if token.type == "fence"]
+    languages = [
+        block.info.split(maxsplit=1)[0].lower().rstrip("0123456789.") if block.info.strip() else ""
+        for block in blocks
+    ]
+    for language in _LANGUAGES:
+        if language in languages:
+            return blocks[languages.index(language)].content
+    return blocks[0].content if blocks else answer
+
+
+def _tests(row: Mapping[str, Any], columns: str) -> list[str]:
+    """The tests of a row. Raises `ValueError` where none of them would run."""
+    given, called = first_given(row, columns), row.get("entry_point")
+    asked = [given] if isinstance(given, str) else [str(test) for test in given]
+    if called and any("def check(" in test for test in asked):
+        asked = ["\n".join([*asked, f"check({called})"])]
+    try:
+        lines = [line for test in asked for line in ast.parse(test).body]
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"a test is no Python: {error}") from None
+    if not any(map(_does_something, lines)):
+        end = "" if called else ", and no `entry_point` that they could be called with"
+        raise ValueError(
+            f"the row has no test that runs in its column `{columns.replace('|', '` or `')}`{end}"
+        )
+    return asked
+
+
+def _does_something(line: ast.stmt) -> bool:
+    if isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    return any(isinstance(node, ast.Assert | ast.Call | ast.Raise) for node in ast.walk(line))
 
 
 def _run(work: dict[str, Any], seconds: float, memory_mb: int, network: bool) -> Score:
@@ -87,11 +126,12 @@ def _run(work: dict[str, Any], seconds: float, memory_mb: int, network: bool) ->
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    lines = [line for line in out.decode(errors="replace").splitlines() if line.startswith(word)]
-    if not lines:
+    lines = out.decode(errors="replace").splitlines()
+    told = next((line.removeprefix(word) for line in lines if line.startswith(word)), "")
+    if not told:
         return 0.0, "the program ended before its tests were through"
-    said = json.loads(lines[-1].removeprefix(word))
-    return said["passed"] / max(len(work["tests"]), 1), said["wrong"]
+    said = json.loads(told)
+    return said["passed"] / len(work["tests"]), said["wrong"]
 
 
 def _confine(seconds: float, memory_mb: int, network: bool) -> None:
@@ -105,12 +145,15 @@ def _confine(seconds: float, memory_mb: int, network: bool) -> None:
     }
     for what, most in limits.items():
         resource.setrlimit(what, (most, most))
-    if not network and _leave_network() != 0:
+    if not _cut_off(network):
         raise OSError(ctypes.get_errno(), "the network cannot be left")
 
 
-def _leave_network() -> int:
-    return int(_libc.unshare(_NEW_NETWORK)) and int(_libc.unshare(_NEW_USER | _NEW_NETWORK))
+def _cut_off(network: bool) -> bool:
+    """Leave the network, and have process numbers of one's own where that is allowed."""
+    needed = 0 if network else _NEW_NETWORK
+    ways = (_NEW_PROCESSES, _NEW_PROCESSES | _NEW_USER, 0, _NEW_USER if needed else 0)
+    return any(_libc.unshare(needed | way) == 0 for way in ways)
 
 
 def _can_be_cut_off() -> bool:
@@ -118,5 +161,5 @@ def _can_be_cut_off() -> bool:
         return False
     child = os.fork()
     if child == 0:
-        os._exit(_leave_network() != 0)
+        os._exit(not _cut_off(network=False))
     return os.waitpid(child, 0)[1] == 0

@@ -6,6 +6,7 @@ hf:MODEL     openai:MODEL@URL     reward:MODEL
 """
 
 import ast
+import re
 from typing import Any, NamedTuple
 
 from pairwright.engines.kinds import check_spec, is_engine, kinds_listed
@@ -60,20 +61,31 @@ def named_spec(spec: str) -> str:
 def parse_check(spec: str) -> CheckCall:
     """Return name and arguments of `check:NAME(…)`. Raises `UsageError` that shows how it is written.
 
-    Arguments are numbers, quoted texts, True, False and lists of them; a bare word is a text.
+    Arguments are numbers, quoted texts, true, false and lists of them; another bare word is a text.
     """
     call = spec.removeprefix(CHECK)
     try:
         tree = ast.parse(call if "(" in call else f"{call}()", mode="eval").body
         assert isinstance(tree, ast.Call)
         assert isinstance(tree.func, ast.Name)
-        named = {keyword.arg: _value(keyword.value) for keyword in tree.keywords if keyword.arg}
-        return CheckCall(tree.func.id, tuple(_value(arg) for arg in tree.args), named)
+        assert all(keyword.arg for keyword in tree.keywords)
+        named = {keyword.arg or "": _value(keyword.value) for keyword in tree.keywords}
+        given = tuple(_value(arg) for arg in tree.args)
     except (SyntaxError, ValueError, AssertionError):
         raise UsageError(
             f'{spec}: a check is written check:NAME or check:NAME(argument=value), with texts in "quotes"'
         ) from None
+    for text in (*given, *named.values()):
+        if isinstance(text, str) and (sign := _CONTROL.search(text)):
+            raise UsageError(f'{spec}: {sign[0]!r} is a control character there; write a backslash in r"…"')
+    return CheckCall(tree.func.id, given, named)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
 def _value(node: ast.expr) -> Any:
-    return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
+    if isinstance(node, ast.Name):
+        return _WORDS.get(node.id.lower(), node.id)
+    return ast.literal_eval(node)

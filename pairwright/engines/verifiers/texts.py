@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairwright.engines.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score, first_given
 from pairwright.errors import UsageError
 
 
@@ -23,13 +23,15 @@ def _of_texts(texts: tuple[str, ...], column: str | None, ignore_case: bool, *, 
         raise UsageError('check:contains and check:excludes are given texts, or column=NAME: ("please")')
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        sought = [str(text) for text in (*texts, *_listed(row, column))]
+        sought = [*texts, *([] if column is None else _listed(row, column))]
+        if not sought:
+            raise ValueError(f"the row has no text in its column `{column}`")
         said = answer.casefold() if ignore_case else answer
         found = [text for text in sought if (text.casefold() if ignore_case else text) in said]
         wrong = [t for t in sought if t not in found] if wanted else found
         quoted = ", ".join(f"“{text}”" for text in wrong)
         verb = "must contain" if wanted else "must not contain"
-        return _share(len(sought) - len(wrong), len(sought)), f"the answer {verb} {quoted}" if wrong else ""
+        return 1 - len(wrong) / len(sought), f"the answer {verb} {quoted}" if wrong else ""
 
     return Check(score, () if column is None else (column,))
 
@@ -42,6 +44,12 @@ def length(
     max_characters: int | None = None,
 ) -> Check:
     """Make the check of an answer's length in words (between white space) and in characters."""
+    for name, (least, most) in {
+        "words": (min_words, max_words),
+        "characters": (min_characters, max_characters),
+    }.items():
+        if least < 0 or (most is not None and most < least):
+            raise UsageError(f"check:length: no answer has at least {least} and at most {most} {name}")
     limits = {"words": (min_words, max_words), "characters": (min_characters, max_characters)}
     if all(limit in ((0, None),) for limit in limits.values()):
         raise UsageError("check:length is given min_words, max_words, min_characters or max_characters")
@@ -70,19 +78,15 @@ def regex(pattern: str | None = None, *, column: str | None = None, whole: bool 
         raise UsageError(f"check:regex: {pattern!r} is no pattern: {error}") from None
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        wanted = str(row[column] if column is not None else pattern)
+        wanted = pattern if column is None else first_given(row, column)
+        if not isinstance(wanted, str):
+            raise ValueError(f"the column `{column}` holds {wanted!r}, which is no pattern")
         found = (re.fullmatch if whole else re.search)(wanted, answer, re.MULTILINE)
         return (1.0, "") if found else (0.0, f"the answer does not match the pattern {wanted}")
 
     return Check(score, () if column is None else (column,))
 
 
-def _listed(row: Mapping[str, Any], column: str | None) -> list[Any]:
-    if column is None:
-        return []
-    value = row[column]
-    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _share(held: int, of: int) -> float:
-    return held / of if of else 1.0
+def _listed(row: Mapping[str, Any], column: str) -> list[str]:
+    value = first_given(row, column)
+    return [str(text) for text in value] if isinstance(value, list | tuple) else [str(value)]

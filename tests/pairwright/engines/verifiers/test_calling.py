@@ -45,6 +45,21 @@ def test_the_plain_form_sees_prompt_answer_and_every_column() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda answer, prompt, row: "yes" in answer,
+        lambda prompt, row, answer: True,
+        lambda completion, solution, row: True,
+        lambda text, answer, prompt=None: True,
+    ],
+)
+def test_an_answer_is_never_taken_for_a_prompt(function: Callable[..., Any]) -> None:
+    for wanted in (VERIFIER, REVISER):
+        with pytest.raises(UsageError, match=r"is written `def f\(prompt, answer, row\)"):
+            wanted.check("f", function)
+
+
 def said(completion: list[dict[str, str]]) -> str:
     return completion[0]["content"]
 

@@ -1,6 +1,7 @@
 """The shipped checks and how they are written."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def test_commas_in_brackets_and_quotes_divide_nothing() -> None:
         ("check:json", '{"a": 1}', 1.0),
         ("check:json", '```json\n{"a": 1}\n```', 0.0),
         ("check:json(fenced=True)", '```json\n{"a": 1}\n```', 1.0),
+        ("check:json(fenced=false)", '```json\n{"a": 1}\n```', 0.0),
+        ("check:json", '{"a": NaN}', 0.0),
+        ("check:json", "[" * 100_000, 0.0),
+        ('check:regex("^yes", whole=false)', "yes sir", 1.0),
+        ('check:contains("a", ignore_case=false)', "A", 0.0),
+        (r'check:regex(r"\bcat\b")', "a cat sat", 1.0),
+        (r'check:regex("\\bcat\\b")', "a cat sat", 1.0),
     ],
 )
 def test_texts(spec: str, answer: str, wanted: float) -> None:
@@ -62,6 +70,23 @@ def test_columns_of_the_row_say_what_is_wanted() -> None:
     assert make_check("check:json(column=schema)").wants == ("schema",)
 
 
+@pytest.mark.parametrize("spec", ["contains(column=p)", "regex(column=p)", "json(column=p)", "math(gold=p)",
+                                  "code(p)", "ifeval(ids=p)"])  # fmt: skip
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_value_that_is_missing_is_no_wrong_answer(spec: str, missing: Any) -> None:
+    with pytest.raises(ValueError, match="the row has no value in its column `p`"):
+        score(f"check:{spec}", "None nan", p=missing, kwargs=[])
+
+
+def test_nothing_asked_is_nothing_followed() -> None:
+    for spec, row in (
+        ("contains(column=p)", {"p": []}),
+        ("ifeval", {"instruction_id_list": [], "kwargs": []}),
+    ):
+        with pytest.raises(ValueError, match=r"the row has no (text|instruction) in its column"):
+            score(f"check:{spec}", "anything", **row)
+
+
 def test_a_schema_in_a_file_is_part_of_what_the_check_is(tmp_path: Path) -> None:
     path = tmp_path / "schema.json"
     path.write_text('{"type": "array"}')
@@ -79,11 +104,14 @@ def test_a_schema_in_a_file_is_part_of_what_the_check_is(tmp_path: Path) -> None
         ("The answer is 1,000.", "1000", 1.0),
         ("The answer is 19.", "#### 18", 0.0),
         ("I do not know.", "18", 0.0),
+        ("B", "B", 1.0),
+        (" (1,2)", "(1,2)", 1.0),
     ],
 )
 def test_results_of_mathematics(answer: str, gold: str, wanted: float) -> None:
     assert score("check:math", answer, answer=gold)[0] == wanted
     assert score("check:math(gold=right)", answer, right=gold)[0] == wanted
+    assert score("check:math", answer, solution=None, answer=gold)[0] == wanted
 
 
 @pytest.mark.parametrize(
@@ -98,6 +126,15 @@ def test_results_of_mathematics(answer: str, gold: str, wanted: float) -> None:
         ),
         ('check:regex("[")', "'[' is no pattern"),
         ("check:contains", "are given texts"),
+        ("check:contains(['a', 'b'])", "['a', 'b']: Input should be a valid string"),
+        ("check:contains(column=5)", "column=5: Input should be a valid string"),
+        ("check:contains(**{'column': 'a'})", "a check is written"),
+        (r'check:regex("\bcat")', r"'\x08' is a control character there; write a backslash in r"),
+        ("check:length(max_words=ten)", "max_words='ten': Input should be a valid integer"),
+        ('check:length(max_words="10")', "max_words='10': Input should be a valid integer"),
+        ("check:length(min_words=10, max_words=5)", "no answer has at least 10 and at most 5 words"),
+        ("check:length(max_words=-1)", "no answer has at least 0 and at most -1 words"),
+        ("check:math(72)", "72: Input should be a valid string"),
         ('check:json("nowhere.json")', "cannot read nowhere.json"),
         ("check:code", "--allow_code"),
     ],
@@ -139,6 +176,59 @@ def test_programs_run_confined(
     found, feedback = score(f"check:code(seconds={seconds})", program, tests=TESTS)
     assert found == wanted
     assert said in feedback
+
+
+@pytest.mark.parametrize(
+    "fence", ["```python", "```Python3", "``` python", '```python title="a.py"', "~~~py", "```"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_program_is_the_code_block_in_python(fence: str, end: str) -> None:
+    lines = [
+        "Install:",
+        "```bash",
+        "pip install x",
+        "```",
+        "Then:",
+        fence,
+        "def f():",
+        "    return 2",
+        fence[:3],
+    ]
+    assert score("check:code", end.join(lines), tests=["assert f() == 2"]) == (1.0, "")
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"test": "def check(c):\n    assert c(1) == 2"}, "in its column .*, and no `entry_point` that"),
+        ({"tests": ""}, "the row has no test that runs in its column `tests`"),
+        ({"tests": []}, "the row has no test that runs"),
+        (
+            {"tests": ["import unittest\nclass T(unittest.TestCase):\n    def test(self): assert 0"]},
+            "no test that",
+        ),
+        ({"tests": ["assert f("]}, "a test is no Python"),
+    ],
+)
+def test_a_program_that_no_test_touched_has_not_passed(row: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        score("check:code", "def f(x): return 'wrong'", **row)
+
+
+def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    program = (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(1.5)\n"
+        f"    open({str(left)!r}, 'w').close()\n    os._exit(0)\ndef f(x): return x + 1"
+    )
+    began = time.monotonic()
+    assert score("check:code", program, tests=["assert f(1) == 2"]) == (1.0, "")
+    assert score("check:code", "import os, signal\nos.kill(os.getppid(), 9)", tests=["assert 1"])[0] in (
+        0.0,
+        1.0,
+    )
+    time.sleep(max(0.0, began + 2 - time.monotonic()))
+    assert not left.exists()
 
 
 def test_programs_with_a_check_of_their_entry_point() -> None:
