@@ -17,7 +17,7 @@ from judge.comparison.stage import WinrateStage, verdict_preference
 from judge.comparison.statistics import fit_length, in_words, length_feature, win_rates
 from pairwright.engines.thoughts import read_marks
 from pairwright.errors import PairwrightError
-from pairwright.figures.intervals import Interval, Rate, share, sign_test
+from pairwright.figures.intervals import Interval, Rate, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
 from pairwright.folders.manifest import Manifest
@@ -131,7 +131,7 @@ def measured(
         failed=manifest.counts.get(FAILED, 0),
         win_rate=raw,
         length_controlled=controlled,
-        corrected=errors and errors.corrected(share(points.tolist()), rows),
+        corrected=errors and errors.corrected(rows),
         agreement=errors and errors.agreement,
         agreement_by_side=tuple(errors.of(rows)) if errors and len(errors.of(rows)) == 2 else None,
         length_coefficient=fit_length(points, length_feature(lengths)).length,

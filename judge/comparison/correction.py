@@ -9,7 +9,8 @@ from judge.calibration.calibration import calibration_of
 from judge.jury.config import JuryConfig
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
-from pairwright.figures.intervals import Interval, Rate, Z
+from pairwright.figures.intervals import Interval, Rate, Z, share
+from pairwright.records import IDENTICAL
 
 
 class JudgeErrors(NamedTuple):
@@ -30,10 +31,14 @@ class JudgeErrors(NamedTuple):
             return [self.by_model[name] for names in models for name in names]
         return [self.agreement]
 
-    def corrected(self, win_rate: Rate, rows: Sequence[Mapping[str, Any]]) -> Interval | None:
+    def corrected(self, rows: Sequence[Mapping[str, Any]]) -> Interval | None:
         """Return the win rate in a comparison that people would find."""
-        found = self.of(rows)
-        return corrected(win_rate, *found) if len(found) == 1 else corrected_by_side(win_rate, *found)
+        errors = self.of(rows)
+        if len(errors) == 1:
+            return corrected(share(row["points"] for row in rows), *errors)
+        judged = [row["points"] for row in rows if row["decision"] != IDENTICAL]
+        found = corrected_by_side(share(judged), *errors)
+        return found and with_equal(found, len(judged), len(rows))
 
 
 def errors_of(config: JuryConfig, options: EngineOptions, folder: Path) -> JudgeErrors:
@@ -106,6 +111,23 @@ def corrected_by_side(win_rate: Rate, sensitivity: Rate, specificity: Rate) -> I
         return Interval(value, 0.0, 1.0)
     low, high = ((-b + sign * math.sqrt(root)) / (2 * a) for sign in (-1, 1))
     return Interval(value, _share(low), _share(high))
+
+
+def with_equal(judged: Interval, count: int, prompts: int) -> Interval:
+    """Return the win rate over all prompts from that over the `count` whose answers differ.
+
+    Equal answers are even without a judge, who has no errors there: θ = 1/2 + m (θ' - 1/2), where m is the
+    share that was judged. What the draw of n prompts adds, z² (θ' - 1/2)² m (1 - m) / n, comes to the
+    square of either half of the interval.
+    """
+    m, apart = count / prompts, judged.value - 0.5
+    drawn = Z * abs(apart) * math.sqrt(m * (1 - m) / prompts)
+    value = 0.5 + m * apart
+    below, above = (
+        math.hypot(m * (judged.value - judged.low), drawn),
+        math.hypot(m * (judged.high - judged.value), drawn),
+    )
+    return Interval(value, _share(value - below), _share(value + above))
 
 
 def _drawn_in(rate: Rate) -> tuple[float, float]:

@@ -108,14 +108,14 @@ class Standing:
 
 
 def groups(order: Sequence[int], better: Mapping[Pair, int]) -> list[list[int]]:
-    """Return the models in order, cut where all above are told apart from all below."""
+    """Return the models in order, cut where all above are told to be better than all below."""
     cuts = [
         place
         for place in range(1, len(order))
-        if all(_sorted(a, b) in better for a in order[:place] for b in order[place:])
+        if all(_is_better(a, b, better) for a in order[:place] for b in order[place:])
     ]
     return [list(order[start:end]) for start, end in pairwise([0, *cuts, len(order)])]
 
 
-def _sorted(a: int, b: int) -> Pair:
-    return (a, b) if a < b else (b, a)
+def _is_better(a: int, b: int, better: Mapping[Pair, int]) -> bool:
+    return better.get((a, b)) == 1 if a < b else better.get((b, a)) == -1

@@ -237,7 +237,7 @@ def _meetings(
                 win_rate=rate,
                 expected=float(expected_KK[pair]),
                 length_controlled=_length_controlled(read),
-                corrected=errors and errors.corrected(rate, read),
+                corrected=errors and errors.corrected(read),
                 better={1: a, -1: b}.get(side),
                 follows=config.in_rounds and pair in told and pair not in direct,
                 p=None if config.in_rounds else p,

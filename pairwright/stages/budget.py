@@ -1,6 +1,7 @@
 """The budget of a run: a limit of tokens or of money, over all requests that its folder ever sent."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -85,6 +86,8 @@ class Budget:
         if not self.is_set or completion.failure is not None:
             return
         prompt, generated = completion.prompt_tokens, completion.completion_tokens
+        if not prompt + generated and _is_function(completion.model):
+            return
         if not prompt + generated and completion.finish_reason == "content_filter":
             return  # refused for what it asks, before anything was generated
         if not prompt + generated:
@@ -103,7 +106,7 @@ class Budget:
 
         In a batch job, which is sent long before it is answered, it is always the most.
         """
-        if not self.is_set:
+        if not self.is_set or _is_function(model):
             return
         if self._answered and not batch:
             tokens, cost = self.tokens / self._answered, self.cost / self._answered
@@ -165,6 +168,14 @@ class Budget:
     def _name_of(self, model: str) -> str:
         """The name in the file under which a model's price would stand."""
         return max((name for name in self._prices if model.startswith(name)), key=len, default="*")
+
+
+_FUNCTION = re.compile(r"(python|check):.*#[0-9a-f]+", re.DOTALL)
+
+
+def _is_function(identity: str) -> bool:
+    """Whether it is a function's or a check's, which end in the hash of their source; they cost nothing."""
+    return _FUNCTION.fullmatch(identity) is not None
 
 
 def _model_of(identity: str) -> str:

@@ -42,6 +42,27 @@ def answers(a: str, b: str, c: str = "", **row: Any) -> dict[str, Any]:
     return {"prompt": f"Say {a} or {b}.", "response_a": a, "response_b": b, **more, **row}
 
 
+def test_a_margin_of_a_tenth_is_one_whichever_answer_comes_first() -> None:
+    """In floats 0.55 is further from a half than 0.45 is."""
+    (Path("checks.py")).write_text(
+        "def tenths(prompt, answer, row):\n    return int(answer.split()[1]) / 10\n"
+    )
+    rows = [
+        answers(*(f"has {n} tenths" for n in (m, m + 1)[::turn])) for m in range(10) for turn in (1, -1)
+    ]
+    counts, pairs = judged(*rows, judge="python:checks.py:tenths", min_margin=0.1)
+    assert counts == {"kept": 20}
+    assert all(pair["margin"] == pytest.approx(0.1) for pair in pairs)
+    write_jsonl(Path("rows.jsonl"), rows)
+    for a, b in ("ab", "ba"):
+        sides = {side: f"rows.jsonl:response_{name}" for side, name in (("a", a), ("b", b))}
+        winrate(
+            WinrateConfig(**sides, judge="python:checks.py:tenths", out=f"{a}{b}", function_processes=1)
+        )
+        found = load_winrate(Path(f"{a}{b}"))
+        assert (found.wins, found.losses, found.ties) == (10, 10, 0)
+
+
 def test_pairs_by_the_score_of_a_function_with_its_difference_as_margin() -> None:
     words = ["oak", "elm", "fir", "yew"]
     counts, [pair] = judged(

@@ -30,8 +30,9 @@ class RoundsBudget:
 
         Raises `BudgetSpent` when that is nothing, or is not enough.
         """
+        failures = {"max_consecutive_failures": self._config.max_consecutive_failures}
         if not Budget(self._config).is_set:
-            command(config)
+            command(config.model_copy(update=failures))
             return
         others = [used for path, used in self._counted().items() if out not in path.parents]
         tokens = _left(self._config.max_tokens_total, sum(b.tokens for b in others))
@@ -42,11 +43,16 @@ class RoundsBudget:
                 raise self._spent()
             left = {}
         try:
-            command(config.model_copy(update=left))
+            command(config.model_copy(update=left | failures))
         except BudgetSpent:
+            self._forget(out)
             raise self._spent() from None
         finally:
-            self._used = {path: used for path, used in self._used.items() if out not in path.parents}
+            self._forget(out)
+
+    def _forget(self, out: Path) -> None:
+        """Have what a run used counted again, since it has been at work."""
+        self._used = {path: used for path, used in self._used.items() if out not in path.parents}
 
     def _counted(self) -> dict[Path, Budget]:
         """What each journal comes to; a journal is read once, and again when its run has been at work."""

@@ -11,6 +11,8 @@ from pairwright.config import Config, sections_of
 from pairwright.errors import PairwrightError
 
 C = TypeVar("C", bound=NamedTuple)
+_BUDGET = "budget"
+"""The section of what is one for all commands."""
 _FLAG = re.compile(r"(?<![\w-])--(?:no_)?(\w+)")
 
 
@@ -20,13 +22,16 @@ def in_section(name: str, config: Config) -> Iterator[None]:
     try:
         yield
     except PairwrightError as error:
-        section = sections_of(type(config))[name].model_fields
-        error.args = (_FLAG.sub(lambda flag: _named(flag, name, section), str(error)),)
+        error.args = (_FLAG.sub(lambda flag: _named(flag, name, config), str(error)),)
         raise
 
 
-def _named(flag: re.Match[str], section: str, settings: Any) -> str:
-    return flag[0].replace("--", f"--{section}.", 1) if flag[1] in settings else flag[0]
+def _named(flag: re.Match[str], section: str, config: Config) -> str:
+    """The flag as it is given to rounds; what no section has stands above them, or cannot be given."""
+    sections = sections_of(type(config))
+    places = (name for name in (section, _BUDGET) if flag[1] in sections[name].model_fields)
+    place = next(places, None)
+    return flag[0] if place is None else flag[0].replace("--", f"--{place}.", 1)
 
 
 def in_sections(commands: C, config: Config) -> C:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from runs_on_disk import write_jsonl
 
-from judge.comparison.correction import corrected, corrected_by_side
+from judge.comparison.correction import JudgeErrors, corrected, corrected_by_side
 from pairwright.cli import run_command
 from pairwright.errors import UsageError
 from pairwright.figures.intervals import wilson
@@ -72,6 +72,28 @@ def test_intervals_by_both_sides_hold_the_rate_in_95_of_100_worlds(
     ]
     held = [f.low <= rate <= f.high for f in found if f is not None]
     assert len(held) > 1900
+    assert 0.93 <= np.mean(held) <= 0.975
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8])
+@pytest.mark.parametrize("equal", [0.0, 0.3, 0.6])
+def test_equal_answers_are_even_and_no_judge_errs_on_them(rate: float, equal: float) -> None:
+    draw = np.random.default_rng(int(100 * rate + 10 * equal))
+    errors = JudgeErrors(wilson(1, 1), {"a": wilson(270, 300), "b": wilson(180, 300)})
+    truth, held = 0.5 * equal + rate * (1 - equal), []
+    for _ in range(2000):
+        right, other = draw.binomial(300, 0.9), draw.binomial(300, 0.6)
+        same = draw.binomial(400, equal)
+        won = draw.binomial(400 - same, rate * 0.9 + (1 - rate) * 0.4)
+        points = [0.5] * same + [1.0] * won + [0.0] * (400 - same - won)
+        rows = [
+            {"model_a": "a", "model_b": "b", "points": p, "decision": "identical" if p == 0.5 else "kept"}
+            for p in points
+        ]
+        labelled = {"a": wilson(right, 300), "b": wilson(other, 300)}
+        found = errors._replace(by_model=labelled).corrected(rows)
+        assert found is not None
+        held.append(found.low <= truth <= found.high)
     assert 0.93 <= np.mean(held) <= 0.975
 
 

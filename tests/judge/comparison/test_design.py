@@ -71,3 +71,5 @@ def test_the_order_is_cut_where_everybody_is_told_apart() -> None:
     better = {(0, 2): 1, (1, 2): 1, (0, 3): 1, (1, 3): 1}
     assert groups([0, 1, 2, 3], better) == [[0, 1], [2, 3]]
     assert groups([1, 0, 2, 3], {(0, 2): 1}) == [[1, 0, 2, 3]]
+    assert groups([0, 1, 2], {(0, 1): 1, (1, 2): 1, (0, 2): -1}) == [[0, 1, 2]]  # a circle has no order
+    assert groups([2, 0], {(0, 2): -1}) == [[2], [0]]

@@ -12,7 +12,7 @@ from pairwright.engines.canned import CannedEngine
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import load_manifest
-from pairwright.records import Completion
+from pairwright.records import Completion, Message, Request, Sampling
 from pairwright.stages.budget import Budget, BudgetConfig, BudgetSpent
 from revise import ReviseConfig, revise
 
@@ -113,6 +113,23 @@ def test_half_a_limit_and_engines_that_do_not_count_are_refused(tmp_path: Path) 
     with pytest.raises(PairwrightError, match="does not say how many tokens"):
         revise(revise_config(tmp_path, max_tokens_total=10))
     revise(revise_config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "model", ["python:checks:passes#0123456789ab", "check:length(max_words=8)#00ff00ff00ff"]
+)
+def test_functions_and_checks_cost_nothing(model: str, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("'*': {prompt: 1, completion: 1}\n")
+    messages = (Message(role="user", content="a long question"),)
+    request = Request(role="judge", messages=messages, sampling=Sampling(max_tokens=9))
+    for config in (BudgetConfig(max_tokens_total=1), BudgetConfig(max_cost=1, price_file=str(prices))):
+        budget = Budget(config)
+        budget.promise("a", request, model, batch=False)
+        assert not budget.all_promised
+        budget.settle("a")
+        budget.add(Completion(text="1.0", model=model))
+        assert (budget.tokens, budget.cost, budget.spent) == (0, 0, None)
 
 
 def test_what_a_filter_stopped_used_nothing() -> None:

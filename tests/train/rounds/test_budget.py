@@ -52,9 +52,24 @@ def test_runs_share_what_there_is(tmp_path):
     with pytest.raises(BudgetSpent, match=r"100 tokens are used of --budget\.max_tokens_total 100"):
         budget.within(asking(tmp_path / "b", 9), BudgetConfig(), tmp_path / "b")
     assert asked(tmp_path) == {"a": 3, "b": 2}
+    larger = RoundsBudget(rounds(max_tokens_total=140), tmp_path)
+    with pytest.raises(BudgetSpent, match=r"140 tokens are used of --budget\.max_tokens_total 140"):
+        larger.within(
+            asking(tmp_path / "b", 9), BudgetConfig(), tmp_path / "b"
+        )  # and not the 100 of before
     with pytest.raises(BudgetSpent):  # nothing is left, so nothing more is begun
         budget.within(asking(tmp_path / "c", 1), BudgetConfig(), tmp_path / "c")
-    assert asked(tmp_path) == {"a": 3, "b": 2}
+    assert asked(tmp_path) == {"a": 3, "b": 4}
+
+
+@pytest.mark.parametrize("limit", [{}, {"max_tokens_total": 100}])
+def test_how_many_failures_in_a_row_stop_a_run_is_said_once_for_all(limit, tmp_path):
+    seen = list[int]()
+    budget = RoundsBudget(rounds(max_consecutive_failures=3, **limit), tmp_path)
+    budget.within(
+        lambda config: seen.append(config.max_consecutive_failures), BudgetConfig(), tmp_path / "a"
+    )
+    assert seen == [3]
 
 
 def test_a_larger_budget_goes_on_and_counts_what_was_used_before(tmp_path):

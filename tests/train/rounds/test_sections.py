@@ -33,7 +33,7 @@ def test_a_refusal_of_a_command_names_its_settings_as_the_section_has_them(confi
         command: Callable[[Config], None]
 
     def refuse(_: Config) -> None:
-        raise UsageError("--seed 1: too few; raise --no_seed, `--out` or --engine.x 2, not sub--seed")
+        raise UsageError("--seed 1: raise --no_seed, `--out`, --max_cost or --engine.x 2, not sub--seed")
 
     made = config.model_construct()
     with pytest.raises(UsageError) as caught:
@@ -44,7 +44,7 @@ def test_a_refusal_of_a_command_names_its_settings_as_the_section_has_them(confi
     )
     no_seed = seed.replace("seed", "no_seed")
     assert str(caught.value) == (
-        f"{seed} 1: too few; raise {no_seed}, `--out` or {engine}.x 2, not sub--seed"
+        f"{seed} 1: raise {no_seed}, `--out`, --budget.max_cost or {engine}.x 2, not sub--seed"
     )
 
 
