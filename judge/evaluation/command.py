@@ -1,7 +1,5 @@
 """`pairwright eval`: how often models are right, and which is better."""
 
-import logging
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -11,19 +9,14 @@ from judge.evaluation.config import SUITES, EvaluateConfig
 from judge.evaluation.measures import EVALUATION, measured
 from judge.evaluation.stage import EvaluateStage, models_of
 from judge.evaluation.table import evaluation_tables
-from pairwright.errors import PairwrightError, UsageError
-from pairwright.figures.training import TRAINING_RECORD
+from judge.evaluation.trained import prompt_keys, seen_in_training, warn_of_trained
+from pairwright.errors import UsageError
 from pairwright.folders.durable import write_durably
-from pairwright.folders.json_record import read_json
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import read_tables
-from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.rows import Input
-from pairwright.records import prompt_hash
 from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(config: EvaluateConfig) -> Manifest | None:
@@ -44,12 +37,13 @@ def evaluate(config: EvaluateConfig) -> Manifest | None:
     if manifest is None:
         return None
     rows = [row for table in read_tables(Path(config.out)) for row in table.to_pylist()]
-    prompts = {row["prompt_id"] for row in rows}
+    prompts = prompt_keys(rows)
     seen = {model: seen_in_training(model, prompts) for model in models}
-    found = measured(config, models, rows, manifest.counts, seen)
+    trained_on = {model: what.prompts for model, what in seen.items()}
+    found = measured(config, models, rows, manifest.counts, trained_on)
     write_durably(Path(config.out) / EVALUATION, (found.model_dump_json(indent=1) + "\n").encode())
-    for model, count in seen.items():
-        warn_of_trained(model, count, len(prompts))
+    for model, what in seen.items():
+        warn_of_trained(model, what, len(prompts))
     for table in evaluation_tables(found):
         Console().print(table)
     return manifest
@@ -70,28 +64,3 @@ def _with_suite(config: EvaluateConfig) -> EvaluateConfig:
         missing = [f"--{name}" for name in ("prompts", "verify") if getattr(config, name) is None]
         raise UsageError(f"{' and '.join(missing)} must be given, or a --suite that has both")
     return config
-
-
-log = logging.getLogger(__name__)
-
-
-def seen_in_training(model: str, prompts: Collection[str]) -> int:
-    """Return how many of the prompts are in the pairs that a model here was trained on, by their ids.
-
-    0 where it is no training of ours, or its pairs are gone.
-    """
-    folder = Path(model.removeprefix("hf:"))
-    try:
-        record = read_json(folder / TRAINING_RECORD, "") or {}
-        data = record["config"]["data"]
-        pairs = read_pairs([data] if isinstance(data, str) else data)
-        return len({prompt_hash(pair.prompt) for pair in pairs} & set(prompts))
-    except (OSError, ValueError, KeyError, TypeError, PairwrightError):
-        return 0
-
-
-def warn_of_trained(model: str, count: int, prompts: int) -> None:
-    """Say that a model has seen what it is measured on."""
-    if count:
-        said = "%s was trained on %d of the %d prompts; its pass rate says less about other prompts"
-        log.warning(said, model, count, prompts)

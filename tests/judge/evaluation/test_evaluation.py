@@ -1,20 +1,17 @@
 """Models measured by verifiers: numbers by hand, by column, resumed, refused."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 from runs_on_disk import write_jsonl
 
-from judge.evaluation.command import evaluate, seen_in_training, warn_of_trained
+from judge.evaluation.command import evaluate
 from judge.evaluation.config import EvaluateConfig
 from judge.evaluation.measures import Evaluation, load_evaluation
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.shards import read_tables
-from pairwright.inputs.columns import Columns
-from pairwright.inputs.rows import Input
 
 CHECKS = """
 def right(prompt, answer, row):
@@ -133,21 +130,6 @@ def test_suites_bring_their_verifier_and_read_files() -> None:
     assert found.models[0].pass_rate.value == 0.5
     assert found.models[0].instructions == pytest.approx(2 / 3)
     assert set(found.by["instruction_id_list"]) == {"punctuation:no_comma", "keywords:existence"}
-
-
-def test_prompts_that_a_model_was_trained_on_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    folder = Path("trained")
-    folder.mkdir()
-    pairs = [{"prompt": f"What is {n} + 1?", "chosen": "yes", "rejected": "no"} for n in (1, 2, 77)]
-    data = str(write_jsonl(Path("pairs.jsonl"), pairs))
-    (folder / "train.json").write_text(json.dumps({"config": {"data": data}}))
-    asked = {row.prompt_id for row in Input("prompts.jsonl", Columns(), 3, answers=False)}
-    for name in ("trained", "hf:trained"):
-        assert seen_in_training(name, asked) == 2
-    assert seen_in_training("hf:smollm2", asked) == 0
-    with caplog.at_level(logging.WARNING):
-        warn_of_trained("trained", 2, 3)
-    assert "trained was trained on 2 of the 3 prompts" in caplog.text
 
 
 @pytest.mark.parametrize(
