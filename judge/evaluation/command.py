@@ -1,5 +1,6 @@
 """`pairwright eval`: how often models are right, and which is better."""
 
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from pairwright.folders.shards import read_tables
 from pairwright.inputs.rows import Input
 from pairwright.stages.config import RunConfig
 from pairwright.stages.run import run_stage
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(config: EvaluateConfig) -> Manifest | None:
@@ -44,6 +47,9 @@ def evaluate(config: EvaluateConfig) -> Manifest | None:
     write_durably(Path(config.out) / EVALUATION, (found.model_dump_json(indent=1) + "\n").encode())
     for model, what in seen.items():
         warn_of_trained(model, what, len(prompts))
+    if found.repeats:
+        said = "%d of the %d prompts are another's text again; their answers are no further evidence"
+        log.warning(f"{said}, so the intervals are too narrow", found.repeats, found.prompts)
     for table in evaluation_tables(found):
         Console().print(table)
     return manifest

@@ -1,19 +1,15 @@
 """Settings of `pairwright eval`. Free of Arrow, so that help pages answer at once."""
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
 from pairwright.config import GATE, OPERATIONAL, POSITIONAL, Config
 from pairwright.engines import EngineOptions
-from pairwright.plugins import Named
+from pairwright.plugins import Named, NamedEngine
 from pairwright.stages.budget import BudgetConfig
 
 SuiteName = Literal["ifeval", "gsm8k", "ifbench"]
-
-
-def _joined(value: Any) -> Any:
-    return ",".join(str(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 class EvaluateSettings(EngineOptions):
@@ -49,7 +45,7 @@ class ModelsConfig(Config):
 
     group: ClassVar[str] = "Models"
 
-    models: Annotated[str, BeforeValidator(_joined)] = Field(json_schema_extra=POSITIONAL)
+    models: NamedEngine = Field(json_schema_extra=POSITIONAL)
     """Engines (`hf:MODEL`, `openai:MODEL@URL` …) or folders of trained models, with commas between them;
     the others are compared with the first."""
 

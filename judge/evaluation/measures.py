@@ -73,7 +73,9 @@ class Evaluation(Record):
     n: int
     k: int | None
     prompts: int
-    """With a score; the rates are over these."""
+    """With a score of every answer; the rates are over these."""
+    repeats: int = 0
+    """How many of them are another's text again, so that the intervals are too narrow."""
     unscored: int
     failed: int
     trained_on: dict[str, int]
@@ -96,9 +98,10 @@ def measured(
     trained_on: Mapping[str, int],
 ) -> Evaluation:
     """Return the numbers of finished answers. Raises `PairwrightError` when nothing was scored."""
-    prompts: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    answered: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        prompts[f"{row['prompt_id']} {row['sample_index'] // config.n}"].append(row)
+        answered[f"{row['prompt_id']} {row['sample_index'] // config.n}"].append(row)
+    prompts = {key: of for key, of in answered.items() if all(row["score"] is not None for row in of)}
     if not prompts:
         raise PairwrightError("no prompt was scored; the reasons are in dropped/")
     found = _of_all(config, models, prompts)
@@ -108,7 +111,8 @@ def measured(
         n=config.n,
         k=config.k,
         prompts=len(prompts),
-        unscored=counts.get("unscored", 0),
+        repeats=len(prompts) - len({key.partition(" ")[0] for key in prompts}),
+        unscored=counts.get("unscored", 0) + len(answered) - len(prompts),
         failed=counts.get("failed", 0),
         trained_on={model: count for model, count in trained_on.items() if count},
         models=found,
@@ -170,11 +174,11 @@ def _passed_in(folder: Path) -> dict[str, float]:
 def _by(
     config: EvaluateSettings, models: Sequence[str], prompts: Prompts, column: str
 ) -> dict[str, tuple[ModelMeasures, ...]]:
-    """Measures by the values of a column; a prompt with a list of values counts for each of them."""
+    """Measures by the values of a column; a list counts for each of its own, or as `none`."""
     groups: dict[str, dict[str, Sequence[Mapping[str, Any]]]] = defaultdict(dict)
     for key, rows in prompts.items():
         value = rows[0][column]
-        for part in value if isinstance(value, list) else [value]:
+        for part in (value or [None]) if isinstance(value, list) else [value]:
             groups["none" if part is None else str(part)][key] = rows
     return {value: _of_all(config, models, groups[value]) for value in sorted(groups)}
 
@@ -212,7 +216,7 @@ def _of_one(
             "lost": lost,
             "mcnemar": sign_test(won, lost),
         }
-    scores = [row["score"] or 0.0 for row in rows]
+    scores = [row["score"] for row in rows]
     counts = [sum(row["passed"] for row in of_prompt) for of_prompt in answers]
     return ModelMeasures(
         model=model,
@@ -234,7 +238,7 @@ def _instructions(rows: Sequence[Mapping[str, Any]]) -> float | None:
     if not all(isinstance(names, list) for names in lists):
         return None
     counted = [len(names) for names in lists if names is not None]
-    followed = sum((row["score"] or 0.0) * n for row, n in zip(rows, counted, strict=True))
+    followed: float = sum(row["score"] * n for row, n in zip(rows, counted, strict=True))
     return followed / max(sum(counted), 1)
 
 

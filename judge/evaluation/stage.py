@@ -17,6 +17,8 @@ from pairwright.stages.sample import answer_request
 from pairwright.stages.stage import Work
 from pairwright.stages.verifying import Found, Verifiers
 
+_TOKENS = ("prompt_tokens", "completion_tokens")
+
 
 class EvaluateStage:
     """One item is one prompt with all answers to it, so that what differs between models is paired."""
@@ -68,10 +70,13 @@ class EvaluateStage:
             self._columns(role, index, completion, said)
             for (role, index), completion, said in zip(wanted, answers, found, strict=True)
         ]
-        for name in ("prompt_tokens", "completion_tokens"):
+        for name in _TOKENS:
             rows[0][name] += meter.columns[name]
-        if all(said.score is None for said in found):
-            return Outcome(status=UNSCORED, reason="no verifier applies to this prompt", columns=rows[0])
+        unscored = [row for row in rows if row["score"] is None]
+        if unscored:
+            return Outcome(
+                status=UNSCORED, reason=_why(unscored, len(rows)), columns=_summed(rows, unscored[0])
+            )
         return Outcome(status=KEPT, columns=rows[0], further=tuple(rows[1:]))
 
     def _columns(self, role: str, index: int, completion: Completion, found: Found) -> dict[str, Any]:
@@ -89,6 +94,18 @@ class EvaluateStage:
             "reasoning": completion.reasoning,
             "reasoning_tokens": completion.reasoning_tokens,
         }
+
+
+def _why(unscored: Sequence[Mapping[str, Any]], answers: int) -> str:
+    if len(unscored) == answers:
+        return "no verifier applies to this prompt"
+    models = ", ".join(dict.fromkeys(row["completion_model"] for row in unscored))
+    return f"no score for an answer of {models}: left out for all models, so they are compared alike"
+
+
+def _summed(rows: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The one row that stands for a prompt left out, with the tokens of all its answers."""
+    return {**shown, **{name: sum(row[name] for row in rows) for name in _TOKENS}}
 
 
 def engine_of(model: str) -> str:

@@ -16,8 +16,8 @@ Vector = NDArray[np.float64]
 def rate(passed_P: Vector, samples: int, seed: int) -> Interval:
     """Return the mean over prompts of the share of answers that pass, with its 95 % interval.
 
-    Wilson's score interval where every prompt has one answer, else quantiles over bootstrap samples of
-    the prompts: answers to one prompt are no independent draws.
+    Wilson's score interval where of every prompt all answers pass or none does, else quantiles over
+    bootstrap samples of the prompts: answers to one prompt are no independent draws.
     """
     if np.isin(passed_P, (0.0, 1.0)).all():
         found = wilson(float(passed_P.sum()), len(passed_P))

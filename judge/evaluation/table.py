@@ -11,7 +11,10 @@ from pairwright.terminal.text import printable
 
 def evaluation_tables(found: Evaluation) -> Iterator[Table]:
     """Yield every model on all prompts; then by the values of the columns that were asked for."""
-    yield _table(f"{found.prompts:,} prompts, verified by {found.verify}", found, caption=found.verdict)
+    again = f" ({found.repeats:,} of them repeats)" if found.repeats else ""
+    yield _table(
+        f"{found.prompts:,} prompts{again}, verified by {found.verify}", found, caption=found.verdict
+    )
     for column, groups in found.by.items():
         table = Table(column, "prompts", *_names(found.models), title=f"pass rate by {printable(column)}")
         for value, models in groups.items():
