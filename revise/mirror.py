@@ -5,6 +5,7 @@ when to use it: under a prompt that asks for it, and not under one that does not
 prompts (without any request, with another one) makes a mirror.
 """
 
+import logging
 from typing import Any
 
 from pairwright.errors import UsageError
@@ -13,6 +14,8 @@ from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import measure
 from pairwright.records import Message, conversation, prompt_hash, stored
+
+log = logging.getLogger(__name__)
 
 _SWAPPED = ("", "_model", "_template")
 
@@ -37,14 +40,33 @@ class Mirror:
         if self._column not in there:
             names = ", ".join(f"`{name}`" for name in there) or "none"
             raise UsageError(f"{rows.info.path}: no column `{self._column}` (--mirror); there are {names}")
-        if not any([self.prompt(row) for row in rows]):  # noqa: C419  # every row is to be looked at
-            raise UsageError(f"{rows.info.path}: `{self._column}` (--mirror) is empty in every row")
+        empty = same = others = 0
+        for row in rows:
+            if row.problem is not None:
+                continue
+            found = self._written(row)
+            empty += found is None
+            same += found is not None and _said(found) == _said(row.prompt)
+            others += found is not None and _said(found) != _said(row.prompt)
+        if not others:
+            what = "the prompt itself, or empty," if same else "empty"
+            raise UsageError(f"{rows.info.path}: `{self._column}` (--mirror) is {what} in every row")
+        if empty or same:
+            log.warning(
+                "--mirror %s: %d of %d rows have no mirror: it is empty in %d, and their own prompt in %d",
+                self._column, empty + same, empty + same + others, empty, same,
+            )  # fmt: skip
 
     def prompt(self, row: Row) -> tuple[Message, ...] | None:
-        """Return a row's other prompt, or None where it has none.
+        """Return a row's other prompt, or None where it has none, or its own again.
 
-        A text takes the place of the last message; a list of messages that of the whole prompt.
+        A text takes the place of the last message; a list of messages that of the whole prompt. Under one
+        prompt, a pair and its mirror would contradict each other.
         """
+        found = self._written(row)
+        return None if found is None or _said(found) == _said(row.prompt) else found
+
+    def _written(self, row: Row) -> tuple[Message, ...] | None:
         value = row.columns.get(self._column)
         if not value or (isinstance(value, str) and not value.strip()):
             return None
@@ -61,6 +83,11 @@ class Mirror:
         """Return the second pair of a row from the columns of the first; None without another prompt."""
         prompt = self.prompt(row)
         return None if prompt is None else mirrored(prompt, columns, f"{columns['source']}_mirrored")
+
+
+def _said(prompt: tuple[Message, ...]) -> list[tuple[str, str]]:
+    """Who says what, without white space at either end."""
+    return [(message.role, message.content.strip()) for message in prompt]
 
 
 def mirrored(prompt: tuple[Message, ...], columns: dict[str, Any], source: str) -> dict[str, Any]:

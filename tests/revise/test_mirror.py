@@ -77,6 +77,23 @@ def test_each_of_several_columns_brings_a_mirror(tmp_path: Path) -> None:
     assert len({pair["row_id"] for pair in kept}) == len(kept)
 
 
+def test_a_row_whose_other_prompt_is_its_own_has_no_mirror_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        {"prompt": ASKS, "response": ANSWER, "plain": ASKS_NOT},
+        {"prompt": "Say goodbye.", "response": ANSWER, "plain": " Say goodbye.\n"},
+        {"prompt": "Say goodbye.", "response": ANSWER + "!", "plain": "Say goodbye."},
+        {"prompt": "Say good night.", "response": ANSWER, "plain": None},
+    ]  # fmt: skip
+    kept = run(tmp_path, *rows)
+    assert [pair["source"] for pair in kept].count("clair_mirrored") == 1
+    assert (
+        "--mirror plain: 3 of 4 rows have no mirror: it is empty in 1, and their own prompt in 2"
+        in caplog.text
+    )
+
+
 @pytest.mark.parametrize(
     ("plain", "settings", "sentence"),
     [
@@ -84,6 +101,7 @@ def test_each_of_several_columns_brings_a_mirror(tmp_path: Path) -> None:
         ("x", {"mirror": "plain,"}, "write different column names"),
         ("x", {"mirror": "other"}, "no column `other` (--mirror); there are `plain`"),
         ("", {}, "`plain` (--mirror) is empty in every row"),
+        (f"{ASKS} ", {}, "`plain` (--mirror) is the prompt itself, or empty, in every row"),
         (7, {}, "`plain` (--mirror) is neither text nor a list of messages"),
     ],
 )
