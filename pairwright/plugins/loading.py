@@ -44,7 +44,12 @@ def is_plugin(name: str) -> bool:
 
 
 def is_there(name: str) -> bool:
-    """Return whether a name can only be a plugin's: of a Python file or of an importable module."""
+    """Return whether a name can only be a plugin's: of a Python file or of an importable module.
+
+    A file alone is one too, so that `load` says what is missing.
+    """
+    if name.endswith(".py"):
+        return True
     if is_handed(name) or not is_plugin(name):
         return is_handed(name)
     place = _parts(name)[0]
@@ -100,7 +105,7 @@ def _run_file(name: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"{name}: no such file: {path}")
     path = path.resolve()
-    own = f"{path.stem}_{content_hash([str(path), source_hash(path)])[:12]}"
+    own = _own_name(path)
     if own in sys.modules:
         return sys.modules[own]
     spec = importlib.util.spec_from_file_location(own, path)
@@ -114,7 +119,12 @@ def _run_file(name: str, path: Path) -> ModuleType:
     except UsageError:
         del sys.modules[own]
         raise
-    return module
+    # A file may add to where modules are looked for, and has then another hash.
+    return sys.modules.setdefault(_own_name(path), module)
+
+
+def _own_name(path: Path) -> str:
+    return f"{path.stem}_{content_hash([str(path), source_hash(path)])[:12]}"
 
 
 def _let_import_from(folder: Path) -> None:
@@ -142,7 +152,10 @@ def fault(error: BaseException, path: str | None = None) -> str:
 
     Without `path`, or where the exception never passed through it, the place is where it was raised.
     """
-    said = " ".join(str(error).split())
+    try:
+        said = " ".join(str(error).split())
+    except Exception as other:  # the exception is the user's own, and so is its text
+        said = f"its message cannot be shown ({type(other).__name__})"
     frames = traceback.extract_tb(error.__traceback__)
     frame = next((f for f in reversed(frames) if f.filename == path), frames[-1] if frames else None)
     if isinstance(error, SyntaxError) and error.filename:

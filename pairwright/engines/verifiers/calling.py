@@ -8,11 +8,14 @@ import asyncio
 import inspect
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
 from pairwright.engines.verifiers.function import Columns, Form, called_function
+from pairwright.models.shown import well_formed
 from pairwright.plugins.loading import fault
+
+_ROW_UNHASHABLE = f"unhashable type: '{Columns.__name__}'"
 
 Kind = Literal["score", "revision", "text"]
 
@@ -55,7 +58,7 @@ class Caller:
         if self._form.batched:
             yield from enumerate(self._together(items))
         elif self._form.awaited:
-            yield from enumerate(asyncio.run(self._awaiting(items)))
+            yield from enumerate(self._begun_together(items))
         else:
             for place, item in enumerate(items):
                 yield place, self._result(lambda item=item: self._function(*self._arguments(item)))  # type: ignore[misc]
@@ -67,17 +70,33 @@ class Caller:
 
     def _result(self, call: Callable[[], Any]) -> Result:
         try:
-            return Result(self._read(call()))
+            value = call()
+            if inspect.isawaitable(value):
+                value = asyncio.run(self._in_time(value))
+            return Result(self._read(value))
         except BaseException as error:  # the function's own: SystemExit too
             return Result(None, self._fault(error))
 
-    async def _awaiting(self, items: Sequence[Item]) -> list[Result]:
-        return await asyncio.gather(*(self._one(item) for item in items))
+    def _begun_together(self, items: Sequence[Item]) -> list[Result]:
+        """Results of all items, awaited at once. A decorator may already have awaited what it wraps."""
+        begun: list[Awaitable[Any] | Result] = []
+        for item in items:
+            try:
+                value = self._function(*self._arguments(item))
+            except BaseException as error:
+                begun.append(Result(None, self._fault(error)))
+                continue
+            begun.append(value if inspect.isawaitable(value) else self._result(lambda value=value: value))  # type: ignore[misc]
+        return asyncio.run(self._all_of(begun))
 
-    async def _one(self, item: Item) -> Result:
+    async def _all_of(self, begun: Sequence[Awaitable[Any] | Result]) -> list[Result]:
+        return await asyncio.gather(*map(self._one, begun))
+
+    async def _one(self, begun: Awaitable[Any] | Result) -> Result:
+        if isinstance(begun, Result):
+            return begun
         try:
-            value = await self._in_time(self._function(*self._arguments(item)))
-            return Result(self._read(value))
+            return Result(self._read(await self._in_time(begun)))
         except BaseException as error:
             return Result(None, self._fault(error))
 
@@ -96,6 +115,8 @@ class Caller:
             values = self._function(**self._keywords(items))
             if inspect.isawaitable(values):
                 values = asyncio.run(self._in_time(values))
+            if isinstance(values, Mapping | Set):
+                raise Unusable(f"returned {_shown(values)}; a list of numbers or None is wanted")
             values = values.tolist() if hasattr(values, "tolist") else list(values)
         except BaseException as error:
             if len(items) == 1:
@@ -129,10 +150,16 @@ class Caller:
         if not isinstance(value, str):
             wanted = "a text or None" if self._kind == "revision" else "a text"
             raise Unusable(f"returned {_shown(value)}; {wanted} is wanted")
-        return str(value) if self._kind == "text" else json.dumps(str(value))
+        text = well_formed(str(value))
+        return text if self._kind == "text" else json.dumps(text)
 
     def _fault(self, error: BaseException) -> str:
-        return str(error) if isinstance(error, Unusable) else fault(error, self._file)
+        said = str(error) if isinstance(error, Unusable) else fault(error, self._file)
+        if isinstance(error, TypeError) and _ROW_UNHASHABLE in said:
+            said += (
+                "; what remembers its results cannot be given a row: put lru_cache on a function of texts"
+            )
+        return well_formed(said)
 
 
 def file_of(function: Callable[..., Any]) -> str | None:
@@ -147,13 +174,13 @@ def scored(value: Any) -> dict[str, Any]:
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str | None):
         value, feedback = value[0], value[1] or ""
     if value is None:
-        return {"score": None, "feedback": feedback}
+        return {"score": None, "feedback": well_formed(feedback)}
     if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
         raise Unusable(f"returned {_shown(value)}; bool, number, None or (score, feedback) is wanted")
     score = float(value)
     if not math.isfinite(score):
         raise Unusable(f"returned {score}, which is no score")
-    return {"score": score, "feedback": feedback}
+    return {"score": score, "feedback": well_formed(feedback)}
 
 
 def _shown(value: Any) -> str:

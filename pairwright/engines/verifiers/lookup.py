@@ -3,6 +3,8 @@
 import pickle
 import sys
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -14,6 +16,7 @@ from pairwright.engines.verifiers.spec import CHECK, PYTHON
 from pairwright.errors import UsageError
 from pairwright.plugins import Wanted, load
 from pairwright.plugins.handed import is_handed
+from pairwright.plugins.identity import is_installed
 
 WANTED: dict[Kind, Wanted] = {"score": VERIFIER, "revision": REVISER, "text": POLICY}
 ANY = Wanted("a function", "def NAME(…)", callable)
@@ -55,10 +58,18 @@ def look_up(spec: str, kind: Kind | None = None, *, allow_code: bool = False) ->
 
 def _by_value(value: Any) -> bytes:
     """An object with its code: where it was made, another process may not be able to import it."""
-    module = sys.modules.get(getattr(value, "__module__", None) or "__main__")
-    if module is not None and module.__name__ != "__main__":
+    inner = value.func if isinstance(value, partial) else value
+    module = sys.modules.get(getattr(inner, "__module__", None) or "__main__")
+    if module is not None and module.__name__ != "__main__" and not _is_installed(module):
         cloudpickle.register_pickle_by_value(module)
     return bytes(cloudpickle.dumps(partial(_same, value)))
+
+
+def _is_installed(module: ModuleType) -> bool:
+    """Whether other processes can import a module. Some of Python's own cannot be pickled by value."""
+    file = getattr(module, "__file__", None)
+    own = module.__name__.partition(".")[0] in sys.stdlib_module_names
+    return own or (file is not None and is_installed(Path(file)))
 
 
 def _pickled(name: str) -> bytes:

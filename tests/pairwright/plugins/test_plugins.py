@@ -10,6 +10,7 @@ import pytest
 
 from pairwright.errors import UsageError
 from pairwright.plugins import function, is_plugin, load, named
+from pairwright.plugins.identity import _sources
 
 RULE = function("a rule", "def NAME(text, row) -> bool", "text", "row")
 
@@ -40,6 +41,25 @@ def test_the_identity_follows_the_source_and_local_imports_and_not_the_folder(tm
     assert load(f"{second}/rules.py:polite", RULE).identity == identities[0]
     write(second, kit__words="OK = False\n")
     assert load(f"{second}/rules.py:polite", RULE).identity != identities[0]
+
+
+def test_what_else_the_path_leads_to_counts_unless_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    source = f"import sys\nsys.path.insert(0, {str(tmp_path / 'lib')!r})\n"
+    source += "import json, numpy, pairwright, kit_lib.rules\ndef polite(text, row): ...\n"
+    write(tmp_path, rules=source)
+    write(tmp_path, lib__kit_lib__rules="import words_of_lib\n")
+    write(tmp_path, lib__words_of_lib="OK = 1\n")
+    before = load(f"{tmp_path}/rules.py:polite", RULE)
+    assert load(f"{tmp_path}/rules.py:polite", RULE).value is before.value  # it is run once
+    write(tmp_path, lib__words_of_lib="OK = 2\n")
+    assert load(f"{tmp_path}/rules.py:polite", RULE).identity != before.identity
+    found = _sources(tmp_path / "rules.py", "rules")
+    assert sorted(name for name, _ in found.values()) == [
+        "kit_lib/rules.py", "rules.py", "words_of_lib.py",
+    ]  # fmt: skip
 
 
 def test_relative_imports_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

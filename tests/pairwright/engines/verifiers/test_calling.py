@@ -1,15 +1,20 @@
 """What functions of every form are given, and what is made of what they return."""
 
+import asyncio
 import functools
 import json
+import pickle
 from collections.abc import Callable
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from pairwright.engines.verifiers.calling import Caller, Item, Kind
 from pairwright.engines.verifiers.function import REVISER, VERIFIER, form_of, require_columns
+from pairwright.engines.verifiers.lookup import look_up
 from pairwright.errors import UsageError
+from pairwright.plugins import named
 
 
 def item(answer: str, **row: Any) -> Item:
@@ -202,3 +207,83 @@ def test_another_signature_is_shown_the_right_ones() -> None:
         VERIFIER.check("checks.py:short", lambda answer: True)
     assert "def short(prompt, answer, row) -> bool | float | (score, feedback)" in str(error.value)
     assert "def short(completions, prompts, **columns)" in str(error.value)
+
+
+HALF, MARKED = "says \ud83d", "says \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("kind", "returned", "said"),
+    [
+        ("score", (False, HALF), (0.0, MARKED)),
+        ("score", (None, HALF), (None, MARKED)),
+        ("revision", HALF, MARKED),
+    ],
+)
+def test_half_a_character_is_marked_as_what_cannot_be_written(kind: Kind, returned: Any, said: Any) -> None:
+    assert called(lambda prompt, answer, row: returned, item("42"), kind=kind) == [said]
+
+
+def test_half_a_character_of_a_policy_or_of_an_exception_is_marked_too() -> None:
+    def breaks(prompt: str, answer: str, row: Any) -> bool:
+        raise ValueError(HALF)
+
+    [failure] = called(breaks, item("42"))
+    assert failure.startswith(f"!ValueError: {MARKED} (test_calling.py")
+    answers = Caller(lambda messages: HALF, form_of(lambda messages: HALF), "text", 1.0).results([item("")])
+    assert [result.value for _, result in answers] == [MARKED]
+
+
+def test_what_can_be_awaited_is_awaited_however_it_is_handed_over() -> None:
+    async def right(prompt: str, answer: str, row: Any) -> bool:
+        await asyncio.sleep(0)
+        return answer == "42"
+
+    @functools.wraps(right)
+    def begun(*given: Any) -> Any:
+        return right(*given)
+
+    @functools.wraps(right)
+    def ended(*given: Any) -> bool:
+        return asyncio.run(right(*given))
+
+    for function in (lambda p, a, r: right(p, a, r), begun, ended):
+        assert called(function, item("42"), item("43")) == [1.0, 0.0]
+
+
+def test_a_function_that_remembers_is_told_what_to_remember_by() -> None:
+    @functools.lru_cache
+    def right(prompt: str, answer: str, row: Any) -> bool:
+        return True
+
+    [failure] = called(right, item("42"))
+    assert "unhashable type: 'Columns'" in failure
+    assert failure.endswith("put lru_cache on a function of texts")
+
+
+def test_an_exception_without_words_is_told_by_its_type_and_line() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def breaks(prompt: str, answer: str, row: Any) -> bool:
+        raise Mute
+
+    [failure] = called(breaks, item("42"))
+    assert failure.startswith("!Mute: its message cannot be shown (RuntimeError) (test_calling.py, line ")
+
+
+@pytest.mark.parametrize("returned", [{"a": 1.0, "b": 0.0}, {1.0, 0.0}])
+def test_scores_that_are_not_in_order_are_refused(returned: Any) -> None:
+    found = called(lambda completions, **columns: returned, item("a"), item("b"))
+    assert found == [f"!returned {returned}; a list of numbers or None is wanted"] * 2
+
+
+def test_a_partial_can_be_handed_over_and_harms_no_other() -> None:
+    def has(word: str, prompt: str, answer: str, row: Any) -> bool:
+        return word in answer
+
+    for function in (functools.partial(has, "!"), lambda prompt, answer, row: answer == "a!"):
+        found = look_up(named(function), "score")
+        assert pickle.loads(found.make)()("", "a!", {})
+    assert "functools" not in cloudpickle.list_registry_pickle_by_value()
