@@ -12,7 +12,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import measure
-from pairwright.records import KEPT, Ending, Outcome, stored
+from pairwright.records import FAILED, KEPT, Ending, Outcome, stored
 from pairwright.stages.asking import Asking
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
@@ -82,10 +82,12 @@ class Crossing:
         `revised` is the work on an answer under a row's prompt.
         """
         answer, revision = (kept.columns[side][0]["content"] for side in ("rejected", "chosen"))
-        attempts, reasons = kept.columns["attempts"], list[str]()
+        attempts, reasons, failures = kept.columns["attempts"], list[str](), list[str]()
         for other in self._others(row):
             found = yield from revised(other, answer)
             attempts += found.columns.get("attempts", 0)
+            if found.status == FAILED:
+                failures.append(found.reason)
             if found.status != KEPT:
                 reasons.append(f"{found.status}: {found.reason}")
                 continue
@@ -98,6 +100,8 @@ class Crossing:
                 further = self._mirrored(row, kept.columns)
                 return kept.model_copy(update={"columns": kept.columns | columns, "further": further})
             reasons.append(ending.reason)
+        if failures:  # the next run tries it again
+            return Outcome(status=FAILED, reason=failures[0], columns=kept.columns | {"attempts": attempts})
         tried = f"{len(reasons)} tried; the last: {reasons[-1]}"
         return kept.model_copy(
             update={

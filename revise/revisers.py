@@ -43,6 +43,11 @@ class Reviser(NamedTuple):
     sampling: Sampling
 
     @property
+    def is_function(self) -> bool:
+        """Whether it is a function: its failures are the row's, where a server's are its own."""
+        return self.mode is None
+
+    @property
     def template(self) -> str | None:
         """Hash of the template it is asked with."""
         return None if self.mode is None else self.mode.first.hash

@@ -13,6 +13,7 @@ from pairwright.pairs.minimality import Minimality, measure
 from pairwright.records import (
     BLANK_LINES,
     EMPTY,
+    FAILED,
     KEPT,
     NO_CHANGE,
     Completion,
@@ -22,7 +23,7 @@ from pairwright.records import (
     Sampling,
 )
 from pairwright.schema import CHAIN, CROSSED, PAIR, REVERSAL, VERIFIED
-from pairwright.stages.asking import Asking, Meter
+from pairwright.stages.asking import Asking, Meter, Unanswered
 from pairwright.stages.preview import filler_text
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
@@ -168,10 +169,13 @@ class ReviseStage:
         for reviser in self._revisers:
             tried = yield from self._tried(reviser, row, answer, scores.get("feedback", ""))
             attempts += tried.attempts
-            if ended is None or tried.ending.status != NO_CHANGE:
-                ended = tried  # what was tried in vain tells more than that another had nothing to try
             if tried.ending.status == KEPT:
+                ended = tried
                 break
+            # What was tried in vain tells more than that another had nothing to try; and a failure, that
+            # the next run has to try again.
+            if ended is None or (ended.ending.status != FAILED and tried.ending.status != NO_CHANGE):
+                ended = tried
         assert ended is not None
         lineage = self._columns(answer, model, thought, ended.reviser, ended.model or ended.reviser.spec)
         columns = lineage | {"attempts": attempts} | scores | ended.columns
@@ -181,7 +185,12 @@ class ReviseStage:
         """Let one reviser try, and again with what was wrong before."""
         messages = reviser.first(row, answer, feedback)
         for attempts in range(1, reviser.tries + 1):
-            [completion] = yield [reviser.request(row, messages, answer)]
+            try:
+                [completion] = yield [reviser.request(row, messages, answer)]
+            except Unanswered as error:
+                if not reviser.is_function:
+                    raise
+                return Tried(reviser, Ending(FAILED, str(error)), {}, "", attempts)
             columns, ending = self._gated(reviser, answer, completion)
             if ending.status == KEPT and self._verification is not None:
                 revision = columns["chosen" if self._improve else "rejected"][0]["content"]

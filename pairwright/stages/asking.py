@@ -10,6 +10,10 @@ Asking: TypeAlias = Generator[list[Request], list[Completion], T]
 """Part of an item's work: yields requests, is sent their completions in order, returns a `T`."""
 
 
+class Unanswered(Exception):
+    """Raised inside of an item's work where a request failed for good; uncaught, the item is `failed`."""
+
+
 class Meter:
     """Counts the tokens of an item's completions and keeps thoughts, for its columns.
 
@@ -36,12 +40,19 @@ class Meter:
     def counting(self, asking: Asking[T]) -> Asking[T]:
         """Find the same conversation, overheard."""
         answers: list[Completion] | None = None
+        failure: Unanswered | None = None
         while True:
             try:
-                requests = asking.send(answers)  # type: ignore[arg-type]  # None begins it
+                # None begins it.
+                requests = asking.send(answers) if failure is None else asking.throw(failure)  # type: ignore[arg-type]
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
-            answers = yield requests
+            failure = None
+            try:
+                answers = yield requests
+            except Unanswered as error:
+                failure = error
+                continue
             for request, completion in zip(requests, answers, strict=True):
                 self._count(completion)
                 if completion.reasoning and request.role.startswith(self._thinker):

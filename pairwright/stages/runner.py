@@ -26,6 +26,7 @@ from pairwright.records import (
     content_hash,
 )
 from pairwright.schema import calling, with_carried
+from pairwright.stages.asking import Unanswered
 from pairwright.stages.budget import Budget
 from pairwright.stages.stage import Completes, InRounds, Stage, Work, passed_over, with_row
 from pairwright.stages.workers import Share
@@ -57,14 +58,19 @@ class Flight:
         return next((c.failure for c in self.completions.values() if c.failure is not None), None)
 
     def go_on(self) -> list[Request] | Outcome:
-        """Pass in the completions that came back; returns its next requests, or how it ended."""
+        """Pass in completions that came back, or a failure; returns its next requests, or how it ended."""
+        failure = self.failure
         answers = [self.completions[key] for key in self.keys] if self._begun else None
         self._begun = True
         self.keys, self.completions = [], {}
         try:
+            if failure is not None:
+                return self.work.throw(Unanswered(failure))
             return self.work.send(answers)  # type: ignore[arg-type]  # None begins a generator
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        except Unanswered as error:
+            return Outcome(status=FAILED, reason=str(error))
 
 
 def columns_of_run(stage: Stage, rows: Input, folder: Path, share: Share) -> pa.Schema:
@@ -181,10 +187,6 @@ class Runner:
     def _advance(self, flight: Flight) -> None:
         """Let an item go on until it waits for an engine or ends."""
         while flight.landed:
-            if flight.failure is not None:
-                flight.work.close()
-                self._land(flight, Outcome(status=FAILED, reason=flight.failure))
-                return
             step = flight.go_on()
             if isinstance(step, Outcome):
                 self._land(flight, step)

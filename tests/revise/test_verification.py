@@ -11,6 +11,7 @@ from runs_on_disk import write_jsonl
 
 from pairwright.errors import UsageError
 from pairwright.records import Completion
+from pairwright.stages.asking import Unanswered
 from revise import ReviseConfig, revise
 
 ANSWER = "The capital of Australia is Sydney, which lies on the coast."
@@ -61,6 +62,39 @@ def test_a_revision_that_scores_higher_is_kept_with_both_scores() -> None:
     assert asked[0].columns == {"gold": "Canberra"}
     assert asked[0].messages[-1].content == ANSWER
     assert "A check of the student's answer says: it is not Sydney." in asked[1].messages[0].content
+
+
+BREAKS = Completion(text="", failure="ValueError: broken (checks.py, line 2)")
+CHAIN = "python:checks.py:mend,python:checks.py:mend_wrongly"
+
+
+@pytest.mark.parametrize(
+    ("completions", "status", "reason"),
+    [
+        ([BREAKS, Completion(text=json.dumps(RIGHT))], "kept", ""),
+        ([BREAKS, Completion(text="null")], "failed", "ValueError: broken (checks.py, line 2)"),
+        ([Completion(text=json.dumps("No.")), BREAKS], "failed", "ValueError: broken (checks.py, line 2)"),
+        ([BREAKS, Completion(text=json.dumps("No."))], "failed", "ValueError: broken (checks.py, line 2)"),
+    ],
+)
+def test_where_a_function_breaks_the_next_reviser_is_tried(
+    completions: list[Completion], status: str, reason: str
+) -> None:
+    asked, outcome = play(stage(reviser=CHAIN), row(ANSWER, gold="Canberra"), *completions)
+    assert [r.role for r in asked] == ["reviser_1", "reviser_2"]
+    assert (outcome.status, outcome.reason) == (status, reason)
+
+
+def test_where_a_server_fails_the_row_waits_for_the_next_run() -> None:
+    failure = Completion(text="", failure="timed out")
+    with pytest.raises(Unanswered, match="timed out"):
+        play(stage(reviser="canned:r.jsonl,python:checks.py:mend"), row(ANSWER, gold="Canberra"), failure)
+
+
+def test_a_chain_goes_on_in_a_run_where_a_function_raises(tmp_path: Path, checks: Path) -> None:
+    checks.write_text(CHECKS + "def breaks(prompt, answer, row):\n    raise ValueError('broken')\n")
+    chain = "python:checks.py:breaks,python:checks.py:mend"
+    assert revise(run_config(tmp_path, reviser=chain)).counts["kept"] > 0
 
 
 def test_an_answer_that_passes_costs_no_request() -> None:
@@ -190,6 +224,7 @@ def test_a_verifier_that_breaks_fails_its_row_and_is_asked_again(tmp_path: Path,
     ("settings", "sentence"),
     [
         ({"verify": "checks.py:rigth"}, "did you mean right?"),
+        ({"verify": "checks.py"}, "checks.py: name the function in it too, as checks.py:NAME"),
         ({"verify": "nonsense"}, "'nonsense': unknown engine; there are hf:MODEL"),
         (
             {"verify": "check:ifeval"},
@@ -197,6 +232,14 @@ def test_a_verifier_that_breaks_fails_its_row_and_is_asked_again(tmp_path: Path,
         ),
         ({"verify": "check:code"}, "--allow_code"),
         ({"verify": "checks.py:right,checks.py:right"}, "a verifier is named twice"),
+        (
+            {"verify": None, "min_gain": 0.5},
+            "--min_gain 0.5: nothing is scored; name who scores with --verify",
+        ),
+        (
+            {"verify": None, "min_score": 0},
+            "--min_score 0: nothing is scored; name who scores with --verify",
+        ),
         ({"reviser": "python:checks.py:nobody"}, "there is no 'nobody' in it"),
         ({"reviser": "python:checks.py:mend,python:checks.py:mend"}, "a reviser is named twice"),
     ],

@@ -4,6 +4,7 @@ from typing import Any
 
 from pairwright.inputs.row import Row
 from pairwright.records import Completion, Message, Outcome, Request
+from pairwright.stages.asking import Unanswered
 from revise import ReviseConfig
 from revise.stage import ReviseStage
 
@@ -29,8 +30,10 @@ def play(stage: ReviseStage, row: Row, *completions: Completion) -> tuple[list[R
     asked, step = [], next(work)
     while True:
         asked += step
+        completions = [given.pop(0) for _ in step]
+        failure = next((c.failure for c in completions if c.failure is not None), None)
         try:
-            step = work.send([given.pop(0) for _ in step])
+            step = work.send(completions) if failure is None else work.throw(Unanswered(failure))
         except StopIteration as stop:
             assert not given
             return asked, stop.value

@@ -1,10 +1,11 @@
 """Settings of a gate that verifiers keep."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pairwright.config import ADDED, GATE, OPERATIONAL, Config
+from pairwright.errors import UsageError
 from pairwright.plugins import Named
 
 
@@ -21,3 +22,14 @@ class VerifyConfig(Config):
     min_score: float | None = Field(default=None, allow_inf_nan=False, json_schema_extra=GATE | ADDED)
     """Least score of a chosen answer. An answer that has it needs no revision; where it is not given, one
     that scores 1 with functions and checks needs none."""
+
+    @model_validator(mode="after")
+    def _refuse_limits_on_no_scores(self) -> Self:
+        if self.verify is None:
+            for name in ("min_gain", "min_score"):
+                value = getattr(self, name)
+                if value != VerifyConfig.model_fields[name].default:
+                    raise UsageError(
+                        f"--{name} {value:g}: nothing is scored; name who scores with --verify"
+                    )
+        return self
