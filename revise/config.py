@@ -72,7 +72,7 @@ class ReviseSettings(VerifyConfig, GateConfig, RayConfig, EngineOptions):
     show any column of the row: `{{ row.reference }}`."""
     reply: Literal["marked", "bare"] = Field(default="marked", json_schema_extra=GATE)
     """`marked`: rationale and revision stand between markers. `bare`: the whole reply is the revision,
-    for small models, which keep to no form (template `revise_small`)."""
+    for small models, which keep to no form; give a template that asks for that, as `revise_small`."""
     max_tokens: PositiveInt = 2048
     """Most tokens of a reviser's completion; one that is cut off there is dropped as `truncated`."""
     temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)

@@ -1,5 +1,6 @@
 """Revision by rewriting: the whole corrected answer, and how it is parsed from a reply."""
 
+import logging
 import re
 from bisect import bisect
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from pairwright.schema import PAIR
 from prompts import load
 from revise.config import ReviseConfig
 from revise.mode import Revised, truncated
+
+log = logging.getLogger(__name__)
 
 _REWRITE = {"improve": "revise", "worsen": "worsen"}
 
@@ -28,6 +31,12 @@ class Rewriting:
             ours = "revise_checked"
         self.first = load(config.template or ours)
         self.first.require("prompt", "answer", "feedback", "row")
+        if self._bare and _OPEN.search(self.first.text):
+            log.warning(
+                "--reply bare: the template %s asks for <revision> tags, and a reply that has them is "
+                "dropped as meta_talk; give --template revise_small, or one that asks for the answer alone",
+                self.first.name,
+            )
         self.again = load("revise_retry")
 
     def variables(self, prompt: str, answer: str) -> dict[str, str]:

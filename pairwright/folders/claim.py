@@ -48,6 +48,9 @@ def changed_field(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | No
     """Return the name of a setting that differs, with both values; None where all are the same."""
     for name in [*before, *(n for n in now if n not in before)]:
         if before.get(name) != now.get(name):
+            new = [f"`{n}` {value!r}" for n, value in now.items() if n not in before]
+            if name not in now and new:
+                return f"`{name}` was {before[name]!r}; now there is {' and '.join(new)}"
             return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"
     return None
 

@@ -198,6 +198,15 @@ def test_a_template_of_the_users_is_used_and_kept(tmp_path: Path) -> None:
         stage(template="revize")
 
 
+def test_a_bare_reply_to_a_template_that_asks_for_tags_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage(template="revise_small", reply="bare")
+    assert "asks for <revision> tags" not in caplog.text
+    stage(reply="bare")
+    assert "--reply bare: the template revise asks for <revision> tags" in caplog.text
+
+
 def test_a_bare_reply_is_the_revision() -> None:
     small = stage(template="revise_small", reply="bare")
     text = f"```\n{BETTER}\n```\n"

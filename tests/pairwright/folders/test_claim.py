@@ -42,5 +42,8 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_what_differs_is_named_with_both_values(tmp_path: Path) -> None:
     assert changed_field({"a": 1}, {"a": 1}) is None
     refuse_other(tmp_path, {"a": 1}, {"a": 1}, "choose another")
+    assert changed_field({"policy model": "a"}, {"policy_1 model": "a", "policy_2 model": "b"}) == (
+        "`policy model` was 'a'; now there is `policy_1 model` 'a' and `policy_2 model` 'b'"
+    )
     with pytest.raises(UsageError, match="a loop with other settings: `b` was None and is now 2; wait"):
         refuse_other(tmp_path, {"a": 1}, {"a": 1, "b": 2}, "wait", what="loop")
