@@ -227,6 +227,10 @@ def test_a_verifier_that_breaks_fails_its_row_and_is_asked_again(tmp_path: Path,
         ({"verify": "checks.py"}, "checks.py: name the function in it too, as checks.py:NAME"),
         ({"verify": "nonsense"}, "'nonsense': unknown engine; there are hf:MODEL"),
         (
+            {"verify": "my.checks:passes"},
+            "unknown engine, and no module 'my.checks' is found here; there are hf:",
+        ),
+        (
             {"verify": "check:ifeval"},
             "check:ifeval wants the columns `instruction_id_list`, `kwargs`, which",
         ),
