@@ -53,9 +53,9 @@ def named_spec(spec: str) -> str:
         return spec
     if not is_there(spec):
         module, colon, _ = spec.partition(":")
-        no_module = f", and no module {module!r} is found here" if colon else ""
+        also = f", and no module {module!r} is found here" if colon else ""
         raise UsageError(
-            f"{spec!r}: unknown engine{no_module}; there are {kinds_listed()}, and functions as FILE.py:NAME"
+            f"{spec!r}: unknown engine{also}; there are {kinds_listed()}, and functions as FILE.py:NAME"
         )
     return f"{PYTHON}{spec}"
 
