@@ -72,12 +72,12 @@ class Arm(NamedTuple):
     @property
     def data(self) -> str:
         """What it trains on, as its row says it."""
-        return " + ".join(self.pairs) + (f", {self._place}" if self.end else "")
+        return " + ".join(self.pairs) + (f", {self.end} {self.measure}" if self.end else "")
 
     @property
     def name(self) -> str:
         """Name of its folder and its point in a plot."""
-        place = f"-{self._place.replace(' ', '_')}" if self.end else ""
+        place = f"-{self.end}_{self.measure}" if self.end else ""
         return f"{'+'.join(self.pairs)}{place}-{self.loss}"
 
     @property
@@ -86,8 +86,9 @@ class Arm(NamedTuple):
         return f"{self.ordered_by}:desc" if self.end == "most" else self.ordered_by
 
     @property
-    def _place(self) -> str:
-        return f"{self.end} {MEASURES[self.ordered_by]}"
+    def measure(self) -> str:
+        """What its order is called in names."""
+        return MEASURES[self.ordered_by]
 
 
 MEASURES = {"edit_distance": "changed", "ches_normalized": "CHES"}

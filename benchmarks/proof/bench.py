@@ -127,13 +127,15 @@ class Bench:
             part = self._runs / "parts" / f"{pairs.name}-{size}{taken}{'-chosen' if alone else ''}"
             part = part.with_name(f"{part.name}{'-unquoted' if arm.unquoted else ''}.parquet")
             if not part.is_file():
-                table = usable(arm, pairs)
-                if arm.end == "middle":
-                    table = table.slice((table.num_rows - size) // 2)
-                elif seed and not arm.end:
+                table = at_end(arm, usable(arm, pairs), size)
+                if seed and not arm.end:
                     table = table.take(random.Random(seed).sample(range(table.num_rows), size))
                 write_first(table, size, part, alone=alone)
             yield part
+
+    def selected(self, arm: Arm, count: int) -> pa.Table:
+        """The pairs of an arm of one part of an order, with all that is known of them."""
+        return at_end(arm, read(self.pairs(arm.pairs[0], arm.order)), count).slice(0, count)
 
     def _file(self, name: str) -> str:
         """A file of the ground, with the prompts that are made for it."""
@@ -218,6 +220,11 @@ def usable(arm: Arm, pairs: Path) -> pa.Table:
         return table
     opens = [said[-1]["content"].lstrip().startswith('"') for said in table["chosen"].to_pylist()]
     return table.filter(pa.array([not one for one in opens]))
+
+
+def at_end(arm: Arm, table: pa.Table, count: int) -> pa.Table:
+    """Pairs from where the arm's part of their order begins."""
+    return table.slice((table.num_rows - count) // 2) if arm.end == "middle" else table
 
 
 def write_first(table: pa.Table, count: int, part: Path, *, alone: bool) -> None:

@@ -14,12 +14,13 @@ how likely their chosen answers are before and after.
 import argparse
 from pathlib import Path
 
+import pyarrow as pa
 from arms import NEEDS_OTHER, TABLES, Arm
 from bench import Bench
 from grounds import GROUNDS
 from measures import compared, measured
 from played import PLAYED, Played, by_round
-from table import Line, as_markdown, good, plot, put_in, sides
+from table import Line, as_markdown, good, of_parts, plot, put_in, sides
 
 from pairwright.models.loading import fastest_dtype
 
@@ -70,7 +71,7 @@ def main() -> None:
     ground = GROUNDS[given.ground]
     if given.first_only:
         ground = ground._replace(evaluations=ground.evaluations[:1])
-    bench, lines = Bench(given, ground), list[Line]()
+    bench, lines, parts = Bench(given, ground), list[Line](), dict[str, pa.Table]()
     names = tuple(evaluation.name for evaluation in ground.evaluations)
     control: dict[int, Path] = {}
     for arm, count in played(given) if given.table in PLAYED else trained(given, bench):
@@ -88,6 +89,10 @@ def main() -> None:
         text = as_markdown(lines, names, lines[0].arm.name)
         if isinstance(arm, Played):
             text += f"\n{arm.data}:\n\n{by_round(folders)}"
+        elif arm.end:
+            parts[f"{arm.end} {arm.measure}"] = bench.selected(arm, count)
+        if parts:
+            text += f"\n{of_parts(parts)}"
         (given.runs / f"{given.table}.md").write_text(text, encoding="utf-8")
         plot(lines, names[0], given.runs / f"{given.table}.png")
         print(text, flush=True)

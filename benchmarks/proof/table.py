@@ -2,12 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+import pyarrow as pa
 from arms import Arm
 from good import GOOD
 from measures import Gain, Measured
@@ -72,6 +74,24 @@ def as_markdown(lines: Sequence[Line], names: Sequence[str], control: str) -> st
             f"×{m.distinct:.2f}",
             "–" if np.isnan(line.sides).any() else ", ".join(f"{value:+.1f}" for value in line.sides),
             "–" if np.isnan(line.good).any() else " → ".join(f"{value:.2f}" for value in line.good),
+        )
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text) + "\n"
+
+
+def of_parts(parts: Mapping[str, pa.Table]) -> str:
+    """What pairs are at the ends of their orders, by what each end is called."""
+    titles = ("part", "edit distance, median", "normalised CHES, median", "mirrors", "forms")
+    text = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
+    for name, table in parts.items():
+        mirrors = sum(source.endswith("_mirrored") for source in table["source"].to_pylist())
+        forms = Counter(table["form"].to_pylist()).most_common() if "form" in table.column_names else ()
+        cells = (
+            name,
+            f"{np.median(table['edit_distance']):.2f}",
+            f"{np.median(table['ches_normalized']):+.0f}",
+            f"{mirrors} of {table.num_rows}",
+            ", ".join(f"{form} {count}" for form, count in forms),
         )
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text) + "\n"

@@ -70,6 +70,24 @@ def test_leak_is_the_share_among_answers_that_were_not_asked(proof):
     assert found[forms.ANY] == 3 / 4  # all but the one that was asked
 
 
+def test_what_stands_at_the_end_of_an_order_is_counted(proof):
+    pairs = pa.table(
+        {
+            "source": ["clair", "clair_mirrored", "clair_mirrored", "clair"],
+            "edit_distance": [0.1, 0.2, 0.3, 0.4],
+            "ches_normalized": [-9.0, -5.0, 1.0, 2.0],
+            "form": ["title", "title", "bullets", "quotes"],
+        }
+    )
+    bench, arms, table = (proof(name) for name in ("bench", "arms", "table"))
+    middle = bench.at_end(arms.Arm(("mirrored_plain",), "dpo", "edit_distance", "middle"), pairs, 2).slice(
+        0, 2
+    )
+    assert table.of_parts({"middle changed": middle}).splitlines()[-1] == (
+        "| middle changed | 0.25 | -2 | 2 of 2 | title 1, bullets 1 |"
+    )
+
+
 def test_an_answer_is_cut_at_a_sentence_and_goes_on_when_it_is_asked_to_be_longer(proof):
     shorten, repairs = proof("instructions.shorten"), proof("instructions.repairs")
     shorten.MOST_WORDS = 55
