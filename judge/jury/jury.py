@@ -45,7 +45,9 @@ class Jury:
             alike.setdefault(_protocol_of(judge.protocol), []).append(judge)
         made = [(kind(config, judges), judges) for kind, judges in alike.items()]
         self._asked = [(judge, protocol) for protocol, judges in made for judge in judges]
-        self._rubrics = None if config.rubric is None else Rubrics(config.rubric, self.judges)
+        self._rubrics = (
+            None if config.rubric is None else Rubrics(config.rubric, self.judges, config.reasoning_tokens)
+        )
         if self._rubrics is not None:
             self.roles |= self._rubrics.roles
         self.pointwise = all(protocol.pointwise for protocol, _ in made)
@@ -79,9 +81,8 @@ class Jury:
     def decide(self, case: Case, pairs: Sequence[tuple[int, int]]) -> Asking[list[Decision]]:
         """Find what the jury decides about pairs of candidates, given by their numbers."""
         if case.rubric == "":
-            return [Decision(UNPARSED, "no rubric was written for the prompt", None, False, ())] * len(
-                pairs
-            )
+            reason = f"no rubric was written for the prompt: {case.unwritten}"
+            return [Decision(UNPARSED, reason, None, False, ())] * len(pairs)
         found = yield from together([p.votes(judge, case, pairs) for judge, p in self._asked])
         votes = [[vote for part in parts for vote in part] for parts in zip(*found, strict=True)]
         return [decide(v, self._config.agree, self._config.min_margin) for v in votes]

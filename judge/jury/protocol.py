@@ -28,6 +28,8 @@ class Case(NamedTuple):
     """The row's other columns, for functions and templates."""
     rubric: str | None = None
     """What this prompt is judged by, where there is something of the kind; empty when none was written."""
+    unwritten: str = ""
+    """Why none was written."""
 
     @classmethod
     def of(cls, row: Row, texts: Sequence[str]) -> "Case":

@@ -100,6 +100,37 @@ def test_a_rubric_of_a_column_is_shown_criterion_by_criterion(place) -> None:
     assert as_text(None) == as_text([]) == ""
 
 
+@pytest.mark.parametrize(
+    ("rubric", "shown"),
+    [
+        ({"right": 5, "é": 2}, '{"right": 5, "é": 2}'),
+        ([{"title": "a", "points": "5"}, {"text": "b", "weight": -2}], "- a (weight 5)\n- b (weight -2)"),
+        ([{"criterion": {"de": "ä"}}, ["x", 1]], '- {"de": "ä"}\n- ["x", 1]'),
+        ([{"name": None, "text": "a"}, {"text": None}], "- a"),
+    ],
+)  # fmt: skip
+def test_a_rubric_is_shown_as_templates_show_values(rubric, shown) -> None:
+    assert as_text(rubric) == shown
+
+
+@pytest.mark.parametrize(
+    ("criterion", "said"),
+    [
+        ({"text": "b", "weight": "high"}, "`weight` of criterion 2 is 'high'; it must be a number"),
+        ({"text": "b", "points": True}, "`points` of criterion 2 is 'True'; it must be a number"),
+        ({"text": "b", "points": "nan"}, "`points` of criterion 2 is 'nan'; it must be a number"),
+        ({"name": "b", "x": 3}, "criterion 2 has `name`, `x`; write its text as `criterion` or `text`"),
+    ],
+)  # fmt: skip
+def test_a_criterion_that_cannot_be_read_is_refused_with_its_row(place, criterion, said) -> None:
+    pair = {"prompt": "P", "response_a": "x", "response_b": "y"}
+    rubrics = ([{"text": "a"}], [{"text": "a"}, criterion])
+    write_jsonl(place / "rows.jsonl", [pair | {"marks": marks} for marks in rubrics])
+    with pytest.raises(UsageError) as refused:
+        asked(place, rubric="marks")
+    assert str(refused.value) == f"rows.jsonl row 2: `marks`: {said}"
+
+
 def test_an_empty_rubric_is_refused_with_its_row(place) -> None:
     write_jsonl(place / "rows.jsonl", [{"prompt": "P", "response_a": "x", "response_b": "y", "marks": " "}])
     with pytest.raises(UsageError, match=r"rows\.jsonl row 1: `marks` is empty"):
@@ -134,6 +165,31 @@ def test_a_written_rubric_is_kept_and_asked_for_once(place) -> None:
     with sqlite3.connect(place / "out" / "journal.sqlite") as journal:
         [table] = [n for (n,) in journal.execute("select name from sqlite_master where type = 'table'")][:1]
         assert journal.execute(f"select count(*) from {table}").fetchone() == (7,)
+
+
+def test_a_checklist_that_was_cut_off_is_asked_for_once_more_and_never_used(place) -> None:
+    stage = JudgeStage(
+        JudgeConfig(
+            input="rows.jsonl", out="o", judge="canned:judge.jsonl", rubric="write", reasoning_tokens=88
+        )
+    )
+    row = next(iter(Candidates("rows.jsonl", Columns(), None)))
+    cut = Completion(text="- It names", finish_reason="length", completion_tokens=512)
+    whole = Completion(text="- It names the sum.")
+
+    work = stage.work(row, 0)
+    assert [next(work)[0].sampling.max_tokens, work.send([cut])[0].sampling.max_tokens] == [512, 600]
+    assert "\n- It names the sum.\n</rubric" in work.send([whole])[0].messages[-1].content
+
+    work = stage.work(row, 0)
+    next(work)
+    work.send([cut])
+    with pytest.raises(StopIteration) as ended:
+        work.send([cut])
+    outcome = ended.value.value
+    assert (outcome.status, outcome.columns["rubric"]) == ("unparsed", "")
+    assert "no rubric was written for the prompt: cut off after" in outcome.reason
+    assert "--reasoning_tokens" in outcome.reason
 
 
 def test_a_template_without_the_rubric_and_a_judge_without_words_are_refused(place) -> None:
