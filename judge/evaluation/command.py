@@ -43,7 +43,7 @@ def evaluate(config: EvaluateConfig) -> Manifest | None:
     prompts = prompt_keys(rows)
     seen = {model: seen_in_training(model, prompts) for model in models}
     trained_on = {model: what.prompts for model, what in seen.items()}
-    found = measured(config, models, rows, manifest.counts, trained_on)
+    found = measured(config, models, rows, manifest.counts, trained_on, config.out)
     write_durably(Path(config.out) / EVALUATION, (found.model_dump_json(indent=1) + "\n").encode())
     for model, what in seen.items():
         warn_of_trained(model, what, len(prompts))

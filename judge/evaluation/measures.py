@@ -96,6 +96,7 @@ def measured(
     rows: Iterable[Mapping[str, Any]],
     counts: Mapping[str, int],
     trained_on: Mapping[str, int],
+    out: str,
 ) -> Evaluation:
     """Return the numbers of finished answers. Raises `PairwrightError` when nothing was scored."""
     answered: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -103,7 +104,7 @@ def measured(
         answered[f"{row['prompt_id']} {row['sample_index'] // config.n}"].append(row)
     prompts = {key: of for key, of in answered.items() if all(row["score"] is not None for row in of)}
     if not prompts:
-        raise PairwrightError("no prompt was scored; the reasons are in dropped/")
+        raise PairwrightError(f"no prompt was scored; the reasons are in {out}/dropped")
     found = _of_all(config, models, prompts)
     return Evaluation(
         verify=config.verify or "",

@@ -34,7 +34,12 @@ class Comparing:
     def __init__(self, config: JuryConfig, judges: Sequence[Judge]) -> None:
         self._config = config
         ours = "judge_by_rubric" if config.rubric else "judge"
-        self._template = loaded(config.judge_template or ours, VARIABLES, rubric=bool(config.rubric))
+        self._template = loaded(
+            config.judge_template or ours,
+            VARIABLES,
+            shows=("first", "second"),
+            rubric=bool(config.rubric),
+        )
         self.columns = self._template.columns
         self._choose = loaded("judge_choose", ("labels",))
         chooses = any(judge.protocol == "choice" for judge in judges)

@@ -32,7 +32,10 @@ class Listing:
     def __init__(self, config: JuryConfig, judges: Sequence[Judge]) -> None:
         self._config = config
         self._template = loaded(
-            config.judge_template or "judge_rank", VARIABLES, rubric=bool(config.rubric)
+            config.judge_template or "judge_rank",
+            VARIABLES,
+            shows=("responses",),
+            rubric=bool(config.rubric),
         )
         self.columns = self._template.columns
         self.templates: Mapping[str, str] = {self._template.name: self._template.text}

@@ -65,16 +65,23 @@ class JudgeProtocol(Protocol):
         ...
 
 
-def loaded(name: str, variables: Sequence[str], *, rubric: bool = False) -> Template:
+def loaded(
+    name: str, variables: Sequence[str], *, shows: Sequence[str] = (), rubric: bool = False
+) -> Template:
     """Return a template that uses no variables but these.
 
-    It must show a `rubric` if there is one. Raises `UsageError`.
+    It `shows` the answers by these, and must show a `rubric` if there is one. Raises `UsageError`.
     """
     try:
         template = load(name)
         template.require(*variables)
     except TemplateError as error:
         raise UsageError(str(error)) from None
+    for answer in shows:
+        if answer not in template.variables:
+            raise UsageError(
+                f"{name}: shows no {{{{ {answer} }}}}, and a judge must see what it judges; add it"
+            )
     if rubric and "rubric" not in template.variables:
         raise UsageError(
             f"{name}: shows no {{{{ rubric }}}}, and --rubric is given; add it, or leave out --rubric"

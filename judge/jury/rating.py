@@ -25,7 +25,9 @@ class Rating:
         self._least_mass = config.min_label_mass
         self._reasoning = config.reasoning_tokens
         ours = "judge_score_by_rubric" if config.rubric else "judge_score"
-        self._template = loaded(config.judge_template or ours, VARIABLES, rubric=bool(config.rubric))
+        self._template = loaded(
+            config.judge_template or ours, VARIABLES, shows=("response",), rubric=bool(config.rubric)
+        )
         self.columns = self._template.columns
         self.templates: Mapping[str, str] = {self._template.name: self._template.text}
 

@@ -160,7 +160,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(
 
 def test_nothing_scored_is_said() -> None:
     Path("prompts.jsonl").write_text('{"prompt": "What is 1 + 1?", "gold": null}\n')
-    with pytest.raises(PairwrightError, match="no prompt was scored"):
+    with pytest.raises(PairwrightError, match=r"no prompt was scored; the reasons are in .*/dropped"):
         measured(model("a", [1]))
 
 

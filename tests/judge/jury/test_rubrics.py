@@ -192,6 +192,21 @@ def test_a_checklist_that_was_cut_off_is_asked_for_once_more_and_never_used(plac
     assert "--reasoning_tokens" in outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("protocol", "shown", "missing"),
+    [
+        ("text", "{{ first }}", "second"),
+        ("choice", "{{ second }}", "first"),
+        ("score", "", "response"),
+        ("rank", "", "responses"),
+    ],
+)
+def test_a_template_that_does_not_show_the_answers_is_refused(place, protocol, shown, missing) -> None:
+    (place / "own.j2").write_text("{% block user %}Which one?" + shown + "{% endblock %}")
+    with pytest.raises(UsageError, match=rf"own\.j2: shows no {{{{ {missing} }}}}, and a judge must see"):
+        asked(place, judge_template="own.j2", protocol=protocol)
+
+
 def test_a_template_without_the_rubric_and_a_judge_without_words_are_refused(place) -> None:
     with pytest.raises(UsageError, match=r"own\.j2: shows no \{\{ rubric \}\}"):
         asked(place, rubric="rubric", judge_template="own.j2")
