@@ -191,6 +191,16 @@ class EnginePool:
                         f"{engine.spec} gives no log-probabilities; judge with --protocol text, or choice"
                     )
 
+    def require_servers(self, reads_logprobs: Iterable[str]) -> None:
+        """Connect to every server now; those in the roles named must give log-probabilities.
+
+        Models that are loaded here stay unloaded. Raises `PairwrightError` like `require_logprobs`.
+        """
+        served = [role for role, spec in self._roles.items() if spec.startswith("openai:")]
+        for role in served:
+            self[role]
+        self.require_logprobs(role for role in reads_logprobs if role in served)
+
     def besides(self) -> list[Finished]:
         """Return what engines answered to questions that no row asks, such as probes; each answer once."""
         found, self._besides = self._besides, []

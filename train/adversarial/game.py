@@ -19,14 +19,14 @@ from typing import Any, TypeVar
 from judge.comparison.command import load_winrate
 from judge.comparison.config import WinrateConfig
 from judge.evaluation.config import EvaluateConfig
-from judge.jury.jury import Jury
-from pairwright.engines.openai.keys import refuse_shared
-from pairwright.engines.pool import EnginePool
+from pairwright.engines.kinds import is_function
+from pairwright.errors import UsageError
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.sources import open_source
 from pairwright.models.loading import require_reward_model
 from pairwright.models.names import find_model, model_identity
+from pairwright.plugins import is_there
 from pairwright.stages.sample import SampleConfig
 from train.adversarial.config import GameConfig, record_today
 from train.adversarial.measures import measure_answers
@@ -37,13 +37,14 @@ from train.adversarial.table import write_table
 from train.adversarial.warnings import failure_signs
 from train.devices.processes import say
 from train.models.four_bits import require_four_bits
+from train.rounds.answers import require_answers
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
 from train.rounds.config import engine_of
-from train.rounds.engines import through_rounds
-from train.rounds.evaluation import pass_rates, verifiers_of
-from train.rounds.folder import enter, finished_rounds, read_measures, round_folder, write_measures
-from train.rounds.refusals import in_section, in_sections
+from train.rounds.engines import Asked, models_asked, through_rounds
+from train.rounds.evaluation import comparing, pass_rates, verifiers_of
+from train.rounds.folder import begins, enter, finished_rounds, read_measures, round_folder, write_measures
+from train.rounds.refusals import in_sections
 
 C = TypeVar("C", SampleConfig, WinrateConfig, EvaluateConfig)
 log = logging.getLogger(__name__)
@@ -105,10 +106,12 @@ class _Game:
         against_golden = bool(self._config.reward.apo_coeff)
         if against_golden:
             self._run(self._commands.sample, steps.answering(self._prompts.rm, "rm_samples"))
+            require_answers(steps.here / "rm_samples", number, compared=False)
             self._commands.pair(steps.pairing)
         reward = steps.rewarding
         self._commands.train(reward)
         self._run(self._commands.sample, steps.answering(self._prompts.llm, "llm_samples"))
+        require_answers(steps.here / "llm_samples", number, compared=False)
         self._commands.score(steps.scoring(reward.output_dir, "llm_samples", "scored"))
         self._commands.train(steps.training)
         rounds = range(1, number + 1) if against_golden else ()
@@ -172,22 +175,19 @@ def _identity(config: GameConfig) -> dict[str, Any]:
     if config.train.load_in_4bit or config.reward.load_in_4bit:
         require_four_bits()
     if config.evaluator is not None:
+        if is_function(config.evaluator) or is_there(config.evaluator):
+            raise UsageError(
+                f"--evaluator {config.evaluator}: is no reward model; a verifier measures as --eval.verify"
+            )
         require_reward_model(find_model(config.evaluator), config.evaluator)
     models = {"model": config.model, "rm_model": config.reward.model, "evaluator": config.evaluator}
-    with in_section("winrate", config):
-        judges = {} if config.winrate.judge is None else Jury(config.winrate).roles
-        with EnginePool(judges, config.winrate) as engines:
-            asked = {f"win {role} model": identity for role, identity in engines.identities.items()}
-            keys = [engines.found_keys]
-    policy = {"policy": engine_of(config.sample.policy, config.model)}
-    with in_section("sample", config), EnginePool(policy, config.sample) as engines:
-        asked |= {"policy model": engines.identities["policy"]}
-        keys.append(engines.found_keys)
-    refuse_shared(keys)
+    asked = {"winrate": comparing(config, config.winrate)}
+    asked["sample"] = Asked({"policy": engine_of(config.sample.policy, config.model)})
+    begun = begins(Path(config.output_dir), "game", config)
     return {
-        **config.identity,
         **verifiers_of(config),
-        **asked,
+        **config.identity,
+        **models_asked(config, asked, begins=begun),
         **{name: [open_source(source).sha256() for source in some] for name, some in sources.items()},
         **{name: model and model_identity(model) for name, model in models.items()},
     }

@@ -16,14 +16,12 @@ from typing import Any, TypeVar
 import torch
 from rich.console import Console
 
+from judge.command import require_calibrated_judges
 from judge.comparison.command import load_winrate
 from judge.comparison.config import WinrateConfig
 from judge.config import JudgeConfig
 from judge.evaluation.config import EvaluateConfig
-from judge.jury.jury import Jury
 from judge.stage import JudgeStage
-from pairwright.engines.openai.keys import refuse_shared
-from pairwright.engines.pool import EnginePool
 from pairwright.errors import PairwrightError
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import Manifest, load_manifest
@@ -45,11 +43,12 @@ from train.on_policy.stop import reason_to_stop
 from train.on_policy.table import as_rich, write_table
 from train.on_policy.tasks import require_tasks
 from train.output.carried import CARRIED
+from train.rounds.answers import require_answers
 from train.rounds.best import link_best
 from train.rounds.budget import RoundsBudget
-from train.rounds.engines import require_carried, through_rounds
-from train.rounds.evaluation import EVAL, pass_rates, verifiers_of, win_rate_from_best
-from train.rounds.folder import enter, finished_rounds, round_folder, write_measures
+from train.rounds.engines import Asked, models_asked, require_carried, through_rounds
+from train.rounds.evaluation import EVAL, comparing, pass_rates, verifiers_of, win_rate_from_best
+from train.rounds.folder import begins, enter, finished_rounds, round_folder, write_measures
 from train.rounds.prompts import write_prompts
 from train.rounds.refusals import in_section, in_sections
 from train.rounds.table import Measures
@@ -70,10 +69,10 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
     training, held_out = split_prompts(config)
     require_tasks(config, training)
     identity = {
+        **verifiers_of(config),
         **config.identity,
         **config.course,
         **_models(config),
-        **verifiers_of(config),
         "prompts": [row.prompt_id for row in training],
         "eval_prompts": [row.prompt_id for row in held_out],
     }
@@ -101,25 +100,20 @@ def _models(config: LoopConfig) -> dict[str, str]:
         require_another_device(config, cuda=torch.cuda.is_available())
     if config.carry_optimizer:
         require_carried(config.sample.policy, config.train)
-    steps = Steps(config, Path(config.output_dir), 1)
-    asked: dict[str, Mapping[str, str]] = {"sample": {"policy": steps.answering.policy}}
+    folder = Path(config.output_dir)
+    steps = Steps(config, folder, 1)
+    asked = {"sample": Asked({"policy": steps.answering.policy})}
     if config.judges:
         with in_section("judge", config):
-            asked["judge"] = _apart("judge", JudgeStage(steps.judging).roles)
+            require_calibrated_judges(config.judge)
+            judging = JudgeStage(steps.judging)
+            asked["judge"] = Asked(_apart("judge", judging.roles), judging.reads_logprobs)
     if config.revises:
         with in_section("revise", config):
-            asked["revise"] = _apart("revise", ReviseStage(steps.revising).roles)
+            asked["revise"] = Asked(_apart("revise", ReviseStage(steps.revising).roles))
     if config.compares:
-        with in_section("winrate", config):
-            asked["winrate"] = {f"win {role}": spec for role, spec in Jury(config.winrate).roles.items()}
-    found: dict[str, str] = {}
-    keys = []
-    for section, roles in asked.items():
-        with in_section(section, config), EnginePool(roles, getattr(config, section)) as engines:
-            keys.append(engines.found_keys)
-            found |= {f"{role} model": identity for role, identity in engines.identities.items()}
-    refuse_shared(keys)
-    return found
+        asked["winrate"] = comparing(config, config.winrate)
+    return models_asked(config, asked, begins=begins(folder, "loop", config))
 
 
 def _apart(section: str, roles: Mapping[str, str]) -> dict[str, str]:
@@ -177,6 +171,7 @@ class _Loop:
         """Answers, pairs, training; returns what is measured of pairs and training."""
         config, steps = self._config, Steps(self._config, self._folder, number)
         self._answer(steps, number)
+        require_answers(Path(steps.answering.out), number, compared=config.judges)
         made: dict[str, Manifest] = {}
         if config.judges:
             self._run(self._commands.judge, steps.judging)

@@ -1,21 +1,53 @@
-"""The engine that rounds sample with; one vLLM serves all of them."""
+"""The engines that rounds ask; one vLLM serves all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pairwright.engines.openai.keys import refuse_shared
+from pairwright.engines.pool import EnginePool
 from pairwright.engines.vllm.settings import least_rank
 from pairwright.engines.vllm.warm import engines_kept
 from pairwright.errors import UsageError
 from pairwright.models.names import base_and_adapter, is_adapter
 from pairwright.terminal.text import say
 from train.config import AdapterConfig
+from train.rounds.config import RoundsConfig
+from train.rounds.refusals import in_section
 
 _BYTES_A_WEIGHT = 16
 """Held in a training of all weights: value, gradient and Adam's two moments, each in float32."""
 _STORED = 2
 """Bytes of a weight as models are mostly stored."""
+
+
+class Asked(NamedTuple):
+    """Whom a step of a round asks."""
+
+    roles: Mapping[str, str]
+    """Engines by role."""
+    reads_logprobs: Sequence[str] = ()
+    """Roles whose log-probabilities are read."""
+
+
+def models_asked(config: RoundsConfig, asked: Mapping[str, Asked], *, begins: bool) -> dict[str, str]:
+    """Return the identities of the models that the steps ask, given by section.
+
+    Raises `UsageError` for what cannot be asked so, and where work `begins` `PairwrightError` for a server
+    that does not answer, or without the log-probabilities that are read: now, and not after hours.
+    """
+    found: dict[str, str] = {}
+    keys = []
+    for section, (roles, _) in asked.items():
+        with in_section(section, config), EnginePool(roles, getattr(config, section)) as engines:
+            keys.append(engines.found_keys)
+            found |= {f"{role} model": identity for role, identity in engines.identities.items()}
+    refuse_shared(keys)
+    for section, (roles, reads_logprobs) in asked.items() if begins else ():
+        with in_section(section, config), EnginePool(roles, getattr(config, section)) as engines:
+            engines.require_servers(reads_logprobs)
+    return found
 
 
 @contextmanager

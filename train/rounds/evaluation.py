@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from judge.comparison.command import points_of
+from judge.comparison.config import WinrateSettings
+from judge.comparison.correction import errors_of
 from judge.evaluation.config import EvaluateConfig
 from judge.evaluation.measures import compare_runs, load_evaluation
 from judge.evaluation.stage import EvaluateStage
+from judge.jury.jury import Jury
 from pairwright.engines import EngineOptions
 from pairwright.engines.asked import AskedOptions
 from pairwright.engines.pool import EnginePool
 from pairwright.figures.intervals import Interval, mean_interval
 from pairwright.stages.config import SampleSettings
 from train.rounds.config import RoundsConfig, engine_of, on_one_device
+from train.rounds.engines import Asked
 from train.rounds.folder import round_folder
 from train.rounds.refusals import in_section
 from train.rounds.table import Measures
@@ -47,6 +51,18 @@ def verifiers_of(config: RoundsConfig) -> Mapping[str, str]:
         roles = EvaluateStage(config.eval, ()).roles
         with EnginePool(roles, config.eval) as engines:
             return {f"eval {role} model": identity for role, identity in engines.identities.items()}
+
+
+def comparing(config: RoundsConfig, settings: WinrateSettings) -> Asked:
+    """Return whom `winrate` asks. Raises `UsageError` for judges, or a calibration, that cannot be used."""
+    if settings.judge is None:
+        return Asked({})
+    with in_section("winrate", config):
+        if settings.calibration is not None:
+            errors_of(settings, settings, settings.calibration)
+        jury = Jury(settings)
+    roles = {f"win {role}": spec for role, spec in jury.roles.items()}
+    return Asked(roles, [f"win {role}" for role in jury.reads_logprobs])
 
 
 def pass_rates(folder: Path, number: int, before: Sequence[Measures]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from pairwright.folders.claim import refuse_foreign, refuse_other
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_json
+from train.rounds.config import RoundsConfig
 
 MEASURES = "measures.json"
 _ADVICE = "restore it or choose another output_dir"
@@ -32,6 +33,11 @@ def enter(
         refuse_other(folder, today(found), identity, "choose another output_dir", what=kind)
         return
     write_durably(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def begins(folder: Path, kind: str, config: RoundsConfig) -> bool:
+    """Return whether a `game` or a `loop` is about to be begun in a folder, and not only shown."""
+    return not (config.preview or config.dry_run or (folder / f"{kind}.json").exists())
 
 
 def round_folder(folder: Path, number: int) -> Path:

@@ -58,6 +58,8 @@ def test_what_cannot_be_used_is_a_sentence_and_nothing_is_written(toy, tmp_path)
         ),
         ({"train": {"pairs_per_update": 64}}, r"llm\.jsonl: 10 prompts, fewer than the 64 of one update"),
         ({"evaluator": causal}, "holds LlamaForCausalLM, which gives no scores"),
+        ({"winrate": {"judge": "check:math", "calibration": "gone"}}, r"gone: no calibration\.json here"),
+        ({"evaluator": "ck.py:frac"}, "--evaluator ck.py:frac: is no reward model; .* --eval.verify"),
         ({"human": "gone.jsonl"}, r"gone\.jsonl: no such file"),
         ({"model": "./gone"}, "no such folder"),
     ):

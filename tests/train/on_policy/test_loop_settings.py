@@ -58,6 +58,11 @@ def test_what_cannot_be_used_is_a_sentence_and_nothing_is_written(toy, tmp_path)
             {"sample": {"engine": {"max_model_len": "64"}}},
             "--sample.engine.max_model_len: settings of vLLM",
         ),
+        (
+            {"judge": {"min_agreement": 0.6}},
+            r"--judge\.min_agreement: .* name its folder with --judge\.calib",
+        ),
+        ({"winrate": {"judge": "check:math", "calibration": "gone"}}, r"gone: no calibration\.json here"),
         ({"budget": {"max_cost": 3}}, "--budget.max_cost and --budget.price_file need each other"),
     ):
         with pytest.raises(UsageError, match=sentence):
@@ -72,6 +77,7 @@ def test_another_loop_is_refused_by_the_name_of_its_setting(toy):
         ({"judge": {"min_margin": 0.2}}, "`judge.min_margin` was 0.0 and is now 0.2"),
         ({"train": {"beta": 0.3}}, "`train.beta` was 0.1 and is now 0.3"),
         ({"winrate": {"aspects": "style:1"}}, "`winrate.aspects` was"),
+        ({"eval": {"verify": "check:math"}}, "`eval verifier model` was None"),
         ({"eval_limit": 3}, "`eval_limit` was 200 and is now 3"),
     ):
         with pytest.raises(UsageError, match=f"belongs to a loop with other settings: {named}"):

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
-from tiny_model import save_tiny_model
+from plain_server import PlainServer, reply
+from tiny_model import save_tiny_model, write_jsonl
 
 from pairwright.engines.vllm.warm import keeping, rank_to_come
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
 from train.config import AdapterConfig
 from train.on_policy.config import LoopConfig
+from train.on_policy.loop import loop
 from train.on_policy.steps import Steps
 from train.rounds.engines import through_rounds
 
@@ -58,3 +60,25 @@ def test_with_vllm_one_adapter_is_trained_on_from_round_to_round(tmp_path: Path)
         config = LoopConfig(**(GIVEN | own | {"sample": {"policy": "vllm"}} | merged))
         found = Steps(config, tmp_path, 2).training(("pairs",))
         assert (found.lora_r, found.merge_adapter) == (16, True)
+
+
+@pytest.mark.parametrize("section", ["judge", "winrate"])
+def test_a_server_that_is_not_there_or_gives_no_logprobs_is_refused_before_anything_is_sampled(
+    tmp_path: Path, section: str
+) -> None:
+    given = GIVEN | {
+        "model": save_tiny_model(tmp_path / "m"),
+        "prompts": write_jsonl(tmp_path / "p.jsonl", [{"prompt": f"p{n}"} for n in range(9)]),
+        "output_dir": str(tmp_path / "out"),
+    }
+
+    def loop_with(url: str) -> None:
+        loop(LoopConfig(**given | {section: {"judge": f"openai:m@{url}", "protocol": "logprob"}}))
+
+    with PlainServer(lambda body: reply({}, "A")) as server:
+        with pytest.raises(PairwrightError, match="gives no log-probabilities; judge with"):
+            loop_with(server.url)
+        assert [body["max_tokens"] for body in server.bodies] == [1]
+    with pytest.raises(PairwrightError, match=f"no server answers at {server.url}"):
+        loop_with(server.url)
+    assert not (tmp_path / "out").exists()
