@@ -81,16 +81,19 @@ def as_markdown(lines: Sequence[Line], names: Sequence[str], control: str) -> st
 
 def of_parts(parts: Mapping[str, pa.Table]) -> str:
     """What pairs are at the ends of their orders, by what each end is called."""
-    titles = ("part", "edit distance, median", "normalised CHES, median", "mirrors", "forms")
+    titles = ("part", "edit distance, median", "normalised CHES, median", "mirrors", "answers", "forms")
     text = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for name, table in parts.items():
         mirrors = sum(source.endswith("_mirrored") for source in table["source"].to_pylist())
+        sides = zip(table["chosen"].to_pylist(), table["rejected"].to_pylist(), strict=True)
+        answers = {frozenset(map(str, both)) for both in sides}  # a pair and its mirror have the same two
         forms = Counter(table["form"].to_pylist()).most_common() if "form" in table.column_names else ()
         cells = (
             name,
             f"{np.median(table['edit_distance']):.2f}",
             f"{np.median(table['ches_normalized']):+.0f}",
             f"{mirrors} of {table.num_rows}",
+            f"{len(answers)} × 2",
             ", ".join(f"{form} {count}" for form, count in forms),
         )
         text.append(f"| {' | '.join(cells)} |")

@@ -77,14 +77,17 @@ def test_what_stands_at_the_end_of_an_order_is_counted(proof):
             "edit_distance": [0.1, 0.2, 0.3, 0.4],
             "ches_normalized": [-9.0, -5.0, 1.0, 2.0],
             "form": ["title", "title", "bullets", "quotes"],
+            "chosen": ["a", "b", "c", "c"],
+            "rejected": ["b", "a", "b", "d"],
         }
     )
     bench, arms, table = (proof(name) for name in ("bench", "arms", "table"))
     middle = bench.at_end(arms.Arm(("mirrored_plain",), "dpo", "edit_distance", "middle"), pairs, 2).slice(
         0, 2
     )
+    assert "| all | 0.25 | -2 | 2 of 4 | 3 × 2 |" in table.of_parts({"all": pairs})
     assert table.of_parts({"middle changed": middle}).splitlines()[-1] == (
-        "| middle changed | 0.25 | -2 | 2 of 2 | title 1, bullets 1 |"
+        "| middle changed | 0.25 | -2 | 2 of 2 | 2 × 2 | title 1, bullets 1 |"
     )
 
 
