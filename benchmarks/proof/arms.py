@@ -82,7 +82,7 @@ class Arm(NamedTuple):
 
     @property
     def order(self) -> str:
-        """What `select` puts its pairs in order by, its own first or in the middle."""
+        """The order that `select` is asked for: the largest first where the arm trains on these."""
         return f"{self.ordered_by}:desc" if self.end == "most" else self.ordered_by
 
     @property

@@ -31,7 +31,7 @@ class Bench:
         self._policy = f"{given.engine}:{given.model}"
 
     def pairs(self, kind: str, order: str = "") -> Path:
-        """The folder of one kind of pairs, made where it is not there; `order`: its measure."""
+        """The folder of one kind of pairs, made where it is not there; `order` of `select`."""
         given, ground, folder = self._given, self._ground, self._runs / "pairs" / kind
         command = PAIRS[kind]
         answers = {name: self._answers(name) for name in _ANSWERS if f"{{{name}}}" in command}

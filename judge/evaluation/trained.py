@@ -13,7 +13,7 @@ from pairwright.records import Message, conversation, prompt_hash
 
 log = logging.getLogger(__name__)
 _FROM_FOLDERS = ("hf:", "vllm:")
-_ANY = 1 << 62
+_EVERY_BAD_ROW = 1 << 62
 
 
 class Seen(NamedTuple):
@@ -53,7 +53,9 @@ def seen_in_training(model: str, prompts: Collection[str]) -> Seen:
         data = config.get("data") or []
         for name in [data] if isinstance(data, str) else data:
             try:
-                known |= {_key(pair.prompt) for pair in read_pairs([_found(name, base)], skip=_ANY)}
+                known |= {
+                    _key(pair.prompt) for pair in read_pairs([_found(name, base)], skip=_EVERY_BAD_ROW)
+                }
             except (OSError, PairwrightError) as error:
                 unread.append(str(error))
         base_model = config.get("model")

@@ -120,7 +120,7 @@ def _ending(
     winner = next((side for side in (1, -1) if sides.count(side) >= needed), 0)
     margin = abs(2 * preference - 1)
     if winner and side(preference) == winner:
-        if margin >= min_margin - EVEN:  # 0.1 of probabilities, whichever side it is of
+        if margin >= min_margin - EVEN:  # 0.55 is 0.1 apart and a little more, 0.45 a little less
             return Ending(KEPT)
         return Ending(TIE, f"a margin of {margin:.3f}; at least {min_margin:g} is wanted")
     if winner:

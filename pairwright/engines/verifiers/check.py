@@ -28,7 +28,7 @@ class Check:
 
 
 def first_given(row: Mapping[str, Any], columns: str) -> Any:
-    """Return what the first of the columns `a|b` holds that is not empty of a value.
+    """Return what the first of the columns `a|b` holds that is no null and no NaN.
 
     Raises `ValueError` where none of them holds one, since a missing value is no wrong answer.
     """
@@ -36,4 +36,9 @@ def first_given(row: Mapping[str, Any], columns: str) -> Any:
         value = row.get(name)
         if not (value is None or (isinstance(value, float) and math.isnan(value))):
             return value
-    raise ValueError(f"the row has no value in its column `{columns.replace('|', '` or `')}`")
+    raise ValueError(f"the row has no value in its column {named(columns)}")
+
+
+def named(columns: str) -> str:
+    """Return the columns `a|b` as a sentence names them."""
+    return f"`{columns.replace('|', '` or `')}`"

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pairwright.engines.verifiers.check import named
 from pairwright.errors import UsageError
 from pairwright.plugins import Wanted
 from pairwright.plugins.wanted import signature_of, takes
@@ -111,7 +112,7 @@ class NoColumnError(KeyError):
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name.replace('|', '` or `')}`" for name in names) or "none"
+    return ", ".join(map(named, names)) or "none"
 
 
 def _is_reward_function(value: Any) -> bool:
@@ -122,6 +123,7 @@ def _is_reward_function(value: Any) -> bool:
 
 
 _PLACES = {"prompt": 0, "answer": 1, "completion": 1, "response": 1, "row": 2}
+"""Where parameters of these names stand, if at all."""
 
 
 def _takes_an_answer(value: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import math_verify
 
-from pairwright.engines.verifiers.check import Check, Score, first_given
+from pairwright.engines.verifiers.check import Check, Score, first_given, named
 
 _MARK = "####"
 """GSM8K writes the right result after this mark."""
@@ -22,7 +22,7 @@ def math_check(gold: str = "solution|gold|answer") -> Check:
         right = str(first_given(row, gold)).rpartition(_MARK)[2].strip()
         wanted = math_verify.parse(right) or math_verify.parse(f"${right}$")
         if not wanted:
-            raise ValueError(f"no result can be read from the column `{gold}`: {right[:80]!r}")
+            raise ValueError(f"no result can be read from the column {named(gold)}: {right[:80]!r}")
         if answer.strip() == right:
             return 1.0, ""
         found = math_verify.parse(answer)

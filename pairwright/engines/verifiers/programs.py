@@ -23,7 +23,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-from pairwright.engines.verifiers.check import Check, Score, first_given
+from pairwright.engines.verifiers.check import Check, Score, first_given, named
 from pairwright.errors import UsageError
 
 _TESTS = "tests|test_list|test"
@@ -92,9 +92,7 @@ def _tests(row: Mapping[str, Any], columns: str) -> list[str]:
         raise ValueError(f"a test is no Python: {error}") from None
     if not any(map(_does_something, lines)):
         end = "" if called else ", and no `entry_point` that they could be called with"
-        raise ValueError(
-            f"the row has no test that runs in its column `{columns.replace('|', '` or `')}`{end}"
-        )
+        raise ValueError(f"the row has no test that runs in its column {named(columns)}{end}")
     return asked
 
 

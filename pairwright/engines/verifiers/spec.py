@@ -84,6 +84,7 @@ def parse_check(spec: str) -> CheckCall:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""What `"\\b"` and the like come to in quotes."""
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 

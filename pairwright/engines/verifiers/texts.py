@@ -31,7 +31,7 @@ def _of_texts(texts: tuple[str, ...], column: str | None, ignore_case: bool, *, 
         wrong = [t for t in sought if t not in found] if wanted else found
         quoted = ", ".join(f"“{text}”" for text in wrong)
         verb = "must contain" if wanted else "must not contain"
-        return 1 - len(wrong) / len(sought), f"the answer {verb} {quoted}" if wrong else ""
+        return (len(sought) - len(wrong)) / len(sought), f"the answer {verb} {quoted}" if wrong else ""
 
     return Check(score, () if column is None else (column,))
 
@@ -44,15 +44,12 @@ def length(
     max_characters: int | None = None,
 ) -> Check:
     """Make the check of an answer's length in words (between white space) and in characters."""
-    for name, (least, most) in {
-        "words": (min_words, max_words),
-        "characters": (min_characters, max_characters),
-    }.items():
-        if least < 0 or (most is not None and most < least):
-            raise UsageError(f"check:length: no answer has at least {least} and at most {most} {name}")
     limits = {"words": (min_words, max_words), "characters": (min_characters, max_characters)}
     if all(limit in ((0, None),) for limit in limits.values()):
         raise UsageError("check:length is given min_words, max_words, min_characters or max_characters")
+    for unit, (least, most) in limits.items():
+        if least < 0 or (most is not None and most < least):
+            raise UsageError(f"check:length: no answer has at least {least} and at most {most} {unit}")
 
     def score(prompt: str, answer: str, row: Mapping[str, Any]) -> Score:
         for unit, (least, most) in limits.items():

@@ -153,6 +153,7 @@ def _follows(answer: str, name: str, given: Mapping[str, Any] | None) -> bool:
 
 
 _LISTS = {"keywords", "forbidden_words"}
+"""Arguments that are lists; a text in their place would be taken letter by letter."""
 
 
 def _of(name: str) -> Instruction:

@@ -223,12 +223,14 @@ def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     )
     began = time.monotonic()
     assert score("check:code", program, tests=["assert f(1) == 2"]) == (1.0, "")
-    assert score("check:code", "import os, signal\nos.kill(os.getppid(), 9)", tests=["assert 1"])[0] in (
-        0.0,
-        1.0,
-    )
     time.sleep(max(0.0, began + 2 - time.monotonic()))
     assert not left.exists()
+
+
+def test_a_program_does_not_end_what_asked_for_its_score() -> None:
+    """It would be this process, if it were the program's parent."""
+    score("check:code", "import os\nos.kill(os.getppid(), 9)", tests=["assert True"])
+    assert score("check:code", "x = 1", tests=["assert x == 1"]) == (1.0, "")
 
 
 def test_programs_with_a_check_of_their_entry_point() -> None:
