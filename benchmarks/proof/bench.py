@@ -83,8 +83,9 @@ class Bench:
         first = ground.evaluations[0]
         limit = f"--limit {given.limit} --eval_limit {given.limit}" if given.limit else ""
         self._run(
-            f"{command} --model {shlex.quote(given.model)} {limit} {_within('sample', self._answering)}"
-            f" {_within('sample', ground.sampling)} --sample.policy {given.engine}"
+            f"{_replaced(command, limit)} --model {shlex.quote(given.model)}"
+            f" {_within('sample', self._answering)} {_within('sample', ground.sampling)}"
+            f" --sample.policy {given.engine}"
             f" {_within('train', given.training)} --train.seed {seed}"
             f" --eval.verify {shlex.quote(first.verify)} {_within('eval', first.settings)}",
             *("--eval_prompts", self._file(first.prompts), "--output_dir", folder / "played"),

@@ -25,10 +25,10 @@ _LOOP = (
 )
 _GAME = (
     "game --rm_prompts {game}/golden.jsonl --human {game}/human.parquet --llm_prompts {game}/others.jsonl "
-    "--rounds 4 --eval_temperature 0 --sample.n 4 --sample.temperature 1.0 --reward.lora_r 16 "
-    "--reward.learning_rate 3e-4 --reward.num_train_epochs 1 --reward.pairs_per_update 16 "
-    "--reward.save_steps 0 --train.loss dpo --train.sft_weight 0.1 --train.lora_r 16 "
-    f"--train.learning_rate 5e-4 {_TRAINED}"
+    "--rounds 3 --limit 84 --eval_limit 90 --eval_temperature 0 --sample.n 2 --sample.temperature 1.0 "
+    "--reward.lora_r 16 --reward.learning_rate 5e-4 --reward.max_steps 12 --reward.pairs_per_update 8 "
+    "--reward.save_steps 0 --train.loss dpo --train.sft_weight 0.1 --train.lora_r 16 --train.max_steps 10 "
+    f"--train.learning_rate 1e-3 {_TRAINED}"
 )
 
 
@@ -70,10 +70,10 @@ PLAYED = {
             "fixed",
             "reward model trained once",
             f"{_GAME} --reward.apo_coeff 0",
-            "played/round-4/llm",
+            "played/round-3/llm",
             "dpo",
         ),
-        Played("game", "the game", f"{_GAME} --reward.apo_coeff 1", "played/round-4/llm", "dpo"),
+        Played("game", "the game", f"{_GAME} --reward.apo_coeff 1", "played/round-3/llm", "dpo"),
     ),
 }
 
