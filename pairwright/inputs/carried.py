@@ -1,9 +1,12 @@
 """Names and types of the columns that rows carry through, found before any work starts."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pairwright.errors import UsageError
 from pairwright.schema import plain_type
@@ -109,6 +112,42 @@ class CarriedTypes:
         return UsageError(f"{where}: column `{name}` has no type that all its values fit ({error})")
 
 
+def fields_of(
+    schema: pa.Schema, names: Mapping[str, str], texts: Collection[str], source: str
+) -> tuple[list[pa.Field], frozenset[str]]:
+    """Return the columns to carry of a source with a schema, and those of them that become JSON text.
+
+    `names` are those of the source and those they are carried under, `texts` those that hold text whatever
+    they are in the source. Raises `UsageError`, naming the column, for a type that Parquet cannot hold.
+    """
+    kinds = {new: schema.field(name).type for name, new in names.items()}
+    as_text = frozenset(n for n, kind in kinds.items() if n not in texts and _is_beyond_parquet(kind))
+    kinds |= dict.fromkeys((*as_text, *(n for n in kinds if n in texts)), pa.string())
+    for name, new in names.items():
+        if not _parquet_holds(kinds[new]):
+            raise UsageError(
+                f"{source}: column `{name}` is of Arrow's type {kinds[new]}, which Parquet cannot hold; "
+                "write it as text, or leave it out"
+            )
+    return [pa.field(name, kind) for name, kind in kinds.items()], as_text
+
+
+def _parquet_holds(kind: pa.DataType) -> bool:
+    try:
+        pq.write_table(pa.schema([("column", kind)]).empty_table(), BytesIO())
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def as_json(value: Any) -> str | None:
+    """Return a value as canonical JSON text, times and what else JSON has no form for as text in it."""
+    return None if value is None else _JSON.encode(value)
+
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
 def _merged(known: pa.DataType, found: pa.DataType) -> pa.DataType:
     both = [pa.schema([pa.field("x", kind)]) for kind in (known, found)]
     return pa.unify_schemas(both, promote_options="permissive").field("x").type
@@ -128,7 +167,7 @@ def _levels(kind: pa.DataType) -> int:
 
 
 def _has_empty_object(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind):
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
         return _has_empty_object(kind.value_type)
     if pa.types.is_struct(kind):
         return not kind.num_fields or any(_has_empty_object(f.type) for f in kind)

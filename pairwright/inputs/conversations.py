@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pairwright.errors import UsageError
+from pairwright.inputs.carried import as_json
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.row import Parsed
 from pairwright.inputs.source import CHUNK, Chunk, Piece, Record
@@ -172,8 +173,13 @@ def first_of(found: Iterable[Plain | Parsed], limit: int | None) -> Iterator[Pla
 
 
 def of_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return a column of one file in the type that it has in all of them together."""
-    return column if column.type.equals(kind) else pa.array(column.to_pylist(), kind)
+    """Return a column of one file in the type that it has in all of them together, or is carried with."""
+    if column.type.equals(kind):
+        return column
+    values = column.to_pylist()
+    return pa.array(
+        map(as_json, values) if pa.types.is_nested(column.type) and kind == pa.string() else values, kind
+    )
 
 
 def plain(chunk: Chunk, columns: Columns, answers: Sequence[str]) -> Plain | None:

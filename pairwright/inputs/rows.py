@@ -12,7 +12,7 @@ from pairwright.errors import UsageError
 from pairwright.folders.manifest import InputInfo
 from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.beside import SHOWN, text_of
-from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, free_names
+from pairwright.inputs.carried import READ_BY_NAME, CarriedTypes, as_json, fields_of, free_names
 from pairwright.inputs.columns import ANSWERS, Columns, find_columns, perhaps_meant, sibling_columns
 from pairwright.inputs.conversations import Plain, chunks_of
 from pairwright.inputs.groups import Occurrences
@@ -23,7 +23,7 @@ from pairwright.inputs.source import Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.inputs.transcripts import is_transcript
 from pairwright.inputs.turns import each_turn
-from pairwright.records import Message, canonical_json, content_hash, prompt_hash
+from pairwright.records import Message, content_hash, prompt_hash
 from pairwright.schema import STATUS
 
 
@@ -253,7 +253,7 @@ class Input:
             if name in _AS_TEXT:
                 carried[name] = text_of(record.get(column), name, column, self._columns.padded)
         for name in self._as_text & carried.keys():
-            carried[name] = None if carried[name] is None else canonical_json(carried[name])
+            carried[name] = as_json(carried[name])
         return carried
 
     def _survey(self) -> int:
@@ -281,10 +281,7 @@ class Input:
         if schema is None:
             self.carried, self._as_text = types.fields(), types.as_text()
         else:
-            self.carried = [
-                pa.field(new, pa.string() if new in _AS_TEXT else schema.field(n).type)
-                for n, new in self._names.items()
-            ]
+            self.carried, self._as_text = fields_of(schema, self._names, _AS_TEXT, self._path)
         self.calls_tools |= any(name == "tools" for name, _ in self._columns.shown)
         return size
 

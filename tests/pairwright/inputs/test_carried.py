@@ -2,13 +2,16 @@
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
+from datasets import Features
 from runs_on_disk import ANSWER, TAGGED, rows_of, write_jsonl
 
 from pairwright.errors import UsageError
@@ -16,7 +19,7 @@ from pairwright.folders.shards import read_tables
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input
 from pairwright.schema import PAIR
-from revise import ReviseConfig, revise
+from revise import GivenPairsConfig, ReviseConfig, gate, revise
 
 
 def through_a_run(tmp_path: Path, source: Path, kept: bool = True) -> pa.Table:
@@ -158,7 +161,8 @@ ARROW = {
     "null": pa.nulls(2),
     "nested": pa.array([[{"a": [1]}], []], pa.large_list(pa.struct([("a", pa.list_(pa.int16()))]))),
     "fixed": pa.array([[1, 2], None], pa.list_(pa.int32(), 2)),
-    "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int32())),
+    "map": pa.array([[("k", 1)], None], pa.map_(pa.large_string(), pa.int32())),
+    "decimal32": pa.array([Decimal("1.5"), None], pa.decimal32(3, 1)),
     "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0123456789abcdef", None], pa.binary(16))),
 }
 
@@ -170,7 +174,8 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
     found = through_a_run(tmp_path, path)
     plain = {
         "binary": pa.binary(), "large": pa.string(), "view": pa.string(), "dictionary": pa.string(),
-        "null": pa.string(), "uuid": pa.binary(16),
+        "null": pa.string(), "uuid": pa.binary(16), "decimal32": pa.decimal128(3, 1),
+        "map": pa.list_(pa.struct([("key", pa.string()), ("value", pa.int32())])),
         "nested": pa.list_(pa.struct([("a", pa.list_(pa.int16()))])),
     }  # fmt: skip
     for name, column in ARROW.items():
@@ -178,3 +183,32 @@ def test_parquet_columns_keep_their_types(tmp_path: Path) -> None:
         kind = plain.get(name, column.type)
         assert found.schema.field(name).type == kind, name
         assert found[name].to_pylist() == expected.cast(kind).to_pylist(), name
+    Features.from_arrow_schema(found.schema)  # `datasets` has no form for maps and small decimals
+
+
+NO_KEYS = pa.struct([("a", pa.struct([])), ("b", pa.timestamp("s"))])
+
+
+@pytest.mark.parametrize("text", [True, False], ids=["text", "messages"])
+def test_what_parquet_cannot_hold_is_text_or_named_before_work_begins(tmp_path: Path, text: bool) -> None:
+    said = [["Q1", "B1", "A1"], ["Q2", "B2", "A2"]]
+    roles = ("user", "assistant", "assistant")
+    columns: dict[str, Any] = {
+        name: [row[n] if text else [{"role": role, "content": row[n]}] for row in said]
+        for n, (name, role) in enumerate(zip(("prompt", "chosen", "rejected"), roles, strict=True))
+    }
+    columns["empty"] = pa.array([{}, None], pa.struct([]))
+    columns["nested"] = pa.array([{"a": {}, "b": dt.datetime(2024, 2, 29)}, None], NO_KEYS)
+    columns["lists"] = pa.array([[{}], []], pa.list_(pa.struct([])))
+    path = tmp_path / "rows.arrow"
+    feather.write_feather(pa.table(columns), path)
+    gate(GivenPairsConfig(input=str(path), out=str(tmp_path / "run")))
+    rows = sorted(rows_of(tmp_path / "run"), key=lambda row: row["prompt"][0]["content"])
+    assert [[row[n] for n in ("empty", "nested", "lists")] for row in rows] == [
+        ["{}", '{"a":{},"b":"2024-02-29 00:00:00"}', "[{}]"], [None, None, "[]"],
+    ]  # fmt: skip
+    columns["span"] = pa.array([(1, 2, 3), None], pa.month_day_nano_interval())
+    feather.write_feather(pa.table(columns), path)
+    reason = f"{path}: column `span` is of Arrow's type month_day_nano_interval, which Parquet cannot hold"
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        gate(GivenPairsConfig(input=str(path), out=str(tmp_path / "other")))
