@@ -5,7 +5,7 @@ from pairwright.folders.ownership import RESERVED
 from pairwright.inputs.candidates import Candidates
 from pairwright.inputs.columns import PAIR, Columns, listed
 from pairwright.inputs.row import Candidate, Parsed
-from pairwright.inputs.scored import is_scored
+from pairwright.inputs.scored import holds_scores
 from pairwright.inputs.source import Record
 from pairwright.schema import MEASURES, VERIFIED
 
@@ -36,7 +36,7 @@ class GivenPairs(Candidates):
             for side, name in asked.items()
         }
         found = {side: asked[side] or _by_convention(side, names) for side in PAIR}
-        if found[PAIR[0]] not in names and self._holds_scores():
+        if found[PAIR[0]] not in names and holds_scores(self._source):
             raise UsageError(
                 f"{self._path}: holds answers with labels or scores, and no pairs; `pairwright export "
                 f"{self._path} --to trl --out PAIRS` makes pairs of them, which gate takes"
@@ -49,10 +49,6 @@ class GivenPairs(Candidates):
         columns, rest = super()._chosen(names, wanted._replace(answers=tuple(found.values())), answers)
         own = self._source.own or frozenset()
         return columns, [name for name in rest if name not in own & MADE]
-
-    def _holds_scores(self) -> bool:
-        records = (record for _, record in self._source.readable() if not isinstance(record, UsageError))
-        return (first := next(records, None)) is not None and is_scored(first, self._source.own)
 
     def _ours(self) -> frozenset[str]:
         return RESERVED if self._source.own is None else frozenset()

@@ -213,6 +213,18 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more
 
 
+def absent(
+    record: Mapping[str, Any], name: str, where: str, own: Collection[str] | None = None
+) -> UsageError:
+    """Return what to say of a row that has nothing in a column, or has no such column.
+
+    `own` are the columns of a run of ours that are the run's.
+    """
+    if name in record and (own is None or name in own):
+        return UsageError(f"{where}: `{name}` is empty; fill it or remove the row")
+    return UsageError(f"{where}: no `{name}`; the columns are {listed(list(record))}")
+
+
 def row_weight(record: Mapping[str, Any], where: str, own: Collection[str] | None) -> float:
     """Return a row's weight from its column `weight`, 1 without one.
 

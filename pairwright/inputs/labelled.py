@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
-from pairwright.inputs.columns import PAIR, Columns, columns_of, row_weight
+from pairwright.inputs.columns import PAIR, Columns, absent, columns_of, row_weight
 from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.prompt_and_answers import parse_answers
 from pairwright.inputs.source import Record
@@ -62,6 +62,8 @@ def parse_labelled(
     """
     if not _is_labelled(record):
         missing = ANSWER if record.get(ANSWER) is None else LABEL
+        if missing in record:
+            raise absent(record, missing, where)
         raise UsageError(
             f"{where}: no `{missing}`; an unpaired row has `prompt`, `{ANSWER}` and `{LABEL}`, and pairs "
             "stand in files of their own"

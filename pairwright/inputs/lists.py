@@ -96,10 +96,14 @@ def _score(item: Mapping[str, Any]) -> float | None:
 
 
 def list_among(source: Source, names: Sequence[str]) -> str | None:
-    """Return the column that holds lists of answers: the named one, or one found by convention."""
-    found = next((record for _, record in source.readable() if not isinstance(record, UsageError)), {})
+    """Return the column that holds lists of answers: the named one, or one found by convention.
+
+    The first row that has anything in the column tells.
+    """
     for name in names if len(names) == 1 else (n for n in LISTS if n in names):
-        if isinstance(value := found.get(name), list) and not _is_conversation(value):
+        records = (record for _, record in source.readable() if not isinstance(record, UsageError))
+        found = next((value for record in records if (value := record.get(name)) not in (None, [])), None)
+        if isinstance(found, list) and not _is_conversation(found):
             return name
     return None
 

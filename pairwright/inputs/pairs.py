@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import calls_of
 from pairwright.inputs.chains import EDITS, answers_between, edits_of
-from pairwright.inputs.columns import PAIR, Columns, PairsName, columns_of, listed, row_weight
+from pairwright.inputs.columns import PAIR, Columns, PairsName, absent, columns_of, row_weight
 from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.prompt_and_answers import parse_answers
-from pairwright.inputs.scored import RankedRow, is_scored, ranked_of
+from pairwright.inputs.scored import RankedRow, holds_scores, ranked_of
 from pairwright.inputs.source import Record
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
@@ -87,18 +87,18 @@ def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterat
     source = open_source(name)
     if source.dropped:
         raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
+    if where := holds_scores(source):
+        if pairs == CHAIN:
+            raise UsageError(f"{where}: scored answers have no edits: for --pairs {CHAIN} give pairs")
+        for row in ranked_of(name, weights=wanted["weights"]):
+            yield from [row] if isinstance(row, UsageError) else pairs_of_row(row, pairs)
+        return
     found = edited = False
     for where, record in source.readable():
         found = True
         if isinstance(record, UsageError):
             yield record
             continue
-        if source.partly or is_scored(record, source.own):
-            if pairs == CHAIN:
-                raise UsageError(f"{where}: scored answers have no edits: for --pairs {CHAIN} give pairs")
-            for row in ranked_of(name, weights=wanted["weights"]):
-                yield from pairs_of_row(row, pairs)
-            break
         try:
             padded = source.schema is not None
             pair = parse_pair(record, where, source.own, padded=padded, **wanted)
@@ -188,7 +188,7 @@ def parse_pair(
     """
     for name in PAIR:
         if record.get(name) in (None, [], {}) or (own is not None and name not in own):
-            raise UsageError(f"{where}: no `{name}`; the columns are {listed(list(record))}")
+            raise absent(record, name, where, own)
     wanted = Columns(answers=PAIR, thoughts=thoughts, calls=True, padded=padded)
     columns = columns_of(where, list(record), wanted, own)
     prompt, said = parse_answers(record, columns, PAIR, where)

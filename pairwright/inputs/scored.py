@@ -13,16 +13,18 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import LABELLED, Columns, columns_of, listed, row_weight
+from pairwright.inputs.columns import LABELLED, PAIR, Columns, absent, columns_of, listed, row_weight
 from pairwright.inputs.lists import answers_in
-from pairwright.inputs.prompt_and_answers import parse_row
-from pairwright.inputs.source import Record
+from pairwright.inputs.prompt_and_answers import Prompt, parse_row
+from pairwright.inputs.source import CHUNK, Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message
 
 log = logging.getLogger(__name__)
 
 LIST = "completions"
+BESIDE = ("scores", "ranks")
+"""Columns that say of the answers in the list, one by one, how good they are."""
 MEMBERS = "member_scores"
 """Column of what each of several reward models says, which `pairwright score` writes."""
 
@@ -65,6 +67,17 @@ def is_scored(record: Record, own: frozenset[str] | None = None) -> bool:
     return found and "chosen" not in record
 
 
+def holds_scores(source: Source) -> str | None:
+    """Return where the first scored answers of a source stand; None where its rows are others."""
+    records = ((where, r) for where, r in source.readable() if not isinstance(r, UsageError))
+    for where, record in islice(records, CHUNK):
+        if source.partly or is_scored(record, source.own):
+            return where
+        if any(record.get(name) is not None for name in PAIR):
+            break
+    return None
+
+
 def _is_labelled(record: Record, own: frozenset[str] | None = None) -> bool:
     """Whether a record is two answers, of which somebody prefers one."""
     return all(name in record and (own is None or name in own) for name in LABELLED)
@@ -88,13 +101,20 @@ def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[Ra
 
     Raises `UsageError` for a row without a score, or with one that is not finite.
     """
-    return islice((row for source in sources for row in ranked_of(source)), limit)
+    return islice(map(_sound, (row for source in sources for row in ranked_of(source))), limit)
 
 
-def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
+def _sound(row: RankedRow | UsageError) -> RankedRow:
+    if isinstance(row, UsageError):
+        raise row
+    return row
+
+
+def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow | UsageError]:
     """Yield the prompts of one source, all of whose rows have the same kind of score or rank.
 
-    The column `weight` is read where `weights` are wanted; else all count 1.
+    Before them come the errors of rows that cannot be read. The column `weight` is read where `weights` are
+    wanted; else all count 1.
     """
     prompts: dict[Hashable, list[tuple[float, str, str, float, tuple[float, ...]]]] = {}
     asked: dict[Hashable, tuple[Message, ...]] = {}
@@ -102,31 +122,41 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow]:
     opened = open_source(source)
     if opened.dropped:
         raise UsageError(f"{source}: these are rows that a run did not keep; name the run, or its `data`")
-    unscored = 0
-    for where, record in opened:
+    unscored, blank, best_first = 0, 0, False
+    for where, record in opened.readable():
+        if isinstance(record, UsageError):
+            yield record
+            continue
         if opened.partly and record.get("score") is None:
             unscored += 1
             continue
         way = way or _way(record)
         row_id = str(record.get("row_id") or where)
-        weight = row_weight(record, where, opened.own) if weights else 1.0
-        said = _members(record, where) if way == "score" else ()
-        for score, answer in _answers(record, way, where):
-            rest = {n: v for n, v in record.items() if n not in (LIST, *LABELLED)}
-            one = rest | {"completion": answer}
-            columns = columns_of(where, list(one), Columns(answer="completion"), opened.own)
-            prompt, text = parse_row(one, columns, where)
+        try:
+            weight = row_weight(record, where, opened.own) if weights else 1.0
+            said = _members(record, where) if way == "score" else ()
+            answers = list(_read(record, way or _named(record), where, opened.own))
+        except UsageError as error:
+            yield error
+            continue
+        best_first = best_first or (way == LIST and not _are_objects(record[LIST]))
+        blank += sum(text is None for _, _, text in answers)
+        for score, prompt, text in answers:
             if text is not None:
                 group: Hashable = (prompt, None if way in ("score", "rank") else where)
                 asked[group] = prompt
                 prompts.setdefault(group, []).append((score, text, row_id, weight, said))
     if unscored:
         log.warning("%s: %d answers have no rank among others, and are in no pair", source, unscored)
+    if blank:
+        log.warning("%s: %d scored answers are empty, and are in no pair", source, blank)
+    if best_first:
+        log.warning("%s: `%s` stand without `scores` or `ranks`, and are read as best first", source, LIST)
     for group, found in prompts.items():
-        best_first = sorted(found, key=lambda answer: -answer[0])
-        scores, answers, row_ids, counts, members = zip(*best_first, strict=True)
+        ranked = sorted(found, key=lambda answer: -answer[0])
+        scores, texts, row_ids, counts, members = zip(*ranked, strict=True)
         whole = len(set(map(len, members))) == 1 and members[0]
-        yield RankedRow(row_ids[0], asked[group], answers, scores, counts, members if whole else ())
+        yield RankedRow(row_ids[0], asked[group], texts, scores, counts, members if whole else ())
 
 
 def _members(record: Record, where: str) -> tuple[float, ...]:
@@ -139,19 +169,39 @@ def _members(record: Record, where: str) -> tuple[float, ...]:
     return tuple(_score(score, MEMBERS, where) for score in value)
 
 
-def _way(record: Record) -> str:
-    """The column that says what is better."""
-    one, many = ("score", "rank"), ("scores", "ranks")
+def _way(record: Record) -> str | None:
+    """The column that says what is better; None where the record does not tell."""
     if _is_labelled(record):
         return LABELLED[-1]
     if record.get(LIST) is None:
-        return next((name for name in one if record.get(name) is not None), "score")
-    return next((name for name in many if record.get(name) is not None), LIST)
+        return next((name for name in ("score", "rank") if record.get(name) is not None), None)
+    return next((name for name in BESIDE if record.get(name) is not None), LIST)
+
+
+def _named(record: Record) -> str:
+    """The column that would say what is better, of a record that has nothing in it."""
+    return next((name for name in (LIST, "score", "rank") if name in record), "score")
+
+
+def _read(
+    record: Record, way: str, where: str, own: frozenset[str] | None
+) -> Iterator[tuple[float, Prompt, str | None]]:
+    """The answers of a row, each with its score and its prompt; None for an empty one."""
+    for score, answer in _answers(record, way, where):
+        if way in ("score", "rank"):
+            found = parse_row(record, columns_of(where, list(record), Columns(), own), where)
+        else:
+            rest = {n: v for n, v in record.items() if n not in (LIST, *LABELLED)}
+            one = rest | {"completion": answer}
+            found = parse_row(one, columns_of(where, list(one), Columns(answer="completion"), own), where)
+        yield score, *found
 
 
 def _answers(record: Record, way: str, where: str) -> Iterator[tuple[float, Any]]:
-    """The answers of a row, each with its score."""
+    """The answers of a row, each with its score; in a row of one answer that is read elsewhere."""
     if "chosen" in record or record.get(way) is None:
+        if way in record and record[way] is None:
+            raise absent(record, way, where)
         raise UsageError(
             f"{where}: no `{way}`; the columns are {listed(list(record))}: score the answers first "
             "(pairwright score)"
@@ -168,7 +218,11 @@ def _answers(record: Record, way: str, where: str) -> Iterator[tuple[float, Any]
     if not isinstance(answers, list) or not isinstance(values, list):
         name = way if isinstance(answers, list) else LIST
         raise UsageError(f"{where}: `{name}` is not a list; it must have an entry for each answer")
-    if way == LIST and any(isinstance(a, Mapping) and not {"role", "from"} & a.keys() for a in answers):
+    if way == LIST and (said := next((n for n in BESIDE if record.get(n) is not None), None)):
+        raise UsageError(
+            f"{where}: has `{said}`, and rows before it have none; give every row its `{said}`"
+        )
+    if way == LIST and _are_objects(answers):
         yield from _scored_objects(record, where)
         return
     if way == LIST:
@@ -183,6 +237,13 @@ def _answers(record: Record, way: str, where: str) -> Iterator[tuple[float, Any]
                 f"{where}: `{LIST}` has no answer at place {number}; leave it and its score out"
             )
         yield (value if way == LIST else _score(value, way, where)), answer
+
+
+def _are_objects(answers: Any) -> bool:
+    """Whether any answer of a list is an object with what belongs to it, and no message."""
+    return isinstance(answers, list) and any(
+        isinstance(answer, Mapping) and not {"role", "from"} & answer.keys() for answer in answers
+    )
 
 
 def _scored_objects(record: Record, where: str) -> Iterator[tuple[float, str]]:

@@ -14,7 +14,7 @@ from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.columns import PairsName
 from pairwright.inputs.pairs import places_of_pairs
 from pairwright.inputs.rows import input_sha256
-from pairwright.inputs.scored import RankedRow, is_scored, read_ranked
+from pairwright.inputs.scored import RankedRow, holds_scores, read_ranked
 from pairwright.inputs.source import CHUNK
 from pairwright.inputs.sources import open_source
 from pairwright.records import prompt_hash, stored
@@ -28,18 +28,11 @@ SD = "margin_sd"
 
 def are_scored(names: Sequence[str]) -> bool:
     """Return whether sources hold scored or ranked answers. Raises `UsageError` if only some do."""
-    found = {name: _is_scored(name) for name in names}
+    found = {name: holds_scores(open_source(name)) is not None for name in names}
     if len(set(found.values())) > 1:
         scored, pairs = (next(n for n, is_one in found.items() if is_one == kind) for kind in (True, False))
         raise UsageError(f"{scored} holds scored answers and {pairs} holds pairs; name one kind")
     return any(found.values())
-
-
-def _is_scored(name: str) -> bool:
-    source = open_source(name)
-    records = (record for _, record in source.readable() if not isinstance(record, UsageError))
-    first = next(records, None)
-    return first is not None and (source.partly or is_scored(first, source.own))
 
 
 class ScoredRows:
