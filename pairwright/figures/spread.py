@@ -59,7 +59,7 @@ class Spread(Record):
 
 
 def spread_of(name: str, values: "np.ndarray") -> Spread | None:
-    """Return the spread of a column's numbers, (N,) and none of them null; None when there are none."""
+    """Return the spread of the finite ones of a column's numbers, (N,); None when there are none."""
     return spread_over(BINS[name], values)
 
 
@@ -72,9 +72,10 @@ def bins_for(values: "np.ndarray") -> Bins:
 
 
 def spread_over(bins: Bins, values: "np.ndarray") -> Spread | None:
-    """Return the spread of numbers, (N,) and none of them null, over bins; None when there are none."""
+    """Return the spread of the finite ones of numbers, (N,), over bins; None when there are none."""
     import numpy as np
 
+    values = values[np.isfinite(values)]
     if not len(values):
         return None
     width = (bins.high - bins.low) / bins.number

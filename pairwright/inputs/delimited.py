@@ -57,7 +57,7 @@ class DelimitedFile(Source):
         csv.field_size_limit(sys.maxsize)
         rows = csv.reader(self._text(), delimiter=self._delimiter, strict=True)
         try:
-            header = next(rows, None)
+            header = next(filter(None, rows), None)
             if header is None:
                 return
             names = self._names(header)

@@ -69,6 +69,9 @@ def test_bins_hold_their_lower_border_and_the_end_ones_what_lies_beyond():
     shares = np.arange(21) / 20
     assert spread_of("kept_share", shares).bins == (*[1] * 19, 2)
     assert spread_of("margin", np.array([])) is None
+    assert spread_of("margin", np.array([np.nan])) is None
+    finite = spread_of("margin", np.array([np.nan, 0.25, np.inf, 0.75, -np.inf]))
+    assert (finite.rows, finite.mean, sum(finite.bins)) == (2, 0.5, 2)
 
 
 def test_verdicts_come_to_what_the_calibration_says(calibration):

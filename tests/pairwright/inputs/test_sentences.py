@@ -100,6 +100,10 @@ def test_a_list_in_one_row_is_no_list_of_rows(tmp_path: Path) -> None:
 def test_a_table_may_have_one_column(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text('prompt\n"What, then?"\n\nWhy?\n')
     assert [row["prompt"] for row in records(str(tmp_path / "rows.csv"))] == ["What, then?", "Why?"]
+    (tmp_path / "rows.csv").write_text(
+        "\n\r\nprompt,id\nWhy?,1\n"
+    )  # as spreadsheets with a heading are saved
+    assert list(records(str(tmp_path / "rows.csv"))) == [{"prompt": "Why?", "id": "1"}]
 
 
 def test_a_time_beyond_pythons_is_named_and_no_damage(tmp_path: Path) -> None:

@@ -153,6 +153,10 @@ def test_the_report_says_what_each_rule_took_and_shows_both_ends(folder, capfd):
     assert "<script>alert(1)" not in page
     code, out, _ = run(capfd, "stats", str(folder / "out"))
     assert (code, "taken by --top 3" in out) == (0, True)
+    write_jsonl(folder / "pairs.jsonl", [pair(n, "yes", "no") for n in range(3)])
+    select(config(folder, "unmeasured", top=2))  # nothing was measured, so there is nothing to draw
+    code, _, err = run(capfd, "report", str(folder / "unmeasured"), "--out", str(folder / "page.html"))
+    assert (code, err) == (0, "")
 
 
 def test_what_is_written_over_is_said_and_what_was_measured_is_used_without_a_model(folder, model, capfd):
