@@ -1,5 +1,6 @@
 """`pairwright revise` and `pairwright gate`: minimally contrastive pairs, made here or by others."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from revise.config import GivenPairsConfig, ReviseConfig
@@ -13,11 +14,13 @@ def revise(config: ReviseConfig) -> "Manifest | None":
 
     Returns the finished run's manifest; None after `preview` or `dry_run`.
     """
+    from pairwright.inputs.rows import Input
     from pairwright.stages.run import run_stage
-    from revise.stage import ReviseStage
+    from revise.stage import NO_ANSWER, ReviseStage
 
     config.check_lengths()
-    return run_stage(ReviseStage(config), config, run=config, workers=config, budget=config)
+    read = partial(Input, wanting=NO_ANSWER if config.policy is None else None)
+    return run_stage(ReviseStage(config), config, read, run=config, workers=config, budget=config)
 
 
 def gate(config: GivenPairsConfig) -> "Manifest | None":

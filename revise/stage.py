@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pairwright.engines.thoughts import part, read_marks
-from pairwright.errors import UsageError
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.pairs.minimality import Minimality, measure
@@ -36,6 +35,10 @@ from revise.reversal import Reversal
 from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
 
+NO_ANSWER = (
+    "no answer to revise; fill it or remove the row, name the column of answers with --answer_column, or the "
+    "engine that answers with --policy"
+)
 SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
 
 
@@ -91,12 +94,7 @@ class ReviseStage:
         )
 
     def check(self, rows: Input) -> None:
-        """Require an answer of every row, or a policy that gives it one, and the columns that are shown."""
-        if self._config.policy is None and rows.unanswered is not None:
-            raise UsageError(
-                f"{rows.unanswered}: no answer to revise; name its column with --answer_column, "
-                "or the engine that answers with --policy"
-            )
+        """Require the columns that are shown, and those that verifiers and other prompts need."""
         for reviser in self._revisers:
             reviser.check(rows)
         if self._verification is not None:

@@ -123,7 +123,6 @@ class Candidates(Input):
     def _survey_plain(self, rows: Plain) -> None:
         for content in _contents(rows):
             self._occurrences.survey(content)
-        self.unanswered = self.unanswered or rows.chunk.where(0)
 
     def chunks(self) -> Iterator[PlainRows | list[Row]]:
         """Yield all rows: chunks of plain ones, and the rows between them."""

@@ -32,7 +32,8 @@ class Input:
 
     `reserved` names the columns that we write ourselves; `keep` those that shards of a folder which is
     continued have already. With `answers` off no column of answers is read; if there is one, it is
-    carried through. Up to `skip` rows that cannot be read are passed over, as rows with a problem.
+    carried through. Up to `skip` rows that cannot be read are passed over, as rows with a problem; where
+    `wanting` says what a row without an answer lacks, it is one of these.
     """
 
     carried: list[pa.Field]
@@ -45,8 +46,6 @@ class Input:
     """Whether a row of work is one row of the source."""
     has_answers: bool = False
     """Whether any row has an answer, wherever it stands."""
-    unanswered: str | None = None
-    """Where the first row without an answer stands; None when all have one."""
     bad: list[str]
     """What is wrong with the rows that are passed over."""
     perhaps_meant: tuple[str, ...]
@@ -64,11 +63,12 @@ class Input:
         answers: bool = True,
         skip: int = 0,
         keep: Collection[str] = (),
+        wanting: str | None = None,
     ) -> None:
         self._path = source
         self._source = self._open(source)
         self._limit = limit
-        self._skip = skip
+        self._skip, self._wanting = skip, wanting
         self._turn, self._asked = columns.turn, not answers
         columns = columns._replace(padded=self._source.schema is not None)
         self._columns, rest = self._chosen(self._column_names(), columns, answers)
@@ -129,8 +129,15 @@ class Input:
         return row._replace(reasoning=parsed.reasoning)
 
     def _parsed(self) -> Iterator[Parsed]:
+        return self._tried(self._records(), self._of_record)
+
+    def _of_record(self, where: str, record: Record) -> list[Parsed]:
+        """The rows of a record, all of them with an answer where that is wanted."""
         several = self._columns.list or self._columns.answers
-        return self._tried(self._records(), self._each if several else self._one)
+        found = self._each(where, record) if several else self._one(where, record)
+        if self._wanting and (without := next((row for row in found if row.answer is None), None)):
+            raise UsageError(f"{without.where}: {self._wanting}")
+        return found
 
     def _found(self) -> Iterator[Plain | Parsed]:
         """All rows: chunks of plain ones, and each other one."""
@@ -269,9 +276,6 @@ class Input:
                 self._occurrences.survey(row.content)
                 self.calls_tools |= any(m.tool_calls or m.role == "tool" for m in row.prompt)
             self.has_answers |= any(row.answer is not None for row in chunk)
-            if self.unanswered is None:
-                without = (row.where for row in chunk if row.answer is None and row.problem is None)
-                self.unanswered = next(without, None)
             self.bad += [row.problem for row in chunk if row.problem is not None]
             if schema is None:
                 types.learn([(row.where, row.carried) for row in chunk])

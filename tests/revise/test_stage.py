@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 from revising import ANSWER, BETTER, play, row, stage
-from runs_on_disk import write_jsonl
+from runs_on_disk import reviser, rows_of, write_jsonl
 
 from pairwright.errors import UsageError
-from pairwright.inputs.columns import Columns
-from pairwright.inputs.rows import Input
 from pairwright.records import Completion, Message
 from prompts import load
+from revise import ReviseConfig, revise
 from revise.stage import ReviseStage
 
 GOOD = Completion(text=f"<rationale>a slip</rationale><revision>{BETTER}</revision>", model="m@1")
@@ -159,11 +158,21 @@ def test_equal_rows_are_asked_apart_and_the_same_row_alike() -> None:
 
 
 def test_rows_without_answers_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "rows.jsonl", [{"prompt": "Q", "answer": "A"}, {"prompt": "R"}])
-    rows = Input(str(path), Columns(), None)
-    with pytest.raises(UsageError, match=r"rows.jsonl line 2: no answer to revise; .*--policy"):
-        stage().check(rows)
-    stage(policy="canned:p.jsonl").check(rows)
+    """Or passed over as bad rows, be it one answer that is missing or a whole list of them."""
+    answers = [("response", "The sum is five."), ("completions", ["The sum is five."])]
+    for column, given in answers:
+        path = write_jsonl(tmp_path / f"{column}.jsonl", [{"prompt": "Q", column: given}, {"prompt": "R"}])
+        settings = {
+            "input": str(path),
+            "reviser": f"canned:{reviser(tmp_path, 2)}",
+            "out": str(tmp_path / column),
+        }
+        with pytest.raises(UsageError, match=rf"{column}.jsonl line 2: no answer to revise; .*--policy"):
+            revise(ReviseConfig(**settings))
+        assert not (tmp_path / column).exists()
+        revise(ReviseConfig(**settings, skip_bad_rows=1))
+        [bad] = [row for row in rows_of(tmp_path / column) if row.get("status") == "bad_row"]
+        assert bad["reason"].startswith(f"{path} line 2: no answer to revise")
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,6 @@ def golden_rows(config: GameConfig) -> list[Row]:
         config.wanted_columns._replace(answer=config.golden),
         config.limit,
         skip=config.skip_bad_rows,
+        wanting=f"no golden answer in `{config.golden}`; write it or remove the row",
     )
-    if rows.unanswered is not None:
-        raise UsageError(
-            f"{rows.unanswered}: no golden answer in `{config.golden}`; write it or remove the row"
-        )
     return sound(rows)

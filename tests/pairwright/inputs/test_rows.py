@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs_on_disk import write_jsonl
 
-from pairwright.errors import PairwrightError
+from pairwright.errors import PairwrightError, UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.groups import Occurrences
 from pairwright.inputs.row import Row
@@ -265,11 +265,13 @@ def test_the_hash_of_an_input_follows_its_content_and_limit(tmp_path: Path) -> N
     assert Input(str(two), Columns(), None).info.sha256 != same
 
 
-def test_rows_without_an_answer_are_noticed(tmp_path: Path) -> None:
-    rows = Input(str(jsonl(tmp_path, {"prompt": "Q", "answer": "A"}, {"prompt": "Q"})), Columns(), None)
-    assert rows.unanswered is not None
-    assert rows.unanswered.endswith("rows.jsonl line 2")
-    assert Input(str(jsonl(tmp_path, {"prompt": "Q", "answer": "A"})), Columns(), None).unanswered is None
+def test_rows_without_an_answer_are_bad_ones_where_it_is_wanted(tmp_path: Path) -> None:
+    path = str(jsonl(tmp_path, {"prompt": "Q", "answer": "A"}, {"prompt": "Q"}))
+    with pytest.raises(UsageError, match=r"rows.jsonl line 2: no answer"):
+        Input(path, Columns(), None, wanting="no answer")
+    [good, bad] = Input(path, Columns(), None, wanting="no answer", skip=1)
+    assert (good.problem, bad.problem) == (None, f"{path} line 2: no answer")
+    assert [row.answer for row in Input(path, Columns(), None)] == ["A", None]
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12))
