@@ -89,6 +89,8 @@ def export(config: ExportConfig) -> None:
         record = {"from": config.run, "to": config.to, "rows": written, "left_out": left_out}
         # before any other file, so that the folder of an export that was killed is known as one
         write_durably(config.out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    for name in {n for form in FORMATS.values() for n in form.files} - {*chosen.files}:
+        (config.out / name).unlink(missing_ok=True)  # of an earlier export in another form
     for name, text in chosen.beside.items():
         write_durably(config.out / name, text.encode())
     write_durably(config.out / CARD, _card(config, chosen, written).encode())

@@ -40,6 +40,11 @@ class Format(NamedTuple):
     beside: Mapping[str, str] = MappingProxyType({})
     """Further files, by name."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all files that are written in this form, but for the card."""
+        return (self.file, *self.beside)
+
 
 def _paired(row: Row) -> list[dict[str, Any]]:
     _refuse_tools(row)

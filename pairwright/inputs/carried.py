@@ -50,8 +50,10 @@ def free_names(
 class CarriedTypes:
     """Learns one Arrow type a column from chunk after chunk of rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Mapping[str, str]) -> None:
         self._types: dict[str, pa.DataType] = {}
+        self._given = given
+        """The input's own names of columns that are carried under others, for sentences about them."""
         self.widened = False
         """Whether a column's type grew after values of it were seen, which must fit it too."""
 
@@ -92,7 +94,7 @@ class CarriedTypes:
         self, name: str, known: pa.DataType, chunk: Iterable[Placed], error: Exception
     ) -> UsageError:
         """What to tell of the first row that does not go with those before it."""
-        where = "its rows"
+        where, said = "its rows", self._given.get(name, name)
         for where, carried in chunk:
             value = carried.get(name)
             try:
@@ -100,16 +102,16 @@ class CarriedTypes:
                 pa.array([value], known)
             except OverflowError:
                 return UsageError(
-                    f"{where}: the number in column `{name}` is too large for 64 bits; write it as text"
+                    f"{where}: the number in column `{said}` is too large for 64 bits; write it as text"
                 )
             except _MISFIT:
                 before, now = _said(known), _JSON_WORDS.get(type(value), "something else")
                 now = f"{now} with other types inside" if now == before else now
                 return UsageError(
-                    f"{where}: column `{name}` changes its type here ({before} before, now {now}); "
+                    f"{where}: column `{said}` changes its type here ({before} before, now {now}); "
                     "give every row the same type"
                 )
-        return UsageError(f"{where}: column `{name}` has no type that all its values fit ({error})")
+        return UsageError(f"{where}: column `{said}` has no type that all its values fit ({error})")
 
 
 def fields_of(

@@ -17,7 +17,17 @@ LISTS = ("completions", "responses", "generations", "answers", "outputs", "candi
 """Columns that hold all answers to a prompt in one list."""
 SYSTEMS = ("system", "system_prompt", "system_message")
 HISTORIES = ("history", "chat_history")
-UNSHOWN = ("functions", "tool_calls", "images", "image", "videos", "audio")
+UNSHOWN = (
+    "functions",
+    "tool_calls",
+    "images",
+    "image",
+    "videos",
+    "video",
+    "audios",
+    "audio",
+    "pixel_values",
+)
 """Columns that a chat template would render beside the messages, and models are not shown here."""
 _OFTEN_SHOWN = re.compile(
     r"(?:contexts?|inputs?|passages?|paragraphs?|background|article|document|evidence|knowledge|facts|premise"
@@ -25,6 +35,9 @@ _OFTEN_SHOWN = re.compile(
     r"|(?:few_?)?shots?|few_?shot_\w+|examples|exemplars|demonstrations|in_context_examples"
     r"|(?:sys|system|developer)_(?:prompts?|instructions?|messages?|msg|text|content|role)|system_?context"
     r"|\w+_history|dialog(?:ue)?|histories"
+    r"|preamble|scenario|situation|guidelines|(?:task_)?(?:definition|description)"
+    r"|(?:image|img|picture|photo|screenshot|video|audio)s?"
+    r"(?:_(?:paths?|urls?|files?|file_?names?|base64|b64|bytes|data|list|[0-9]+))?"
     r"|(?:previous|past|prior|earlier|preceding|other)_"
     r"(?:turns?|messages?|conversations?|dialog(?:ue)?s?|context|chat|questions?|answers?|responses?))"
 )

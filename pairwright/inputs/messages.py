@@ -48,8 +48,12 @@ the calls of assistants and whose answer a tool's is."""
 _CALLS = {"assistant": ("tool_calls",), "tool": ("tool_call_id", "name")}
 
 
-_WRITTEN = re.compile(r"""\s*\[?\s*\{\s*(["'])(?:role|content|from|value)\1\s*:.*[\]}]\s*""", re.DOTALL)
-"""Messages written out in a text, as JSON or as Python shows them."""
+_WRITTEN = re.compile(
+    r"""\s*\[?\s*\{\s*(?:(["'])(?:role|content|from|value)\1|"(?:messages|conversations|type|text)")\s*:"""
+    r""".*[\]}]\s*""",
+    re.DOTALL,
+)
+"""Messages, or parts of one, written out in a text, as JSON or as Python shows them."""
 _PLAIN = {"role", "content"}
 _SPEAKERS = ("system", "user", "assistant")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
@@ -85,19 +89,28 @@ def _refuse_written(text: str, where: str) -> None:
     if found is None:
         return
     how = "as Python shows them"
-    if found[1] == '"':
+    if found[1] != "'":
         try:
             said = json.loads(text)
         except (ValueError, RecursionError):
             return
-        items = said if isinstance(said, list) else [said]
-        if not all(isinstance(i, dict) and any(form <= i.keys() for form in _MESSAGE_KEYS) for i in items):
+        if not _are_messages(said):
             return
         how = "in JSON"
     raise UsageError(
         f"{where} is a text that holds messages {how}; give them as a list of objects, or, where that text "
         "is what is meant, as the content of a message"
     )
+
+
+def _are_messages(said: Any) -> bool:
+    """Whether a value of JSON is messages, an object that has them, or parts of a message's text."""
+    if isinstance(said, dict):
+        inner = [value for key in ("messages", "conversations") if isinstance(value := said.get(key), list)]
+        said = inner[0] if inner else [said]
+    elif all(isinstance(part, dict) and part.get("type") == "text" and "text" in part for part in said):
+        return True
+    return all(isinstance(i, dict) and any(form <= i.keys() for form in _MESSAGE_KEYS) for i in said)
 
 
 def last_of(value: Any) -> Any:

@@ -39,7 +39,7 @@ _PERHAPS = re.compile(r"\s*((?:human|user):)(?=.*\s(?:assistant|ai|bot|gpt):)", 
 """How a text begins that may be a conversation, and may quote one."""
 _RENDERED = re.compile(
     r"\s*(?:<\|im_start\|>|<\|begin_of_text\|>|<\|start_header_id\|>|<s>\s*\[INST\]|\[INST\]|<start_of_turn>"
-    r"|<bos><start_of_turn>|<\|(?:user|system|prompter)\|>"
+    r"|<bos><start_of_turn>|<\|(?:user|system|assistant|prompter)\|>"
     r"|<\|start\|>(?:system|developer|user)<\|message\|>|<<SYS>>|<｜begin▁of▁sentence｜>|<｜User｜>|<BOS_TOKEN>|<\|START_OF_TURN_TOKEN\|>|<\|startoftext\|>)"
 )
 _INVITES = re.compile(
@@ -47,6 +47,11 @@ _INVITES = re.compile(
     r"|<｜Assistant｜>|\[/INST\]|<\|assistant\|>|<\|CHATBOT_TOKEN\|>)\s*\Z"
 )
 """What a chat template ends with, so that an assistant answers."""
+_ENDS = re.compile(
+    r"(?:<\|(?:im_end|eot_id|eot|end|return|endoftext|end_of_text|end_of_turn|END_OF_TURN_TOKEN)\|>"
+    r"|<end_of_turn>|<｜end▁of▁sentence｜>|<eos>|</s>)\s*\Z"
+)
+"""What a chat template, or a model that it was written for, ends a turn with."""
 _OF_BASE_MODELS = re.compile(r"(?:^###\s?(?:Response|Assistant|Answer)|\bASSISTANT):\s*\Z", re.MULTILINE)
 """The same in the forms of Alpaca and Vicuna, which are words."""
 
@@ -82,12 +87,17 @@ def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
     """Return the turns of a text that is a conversation; None for any other text.
 
     A last turn of nobody's words, which only invites an answer, is left out. Raises `UsageError` for
-    a text that a chat template has rendered: its marks would be shown as words.
+    a text that a chat template has rendered, or a mark of one ends: marks would be shown as words.
     """
     if mark := _RENDERED.match(text) or _INVITES.search(text[-_TAIL:]):
         raise UsageError(
             f"{where} is a conversation that a chat template has rendered already (`{mark[0].strip()}`); "
             "give its messages, each with `role` and `content`"
+        )
+    if (mark := _ENDS.search(text[-_TAIL:])) and not (mark[0].startswith("</s>") and "<s>" in text):
+        raise UsageError(
+            f"{where} ends with `{mark[0].strip()}`, which chat templates write after a turn; remove it, "
+            "or give the text as the content of a message, where it is meant as words"
         )
     form = _form_of(text)
     if form is None:

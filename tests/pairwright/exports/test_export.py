@@ -12,6 +12,7 @@ from in_process import run
 from runs_on_disk import revise_config, write_jsonl
 from tiny_model import save_tiny_model
 
+from pairwright.exports.formats import FORMATS
 from pairwright.folders.durable import TEMPORARY
 from pairwright.folders.shards import read_tables
 from pairwright.inputs.pairs import read_pairs
@@ -211,7 +212,10 @@ def test_what_cannot_be_exported_is_one_sentence(pairs, tmp_path, capfd):
 def test_a_second_export_replaces_the_first(pairs, tmp_path, capfd):
     assert len(exported(capfd, pairs, "trl", tmp_path / "out")) == 25
     source = write_jsonl(tmp_path / "pairs.jsonl", [ROW])
-    assert len(exported(capfd, source, "trl", tmp_path / "out")) == 1
+    for to in ("trl", "llamafactory", "openai", "kto"):
+        assert len(exported(capfd, source, to, tmp_path / "out")) == (2 if to == "kto" else 1)
+        files = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+        assert files == {"README.md", "export.json", *(Path(name).name for name in FORMATS[to].files)}
 
 
 @pytest.mark.parametrize("before", ["train.parquet", "README.md", "export.json"])

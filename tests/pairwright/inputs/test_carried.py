@@ -100,7 +100,9 @@ MIXED: list[tuple[list[Any], str]] = [
 def test_mixed_types_are_refused_where_they_begin(tmp_path: Path, values: list[Any], reason: str) -> None:
     path = write_jsonl(tmp_path / "rows.jsonl", with_answers([{"tag": v} for v in values]))
     with pytest.raises(UsageError) as caught:
-        Input(str(path), Columns(), None)
+        Input(
+            str(path), Columns(), None, ("tag",)
+        )  # carried as `input_tag`, and named as it is in the file
     assert reason in str(caught.value)
     assert str(path) in str(caught.value)
 

@@ -119,6 +119,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": json.dumps([ASKED])}, "`messages` is a text that holds messages in JSON; give them as a"),
     ({"prompt": json.dumps(ASKED)}, "`prompt` is a text that holds messages in JSON"),
     ({"prompt": str([ASKED])}, "`prompt` is a text that holds messages as Python shows them"),
+    ({"prompt": json.dumps({"messages": [ASKED]})}, "`prompt` is a text that holds messages in JSON"),
+    (
+        {"prompt": json.dumps([{"type": "text", "text": "Q?"}])},
+        "`prompt` is a text that holds messages in JSON",
+    ),
+    ({"prompt": "Q?", "video": "x.mp4"}, "`video` would be part of the prompt"),
     ({"instruction": "Q?", "context": 3}, "`context` is a number; beside `instruction` it must be text"),
 ]
 
@@ -203,7 +209,41 @@ def test_what_cannot_be_shown_is_refused_however_it_is_spelt(tmp_path: Path, nam
         list(read_pairs([source]))
 
 
-@pytest.mark.parametrize("name", ["context", "sysPrompt", "Chat log history", "previous_turns", "few-shot"])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("A.<|im_end|>\n", "ends with `<|im_end|>`, which chat templates write after a turn; remove it"),
+        ("A.</s>", "ends with `</s>`, which chat templates write after a turn"),
+        ("<|assistant|>\nA.", "a chat template has rendered already (`<|assistant|>`)"),
+    ],
+)
+def test_answers_with_marks_of_templates_are_refused(tmp_path: Path, answer: str, said: str) -> None:
+    for row in ({"prompt": "Q?", "response": answer}, {"prompt": "Q?", "chosen": answer, "rejected": "B."}):
+        path = written(tmp_path, row)
+        with pytest.raises(UsageError) as refused:
+            list(read_pairs([path]) if "chosen" in row else Input(path, Columns(), None))
+        assert f"rows.jsonl line 1: `{list(row)[1]}`" in str(refused.value)
+        assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<s>old</s> and <s>older</s>",
+        "Which token ends it, <eos> or EOS?",
+        '{"type": "text", "size": 3}',
+        "{'type': 1}",
+    ],
+)
+def test_what_only_looks_like_marks_or_messages_is_text(tmp_path: Path, text: str) -> None:
+    [row] = Input(written(tmp_path, {"prompt": text, "answer": text}), Columns(), None)
+    assert (row.prompt[0].content, row.answer) == (text, text)
+
+
+MEANT = ["context", "sysPrompt", "Chat log history", "previous_turns", "few-shot", "preamble", "imagePath"]
+
+
+@pytest.mark.parametrize("name", [*MEANT, "image_url", "image_1", "img", "video_file"])
 def test_what_may_have_been_meant_as_part_of_the_prompt_is_named(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, {"prompt": "Who?", name: "Ada was there.", "url": "u"})
     assert Input(path, Columns(carry_only=()), None).perhaps_meant == (name,)
