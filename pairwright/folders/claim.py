@@ -1,5 +1,6 @@
 """The owner of a folder: what may be written into it, and the settings it was begun with."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -48,11 +49,18 @@ def changed_field(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | No
     """Return the name of a setting that differs, with both values; None where all are the same."""
     for name in [*before, *(n for n in now if n not in before)]:
         if before.get(name) != now.get(name):
-            new = [f"`{n}` {value!r}" for n, value in now.items() if n not in before]
+            new = [f"`{n}` {_said(value)}" for n, value in now.items() if n not in before]
             if name not in now and new:
-                return f"`{name}` was {before[name]!r}; now there is {' and '.join(new)}"
-            return f"`{name}` was {before.get(name)!r} and is now {now.get(name)!r}"
+                return f"`{name}` was {_said(before[name])}; now there is {' and '.join(new)}"
+            return f"`{name}` was {_said(before.get(name))} and is now {_said(now.get(name))}"
     return None
+
+
+def _said(value: Any) -> str:
+    """A value of a setting, or that it stands for what a file holds."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32,64}", value):
+        return f"content with the hash {value[:8]}"
+    return repr(value)
 
 
 def _moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

@@ -41,6 +41,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_what_differs_is_named_with_both_values(tmp_path: Path) -> None:
     assert changed_field({"a": 1}, {"a": 1}) is None
+    assert changed_field({"input": "0a" * 32}, {"input": "0b" * 32}) == (
+        "`input` was content with the hash 0a0a0a0a and is now content with the hash 0b0b0b0b"
+    )
     refuse_other(tmp_path, {"a": 1}, {"a": 1}, "choose another")
     assert changed_field({"policy model": "a"}, {"policy_1 model": "a", "policy_2 model": "b"}) == (
         "`policy model` was 'a'; now there is `policy_1 model` 'a' and `policy_2 model` 'b'"
