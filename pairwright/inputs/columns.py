@@ -117,8 +117,12 @@ def find_columns(
     for name, flag in flags:
         if name and name not in names:
             raise UsageError(f"{source}: no column `{name}` ({flag}); its columns are {listed(names)}")
+    apart = wanted.carry_only or ()
+    for name, flag in ((wanted.prompt, "--prompt_column"), (wanted.system, "--system_column")):
+        if name and name in apart:
+            raise UsageError(f"{source}: `{name}` cannot be both {flag} and --carry_only")
     known = [n for n in names if own is None or n in own]
-    prompt = wanted.prompt or _first(PROMPTS, known, but=(wanted.answer, *wanted.answers))
+    prompt = wanted.prompt or _first(PROMPTS, known, but=(wanted.answer, *wanted.answers, *apart))
     within = () if prompt else _within(known, wanted)
     if prompt is None and not within:
         raise UsageError(

@@ -146,6 +146,12 @@ def test_columns_can_be_named_or_kept_apart(tmp_path: Path) -> None:
         Input(path, Columns(system="person", carry_only=()), None)
     with pytest.raises(UsageError, match=r"no column `tool` \(--carry_only\)"):
         Input(path, Columns(carry_only=("tool",)), None)
+    with pytest.raises(UsageError, match=r"`persona` cannot be both --system_column and --carry_only"):
+        Input(path, Columns(system="persona", carry_only=("persona",)), None)
+    [read] = Input(
+        written(tmp_path, row | {"question": "R?"}), Columns(carry_only=("prompt", "tools")), None
+    )
+    assert [m.content for m in read.prompt] == ["linux", "R?"]
 
 
 def test_what_is_read_into_a_prompt_is_part_of_what_a_run_is(tmp_path: Path) -> None:
