@@ -57,18 +57,14 @@ _OF_BASE_MODELS = re.compile(r"(?:^###\s?(?:Response|Assistant|Answer)|\bASSISTA
 
 
 _TAIL = 100
+_GIVE = "give instruction and input columns of their own, or messages"
 
 
-def _say_once(where: str, how: str) -> None:
+def _say_once(where: str, how: str, advice: str) -> None:
     """Say it of the first row alone."""
     if how not in _SAID:
         _SAID.add(how)
-        log.warning(
-            "%s %s, which chat models are shown as words; give instruction and input columns of their own, "
-            "or messages",
-            where,
-            how,
-        )
+        log.warning("%s %s, which chat models are shown as words; %s", where, how, advice)
 
 
 _SAID: set[str] = set()
@@ -87,7 +83,7 @@ def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
     """Return the turns of a text that is a conversation; None for any other text.
 
     A last turn of nobody's words, which only invites an answer, is left out. Raises `UsageError` for
-    a text that a chat template has rendered, or a mark of one ends: marks would be shown as words.
+    a text that a chat template has rendered: its marks would be shown as words.
     """
     if mark := _RENDERED.match(text) or _INVITES.search(text[-_TAIL:]):
         raise UsageError(
@@ -95,16 +91,14 @@ def turns_of(text: str, where: str) -> tuple[Message, ...] | None:
             "give its messages, each with `role` and `content`"
         )
     if (mark := _ENDS.search(text[-_TAIL:])) and not (mark[0].startswith("</s>") and "<s>" in text):
-        raise UsageError(
-            f"{where} ends with `{mark[0].strip()}`, which chat templates write after a turn; remove it, "
-            "or give the text as the content of a message, where it is meant as words"
-        )
+        advice = "take it out of the data if another tool left it there"
+        _say_once(where, f"ends with `{mark[0].strip()}`", advice)
     form = _form_of(text)
     if form is None:
         if mark := _OF_BASE_MODELS.search(text[-_TAIL:]):
-            _say_once(where, f"ends with `{mark[0].strip()}`")
+            _say_once(where, f"ends with `{mark[0].strip()}`", _GIVE)
         elif mark := _PERHAPS.match(text):
-            _say_once(where, f"begins with `{mark[1]}`")
+            _say_once(where, f"begins with `{mark[1]}`", _GIVE)
         return None
     marks = list(form.turn.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)]

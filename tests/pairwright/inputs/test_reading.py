@@ -112,6 +112,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prompt": "<｜begin▁of▁sentence｜><｜User｜>Q?<｜Assistant｜>"}, "has rendered already"),
     ({"prompt": "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Q?"}, "has rendered already"),
     ({"prompt": "<|user|>Q?"}, "has rendered already (`<|user|>`)"),
+    ({"prompt": "<|assistant|>Q?"}, "has rendered already (`<|assistant|>`)"),
     (
         {"prompt": "Q?<end_of_turn>\n<start_of_turn>model\n"},
         "has rendered already (`<start_of_turn>model`)",
@@ -215,21 +216,18 @@ def test_what_cannot_be_shown_is_refused_however_it_is_spelt(tmp_path: Path, nam
         list(read_pairs([source]))
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ("A.<|im_end|>\n", "ends with `<|im_end|>`, which chat templates write after a turn; remove it"),
-        ("A.</s>", "ends with `</s>`, which chat templates write after a turn"),
-        ("<|assistant|>\nA.", "a chat template has rendered already (`<|assistant|>`)"),
-    ],
-)
-def test_answers_with_marks_of_templates_are_refused(tmp_path: Path, answer: str, said: str) -> None:
-    for row in ({"prompt": "Q?", "response": answer}, {"prompt": "Q?", "chosen": answer, "rejected": "B."}):
-        path = written(tmp_path, row)
-        with pytest.raises(UsageError) as refused:
-            list(read_pairs([path]) if "chosen" in row else Input(path, Columns(), None))
-        assert f"rows.jsonl line 1: `{list(row)[1]}`" in str(refused.value)
-        assert said in str(refused.value)
+@pytest.mark.parametrize("answer", ["A.<|im_end|>\n", "A.</s>"])
+def test_a_mark_of_templates_that_ends_an_answer_is_said_once(
+    tmp_path: Path, answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"{n}?", "answer": answer}) + "\n" for n in range(3)))
+    transcripts._SAID.clear()
+    assert [row.answer for row in Input(str(path), Columns(), None)] == [answer] * 3
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith(
+        f"{path} line 1: `answer` ends with `{answer.strip()[2:]}`, which chat models are shown"
+    )
 
 
 @pytest.mark.parametrize(
