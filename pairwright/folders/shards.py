@@ -152,7 +152,8 @@ def commit_ended(folder: Path, manifest: Manifest, index: int, ended: Ended) -> 
         prompt_tokens=_sum("prompt_tokens", rows),
         completion_tokens=_sum("completion_tokens", rows),
     )
-    tables = {"dropped": others.filter(pc.invert(stays)), "data": rows.filter(stays)}
+    kept = rows if shard.counts.keys() == {KEPT} else rows.filter(stays)
+    tables = {"dropped": others.filter(pc.invert(stays)), "data": kept}
     return _commit(folder, manifest, index, shard, tables)
 
 

@@ -8,10 +8,11 @@ from itertools import count, groupby, islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pairwright.engines.thoughts import Marks, part
 from pairwright.inputs.columns import Columns, sibling_columns
-from pairwright.inputs.conversations import Plain, by_chunks, chunks_of, first_of, plain
+from pairwright.inputs.conversations import Plain, by_chunks, chunks_of, first_of, hashes_of, plain
 from pairwright.inputs.groups import Groups, Member, Spill
 from pairwright.inputs.lists import answers_in, list_among, model_of, models_beside
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_row
@@ -19,7 +20,7 @@ from pairwright.inputs.row import Candidate, Parsed, Row, thought_beside
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Chunk, Record
 from pairwright.inputs.turns import each_turn
-from pairwright.records import content_hash, prompt_hash, text_hash
+from pairwright.records import content_hash, prompt_hash
 from pairwright.schema import ANSWER
 
 log = logging.getLogger(__name__)
@@ -242,13 +243,10 @@ class JoinedLists(Candidates):
 
 def _identities(rows: Plain, occurrences: Sequence[int]) -> tuple[list[str], list[str]]:
     """The ids that `Candidates._row` gives to rows and prompts, of many at once."""
-    prompt_ids = [text_hash(text)[:16] for text in rows.prompt.json()]
-    answers = zip(*(column.quoted for column in rows.answers.values()), strict=True)
-    row_ids = [
-        text_hash(f'["{prompt_id}",[{",".join(texts)}],{occurrence}]')[:16]
-        for prompt_id, texts, occurrence in zip(prompt_ids, answers, occurrences, strict=True)
-    ]
-    return row_ids, prompt_ids
+    prompt_ids = hashes_of(rows.prompt.json())
+    ids, counts = pa.array(prompt_ids, pa.string()), pa.array(map(str, occurrences), pa.string())
+    answers = pc.binary_join_element_wise(*(column.escaped for column in rows.answers.values()), '","')
+    return hashes_of('["', ids, '",["', answers, '"],', counts, "]"), prompt_ids
 
 
 def _contents(rows: Plain) -> Iterator[tuple[str | None, ...]]:

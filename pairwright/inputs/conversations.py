@@ -5,6 +5,7 @@ each of whose answers is one message of the assistant, all of them of role and t
 other row is read row by row (`pairwright.inputs.prompt_and_answers`), which says the same of plain ones.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -12,6 +13,7 @@ from itertools import chain, pairwise
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -61,21 +63,20 @@ class Conversations:
 
     def joined(self) -> pa.Array:
         """Return each as one text."""
-        offsets = pa.array(self.starts, pa.int32())
-        return pc.binary_join(pa.ListArray.from_arrays(offsets, self._field("content")), "\n\n")
+        return self._joined(self._field("content"), "\n\n")
 
-    @property
-    def quoted(self) -> Iterator[str]:
-        """What is said, as `canonical_json` has it."""
-        return map(encode_basestring, self.texts)
+    @cached_property
+    def escaped(self) -> pa.StringArray:
+        """What is said, of the messages of all, as `canonical_json` has it between quotation marks."""
+        texts = self._field("content")
+        for sign in ("\\", '"', *_controls_in(texts)):
+            texts = pc.replace_substring(texts, sign, encode_basestring(sign)[1:-1])
+        return texts
 
-    def json(self) -> list[str]:
+    def json(self) -> pa.StringArray:
         """Return each as canonical JSON text, as `canonical_json` has it."""
-        messages = [
-            f'{{"content":{text},"role":"{role}"}}'
-            for text, role in zip(self.quoted, self.roles, strict=True)
-        ]
-        return [f"[{','.join(messages[start:end])}]" for start, end in pairwise(self.starts)]
+        messages = _side_by_side('{"content":"', self.escaped, '","role":"', self._field("role"), '"}')
+        return _side_by_side("[", self._joined(messages, ","), "]")
 
     def said(self) -> Iterator[tuple[str, ...]]:
         """Yield who speaks and what is said, message by message, of each."""
@@ -86,17 +87,30 @@ class Conversations:
         """Return whether all are what was said of plain ones: of prompts, or of answers."""
         if self.column.null_count or not len(self.column):
             return False
-        sizes = pc.min_max(pc.list_value_length(self.column)).as_py()
+        sizes = np.diff(self.column.offsets.to_numpy())
         roles, texts = self._field("role"), self._field("content")
-        if sizes["min"] < 1 or self.column.flatten().null_count or roles.null_count or texts.null_count:
+        if sizes.min() < 1 or self.column.flatten().null_count or roles.null_count or texts.null_count:
             return False
         speakers = {*pc.unique(roles).to_pylist()}
-        last = {*pc.unique(roles.take([end - 1 for end in self.starts[1:]])).to_pylist()}
         if answers:
-            right = sizes["max"] == 1 and last == {"assistant"}
+            right = sizes.max() == 1 and speakers == {"assistant"}
         else:
-            right = speakers <= _SPEAKERS and "assistant" not in last
-        return right and pc.min(pc.utf8_length(pc.utf8_trim_whitespace(texts))).as_py() > 0
+            right = speakers <= _SPEAKERS and not (
+                "assistant" in speakers and self._any_ends_as("assistant")
+            )
+        is_said = pc.invert(pc.utf8_is_space(texts))
+        return bool(right and pc.min(pc.binary_length(texts)).as_py() and pc.all(is_said).as_py())
+
+    def _any_ends_as(self, role: str) -> bool:
+        lasts = pa.array([start - 1 for start in self.starts[1:]], pa.int64())
+        return pc.any(pc.equal(self._field("role").take(lasts), role)).as_py()  # type: ignore[no-any-return]
+
+    def _joined(self, messages: pa.StringArray, between: str) -> pa.StringArray:
+        """What is told of the messages of all, joined for each conversation."""
+        if len(messages) == len(self.column):
+            return messages
+        offsets = pa.array(self.starts, pa.int32())
+        return pc.binary_join(pa.ListArray.from_arrays(offsets, messages), between)
 
     def _field(self, name: str) -> pa.StringArray:
         return self.column.flatten().field(name)
@@ -128,6 +142,28 @@ class Plain(NamedTuple):
         if name not in self.chunk.rows.schema.names:
             return pa.nulls(self.size, kind)
         return of_type(self.chunk.rows.column(name), kind)
+
+
+def _controls_in(texts: pa.StringArray) -> set[str]:
+    """The control characters of ASCII that stand in texts."""
+    _, offsets, data = texts.buffers()
+    borders = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    codes = np.frombuffer(data or b"", np.uint8)[borders[0] : borders[-1]]
+    return {*map(chr, codes[codes < ord(" ")].tolist())}
+
+
+def hashes_of(*parts: pa.StringArray | str) -> list[str]:
+    """Return of each row the first 16 hex digits of `text_hash` of its texts, one after the other.
+
+    What is no column is the same in every row.
+    """
+    texts = _side_by_side(*parts).cast(pa.binary())
+    return [hashlib.sha256(text).hexdigest()[:16] for text in texts.to_pylist()]
+
+
+def _side_by_side(*parts: pa.StringArray | str) -> pa.StringArray:
+    """Texts one after the other, row by row."""
+    return pc.binary_join_element_wise(*parts, "")
 
 
 def by_chunks(

@@ -9,7 +9,7 @@ from pairwright.records import DUPLICATE, KEPT, Ending
 from pairwright.sift.folder import SiftConfig, sift
 from pairwright.sift.neighbours import Neighbours
 from pairwright.sift.on_disk import OnDisk, encoded
-from pairwright.sift.shingles import cut_folded, keys_of
+from pairwright.sift.shingles import hashed, keys_of
 from pairwright.sift.sketches import LENGTH
 from pairwright.sift.sorted_runs import Firsts
 from pairwright.sift.whole import Block
@@ -49,11 +49,11 @@ class Duplicates:
     def __call__(self, block: Block) -> list[Ending]:
         """Return how rows end, by what they say and what was said before."""
         said = block.prompts() if self._config.on == "prompt" else block.texts()
-        texts = cut_folded(said.to_pylist())
+        texts = hashed(said.to_pylist())
         own = self._wheres.add(list(map(encoded, block.wheres)))
         firsts = self._exact(keys_of(texts))
         twice = [first != place for first, place in zip(firsts, own, strict=True)]
-        nearest = self._near(texts, own, twice) if self._near else [None] * len(own)
+        nearest = self._near(texts, twice) if self._near else [None] * len(own)
         return [
             Ending(DUPLICATE, f"says what {self._where(first)} says")
             if again

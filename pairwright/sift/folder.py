@@ -150,18 +150,14 @@ def write_run(
 
 def sifted(block: Block, sieve: Sieve) -> Ended:
     """Return how rows end, those that could not be read among them."""
-    endings = iter(sieve(block.sound()))
-    return _ended(
-        block.table,
-        [
-            Ending(BAD_ROW, block.problems[n]) if n in block.problems else next(endings)
+    endings = sieve(block.sound())
+    if block.problems:
+        sound = iter(endings)
+        endings = [
+            Ending(BAD_ROW, block.problems[n]) if n in block.problems else next(sound)
             for n in range(block.table.num_rows)
-        ],
-    )
-
-
-def _ended(table: pa.Table, endings: Sequence[Ending]) -> Ended:
-    return Ended(table, [ending.status for ending in endings], [ending.reason for ending in endings])
+        ]
+    return Ended(block.table, [ending.status for ending in endings], [ending.reason for ending in endings])
 
 
 def each(one: Callable[[WholeRow], Ending]) -> Sieve:

@@ -5,16 +5,16 @@ Bands of their sketches are in memory, the hashes of their runs of words on disk
     T texts of a block    B bands of each
 """
 
-from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from pairwright.pairs.runs import Cut
+from pairwright.pairs.runs import Places
 from pairwright.sift.on_disk import OnDisk
-from pairwright.sift.sketches import Hashes, Sketcher, jaccard
+from pairwright.sift.shingles import Hashed, Hashes
+from pairwright.sift.sketches import Sketcher, jaccard
 from pairwright.sift.sorted_runs import SortedRuns
 
 
@@ -35,67 +35,53 @@ class Neighbours:
         self._sketcher = Sketcher(near)
         self._bands = SortedRuns()
         self._shingles = OnDisk()
-        self._places = array("q")
-        """Of each text that stayed, its place among all."""
 
-    def __call__(self, texts: Cut, places: Sequence[int], out: Sequence[bool]) -> list[Near | None]:
+    def __call__(self, texts: Hashed, out: Sequence[bool]) -> list[Near | None]:
         """Return of each text the nearest before it, if near enough; `out` ones are passed over."""
         sketches, bands_TB = self._sketcher(texts)
-        met, shared = self._met(bands_TB), _shared(bands_TB)
-        first = len(self._places)
-        stayed: list[int] = []  # of this block, whose bands are not among the others yet
-        shingles: list[Hashes] = []
-        here: dict[int, list[int]] = defaultdict(list)
-        found: list[Near | None] = []
-        for number, sketch in enumerate(sketches):
+        own = self._shingles.add([one.tobytes() for one in sketches])
+        order = np.argsort(bands_TB, axis=None)
+        bands, of_text = bands_TB.ravel()[order], order // bands_TB.shape[1]
+        met, shared = self._met(bands, of_text), _shared(bands, of_text)
+        here: dict[int, list[int]] = defaultdict(list)  # texts of this block that stayed, by band
+        found: list[Near | None] = [None] * len(sketches)
+        stays = ~np.array(out, bool)
+        for number in sorted(met.keys() | shared.keys()):  # most texts share a band with no other
             if out[number]:
-                found.append(None)
                 continue
-            bands = shared.get(number, ())
-            before = met.get(number, set()).union(*(here[band] for band in bands))
-            near = self._nearest(sketch, sorted(before), shingles) if before else None
-            found.append(near)
-            if near is None:
-                for band in bands:
-                    here[band].append(first + len(stayed))
-                stayed.append(number)
-                shingles.append(sketch)
-                self._places.append(places[number])
-        self._shingles.add([one.tobytes() for one in shingles])
-        numbers = np.arange(first, len(self._places), dtype=np.uint32)
-        self._bands.add(bands_TB[stayed].ravel(), np.repeat(numbers, bands_TB.shape[1]))
+            before = met[number].union(*(here[band] for band in shared[number]))
+            found[number] = self._nearest(sketches[number], sorted(before)) if before else None
+            if found[number] is None:
+                for band in shared[number]:
+                    here[band].append(own[number])
+            else:
+                stays[number] = False
+        some = stays[of_text]
+        self._bands.add(bands[some], (own.start + of_text[some]).astype(np.uint32))
         return found
 
-    def _met(self, bands_TB: Hashes) -> dict[int, set[int]]:
+    def _met(self, bands: Hashes, of_text: Places) -> dict[int, set[int]]:
         """Of each text, those before the block that share a band with it."""
         met: dict[int, set[int]] = defaultdict(set)
-        for places, (others,) in self._bands.find(bands_TB.ravel()):
-            rows = (places // bands_TB.shape[1]).tolist()
-            for row, other in zip(rows, others.tolist(), strict=True):
-                met[row].add(other)
+        for places, (others,) in self._bands.find(bands):
+            for text, other in zip(of_text[places].tolist(), others.tolist(), strict=True):
+                met[text].add(other)
         return met
 
-    def _nearest(self, shingles: Hashes, numbers: list[int], here: list[Hashes]) -> Near | None:
-        """The nearest of some texts that stayed, the last of them `here`; None if none is near enough."""
-        first = len(self._places) - len(here)
-        shares = [
-            jaccard(
-                shingles, here[n - first] if n >= first else np.frombuffer(self._shingles[n], np.uint64)
-            )
-            for n in numbers
-        ]
+    def _nearest(self, shingles: Hashes, places: list[int]) -> Near | None:
+        """The nearest of some texts that stayed; None if none is near enough."""
+        found = {*shingles.tolist()}
+        others = (np.frombuffer(self._shingles[n], np.uint64).tolist() for n in places)
+        shares = [jaccard(found, {*other}) for other in others]
         most = max(shares)
-        if most < self._least:
-            return None
-        return Near(self._places[numbers[shares.index(most)]], most)
+        return Near(places[shares.index(most)], most) if most >= self._least else None
 
 
-def _shared(bands_TB: Hashes) -> dict[int, set[int]]:
-    """Of each text its bands that stand in the block twice; most texts have none."""
-    bands = bands_TB.ravel()
-    order = np.argsort(bands, kind="stable")
-    twice = np.flatnonzero(bands[order[1:]] == bands[order[:-1]])
+def _shared(bands: Hashes, of_text: Places) -> dict[int, set[int]]:
+    """Of each text its bands that stand in the block twice; most texts have none. Bands are in order."""
+    twice = np.flatnonzero(bands[1:] == bands[:-1])
+    places = np.union1d(twice, twice + 1)
     shared: dict[int, set[int]] = defaultdict(set)
-    for place in order[np.union1d(twice, twice + 1)].tolist():
-        shared[place // bands_TB.shape[1]].add(int(bands[place]))
+    for text, band in zip(of_text[places].tolist(), bands[places].tolist(), strict=True):
+        shared[text].add(band)
     return shared

@@ -31,6 +31,7 @@ from pairwright.inputs.conversations import (
     by_chunks,
     chunks_of,
     first_of,
+    hashes_of,
     of_type,
     plain,
 )
@@ -41,7 +42,7 @@ from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Chunk, Record, Source
 from pairwright.inputs.sources import open_source
-from pairwright.records import Message, content_hash, key_hash, prompt_hash, stored, text_hash
+from pairwright.records import Message, content_hash, key_hash, prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.joined import Joined
 from pairwright.sift.sorted_runs import Firsts
@@ -141,12 +142,12 @@ class WholeRows(Input):
         """Rows that are read at once."""
         answers, size, given = rows.answers, rows.size, rows.chunk.rows
         prompts = rows.prompt.json()
-        said = [answers[name].json() if name in answers else ["null"] * size for name in ANSWERS]
-        contents = [text_hash(f"[{','.join(row)}]")[:16] for row in zip(prompts, *said, strict=True)]
-        ids = ids_of(self._given("row_id", given), contents)
+        said = [answers[name].json() if name in answers else "null" for name in ANSWERS]
+        said = pc.binary_join_element_wise(prompts, *said, ",")
+        ids = ids_of(self._given("row_id", given), hashes_of("[", said, "]"))
         prompt_ids = [
-            str(own or text_hash(prompt)[:16])
-            for own, prompt in zip(self._given("prompt_id", given), prompts, strict=True)
+            str(own or made)
+            for own, made in zip(self._given("prompt_id", given), hashes_of(prompts), strict=True)
         ]
         columns = {name: column.column for name, column in answers.items()} | {"prompt": rows.prompt.column}
         columns |= {"row_id": pa.array(ids, pa.string()), "prompt_id": pa.array(prompt_ids, pa.string())}
@@ -278,12 +279,17 @@ class _Ids:
 
     def __call__(self, given: Sequence[Any], contents: Sequence[str]) -> list[str]:
         own = [str(one or content) for one, content in zip(given, contents, strict=True)]
-        firsts, numbers = self._firsts(map(key_hash, own)), [int(content, 16) for content in contents]
+        firsts, numbers = self._firsts(map(_key, own)), [int(content, 16) for content in contents]
         self._contents.extend(numbers)
         return [
             row_id if self._contents[first] == number else content_hash([row_id, content])[:16]
             for row_id, content, number, first in zip(own, contents, numbers, firsts, strict=True)
         ]
+
+
+def _key(row_id: str) -> bytes:
+    """A key of 16 bytes: an id that has so many is its own."""
+    return row_id.encode() if len(row_id) == 16 and row_id.isascii() else key_hash(row_id)
 
 
 def _named_twice(sources: Sequence[str]) -> str | None:
