@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from pairwright.engines.thoughts import part, read_marks
+from pairwright.engines.thoughts import part_all, read_marks
 from pairwright.folders.shards import Ended
 from pairwright.inputs.candidates import PlainRows, without_thought
 from pairwright.inputs.conversations import of_type
@@ -66,7 +66,7 @@ class GateStage:
     def end(self, rows: PlainRows, schema: pa.Schema) -> Ended:
         """Do what `work` does of pairs that no verifier is asked about, of many at once."""
         names, columns = zip(*rows.plain.answers.items(), strict=True)
-        parted = [[part(text, self._marks) for text in column.texts] for column in columns]
+        parted = [part_all(column.texts, self._marks) for column in columns]
         chosen, rejected = ([found.answer for found in side] for side in parted)
         measures, endings = self._gated(chosen, rejected, names)
         thoughts = [pa.array([found.thought or None for found in side], pa.string()) for side in parted]
@@ -117,12 +117,12 @@ class GateStage:
         given = map(Revision, originals, revisions, found)
         measures: list[Minimality | None] = []
         endings: list[Ending] = []
-        for pair, revision in zip(zip(chosen, rejected, strict=True), given, strict=True):
-            empty = next((name for name, text in zip(names, pair, strict=True) if not text.strip()), None)
-            if empty is None:
+        for *pair, revision in zip(chosen, rejected, given, strict=True):
+            if all(map(str.strip, pair)):
                 measures.append(revision.measures)
                 endings.append(check(revision, self._config, self._user_gates))
             else:
+                empty = next(name for name, text in zip(names, pair, strict=True) if not text.strip())
                 measures.append(None)
                 endings.append(Ending(EMPTY, f"`{empty}` holds no answer"))
         return measures, endings

@@ -8,10 +8,9 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,7 +21,6 @@ from pairwright.records import content_hash
 from revise import needed
 from revise.needed import Needed, Way, ways_of
 
-_CHANGES = ("changed", "mine")
 _HEAD = 400
 """Characters in which a refusal is one."""
 _WORD = re.compile(r"\w")
@@ -57,7 +55,7 @@ def declines(text: str) -> str | None:
     if start is None:
         return None
     head = unicodedata.normalize("NFC", text[start.start() : start.start() + _HEAD])
-    for pattern in chain(_likely("refusal", head), _likely("inability", head)):
+    for pattern in (*_likely("refusal", head), *_likely("inability", head)):
         if found := pattern.match(head):
             return found.group()
     return None
@@ -65,26 +63,31 @@ def declines(text: str) -> str | None:
 
 def about_texts(line: str) -> bool:
     """Return whether a line has a word for a text, or for what was changed in one."""
-    return any(pattern.search(line) for pattern in _weak("texts", "revised", "parts", "changes", "rest"))
+    return _has_any("texts revised parts changes rest", line)
 
 
 def about_changes(line: str) -> bool:
     """Return whether a line says that the speaker changed something."""
-    return any(pattern.search(line) for pattern in _weak(*_CHANGES))
+    return _has_any("changed mine", line)
 
 
 def about_the_rest(line: str) -> bool:
     """Return whether a line speaks of the rest of something."""
-    return any(pattern.search(line) for pattern in _weak("rest"))
+    return _has_any("rest", line)
+
+
+def _has_any(kinds: str, line: str) -> bool:
+    """Whether a line has any of the words of some kinds that remarks are put together from."""
+    patterns, needed = _weak(kinds)
+    return any(patterns[number].search(line) for number in needed.by(kinds, line))
 
 
 @cache
-def _weak(*kinds: str) -> list[re.Pattern[str]]:
-    """For each language, any of the words of some kinds that remarks are put together from."""
+def _weak(kinds: str) -> tuple[list[re.Pattern[str]], Needed]:
+    """For each language, any of the words of some kinds, and what is needed by these patterns."""
     parts = tomllib.loads(_PARTS.read_text(encoding="utf-8"))
-    return [
-        re.compile(_any([w for kind in kinds for w in words[kind]]), _FLAGS) for words in parts.values()
-    ]
+    listed = [_any([w for kind in kinds.split() for w in words[kind]]) for words in parts.values()]
+    return [re.compile(one, _FLAGS) for one in listed], Needed(ways_of({kinds: listed}, _FLAGS))
 
 
 def look_at(texts: Sequence[str]) -> None:
@@ -111,9 +114,9 @@ def _remark(text: str) -> str | None:
     return None
 
 
-def _likely(kind: Kind, text: str) -> Iterator[re.Pattern[str]]:
+def _likely(kind: Kind, text: str) -> list[re.Pattern[str]]:
     """The patterns of a kind, by language, whose letters are in the text."""
-    return (_compiled(kind, number) for number in _needed().by(kind, text))
+    return [_compiled(kind, number) for number in _needed().by(kind, text)]
 
 
 @cache

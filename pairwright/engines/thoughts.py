@@ -6,7 +6,7 @@ marks, which makes it no thought.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -81,7 +81,7 @@ def part(text: str, marks: Sequence[Marks] = KNOWN, opened: Marks | None = None)
     front of the answer are one. A closing mark alone ends a thought where it stands like one: at the
     end of a line or of a sentence, unquoted, with no opening mark before it.
     """
-    if opened is None and _is_plain(text, marks):
+    if opened is None and _is_plain(text, _beginnings(tuple(marks))):
         return Parted(None, text)
     if marks and (found := _harmony(text)):
         return found
@@ -104,6 +104,12 @@ def part(text: str, marks: Sequence[Marks] = KNOWN, opened: Marks | None = None)
         start, end = alone
         return Parted(_joined([text[:start]]), _bare(_after(text, end)))
     return Parted(_joined(thoughts), _bare(rest) if thoughts else rest)
+
+
+def part_all(texts: Sequence[str], marks: Sequence[Marks]) -> list[Parted]:
+    """Return many texts, each parted."""
+    letters = _beginnings(tuple(marks))
+    return [Parted(None, text) if _is_plain(text, letters) else part(text, marks) for text in texts]
 
 
 def _bare(answer: str) -> str:
@@ -167,10 +173,9 @@ def read_marks(text: str) -> tuple[Marks, ...]:
     return (Marks(opens, closes), *KNOWN)
 
 
-def _is_plain(text: str, marks: Sequence[Marks]) -> bool:
+def _is_plain(text: str, letters: Iterable[str]) -> bool:
     """Whether a text has no letter that a mark begins with, as most have none: then there is no thought."""
-    letters = _beginnings(tuple(marks))
-    return not text.startswith(_BARE) and all(letter not in text for letter in letters)
+    return not (any(map(text.__contains__, letters)) or text.startswith(_BARE))
 
 
 @cache

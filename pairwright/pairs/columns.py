@@ -10,6 +10,8 @@ from pairwright.inputs.row import Candidate
 from pairwright.pairs.minimality import Minimality, measure_all
 from pairwright.schema import MEASURES
 
+_UNMEASURED = (None,) * len(Minimality._fields)
+
 
 def pair_columns(chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
     """Return the columns of a pair but for its measures: both sides, and the models behind them."""
@@ -30,15 +32,15 @@ def add_measures(rows: Iterable[dict[str, Any]]) -> None:
 def in_columns(measures: Sequence[Minimality | None]) -> dict[str, pa.Array]:
     """Return the measures of many pairs as columns; null where a pair was not measured."""
     kinds = dict(MEASURES)
-    spans = [None if found is None else found.changed_spans for found in measures]
-    kind = kinds.pop("changed_spans")
+    rows = [_UNMEASURED if found is None else found for found in measures]
+    told: dict[str, list[Any]] = {
+        name: [row[n] for row in rows] for n, name in enumerate(Minimality._fields)
+    }
+    spans, kind = told["changed_spans"], kinds.pop("changed_spans")
     flat = list(chain.from_iterable(filter(None, spans)))
     fields = [pa.array([span[n] for span in flat], f.type) for n, f in enumerate(kind.value_type)]
     offsets = [0, *accumulate(len(found or ()) for found in spans)]
-    columns = {
-        name: pa.array([found and getattr(found, name) for found in measures], of)
-        for name, of in kinds.items()
-    }
+    columns = {name: pa.array(told[name], of) for name, of in kinds.items()}
     columns["changed_spans"] = pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()),
         pa.StructArray.from_arrays(fields, fields=[*kind.value_type]),

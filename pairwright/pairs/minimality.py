@@ -6,11 +6,11 @@ are computed by rapidfuzz, in C.
 """
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq, Levenshtein
 from rapidfuzz.process import cpdist
 
@@ -20,6 +20,8 @@ _TOKEN_BITS = 32
 """Bits of the number of a token and of a side."""
 Stretch = tuple[int, int, int]
 """Text that both answers keep: where it begins in rejected and in chosen, and its length in characters."""
+Change = tuple[int, int, int, int]
+"""Text that differs: `rejected[a:b]` and `chosen[c:d]`, in characters."""
 Operation = tuple[str, int, int, int, int]
 """`equal`, `insert`, `delete` or `replace`, and the tokens it is about: `rejected[a:b]`, `chosen[c:d]`."""
 
@@ -67,7 +69,7 @@ def measure_all(
     chosen: Sequence[str], rejected: Sequence[str], *, original_is_chosen: bool
 ) -> list[Minimality]:
     """Measure pairs. Their original is the answer that was revised."""
-    tokens = tokens_of([*chosen, *rejected])
+    tokens, numbers_N = tokens_of([*chosen, *rejected])
     tokens_c, tokens_r = tokens[: len(chosen)], tokens[len(chosen) :]
     marks_c, marks_r = ([one.marks for one in side] for side in (tokens_c, tokens_r))
     fewest = cpdist(marks_r, marks_c, scorer=Levenshtein.distance).tolist()
@@ -75,7 +77,7 @@ def measure_all(
     in_order = cpdist(marks_r, marks_c, scorer=LCSseq.similarity).tolist()
     sizes = map(len, marks_c if original_is_chosen else marks_r)
     shares = [both / size if size else 1.0 for both, size in zip(in_order, sizes, strict=True)]
-    alike = _jaccard(tokens_c, tokens_r)
+    alike = _jaccard(marks_c, marks_r, numbers_N)
     pairs = zip(chosen, rejected, tokens_c, tokens_r, fewest, fewest_characters, shares, alike, strict=True)
     return [_measured(*pair) for pair in pairs]
 
@@ -92,31 +94,36 @@ def _measured(
 ) -> Minimality:
     size_c, size_r = len(tokens_c.marks), len(tokens_r.marks)
     kept = list(_kept(chosen, rejected, tokens_c, tokens_r))
-    distance = fewest + _respaced(chosen, rejected, kept)
+    changes = list(_changes(chosen, rejected, kept))
+    respaced = [0 for a, b, c, d in changes if kept and not (rejected[a:b].strip() or chosen[c:d].strip())]
+    distance = fewest + len(respaced)
     return Minimality(
         token_levenshtein=distance,
         char_levenshtein=fewest_characters,
         edit_distance=min(distance / max(size_c, size_r, 1), 1.0),
         jaccard=jaccard,
         kept_share=kept_share,
-        common_prefix=_prefix(chosen, rejected, tokens_r, kept),
+        common_prefix=bisect_left(tokens_r.begins, changes[0][0]) if changes else size_r,
         length_ratio=size_c / max(size_r, 1),
-        changed_spans=_spans(chosen, rejected, kept),
+        changed_spans=tuple([_trimmed(rejected, chosen, change) for change in changes]),
     )
 
 
-def _jaccard(tokens_c: Sequence[Tokens], tokens_r: Sequence[Tokens]) -> list[float]:
+def _jaccard(
+    marks_c: Sequence[Sequence[Hashable]],
+    marks_r: Sequence[Sequence[Hashable]],
+    numbers_N: NDArray[np.int64],
+) -> list[float]:
     """Of each pair the distinct tokens in both answers, as a share of those in either.
 
     Distinct tokens of all pairs are found at once, as numbers of a pair, a token, and a side.
     """
-    pairs = len(tokens_c)
+    pairs = len(marks_c)
     if pairs < 2:  # not worth an array
-        return [_share({*c.marks}, {*r.marks}) for c, r in zip(tokens_c, tokens_r, strict=True)]
-    both_sides = [one.numbers for one in (*tokens_c, *tokens_r)]
-    sizes = np.fromiter(map(len, both_sides), np.int64, 2 * pairs)
+        return [_share({*c}, {*r}) for c, r in zip(marks_c, marks_r, strict=True)]
+    sizes = np.fromiter(map(len, [*marks_c, *marks_r]), np.int64, 2 * pairs)
     pair, side = np.tile(np.arange(pairs), 2), np.repeat([0, 1], pairs)
-    told = np.sort(np.repeat(pair << _TOKEN_BITS | side, sizes) | np.concatenate(both_sides) << 1)
+    told = np.sort(np.repeat(pair << _TOKEN_BITS | side, sizes) | numbers_N << 1)
     told = told[np.r_[True, told[1:] != told[:-1]][: len(told)]]
     twice = told[1:][told[1:] >> 1 == told[:-1] >> 1]
     both = np.bincount(twice >> _TOKEN_BITS, minlength=pairs)
@@ -134,39 +141,18 @@ def changed_spans(chosen: str, rejected: str) -> tuple[Span, ...]:
 
     White space counts here: with each `rejected[a:b]` replaced by `chosen[c:d]`, rejected *is* chosen.
     """
-    tokens_c, tokens_r = tokens_of([chosen, rejected])
-    return _spans(chosen, rejected, list(_kept(chosen, rejected, tokens_c, tokens_r)))
+    (tokens_c, tokens_r), _ = tokens_of([chosen, rejected])
+    changes = _changes(chosen, rejected, _kept(chosen, rejected, tokens_c, tokens_r))
+    return tuple(_trimmed(rejected, chosen, change) for change in changes)
 
 
-def _spans(chosen: str, rejected: str, kept: list[Stretch]) -> tuple[Span, ...]:
-    """The spans behind an alignment of tokens: all that lies between what both texts keep."""
-    spans: list[Span] = []
+def _changes(chosen: str, rejected: str, kept: Iterable[Stretch]) -> Iterator[Change]:
+    """All that lies between what both texts keep and is not the same in them."""
     r = c = 0
     for begin_r, begin_c, length in (*kept, (len(rejected), len(chosen), 0)):
         if rejected[r:begin_r] != chosen[c:begin_c]:
-            spans.append(_trimmed(rejected, chosen, Span(r, begin_r, c, begin_c)))
+            yield r, begin_r, c, begin_c
         r, c = begin_r + length, begin_c + length
-    return tuple(spans)
-
-
-def _respaced(chosen: str, rejected: str, kept: list[Stretch]) -> int:
-    """How often the white space between two tokens that stay is another, or that at either end."""
-    ends = [(0, 0, 0), *kept, (len(rejected), len(chosen), 0)] if kept else []
-    count = 0
-    for (r, c, length), (next_r, next_c, _) in pairwise(ends):
-        before, after = rejected[r + length : next_r], chosen[c + length : next_c]
-        count += before != after and not before.strip() and not after.strip()
-    return count
-
-
-def _prefix(chosen: str, rejected: str, tokens_r: Tokens, kept: list[Stretch]) -> int:
-    """Tokens before the first difference, be it of a token or of white space."""
-    end = other = 0
-    for start_r, start_c, length in kept:
-        if rejected[end:start_r] != chosen[other:start_c]:
-            break
-        end, other = start_r + length, start_c + length
-    return bisect_left(tokens_r.begins, end)
 
 
 def _kept(chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens) -> Iterator[Stretch]:
@@ -187,9 +173,9 @@ def _kept(chosen: str, rejected: str, tokens_c: Tokens, tokens_r: Tokens) -> Ite
                 yield r, tokens_c.begins[first_c + n - first_r], tokens_r.ends[n] - r
 
 
-def _trimmed(rejected: str, chosen: str, span: Span) -> Span:
-    """The span without the white space that both of its sides begin or end with."""
-    r_start, r_end, c_start, c_end = span
+def _trimmed(rejected: str, chosen: str, change: Change) -> Span:
+    """A change without the white space that both of its sides begin or end with."""
+    r_start, r_end, c_start, c_end = change
     while (
         r_start < r_end
         and c_start < c_end

@@ -56,15 +56,13 @@ class Tokens(NamedTuple):
     marks: Sequence[Hashable]
     """One character for each token, the same for the same token in all texts that were looked at together;
     numbers where characters do not suffice. Distances between texts are computed from these fastest."""
-    numbers: NDArray[np.int64]
-    """The same as numbers."""
     begins: "memoryview[int]"
     """Where each begins in the text."""
     ends: "memoryview[int]"
 
 
-def tokens_of(texts: Sequence[str]) -> list[Tokens]:
-    """Return the tokens of every text, many at once."""
+def tokens_of(texts: Sequence[str]) -> tuple[list[Tokens], NDArray[np.int64]]:
+    """Return the tokens of every text, many at once, and all of them as numbers, the same for the same."""
     runs_D, which_R, begins_R, borders_T = cut(tuple(texts))
     found_D = list(map(_IN_RUN.__getitem__, runs_D))
     sizes_D = np.fromiter(map(len, map(_WORDS, found_D)), np.int64, len(found_D))
@@ -82,7 +80,7 @@ def tokens_of(texts: Sequence[str]) -> list[Tokens]:
     marks = _as_characters(numbers_N)
     begins, ends = begins_N.data, (begins_N + lengths_U[from_N]).data
     borders = np.append(0, lasts_R)[borders_T].tolist()
-    return [Tokens(marks[a:b], numbers_N[a:b], begins[a:b], ends[a:b]) for a, b in pairwise(borders)]
+    return [Tokens(marks[a:b], begins[a:b], ends[a:b]) for a, b in pairwise(borders)], numbers_N
 
 
 def _as_characters(numbers_N: np.ndarray) -> str | list[int]:
