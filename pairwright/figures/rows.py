@@ -179,7 +179,8 @@ def _look(kept: "pl.LazyFrame", folder: Path) -> _Found:
         columns["preference"] = pl.col("verdict").struct.field("preference")
     spreads = {}
     for name, column in columns.items():  # one at a time: a column of numbers always fits in memory
-        values = collect(kept.select(column.cast(pl.Float64).alias(name).drop_nulls()), folder)
+        number = column.cast(pl.Float64).alias(name)
+        values = collect(kept.select(number.filter(number.is_finite())), folder)
         spreads[name] = spread_of(name, values[name].to_numpy())
     prompts = pl.col("prompt_id").hash().n_unique()  # half the memory that the texts themselves take
     models = {n: _counts(kept, n, folder) for n in names if n.endswith("_model") and n.count("_") == 1}

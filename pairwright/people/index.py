@@ -5,7 +5,7 @@ of one part.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ from pairwright.errors import PairwrightError, UsageError
 from pairwright.figures.rows import collect, columns_of, readable, scan
 from pairwright.folders.manifest import Manifest
 from pairwright.folders.shards import shard_file
+from pairwright.inputs.columns import PAIR
 from pairwright.people.wanted import MEASURES
 from pairwright.records import KEPT, UNPARSED
 
@@ -79,6 +80,11 @@ class Index:
         """How near each row came to being decided otherwise (R,); infinite where nothing says so."""
         return np.concatenate([self.distances_of(part) for part in self._columns])
 
+    @property
+    def paired(self) -> np.ndarray:
+        """Which kept rows have both answers (P,)."""
+        return np.logical_and(*(self._there(side) for side in PAIR))
+
     def part(self, part: str) -> "pl.DataFrame":
         """Return the columns of a part's rows (P). Raises `PairwrightError` for a damaged file."""
         return _once(self._read, self._kept, part, self._lock)
@@ -115,7 +121,9 @@ class Index:
             )
         values = {name: pl.col(name) if name in there else pl.lit(None) for name in columns}
         ending = pl.col("status") if status else pl.lit(KEPT).alias("status")
-        return found.select(ending, *(value.cast(columns[n]).alias(n) for n, value in values.items()))
+        typed = (value.cast(columns[name]).alias(name) for name, value in values.items())
+        # `select` alone makes one row where all that it selects are literals.
+        return found.with_columns(ending, *typed).select("status", *columns)
 
     def _nearest(self, part: str) -> np.ndarray:
         """How near the rows of a part came to a threshold, or to being preferred otherwise."""
@@ -138,20 +146,27 @@ class Index:
         elif "verdict" in self._columns[part]:
             found.append((pl.lit(pl.Series(self._preferences(part))) - 0.5).abs())
         nearest = pl.min_horizontal(*found).fill_nan(np.inf).alias("nearest")
-        values: np.ndarray = self.part(part).select(nearest)["nearest"].to_numpy()
+        values: np.ndarray = self.part(part).with_columns(nearest)["nearest"].to_numpy()
         return values
 
     def _preferences(self, part: str) -> np.ndarray:
         """What judges say of a part's rows (P,). It stands beside their replies, which are not read."""
         if "verdict" not in self._columns[part]:
             return np.full(sum(self._sizes[part].values()), np.nan)
-        found = []
+        tables = (table.flatten() for table in self._leaves(part, "verdict.preference"))
+        return np.concatenate([t["verdict.preference"].cast(pa.float64()).to_numpy() for t in tables])
+
+    def _there(self, side: str) -> np.ndarray:
+        """Which kept rows have an answer on a side (P,); of it only the role is read."""
+        tables = self._leaves("data", f"{side}.list.element.role")
+        return np.concatenate([table[side].is_valid().to_numpy() for table in tables])
+
+    def _leaves(self, part: str, path: str) -> Iterator[pa.Table]:
+        """One column inside a nested one, file by file."""
         for shard in self._sizes[part]:
             with readable(self._folder):
                 file = pq.ParquetFile(shard_file(self._folder, part, shard))
-                table = file.read(columns=["verdict.preference"], use_threads=False).flatten()
-            found.append(table["verdict.preference"].cast(pa.float64()).to_numpy())
-        return np.concatenate(found)
+                yield file.read(columns=[path], use_threads=False)
 
 
 def _once(find: Callable[[str], T], found: dict[str, T], part: str, lock: threading.RLock) -> T:

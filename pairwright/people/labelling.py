@@ -48,9 +48,10 @@ class Labelling:
         self._seed = seed
         self._repeat_every = repeat_every
         self._reveal = reveal
-        self._order = self.rows.view(Wanted(), "random", dict)
-        if not len(self._order):
+        if not self.rows.kept or not (paired := self.rows.index.paired).any():
             raise UsageError(f"{folder}: no pair was kept; there is nothing to label")
+        order = self.rows.view(Wanted(), "random", dict)
+        self._order = order[paired[order]]
         self._share = shared
         self._known: tuple[int, Between] | None = None
         self._shared, own = np.split(self._order, [math.ceil(shared * len(self._order))])

@@ -137,11 +137,11 @@ def write_run(
         return there
     with FolderLock(folder):
         manifest = continue_run(folder, planned, fresh=config.fresh)
-        if sum(manifest.counts.values()) == manifest.items and manifest.items:
-            return manifest
-        for index, shard in enumerate(_shards(ended, manifest.shard_size)):
-            manifest = commit_ended(folder, manifest, index, shard)
-        seconds = round(time.monotonic() - started, 3)
+        seconds = manifest.seconds
+        if not manifest.items or sum(manifest.counts.values()) < manifest.items:
+            for index, shard in enumerate(_shards(ended, manifest.shard_size)):
+                manifest = commit_ended(folder, manifest, index, shard)
+            seconds = round(time.monotonic() - started, 3)
         manifest = manifest.model_copy(update={"complete": True, "seconds": seconds})
         manifest.save(folder)
         write_card(folder, manifest)

@@ -52,6 +52,19 @@ def test_money_is_tokens_by_their_price(pairs):
     assert figures_of(pairs).rows.cost.money is None
 
 
+def test_numbers_that_are_none_are_in_no_measure(tmp_path, capfd):
+    margins = [0.2, float("nan"), 0.4, float("inf"), -float("inf"), None]
+    rows = [
+        {"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No.", "margin": m}
+        for n, m in enumerate(margins)
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert run(capfd, "merge", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "merged"))[0] == 0
+    spread = figures_of(tmp_path / "merged").rows.measures["margin"]
+    assert (spread.rows, spread.mean, spread.median) == (2, pytest.approx(0.3), pytest.approx(0.3))
+    assert run(capfd, "report", str(tmp_path / "merged"))[0] == 0
+
+
 def test_bins_hold_their_lower_border_and_the_end_ones_what_lies_beyond():
     import numpy as np
 

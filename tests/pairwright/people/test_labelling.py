@@ -6,6 +6,7 @@ import httpx
 import pytest
 from in_process import run
 from people_toy import question, revised, served
+from runs_on_disk import write_jsonl
 
 from judge.calibration.stage import labelled
 from pairwright.figures.intervals import wilson
@@ -62,6 +63,20 @@ def test_an_undo_gives_the_pair_back(folder):
     assert labelling.next({})["pair"] != pair
     assert labelling.undo({})["pair"] == pair
     assert Labelling(folder, "ben").next({})["pair"] == pair
+
+
+def test_a_row_with_one_answer_is_no_pair_to_label(tmp_path, capfd):
+    rows = [{"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No."} for n in range(3)]
+    rows[1]["rejected"] = None
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert run(capfd, "merge", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "merged"))[0] == 0
+    labelling = Labelling(tmp_path / "merged", "ana")
+    answer, asked = labelling.next({}), []
+    while answer["pair"] is not None:
+        asked.append(answer["pair"]["place"])
+        answer = labelling.label({"place": asked[-1], "turned": False, "answer": "tie"})
+    assert sorted(asked) == ["data/0/0", "data/0/2"]
+    assert answer["progress"]["pairs"] == 2
 
 
 def test_calibrate_reads_the_labels(folder, tmp_path, capfd):

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from in_process import run
 from people_toy import judged, revised
+from runs_on_disk import write_jsonl
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.manifest import load_manifest
@@ -114,6 +116,17 @@ def test_a_run_that_is_being_written_is_shown_as_far_as_it_is(tmp_path):
     assert len(rows.index["status"]) == len(rows)
     (tmp_path / "later").rename(folder / "data" / "train-00002.parquet")
     assert len(Rows(folder)) == 40
+
+
+@pytest.mark.parametrize("more", [{}, {"margin": 0.3}, {"margin": float("nan")}])
+def test_rows_of_which_no_gate_or_judge_says_anything_are_all_there(tmp_path, capfd, more):
+    pairs = [{"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No.", **more} for n in range(5)]
+    write_jsonl(tmp_path / "pairs.jsonl", pairs)
+    assert run(capfd, "merge", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "merged"))[0] == 0
+    rows = Rows(tmp_path / "merged")
+    assert sorted(rows.order("uncertain").tolist()) == list(range(5))
+    assert len(rows.view(Wanted(status=""), "uncertain", dict)) == 5
+    assert not rows.near(Place("data", 0, 4))
 
 
 def test_runs_without_pairs_and_damaged_ones_are_one_sentence(tmp_path):

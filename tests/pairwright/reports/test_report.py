@@ -174,6 +174,11 @@ def test_training_and_rounds_and_judges_are_on_the_page(calibration, tmp_path, c
     assert "held out −3.1" in text
 
 
+def test_a_selection_that_measured_nothing_has_a_page(pairs, tmp_path, capfd):
+    assert run(capfd, "select", str(pairs), "--top", "2", "--out", str(tmp_path / "few"))[0] == 0
+    assert "--top 2" in page_of(capfd, tmp_path / "few", out=tmp_path / "few.html")
+
+
 def test_a_run_that_has_just_begun_has_a_page(tmp_path, capfd):
     revise(revise_config(tmp_path, rows=20))
     manifest = load_manifest(tmp_path / "run")

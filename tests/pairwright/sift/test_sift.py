@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from in_process import run
 from runs_on_disk import files_of, revise_config, rows_of, write_jsonl
 
+from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables
 from pairwright.sift.dedup import DedupConfig, dedup
 from pairwright.sift.shingles import runs, words_of
@@ -210,6 +211,17 @@ def test_a_torn_folder_is_mended(pairs, tmp_path, capfd):
     (tmp_path / "out" / "data" / "train-00002.parquet").write_bytes(b"torn")
     assert run(capfd, *map(str, argv))[0] == 0
     assert files_of(tmp_path / "out") == before
+
+
+def test_a_run_whose_last_record_was_not_written_is_finished_by_the_next(pairs, tmp_path, capfd):
+    argv = ["merge", pairs, "--out", tmp_path / "out"]
+    done(capfd, *argv)
+    load_manifest(tmp_path / "out").model_copy(update={"complete": False}).save(tmp_path / "out")
+    (tmp_path / "out" / "README.md").unlink()
+    for _ in range(2):
+        assert "unfinished" not in done(capfd, *argv)
+        assert statuses(tmp_path / "out") == {"kept": 42}
+        assert (tmp_path / "out" / "README.md").exists()
 
 
 def test_sampled_answers_are_rows_too(tmp_path, capfd):
