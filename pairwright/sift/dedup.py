@@ -5,14 +5,18 @@ from typing import Literal
 from pydantic import Field
 
 from pairwright.folders.manifest import Manifest
-from pairwright.records import DUPLICATE, KEPT, Ending
+from pairwright.inputs.columns import PAIR
+from pairwright.inputs.conversations import Conversations
+from pairwright.records import DUPLICATE, KEPT, Ending, key_hash
 from pairwright.sift.folder import SiftConfig, sift
-from pairwright.sift.neighbours import Neighbours
+from pairwright.sift.neighbours import Near, Neighbours, Sides
 from pairwright.sift.on_disk import OnDisk, encoded
 from pairwright.sift.shingles import hashed, keys_of
 from pairwright.sift.sketches import LENGTH
 from pairwright.sift.sorted_runs import Firsts
 from pairwright.sift.whole import Block
+
+_NO_PAIR = (b"", b"")
 
 
 class DedupConfig(SiftConfig):
@@ -25,7 +29,8 @@ class DedupConfig(SiftConfig):
     """`row`: the prompt with its answers. `prompt`: one row a prompt stays, whatever the answers."""
     near: float = Field(default=0.8, gt=0, le=1)
     """Share of runs of three words that two rows have in common when they are nearly the same; 1 drops
-    exact repeats only (white space and case aside)."""
+    exact repeats only (white space and case aside). A pair is no repeat of one that prefers the other way:
+    that rejects what it chooses, or chooses what it rejects."""
 
 
 def dedup(config: DedupConfig) -> Manifest:
@@ -53,7 +58,10 @@ class Duplicates:
         own = self._wheres.add(list(map(encoded, block.wheres)))
         firsts = self._exact(keys_of(texts))
         twice = [first != place for first, place in zip(firsts, own, strict=True)]
-        nearest = self._near(texts, twice) if self._near else [None] * len(own)
+        nearest: list[Near | None] = [None] * len(own)
+        if self._near:
+            sides = _sides(block) if self._config.on == "row" else [_NO_PAIR] * len(own)
+            nearest = self._near(texts, twice, sides)
         return [
             Ending(DUPLICATE, f"says what {self._where(first)} says")
             if again
@@ -68,3 +76,12 @@ class Duplicates:
 
     def _where(self, place: int) -> str:
         return self._wheres[place].decode()
+
+
+def _sides(block: Block) -> list[Sides]:
+    """Hashes of what each row prefers, and to what."""
+    if not set(PAIR) <= set(block.table.schema.names):
+        return [_NO_PAIR] * len(block.wheres)
+    said = [Conversations(block.table[name].combine_chunks()).joined().to_pylist() for name in PAIR]
+    chosen, rejected = ([key_hash(text) if text else b"" for text in side] for side in said)
+    return list(zip(chosen, rejected, strict=True))

@@ -17,6 +17,9 @@ from pairwright.sift.shingles import Hashed, Hashes
 from pairwright.sift.sketches import Sketcher, jaccard
 from pairwright.sift.sorted_runs import SortedRuns
 
+Sides = tuple[bytes, bytes]
+"""Hashes of a pair's chosen and rejected answer; empty ones where there is none."""
+
 
 class Near(NamedTuple):
     """The text before that is nearest to one."""
@@ -28,18 +31,24 @@ class Near(NamedTuple):
 
 
 class Neighbours:
-    """Remembers texts but for those that have a share `near` of their runs of words in common with one."""
+    """Remembers texts but for those that have a share `near` of their runs of words in common with one.
+
+    A pair is no neighbour of one that rejects what it chooses, or chooses what it rejects: both have nearly
+    all their words in common, and say the opposite.
+    """
 
     def __init__(self, near: float) -> None:
         self._least = near
         self._sketcher = Sketcher(near)
         self._bands = SortedRuns()
         self._shingles = OnDisk()
+        self._sides = OnDisk()
 
-    def __call__(self, texts: Hashed, out: Sequence[bool]) -> list[Near | None]:
+    def __call__(self, texts: Hashed, out: Sequence[bool], sides: Sequence[Sides]) -> list[Near | None]:
         """Return of each text the nearest before it, if near enough; `out` ones are passed over."""
         sketches, bands_TB = self._sketcher(texts)
         own = self._shingles.add([one.tobytes() for one in sketches])
+        self._sides.add([side for pair in sides for side in pair])
         order = np.argsort(bands_TB, axis=None)
         bands, of_text = bands_TB.ravel()[order], order // bands_TB.shape[1]
         met, shared = self._met(bands, of_text), _shared(bands, of_text)
@@ -50,7 +59,8 @@ class Neighbours:
             if out[number]:
                 continue
             before = met[number].union(*(here[band] for band in shared[number]))
-            found[number] = self._nearest(sketches[number], sorted(before)) if before else None
+            alike = [n for n in sorted(before) if not self._is_turned(sides[number], n)]
+            found[number] = self._nearest(sketches[number], alike) if alike else None
             if found[number] is None:
                 for band in shared[number]:
                     here[band].append(own[number])
@@ -67,6 +77,11 @@ class Neighbours:
             for text, other in zip(of_text[places].tolist(), others.tolist(), strict=True):
                 met[text].add(other)
         return met
+
+    def _is_turned(self, sides: Sides, place: int) -> bool:
+        """Whether a text rejects what `sides` choose, or chooses what they reject."""
+        chosen, rejected = self._sides[2 * place], self._sides[2 * place + 1]
+        return any(one and one == other for one, other in zip(sides, (rejected, chosen), strict=True))
 
     def _nearest(self, shingles: Hashes, places: list[int]) -> Near | None:
         """The nearest of some texts that stayed; None if none is near enough."""

@@ -224,6 +224,27 @@ def test_a_run_whose_last_record_was_not_written_is_finished_by_the_next(pairs, 
         assert (tmp_path / "out" / "README.md").exists()
 
 
+@pytest.mark.parametrize("chunk", [1, 1000])
+@pytest.mark.parametrize("next_link", [False, True])
+def test_a_pair_is_no_repeat_of_one_that_prefers_the_other_way(
+    tmp_path, capfd, monkeypatch, chunk, next_link
+):
+    """Mirrored pairs, and those of a chain, have nearly all their words in common."""
+    monkeypatch.setattr("pairwright.inputs.conversations.CHUNK", chunk)
+    one, other = text(1), f"{text(1)} more"
+    rows = [
+        pair("Write of the sea at length. Use no commas.", one, other),
+        pair("Write of the sea at length. Use commas.", f"{one} else" if next_link else other, one),
+        pair("Write of the sea at length. Use no commas!", one, other),
+    ]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    for argv in (["dedup"], ["select", "--near", "0.8"]):
+        done(capfd, *argv, source, "--out", tmp_path / argv[0])
+        assert statuses(tmp_path / argv[0]) == {"kept": 2, "duplicate": 1}
+        [out] = [row for row in rows_of(tmp_path / argv[0]) if "status" in row]
+        assert out["reason"].endswith("rows.jsonl line 1")
+
+
 def test_sampled_answers_are_rows_too(tmp_path, capfd):
     rows = [{"prompt": f"Q{n}?", "completion": "An answer."} for n in range(3)]
     done(capfd, "merge", write_jsonl(tmp_path / "rows.jsonl", rows), "--out", tmp_path / "out")
