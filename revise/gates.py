@@ -8,7 +8,7 @@ from rapidfuzz.distance import Postfix, Prefix
 
 from pairwright.pairs.minimality import Minimality
 from pairwright.pairs.tokens import count
-from pairwright.plugins import function, load
+from pairwright.plugins import Plugin, function, guarded, load, require
 from pairwright.records import BLANK_LINES, KEPT, NO_CHANGE, REFUSED, Ending
 from revise.config import GateConfig
 from revise.phrases import declines, speaks_as_model, speaks_of_itself
@@ -38,7 +38,24 @@ _USERS = function("a gate", "def NAME(revision, config) -> Ending | None", "revi
 
 def user_gates(config: GateConfig) -> tuple[Gate, ...]:
     """Return the user's own gates. Raises `UsageError` for a name that is not one's."""
-    return tuple(load(name, _USERS).value for name in config.gates)
+    return tuple(_guarded(load(name, _USERS)) for name in config.gates)
+
+
+def _guarded(own: Plugin) -> Gate:
+    """A gate of the user's own, whose faults are told in one sentence."""
+
+    def gate(revision: Revision, config: GateConfig) -> Ending | None:
+        with guarded(own.name, own.value):
+            found = own.value(revision, config)
+        fits = found is None or (
+            isinstance(found, Ending)
+            and all(isinstance(text, str) for text in found)
+            and found.status != ""
+        )
+        require(own.name, "None, or an `Ending` with a status", given=found, fits=fits)
+        return found  # type: ignore[no-any-return]
+
+    return gate
 
 
 def check(revision: Revision, config: GateConfig, own: Sequence[Gate] = ()) -> Ending:

@@ -11,12 +11,12 @@ from judge.jury.protocol import Case, JudgeProtocol
 from judge.jury.rating import Rating, parse_aspects
 from judge.jury.rewarding import Rewarding
 from judge.jury.rubrics import Rubrics
-from judge.jury.verdict import Decision, decide
+from judge.jury.verdict import Decision, Vote, decide
 from pairwright.engines.verifiers.lookup import look_up
 from pairwright.inputs.rows import Input
-from pairwright.plugins import Wanted, load
+from pairwright.plugins import Wanted, guarded, load, require
 from pairwright.records import UNPARSED
-from pairwright.stages.asking import Asking, together
+from pairwright.stages.asking import Asking, Unanswered, together
 from pairwright.stages.verifying import require_columns
 
 PROTOCOLS: dict[str, type[JudgeProtocol]] = {
@@ -43,7 +43,7 @@ class Jury:
         alike: dict[type[JudgeProtocol], list[Judge]] = {}
         for judge in sorted(self.judges, key=lambda judge: judge.protocol in SCORING):
             alike.setdefault(_protocol_of(judge.protocol), []).append(judge)
-        made = [(kind(config, judges), judges) for kind, judges in alike.items()]
+        made = [(_made(kind, config, judges), judges) for kind, judges in alike.items()]
         self._asked = [(judge, protocol) for protocol, judges in made for judge in judges]
         self._rubrics = (
             None if config.rubric is None else Rubrics(config.rubric, self.judges, config.reasoning_tokens)
@@ -83,7 +83,7 @@ class Jury:
         if case.rubric == "":
             reason = f"no rubric was written for the prompt: {case.unwritten}"
             return [Decision(UNPARSED, reason, None, False, ())] * len(pairs)
-        found = yield from together([p.votes(judge, case, pairs) for judge, p in self._asked])
+        found = yield from together([_votes(judge, p, case, pairs) for judge, p in self._asked])
         votes = [[vote for part in parts for vote in part] for parts in zip(*found, strict=True)]
         return [decide(v, self._config.agree, self._config.min_margin) for v in votes]
 
@@ -104,3 +104,22 @@ def _protocol_of(name: str) -> type[JudgeProtocol]:
         return PROTOCOLS[name]
     own: type[JudgeProtocol] = load(name, _OWN).value
     return own
+
+
+def _made(kind: type[JudgeProtocol], config: JuryConfig, judges: Sequence[Judge]) -> JudgeProtocol:
+    with guarded(judges[0].protocol, kind):
+        return kind(config, judges)
+
+
+def _votes(
+    judge: Judge, protocol: JudgeProtocol, case: Case, pairs: Sequence[tuple[int, int]]
+) -> Asking[list[list[Vote]]]:
+    """A judge's votes on each pair; faults of a protocol of the user's own are told in one sentence."""
+    if judge.protocol in PROTOCOLS:
+        return (yield from protocol.votes(judge, case, pairs))
+    with guarded(judge.protocol, type(protocol), Unanswered):
+        found = yield from protocol.votes(judge, case, pairs)
+    fits = isinstance(found, list) and len(found) == len(pairs)
+    fits = fits and all(isinstance(v, list) and all(isinstance(one, Vote) for one in v) for v in found)
+    require(judge.protocol, f"a list of votes for each of {len(pairs)} pairs", given=found, fits=fits)
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 from pairwright.engines.base import Engine, EngineKind
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.plugins.guarded import guarded
 from pairwright.plugins.loading import fault
 from pairwright.records import Finished, Job
 
@@ -21,7 +22,7 @@ class GuardedEngine:
     nobody asked for.
     """
 
-    def __init__(self, engine: Engine, spec: str, file: str | None) -> None:
+    def __init__(self, engine: Engine, spec: str, kind: EngineKind) -> None:
         lacking = [part for part in _PARTS if not hasattr(engine, part)]
         if lacking:
             raise UsageError(
@@ -29,13 +30,13 @@ class GuardedEngine:
                 "pairwright/engines/base.py says what an engine does"
             )
         self.spec, self.identity, self.capacity = engine.spec, engine.identity, engine.capacity
-        self._engine, self._name, self._file = engine, spec, file
+        self._engine, self._name, self._kind = engine, spec, kind
         self._in_hand: set[str] = set()
 
     def submit(self, job: Job) -> None:
         """Take a job."""
         self._in_hand.add(job.key)
-        with self._guarded():
+        with guarded(self._name, self._kind):
             self._engine.submit(job)
 
     def poll(self, timeout: float | None = None) -> list[Finished]:
@@ -48,11 +49,11 @@ class GuardedEngine:
 
     def close(self) -> None:
         """Close the engine."""
-        with self._guarded():
+        with guarded(self._name, self._kind):
             self._engine.close()
 
     def _checked(self, method: str, call: Callable[[], Any]) -> list[Finished]:
-        with self._guarded():
+        with guarded(self._name, self._kind):
             found = call()
         if not isinstance(found, list) or not all(isinstance(one, Finished) for one in found):
             raise PairwrightError(
@@ -65,23 +66,11 @@ class GuardedEngine:
             self._in_hand.remove(one.key)
         return found
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except PairwrightError:
-            raise
-        except Exception as error:
-            raise PairwrightError(
-                f"{self._name}: {fault(error, self._file)}; finished work is kept: "
-                "mend it and run the same command again"
-            ) from error
-
 
 def open_guarded(kind: EngineKind, name: str, options: EngineOptions, spec: str) -> GuardedEngine:
     """Open an engine of a kind that is not ours. Raises `UsageError` where it cannot be opened."""
-    with _told(kind, f"{spec} cannot be opened") as file:
-        return GuardedEngine(kind.open(name, options, spec), spec, file)
+    with _told(kind, f"{spec} cannot be opened"):
+        return GuardedEngine(kind.open(name, options, spec), spec, kind)
 
 
 def guarded_identity(kind: EngineKind, name: str, options: EngineOptions, spec: str) -> str:
@@ -91,11 +80,10 @@ def guarded_identity(kind: EngineKind, name: str, options: EngineOptions, spec: 
 
 
 @contextmanager
-def _told(kind: EngineKind, what: str) -> Iterator[str | None]:
-    file = inspect.getsourcefile(type(kind))
+def _told(kind: EngineKind, what: str) -> Iterator[None]:
     try:
-        yield file
+        yield
     except PairwrightError:
         raise
     except Exception as error:
-        raise UsageError(f"{what}: {fault(error, file)}") from error
+        raise UsageError(f"{what}: {fault(error, inspect.getsourcefile(type(kind)))}") from error

@@ -83,7 +83,9 @@ class Index:
     @property
     def paired(self) -> np.ndarray:
         """Which kept rows have both answers (P,)."""
-        return np.logical_and(*(self._there(side) for side in PAIR))
+        chosen, rejected = map(self._there, PAIR)
+        both: np.ndarray = chosen & rejected
+        return both
 
     def part(self, part: str) -> "pl.DataFrame":
         """Return the columns of a part's rows (P). Raises `PairwrightError` for a damaged file."""

@@ -5,6 +5,7 @@ registered: `load` finds the object, checks it against what is wanted, and its `
 source.
 """
 
+from pairwright.plugins.guarded import guarded, require
 from pairwright.plugins.handed import Named, NamedEngine, named
 from pairwright.plugins.loading import Plugin, is_plugin, is_there, load
 from pairwright.plugins.wanted import Wanted, function, takes
@@ -15,9 +16,11 @@ __all__ = [
     "Plugin",
     "Wanted",
     "function",
+    "guarded",
     "is_plugin",
     "is_there",
     "load",
     "named",
+    "require",
     "takes",
 ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pairwright.errors import UsageError
-from pairwright.plugins import Wanted, load, takes
+from pairwright.plugins import Wanted, guarded, load, require, takes
 from train.losses.registry import LOSSES, PairLoss
 from train.losses.sft import SFT_REDUCTIONS
 from train.preference.config import TrainConfig
@@ -79,7 +79,23 @@ def loss_of(name: str) -> PairLoss:
     if name in LOSSES:
         return LOSSES[name]
     own = load(name, _OWN).value
-    return own if isinstance(own, PairLoss) else PairLoss(own)
+    loss = own if isinstance(own, PairLoss) else PairLoss(own)
+    return loss._replace(formula=_guarded(name, loss.formula))
+
+
+def _guarded(name: str, formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A formula of the user's own, whose faults are told in one sentence."""
+
+    def losses(one: Tensor, other: Tensor, **options: Any) -> Tensor:
+        with guarded(name, formula):
+            found = formula(one, other, **options)
+        fits = isinstance(found, Tensor) and found.shape == one.shape and found.is_floating_point()
+        require(name, f"a loss of each pair, a tensor of shape {tuple(one.shape)},", given=found, fits=fits)
+        depends = found.requires_grad or not one.requires_grad
+        require(name, "a value that depends on what it was given", given=found, fits=depends)
+        return found
+
+    return losses
 
 
 def objective_of(config: TrainConfig) -> Objective:
