@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pairwright.commands import COMMANDS
-from pairwright.config import Config, is_positional, unknown_setting
+from pairwright.config import Config, is_positional, takes_several, unknown_setting
 from pairwright.errors import UsageError
 from pairwright.inputs.in_memory import FORMS, file_of
 from pairwright.result import Result
@@ -54,7 +54,7 @@ def _configured(
         raise UsageError(f"pairwright.{name}: {unknown_setting(config, unknown, see)}")
     places = [field for field in fields if is_positional(fields[field])]
     last = len(places) - 1
-    if len(given) > last >= 0 and str(fields[places[last]].annotation).startswith("tuple"):
+    if len(given) > last >= 0 and takes_several(fields[places[last]]):
         given = (*given[:last], given[last:])
     if len(given) > len(places):
         raise UsageError(f"pairwright.{name} takes {len(places)} values without a name, not {len(given)}")

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -102,6 +102,11 @@ def settings_of(config: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
 def takes_names(field: FieldInfo) -> bool:
     """Return whether a setting holds values under the user's own names: `--engine.NAME VALUE`."""
     return field.annotation == dict[str, str]
+
+
+def takes_several(field: FieldInfo) -> bool:
+    """Return whether a setting holds several values: `--data A B`."""
+    return get_origin(field.annotation) is tuple
 
 
 def setting_named(config: type[Config], name: str) -> FieldInfo | None:

@@ -20,6 +20,7 @@ from pairwright.config import (
     sections_of,
     setting_named,
     takes_names,
+    takes_several,
     unknown_setting,
 )
 from pairwright.errors import UsageError
@@ -53,7 +54,10 @@ class Settings(NamedTuple):
             section = sections_of(config).get(name)
             if section is not None and not self._is_section(name):
                 raise UsageError(f"{where}: `{name}` is a section: write {name}: {{name: value}}")
-            if section is None and setting_named(config, name) is None:
+            field = setting_named(config, name)
+            if field is not None and takes_several(field) and self._lacks_a_value(name):
+                raise UsageError(f"{where}: `{name}` holds an empty value; give one, or leave it out")
+            if section is None and field is None:
                 outer = name.rpartition(".")[0]
                 if outer and setting_named(config, outer) is not None:
                     raise UsageError(f"{where}: `{outer}` {_ONE_OR_SEVERAL}, and holds a mapping")
@@ -82,9 +86,15 @@ class Settings(NamedTuple):
         return values
 
     def _is_section(self, name: str) -> bool:
+        return isinstance(self._value(name), dict)
+
+    def _lacks_a_value(self, name: str) -> bool:
+        value = self._value(name)
+        return None in (value if isinstance(value, list) else [value])
+
+    def _value(self, name: str) -> Any:
         outer, _, inner = name.rpartition(".")
-        values = self._holder(outer) if outer else self.values
-        return isinstance(values[inner], dict)
+        return (self._holder(outer) if outer else self.values)[inner]
 
 
 def load_settings(argv: Sequence[str]) -> tuple[list[str], Settings | None]:

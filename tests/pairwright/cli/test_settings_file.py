@@ -202,6 +202,16 @@ def test_a_setting_that_cannot_be_used_is_named(
     assert not (folder / "run").exists()
 
 
+@pytest.mark.parametrize("value", ["", "null", "[rows.jsonl, ~]", "\n- \n- rows.jsonl"])
+def test_an_empty_value_among_several_is_named(
+    folder: Path, capfd: pytest.CaptureFixture[str], value: str
+) -> None:
+    (folder / "mine.yaml").write_text(f"out: run\ninputs: {value}\n")
+    code, _, err = run(capfd, "merge", "--config", "mine.yaml")
+    said = "--config mine.yaml line 2: `inputs` holds an empty value; give one, or leave it out"
+    assert (code, err) == (2, f"pairwright: {said}\n")
+
+
 def test_what_must_be_given_may_stand_in_the_file(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "mine.yaml").write_text("out: run\n")
     _, _, err = run(capfd, "sample", "--config", "mine.yaml")
