@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,15 @@ def _configured(
             raise UsageError(f"pairwright.{name}: {place} is given twice")
         settings[place] = value
     plain = {field: _plain(value, f"pairwright.{name}: {field}") for field, value in settings.items()}
+    plain |= {f: _several(value) for f, value in plain.items() if f in fields and takes_several(fields[f])}
     try:
         return config(**plain)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "settings"
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "path_type":
+            message = "must be a path or a result"
         if first["type"] == "string_type" and first["loc"][:1] and first["loc"][0] in places:
             message = f"must be a path, a result, or rows: {FORMS}"
         told = "must be given" if first["type"] == "missing" else f"{message} (given: {first['input']!r})"
@@ -90,6 +94,12 @@ def _plain(value: Any, field: str) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part, field) for key, part in value.items()}
     return value
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """One value alone as the only one of several, and lists among them as what they hold."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return tuple(chain.from_iterable(part if isinstance(part, tuple) else (part,) for part in parts))
 
 
 def _written_to(config: Config) -> Path | None:

@@ -72,7 +72,7 @@ class Result(os.PathLike[str]):
         """Return the kept rows as a `datasets.Dataset`, memory-mapped from disk."""
         import datasets
 
-        files = sorted(map(str, (self.folder / "data").glob("*.parquet")))
+        files = sorted(map(str, (self._run() / "data").glob("*.parquet")))
         if not files:
             raise UsageError(f"{self.folder}: no row was kept; dropped() has the others with their reasons")
         with without_progress_bars():
@@ -118,12 +118,21 @@ class Result(os.PathLike[str]):
             counts = {name: getattr(self._value, name) for name in ("pairs", "held_out_pairs", "updates")}
         return counts
 
+    def _run(self) -> Path:
+        """The folder, which is a run. Raises `UsageError` that says what else it holds."""
+        from pairwright.folders.manifest import MANIFEST
+        from pairwright.inputs.layouts import what_it_holds
+
+        if self.folder.is_dir() and not (self.folder / MANIFEST).exists():
+            raise UsageError(f"{self.folder}: has no rows of its own; {what_it_holds(self.folder)}")
+        return self.folder
+
     def _rows(self, part: str) -> "pl.DataFrame":
         import polars as pl
 
         from pairwright.folders.shards import read_tables
 
-        tables = [pl.from_arrow(t.replace_schema_metadata()) for t in read_tables(self.folder, part)]
+        tables = [pl.from_arrow(t.replace_schema_metadata()) for t in read_tables(self._run(), part)]
         frames = [table for table in tables if isinstance(table, pl.DataFrame)]
         return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
 

@@ -50,8 +50,10 @@ def free_names(
 class CarriedTypes:
     """Learns one Arrow type a column from chunk after chunk of rows."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(self, given: Mapping[str, str], known: pa.Schema) -> None:
+        """`known` has types of the input's columns, for those that have no value where one is learnt."""
         self._types: dict[str, pa.DataType] = {}
+        self._known = known
         self._given = given
         """The input's own names of columns that are carried under others, for sentences about them."""
         self.widened = False
@@ -81,10 +83,19 @@ class CarriedTypes:
 
         What Parquet cannot hold becomes text: objects that never have a key, and what is nested too deep.
         """
+        kinds = {name: self._known_type(name) or kind for name, kind in self._types.items()}
         return [
             pa.field(name, pa.string() if _is_beyond_parquet(kind) else plain_type(kind))
-            for name, kind in self._types.items()
+            for name, kind in kinds.items()
         ]
+
+    def _known_type(self, name: str) -> pa.DataType | None:
+        """The known type of a column without a value, if it has one that holds no others."""
+        own = self._given.get(name, name)
+        if not pa.types.is_null(self._types[name]) or own not in self._known.names:
+            return None
+        kind = self._known.field(own).type
+        return None if pa.types.is_nested(kind) else kind
 
     def as_text(self) -> frozenset[str]:
         """Return columns whose values are carried as JSON text."""

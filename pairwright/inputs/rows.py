@@ -265,7 +265,8 @@ class Input:
 
     def _survey(self) -> int:
         """Count the rows, check each one, and find the types of the carried columns."""
-        schema, types, size, self.bad = self._source.schema, CarriedTypes(self._given_names), 0, []
+        types = CarriedTypes(self._given_names, self._source.known)
+        schema, size, self.bad = self._source.schema, 0, []
         for chunk in chunks_of(self._found()):
             if isinstance(chunk, Plain):
                 size += chunk.size

@@ -59,6 +59,8 @@ class Source(ABC):
 
     schema: pa.Schema | None = None
     """Columns and their plain types; None when only the records tell."""
+    known: pa.Schema = pa.schema([])
+    """Types of columns that are known where `schema` is None: of the parts that have one."""
     own: frozenset[str] | None = None
     """Of a run of ours, the columns that are the run's; None for what comes from elsewhere."""
     partly: bool = False

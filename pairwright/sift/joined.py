@@ -19,12 +19,12 @@ class Joined(Source):
         self.own = frozenset().union(*(own or () for own in owned)) if None not in owned else None
         self._now: Source = sources[0]
         schemas = [source.schema for source in sources]
-        self.schema: pa.Schema | None = None
-        if all(schema is not None for schema in schemas):
-            try:
-                self.schema = pa.unify_schemas(schemas, promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise UsageError(f"the inputs have a column of one name and two types ({error})") from None
+        typed = [schema for schema in schemas if schema is not None]
+        try:
+            self.known = pa.unify_schemas(typed, promote_options="permissive") if typed else self.known
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise UsageError(f"the inputs have a column of one name and two types ({error})") from None
+        self.schema = self.known if len(typed) == len(sources) else None
 
     def own_now(self) -> frozenset[str] | None:
         """Return the run's own columns of the source of the last record."""

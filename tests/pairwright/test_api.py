@@ -124,6 +124,32 @@ def test_rows_themselves_are_input(here, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_one_or_several_in_a_list_or_one_after_the_other(here, monkeypatch):
+    monkeypatch.setenv("PAIRWRIGHT_CACHE", "cache")
+    rows = [{"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No."} for n in range(12)]
+    first, second = (
+        pw.gate(rows[:6], out="a"),
+        pw.gate(rows[6:], gates=lambda revision, config: None, out="b"),
+    )
+    for number, given in enumerate(([first, second], [first, rows[6:]], ["a", "b"])):
+        assert pw.merge(given, out=f"list{number}").counts == {"kept": 12}
+        assert pw.merge(*given, out=f"each{number}").counts == {"kept": 12}
+        assert pw.merge(inputs=given, out=f"named{number}").counts == {"kept": 12}
+    assert pw.dedup(inputs=first, out="unique").counts == {"kept": 6}
+    assert pw.report([first, second], out="report.html").folder == Path("report.html")
+    with pytest.raises(UsageError, match="stats: run: must be a path or a result"):
+        pw.stats([first, second])
+
+
+def test_a_folder_of_runs_says_what_it_holds(here, monkeypatch):
+    monkeypatch.setenv("PAIRWRIGHT_CACHE", "cache")
+    rows = [{"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No."} for n in range(12)]
+    parts = pw.split(rows, test_share=0.4, out="parts")
+    for read in (parts.frame, parts.dropped, parts.dataset):
+        with pytest.raises(UsageError, match="has no rows of its own; it holds 2 runs: test, train"):
+            read()
+
+
 def test_rows_in_other_forms_are_what_they_are_in_a_list(here, monkeypatch):
     monkeypatch.setenv("PAIRWRIGHT_CACHE", "cache")
     given = [{"prompt": "p", "n": np.int64(3), "l": np.arange(2), "day": datetime.date(2026, 1, 2)}]

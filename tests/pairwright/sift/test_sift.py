@@ -66,6 +66,11 @@ def test_a_merged_run_has_the_rows_of_both_unchanged(pairs, tmp_path, capfd):
     assert own["chosen"] == [{"role": "assistant", "content": "Yes."}]
     assert (own["tag"], own["edit_distance"]) == (7, None)
     assert len({str(t.schema.remove_metadata()) for t in read_tables(tmp_path / "both")}) == 1
+    before, after = (next(read_tables(folder)).schema for folder in (pairs, tmp_path / "both"))
+    for name in ("reasoning_tokens", "chosen_model"):  # the first is null everywhere
+        assert after.field(name).type == before.field(name).type
+    done(capfd, "merge", tmp_path / "both", pairs, "--out", tmp_path / "again")
+    assert statuses(tmp_path / "again") == {"kept": 44, "duplicate": 42}
 
 
 def test_a_row_that_is_there_twice_stays_once(pairs, tmp_path, capfd):
