@@ -49,7 +49,7 @@ def seen_in_training(model: str, prompts: Collection[str]) -> Seen:
         config = record.get("config") if record else None
         if not isinstance(config, dict):
             break
-        base = _begun_in(place, config)
+        base = _begun_in(place, config, str(record.get("begun_in") or "") if record else "")
         data = config.get("data") or []
         for name in [data] if isinstance(data, str) else data:
             try:
@@ -81,13 +81,16 @@ def _in_folder(model: str) -> str:
     return next((model.removeprefix(kind) for kind in _FROM_FOLDERS if model.startswith(kind)), model)
 
 
-def _begun_in(folder: Path, config: Mapping[str, Any]) -> Path:
-    """The folder that relative names in a training's record go from: where its command was run."""
+def _begun_in(folder: Path, config: Mapping[str, Any], recorded: str) -> Path:
+    """The folder that relative names in a training's record go from: where its command was run.
+
+    `output_dir`, if it is relative, tells it also of what was moved since.
+    """
     here, output = folder.resolve(), Path(str(config.get("output_dir") or ""))
     depth = len(output.parts)
     if not output.is_absolute() and depth and here.parts[-depth:] == output.parts:
         return here.parents[depth - 1]
-    return Path()
+    return Path(recorded)
 
 
 def _found(name: str, base: Path) -> str:

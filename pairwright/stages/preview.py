@@ -1,8 +1,10 @@
 """Preview and dry run of a stage: what was read, the messages, and how many requests they make."""
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from random import Random
 
@@ -125,18 +127,45 @@ def _filler(request: Request) -> Completion:
     return Completion(text=f"{request.role} {request.sample_index}: {words}")
 
 
-def say_what_was_read(rows: Input, *, begun: bool) -> None:
+_TOLD: list[set[str]] = []
+"""What was said of columns, in each of the blocks that are open."""
+
+
+@contextmanager
+def telling_once() -> Iterator[None]:
+    """Open a block of several runs on the same prompts, in which the same is said of their columns once."""
+    _TOLD.append(set())
+    try:
+        yield
+    finally:
+        _TOLD.pop()
+
+
+def say_what_was_read(stage: Stage, rows: Input, *, begun: bool) -> None:
     """Warn once, before any request, of renamed columns and skipped rows."""
     if rows.renamed and not begun:
         names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
-        log.warning("%s: columns whose names are pairwright's own are renamed: %s", rows.info.path, names)
-    if rows.perhaps_meant and not begun:
-        names = ", ".join(f"`{name}`" for name in rows.perhaps_meant)
-        log.warning(
-            "%s: no model is shown %s; write it into the prompt, or say --carry_only %s",
-            rows.info.path,
-            names,
-            ",".join(rows.perhaps_meant),
-        )
+        _tell("%s: columns whose names are pairwright's own are renamed: %s", rows, names)
+    meant = [name for name in rows.perhaps_meant if not _is_shown(name, stage.templates.values())]
+    if meant and not begun:
+        names = ", ".join(f"`{name}`" for name in meant)
+        advice = f"write it into the prompt, or say --carry_only {','.join(meant)}"
+        _tell("%s: no model is shown %s", rows, f"{names}; {advice}")
     if rows.bad:
         log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])
+
+
+def _is_shown(column: str, templates: Iterable[str]) -> bool:
+    """Whether any template shows a column of the row."""
+    name = re.escape(column)
+    shows = re.compile(rf"""\brow\s*(?:\.\s*{name}\b|\[\s*(["']){name}\1\s*\])""")
+    return any(shows.search(text) for text in templates)
+
+
+def _tell(sentence: str, rows: Input, said: str) -> None:
+    """Warn of the columns of rows, unless the same was said in an open block."""
+    if any(said in told for told in _TOLD):
+        return
+    for told in _TOLD:
+        told.add(said)
+    log.warning(sentence, rows.info.path, said)

@@ -91,7 +91,7 @@ def run_stage(
         keep=() if run.fresh else columns_there(folder) - set(stage.schema.names),
     )
     stage.check(rows)
-    say_what_was_read(rows, begun=(folder / MANIFEST).exists())
+    say_what_was_read(stage, rows, begun=(folder / MANIFEST).exists())
     if run.preview:
         show_preview(stage, rows)
         return None

@@ -27,6 +27,7 @@ from pairwright.inputs.sources import open_source
 from pairwright.models.loading import require_reward_model
 from pairwright.models.names import find_model, model_identity
 from pairwright.plugins import is_there
+from pairwright.stages.preview import telling_once
 from pairwright.stages.sample import SampleConfig
 from train.adversarial.config import GameConfig, record_today
 from train.adversarial.measures import measure_answers
@@ -62,7 +63,8 @@ def game(config: GameConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         rehearse(config, commands, halves)
         return []
     budget = RoundsBudget(config, folder)
-    with FolderLock(folder), through_rounds(config.sample.policy, config.model, config.train):
+    living = through_rounds(config.sample.policy, config.model, config.train)
+    with FolderLock(folder), living, telling_once():
         enter(folder, identity, "game", partial(record_today, config=config, now=identity))
         return _Game(config, folder, halves, commands, budget).play()
 

@@ -27,6 +27,7 @@ from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import Manifest, load_manifest
 from pairwright.inputs.row import Row
 from pairwright.records import KEPT
+from pairwright.stages.preview import telling_once
 from pairwright.stages.sample import SampleConfig
 from revise.config import ReviseConfig
 from revise.stage import ReviseStage
@@ -59,6 +60,12 @@ _DECIDED = (KEPT, "tie", "inconsistent", "disagreement")
 _LOGGED = ("logratios/", "rewards/")
 
 
+_WHY = {
+    "rounds": "with --carry_optimizer the learning rate takes one course over all rounds, which was laid "
+    "out for so many; one that is constant, without warm-up, leaves their number free",
+}
+
+
 def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, Any]]:
     """Run all rounds, or the remaining ones; returns the table, the start first.
 
@@ -81,8 +88,8 @@ def loop(config: LoopConfig, commands: Commands = COMMANDS) -> list[dict[str, An
         return []
     budget = RoundsBudget(config, folder)
     living = through_rounds(config.sample.policy, config.model, config.train, overlap=config.overlap)
-    with FolderLock(folder), living:
-        enter(folder, identity, "loop", partial(record_today, config=config))
+    with FolderLock(folder), living, telling_once():
+        enter(folder, identity, "loop", partial(record_today, config=config), _WHY)
         write_prompts(folder / "prompts.jsonl", training)
         write_prompts(folder / "eval_prompts.jsonl", held_out)
         with closing(Ahead()) as ahead:

@@ -22,6 +22,8 @@ class RunRecord(Record):
     """All that decides the trained weights: settings, model, tokenizer, pairs."""
     config: dict[str, Any]
     """All settings, resolved."""
+    begun_in: str = ""
+    """The folder that the command ran in, from which relative names in `config` go."""
     versions: dict[str, str]
     counts: dict[str, int]
     """Pairs, tokens and updates."""

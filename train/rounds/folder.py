@@ -6,8 +6,9 @@ round-N/               runs and models of a round; `measures.json` is written la
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pairwright.folders.claim import refuse_foreign, refuse_other
@@ -20,17 +21,26 @@ _ADVICE = "restore it or choose another output_dir"
 
 
 def enter(
-    folder: Path, identity: dict[str, Any], kind: str, today: Callable[[dict[str, Any]], dict[str, Any]]
+    folder: Path,
+    identity: dict[str, Any],
+    kind: str,
+    today: Callable[[dict[str, Any]], dict[str, Any]],
+    why: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Claim a folder for a `game` or a `loop`, or continue in it.
 
-    `today` converts a record that the version before wrote. Raises `UsageError` if the folder belongs to
+    `today` converts a record that the version before wrote; `why` says of settings that one would expect to
+    change freely why they cannot. Raises `UsageError` if the folder belongs to
     anything else.
     """
     path = folder / f"{kind}.json"
     refuse_foreign(folder, path.name, setting="output_dir")
     if (found := read_json(path, _ADVICE)) is not None:
-        refuse_other(folder, today(found), identity, "choose another output_dir", what=kind)
+        before = today(found)
+        changed = [name for name in identity if before.get(name) != identity[name]]
+        reasons = [why[name] for name in changed[:1] if name in why]
+        advice = "; ".join([*reasons, "choose another output_dir"])
+        refuse_other(folder, before, identity, advice, what=kind)
         return
     write_durably(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
 

@@ -1,5 +1,6 @@
 """The plan of a run, made once for preview, dry run or training."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelerate import Accelerator
@@ -75,6 +76,7 @@ def _record(
     return RunRecord(
         identity=identity,
         config=config.model_dump(mode="json"),
+        begun_in=str(Path.cwd()),
         versions=versions(),
         counts=counts,
         dropped=dict(split.dropped),

@@ -28,9 +28,9 @@ def pairs(path: Path, *prompts: str) -> None:
     write_jsonl(path, [{"prompt": text, "chosen": "yes", "rejected": "no"} for text in prompts])
 
 
-def training(folder: Path, **config: Any) -> None:
+def training(folder: Path, begun_in: str = "", **config: Any) -> None:
     folder.mkdir(parents=True)
-    (folder / "train.json").write_text(json.dumps({"config": config}))
+    (folder / "train.json").write_text(json.dumps({"config": config, "begun_in": begun_in}))
 
 
 @pytest.mark.parametrize("kind", ["", "hf:", "vllm:"])
@@ -43,6 +43,16 @@ def test_the_pairs_are_found_from_another_working_directory(
 ) -> None:
     monkeypatch.chdir("/")
     assert seen_in_training(str(project / "runs/model"), ASKED) == Seen(2)
+
+
+def test_they_are_found_from_where_the_training_ran_if_its_output_is_named_whole(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tmp_path / "elsewhere" / "model"
+    training(whole, begun_in=str(project), data=["pairs.jsonl"], output_dir=str(whole))
+    monkeypatch.chdir(tmp_path)
+    pairs(Path("pairs.jsonl"), "three?")  # of the same name, and others
+    assert seen_in_training(str(whole), ASKED) == Seen(2)
 
 
 def test_pairs_of_an_earlier_training_of_the_same_weights_count() -> None:

@@ -89,7 +89,9 @@ def test_one_optimizer_goes_through_all_rounds(toy: LoopToy, semi_online: Semi) 
         assert rates == pytest.approx(course[: len(rates)] if number == 1 else course[len(rates) :])
     steps = load_file(models[1] / CARRIED / "optimizer.safetensors")
     assert {int(count) for name, count in steps.items() if name.startswith("step:")} == {sum(updates)}
-    with pytest.raises(UsageError, match="rounds"):
+    with pytest.raises(
+        UsageError, match="`rounds` was 2 and is now 3; with --carry_optimizer .* one course"
+    ):
         loop(toy.config("sliced", **settings | {"rounds": 3}))
 
 
