@@ -90,7 +90,7 @@ def test_one_optimizer_goes_through_all_rounds(toy: LoopToy, semi_online: Semi) 
     steps = load_file(models[1] / CARRIED / "optimizer.safetensors")
     assert {int(count) for name, count in steps.items() if name.startswith("step:")} == {sum(updates)}
     with pytest.raises(
-        UsageError, match="`rounds` was 2 and is now 3; with --carry_optimizer .* one course"
+        UsageError, match=r"`rounds` was 2 and is now 3; with --carry_optimizer .* one course"
     ):
         loop(toy.config("sliced", **settings | {"rounds": 3}))
 
