@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unicodedata import normalize
 
 from pydantic import Field, field_validator
 
@@ -24,7 +25,8 @@ class DecontaminateConfig(SiftConfig):
     """Test sets: JSONL or Parquet files, run folders, or data sets of the hub (`name:split`); several
     with commas. Every text in them counts."""
     words: int = Field(default=13, gt=1)
-    """Words in a row that give a match. A test text with fewer matches a prompt that is the same."""
+    """Words in a row that give a match. A test text with fewer matches a prompt, or a turn of it, that is
+    the same."""
 
     @field_validator("against", mode="before")
     @classmethod
@@ -48,7 +50,7 @@ class Contamination:
         self._short: dict[str, str] = {}
         for name in config.against:
             for where, text in _texts(name):
-                words = words_of(text)
+                words = _words(text)
                 if len(words) >= self._length:
                     for run in runs(words, self._length):
                         self._long.setdefault(run, where)
@@ -58,11 +60,12 @@ class Contamination:
             raise UsageError(f"--against {','.join(config.against)}: no text in it")
 
     def __call__(self, row: WholeRow) -> Ending:
-        asked = " ".join(words_of(row.prompt))
-        if asked in self._short:
-            return Ending("contaminated", f"its prompt is {self._short[asked]}")
+        turns = (message["content"] for message in row.columns["prompt"])
+        for asked in (row.prompt, *turns):  # a system message may stand before the question
+            if where := self._short.get(" ".join(_words(asked))):
+                return Ending("contaminated", f"its prompt is {where}")
         for text in row.texts:
-            words = words_of(text)
+            words = _words(text)
             if len(words) < self._length:
                 continue
             for run in runs(words, self._length):
@@ -71,6 +74,11 @@ class Contamination:
                         "contaminated", f"shares {self._length} words with {self._long[run]}: “{run}”"
                     )
         return Ending(KEPT)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, however its characters are put together, and emphasised or not."""
+    return words_of(normalize("NFKC", text).replace("_", " "))
 
 
 def _texts(source: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from pairwright.schema import LATER
 
 _DIFFER = {
     "run.json": ("versions", "started", "seconds", "hash"),
-    "train.json": ("versions", "seconds", "peak_memory_gib", "files"),
+    "train.json": ("versions", "seconds", "peak_memory_gib", "files", "begun_in"),
 }
 """Fields that differ from run to run and from machine to machine."""
 _ADDED = {
