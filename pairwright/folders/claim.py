@@ -1,7 +1,7 @@
 """The owner of a folder: what may be written into it, and the settings it was begun with."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,31 @@ def refuse_foreign(folder: Path, mark: str, *, setting: str, own: Sequence[str] 
     if others:
         shown = ", ".join(others[:_SHOWN])
         raise UsageError(f"{folder}: holds other files ({shown}); choose another {setting}")
+
+
+def refuse_reading(folder: Path, settings: Mapping[str, Any], *, writes: Sequence[str]) -> None:
+    """Raise `UsageError` where a setting names something in a folder that is about to be started over.
+
+    What is read would be thrown away first. `writes` are settings that name what is written.
+    """
+    place = folder.resolve()
+    for name in settings.keys() - set(writes):
+        for part in _parts(settings[name]):
+            named = Path(part).expanduser()
+            if named.exists() and place in (named.resolve(), *named.resolve().parents):
+                raise UsageError(
+                    f"{folder}: --fresh would throw away what `{name}` ({part}) reads; name another folder "
+                    "to write to"
+                )
+
+
+def _parts(value: Any) -> Iterator[str]:
+    """Texts in a setting's value, whole and in the parts that a kind, a column or a list makes of them."""
+    if isinstance(value, str):
+        yield from filter(None, {value, *re.split(r"[:,+@]", value)})
+    elif isinstance(value, Sequence):
+        for one in value:
+            yield from _parts(one)
 
 
 def refuse_other(

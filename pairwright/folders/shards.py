@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pairwright.errors import PairwrightError
-from pairwright.folders.claim import changed_field, refuse_foreign, refuse_other
+from pairwright.folders.claim import changed_field, refuse_foreign, refuse_other, refuse_reading
 from pairwright.folders.durable import sha256_file, sweep_temporaries, write_durably
 from pairwright.folders.manifest import MANIFEST, Manifest, Shard, load_manifest
 from pairwright.records import KEPT, Outcome
@@ -57,6 +57,7 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
         planned.save(folder)
         return planned
     if fresh:
+        refuse_reading(folder, planned.config, writes=("out",))
         return _start_over(folder, planned)
     found = load_manifest(folder)
     _refuse_another(folder, found, planned)

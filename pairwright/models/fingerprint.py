@@ -18,6 +18,7 @@ _TEXTS = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
+_MORE = ("*.py", "additional_chat_templates/*.jinja")
 
 
 def fingerprint(folder: Path) -> str:
@@ -31,7 +32,8 @@ def fingerprint(folder: Path) -> str:
         digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
         for block in _blocks(path):
             digest.update(block)
-    for path in (*(folder / name for name in _TEXTS), *sorted(folder.glob("*.py"))):
+    more = (path for kind in _MORE for path in sorted(folder.glob(kind)))
+    for path in (*(folder / name for name in _TEXTS), *more):
         if path.is_file():
             digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())

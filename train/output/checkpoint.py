@@ -64,12 +64,15 @@ def write_checkpoint(target: Path, fill: Callable[[Path], None]) -> None:
 
 
 def sealed(folder: Path) -> dict[str, str]:
-    """Return SHA-256 by file name of all files in a folder, each flushed to the disk."""
+    """Return SHA-256 by name of all files in a folder and the folders in it, each flushed to the disk."""
     hashes = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():  # of the chat templates beside the first, say
+            sync_folder(path)
+            continue
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        hashes[path.name] = sha256_file(path)
+        hashes[path.relative_to(folder).as_posix()] = sha256_file(path)
     return hashes
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pairwright.errors import PairwrightError
-from pairwright.folders.claim import refuse_foreign, refuse_other
+from pairwright.folders.claim import refuse_foreign, refuse_other, refuse_reading
 from pairwright.folders.durable import TEMPORARY, sync_folder
+from pairwright.models.names import base_of, is_adapter
+from train.config import TrainingConfig
 from train.output.carried import CARRIED
 from train.output.checkpoint import (
     DAMAGED,
@@ -35,9 +37,18 @@ AUTO = "auto"
 _ANOTHER = "choose another output_dir, or throw it away with --fresh"
 
 
-def check_folder(folder: Path) -> None:
-    """Raise `UsageError` if a folder holds files that are not of a training run. Writes nothing."""
+def check_folder(config: TrainingConfig) -> None:
+    """Raise `UsageError` if the output folder holds files that are not of a training run. Writes nothing.
+
+    Nor may it hold what is read where it is to be started over.
+    """
+    folder = Path(config.output_dir)
     refuse_foreign(folder, RECORD, own=(AUTO,), setting="output_dir")
+    if config.fresh and not config.dry_run:
+        settings = config.model_dump(mode="json")
+        if is_adapter(config.model):
+            settings["model"] = [config.model, base_of(config.model)]
+        refuse_reading(folder, settings, writes=("output_dir", "reference_store"))
 
 
 def enter(folder: Path, planned: RunRecord, *, fresh: bool) -> RunRecord:
@@ -89,9 +100,11 @@ def publish(folder: Path, aside: Path, record: RunRecord) -> RunRecord:
     record = record.model_copy(update={"files": sealed(aside)})
     record.save(folder)
     for name in record.files:
+        (folder / name).parent.mkdir(exist_ok=True)
         (aside / name).replace(folder / name)
-    sync_folder(folder)
-    aside.rmdir()
+    for place in {folder, *((folder / name).parent for name in record.files)}:
+        sync_folder(place)
+    shutil.rmtree(aside)
     finished = record.model_copy(update={"status": "finished"})
     finished.save(folder)
     return finished
@@ -115,6 +128,8 @@ def _clear(folder: Path) -> None:
     earlier = record_of(folder)
     for name in (*(earlier.files if earlier else ()), METRICS_FILE, RECORD):
         (folder / name).unlink(missing_ok=True)
+        if "/" in name:
+            shutil.rmtree((folder / name).parent, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:

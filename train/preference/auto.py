@@ -99,7 +99,7 @@ def with_loss(config: TrainConfig) -> TrainConfig:
     if config.preview or config.dry_run:
         return _resolved(config, "kto" if are_labelled(config.sources) else "dpo")
     output = Path(config.output_dir)
-    check_folder(output)
+    check_folder(config)
     asked = content_hash(
         [
             model_identity(config.model),

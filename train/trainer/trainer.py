@@ -54,7 +54,7 @@ def train_task(config: TrainingConfig, task: Task) -> TrainResult:
         return preview(plan(config, task))
     started = time.monotonic()
     output = Path(config.output_dir)
-    check_folder(output)
+    check_folder(config)
     check_trackers(config.report_to)
     with accelerator_for(config, trackers=output / TRACKERS) as accelerator:
         require_what_trains(accelerator, config)

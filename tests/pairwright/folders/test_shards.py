@@ -192,6 +192,16 @@ def test_fresh_starts_over_and_leaves_no_old_shard(tmp_path: Path) -> None:
     assert len(files_of(tmp_path / "run")) == 2
 
 
+def test_fresh_does_not_throw_away_the_run_that_it_reads(tmp_path: Path) -> None:
+    config = revise_config(tmp_path)
+    revise(config)
+    before = files_of(Path(config.out))
+    again = config.model_copy(update={"input": f"{config.out}/data", "fresh": True})
+    with pytest.raises(UsageError, match=r"--fresh would throw away what `input` \(.*/data\) reads"):
+        revise(again)
+    assert files_of(Path(config.out)) == before
+
+
 def test_foreign_folders_and_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from checkpoints import empty_checkpoint, rewind_to
 from safetensors.torch import save_file
-from tiny_model import TinyRun, read_metrics
+from tiny_model import TEMPLATE, TinyRun, read_metrics, tiny_tokenizer
+from transformers import AutoTokenizer
 
 from pairwright.errors import PairwrightError, UsageError
 from train.output.checkpoint import (
@@ -28,6 +29,21 @@ def saved(tmp_path_factory) -> Path:
     own = TinyRun(tmp_path_factory.mktemp("checkpoint"))
     train(own.config(max_steps=2, save_steps=2))
     return own.folder / "out" / "checkpoint-2"
+
+
+def test_a_tokenizer_with_several_chat_templates_is_saved_with_all_of_them(tmp_path):
+    own = TinyRun(tmp_path)
+    templates = {"default": TEMPLATE, "tool_use": TEMPLATE + "!"}
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = templates
+    tokenizer.save_pretrained(own.settings["model"])
+    for fresh in (False, True):
+        train(own.config(max_steps=1, save_steps=1, fresh=fresh))
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").chat_template == templates
+    kept = next((tmp_path / "out" / "checkpoint-1").rglob("tool_use.jinja"))
+    kept.write_text("another")
+    with pytest.raises(DamagedCheckpoint, match=r"tool_use\.jinja: damaged"):
+        verify(tmp_path / "out" / "checkpoint-1")
 
 
 @pytest.fixture

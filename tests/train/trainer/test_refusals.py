@@ -74,6 +74,18 @@ def test_fresh_starts_over_and_leaves_nothing_of_before(tmp_path):
     assert not {name for name in names if "adapter" in name or "checkpoint" in name}
 
 
+@pytest.mark.parametrize("setting", ["model", "ref_model", "optimizer_from", "eval_data"])
+def test_fresh_does_not_throw_away_what_the_run_reads(tmp_path, setting):
+    own = TinyRun(tmp_path)
+    train(own.config(max_steps=1, save_optimizer=True, save_steps=1))
+    before = folder_hash(tmp_path / "out")
+    inside = {"model": "out/checkpoint-1", "eval_data": "out/metrics.jsonl"}.get(setting, "out")
+    changes = {"eval_share": 0.0} if setting == "eval_data" else {}
+    with pytest.raises(UsageError, match=rf"--fresh would throw away what `{setting}` \(.*\) reads"):
+        train(own.config(fresh=True, **changes, **{setting: str(tmp_path / inside)}))
+    assert folder_hash(tmp_path / "out") == before
+
+
 def test_foreign_folders_and_files_are_left_alone(tiny):
     folder = tiny.folder / "foreign"
     folder.mkdir()
