@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pairwright.engines.thoughts import marks_in
 from pairwright.inputs.labelled import read_labelled
 from pairwright.models.chat import encode_answer
 from pairwright.records import prompt_hash
@@ -18,7 +17,7 @@ from train.data.split import (
     most_tokens,
     split_of,
 )
-from train.data.thoughts import parted
+from train.data.thoughts import Thinking
 from train.devices.processes import say
 
 if TYPE_CHECKING:
@@ -30,23 +29,23 @@ if TYPE_CHECKING:
 def load_labelled(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase") -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
     dropped: dict[str, list[str]] = {}
-    most, marks = most_tokens(config), marks_in(str(tokenizer.chat_template))
+    most = most_tokens(config)
 
     def encoded(sources: Sequence[str], limit: int | None) -> list[Pair]:
         kept, spelled = [], Spelled(tokenizer)
+        thinking = Thinking(tokenizer, config.reasoning, "answer")
         for row in read_labelled(sources, limit):
-            spelled.look(row.row_id, (row.answer.content,))
-            answer = parted(row.answer, marks)
-            if config.reasoning == "drop":
-                answer = answer.model_copy(update={"reasoning": None})
-            prompt, ids = (np.array(p, np.int32) for p in encode_answer(tokenizer, row.prompt, [answer]))
-            pair = Pair(row.row_id, prompt_hash(row.prompt), prompt, ids, ids, row.weight, label=row.label)
+            asked, (answer,) = thinking.told(row.prompt, [row.answer])
+            spelled.look(row.row_id, (answer.content,))
+            prompt, ids = (np.array(p, np.int32) for p in encode_answer(tokenizer, asked, [answer]))
+            pair = Pair(row.row_id, prompt_hash(asked), prompt, ids, ids, row.weight, label=row.label)
             if not (answer.content.strip() or answer.tool_calls) or not len(prompt):
                 dropped.setdefault(EMPTY, []).append(row.row_id)
             elif pair.longest > most:
                 dropped.setdefault(TOO_LONG, []).append(row.row_id)
             else:
                 kept.append(pair)
+        thinking.say()
         spelled.warn()
         return kept
 

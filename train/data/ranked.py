@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pairwright.engines.thoughts import marks_in
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
 from pairwright.records import Message, prompt_hash
@@ -20,7 +19,7 @@ from train.data.split import (
     most_tokens,
     split_of,
 )
-from train.data.thoughts import Thoughts, parted
+from train.data.thoughts import Thinking
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -72,13 +71,21 @@ def load_ranked(
 
     def encoded(sources: Sequence[str], limit: int | None) -> list[Ranked]:
         kept, spelled = [], Spelled(tokenizer)
+        thinking = Thinking(tokenizer, config.reasoning, "prompt")
         for row in read_ranked(sources, limit):
-            spelled.look(row.row_id, row.answers)
-            item = encode_ranked(row, tokenizer, best_only=best_only, reasoning=config.reasoning)
-            if reason := _why_not(item, most, best_only=best_only):
+            _, told = thinking.told((), [Message(role="assistant", content=a) for a in row.answers])
+            # What was a thought and no answer is left out, as blank answers are.
+            scored = [(a, s) for a, s in zip(told, row.scores, strict=True) if a.content.strip()]
+            scored = scored[:1] if best_only else scored
+            spelled.look(row.row_id, (answer.content for answer, _ in scored))
+            item = encode_ranked(row, scored, tokenizer) if scored else None
+            if item is None:
+                dropped.setdefault(EMPTY, []).append(row.row_id)
+            elif reason := _why_not(item, most, best_only=best_only):
                 dropped.setdefault(reason, []).append(row.row_id)
             else:
                 kept.append(item)
+        thinking.say()
         spelled.warn()
         return kept
 
@@ -86,21 +93,16 @@ def load_ranked(
 
 
 def encode_ranked(
-    row: RankedRow, tokenizer: "PreTrainedTokenizerBase", *, best_only: bool, reasoning: Thoughts = "drop"
+    row: RankedRow, scored: Sequence[tuple[Message, float]], tokenizer: "PreTrainedTokenizerBase"
 ) -> Ranked:
-    """Return the token ids of a prompt and of its answers, or of the best of them alone."""
-    answers = row.answers[:1] if best_only else row.answers
-    marks = marks_in(str(tokenizer.chat_template))
-    told = [parted(Message(role="assistant", content=answer), marks) for answer in answers]
-    if reasoning == "drop":
-        told = [message.model_copy(update={"reasoning": None}) for message in told]
-    pairs = [encode_answer(tokenizer, row.prompt, [message]) for message in told]
+    """Return the token ids of a prompt and of answers to it, best first."""
+    pairs = [encode_answer(tokenizer, row.prompt, [answer]) for answer, _ in scored]
     return Ranked(
         row.row_id,
         prompt_hash(row.prompt),
         np.array(pairs[0].prompt_ids, dtype=np.int32),
         tuple(np.array(pair.answer_ids, dtype=np.int32) for pair in pairs),
-        row.scores[: len(answers)],
+        tuple(score for _, score in scored),
         row.weight,
     )
 

@@ -4,7 +4,7 @@ A thought stands in the answer's message (`reasoning_content`), in a column of i
 or in the text, between marks that the model's chat template contains.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pairwright.engines.thoughts import Marks, marks_in, part
@@ -18,6 +18,38 @@ if TYPE_CHECKING:
 Thoughts = Literal["drop", "keep"]
 
 
+class Thinking:
+    """Separates answers' thoughts from their text, or leaves them out; counts the rows that hold some."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", reasoning: Thoughts, what: str) -> None:
+        self._marks = marks_in(str(tokenizer.chat_template))
+        self._reasoning = reasoning
+        self._what = what
+        self._rows = self._thinking = 0
+
+    def told(
+        self, prompt: Sequence[Message], answers: Sequence[Message]
+    ) -> tuple[tuple[Message, ...], list[Message]]:
+        """Return the prompt and the answers of a row as they are trained on."""
+        # The text of earlier turns is what sampling shows.
+        told = [*prompt, *(parted(answer, self._marks) for answer in answers)]
+        thinks = any(message.reasoning for message in told)
+        self._rows, self._thinking = self._rows + 1, self._thinking + thinks
+        if self._reasoning == "drop" and thinks:
+            told = [message.model_copy(update={"reasoning": None}) for message in told]
+        return tuple(told[: len(prompt)]), told[len(prompt) :]
+
+    def say(self) -> None:
+        """Say how many rows' thoughts were left out, or that there were none to keep."""
+        if self._reasoning == "drop" and self._thinking:
+            say(
+                f"{self._thinking} {self._what}s hold thoughts, which are left out; --reasoning keep "
+                "trains on them"
+            )
+        if self._reasoning == "keep" and self._rows and not self._thinking:
+            say(f"--reasoning keep: no {self._what} holds a thought")
+
+
 def with_thoughts(
     rows: Iterable[PairRow], tokenizer: "PreTrainedTokenizerBase", reasoning: Thoughts
 ) -> Iterator[PairRow]:
@@ -25,23 +57,13 @@ def with_thoughts(
 
     The number left out is reported once all rows are read, and so is that there was none to keep.
     """
-    marks, left_out, kept, all_rows = marks_in(str(tokenizer.chat_template)), 0, 0, 0
+    thinking = Thinking(tokenizer, reasoning, "pair")
     for row in rows:
-        if row.problem is not None:
-            yield row
-            continue
-        told = [parted(message, marks) for message in (*row.prompt, row.chosen, row.rejected)]
-        told[: len(row.prompt)] = row.prompt  # the text of earlier turns is what sampling shows
-        thinks = any(message.reasoning for message in told)
-        all_rows, kept = all_rows + 1, kept + thinks
-        if reasoning == "drop" and thinks:
-            left_out += 1
-            told = [message.model_copy(update={"reasoning": None}) for message in told]
-        yield row._replace(prompt=tuple(told[:-2]), chosen=told[-2], rejected=told[-1])
-    if left_out:
-        say(f"{left_out} pairs hold thoughts, which are left out; --reasoning keep trains on them")
-    if reasoning == "keep" and all_rows and not kept:
-        say("--reasoning keep: no pair holds a thought")
+        if row.problem is None:
+            prompt, (chosen, rejected) = thinking.told(row.prompt, (row.chosen, row.rejected))
+            row = row._replace(prompt=prompt, chosen=chosen, rejected=rejected)
+        yield row
+    thinking.say()
 
 
 def parted(message: Message, marks: Iterable[Marks]) -> Message:

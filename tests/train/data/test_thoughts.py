@@ -5,6 +5,7 @@ before an answer without a thought, DeepSeek-R1's invitation opens the thought a
 drop it, gpt-oss has channels, SmolLM3 takes thoughts in the text alone and opens nothing.
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,11 +15,10 @@ from transformers import PreTrainedTokenizerFast
 
 from pairwright.errors import UsageError
 from pairwright.inputs.pairs import parse_pair
-from pairwright.inputs.scored import RankedRow
 from pairwright.models.chat import encode_prompt
-from pairwright.records import Message
+from train.data.labelled import load_labelled
 from train.data.pairs import encode_pair
-from train.data.ranked import encode_ranked
+from train.data.ranked import load_ranked
 from train.data.thoughts import Thoughts, with_thoughts
 from train.training import train
 
@@ -149,15 +149,44 @@ def test_a_template_without_thoughts_refuses_to_keep_them():
     assert tokenizer.decode(pair.chosen_ids).startswith("<think>\nIt grows.")
 
 
-def test_scored_answers_are_told_apart_too():
-    tokenizer = thinking_style(QWEN3)
-    row = RankedRow(
-        "r", (Message(**PROMPT[0]),), (FORMS["text"]["chosen"], "A mat."), (2.0, 1.0), (1.0, 1.0)
+@pytest.mark.parametrize("reasoning", ["keep", "drop"])
+@pytest.mark.parametrize("form", ["scored", "labelled"])
+def test_answers_that_are_no_pairs_are_told_apart_too(form, reasoning, tmp_path, capsys, caplog):
+    tokenizer, thinks = thinking_style(QWEN3), FORMS["text"]["chosen"]
+    thought_alone = "<think>\nIt grows.\n</think>\n\n"
+    rows, load, what = {
+        "scored": (
+            [
+                {"prompt": PROMPT, "completions": [thought_alone, thinks, "A mat."], "scores": [3, 2, 1]},
+                {"prompt": "Only?", "completions": [thought_alone], "scores": [1]},
+            ],
+            partial(load_ranked, best_only=False),
+            "prompt",
+        ),
+        "labelled": (
+            [
+                {"prompt": PROMPT, "completion": text, "label": True}
+                for text in (thinks, "A mat.", thought_alone)
+            ],
+            load_labelled,
+            "answer",
+        ),
+    }[form]
+    config = TinyRun(tmp_path).config(
+        data=write_jsonl(tmp_path / "rows.jsonl", rows), eval_share=0, reasoning=reasoning
     )
-    for reasoning in ("keep", "drop"):
-        item = encode_ranked(row, tokenizer, best_only=False, reasoning=reasoning)
-        assert tokenizer.decode(item.answers[0]) == TRAINED["qwen3"][reasoning]
-        assert tokenizer.decode(item.answers[1]) == EMPTY + "A mat.<|im_end|>"
+    found = load(config, tokenizer)
+    ids = [
+        ids for item in found.training for ids in (item.answers if form == "scored" else [item.chosen_ids])
+    ]
+    assert [tokenizer.decode(some) for some in ids] == [
+        TRAINED["qwen3"][reasoning],
+        EMPTY + "A mat.<|im_end|>",
+    ]
+    assert [len(row_ids) for row_ids in found.dropped.values()] == [1]
+    said = f"2 {what}s hold thoughts, which are left out; --reasoning keep"
+    assert (said in capsys.readouterr().err) == (reasoning == "drop")
+    assert "special token" not in caplog.text  # the marks are the template's own
 
 
 def test_a_run_says_what_it_leaves_out(tmp_path, capsys):
