@@ -40,7 +40,7 @@ class UpdateConfig(Config):
     """Decoupled decay of matrices (vectors are spared)."""
     bf16: bool | None = None
     """Compute in bfloat16 over float32 weights; by default where the hardware does so."""
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, lt=2**63)
     """Decides the order of pairs and how adapters begin."""
     keep_order: bool = Field(default=False, json_schema_extra=ADDED)
     """Take pairs in the order in which they are read, in every epoch, and not shuffled."""
@@ -66,9 +66,10 @@ class AdapterConfig(Config):
 
     @model_validator(mode="after")
     def _refuse_to_train_four_bits(self) -> "AdapterConfig":
-        for name in ("use_rslora", "use_dora"):
-            if getattr(self, name) and not self.lora_r:
-                raise UsageError(f"--{name} is a setting of adapters: give --lora_r 16 too")
+        of_adapters = ("lora_alpha", "lora_target_modules", "use_rslora", "use_dora")
+        for name in () if self.lora_r else of_adapters:
+            if getattr(self, name) != AdapterConfig.model_fields[name].default:
+                raise UsageError(f"--{name} is a setting of new adapters: give --lora_r 16 too")
         whole = not self.lora_r and not is_adapter(getattr(self, "model", None) or "")
         if self.load_in_4bit and whole:
             raise UsageError("--load_in_4bit leaves nothing to train: give --lora_r 16 for adapters on top")

@@ -128,7 +128,7 @@ def test_settings_of_the_version_before_are_told_their_new_places(tmp_path, monk
 
 def test_settings_of_the_commands_pass_through(toy):
     config = toy.config(
-        train={"loss": "dpo", "pairs": "all", "lora_alpha": 8},
+        train={"loss": "dpo", "pairs": "all", "lora_r": 4, "lora_alpha": 8},
         reward={"warmup_ratio": 0.3, "model": "other"},
         score={"dtype": "bfloat16"},
         winrate={"judge": "hf:smollm2", "reasoning_tokens": 9},

@@ -91,5 +91,13 @@ def test_other_kinds_of_adapters_merge_to_what_peft_computes(tiny: TinyRun, kind
     assert getattr(adapted.peft_config["default"], kind)
     found = logits(AutoModelForCausalLM.from_pretrained(merged))
     assert torch.allclose(found, logits(adapted), atol=1e-4)
-    with pytest.raises(UsageError, match=f"--{kind} is a setting of adapters"):
-        tiny.config(f"{kind}alone", lora_r=0, **{kind: True})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"use_dora": True}, {"lora_target_modules": "q_proj"}, {"lora_alpha": 8}]
+)
+def test_settings_of_adapters_without_adapters_are_refused(tiny: TinyRun, settings: dict[str, Any]):
+    with pytest.raises(
+        UsageError, match=f"--{next(iter(settings))} is a setting of new adapters: give --lora_r"
+    ):
+        tiny.config("alone", lora_r=0, **settings)
