@@ -1,8 +1,13 @@
 """The parts of a `transformers` model, inside its wrappers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
+
+from pairwright.errors import UsageError
+from pairwright.models.weights import first_line
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -12,6 +17,18 @@ def unwrapped(model: nn.Module) -> nn.Module:
         inner = inner.get_base_model()
     whole: nn.Module = inner
     return whole
+
+
+@contextmanager
+def running_on_text(model: nn.Module) -> Iterator[None]:
+    """Open a block in which a model that wants more than tokens, such as pictures, is refused."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{type(unwrapped(model)).__name__} does not run on text alone, as it has to in training: "
+            f"{first_line(error)}"
+        ) from error
 
 
 def backbone(model: nn.Module) -> nn.Module:

@@ -21,9 +21,10 @@ from torch.distributed.fsdp import FSDPModule
 
 from pairwright.models.rotary import Regime, regime_of, without_memory
 from pairwright.models.weights import first_line
-from train.forward.answers import Answer, Layout, Padded, collate, moved
+from train.forward.answers import Answer, Padded, collate, moved
 from train.forward.attention import BY_BLOCKS, BY_TREE, backends, reached
-from train.forward.model import backbone, unwrapped
+from train.forward.model import running_on_text, unwrapped
+from train.forward.sight import last_states, leaks, sees_ahead
 from train.forward.trees import Forest, plant, trees_of
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class TreeSupport(NamedTuple):
     """Why not as trees; empty where it can be."""
     regime: Regime = _one_regime
     """Which sequences may share a pass; see `pairwright.models.rotary`."""
+    causal: bool = True
+    """Whether no token sees what comes after it."""
 
 
 _SUPPORT: "WeakKeyDictionary[nn.Module, TreeSupport]" = WeakKeyDictionary()
@@ -61,6 +64,7 @@ def tree_support(model: nn.Module) -> TreeSupport:
         without_memory(inner)
         _SUPPORT[inner] = found = _try_out(model)._replace(regime=regime_of(inner))
         if found.why:
+            _SUPPORT[inner] = found = found._replace(causal=not _sees_ahead(model))
             log.warning("%s runs on padded sequences: %s", type(inner).__name__, found.why)
     return _SUPPORT[inner]
 
@@ -70,7 +74,7 @@ def _try_out(model: nn.Module) -> TreeSupport:
     """Compare hidden states of a small forest with those of its answers one by one."""
     inner: Any = unwrapped(model)
     # Models made from one configuration share it, so an earlier one may have set it.
-    before = inner.config._attn_implementation
+    before = inner.config.get_text_config()._attn_implementation
     before = "sdpa" if before in (BY_TREE, BY_BLOCKS) else before
     if before != "sdpa":
         return TreeSupport(False, 0, f"its attention is {before}, not sdpa")
@@ -82,10 +86,10 @@ def _try_out(model: nn.Module) -> TreeSupport:
     inner.set_attn_implementation(before)
     try:
         with _in_float32(model):
-            expected = _last_states(model, padded)
+            expected = last_states(model, padded)
             inner.set_attn_implementation(BY_TREE)
             with reached() as times:
-                found = _last_states(model, forest)[order]
+                found = last_states(model, forest)[order]
     except (TypeError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
         # So a forward pass, maybe of a model's own code, says that it has no use for a mask of ours.
         if _of_the_moment(error):
@@ -95,13 +99,29 @@ def _try_out(model: nn.Module) -> TreeSupport:
         # Weights that are not finite tell nothing here, and stop the run soon.
         if not times:
             why = "its attention cannot be replaced through transformers"
-        elif _apart(found, expected) > _ALIKE or _leaks(model, forest):
+        elif _apart(found, expected) > _ALIKE or leaks(model, forest):
             why = "a token of one branch sees another, or its place in the forest"
         else:
             take_fastest(model)
             return TreeSupport(True, _reach(inner.config.get_text_config()), "")
     inner.set_attn_implementation(before)
     return TreeSupport(False, 0, why)
+
+
+def _sees_ahead(model: nn.Module) -> bool:
+    """Whether a token sees what comes after it; False where the model gives no gradients to tell by."""
+    inner: Any = unwrapped(model)
+    answers = _samples(inner.config.get_text_config().vocab_size)[:2]
+    padded = moved(collate(answers), next(inner.parameters()).device)
+    with running_on_text(model), torch.no_grad():
+        last_states(model, padded)
+    try:
+        return sees_ahead(model, padded)
+    except (TypeError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
+        if _of_the_moment(error):
+            raise
+        log.info("%s: not tried for what its tokens see (%s)", type(inner).__name__, first_line(error))
+        return False
 
 
 @torch.no_grad()
@@ -116,50 +136,20 @@ def take_fastest(model: nn.Module) -> None:
     device = next(inner.parameters()).device
     answers = _samples(inner.config.get_text_config().vocab_size)
     if inner.config._attn_implementation not in (BY_TREE, BY_BLOCKS):
-        _last_states(model, moved(collate(answers), device))
+        last_states(model, moved(collate(answers), device))
         return
     forest = moved(plant(trees_of(answers)[0]), device)
     inner.set_attn_implementation(BY_TREE)
-    expected = _last_states(model, forest)
+    expected = last_states(model, forest)
     for name in backends(device):
         inner.set_attn_implementation(name)
         try:
-            if name == BY_TREE or not _apart(_last_states(model, forest), expected) > _ALIKE_COARSE:
+            if name == BY_TREE or not _apart(last_states(model, forest), expected) > _ALIKE_COARSE:
                 break
         except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
             # So PyTorch says that a device has no kernel for it; the next backend is tried.
             log.info("%s: %s does not run here (%s)", type(inner).__name__, name, error)
     log.info("%s runs on trees: %s", type(inner).__name__, inner.config._attn_implementation)
-
-
-def _leaks(model: nn.Module, forest: Forest) -> bool:
-    """Whether an answer's last state depends on a token that is neither in its trunk nor in its branch.
-
-    Its gradient there is 0, and nothing but 0, if it does not, however little it would be otherwise: small
-    weights and coarse numbers hide nothing.
-    """
-    inner: Any = unwrapped(model)
-    held: list[Tensor] = []
-
-    def hold(module: nn.Module, args: Any, output: Tensor) -> Tensor:
-        held.append(output.detach().requires_grad_())
-        return held[-1].clone()  # it may be changed in place
-
-    handle = inner.get_input_embeddings().register_forward_hook(hold)
-    try:
-        with torch.enable_grad():
-            states_AW = _last_states(model, forest)
-            weights_W = torch.randn(states_AW.shape[1], generator=torch.Generator().manual_seed(0))
-            values_A = states_AW @ weights_W.to(states_AW)
-            trees, branches = forest.layout.segments()
-            for answer, last in enumerate(forest.columns_A.tolist()):
-                (grad,) = torch.autograd.grad(values_A[answer], held, retain_graph=True)
-                own = (trees == trees[last]) & ((branches == 0) | (branches == branches[last]))
-                if grad[0].cpu()[torch.from_numpy(~own)].any():
-                    return True
-    finally:
-        handle.remove()
-    return False
 
 
 def _of_the_moment(error: Exception) -> bool:
@@ -226,28 +216,6 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
             yield part
         else:
             yield from _blocks(part)
-
-
-def _last_states(model: nn.Module, laid: Layout) -> Tensor:
-    """The hidden state at the last token of each answer, (A, width).
-
-    The backbone runs by itself, so that no number format which a wrapper brings blurs the comparison.
-    Where its weights are parts, the whole model is run and its backbone listened to: the wrapper has
-    to bring them together.
-    """
-    heard: list[Tensor] = []
-
-    def listen(module: nn.Module, args: Any, output: Any) -> None:
-        heard.append(output.last_hidden_state[laid.rows_A, laid.columns_A])
-
-    handle = backbone(model).register_forward_hook(listen)
-    try:
-        sharded = any(isinstance(part, FSDPModule) for part in model.modules())
-        whole = model if sharded else backbone(model)
-        whole(**laid.inputs, use_cache=False)
-    finally:
-        handle.remove()
-    return heard[-1]
 
 
 def _samples(vocab_size: int) -> list[Answer]:

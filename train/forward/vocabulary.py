@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.distributed.fsdp import FSDPModule
 
 from train.forward.answers import Layout
-from train.forward.model import unwrapped
+from train.forward.model import running_on_text, unwrapped
 
 CHUNK_BYTES = 2**28
 """Most memory of the float32 logits of one chunk."""
@@ -190,7 +190,8 @@ def _is_plain(model: nn.Module) -> bool:
     own.forward = lambda hidden: given
     try:
         ids = torch.zeros(1, 1, dtype=torch.long, device=given.device)
-        found = model(input_ids=ids, use_cache=False).logits
+        with running_on_text(model):
+            found = model(input_ids=ids, use_cache=False).logits
     finally:
         del own.forward
     return torch.equal(found, given)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from accelerate import Accelerator
 
+from pairwright.errors import UsageError
 from train.config import TrainingConfig
 from train.data.split import Item, describe_dropped, warn_of_window
 from train.devices.accelerator import uses_bf16
@@ -84,7 +85,13 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
     if accelerator.is_fsdp2:
         # Sharding looks at what is trained when it is first run, so adapters must be on then.
         take_fastest(strategy.policy)
-    _say_what_is_padded(tree_support(strategy.policy), pairs.training)
+    support = tree_support(strategy.policy)
+    if not support.causal and model.get_output_embeddings() is not None:
+        raise UsageError(
+            f"{config.model}: its tokens see those that come after them, so it does not write one after "
+            "the other, and an answer has no log-probability under it"
+        )
+    _say_what_is_padded(support, pairs.training)
     training = task.prepare(accelerator, strategy.policy, pairs.training, plan.schedule.used())
     held_out = task.prepare(accelerator, strategy.policy, pairs.held_out)
     optimizer = optimizer_for(model, config, accelerator.device)

@@ -9,11 +9,14 @@ import torch
 from tiny_model import SHAPE
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    BertConfig,
     DogeConfig,
     JambaConfig,
     Lfm2Config,
     Llama4TextConfig,
     LlamaConfig,
+    PaliGemmaConfig,
     Qwen3NextConfig,
     RobertaConfig,
     StableLmConfig,
@@ -120,6 +123,24 @@ def test_a_model_that_names_a_part_it_has_not_got_is_run():
     )
     found = tree_support(model_of(config))
     assert found == TreeSupport(True, 16, "", found.regime)
+
+
+@pytest.mark.parametrize("decoder", [True, False])
+def test_a_model_whose_tokens_see_ahead_is_told(decoder):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(BertConfig(**COMMON, is_decoder=decoder)).eval()
+    assert tree_support(model).causal is decoder
+
+
+def test_parts_of_which_some_have_another_attention_are_padded():
+    """PaliGemma 2: what sees has SDPA, and its text part, a Gemma 2, has not."""
+    text = COMMON | {"head_dim": 8, "model_type": "gemma2", "layer_types": ["full_attention"] * 2}
+    sees = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    sees |= {"model_type": "siglip_vision_model", "image_size": 16, "patch_size": 8}
+    config = PaliGemmaConfig(text_config=text, vision_config=sees, image_token_index=90, projection_dim=16)
+    model = AutoModelForImageTextToText.from_config(config).eval()
+    found = tree_support(model)
+    assert (found.why, found.causal) == ("its attention is eager, not sdpa", True)
 
 
 def test_a_machine_that_is_full_says_nothing_of_the_model():

@@ -9,6 +9,7 @@ from checkpoints import folder_hash
 from fake_hub import fake_hub
 from safetensors.torch import load_file, save_file
 from tiny_model import (
+    SHAPE,
     TEMPLATE,
     TinyRun,
     numbered_pairs,
@@ -16,7 +17,7 @@ from tiny_model import (
     tiny_tokenizer,
     write_jsonl,
 )
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, LlamaModel
 
 from pairwright.errors import PairwrightError, UsageError
 from train.training import train
@@ -165,3 +166,17 @@ def test_a_classifier_of_several_labels_is_no_reward_model(tiny, tmp_path):
     AutoTokenizer.from_pretrained(tiny.settings["model"]).save_pretrained(tmp_path / "three")
     with pytest.raises(UsageError, match="a classifier of 3 labels, and a reward model has one"):
         train(tiny.reward("three", model=str(tmp_path / "three")))
+
+
+def test_models_that_are_no_language_models_of_text_are_a_sentence(tiny, tmp_path, monkeypatch):
+    common = SHAPE | {"vocab_size": 104, "pad_token_id": 0}
+    sees_ahead = save_tiny_model(tmp_path / "bert", BertConfig(**common))
+    with pytest.raises(UsageError, match=r"bert: its tokens see those that come after them"):
+        train(tiny.config("ahead", model=sees_ahead))
+
+    def wants_pictures(*args, **kwargs):
+        raise ValueError("You have to specify pixel_values")
+
+    monkeypatch.setattr(LlamaModel, "forward", wants_pictures)
+    with pytest.raises(UsageError, match=r"LlamaForCausalLM does not run on text alone.*pixel_values"):
+        train(tiny.config("seeing"))
