@@ -64,7 +64,6 @@ def tree_support(model: nn.Module) -> TreeSupport:
         without_memory(inner)
         _SUPPORT[inner] = found = _try_out(model)._replace(regime=regime_of(inner))
         if found.why:
-            _SUPPORT[inner] = found = found._replace(causal=not _sees_ahead(model))
             log.warning("%s runs on padded sequences: %s", type(inner).__name__, found.why)
     return _SUPPORT[inner]
 
@@ -76,14 +75,16 @@ def _try_out(model: nn.Module) -> TreeSupport:
     # Models made from one configuration share it, so an earlier one may have set it.
     before = inner.config.get_text_config()._attn_implementation
     before = "sdpa" if before in (BY_TREE, BY_BLOCKS) else before
+    if before == "sdpa":
+        inner.set_attn_implementation(before)
+    causal = not _sees_ahead(model)
     if before != "sdpa":
-        return TreeSupport(False, 0, f"its attention is {before}, not sdpa")
+        return TreeSupport(False, 0, f"its attention is {before}, not sdpa", causal=causal)
     device = next(inner.parameters()).device
     answers = _samples(inner.config.get_text_config().vocab_size)
     trees, order = trees_of(answers)
     padded: Padded = moved(collate(answers), device)
     forest: Forest = moved(plant(trees), device)
-    inner.set_attn_implementation(before)
     try:
         with _in_float32(model):
             expected = last_states(model, padded)
@@ -103,9 +104,9 @@ def _try_out(model: nn.Module) -> TreeSupport:
             why = "a token of one branch sees another, or its place in the forest"
         else:
             take_fastest(model)
-            return TreeSupport(True, _reach(inner.config.get_text_config()), "")
+            return TreeSupport(True, _reach(inner.config.get_text_config()), "", causal=causal)
     inner.set_attn_implementation(before)
-    return TreeSupport(False, 0, why)
+    return TreeSupport(False, 0, why, causal=causal)
 
 
 def _sees_ahead(model: nn.Module) -> bool:
