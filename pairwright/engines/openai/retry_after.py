@@ -16,8 +16,10 @@ _UNIT = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 def asked_wait(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that a reply asks to wait; None if it asks nothing that makes sense.
 
-    `Retry-After` (seconds or HTTP-date) and `retry-after-ms` go first, the longer of the two;
-    without them the longest `x-ratelimit-reset*`. `now` is wall-clock time, used for dates only.
+    `Retry-After` (seconds or HTTP-date) and `retry-after-ms` go first, the longer of the two; without
+    them the longest `x-ratelimit-reset*` of a limit of which nothing is left (`x-ratelimit-remaining*`):
+    servers tell all their limits, also that of a day of which most is left. `now` is wall-clock time,
+    used for dates only.
     """
     lower = {name.lower(): value.strip() for name, value in headers.items()}
     date = _timestamp(lower.get("date", ""))
@@ -27,8 +29,16 @@ def asked_wait(headers: Mapping[str, str], now: float) -> float | None:
         _scaled(lower.get("retry-after", ""), 1.0),
         _until(_timestamp(lower.get("retry-after", "")), now),
     ]
-    resets = [reset_wait(v, now) for name, v in lower.items() if name.startswith("x-ratelimit-reset")]
+    resets = [reset_wait(v, now) for name, v in lower.items() if _is_used_up(name, lower)]
     return _longest(named) or _longest(resets)
+
+
+def _is_used_up(name: str, headers: Mapping[str, str]) -> bool:
+    """Whether a header tells when a limit is whole again of which nothing is left, as far as is known."""
+    if not name.startswith("x-ratelimit-reset"):
+        return False
+    left = headers.get(name.replace("reset", "remaining", 1), "")
+    return not (_NUMBER.fullmatch(left) and float(left) > 0)
 
 
 def _longest(waits: list[float | None]) -> float | None:

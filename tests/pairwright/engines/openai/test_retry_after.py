@@ -15,8 +15,11 @@ from pairwright.engines.openai.retry_after import asked_wait
 NOW = 1_800_000_000.0
 IN_A_MINUTE = "Fri, 15 Jan 2027 08:01:00 GMT"
 """NOW is Fri, 15 Jan 2027 08:00:00 GMT."""
+_DAY = {"x-ratelimit-remaining-requests-day": "1437", "x-ratelimit-reset-requests-day": "33011.38"}
+_MINUTE = {"x-ratelimit-reset-tokens-minute": "1.5"}
+"""A limit of which much is left, as it stands in every reply of some providers, beside one of tokens."""
 
-SENSE = [
+SENSE: list[tuple[dict[str, str], float | None]] = [
     ({"Retry-After": "1"}, 1.0),
     ({"retry-after": " 20 "}, 20.0),
     ({"RETRY-AFTER": "1.5"}, 1.5),
@@ -45,6 +48,12 @@ SENSE = [
     ({"X-RateLimit-Reset": "1800000030000"}, 30.0),
     ({"Retry-After": "soon", "x-ratelimit-reset": "7"}, 7.0),
     ({"Retry-After": "2", "x-ratelimit-reset": "7"}, 2.0),
+    (_MINUTE | _DAY | {"x-ratelimit-remaining-tokens-minute": "0"}, 1.5),
+    (_MINUTE | _DAY | {"x-ratelimit-remaining-tokens-minute": "0", "Retry-After": "4"}, 4.0),
+    (_MINUTE | _DAY | {"x-ratelimit-remaining-tokens-minute": "50000"}, None),
+    (_DAY | {"x-ratelimit-remaining-requests-day": "0"}, 33011.38),
+    ({"X-RateLimit-Remaining": "3.0", "X-RateLimit-Reset": "1800000030000"}, None),
+    ({"X-RateLimit-Remaining": "none", "X-RateLimit-Reset": "12"}, 12.0),
 ]
 NONSENSE = [
     "", " ", "0", "0.0", "-1", "-0", "+5", "inf", "Infinity", "-inf", "nan", "1e400", "1e3", "0x10",
