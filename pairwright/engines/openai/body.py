@@ -114,8 +114,8 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     return Completion(
         text=text,
         finish_reason=finish,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        completion_tokens=_generated(usage),
         reasoning=thought,
         reasoning_tokens=_reasoning_tokens(usage),
         top_logprobs=tops,
@@ -136,6 +136,15 @@ def _first(choices: Any) -> dict[str, Any]:
         if choice.get("index") == 0 and not isinstance(choice["index"], bool):
             return choice
     raise UnusableError("no choice has index 0")
+
+
+def _generated(usage: dict[str, Any]) -> int:
+    """Tokens generated, thoughts among them, which some servers (Gemini, xAI) count in the total alone."""
+    said = _count(usage.get("completion_tokens", usage.get("output_tokens")))
+    prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    thought = _reasoning_tokens(usage) or 0
+    in_total = _count(usage.get("total_tokens")) - prompt if prompt else 0
+    return _count(max(said, in_total, said + thought if thought > said else 0))
 
 
 def _reasoning_tokens(usage: dict[str, Any]) -> int | None:

@@ -236,7 +236,7 @@ class OpenAIClient:
                 if isinstance(will_do, Useless):
                     self._stop(will_do.why)
                 if will_do:
-                    return outcome
+                    return outcome if outcome.model else outcome.model_copy(update={"model": self.model})
                 continue
             if not self.format.learn(dialect, sent, outcome.body):
                 if job.request.role != PROBE:

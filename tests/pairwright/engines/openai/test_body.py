@@ -266,3 +266,26 @@ def mutate(number: int, seed: int) -> None:
 @given(st.binary(max_size=64))
 def test_any_bytes(body: bytes) -> None:
     assert isinstance(read(body), Invalid)
+
+
+@pytest.mark.parametrize(
+    ("usage", "prompt", "generated"),
+    [
+        ("prompt_tokens=10, completion_tokens=5, total_tokens=15", 10, 5),
+        ("prompt_tokens=10, completion_tokens=5, total_tokens=500", 10, 490),
+        ("prompt_tokens=10, completion_tokens=5, total_tokens=500, reasoning_tokens=485", 10, 490),
+        ("prompt_tokens=10, completion_tokens=5, reasoning_tokens=485", 10, 490),
+        ("prompt_tokens=10, completion_tokens=490, total_tokens=500, reasoning_tokens=485", 10, 490),
+        ("prompt_tokens=10, completion_tokens=5, total_tokens=7", 10, 5),
+        ("input_tokens=10, output_tokens=5", 10, 5),
+        ("total_tokens=500", 0, 0),
+        ("prompt_tokens=10", 10, 0),
+    ],
+)
+def test_thoughts_are_counted_that_stand_in_the_total_alone(
+    usage: str, prompt: int, generated: int
+) -> None:
+    counts = {name: int(count) for name, count in (one.split("=") for one in usage.split(", "))}
+    found = read(json.dumps({**honest(PLAIN), "usage": counts}).encode())
+    assert isinstance(found, Completion)
+    assert (found.prompt_tokens, found.completion_tokens) == (prompt, generated)

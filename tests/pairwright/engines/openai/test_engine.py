@@ -82,7 +82,7 @@ def test_oddities_are_read(fault: str, server: FaultServer, engine: Engine) -> N
     assert odd.text.startswith("answer ")
     assert honest.model == "m@faultserver"
     assert odd.reasoning == ("let me think" if fault in ("reasoning", "content_parts") else None)
-    assert {"other_model": "somebody-else", "model_int": ""}.get(fault, honest.model) == odd.model
+    assert {"other_model": "somebody-else", "model_int": "m"}.get(fault, honest.model) == odd.model
     counts = (0, 0) if fault.startswith("usage") else (7, 5)
     assert (odd.prompt_tokens, odd.completion_tokens) == counts
 
