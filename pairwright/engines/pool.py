@@ -248,9 +248,14 @@ class EnginePool:
         """The open batch jobs and their state; empty without any."""
         return "; ".join(engine.waits for engine in self._batching if engine.waits)
 
+    @property
+    def by_batch(self) -> bool:
+        """Whether any requests go in batch jobs."""
+        return self._options.sends_batches
+
     def sends_batches(self, role: str) -> bool:
         """Return whether requests of a role go in batch jobs."""
-        return self._options.sends_batches and self._roles[role].startswith("openai:")
+        return self.by_batch and self._roles[role].startswith("openai:")
 
     @property
     def _batching(self) -> list[_SendsBatches]:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,8 +32,12 @@ from pairwright.stages.budget import Budget
 from pairwright.stages.stage import Completes, InRounds, Stage, Work, passed_over, with_row
 from pairwright.stages.workers import Share
 from pairwright.terminal.progress import Meter
+from pairwright.terminal.text import say
 
 _POLL_SECONDS = 0.05
+"""Longest wait for one of several engines that have work."""
+_STOP_SECONDS = 0.5
+"""Longest wait for the only one, so that whoever wants to stop is heard."""
 
 
 class Flight:
@@ -112,6 +117,7 @@ class Runner:
         self._in_air = 0
         self._waiting: dict[str, list[Flight]] = {}
         self._asked: Counter[Engine] = Counter()
+        self._useless: Engine | None = None
         self._outcomes: dict[int, dict[int, Outcome]] = defaultdict(dict)
         self._finished = sum(manifest.counts.values())
         self._kept = manifest.counts.get(KEPT, 0)
@@ -120,19 +126,33 @@ class Runner:
     def run(self, stopping: Callable[[], bool], meter: Meter) -> Manifest:
         """Finish every open shard; once `stopping` or the budget says so, only what has been asked.
 
-        Raises `PairwrightError` when one row after the other ends alike without an answer.
+        Raises `PairwrightError` when one row after the other ends alike without an answer, or an engine is
+        of no use.
         """
-        while not stopping() and self._budget.spent is None and self._alike is None:
-            self._admit()
-            if not self._in_air:
-                return self.manifest
-            self._collect()
-            meter(self._finished, self._kept, self._tokens, self._engines.waits)
+        try:
+            while not stopping() and self._budget.spent is None and self._alike is None:
+                self._admit()
+                if not self._in_air:
+                    return self.manifest
+                self._collect()
+                meter(self._finished, self._kept, self._tokens, self._engines.waits)
+        except PairwrightError:
+            self._keep_what_is_under_way()
+            raise
         for engine in self._asked:
             self._keep(engine.drain())
         if self._alike is not None:
             raise PairwrightError(f"{self._folder}: {self._alike}")
         return self.manifest
+
+    def _keep_what_is_under_way(self) -> None:
+        """Put into the journal what others still answer when one has ended the run: it is paid for."""
+        left = [engine for engine, asked in self._asked.items() if asked and engine is not self._useless]
+        if left:
+            say("waiting for answers that are under way, to keep them; Ctrl-C twice gives them up")
+        for engine in left:
+            with suppress(PairwrightError):
+                self._journal.add(engine.drain())
 
     @property
     def _alike(self) -> str | None:
@@ -215,8 +235,9 @@ class Runner:
     def _collect(self) -> None:
         """Take what engines have finished: into the journal first, then to the items."""
         busy = [engine for engine, asked in self._asked.items() if asked]
+        alone = None if self._engines.by_batch else _STOP_SECONDS
         for engine in busy:
-            finished = self._poll(engine, None if len(busy) == 1 else _POLL_SECONDS)
+            finished = self._poll(engine, alone if len(busy) == 1 else _POLL_SECONDS)
             self._asked[engine] -= len(finished)
             self._keep(finished)
             for key, completion in finished:
@@ -232,6 +253,7 @@ class Runner:
         try:
             return engine.poll(timeout)
         except PairwrightError:
+            self._useless = engine
             if len(self._journal):
                 self._journal.add(self._engines.besides())
             raise

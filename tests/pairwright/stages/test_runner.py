@@ -1,17 +1,24 @@
 """The stage runner: what is asked, how often, and what becomes of it."""
 
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from plain_server import PlainServer, reply
 from runs_on_disk import TAGGED, answers, revise_config, rows_of, write_jsonl
 
+from judge.command import judge
+from judge.config import JudgeConfig
 from pairwright.engines.canned import CannedEngine
+from pairwright.errors import PairwrightError
 from pairwright.folders.journal import Journal
 from pairwright.folders.manifest import load_manifest
 from pairwright.records import Job
 from pairwright.stages.sample import SampleConfig, sample
+from pairwright.terminal.interrupt import Interrupted, stopping_when
 from revise import revise
 
 
@@ -141,3 +148,45 @@ def test_sampled_runs_are_input_for_revision(tmp_path: Path) -> None:
     assert len(rows) == len({r["row_id"] for r in rows}) == 2
     assert {r["lang"] for r in rows} == {"en"}
     assert {r["rejected_model"] for r in rows} == {"canned"}
+
+
+def test_what_another_server_has_under_way_is_kept_when_one_is_of_no_use(tmp_path: Path) -> None:
+    """Its answers are paid for, also those that come after the end of the run."""
+    begun, money = threading.Event(), list[bool]()
+
+    def slow(body: dict[str, Any]) -> dict[str, Any]:
+        if "0" not in body["messages"][-1]["content"]:  # the first goes ahead of the others
+            begun.set()
+            time.sleep(0.5)
+        return reply(body, "An answer.")
+
+    def poor(body: dict[str, Any]) -> dict[str, Any]:
+        begun.wait(10)
+        return reply(body, "Another.") if money else {"error": {"message": "no credit"}, "status": 402}
+
+    rows = write_jsonl(tmp_path / "p.jsonl", [{"prompt": f"Question {n}?"} for n in range(4)])
+    with PlainServer(slow) as one, PlainServer(poor) as other:
+        config = JudgeConfig(
+            input=str(rows),
+            policies=f"openai:m@{one.url},openai:m@{other.url}",
+            judge="check:length(max_words=1)",
+            out=str(tmp_path / "run"),
+        )
+        with pytest.raises(PairwrightError, match="has no credit left"):
+            judge(config)
+        money.append(True)
+        judge(config)
+    assert len(one.bodies) == 4
+
+
+def test_a_run_stops_at_once_while_a_server_wants_no_requests(tmp_path: Path) -> None:
+    def busy(body: dict[str, Any]) -> dict[str, Any]:
+        return {"error": {"message": "later"}, "status": 429}
+
+    rows = write_jsonl(tmp_path / "p.jsonl", [{"prompt": "Question?"}])
+    with PlainServer(busy, headers={"Retry-After": "20"}) as server:
+        config = SampleConfig(input=str(rows), policy=f"openai:m@{server.url}", out=str(tmp_path / "run"))
+        began = time.monotonic()
+        with stopping_when(lambda: bool(server.bodies)), pytest.raises(Interrupted):
+            sample(config)
+    assert time.monotonic() - began < 10
