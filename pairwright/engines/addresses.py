@@ -38,7 +38,10 @@ def refuse_secrets(url: str, spec: str, variable: str) -> None:
 
 
 def moves(text: str) -> dict[str, str]:
-    """Return the new addresses by the old ones of `OLD=NEW,…`. Raises `ValueError` for another form."""
+    """Return the new addresses by the old ones of `OLD=NEW,…`.
+
+    Raises `ValueError` for another form, `UsageError` for a secret in an address.
+    """
     found = {}
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         old, _, new = piece.partition("=http")
@@ -46,6 +49,8 @@ def moves(text: str) -> dict[str, str]:
             raise ValueError(
                 f"{piece!r}: write OLD=NEW, two URLs such as http://a:8000/v1=http://b:8000/v1"
             )
+        for url in (old, f"http{new}"):
+            refuse_secrets(url, "--server_moved", "PAIRWRIGHT_API_KEY")
         found[normalised(old)] = f"http{new}"
     return found
 

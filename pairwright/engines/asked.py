@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from pydantic import Field, field_validator
 
 from pairwright.config import JSON_SETTINGS, OPERATIONAL, Config
+from pairwright.engines.secrets import secret_field, secret_header
 from pairwright.errors import UsageError
 from pairwright.models.names import adapter_mark
 from pairwright.records import content_hash
@@ -22,9 +23,6 @@ OWN_FIELDS = frozenset(_OWN_NAMES.split())
 OWN_VARIABLES = frozenset({"messages", "add_generation_prompt", "continue_final_message"})
 
 _ROLE = re.compile(r"\s*(\w+)=")
-_SECRET = re.compile(r"(^|[_-])(api[-_]?key|secret|password|authorization)$", re.IGNORECASE)
-_SECRET_HEADER = re.compile(r"key|secret|password|token|authorization|cookie", re.IGNORECASE)
-_FROM_ENVIRONMENT = r"(\w+ )?\$\w+"
 _KEEP_OUT = (
     '`{0}` looks like a secret, and settings are shown and stored: export it and write "{0}": "$VARIABLE" '
     "in --extra_headers"
@@ -62,9 +60,8 @@ class AskedOptions(Config):
     @classmethod
     def _are_objects(cls, given: str) -> str:
         for value in _by_role(given, of_objects=True).values():
-            for name, inner in json.loads(value).items():
-                if _SECRET.search(name) and not re.fullmatch(_FROM_ENVIRONMENT, str(inner)):
-                    raise ValueError(_KEEP_OUT.format(name))
+            if (name := secret_field(json.loads(value))) is not None:
+                raise ValueError(_KEEP_OUT.format(name))
         return given
 
     @field_validator("extra_headers")
@@ -74,9 +71,8 @@ class AskedOptions(Config):
             wrong = [name for name, inner in json.loads(value).items() if not _is_header(name, inner)]
             if wrong:
                 raise ValueError(f"{wrong[0]!r}: a header has a name and a text without line breaks")
-            for name, inner in json.loads(value).items():
-                if _SECRET_HEADER.search(name) and not re.fullmatch(_FROM_ENVIRONMENT, inner):
-                    raise ValueError(_KEEP_OUT.format(name))
+            if (name := secret_header(json.loads(value))) is not None:
+                raise ValueError(_KEEP_OUT.format(name))
         return given
 
     @field_validator("extra_body", "chat_template_kwargs")

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pairwright.config import ADDED, GATE, OPERATIONAL
 from pairwright.engines.addresses import moves
 from pairwright.engines.asked import AskedOptions
+from pairwright.engines.secrets import is_variable
 from pairwright.engines.thoughts import read_marks
 
 
@@ -52,6 +53,18 @@ class EngineOptions(AskedOptions):
     engine: dict[str, str] = Field(default={}, json_schema_extra=OPERATIONAL)
     """Any argument of vLLM for a `vllm:` engine, by its name: `--engine.max_model_len 4096`,
     `--engine.tensor_parallel_size 2` …; and `--engine.python`, the Python that has vLLM."""
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _are_variables(cls, given: str) -> str:
+        for host, equals, name in (piece.strip().rpartition("=") for piece in given.split(",")):
+            if name and not is_variable(name):
+                whose = f" for {host}" if equals else ""
+                raise ValueError(
+                    f"what is given{whose} is no name of an environment variable; where it is the secret "
+                    "itself: settings are shown and stored, so export it as NAME, and give NAME here"
+                )
+        return given
 
     @field_validator("server_moved")
     @classmethod

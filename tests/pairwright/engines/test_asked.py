@@ -31,6 +31,14 @@ def test_a_setting_holds_for_all_engines_or_by_role() -> None:
         ("extra_body", '{"api_key": "sk-1"}', "looks like a secret"),
         ("extra_headers", '{"x-api-key": "sk-1"}', "looks like a secret"),
         ("extra_headers", '{"Authorization": "Bearer sk-1"}', "looks like a secret"),
+        ("extra_headers", '{"X-Auth": "abc"}', "`X-Auth` looks like a secret"),
+        ("extra_headers", '{"X-Tenant": "sk-0123456789"}', "`X-Tenant` looks like a secret"),
+        ("extra_body", '{"provider": {"api_key": "abc"}}', "`api_key` looks like a secret"),
+        ("extra_body", '{"fallbacks": [{"auth_token": "abc"}]}', "`auth_token` looks like a secret"),
+        ("extra_body", '{"token": "abc"}', "`token` looks like a secret"),
+        ("chat_template_kwargs", '{"who": "gsk_0123456789"}', "`who` looks like a secret"),
+        ("api_key_env", "sk-0123456789", "is no name of an environment variable"),
+        ("api_key_env", "api.mistral.ai=a1b2c3d4e5f6a1b2c3d4e5f6", "given for api.mistral.ai is no name"),
         ("extra_headers", '{"a b": "c"}', "a header has a name"),
         ("extra_headers", '{"a": 1}', "a header has a name"),
         ("chat_template_kwargs", '{"messages": []}', "cannot be given"),
@@ -43,6 +51,19 @@ def test_what_cannot_be_used_is_refused_in_words(setting: str, value: str, said:
     with pytest.raises(ValidationError, match=said) as caught:
         EngineOptions(**{setting: value})
     assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("extra_body", '{"stop_token_ids": [1], "use_auth_token": true, "max_tokens_per_doc": 5}'),
+        ("chat_template_kwargs", '{"bos_token": "<s>", "token_style": "plain"}'),
+        ("extra_headers", '{"X-Author": "Ada", "x-api-key": "$MINE", "Authorization": "Token $MINE"}'),
+        ("api_key_env", "127.0.0.1:8000=-, api.mistral.ai=MINE,OPENAI_KEY_2"),
+    ],
+)
+def test_what_is_no_secret_is_taken(setting: str, value: str) -> None:
+    assert getattr(EngineOptions(**{setting: value}), setting) == value
 
 
 @pytest.mark.parametrize(("thinking", "effort"), [("off", "low"), ("on", "none")])

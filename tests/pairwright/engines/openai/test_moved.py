@@ -37,3 +37,7 @@ def test_what_is_no_move_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> N
     code, _, said = run(capfd, *argv, "--server_moved", "http://b/v1")
     assert code == 2
     assert "write OLD=NEW, two URLs" in said
+    code, _, said = run(capfd, *argv, "--server_moved", "http://a/v1=http://me:pass-word@b/v1")
+    assert code == 2
+    assert "--server_moved: no user or password in the URL" in said
+    assert "pass-word" not in said
