@@ -10,7 +10,7 @@ from pairwright.checks.machine import Finding
 from pairwright.engines import Engine, EngineOptions, open_engine
 from pairwright.engines.kinds import reports_logprobs
 from pairwright.engines.probe import Kind, constraint_probe, ignored
-from pairwright.engines.thoughts import apart
+from pairwright.engines.thoughts import apart, used_up
 from pairwright.engines.verifiers.engine import REVISION_SCHEMA, FunctionEngine
 from pairwright.engines.verifiers.lookup import look_up
 from pairwright.errors import PairwrightError, UsageError
@@ -25,6 +25,9 @@ _CONSTRAINTS: dict[Kind, str] = {"choice": "choices enforced", "schema": "JSON s
 _FIRST = "put this right first; nothing else can be tried"
 _ASKED = "Which is larger, 3 or 5?"
 _TWO = ("5 is larger than 3.", "banana")
+_THOUGHT_TOKENS = 2048
+_EMPTY = "an empty answer to a greeting: is this an instruct model, and is its chat template the right one?"
+_FILTERED = "a greeting is withheld: loosen the filter where the model is deployed, or use another model"
 _NO_FORM = "do not use it where answers must keep to a form"
 
 
@@ -67,14 +70,22 @@ def _plain(value: Any) -> str:
 
 
 def _answers(engine: Engine, options: EngineOptions) -> Finding:
-    [found] = _ask(engine, [_question("Say hello.", max_tokens=64, temperature=0.0)], options)
-    if found.failure is not None:
-        return Finding("answers", False, found.failure, "nothing else can be tried before it answers")
-    said = " ".join(apart(found).text.split())
-    advice = (
-        "an empty answer to a greeting: is this an instruct model, and is its chat template the right one?"
-    )
-    return Finding("answers", bool(said), f"{said[:60]!r}", advice)
+    for most in (64, _THOUGHT_TOKENS):  # the second for a model that thinks first
+        [found] = _ask(engine, [_question("Say hello.", max_tokens=most, temperature=0.0)], options)
+        if found.failure is not None:
+            return Finding("answers", False, found.failure, "nothing else can be tried before it answers")
+        found = apart(found)
+        if not used_up(found):
+            break
+    said = " ".join(found.text.split())
+    if used_up(found):
+        detail = f"a thought of {found.completion_tokens} tokens, and no answer"
+        return Finding(
+            "answers", False, detail, "let it think less (--thinking off, --reasoning_effort low)"
+        )
+    if found.finish_reason == "content_filter":
+        return Finding("answers", False, f"{said[:60]!r}, by a filter of contents", _FILTERED)
+    return Finding("answers", bool(said), f"{said[:60]!r}", _EMPTY)
 
 
 def _first(engine: Engine, options: EngineOptions) -> Finding:
@@ -172,8 +183,9 @@ def _seeds(engine: Engine, options: EngineOptions) -> Finding:
     failures = [c.failure for c in (*first, *again) if c.failure is not None]
     if failures:
         return Finding("seeds", False, failures[0], "see above")
-    same = sum(a.text == b.text for a, b in zip(first, again, strict=True))
-    different = len({c.text for c in first})
+    drawn, redrawn = ([(c.reasoning, c.text) for c in completions] for completions in (first, again))
+    same = sum(a == b for a, b in zip(drawn, redrawn, strict=True))
+    different = len(set(drawn))
     detail = f"{same} of {_SEEDS} answers came again, {different} of them different"
     advice = "runs cannot be repeated exactly; finished answers are kept in the journal all the same"
     return Finding("seeds", 2 * same >= _SEEDS, detail, advice)

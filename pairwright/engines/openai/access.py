@@ -60,12 +60,15 @@ class Access(Place):
     @property
     def loopback(self) -> bool:
         """Whether the server is on this machine."""
-        if self.chat.host == "localhost":
+        host = self.chat.host.rstrip(".")
+        if host == "localhost" or host.endswith(".localhost"):
             return True
         try:
-            return ipaddress.ip_address(self.chat.host).is_loopback
+            here = ipaddress.ip_address(host)
         except ValueError:
             return False
+        here = getattr(here, "ipv4_mapped", None) or here
+        return here.is_loopback or here.is_unspecified  # servers print 0.0.0.0 as where they listen
 
     def client(self, **given: Any) -> httpx.AsyncClient:
         """Return an HTTP client for the server, with certificates and proxies from the environment.

@@ -1,5 +1,6 @@
 """One request over HTTP and its reply: a completion, a fault, or a refusal to learn from."""
 
+import asyncio
 import json
 import time
 from abc import ABC, abstractmethod
@@ -22,6 +23,8 @@ _ABOUT_FIELDS = (400, 403, 422)
 _CONNECT_SECONDS = 10.0
 _MODELS_BYTES = 2**23
 """Most of a list of models that is read."""
+_MODELS_SECONDS = 30.0
+"""Longest that a list of models is read, also where it comes drop by drop."""
 
 
 class Refusal(NamedTuple):
@@ -109,8 +112,12 @@ class HTTPTransport(Transport):
     async def listed(self, patience: float) -> tuple[bytes, str]:
         """Return the server's list of models, and the header in which it says what it is."""
         timeout = httpx.Timeout(patience)
-        async with self.http.stream("GET", self._access.models, timeout=timeout) as reply:
-            return await read_at_most(reply, _MODELS_BYTES), reply.headers.get("server", "")
+        try:
+            async with asyncio.timeout(max(patience, _MODELS_SECONDS)):
+                async with self.http.stream("GET", self._access.models, timeout=timeout) as reply:
+                    return await read_at_most(reply, _MODELS_BYTES), reply.headers.get("server", "")
+        except TimeoutError:
+            raise httpx.ReadTimeout("its list of models does not end") from None
 
     async def close(self) -> None:
         """Close all connections."""

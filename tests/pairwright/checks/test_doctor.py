@@ -1,8 +1,11 @@
 """`pairwright doctor`: good engines pass, and each kind of bad one is told what to do."""
 
+from typing import Any
+
 import pytest
 from faultserver import FaultServer
 from in_process import run
+from plain_server import PlainServer, reply
 from reward_toy import save_reward_model
 from runs_on_disk import write_jsonl
 from tiny_model import save_tiny_model
@@ -34,6 +37,23 @@ def test_an_honest_server(capfd: pytest.CaptureFixture[str]) -> None:
     for what in (*examined, "log-probabilities", "seeds", "throughput", "dialect"):
         assert found[what] == "ok", out
     assert "family: unknown; choices: vllm; schemas: schema; thoughts: no" in out
+
+
+@pytest.mark.parametrize(
+    ("least", "mark", "said"),
+    [(500, "ok", "'Hello.'"), (10**6, "FAILED", "a thought of 2 tokens, and no answer")],
+)
+def test_a_model_that_thinks_before_it_greets(
+    capfd: pytest.CaptureFixture[str], least: int, mark: str, said: str
+) -> None:
+    def thinks(body: dict[str, Any]) -> dict[str, Any]:
+        return reply(body, "Hello." if body["max_tokens"] >= least else None, thought="Who is there?")
+
+    with PlainServer(thinks) as server:
+        _, out, _ = run(capfd, "doctor", f"openai:m@{server.url}")
+    assert lines_of(out)["answers"] == mark, out
+    assert said in out
+    assert "instruct model" not in out
 
 
 def test_a_server_that_ignores_constraints(capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from plain_server import PlainServer, reply
 
 from pairwright.engines.kinds import check_spec
+from pairwright.engines.openai.access import server_access
 from pairwright.errors import PairwrightError, UsageError
 
 
@@ -94,3 +95,15 @@ def test_a_key_that_cannot_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="OPENAI_API_KEY holds characters") as caught:
         openai_engine("http://127.0.0.1:9/v1")
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("127.8.8.8", True), ("[::1]", True), ("localhost", True),
+        ("0.0.0.0", True), ("[::]", True), ("[::ffff:127.0.0.1]", True), ("localhost.", True),
+        ("model.localhost", True), ("10.0.0.1", False), ("localhost.example", False), ("example", False),
+    ],
+)  # fmt: skip
+def test_servers_of_this_machine_are_asked_without_a_proxy(host: str, here: bool) -> None:
+    assert server_access(f"http://{host}:8000/v1", {}).loopback is here

@@ -1,6 +1,9 @@
 """Every misbehaviour of a server against the real engine, over real connections."""
 
+import contextlib
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -9,6 +12,7 @@ from asking import ask, job, openai_engine
 from faultserver import FaultServer
 
 from pairwright.engines.base import Engine
+from pairwright.engines.openai import transport
 from pairwright.engines.openai.engine import OpenAIEngine
 from pairwright.engines.options import EngineOptions
 from pairwright.errors import PairwrightError, UsageError
@@ -264,3 +268,26 @@ def test_proxies_do_not_come_between_loopback(server: FaultServer, monkeypatch: 
     (completion,) = ask(engine, [job(prompt("ok"))])
     engine.close()
     assert completion.failure is None
+
+
+def test_a_list_of_models_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drops that come faster than anybody's patience ends, and make no list."""
+    monkeypatch.setattr(transport, "_MODELS_SECONDS", 0.5)
+    left = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        there, _ = listener.accept()
+        with there, contextlib.suppress(OSError):
+            there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not left.wait(0.05):
+                there.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        before = time.monotonic()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        OpenAIEngine("m", url, EngineOptions(), f"openai:m@{url}", patience=0.5).close()
+        assert time.monotonic() - before < 10
+        left.set()
+        thread.join()
