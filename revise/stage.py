@@ -23,7 +23,7 @@ from pairwright.records import (
 )
 from pairwright.schema import CHAIN, CROSSED, PAIR, REVERSAL, VERIFIED
 from pairwright.stages.asking import Asking, Meter, Unanswered
-from pairwright.stages.preview import filler_text
+from pairwright.stages.preview import filler_text, played
 from pairwright.stages.sample import answer_request, answer_status
 from pairwright.stages.stage import Work
 from revise.config import ReviseConfig
@@ -125,15 +125,22 @@ class ReviseStage:
         return outcome.model_copy(update={"columns": steps[0], "further": further})
 
     def foreseen(self, row: Row) -> list[Request]:
-        """Return what revisers are asked for a crossed pair, if the first other prompt serves."""
-        if self._crossing is None or self._crossing.alone(row):
+        """Return what verifiers are asked about a revision, and revisers for a crossed pair.
+
+        That is one of the first other prompt, if it serves.
+        """
+        if self._crossing is not None and self._crossing.alone(row):
             return []
-        other, answer = self._crossing.first(row), row.answer
+        answer, found = row.answer, list[Request]()
         if answer is None:
             answer = filler_text(self._policy_sampling.max_tokens)
-        return [
-            reviser.request(other, reviser.first(other, answer, ""), answer) for reviser in self._revisers
-        ]
+        if self._verification is not None:
+            revision = filler_text(self._config.max_tokens)
+            found += played(self._verification.revision(row, answer, revision))
+        if self._crossing is not None:
+            other = self._crossing.first(row)
+            found += [r.request(other, r.first(other, answer, ""), answer) for r in self._revisers]
+        return found
 
     def _paired(self, row: Row) -> Work:
         answer, model, thought = row.answer, _model_of(row), row.reasoning

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from random import Random
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,7 @@ from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.records import BAD_ROW, Completion, Request, spoken
+from pairwright.stages.asking import Asking
 from pairwright.stages.stage import Foresees, Stage
 from pairwright.terminal.text import printable
 
@@ -62,7 +64,7 @@ def show_dry_run(stage: Stage, rows: Input) -> None:
     prompt: Counter[str] = Counter()
     completion: Counter[str] = Counter()
     for row in (row for row in rows if row.problem is None):
-        for request in _first_asked(stage, row):
+        for request in _asked(stage, row):
             requests[request.role] += stage.samples
             characters = sum(len(m.content) for m in request.messages)
             prompt[request.role] += stage.samples * (characters // CHARACTERS_A_TOKEN + 1)
@@ -106,10 +108,12 @@ def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
     """What a row asks each engine first, with filler text standing in for answers."""
     work = stage.work(row, 0)
     seen: set[str] = set()
+    shown: set[str] = set()
     try:
         requests = next(work)
         while not any(r.role in seen for r in requests):
             yield from requests
+            shown.update(r.key("") for r in requests)
             seen.update(r.role for r in requests)
             if seen == set(stage.roles):
                 break
@@ -119,10 +123,30 @@ def _first_asked(stage: Stage, row: Row) -> Iterator[Request]:
     finally:
         work.close()
     if isinstance(stage, Foresees):
-        yield from stage.foreseen(row)
+        yield from (request for request in stage.foreseen(row) if request.key("") not in shown)
+
+
+def _asked(stage: Stage, row: Row) -> Iterator[Request]:
+    """All that a row asks; of a stage that tries again, its first tries."""
+    return _first_asked(stage, row) if isinstance(stage, Foresees) else played(stage.work(row, 0))
+
+
+def played(asking: Asking[Any]) -> Iterator[Request]:
+    """Yield what is asked in the course of a conversation in which filler stands in for answers."""
+    try:
+        requests = next(asking)
+        while True:
+            yield from requests
+            requests = asking.send([_filler(r) for r in requests])
+    except Exception:  # its end; or a reader of somebody's own that filler is nothing to
+        return
 
 
 def _filler(request: Request) -> Completion:
+    if request.choices:
+        return Completion(text=request.choices[0])
+    if request.sampling.logprobs:
+        return Completion(text="")  # words without log-probabilities would be an engine's fault
     words = filler_text(request.sampling.max_tokens)
     return Completion(text=f"{request.role} {request.sample_index}: {words}")
 

@@ -72,7 +72,10 @@ class Completes(Protocol):
 
 @runtime_checkable
 class Foresees(Protocol):
-    """A stage that asks more for rows whose first answers are good, as stand-ins for answers are not."""
+    """A stage that tries again where an answer is not good, as stand-ins for answers are not.
+
+    It asks more for rows whose first answers are good.
+    """
 
     def foreseen(self, row: "Row") -> list[Request]:
         """Return what more it asks for such a row."""

@@ -79,10 +79,13 @@ def test_the_second_revision_is_shown_and_counted_before_it_is_paid_for(
     run_command([*command, "--dry_run"])
     said = capsys.readouterr().out
     counts = [[cell.strip() for cell in line.split("│")] for line in said.splitlines() if "│" in line]
-    assert [c[3] for c in counts if c[1] in ("reviser", "verifier")] == ["2", "4"]
+    assert [c[3] for c in counts if c[1] in ("reviser", "verifier")] == ["4", "4"]
     run_command([*command, "--preview"])
     shown = capsys.readouterr().out
-    assert [shown.count(f"End with {end}") for end in "!?"] == [3, 3]  # verified, revised, and crossed
+    assert [shown.count(f"End with {end}") for end in "!?"] == [
+        4,
+        4,
+    ]  # verified twice, revised, and crossed
     assert not (tmp_path / "out").exists()
 
 

@@ -184,6 +184,30 @@ def test_a_dry_run_counts_what_a_run_asks(folder: Path, capfd: pytest.CaptureFix
     assert re.search(r"reviser +│ canned:\S+ +│ +1 │", out)
 
 
+@pytest.mark.parametrize(("protocol", "requests"), [("text", "4"), ("choice", "8")])
+def test_a_dry_run_counts_every_turn_of_a_judge(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], protocol: str, requests: str
+) -> None:
+    """Two rows in both orders; `choice` asks for a label after the reasoning."""
+    rows = [{"prompt": f"Q{n}?", "responses": [f"a{n}", f"b{n}"]} for n in range(2)]
+    canned = write_jsonl(tmp_path / "replies.jsonl", [{"text": "A"}])
+    argv = ["judge", str(write_jsonl(tmp_path / "rows.jsonl", rows)), "--judge", f"canned:{canned}"]
+    _, out, _ = run(capfd, *argv, "--protocol", protocol, "--out", str(tmp_path / "run"), "--dry_run")
+    assert re.search(rf"judge +│[^│]+│ +{requests} │", out), out
+
+
+def test_a_dry_run_counts_what_a_verifier_is_asked(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A judge reasons about each answer and its revision, in both orders, and is then asked for a label."""
+    rows = [{"prompt": f"Q{n}?", "response": "An answer of some length."} for n in range(3)]
+    argv = ["revise", str(write_jsonl(tmp_path / "rows.jsonl", rows)), "--out", str(tmp_path / "run")]
+    engine = f"canned:{write_jsonl(tmp_path / 'replies.jsonl', [{'text': 'A'}])}"
+    _, out, _ = run(capfd, *argv, "--reviser", engine, "--verify", engine, "--dry_run")
+    assert re.search(r"reviser +│[^│]+│ +3 │", out), out
+    assert re.search(r"verifier +│[^│]+│ +12 │", out), out
+
+
 def test_hyphens_and_underscores_are_the_same(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, _, _ = run(capfd, *REVISE, "--max-tokens", "9", "--no-retry", "--min-kept-share=0.25")
     assert code == 0
