@@ -35,6 +35,7 @@ _PUBLISHED = tuple(
     <|START_THINKING|>   <|END_THINKING|>
     <|inner_prefix|>     <|inner_suffix|>
     <|channel>thought    <channel|>
+    <unused94>thought    <unused95>
     <scratchpad>         </scratchpad>
     <reflection>         </reflection>
     <thoughts>           </thoughts>
@@ -45,16 +46,17 @@ _PUBLISHED = tuple(
     <|thinking|>         <|/thinking|>
     """.strip().splitlines()
 )
+_FINAL = Marks("[BEGIN REASONING]", "[BEGIN FINAL RESPONSE]")
+"""Apriel's, whose template begins the thought in words; nothing but the closing one is ever written."""
 _SHOUTED = tuple(
     Marks(spelt(mark.opens), spelt(mark.closes))
     for mark in _PUBLISHED[:4]
     for spelt in (str.upper, str.title)
 )
-KNOWN = (*_PUBLISHED, *_SHOUTED)
+KNOWN = (*_PUBLISHED, _FINAL, *_SHOUTED)
 """Marks of published models: DeepSeek, Qwen and most others; Claude-like; EXAONE; trained on prompts;
-Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4; then what others are
-prompted to write. Those of gpt-oss are
-channels, and are read by `_harmony`. The first ones also in capitals (`<THINK>`, `<Think>`), as small
+Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4; MedGemma; then what others
+are prompted to write; Apriel. Those of gpt-oss are channels, and are read by `_harmony`. The first ones also in capitals (`<THINK>`, `<Think>`), as small
 models write them."""
 _SOLUTIONS = (
     Marks("<|begin_of_solution|>", "<|end_of_solution|>"),
@@ -118,7 +120,7 @@ def _bare(answer: str) -> str:
         if answer.startswith(mark.opens):
             inside = answer[len(mark.opens) :].removesuffix(mark.closes)
             return _after(inside, 0)
-    return answer
+    return _FINAL_END.sub("", answer)
 
 
 def apart(completion: Completion, marks: Sequence[Marks] = KNOWN) -> Completion:
@@ -184,6 +186,7 @@ def _beginnings(marks: tuple[Marks, ...]) -> frozenset[str]:
     return frozenset(mark[:1] for pair in (*marks, _CHANNEL) for mark in pair)
 
 
+_FINAL_END = re.compile(r"\n?\[END FINAL RESPONSE\]\s*\Z")
 _QUOTED = r"\s*[\"'`“”‘’]?\s*"
 _MENTIONED = re.compile(rf"{_QUOTED}(?:and|or|und|oder|et|ou|y|o|,|/|&|vs\.?|\.{{3}}|…){_QUOTED}")
 """What stands between two marks that are spoken of."""

@@ -29,6 +29,8 @@ FORMS = {
     "a scratchpad": "<scratchpad>\n{}\n</scratchpad>\n\n{}",
     "a monologue, not opened": "{}\n</inner_monologue>\n{}",
     "controls": "<|think|>{}<|/think|>{}",
+    "unused tokens": "<unused94>thought\n{}<unused95>{}",
+    "a final response": "{}\n[BEGIN FINAL RESPONSE]\n{}\n[END FINAL RESPONSE]",
     "two thoughts": "<think>{}</think>\n<think></think>\n{}",
 }
 
