@@ -56,8 +56,8 @@ _SHOUTED = tuple(
 KNOWN = (*_PUBLISHED, _FINAL, *_SHOUTED)
 """Marks of published models: DeepSeek, Qwen and most others; Claude-like; EXAONE; trained on prompts;
 Magistral; Seed-OSS; LongCat; Kimi-VL; OpenThinker; Command A; Apertus; Gemma 4; MedGemma; then what others
-are prompted to write; Apriel. Those of gpt-oss are channels, and are read by `_harmony`. The first ones also in capitals (`<THINK>`, `<Think>`), as small
-models write them."""
+are prompted to write; Apriel. Those of gpt-oss are channels, and are read by `_harmony`. The first ones
+also in capitals (`<THINK>`, `<Think>`), as small models write them."""
 _SOLUTIONS = (
     Marks("<|begin_of_solution|>", "<|end_of_solution|>"),
     Marks("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
