@@ -14,7 +14,7 @@ from pairwright.inputs.beside import calls_of
 from pairwright.inputs.columns import PAIR, Columns, absent, columns_of, row_weight
 from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.prompt_and_answers import parse_answers
-from pairwright.inputs.source import Record
+from pairwright.inputs.source import Record, tolerated
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
 
@@ -40,17 +40,27 @@ def are_labelled(sources: Iterable[str]) -> bool:
     return any(_is_labelled(record) for source in sources for record in islice(_records(source), 1))
 
 
-def read_labelled(sources: Iterable[str], limit: int | None = None) -> Iterator[LabelledRow]:
+def read_labelled(
+    sources: Iterable[str], limit: int | None = None, skip: int = 0
+) -> Iterator[LabelledRow | UsageError]:
     """Yield the labelled answers of runs, files and data sets in turn, at most `limit`.
 
-    Raises `UsageError`, naming the row, for one without a label or of another kind.
+    For up to `skip` rows without a label, or of another kind, the error is yielded; one more raises it.
     """
-    rows = (
-        parse_labelled(record, where, source.own, padded=source.schema is not None)
-        for source in map(open_source, sources)
-        for where, record in source
-    )
-    return islice(rows, limit)
+    rows = (row for source in sources for row in _labelled_of(source))
+    return islice(tolerated(rows, skip), limit)
+
+
+def _labelled_of(name: str) -> Iterator[LabelledRow | UsageError]:
+    source = open_source(name)
+    for where, record in source.readable():
+        if isinstance(record, UsageError):
+            yield record
+            continue
+        try:
+            yield parse_labelled(record, where, source.own, padded=source.schema is not None)
+        except UsageError as error:
+            yield error
 
 
 def parse_labelled(

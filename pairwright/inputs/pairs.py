@@ -18,7 +18,7 @@ from pairwright.inputs.columns import PAIR, Columns, PairsName, absent, columns_
 from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.prompt_and_answers import parse_answers
 from pairwright.inputs.scored import RankedRow, holds_scores, ranked_of
-from pairwright.inputs.source import Record
+from pairwright.inputs.source import Record, tolerated
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash
 
@@ -65,22 +65,18 @@ def read_pairs(
     """
     wanted = {"margins": margins, "weights": weights, "thoughts": thoughts}
     rows = (row for source in sources for row in _pairs_of(source, pairs, wanted))
-    return islice(_tolerated(rows, skip), limit)
+    return islice(_with_problems(tolerated(rows, skip)), limit)
 
 
-def _tolerated(rows: Iterable[PairRow | UsageError], skip: int) -> Iterator[PairRow]:
-    """The rows, with a row that has a problem for each that is no pair, if those are not too many."""
+def _with_problems(rows: Iterable[PairRow | UsageError]) -> Iterator[PairRow]:
+    """The rows, with a row that has a problem for each that is no pair."""
     bad = 0
     nobody = Message(role="assistant", content="")
     for row in rows:
-        if isinstance(row, PairRow):
-            yield row
-            continue
-        bad += 1
-        if bad > skip:
-            more = f" (bad row {bad}, and --skip_bad_rows {skip} allows no more)" if skip else ""
-            raise UsageError(f"{row}{more}") from None
-        yield PairRow(f"bad row {bad}", (), nobody, nobody, problem=str(row))
+        if isinstance(row, UsageError):
+            bad += 1
+            row = PairRow(f"bad row {bad}", (), nobody, nobody, problem=str(row))
+        yield row
 
 
 def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterator[PairRow | UsageError]:

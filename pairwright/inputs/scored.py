@@ -16,7 +16,7 @@ from pairwright.errors import UsageError
 from pairwright.inputs.columns import LABELLED, PAIR, Columns, absent, columns_of, listed, row_weight
 from pairwright.inputs.lists import answers_in
 from pairwright.inputs.prompt_and_answers import Prompt, parse_row
-from pairwright.inputs.source import CHUNK, Record, Source
+from pairwright.inputs.source import CHUNK, Record, Source, tolerated
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message
 
@@ -96,18 +96,16 @@ def preferred(value: Any, where: str, names: Sequence[str] = LABELLED) -> int | 
     )
 
 
-def read_ranked(sources: Iterable[str], limit: int | None = None) -> Iterator[RankedRow]:
+def read_ranked(
+    sources: Iterable[str], limit: int | None = None, skip: int = 0
+) -> Iterator[RankedRow | UsageError]:
     """Yield the prompts of sources in order of first appearance, without blank answers.
 
-    Raises `UsageError` for a row without a score, or with one that is not finite.
+    For up to `skip` rows without a score, or with one that is not finite, the error is yielded; one more
+    raises it.
     """
-    return islice(map(_sound, (row for source in sources for row in ranked_of(source))), limit)
-
-
-def _sound(row: RankedRow | UsageError) -> RankedRow:
-    if isinstance(row, UsageError):
-        raise row
-    return row
+    rows = (row for source in sources for row in ranked_of(source))
+    return islice(tolerated(rows, skip), limit)
 
 
 def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow | UsageError]:

@@ -1,8 +1,8 @@
 """The interface of sources of records."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -13,6 +13,19 @@ CHUNK = 1000
 """Rows held in memory at once."""
 
 Record = Mapping[str, Any]
+Row = TypeVar("Row")
+
+
+def tolerated(rows: Iterable[Row | UsageError], skip: int) -> Iterator[Row | UsageError]:
+    """Yield rows, and in place of up to `skip` of them what is wrong with them. Raises one error more."""
+    bad = 0
+    for row in rows:
+        if isinstance(row, UsageError):
+            bad += 1
+            if bad > skip:
+                more = f" (bad row {bad}, and --skip_bad_rows {skip} allows no more)" if skip else ""
+                raise UsageError(f"{row}{more}") from None
+        yield row
 
 
 class Chunk(NamedTuple):

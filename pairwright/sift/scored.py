@@ -77,7 +77,8 @@ class ScoredRows:
 
         A prompt with one answer makes a pair of it and itself, whose margin is 0 like that of all ties.
         """
-        found = (pair for row in read_ranked(self._sources) for pair in self._of(row))
+        rows = (row for row in read_ranked(self._sources) if isinstance(row, RankedRow))
+        found = (pair for row in rows for pair in self._of(row))
         return islice(found, self._limit)
 
     def blocks(self) -> Iterator[Block]:

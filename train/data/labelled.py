@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pairwright.errors import UsageError
 from pairwright.inputs.labelled import read_labelled
 from pairwright.models.chat import encode_answer
-from pairwright.records import prompt_hash
+from pairwright.records import BAD_ROW, prompt_hash
 from train.data.pairs import Pair
 from train.data.spelled import Spelled
 from train.data.split import (
@@ -34,7 +35,10 @@ def load_labelled(config: "TrainingConfig", tokenizer: "PreTrainedTokenizerBase"
     def encoded(sources: Sequence[str], limit: int | None) -> list[Pair]:
         kept, spelled = [], Spelled(tokenizer)
         thinking = Thinking(tokenizer, config.reasoning, "answer")
-        for row in read_labelled(sources, limit):
+        for row in read_labelled(sources, limit, config.skip_bad_rows):
+            if isinstance(row, UsageError):
+                dropped.setdefault(BAD_ROW, []).append(str(row))
+                continue
             asked, (answer,) = thinking.told(row.prompt, [row.answer])
             spelled.look(row.row_id, (answer.content,))
             prompt, ids = (np.array(p, np.int32) for p in encode_answer(tokenizer, asked, [answer]))

@@ -90,13 +90,14 @@ def load_pairs(
     token_weights: TokenWeights | None = None,
 ) -> Split[Pair]:
     """Read, encode and split. Raises `UsageError` when nothing is left to train on."""
-    rows = read_pairs(config.sources, config.limit, config.pairs, config.skip_bad_rows, thoughts=True)
+    skip = config.skip_bad_rows
+    rows = read_pairs(config.sources, config.limit, config.pairs, skip, thoughts=True)
     most = most_tokens(config)
     kept, dropped = encode_pairs(
         with_thoughts(rows, tokenizer, config.reasoning), tokenizer, most, token_weights
     )
     if config.eval_data:
-        others = read_pairs(config.eval_data, pairs=config.eval_pairs, thoughts=True)
+        others = read_pairs(config.eval_data, pairs=config.eval_pairs, skip=skip, thoughts=True)
         others = with_thoughts(others, tokenizer, config.reasoning)
         held_out, dropped_too = encode_pairs(others, tokenizer, most, token_weights)
         training, held_out, seen = kept, *without_prompts_of(kept, held_out)

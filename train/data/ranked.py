@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pairwright.errors import UsageError
 from pairwright.inputs.scored import RankedRow, read_ranked
 from pairwright.models.chat import encode_answer
-from pairwright.records import Message, prompt_hash
+from pairwright.records import BAD_ROW, Message, prompt_hash
 from train.data.spelled import Spelled
 from train.data.split import (
     EMPTY,
@@ -72,7 +73,10 @@ def load_ranked(
     def encoded(sources: Sequence[str], limit: int | None) -> list[Ranked]:
         kept, spelled = [], Spelled(tokenizer)
         thinking = Thinking(tokenizer, config.reasoning, "prompt")
-        for row in read_ranked(sources, limit):
+        for row in read_ranked(sources, limit, config.skip_bad_rows):
+            if isinstance(row, UsageError):
+                dropped.setdefault(BAD_ROW, []).append(str(row))
+                continue
             _, told = thinking.told((), [Message(role="assistant", content=a) for a in row.answers])
             # What was a thought and no answer is left out, as blank answers are.
             scored = [(a, s) for a, s in zip(told, row.scores, strict=True) if a.content.strip()]

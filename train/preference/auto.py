@@ -27,7 +27,7 @@ from pairwright.errors import UsageError
 from pairwright.figures.intervals import Interval, sign_test
 from pairwright.folders.durable import write_durably
 from pairwright.folders.json_record import read_record
-from pairwright.inputs.labelled import LABEL, are_labelled, read_labelled
+from pairwright.inputs.labelled import LABEL, LabelledRow, are_labelled, read_labelled
 from pairwright.inputs.pairs import PairRow, read_pairs
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, Record, content_hash, stored
@@ -206,17 +206,19 @@ def _slice(config: TrainConfig) -> list[PairRow]:
     rows = (
         _desirable(config)
         if are_labelled(config.sources)
-        else read_pairs(config.sources, config.limit, thoughts=True)
+        else read_pairs(config.sources, config.limit, skip=config.skip_bad_rows, thoughts=True)
     )
     for row in rows:
+        if row.problem is not None:
+            continue
         first.setdefault(content_hash([config.seed, [m.model_dump() for m in row.prompt]]), row)
     return [first[key] for key in sorted(first)[: config.auto_prompts]]
 
 
 def _desirable(config: TrainConfig) -> Iterator[PairRow]:
     """Desirable answers as chosen ones, beside nothing."""
-    for row in read_labelled(config.sources, config.limit):
-        if row.label:
+    for row in read_labelled(config.sources, config.limit, config.skip_bad_rows):
+        if isinstance(row, LabelledRow) and row.label:
             nothing = Message(role="assistant", content="")
             yield PairRow(row.row_id, row.prompt, row.answer, nothing, columns=row.columns)
 
