@@ -90,7 +90,7 @@ class Budget:
             return
         if not prompt + generated and completion.finish_reason == "content_filter":
             return  # refused for what it asks, before anything was generated
-        if not prompt or (not generated and _is_generated(completion)):
+        if not prompt + generated:
             raise PairwrightError(
                 f"the model {completion.model!r} does not say how many tokens it uses, so no budget can be "
                 "kept; finished completions are safe: run again without --max_tokens_total and --max_cost"
@@ -176,12 +176,6 @@ _FUNCTION = re.compile(r"(python|check):.*#[0-9a-f]+", re.DOTALL)
 def _is_function(identity: str) -> bool:
     """Whether it is a function's or a check's, which end in the hash of their source; they cost nothing."""
     return _FUNCTION.fullmatch(identity) is not None
-
-
-def _is_generated(completion: Completion) -> bool:
-    """Whether tokens were generated for it: what a reward model says is read off, and took none."""
-    said = completion.text or completion.reasoning or completion.tool_calls
-    return bool(said) and not completion.model.startswith("reward:")
 
 
 def _model_of(identity: str) -> str:

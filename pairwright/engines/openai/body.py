@@ -110,12 +110,13 @@ def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
         tops = _logprobs(choice.get("logprobs"), said if thought is None else text, thought)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
+    prompt_tokens, completion_tokens = _tokens(usage, said=bool(text or thought or calls))
     model, system = (body.get(name) for name in ("model", "system_fingerprint"))
     return Completion(
         text=text,
         finish_reason=finish,
-        prompt_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-        completion_tokens=_generated(usage),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
         reasoning=thought,
         reasoning_tokens=_reasoning_tokens(usage),
         top_logprobs=tops,
@@ -138,13 +139,17 @@ def _first(choices: Any) -> dict[str, Any]:
     raise UnusableError("no choice has index 0")
 
 
-def _generated(usage: dict[str, Any]) -> int:
-    """Tokens generated, thoughts among them, which some servers (Gemini, xAI) count in the total alone."""
-    said = _count(usage.get("completion_tokens", usage.get("output_tokens")))
+def _tokens(usage: dict[str, Any], *, said: bool) -> tuple[int, int]:
+    """Tokens of the prompt, and those generated: with thoughts that only the total counts (Gemini, xAI).
+
+    Half a count is none: 0 and 0, which a budget refuses, since the other half would cost nothing.
+    """
     prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    named = _count(usage.get("completion_tokens", usage.get("output_tokens")))
     thought = _reasoning_tokens(usage) or 0
-    in_total = _count(usage.get("total_tokens")) - prompt if prompt else 0
-    return _count(max(said, in_total, said + thought if thought > said else 0))
+    in_total = _count(usage.get("total_tokens")) - prompt
+    generated = _count(max(named, in_total, named + thought if thought > named else 0))
+    return (prompt, generated) if prompt and (generated or not said) else (0, 0)
 
 
 def _reasoning_tokens(usage: dict[str, Any]) -> int | None:

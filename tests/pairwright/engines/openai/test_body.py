@@ -279,7 +279,8 @@ def test_any_bytes(body: bytes) -> None:
         ("prompt_tokens=10, completion_tokens=5, total_tokens=7", 10, 5),
         ("input_tokens=10, output_tokens=5", 10, 5),
         ("total_tokens=500", 0, 0),
-        ("prompt_tokens=10", 10, 0),
+        ("prompt_tokens=10", 0, 0),
+        ("completion_tokens=5", 0, 0),
     ],
 )
 def test_thoughts_are_counted_that_stand_in_the_total_alone(
