@@ -71,7 +71,7 @@ def main() -> None:
     ground = GROUNDS[given.ground]
     if given.first_only:
         ground = ground._replace(evaluations=ground.evaluations[:1])
-    bench, lines, parts = Bench(given, ground), list[Line](), dict[str, pa.Table]()
+    bench, lines, parts, rounds = Bench(given, ground), list[Line](), dict[str, pa.Table](), ""
     names = tuple(evaluation.name for evaluation in ground.evaluations)
     control: dict[int, Path] = {}
     for arm, count in played(given) if given.table in PLAYED else trained(given, bench):
@@ -88,7 +88,8 @@ def main() -> None:
         lines.append(Line(arm, count, found, over, sides(folders, arm.model), good(folders)))
         text = as_markdown(lines, names, lines[0].arm.name)
         if isinstance(arm, Played):
-            text += f"\n{arm.data}:\n\n{by_round(folders)}"
+            rounds += f"\n{arm.data}:\n\n{by_round(folders)}"
+            text += rounds
         elif arm.end:
             parts[f"{arm.end} {arm.measure}"] = bench.selected(arm, count)
         if parts:
