@@ -78,8 +78,8 @@ def about_the_rest(line: str) -> bool:
 
 def _has_any(kinds: str, line: str) -> bool:
     """Whether a line has any of the words of some kinds that remarks are put together from."""
-    patterns, needed = _weak(kinds)
-    return any(patterns[number].search(line) for number in needed.by(kinds, line))
+    patterns, letters = _weak(kinds)
+    return any(patterns[number].search(line) for number in letters.by(kinds, line))
 
 
 @cache

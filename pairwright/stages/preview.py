@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 from random import Random
 from typing import Any
@@ -14,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pairwright.engines.kinds import check_spec
+from pairwright.errors import PairwrightError
 from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.records import BAD_ROW, Completion, Request, spoken
-from pairwright.stages.asking import Asking
+from pairwright.stages.asking import Asking, Unanswered
 from pairwright.stages.stage import Foresees, Stage
 from pairwright.terminal.text import printable
 
@@ -138,7 +140,7 @@ def played(asking: Asking[Any]) -> Iterator[Request]:
         while True:
             yield from requests
             requests = asking.send([_filler(r) for r in requests])
-    except Exception:  # its end; or a reader of somebody's own that filler is nothing to
+    except (StopIteration, PairwrightError, Unanswered):  # a protocol of somebody's own may refuse filler
         return
 
 
@@ -151,18 +153,18 @@ def _filler(request: Request) -> Completion:
     return Completion(text=f"{request.role} {request.sample_index}: {words}")
 
 
-_TOLD: list[set[str]] = []
-"""What was said of columns, in each of the blocks that are open."""
+_TOLD: ContextVar[set[str] | None] = ContextVar("told", default=None)
+"""What was said of columns since a block was opened; None outside of any."""
 
 
 @contextmanager
 def telling_once() -> Iterator[None]:
     """Open a block of several runs on the same prompts, in which the same is said of their columns once."""
-    _TOLD.append(set())
+    before = _TOLD.set(set())
     try:
         yield
     finally:
-        _TOLD.pop()
+        _TOLD.reset(before)
 
 
 def say_what_was_read(stage: Stage, rows: Input, *, begun: bool) -> None:
@@ -188,8 +190,9 @@ def _is_shown(column: str, templates: Iterable[str]) -> bool:
 
 def _tell(sentence: str, rows: Input, said: str) -> None:
     """Warn of the columns of rows, unless the same was said in an open block."""
-    if any(said in told for told in _TOLD):
-        return
-    for told in _TOLD:
+    told = _TOLD.get()
+    if told is not None:
+        if said in told:
+            return
         told.add(said)
     log.warning(sentence, rows.info.path, said)
