@@ -149,6 +149,9 @@ class Completion(Record):
     """The model as the engine itself reports it."""
     system_fingerprint: str = Field(default="", exclude_if=lambda name: not name)
     """What the server calls the system that answered, if it says so."""
+    unusable_prompt_tokens: int = Field(default=0, exclude_if=lambda count: not count)
+    """Those of the replies before this one that could not be used, which are paid for all the same."""
+    unusable_completion_tokens: int = Field(default=0, exclude_if=lambda count: not count)
     batch: bool = Field(default=False, exclude_if=lambda batch: not batch)
     """Whether it came of a batch job, which has prices of its own."""
     failure: str | None = None

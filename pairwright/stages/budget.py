@@ -83,7 +83,10 @@ class Budget:
 
     def add(self, completion: Completion) -> None:
         """Count a completion. Raises `PairwrightError` when its cost cannot be known."""
-        if not self.is_set or completion.failure is not None:
+        if not self.is_set:
+            return
+        self._count(completion, completion.unusable_prompt_tokens, completion.unusable_completion_tokens)
+        if completion.failure is not None:
             return
         prompt, generated = completion.prompt_tokens, completion.completion_tokens
         if not prompt + generated and _is_function(completion.model):
@@ -96,8 +99,11 @@ class Budget:
                 "kept; finished completions are safe: run again without --max_tokens_total and --max_cost"
             )
         self._answered += 1
+        self._count(completion, prompt, generated)
+
+    def _count(self, completion: Completion, prompt: int, generated: int) -> None:
         self.tokens += prompt + generated
-        if self._prices:
+        if self._prices and prompt + generated:
             price = self._price(completion.model)
             self.cost += price.of(prompt, generated, batch=completion.batch)
 

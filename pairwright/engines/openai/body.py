@@ -33,6 +33,8 @@ class Invalid(NamedTuple):
     reason: str
     error: bytes = b""
     """The error that stands in it instead, as an error reply has it."""
+    tokens: tuple[int, int] = (0, 0)
+    """Those of the prompt, and those generated, where it says so."""
 
 
 def request_body(job: Job, model: str) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def parse_body(body: bytes, request: Request, *, logprobs: bool = True) -> Compl
     try:
         return _completion(value, request, logprobs)
     except UnusableError as error:
-        return Invalid(str(error), error.error)
+        return Invalid(str(error), error.error, _used(value))
 
 
 def _no_json(body: bytes) -> str:
@@ -137,6 +139,12 @@ def _first(choices: Any) -> dict[str, Any]:
         if choice.get("index") == 0 and not isinstance(choice["index"], bool):
             return choice
     raise UnusableError("no choice has index 0")
+
+
+def _used(body: Any) -> tuple[int, int]:
+    """Tokens of a reply that cannot be used."""
+    usage = body.get("usage") if isinstance(body, dict) else None
+    return _tokens(usage, said=False) if isinstance(usage, dict) else (0, 0)
 
 
 def _tokens(usage: dict[str, Any], *, said: bool) -> tuple[int, int]:

@@ -116,7 +116,12 @@ class OpenAIClient:
             self._stop_if(await self.questions.holds(kind))
         attempts = Attempts(self._deadline, self._backoff)
         outcome = await self._ask_until_answered(job, attempts)
-        return outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
+        completion = outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
+        prompt, generated = attempts.unusable
+        if not prompt + generated:
+            return completion
+        paid = {"unusable_prompt_tokens": prompt, "unusable_completion_tokens": generated}
+        return completion.model_copy(update=paid | {"model": completion.model or self.model})
 
     async def _put(self, question: Job) -> Completion | Fault:
         """Ask a question of our own."""

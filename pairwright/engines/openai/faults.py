@@ -88,9 +88,9 @@ class Known(NamedTuple):
 _NOTHING = Known()
 
 
-def invalid(reason: str) -> Fault:
-    """Return the fault of a reply with status 200 that holds no completion."""
-    return Fault(INVALID, reason, tries=INVALID_TRIES)
+def invalid(reason: str, tokens: tuple[int, int] = (0, 0)) -> Fault:
+    """Return the fault of a reply with status 200 that holds no completion, and took these tokens."""
+    return Fault(INVALID, reason, tries=INVALID_TRIES, tokens=tokens)
 
 
 def not_held(kind: Kind, fault: Fault) -> str | None:

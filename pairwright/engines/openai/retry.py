@@ -27,6 +27,8 @@ class Fault:
     """Whether the server has too much to do."""
     server_wide: bool = False
     """Whether it speaks of the server more than of this request."""
+    tokens: tuple[int, int] = (0, 0)
+    """Those of the prompt, and those generated, that the attempt took for nothing."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
@@ -59,6 +61,8 @@ class Attempts:
         self.ends: float | None = None
         """When time is up. The clock starts with the first turn: queueing is our own doing."""
         self.last: Fault | None = None
+        self.unusable = (0, 0)
+        """Tokens of the prompt, and those generated, of replies that could not be used."""
         self._backoff = backoff
         self._codes: Counter[str] = Counter()
 
@@ -74,6 +78,8 @@ class Attempts:
     def wait_after(self, fault: Fault, now: float) -> float | None:
         """Return seconds until the next attempt makes sense; None when no attempt does."""
         self.last = fault
+        prompt, generated = self.unusable
+        self.unusable = (prompt + fault.tokens[0], generated + fault.tokens[1])
         self._codes[fault.code] += 1
         if fault.action != "retry" or self._codes[fault.code] >= fault.tries:
             return None

@@ -65,7 +65,7 @@ class Transport(ABC):
         answer = parse_body(body, request, logprobs=self._gives_logprobs)
         if isinstance(answer, Invalid):
             meant = error_status(read_error(answer.error)) if answer.error else 0
-            return self.refused(meant, {}, answer.error) if meant else invalid(answer.reason)
+            return self.refused(meant, {}, answer.error) if meant else invalid(answer.reason, answer.tokens)
         self._gives_logprobs |= bool(answer.top_logprobs)
         return answer
 

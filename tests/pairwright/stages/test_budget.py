@@ -132,6 +132,17 @@ def test_functions_and_checks_cost_nothing(model: str, tmp_path: Path) -> None:
         assert (budget.tokens, budget.cost, budget.spent) == (0, 0, None)
 
 
+def test_replies_that_could_not_be_used_are_paid_for(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("m: {prompt: 1000, completion: 10000}\n")
+    budget = Budget(BudgetConfig(max_cost=1.0, price_file=str(prices)))
+    unusable = {"model": "m", "unusable_prompt_tokens": 20, "unusable_completion_tokens": 10}
+    budget.add(Completion(failure="invalid_response", **unusable))
+    assert (budget.tokens, budget.cost) == (30, pytest.approx(0.12))
+    budget.add(Completion(text="right", prompt_tokens=10, completion_tokens=5, **unusable))
+    assert (budget.tokens, budget.cost) == (75, pytest.approx(0.3))
+
+
 @pytest.mark.parametrize("text", ["-0.5", ""])
 def test_what_is_read_counts_where_nothing_was_generated(text: str) -> None:
     budget = Budget(BudgetConfig(max_tokens_total=1000))

@@ -79,6 +79,12 @@ def test_spoilt_answers_heal_or_fail_after_three(fault: str, server: FaultServer
     assert all(c.failure is None and c.text.startswith("answer ") for c in (healed, *others))
 
 
+def test_tokens_of_replies_that_cannot_be_used_are_told(server: FaultServer, engine: Engine) -> None:
+    bad, healed = ask(engine, [job(prompt("finish_unknown")), job(prompt("finish_unknown,ok"))])
+    assert (bad.model, bad.unusable_prompt_tokens, bad.unusable_completion_tokens) == ("m", 21, 15)
+    assert (healed.unusable_prompt_tokens, healed.unusable_completion_tokens) == (7, 5)
+
+
 @pytest.mark.parametrize("fault", sorted(HARMLESS))
 def test_oddities_are_read(fault: str, server: FaultServer, engine: Engine) -> None:
     odd, honest = ask(engine, [job(prompt(fault)), job(prompt("ok", "honest"))])
