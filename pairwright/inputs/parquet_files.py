@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pairwright.errors import UsageError
 from pairwright.folders.durable import sha256_file
-from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, damaged, plain_schema
+from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, damaged, plain_schema, unified, valueless_in
 from pairwright.schema import STATUS
 
 _READ_AT_ONCE = 2**20
@@ -24,16 +25,22 @@ class ParquetFiles(ArrowSource):
         files = {path: open_parquet(path).schema_arrow for path in paths}
         self.dropped = any(_is_dropped(schema) for schema in files.values())
         self.schema = pa.schema([])
-        for path, schema in files.items():
+        for place, (path, schema) in enumerate(files.items()):
             names = schema.names
             twice = next((n for n in names if names.count(n) > 1), None)
             if twice is not None:
                 raise UsageError(f"{path}: two columns are named `{twice}`; rename one")
             both = [self.schema, plain_schema(schema)]
             try:
-                self.schema = pa.unify_schemas(both, promote_options="permissive")
+                self.schema = unified(
+                    both, [partial(_valueless_in, part) for part in (paths[:place], [path])]
+                )
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise UsageError(f"{path}: not the same columns as the files before it ({error})") from None
+
+    def valueless(self) -> frozenset[str]:
+        """Return columns of text that hold no value in any file."""
+        return _valueless_in(self._paths)
 
     def sha256(self) -> str:
         """Return the hash of the files' bytes, in order."""
@@ -41,17 +48,25 @@ class ParquetFiles(ArrowSource):
 
     def pieces(self) -> Iterator[Chunk]:
         """Yield every row: a file is read whole or not at all."""
-        for path in self._paths:
-            file = open_parquet(path)
-            plain = plain_schema(file.schema_arrow)
-            number = 0
-            try:
-                for batch in file.iter_batches(batch_size=CHUNK, use_threads=False):
-                    batch.validate(full=True)
-                    yield Chunk(str(path), number + 1, batch.cast(plain))
-                    number += batch.num_rows
-            except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-                raise damaged(str(path), number, error) from None
+        return _chunks(self._paths)
+
+
+def _chunks(paths: Sequence[Path]) -> Iterator[Chunk]:
+    for path in paths:
+        file = open_parquet(path)
+        plain = plain_schema(file.schema_arrow)
+        number = 0
+        try:
+            for batch in file.iter_batches(batch_size=CHUNK, use_threads=False):
+                batch.validate(full=True)
+                yield Chunk(str(path), number + 1, batch.cast(plain))
+                number += batch.num_rows
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise damaged(str(path), number, error) from None
+
+
+def _valueless_in(paths: Sequence[Path]) -> frozenset[str]:
+    return valueless_in(chunk.rows for chunk in _chunks(paths))
 
 
 def is_parquet(path: Path) -> bool:

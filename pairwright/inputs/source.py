@@ -1,7 +1,7 @@
 """The interface of sources of records."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -96,6 +96,10 @@ class Source(ABC):
     def sha256(self) -> str:
         """Return the hash of what is read."""
 
+    def valueless(self) -> frozenset[str]:
+        """Return columns of text that hold no value, whose type nobody knows."""
+        return frozenset()
+
     def pieces(self) -> Iterator[Piece]:
         """Yield all records, in columns where they are kept so."""
         return self.readable()
@@ -117,6 +121,32 @@ class ArrowSource(Source):
 def damaged(name: str, number: int, error: Exception) -> PairwrightError:
     """Return what to say of Arrow that cannot be read on after `number` rows."""
     return PairwrightError(f"{name}: damaged after row {number} ({str(error).splitlines()[0]})")
+
+
+def unified(schemas: Sequence[pa.Schema], valueless: Iterable[Callable[[], frozenset[str]]]) -> pa.Schema:
+    """Return one schema of several, where numbers may widen. Raises Arrow's errors where types differ.
+
+    `valueless` find of each the columns of text without a value, which then have the type of the others.
+    """
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        free = [_without_types(schema, found()) for schema, found in zip(schemas, valueless, strict=True)]
+        return plain_schema(pa.unify_schemas(free, promote_options="permissive"))
+
+
+def _without_types(schema: pa.Schema, names: frozenset[str]) -> pa.Schema:
+    return pa.schema([f.with_type(pa.null()) if f.name in names else f for f in schema])
+
+
+def valueless_in(parts: Iterable[pa.RecordBatch | pa.Table]) -> frozenset[str]:
+    """Return the columns of text, or of no type, in which no part has a value."""
+    found, valued = set[str](), set[str]()
+    for part in parts:
+        for field, column in zip(plain_schema(part.schema), part.columns, strict=True):
+            is_text = pa.types.is_string(field.type)
+            (found if is_text and column.null_count == len(column) else valued).add(field.name)
+    return frozenset(found - valued)
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:

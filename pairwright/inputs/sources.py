@@ -25,7 +25,16 @@ from pairwright.inputs.forms.table import in_form, named_form
 from pairwright.inputs.json_files import json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
-from pairwright.inputs.source import CHUNK, ArrowSource, Chunk, Piece, Record, Source, plain_schema
+from pairwright.inputs.source import (
+    CHUNK,
+    ArrowSource,
+    Chunk,
+    Piece,
+    Record,
+    Source,
+    plain_schema,
+    valueless_in,
+)
 from pairwright.inputs.unpacked import (
     STANDARD_INPUT,
     beginning,
@@ -249,6 +258,10 @@ class RunFolder(ArrowSource):
         first = next(read_tables(folder), None)
         self.schema = plain_schema(first.schema) if first is not None else pa.schema([])
         self.own = own_columns(self._manifest.stage, self.schema)
+
+    def valueless(self) -> frozenset[str]:
+        """Return columns of text that hold no value in any kept row."""
+        return valueless_in(read_tables(self._folder))
 
     def sha256(self) -> str:
         """Return the hash of the shards' recorded hashes, in order."""

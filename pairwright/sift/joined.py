@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from pairwright.errors import UsageError
-from pairwright.inputs.source import Piece, Record, Source
+from pairwright.inputs.source import Piece, Record, Source, unified
 
 
 class Joined(Source):
@@ -18,10 +18,10 @@ class Joined(Source):
         owned = [source.own for source in sources]
         self.own = frozenset().union(*(own or () for own in owned)) if None not in owned else None
         self._now: Source = sources[0]
-        schemas = [source.schema for source in sources]
-        typed = [schema for schema in schemas if schema is not None]
+        typed = {source: source.schema for source in sources if source.schema is not None}
         try:
-            self.known = pa.unify_schemas(typed, promote_options="permissive") if typed else self.known
+            if typed:
+                self.known = unified(list(typed.values()), [source.valueless for source in typed])
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise UsageError(f"the inputs have a column of one name and two types ({error})") from None
         self.schema = self.known if len(typed) == len(sources) else None

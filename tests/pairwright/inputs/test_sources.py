@@ -9,11 +9,14 @@ from urllib.request import getproxies
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from runs_on_disk import revise_config, write_jsonl
 
+from pairwright.cli import run_command
 from pairwright.errors import PairwrightError, UsageError
+from pairwright.folders.shards import read_tables
 from pairwright.inputs.columns import Columns
 from pairwright.inputs.rows import Input
 from pairwright.inputs.sources import open_source, records
@@ -51,6 +54,24 @@ def test_a_folder_of_parquet_is_read_in_order_without_bookkeeping(tmp_path: Path
     assert {f.name: f.type for f in rows.carried} == {"late": pa.binary(), "tag": pa.int64()}
     parquet(tmp_path / "zero.parquet", tag=["text"] * 3)
     assert "zero.parquet: not the same columns as the files before it" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.string()])
+def test_a_column_without_a_value_has_the_type_of_other_files_and_runs(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    """Whoever wrote only nulls wrote text, or no type."""
+    said = {name: pa.array([f"{name} 1", f"{name} 2", f"{name} 3"]) for name in ("chosen", "rejected")}
+    none = parquet(tmp_path / "rows" / "none.parquet", **said, tag=pa.nulls(3, kind))
+    some = parquet(tmp_path / "rows" / "some.parquet", **said, tag=[1, 2, None])
+    runs = [tmp_path / "run_of_none", tmp_path / "run_of_some"]
+    for source, folder in zip((none, some), runs, strict=True):
+        run_command(["merge", str(source), "--out", str(folder)])
+    for sources in ([none.parent], [none, some], [some, none], runs):
+        out = tmp_path / f"merged_{'_'.join(path.stem for path in sources)}"
+        run_command(["merge", *map(str, sources), "--out", str(out)])
+        tags = pa.chunked_array([tag for table in read_tables(out) for tag in table["tag"].chunks])
+        assert (tags.type, tags.null_count, pc.sum(tags).as_py()) == (pa.int64(), 4, 3)
 
 
 def test_a_row_in_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
