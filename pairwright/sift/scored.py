@@ -20,7 +20,7 @@ from pairwright.inputs.sources import open_source
 from pairwright.records import prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.joined import Joined
-from pairwright.sift.whole import Block, WholeRow
+from pairwright.sift.whole import Block, WholeRow, passed_over
 
 SD = "margin_sd"
 """Standard deviation, over several reward models, of how far each finds the answers of a pair apart."""
@@ -54,13 +54,18 @@ class ScoredRows:
         ]
     )
 
-    def __init__(self, sources: Sequence[str], pairs: PairsName, limit: int | None) -> None:
-        """`limit` is the most pairs in all. Raises `UsageError`, naming it, for a row without a score."""
-        self._sources, self._pairs, self._limit = tuple(sources), pairs, limit
+    def __init__(self, sources: Sequence[str], pairs: PairsName, limit: int | None, skip: int = 0) -> None:
+        """`limit` is the most pairs in all, with up to `skip` rows that cannot be read, as problems.
+
+        Raises `UsageError` for one more, naming it.
+        """
+        self._sources, self._pairs, self._limit, self._skip = tuple(sources), pairs, limit, skip
         joined = Joined([open_source(name) for name in sources])
         count, beside, calls, several = 0, set[str](), False, False
         for row in self.whole():
             count += 1
+            if row.problem is not None:
+                continue
             several = several or SD in row.columns
             beside |= row.columns.keys() - {SD, *self.schema.names}
             calls |= any(len(message) > 2 for message in row.columns["prompt"])
@@ -77,17 +82,22 @@ class ScoredRows:
 
         A prompt with one answer makes a pair of it and itself, whose margin is 0 like that of all ties.
         """
-        rows = (row for row in read_ranked(self._sources) if isinstance(row, RankedRow))
-        found = (pair for row in rows for pair in self._of(row))
-        return islice(found, self._limit)
+        found = read_ranked(self._sources, skip=self._skip)
+        return islice((pair for row in found for pair in self._of(row)), self._limit)
 
     def blocks(self) -> Iterator[Block]:
         """Yield every pair, many at once."""
         rows = self.whole()
         while some := list(islice(rows, CHUNK)):
-            yield Block([row.where for row in some], as_table([row.columns for row in some], self.schema))
+            problems = {place: row.problem for place, row in enumerate(some) if row.problem is not None}
+            table = as_table([row.columns for row in some], self.schema)
+            yield Block([row.where for row in some], table, problems)
 
-    def _of(self, row: RankedRow) -> Iterator[WholeRow]:
+    def _of(self, row: RankedRow | UsageError) -> Iterator[WholeRow]:
+        if isinstance(row, UsageError):
+            bad = passed_over(str(row))
+            yield WholeRow(bad["row_id"], bad, str(row))
+            return
         for better, worse in places_of_pairs(row.scores, self._pairs):
             high, low = row.scores[better], row.scores[worse]
             row_id = f"{row.row_id} {better + 1}>{worse + 1}"

@@ -4,7 +4,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ from pairwright.inputs.source import Chunk, Record, Source
 from pairwright.inputs.sources import open_source
 from pairwright.records import Message, content_hash, key_hash, prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
-from pairwright.sift.joined import Joined
+from pairwright.sift.joined import Joined, named_twice
 from pairwright.sift.sorted_runs import Firsts
 
 IDS = ("row_id", "prompt_id")
@@ -120,7 +119,7 @@ class WholeRows(Input):
 
     def __init__(self, sources: Sequence[str], limit: int | None, skip: int = 0) -> None:
         self._sources = tuple(sources)
-        if twice := _named_twice(sources):
+        if twice := named_twice(sources):
             raise UsageError(f"{twice}: named twice; its rows would be counted twice")
         super().__init__(", ".join(sources), Columns(), limit, ("prompt",), answers=False, skip=skip)
         answers = [pa.field(name, CONVERSATION) for name in ANSWERS if name in self._answers]
@@ -179,7 +178,7 @@ class WholeRows(Input):
     def _columns_of(self, row: Parsed) -> dict[str, Any]:
         """The columns of a row, with the id that its source gives it, if any."""
         if row.problem is not None:
-            return {"row_id": content_hash(row.problem)[:16], "prompt_id": "", "prompt": []}
+            return passed_over(row.problem)
         columns = {"prompt": stored(row.prompt), **row.carried}
         columns["prompt_id"] = str(columns.get("prompt_id") or prompt_hash(row.prompt))
         return columns
@@ -248,6 +247,11 @@ class WholeRows(Input):
         return stored([Message(role="assistant", content=text or "", tool_calls=calls)])
 
 
+def passed_over(problem: str) -> dict[str, Any]:
+    """Return the columns of a row that could not be read."""
+    return {"row_id": content_hash(problem)[:16], "prompt_id": "", "prompt": []}
+
+
 def _others(columns: Mapping[str, Any]) -> list[str]:
     """The columns of answers that are not ours: several, in a list or beside each other, or one alone."""
     return [name for name in _may_be_others(columns) if columns[name] is not None]
@@ -290,9 +294,3 @@ class _Ids:
 def _key(row_id: str) -> bytes:
     """A key of 16 bytes: an id that has so many is its own."""
     return row_id.encode() if len(row_id) == 16 and row_id.isascii() else key_hash(row_id)
-
-
-def _named_twice(sources: Sequence[str]) -> str | None:
-    """A source that another one is too, by whatever name."""
-    places = [str(Path(name).resolve()) for name in sources]
-    return next((n for n, place in zip(sources, places, strict=True) if places.count(place) > 1), None)

@@ -203,7 +203,7 @@ def rows_of(config: SelectConfig) -> WholeRows | ScoredRows:
     """Return the given pairs, or those made of the given scored answers."""
     names = [config.split_of(name) for name in config.inputs]
     if are_scored(names):
-        return ScoredRows(names, config.pairs, config.limit)
+        return ScoredRows(names, config.pairs, config.limit, config.skip_bad_rows)
     if config.pairs != "best_worst":
         raise UsageError(
             f"--pairs {config.pairs}: {', '.join(names)} holds pairs already, not scored answers"

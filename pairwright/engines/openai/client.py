@@ -116,12 +116,7 @@ class OpenAIClient:
             self._stop_if(await self.questions.holds(kind))
         attempts = Attempts(self._deadline, self._backoff)
         outcome = await self._ask_until_answered(job, attempts)
-        completion = outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
-        prompt, generated = attempts.unusable
-        if not prompt + generated:
-            return completion
-        paid = {"unusable_prompt_tokens": prompt, "unusable_completion_tokens": generated}
-        return completion.model_copy(update=paid | {"model": completion.model or self.model})
+        return outcome if isinstance(outcome, Completion) else self._give_up(outcome, attempts)
 
     async def _put(self, question: Job) -> Completion | Fault:
         """Ask a question of our own."""
@@ -138,7 +133,7 @@ class OpenAIClient:
                 note(outcome)
                 if isinstance(outcome, Completion):
                     self._last_answer, self._failed_in_a_row = time.monotonic(), 0
-                    return outcome
+                    return attempts.charged(outcome, self.model)
                 told = own and outcome.code in UNANSWERED
                 again = not told or outcome.overload
                 wait = attempts.wait_after(outcome, time.monotonic()) if again else None
@@ -295,7 +290,7 @@ class OpenAIClient:
             self._failed_in_a_row += 1
         if self._failed_in_a_row >= MOST_IN_A_ROW:
             self._stop(f"failed {MOST_IN_A_ROW} requests in a row, the last with {failure}; {_AGAIN}")
-        return ended_with(fault, failure)
+        return attempts.charged(ended_with(fault, failure), self.model)
 
     def _stop_if(self, useless: Useless | None) -> None:
         if useless is not None:

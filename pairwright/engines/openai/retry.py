@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pairwright.records import Completion
+
 UNLIMITED = sys.maxsize
 
 
@@ -88,6 +90,14 @@ class Attempts:
         else:
             wait = fault.wait + self._backoff.nudge()
         return wait if wait < self.left(now) else None
+
+    def charged(self, completion: Completion, model: str) -> Completion:
+        """Return what a request ends with, with the tokens of replies before that could not be used."""
+        prompt, generated = self.unusable
+        if not prompt + generated:
+            return completion
+        paid = {"unusable_prompt_tokens": prompt, "unusable_completion_tokens": generated}
+        return completion.model_copy(update=paid | {"model": completion.model or model})
 
     def failure_after(self, fault: Fault) -> str:
         """Return the failure of a request that is given up after `fault`."""

@@ -94,3 +94,14 @@ def test_pairs_on_which_reward_models_disagree_can_be_left_out(folder):
         UsageError, match=r"goes by `margin_sd`, which no row has; .* several reward models"
     ):
         select(config(folder, max_margin_sd_quantile=0.5, fresh=True))
+
+
+def test_a_bad_scored_row_is_passed_over_and_named(folder):
+    bad = {"prompt": "say d", "completion": "x", "score": "high"}
+    write_jsonl(folder / "scored.jsonl", [*ANSWERS, bad])
+    with pytest.raises(UsageError, match=r"scored\.jsonl line 7"):
+        select(config(folder, order_by="margin"))
+    select(config(folder, order_by="margin", skip_bad_rows=1))
+    [bad] = [row for row in rows_of(folder / "out") if row.get("status") == "bad_row"]
+    assert "scored.jsonl line 7" in bad["reason"]
+    assert len(rows_of(folder / "out")) == 4
