@@ -104,6 +104,13 @@ _MIXED = Arm(
 )
 """It gains most by IFEval's checks, and its answers say least: see docs/proof.md."""
 
+_ADAPTED = (
+    "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --pairs_per_update 8 --learning_rate 1e-3"
+    " --num_train_epochs 1 --eval_share 0.02"
+)
+_BOTH = Arm(("crossed", "verified"), "apo_zero_sft_0.3", shares=(0.6, 0.4), training=_ADAPTED)
+"""Crossed pairs say which form, repairs over the bare answer say that there is to be one."""
+
 TABLES = {
     "which_pairs": (*(Arm((kind,)) for kind in ("verified", "unverified", "on_policy", *NEEDS_OTHER)),),
     "which_loss": (
@@ -121,6 +128,7 @@ TABLES = {
         Arm(("mirrored_plain", "on_policy")),
     ),
     "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",), "apo_zero_sft_0.3"), _MIXED),
+    "recipe_both": (_BOTH._replace(loss="sft"), _BOTH),
     "minimality": (
         *(
             Arm(("mirrored_plain",), loss, measure, end)

@@ -156,7 +156,7 @@ def _joined(task: Task, asked: list[Asked], first: bool) -> str:
 def write(folder: Path) -> None:
     """Write both files, their rows in a mixed order."""
     folder.mkdir(parents=True, exist_ok=True)
-    for part, each, seed in (("train", 5, 1), ("held_out", 3, 2)):
+    for part, each, seed in (("train", 8, 1), ("held_out", 3, 2)):
         found = list({row["prompt"]: row for row in rows(part, each, seed)}.values())
         mixed = random.Random(seed).sample(found, len(found))
         _write(folder / f"{part}.jsonl", mixed)
