@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from grounds import LORA
+
 _LOOSE = "--min_kept_share 0 --max_edit_distance 1 --min_length_ratio 0.02 --max_length_ratio 4"
 """A verified repair may change much: capitals change every word."""
 _REPAIRED = f"revise {{bare}} --reviser python:{{repair}} --verify {{verify}} {_LOOSE}"
@@ -104,11 +106,12 @@ _MIXED = Arm(
 )
 """It gains most by IFEval's checks, and its answers say least: see docs/proof.md."""
 
-_ADAPTED = (
-    "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --pairs_per_update 8 --learning_rate 1e-3"
-    " --num_train_epochs 1 --eval_share 0.02"
+_BOTH = Arm(
+    ("crossed", "verified"),
+    "apo_zero_sft_0.3",
+    shares=(0.6, 0.4),
+    training=f"{LORA} --num_train_epochs 1 --eval_share 0.02",
 )
-_BOTH = Arm(("crossed", "verified"), "apo_zero_sft_0.3", shares=(0.6, 0.4), training=_ADAPTED)
 """Crossed pairs say which form, repairs over the bare answer say that there is to be one."""
 
 TABLES = {

@@ -9,7 +9,7 @@ from forms import INSTRUCTED, Forms
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples"
-_LORA = (
+LORA = (
     "--lora_r 32 --lora_alpha 64 --merge_adapter --save_steps 0 --pairs_per_update 8 --learning_rate 1e-3"
 )
 _ALL_WEIGHTS = "--save_steps 0 --pairs_per_update 8 --learning_rate 5e-5"
@@ -71,7 +71,7 @@ GROUNDS = {
         sampling="--top_p 0.95 --max_tokens 64",
         temperature=0.7,
         asked_limit=None,
-        training=f"{_LORA} --max_steps 32 --eval_share 0.05",
+        training=f"{LORA} --max_steps 32 --eval_share 0.05",
         evaluations=(
             Evaluation(
                 "asked", str(EXAMPLES / "demo_held_out.jsonl"), f"{_CHECKS}:passes", "--max_tokens 64"

@@ -38,10 +38,6 @@ class ParquetFiles(ArrowSource):
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise UsageError(f"{path}: not the same columns as the files before it ({error})") from None
 
-    def valueless(self) -> frozenset[str]:
-        """Return columns of text that hold no value in any file."""
-        return _valueless_in(self._paths)
-
     def sha256(self) -> str:
         """Return the hash of the files' bytes, in order."""
         return hashlib.sha256("".join(map(sha256_file, self._paths)).encode()).hexdigest()

@@ -112,6 +112,10 @@ class ArrowSource(Source):
     def pieces(self) -> Iterator[Chunk]:
         """Yield every row: a file is read whole or not at all."""
 
+    def valueless(self) -> frozenset[str]:
+        """Return columns of text that hold no value. Reads every row."""
+        return valueless_in(chunk.rows for chunk in self.pieces())
+
     def readable(self) -> Iterator[tuple[str, Record | UsageError]]:
         """Yield every row."""
         for batch in self.pieces():
@@ -139,7 +143,7 @@ def _without_types(schema: pa.Schema, names: frozenset[str]) -> pa.Schema:
     return pa.schema([f.with_type(pa.null()) if f.name in names else f for f in schema])
 
 
-def valueless_in(parts: Iterable[pa.RecordBatch | pa.Table]) -> frozenset[str]:
+def valueless_in(parts: Iterable[pa.RecordBatch]) -> frozenset[str]:
     """Return the columns of text, or of no type, in which no part has a value."""
     found, valued = set[str](), set[str]()
     for part in parts:

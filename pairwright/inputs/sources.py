@@ -33,7 +33,6 @@ from pairwright.inputs.source import (
     Record,
     Source,
     plain_schema,
-    valueless_in,
 )
 from pairwright.inputs.unpacked import (
     STANDARD_INPUT,
@@ -258,10 +257,6 @@ class RunFolder(ArrowSource):
         first = next(read_tables(folder), None)
         self.schema = plain_schema(first.schema) if first is not None else pa.schema([])
         self.own = own_columns(self._manifest.stage, self.schema)
-
-    def valueless(self) -> frozenset[str]:
-        """Return columns of text that hold no value in any kept row."""
-        return valueless_in(read_tables(self._folder))
 
     def sha256(self) -> str:
         """Return the hash of the shards' recorded hashes, in order."""

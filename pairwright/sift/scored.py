@@ -55,7 +55,7 @@ class ScoredRows:
     )
 
     def __init__(self, sources: Sequence[str], pairs: PairsName, limit: int | None, skip: int = 0) -> None:
-        """`limit` is the most pairs in all, with up to `skip` rows that cannot be read, as problems.
+        """`limit` is the most pairs in all. Up to `skip` rows that cannot be read are passed over.
 
         Raises `UsageError` for one more, naming it.
         """
@@ -78,12 +78,18 @@ class ScoredRows:
         self.info = InputInfo(path=", ".join(sources), sha256=input_sha256(joined, limit), rows=count)
 
     def whole(self) -> Iterator[WholeRow]:
-        """Yield every pair, prompts in order of first appearance.
+        """Yield every pair, prompts in order of first appearance, and rows that could not be read.
 
         A prompt with one answer makes a pair of it and itself, whose margin is 0 like that of all ties.
         """
-        found = read_ranked(self._sources, skip=self._skip)
-        return islice((pair for row in found for pair in self._of(row)), self._limit)
+        pairs = 0
+        for found in read_ranked(self._sources, skip=self._skip):
+            for row in self._of(found):
+                if row.problem is None:
+                    if pairs == self._limit:
+                        return
+                    pairs += 1
+                yield row
 
     def blocks(self) -> Iterator[Block]:
         """Yield every pair, many at once."""

@@ -10,6 +10,7 @@ from urllib.request import getproxies
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 from runs_on_disk import revise_config, write_jsonl
@@ -64,11 +65,13 @@ def test_a_column_without_a_value_has_the_type_of_other_files_and_runs(
     said = {name: pa.array([f"{name} 1", f"{name} 2", f"{name} 3"]) for name in ("chosen", "rejected")}
     none = parquet(tmp_path / "rows" / "none.parquet", **said, tag=pa.nulls(3, kind))
     some = parquet(tmp_path / "rows" / "some.parquet", **said, tag=[1, 2, None])
+    arrow = tmp_path / "none.arrow"
+    feather.write_feather(pq.read_table(none), arrow)
     runs = [tmp_path / "run_of_none", tmp_path / "run_of_some"]
     for source, folder in zip((none, some), runs, strict=True):
         run_command(["merge", str(source), "--out", str(folder)])
-    for sources in ([none.parent], [none, some], [some, none], runs):
-        out = tmp_path / f"merged_{'_'.join(path.stem for path in sources)}"
+    for sources in ([none.parent], [none, some], [some, none], [arrow, some], runs):
+        out = tmp_path / f"merged_{'_'.join(path.name for path in sources)}"
         run_command(["merge", *map(str, sources), "--out", str(out)])
         tags = pa.chunked_array([tag for table in read_tables(out) for tag in table["tag"].chunks])
         assert (tags.type, tags.null_count, pc.sum(tags).as_py()) == (pa.int64(), 4, 3)

@@ -105,3 +105,5 @@ def test_a_bad_scored_row_is_passed_over_and_named(folder):
     [bad] = [row for row in rows_of(folder / "out") if row.get("status") == "bad_row"]
     assert "scored.jsonl line 7" in bad["reason"]
     assert len(rows_of(folder / "out")) == 4
+    select(config(folder, order_by="margin", skip_bad_rows=1, limit=2, out=str(folder / "two")))
+    assert len(rows_of(folder / "two")) == 3
