@@ -149,6 +149,8 @@ class TrainSettings(ObjectiveConfig, TrainingSettings):
             raise UsageError(f"{self.loss} has no beta: leave out preset and sft_times_beta")
         if self.loss == "rejection_sampling" and not self.sft_weight:
             raise UsageError("rejection_sampling is nothing but its SFT term: give sft_weight above 0")
+        if self.loss == "kto" and not (self.desirable_weight or self.undesirable_weight or self.sft_weight):
+            raise UsageError("desirable_weight and undesirable_weight are both 0: give one above 0")
         if self.sft_times_beta and not self.sft_weight:
             raise UsageError("sft_times_beta has nothing to multiply: give sft_weight too")
         return self

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -69,6 +70,15 @@ class Access(Place):
             return False
         here = getattr(here, "ipv4_mapped", None) or here
         return here.is_loopback or here.is_unspecified  # servers print 0.0.0.0 as where they listen
+
+    @property
+    def proxy(self) -> str:
+        """The proxy that the environment names for the server, without a password; empty for none."""
+        if self.loopback or proxy_bypass(self.chat.host):
+            return ""
+        named = getproxies()
+        found = httpx.URL(named.get(self.chat.scheme) or named.get("all") or "")
+        return found.netloc.decode()
 
     def client(self, **given: Any) -> httpx.AsyncClient:
         """Return an HTTP client for the server, with certificates and proxies from the environment.

@@ -101,7 +101,7 @@ class OpenAIClient:
             except httpx.TransportError as error:
                 why = self.access.told(str(error))
             if UNTRUSTED in why or time.monotonic() + pause > ends:
-                raise PairwrightError(nobody_there(self.access.shown, why))
+                raise PairwrightError(nobody_there(self.access.shown, why, self.access.proxy))
             await asyncio.sleep(pause)
             pause *= 2
 

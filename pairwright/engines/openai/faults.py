@@ -100,12 +100,17 @@ def not_held(kind: Kind, fault: Fault) -> str | None:
     return ignores(kind, fault.text) if fault.code == INVALID else None
 
 
-def nobody_there(shown: str, why: str) -> str:
+def nobody_there(shown: str, why: str, proxy: str = "") -> str:
     """Return the sentence for an address where no server answers, or none that is trusted."""
     if UNTRUSTED in why:
         return (
             f"the certificate of the server at {shown} is not trusted here ({why}): name the file of its "
             "certificate, or of who signed it, in SSL_CERT_FILE"
+        )
+    if proxy:
+        return (
+            f"no server answers at {shown} through the proxy {proxy} that the environment names ({why}): "
+            "correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, name the server in NO_PROXY, or correct the URL"
         )
     return f"no server answers at {shown} ({why}): start it or correct the URL"
 

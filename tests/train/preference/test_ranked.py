@@ -176,6 +176,7 @@ def test_what_cannot_be_used_is_a_sentence(tiny, tmp_path: Path, row, sentence):
         ({"loss": "rrhf", "sft_times_beta": True}, "and sft_times_beta"),
         ({"loss": "rrhf", "label_smoothing": 0.1}, "hinge"),
         ({"loss": "rejection_sampling", "sft_weight": 0}, "nothing but its SFT term"),
+        ({"loss": "kto", "desirable_weight": 0, "undesirable_weight": 0}, "both 0"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(tiny, changes, sentence):

@@ -107,3 +107,15 @@ def test_a_key_that_cannot_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_servers_of_this_machine_are_asked_without_a_proxy(host: str, here: bool) -> None:
     assert server_access(f"http://{host}:8000/v1", {}).loopback is here
+
+
+def test_a_proxy_behind_which_nobody_answers_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://user:canary@127.0.0.1:9")
+    sentence = r"no server answers at http://api\.example/v1 through the proxy 127\.0\.0\.1:9"
+    with pytest.raises(PairwrightError, match=sentence) as caught:
+        openai_engine("http://api.example/v1")
+    assert "canary" not in str(caught.value)
+    monkeypatch.setenv("NO_PROXY", "api.example")
+    assert server_access("http://api.example/v1", {}).proxy == ""
