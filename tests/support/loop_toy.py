@@ -21,11 +21,11 @@ gc.freeze()  # closing an engine collects garbage, of which the test run itself 
 class LoopToy:
     """The model at the start, prompts, and reward models: one that likes `a`, one that likes `b`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hidden_size: int = 32) -> None:
         self.folder = folder
         chance = random.Random(0)
         common: dict[str, Any] = {
-            "model": save_tiny_model(folder / "blank", hidden_size=32, intermediate_size=48),
+            "model": save_tiny_model(folder / "blank", hidden_size=hidden_size, intermediate_size=48),
             "micro_batch_tokens": 1024,
             "bf16": False,
             "use_cpu": True,

@@ -1,6 +1,7 @@
 """The loop: rounds as folders of ordinary runs, what ends it, resuming, references."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,19 +202,29 @@ def tokens_of(folder: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kills", "engine"), [(3, "hf"), (25, "hf"), (200, "vllm")])
-def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills, engine):
-    """With `vllm`, semi-online; nothing of what stands in its place is left, however its parent died."""
+@pytest.mark.parametrize(("kills", "sampler"), [(3, "hf"), (25, "hf"), (200, "stand_in")])
+def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills, sampler):
+    """With `stand_in`, semi-online; nothing of what stands in vLLM's place is left, however it died."""
+    ends_in_the_same_table(tmp_path, kills, sampler)
+    alive = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
+    assert not [words for words in alive if str(tmp_path / "python") in words]
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(1200)
+def test_a_killed_loop_over_a_real_vllm_ends_in_the_same_table(tmp_path):
+    ends_in_the_same_table(tmp_path, int(os.environ.get("PAIRWRIGHT_KILLS", "10")), "vllm")
+
+
+def ends_in_the_same_table(tmp_path, kills, sampler):
     script = SUPPORT / "kill_loop.py"
-    command = [sys.executable, str(script), str(tmp_path), str(kills), engine]
+    command = [sys.executable, str(script), str(tmp_path), str(kills), sampler]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.splitlines()[-1]) == kills
     tables = [(tmp_path / name / "table.jsonl").read_text() for name in ("golden", "killed")]
     assert tables[0] == tables[1]
     assert tokens_of(tmp_path / "killed") == tokens_of(tmp_path / "golden")
-    alive = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
-    assert not [words for words in alive if str(tmp_path / "python") in words]
 
 
 def test_it_stops_when_the_win_rate_falls_and_says_so_again(toy, capfd):
