@@ -77,8 +77,8 @@ class Access(Place):
         if self.loopback or proxy_bypass(self.chat.host):
             return ""
         named = getproxies()
-        found = httpx.URL(named.get(self.chat.scheme) or named.get("all") or "")
-        return found.netloc.decode()
+        found = named.get(self.chat.scheme) or named.get("all") or ""
+        return found.rpartition("://")[2].rpartition("@")[2].rstrip("/")
 
     def client(self, **given: Any) -> httpx.AsyncClient:
         """Return an HTTP client for the server, with certificates and proxies from the environment.

@@ -117,5 +117,7 @@ def test_a_proxy_behind_which_nobody_answers_is_named_without_its_password(
     with pytest.raises(PairwrightError, match=sentence) as caught:
         openai_engine("http://api.example/v1")
     assert "canary" not in str(caught.value)
+    monkeypatch.setenv("HTTP_PROXY", "user:canary@proxy.example:9/")
+    assert server_access("http://api.example/v1", {}).proxy == "proxy.example:9"
     monkeypatch.setenv("NO_PROXY", "api.example")
     assert server_access("http://api.example/v1", {}).proxy == ""
