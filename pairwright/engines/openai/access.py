@@ -31,6 +31,11 @@ class Place:
     """The environment variable that its key is from; empty where there is none."""
     secrets: tuple[str, ...] = field(repr=False)
 
+    @property
+    def proxy(self) -> str:
+        """The proxy that the environment names for the server, without a password; empty for none."""
+        return ""
+
     def redact(self, text: str) -> str:
         """Return the text without secrets, which a server may have repeated in it."""
         for secret in self.secrets:
@@ -73,7 +78,6 @@ class Access(Place):
 
     @property
     def proxy(self) -> str:
-        """The proxy that the environment names for the server, without a password; empty for none."""
         if self.loopback or proxy_bypass(self.chat.host):
             return ""
         named = getproxies()
