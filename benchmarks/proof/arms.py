@@ -113,6 +113,7 @@ _BOTH = Arm(
     training=f"{LORA} --num_train_epochs 1 --eval_share 0.02",
 )
 """Crossed pairs say which form, repairs over the bare answer say that there is to be one."""
+
 TABLES = {
     "which_pairs": (*(Arm((kind,)) for kind in ("verified", "unverified", "on_policy", *NEEDS_OTHER)),),
     "which_loss": (
@@ -130,7 +131,7 @@ TABLES = {
         Arm(("mirrored_plain", "on_policy")),
     ),
     "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",), "apo_zero_sft_0.3"), _MIXED),
-    "recipe_both": (_BOTH._replace(loss="sft"), _BOTH, _BOTH._replace(pairs=("crossed",), shares=())),
+    "recipe_both": (_BOTH._replace(loss="sft"), _BOTH),
     "minimality": (
         *(
             Arm(("mirrored_plain",), loss, measure, end)

@@ -68,8 +68,7 @@ def rows(part: str, each: int, seed: int) -> Iterator[dict[str, Any]]:
     requests = yaml.safe_load((_HERE / "requests.yaml").read_text())
     yes_or_no = [kind for kind, request in requests.items() if request.get("yes_or_no")]
     tasks = yaml.safe_load((_HERE / "tasks.yaml").read_text())
-    times = {kind: request.get("dealt", 1) if part == "train" else 1 for kind, request in requests.items()}
-    deck = _Deck([kind for kind in requests if kind not in yes_or_no for _ in range(times[kind])], draw)
+    deck = _Deck([kind for kind in requests if kind not in yes_or_no], draw)
     for kind in tasks[part]:
         for topic in kind["of"]:
             for _ in range(each):
@@ -86,7 +85,7 @@ def rows(part: str, each: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 class _Deck:
-    """Deals kinds of request as often as each is in it, and no two that exclude each other."""
+    """Deals kinds of request so that all come equally often, and no two that exclude each other."""
 
     def __init__(self, kinds: list[str], draw: random.Random) -> None:
         self._kinds, self._draw, self._left = kinds, draw, list[str]()
@@ -118,8 +117,7 @@ def _name(kind: str) -> str:
 
 
 def _asked(kind: str, request: dict[str, Any], part: str, task: Task, draw: random.Random) -> Asked:
-    given = request.get(f"{part}_with", request.get("with", {}))
-    arguments = {key: draw.choice(values) for key, values in given.items()}
+    arguments = {key: draw.choice(values) for key, values in request.get("with", {}).items()}
     if "nth_paragraph" in arguments:
         arguments["nth_paragraph"] = min(arguments["nth_paragraph"], arguments["num_paragraphs"])
     shown = {
@@ -158,7 +156,7 @@ def _joined(task: Task, asked: list[Asked], first: bool) -> str:
 def write(folder: Path) -> None:
     """Write both files, their rows in a mixed order."""
     folder.mkdir(parents=True, exist_ok=True)
-    for part, each, seed in (("train", 9, 1), ("held_out", 3, 2)):
+    for part, each, seed in (("train", 8, 1), ("held_out", 3, 2)):
         found = list({row["prompt"]: row for row in rows(part, each, seed)}.values())
         mixed = random.Random(seed).sample(found, len(found))
         _write(folder / f"{part}.jsonl", mixed)

@@ -1,13 +1,12 @@
-"""Answers of a run of `sample`, cut at the end of a sentence, some soon and some late.
+"""Answers of a run of `sample`, each cut at the end of a sentence. For pairs that are cheap to train on.
 
     python benchmarks/proof/instructions/shorten.py PROMPTS.jsonl RUN ANSWERS.jsonl
 
 PROMPTS are those with requests: all that share a bare task get its answer. What comes after the cut stands
 in the column `rest`: an answer that is asked to be longer goes on with it. Answers that were cut off at
-`max_tokens` serve too. Pairs of such answers are cheap to train on and teach no one length.
+`max_tokens` serve too.
 """
 
-import hashlib
 import json
 import re
 import sys
@@ -15,21 +14,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-FEWEST_WORDS = 12
-LEAST_CUT, MOST_CUT = 25, 130
+MOST_WORDS, FEWEST_WORDS = 55, 12
 _END = re.compile(r"""(?<!\d)[.!?]["')\]]*(?=\s|$)""")
 
 
-def most_words(task: str) -> int:
-    """How many words of an answer to this task are kept: half of the tasks have fewer than 57."""
-    share = int(hashlib.sha256(task.encode()).hexdigest()[:8], 16) / 2**32
-    return round(LEAST_CUT * (MOST_CUT / LEAST_CUT) ** share)
-
-
-def shortened(answer: str, most: int) -> tuple[str, str] | None:
-    """The sentences that fit into `most` words, and what came after; None where nothing is left."""
+def shortened(answer: str) -> tuple[str, str] | None:
+    """The sentences that fit into `MOST_WORDS` words, and what came after; None where nothing is left."""
     ends = [match.end() for match in _END.finditer(answer)]
-    fitting = [end for end in ends if len(answer[:end].split()) <= most]
+    fitting = [end for end in ends if len(answer[:end].split()) <= MOST_WORDS]
     if not fitting or len(answer[: fitting[-1]].split()) < FEWEST_WORDS:
         return None
     return answer[: fitting[-1]].strip(), answer[fitting[-1] : ends[-1]].rstrip()
@@ -41,10 +33,9 @@ def answers(run: Path) -> dict[str, dict[str, str]]:
     for part in ("data", "dropped"):
         for file in sorted((run / part).glob("*.parquet")):
             for row in pq.read_table(file, columns=["prompt", "completion"]).to_pylist():
-                task = row["prompt"][-1]["content"]
-                answer = row["completion"][0]["content"] if row["completion"] else ""
-                if cut := shortened(answer, most_words(task)):
-                    found[task] = {"response": cut[0], "rest": cut[1]}
+                cut = shortened(row["completion"][0]["content"]) if row["completion"] else None
+                if cut is not None:
+                    found[row["prompt"][-1]["content"]] = {"response": cut[0], "rest": cut[1]}
     return found
 
 
