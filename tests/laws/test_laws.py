@@ -32,7 +32,7 @@ from pairwright.models.chat import encode_prompt
 from pairwright.records import stored
 from train.data.pairs import encode_pairs
 
-FEW, MANY = 240, 20_000
+FEW, MANY = 300, 20_000
 
 
 @pytest.fixture(scope="module", autouse=True)
