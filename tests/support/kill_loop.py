@@ -65,7 +65,8 @@ def main(folder: Path, kills: int, sampler: str = "hf") -> None:
         tables = [(folder / name / "table.jsonl").read_text() for name in ("golden", "killed")]
         assert tables[0] == tables[1], f"another table after {survived} kills"
         shutil.rmtree(folder / "killed")
-        longest *= 1 if real else 0.5  # begin anew, less patiently
+        if not real:
+            longest *= 0.5  # begin anew, less patiently
     forked_call(lambda: go("killed"), None)
     print(survived)
 
