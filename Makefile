@@ -20,9 +20,9 @@ $(INSTALLED): pyproject.toml
 demo: install
 	$(BIN)/pairwright demo examples --out demo
 
-# Two processes with a thread each: nearly twice as fast on two cores, and no slower on more.
+# Three processes with a thread each: on two cores one computes while another waits for a server or a killed child.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile
 
 test-slow: install
 	$(BIN)/pytest -m slow
@@ -77,7 +77,7 @@ test-ray: install
 # DeepSpeed, and what nothing else here stands on; without its own torch, which is a build for CUDA.
 DEEPSPEED := .venv-deepspeed
 test-deepspeed: install $(DEEPSPEED)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m deepspeed --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m deepspeed --numprocesses 3 --dist loadfile
 
 $(DEEPSPEED)/.installed:
 	$(BIN)/pip install --quiet --no-deps --target $(DEEPSPEED) \
