@@ -210,10 +210,13 @@ def test_a_killed_loop_ends_in_the_same_table(tmp_path, kills, sampler):
     assert not [words for words in alive if str(tmp_path / "python") in words]
 
 
+KILLS = int(os.environ.get("PAIRWRIGHT_KILLS", "10"))
+
+
 @pytest.mark.vllm
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(600 + 60 * KILLS)
 def test_a_killed_loop_over_a_real_vllm_ends_in_the_same_table(tmp_path):
-    ends_in_the_same_table(tmp_path, int(os.environ.get("PAIRWRIGHT_KILLS", "10")), "vllm")
+    ends_in_the_same_table(tmp_path, KILLS, "vllm")
 
 
 def ends_in_the_same_table(tmp_path, kills, sampler):
