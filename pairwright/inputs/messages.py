@@ -98,8 +98,8 @@ def _refuse_written(text: str, where: str) -> None:
             return
         how = "in JSON"
     raise UsageError(
-        f"{where} is a text that holds messages {how}; give them as a list of objects (in a table as JSON), "
-        "or, where that text is what is meant, as the content of a message"
+        f"{where} is a text that holds messages {how}; give them as a list of objects (in a table as "
+        "JSON), or, where that text is what is meant, as the content of a message"
     )
 
 

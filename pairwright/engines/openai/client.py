@@ -171,7 +171,7 @@ class OpenAIClient:
     async def _attempt(self, job: Job, attempts: Attempts) -> Completion | Fault:
         """Wait for a turn and the end of a cool-down, then ask once; all within the deadline."""
         if (queue := self._queue_for(job)) is not None:
-            return await self._exchange(job, partial(self._by_queue, queue, job))
+            return await self._exchange(job, attempts, partial(self._by_queue, queue, job))
         again = attempts.last is not None
         try:
             async with self.limit.slot(again=again, until=attempts.ends):
@@ -199,7 +199,7 @@ class OpenAIClient:
         self._transport.rate_limits.begin(job.request)
         try:
             async with asyncio.timeout_at(attempts.ends):
-                outcome = await self._exchange(job, self._transport.send)
+                outcome = await self._exchange(job, attempts, self._transport.send)
         except TimeoutError:
             outcome = timed_out(self._deadline, attempts.last)
         finally:
@@ -223,7 +223,7 @@ class OpenAIClient:
             self._said_until = now + seconds
             log.warning("%s: it wants no requests for %.0f s%s; they wait", self.access.shown, seconds, why)
 
-    async def _exchange(self, job: Job, send: Sending) -> Completion | Fault:
+    async def _exchange(self, job: Job, attempts: Attempts, send: Sending) -> Completion | Fault:
         """Send a request; once more for each thing that a reply teaches of how it has to be said."""
         while True:
             dialect, quiet = self.format.dialect, self.format.quiet
@@ -233,10 +233,10 @@ class OpenAIClient:
                 return self._redacted(outcome)
             if isinstance(outcome, Completion):
                 will_do = self.format.heard(job.request, outcome, quiet=quiet)
-                if isinstance(will_do, Useless):
-                    self._stop(will_do.why)
+                self._stop_if(will_do)
                 if will_do:
                     return outcome if outcome.model else outcome.model_copy(update={"model": self.model})
+                attempts.spend(outcome.prompt_tokens, outcome.completion_tokens)
                 continue
             if not self.format.learn(dialect, sent, outcome.body):
                 if job.request.role != PROBE:
@@ -292,8 +292,8 @@ class OpenAIClient:
             self._stop(f"failed {MOST_IN_A_ROW} requests in a row, the last with {failure}; {_AGAIN}")
         return attempts.charged(ended_with(fault, failure), self.model)
 
-    def _stop_if(self, useless: Useless | None) -> None:
-        if useless is not None:
+    def _stop_if(self, useless: Useless | bool | None) -> None:
+        if isinstance(useless, Useless):
             self._stop(useless.why)
 
     def _stop(self, what: str) -> NoReturn:

@@ -80,8 +80,7 @@ class Attempts:
     def wait_after(self, fault: Fault, now: float) -> float | None:
         """Return seconds until the next attempt makes sense; None when no attempt does."""
         self.last = fault
-        prompt, generated = self.unusable
-        self.unusable = (prompt + fault.tokens[0], generated + fault.tokens[1])
+        self.spend(*fault.tokens)
         self._codes[fault.code] += 1
         if fault.action != "retry" or self._codes[fault.code] >= fault.tries:
             return None
@@ -90,6 +89,10 @@ class Attempts:
         else:
             wait = fault.wait + self._backoff.nudge()
         return wait if wait < self.left(now) else None
+
+    def spend(self, prompt: int, generated: int) -> None:
+        """Note tokens that a reply took which could not be used."""
+        self.unusable = (self.unusable[0] + prompt, self.unusable[1] + generated)
 
     def charged(self, completion: Completion, model: str) -> Completion:
         """Return what a request ends with, with the tokens of replies before that could not be used."""

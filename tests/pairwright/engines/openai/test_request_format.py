@@ -124,6 +124,8 @@ def test_thinking_is_switched_off_where_log_probabilities_are_read(
     assert [c.top_logprobs[0] for c in found[:-1]] == [{"A": -0.1}] * 12
     assert found[-1].reasoning == "well, "
     assert len(server.bodies) <= 13 + 2
+    told = sum(c.completion_tokens + c.unusable_completion_tokens for c in found)
+    assert told == sum(thinks(body)["usage"]["completion_tokens"] for body in server.bodies)
     [said] = [r.getMessage() for r in caplog.records]
     assert "it thinks; that is switched off where log-probabilities are read" in said
 
