@@ -64,7 +64,8 @@ class JuryConfig(Config):
     """What each prompt is judged by: a column with a rubric or a list of criteria, or `write`: the first
     judge writes a checklist for every prompt before it sees an answer, and it is kept (`rubric`)."""
     reasoning_tokens: PositiveInt = 512
-    """Most tokens of a judge's reasoning, in `choice` and `text`, and before a rubric that it writes."""
+    """Most tokens of a judge's reasoning: in `choice` and `text`, in `score` where it thinks, and before a
+    rubric that it writes."""
 
 
 class Judge(NamedTuple):
