@@ -49,16 +49,23 @@ INSTRUCTED: Forms = {
 def leak(answers: Iterable[tuple[str, Sequence[str]]], forms: Forms) -> dict[str, float]:
     """For each form the share of answers that have it, of those whose instructions do not ask for it.
 
-    `ANY`: the share of all answers that have some form which was not asked for; to have no comma is not
-    counted there, since short answers have none by chance.
+    `ANY`: the share of all answers that have some form which was not asked for.
     """
-    listed = list(answers)
-    shares, stray = {}, [False] * len(listed)
+    listed = [(answer.strip(), instructions) for answer, instructions in answers]
+    shares = {}
     for form, (instruction, has) in forms.items():
-        unasked = []
-        for place, (answer, instructions) in enumerate(listed):
-            if instruction not in instructions:
-                unasked.append(has(answer.strip()))
-                stray[place] |= unasked[-1] and form != _BY_CHANCE
+        unasked = [has(answer) for answer, instructions in listed if instruction not in instructions]
         shares[form] = sum(unasked) / len(unasked) if unasked else 0.0
+    stray = [has_unasked(answer, instructions, forms) for answer, instructions in listed]
     return shares | {ANY: sum(stray) / len(stray)}
+
+
+def has_unasked(answer: str, instructions: Sequence[str] = (), forms: Forms = INSTRUCTED) -> bool:
+    """Whether an answer has some form that none of its instructions asks for.
+
+    To have no comma is not counted: short answers have none by chance.
+    """
+    return any(
+        form != _BY_CHANCE and instruction not in instructions and has(answer)
+        for form, (instruction, has) in forms.items()
+    )

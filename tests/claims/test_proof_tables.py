@@ -94,15 +94,20 @@ def test_what_stands_at_the_end_of_an_order_is_counted(proof):
 def test_an_answer_is_cut_at_a_sentence_and_goes_on_when_it_is_asked_to_be_longer(proof):
     shorten, repairs = proof("instructions.shorten"), proof("instructions.repairs")
     shorten.MOST_WORDS = 55
-    said = "Rivers begin in the hills and run for many miles, through towns, to the sea. "
-    answer, rest = shorten.shortened(said * 5 + "And the")
-    assert (answer, rest) == ((said * 3).strip(), " " + (said * 2).strip())
+    first, second, third, fourth = said = [
+        f"{name} begins in the hills and runs for many miles, through towns, to the sea."
+        for name in ("The Rhine", "The Rhone", "The Elbe", "The Po")
+    ]
+    answer, rest = shorten.shortened(" ".join([*said, "And the"]))
+    assert (answer, rest) == (f"{first} {second} {third}", f" {fourth}")
     assert shorten.shortened("Too short. " + "word " * 80) is None
+    assert shorten.shortened(f"{first} {second} {first}") is None, "says something twice"
+    assert shorten.shortened(f"<<Rivers>> {first} {second}") is None, "has a title unasked"
     row = {
         "instruction_id_list": ["length_constraints:number_sentences"],
         "kwargs": json.dumps([{"relation": "at least", "num_sentences": 4}]),
     }
-    assert repairs.repair("", answer, row | {"rest": rest}) == (said * 4).strip()
+    assert repairs.repair("", answer, row | {"rest": rest}) == " ".join(said)
     assert repairs.repair("", answer, row) is None
 
 

@@ -117,7 +117,10 @@ def _name(kind: str) -> str:
 
 
 def _asked(kind: str, request: dict[str, Any], part: str, task: Task, draw: random.Random) -> Asked:
-    arguments = {key: draw.choice(values) for key, values in request.get("with", {}).items()}
+    more = request.get("more", {}) if part == "train" else {}
+    arguments = {
+        key: draw.choice([*values, *more.get(key, ())]) for key, values in request.get("with", {}).items()
+    }
     if "nth_paragraph" in arguments:
         arguments["nth_paragraph"] = min(arguments["nth_paragraph"], arguments["num_paragraphs"])
     shown = {
@@ -131,13 +134,13 @@ def _asked(kind: str, request: dict[str, Any], part: str, task: Task, draw: rand
 def _row(
     task: Task, asked: list[Asked], requests: dict[str, Any], part: str, draw: random.Random
 ) -> dict[str, Any]:
-    first = draw.random() < 0.2 and all(a.name != "combination:repeat_prompt" for a in asked)
+    first = _first(asked, draw)
     names = [a.name for a in asked]
     fitting = [k for k in requests if _goes_with(k, names) and not requests[k].get("yes_or_no")]
     kind = draw.choice(fitting)
     another = _joined(task, [_asked(kind, requests[kind], part, task, draw)], first)
     return {
-        "prompt": _joined(task, asked, first),
+        "prompt": _laid_out(task, asked, draw) if part == "train" else _joined(task, asked, first),
         "plain": task.text,
         "another": another,
         "mirror": draw.choice((task.text, another)),
@@ -148,9 +151,22 @@ def _row(
     }
 
 
-def _joined(task: Task, asked: list[Asked], first: bool) -> str:
+def _joined(task: Task, asked: list[Asked], first: bool, between: str = " ") -> str:
     said = [a.text for a in asked]
-    return " ".join([*said, task.text] if first else [task.text, *said])
+    return between.join([*said, task.text] if first else [task.text, *said])
+
+
+def _first(asked: list[Asked], draw: random.Random) -> bool:
+    """Whether the requests stand before the task; one says "the request above"."""
+    return draw.random() < 0.2 and all(a.name != "combination:repeat_prompt" for a in asked)
+
+
+def _laid_out(task: Task, asked: list[Asked], draw: random.Random) -> str:
+    """A prompt to train on: in one line, in several, or its requests as a list."""
+    first = _first(asked, draw)
+    if len(asked) > 1 and draw.random() < 0.2:
+        return "\n".join([task.text, *(f"- {a.text}" for a in asked)])
+    return _joined(task, asked, first, draw.choices((" ", "\n", "\n\n"), (70, 15, 15))[0])
 
 
 def write(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Answers of a run of `sample`, each cut at the end of a sentence. For pairs that are cheap to train on.
 
-    python benchmarks/proof/instructions/shorten.py PROMPTS.jsonl RUN ANSWERS.jsonl
+    cd benchmarks/proof; python -m instructions.shorten PROMPTS.jsonl RUN ANSWERS.jsonl
 
 PROMPTS are those with requests: all that share a bare task get its answer. What comes after the cut stands
 in the column `rest`: an answer that is asked to be longer goes on with it. Answers that were cut off at
@@ -13,18 +13,31 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from forms import has_unasked
 
 MOST_WORDS, FEWEST_WORDS = 55, 12
 _END = re.compile(r"""(?<!\d)[.!?]["')\]]*(?=\s|$)""")
 
 
 def shortened(answer: str) -> tuple[str, str] | None:
-    """The sentences that fit into `MOST_WORDS` words, and what came after; None where nothing is left."""
+    """The sentences that fit into `MOST_WORDS` words, and what came after.
+
+    None where little is left, it says something twice, or it has a form that other prompts ask for.
+    """
     ends = [match.end() for match in _END.finditer(answer)]
     fitting = [end for end in ends if len(answer[:end].split()) <= MOST_WORDS]
-    if not fitting or len(answer[: fitting[-1]].split()) < FEWEST_WORDS:
+    if not fitting:
         return None
-    return answer[: fitting[-1]].strip(), answer[fitting[-1] : ends[-1]].rstrip()
+    kept, rest = answer[: fitting[-1]].strip(), answer[fitting[-1] : ends[-1]].rstrip()
+    if len(kept.split()) < FEWEST_WORDS or has_unasked(kept) or _repeats(kept):
+        return None
+    return kept, rest
+
+
+def _repeats(answer: str) -> bool:
+    """Whether a line or a sentence stands in it twice."""
+    said = [part.strip().lower() for part in re.split(r"(?<=[.!?])\s+|\n", answer) if part.strip()]
+    return len(set(said)) < len(said)
 
 
 def answers(run: Path) -> dict[str, dict[str, str]]:
