@@ -63,6 +63,8 @@ class Arm(NamedTuple):
     """Whether pairs whose chosen answer opens with a quotation mark are left out."""
     training: str = ""
     """Settings of its training, where they are not the ground's."""
+    merged: float = 1.0
+    """The share of what its adapter learned that is merged."""
     model: str = "model"
     """Where in the arm's folder it lies."""
 
@@ -74,13 +76,15 @@ class Arm(NamedTuple):
     @property
     def data(self) -> str:
         """What it trains on, as its row says it."""
-        return " + ".join(self.pairs) + (f", {self.end} {self.measure}" if self.end else "")
+        part = f", {self.end} {self.measure}" if self.end else ""
+        return " + ".join(self.pairs) + part + (f", {self.merged:g} merged" if self.merged != 1 else "")
 
     @property
     def name(self) -> str:
         """Name of its folder and its point in a plot."""
         place = f"-{self.end}_{self.measure}" if self.end else ""
-        return f"{'+'.join(self.pairs)}{place}-{self.loss}"
+        share = f"-{self.merged:g}" if self.merged != 1 else ""
+        return f"{'+'.join(self.pairs)}{place}-{self.loss}{share}"
 
     @property
     def order(self) -> str:
@@ -131,7 +135,7 @@ TABLES = {
         Arm(("mirrored_plain", "on_policy")),
     ),
     "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",), "apo_zero_sft_0.3"), _MIXED),
-    "recipe_both": (_BOTH._replace(loss="sft"), _BOTH),
+    "recipe_both": (_BOTH._replace(loss="sft"), _BOTH, _BOTH._replace(merged=0.7)),
     "minimality": (
         *(
             Arm(("mirrored_plain",), loss, measure, end)

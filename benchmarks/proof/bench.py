@@ -59,6 +59,7 @@ class Bench:
             return folder
         data = ",".join(str(part) for part in self._parts(arm, count, seed))
         training = _replaced(arm.training or self._ground.training, given.training)
+        training += f" --merge_scale {arm.merged}" if arm.merged != 1 else ""
         self._run(
             f"train --model {shlex.quote(given.model)} {LOSSES[arm.loss]} {training} --seed {seed}",
             *("--data", data, "--output_dir", folder / "model"),

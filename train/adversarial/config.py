@@ -170,8 +170,8 @@ class GameConfig(LookConfig, RoundsConfig):
             "reward": (*TRAINING, "golden_data", "apo_samples"),
             "score": (*STAGE, "reward_model", "columns"),
             "train": (
-                *(*TRAINING, "split", "skip_bad_rows", "merge_adapter", "merge_first", "form", "ref_model"),
-                *("reference_store", "judge", "auto_prompts", "score_column"),
+                *(*TRAINING, "split", "skip_bad_rows", "merge_adapter", "merge_scale", "merge_first"),
+                *("form", "ref_model", "reference_store", "judge", "auto_prompts", "score_column"),
             ),
             "eval": EVALUATED,
             "winrate": (*STAGE, *COMPARED),

@@ -85,6 +85,15 @@ def with_adapter_of(place: str, base: Any, name: str) -> Any:
     return model
 
 
+def scale_lora(model: Any, scale: float) -> None:
+    """Let LoRA adapters add `scale` times what they add to their layers."""
+    from peft.tuners.lora import LoraLayer
+
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.scale_layer(scale)
+
+
 def began_anew(model: Any) -> bool:
     """Return whether a model has new adapters, under which it starts as its base."""
     return is_adapted(model) and model not in _READ

@@ -18,7 +18,14 @@ from pairwright.models.remote_code import own_code
 from pairwright.models.weights import as_usage_error, read_adapter, read_model
 from train.config import TrainingConfig
 from train.devices.sharded import reshard
-from train.models.adapters import began_anew, goes_on, is_adapted, with_adapter_of, with_new_adapters
+from train.models.adapters import (
+    began_anew,
+    goes_on,
+    is_adapted,
+    scale_lora,
+    with_adapter_of,
+    with_new_adapters,
+)
 from train.models.four_bits import in_four_bits, is_packed, on_whole_weights, require_whole_weights
 from train.models.towers import auto_class, freeze_towers
 
@@ -145,9 +152,10 @@ def as_reference(model: Any) -> Iterator[None]:
         yield
 
 
-def merged(model: Any) -> Any:
+def merged(model: Any, scale: float = 1.0) -> Any:
     """Return the model with its adapters, if any, merged into float32 weights as they are stored.
 
+    Of what LoRA adds to a weight `scale` times as much is added.
     Weights that were packed, or rounded to be computed with, are read once more, so that those which no
     adapter touches come out bit for bit.
     """
@@ -156,6 +164,7 @@ def merged(model: Any) -> Any:
     rounded = {p.dtype for p in model.parameters() if p.is_floating_point()} != {torch.float32}
     if rounded or any(is_packed(module) for module in model.modules()):
         model = on_whole_weights(model)
+    scale_lora(model, scale)
     return merge(model)
 
 

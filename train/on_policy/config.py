@@ -121,6 +121,7 @@ class LoopConfig(LoopLookConfig, RoundsConfig):
                     "skip_bad_rows",
                     "pairs",
                     "merge_adapter",
+                    "merge_scale",
                     "merge_first",
                     "form",
                     "ref_model",

@@ -197,6 +197,9 @@ class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
 
     merge_adapter: bool = False
     """Write the whole model, adapters merged into it."""
+    merge_scale: float = Field(default=1.0, gt=0, le=1, json_schema_extra=ADDED)
+    """Share of what the adapter learned that is merged: with less, the model stays nearer to what it was
+    (WiSE-FT: Wortsman et al. 2022). What training measures is all of it."""
     merge_first: bool = Field(default=False, json_schema_extra=ADDED)
     """Where `model` is an adapter: merge it into its base, and train all weights or, with `lora_r`, a new
     adapter. Unless given, the adapter itself is trained on, and as it is it is the reference."""
@@ -214,6 +217,11 @@ class TrainConfig(LossChoiceConfig, TrainSettings, TrainingConfig):
             )
         if self.loss in RANKED and self.pairs != "best_worst":
             raise UsageError(f"--pairs {self.pairs}: {self.loss} takes answers, not pairs; leave it out")
+        if self.merge_scale != 1 and (not self.merge_adapter or not self.lora_r or self.use_dora):
+            raise UsageError(
+                "--merge_scale is of a new LoRA adapter that is merged: give --lora_r 16 and "
+                "--merge_adapter too, without --use_dora"
+            )
         facts = facts_of(self.loss)
         if facts and not facts.reference and self.ref_model is not None:
             raise UsageError(f"{self.loss} has no reference: leave out ref_model")

@@ -224,7 +224,7 @@ class PreferenceTask:
 
     def publishable(self, model: Any) -> Any:
         """Return the model as it is, its adapter, or that merged into it."""
-        return merged(model) if self._config.merge_adapter else model
+        return merged(model, self._config.merge_scale) if self._config.merge_adapter else model
 
 
 def finite(logps: PairLogprobs, losses: PairLosses) -> Tensor:

@@ -51,6 +51,18 @@ def test_untouched_weights_come_out_bit_for_bit(tiny: TinyRun, bf16: bool):
     assert torch.allclose(found, expected, atol=1e-5)
 
 
+def test_of_what_was_learned_a_share_is_merged(tiny: TinyRun):
+    configs = [tiny.config(f"share{s}", merge_adapter=True, merge_scale=s) for s in (1.0, 0.5)]
+    for config in configs:
+        train(config)
+    folders = (tiny.settings["model"], *(config.output_dir for config in configs))
+    before, whole, half = (load_file(Path(folder) / "model.safetensors") for folder in folders)
+    assert any(not torch.allclose(whole[name], before[name], atol=1e-3) for name in before)
+    assert all(torch.allclose(half[name], (before[name] + whole[name]) / 2, atol=1e-6) for name in before)
+    with pytest.raises(UsageError, match="--merge_scale is of a new LoRA adapter that is merged"):
+        tiny.config("share", merge_adapter=True, merge_scale=0.5, use_dora=True)
+
+
 def test_a_second_round_that_learns_nothing_loses_nothing(tiny: TinyRun):
     """Under bf16 each round reads what the one before wrote."""
     first = tiny.config("first", bf16=True, merge_adapter=True)
