@@ -77,7 +77,7 @@ test-ray: install
 # DeepSpeed, and what nothing else here stands on; without its own torch, which is a build for CUDA.
 DEEPSPEED := .venv-deepspeed
 test-deepspeed: install $(DEEPSPEED)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m deepspeed --numprocesses 3 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m deepspeed --numprocesses 2 --dist loadfile
 
 $(DEEPSPEED)/.installed:
 	$(BIN)/pip install --quiet --no-deps --target $(DEEPSPEED) \

@@ -11,6 +11,7 @@ _STILL = 0.05
 def in_words(training: TrainingFigures) -> str:
     """Sum up in two sentences where chosen and rejected went, and what to look at next.
 
+    A third says so where only a share of that was merged into the model that was written.
     Held-out pairs are used if there are some. Without a reference there are no log-ratios; then it is where
     the log-probabilities of held-out pairs went since before the first update. Empty for a run that has
     neither, such as a reward model's.
@@ -32,7 +33,18 @@ def in_words(training: TrainingFigures) -> str:
     where = f"On held-out {of}" if held_out else f"On the {of} trained on"
     moved = f"{where}, {good} answers {_moved(chosen)} and {bad} answers {_moved(rejected)}"
     share = f"; {rose.last:.0%} of the chosen ones became likelier" if rose is not None else ""
-    return f"{moved}{share}. {_of_single(chosen, rejected) if single else _meaning(chosen, rejected)}"
+    meaning = _of_single(chosen, rejected) if single else _meaning(chosen, rejected)
+    return f"{moved}{share}. {meaning}{_of_merged(training.settings.get('merge_scale', 1.0))}"
+
+
+def _of_merged(share: float) -> str:
+    """That the model which was written is not the one that was measured."""
+    if share == 1:
+        return ""
+    return (
+        f" All of this is of the whole adapter: the model has {share:.0%} of it (`merge_scale`), "
+        "and moved less."
+    )
 
 
 def _moved(nats: float) -> str:

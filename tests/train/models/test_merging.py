@@ -59,6 +59,9 @@ def test_of_what_was_learned_a_share_is_merged(tiny: TinyRun):
     before, whole, half = (load_file(Path(folder) / "model.safetensors") for folder in folders)
     assert any(not torch.allclose(whole[name], before[name], atol=1e-3) for name in before)
     assert all(torch.allclose(half[name], (before[name] + whole[name]) / 2, atol=1e-6) for name in before)
+    whole_card, half_card = ((Path(config.output_dir) / "README.md").read_text() for config in configs)
+    assert "the model has 50% of it" in half_card
+    assert "the whole adapter" not in whole_card
     with pytest.raises(UsageError, match="--merge_scale is of a new LoRA adapter that is merged"):
         tiny.config("share", merge_adapter=True, merge_scale=0.5, use_dora=True)
 
