@@ -43,7 +43,7 @@ def main() -> None:
 
 def revised(folder: Path, out: str, rows: int) -> tuple[float, int]:
     """Seconds of the command, and its peak memory in bytes."""
-    command = [sys.executable, "-m", "pairwright.cli", "revise", str(folder / "rows.jsonl"), "--no_retry"]
+    command = [sys.executable, "-m", "pairwright", "revise", str(folder / "rows.jsonl"), "--no_retry"]
     command += ["--reviser", f"canned:{folder / 'reply.jsonl'}", "--out", str(folder / out)]
     started = time.perf_counter()
     quiet = subprocess.DEVNULL

@@ -127,7 +127,7 @@ def timed_theirs(python: Path, folder: Path, batch: int) -> float:
 
 def timed_ours(folder: Path, workers: int) -> float:
     out = folder / "ours"
-    command = [sys.executable, "-m", "pairwright.cli", "revise", str(folder / "rows.jsonl")]
+    command = [sys.executable, "-m", "pairwright", "revise", str(folder / "rows.jsonl")]
     command += ["--reviser", f"canned:{folder / 'reply.jsonl'}", "--out", str(out), "--no_retry"]
     shares = [[]] if workers == 1 else [["--shard", f"{n}/{workers}"] for n in range(workers)]
     started = time.perf_counter()

@@ -35,7 +35,7 @@ def main() -> None:
         (folder / "review.sqlite").unlink(missing_ok=True)
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         started = time.perf_counter()
-        command = [sys.executable, "-m", "pairwright.cli", "review", str(folder), "--no_browser"]
+        command = [sys.executable, "-m", "pairwright", "review", str(folder), "--no_browser"]
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert server.stderr is not None
         address, token = re.findall(r"(http://\S+)/\?token=(\S+)", server.stderr.readline())[0]

@@ -81,7 +81,7 @@ def commanded(pairs: Path, command: list[str]) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         command = command if PAIRS in command else [command[0], PAIRS, *command[1:]]
         named = [str(pairs) if word == PAIRS else word for word in command]
-        given = [sys.executable, "-m", "pairwright.cli", *named]
+        given = [sys.executable, "-m", "pairwright", *named]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen([*given, "--out", f"{folder}/out"], stdout=quiet, stderr=quiet)
         _, status, usage = os.wait4(process.pid, 0)

@@ -23,7 +23,7 @@ def trained(args: argparse.Namespace, arm: str, output: Path) -> dict[str, float
     """Processor seconds and peak memory of one training in a process of its own."""
     more = [args.model if part == "MODEL" else part for part in ARMS[arm]]
     command = [
-        *(sys.executable, "-m", "pairwright.cli", "train", "--loss", arm.split()[0], *more),
+        *(sys.executable, "-m", "pairwright", "train", "--loss", arm.split()[0], *more),
         *("--model", args.model, "--data", args.pairs, "--output_dir", str(output)),
         *("--limit", str(args.limit), "--max_steps", str(args.max_steps), "--eval_share", "0"),
         *("--pairs_per_update", "8", "--max_length", "512", "--save_steps", "0"),

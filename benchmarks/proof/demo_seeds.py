@@ -35,7 +35,7 @@ def run_demo(folder: Path, seed: int, first: Path) -> None:
             (folder / name).mkdir(parents=True)
             shutil.copy(journal, folder / name)
     demo = f"demo examples --out {folder} --seed {42 + seed}"
-    subprocess.run([sys.executable, "-m", "pairwright.cli", *demo.split()], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "pairwright", *demo.split()], cwd=ROOT, check=True)
 
 
 def finished(folder: Path) -> bool:

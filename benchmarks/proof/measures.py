@@ -44,6 +44,8 @@ class Measured(NamedTuple):
     leaked: str
     words: float
     """Words of an answer after training, beside one before."""
+    words_where_ended: float
+    """The same of prompts to which both answers ended: one cut at the limit has no length of its own."""
     ended: tuple[float, float]
     said: tuple[float, float]
     """Share of answers that say something, before and after: see `_says_something`."""
@@ -75,7 +77,8 @@ def measured(
         worst_leak=float(rises[leaked]),
         leaked=leaked,
         words=_mean_ratio(both, _words),
-        ended=_sides(both, lambda rows: _mean(r["finish_reason"] == "stop" for r in rows.values())),
+        words_where_ended=_mean_ratio([_both_ended(*pair) for pair in both], _words),
+        ended=_sides(both, lambda rows: _mean(map(_ended, rows.values()))),
         said=_sides(both, lambda rows: _mean(map(_says_something, rows.values()))),
         meant=_gain(both, _meant),
         distinct=_mean_ratio(both, _distinct),
@@ -157,8 +160,17 @@ def _mean_ratio(both: Sequence[tuple[Rows, Rows]], size: Any) -> float:
     return float(np.mean([size(after) / max(size(before), 1e-9) for before, after in texts]))
 
 
+def _ended(row: Mapping[str, Any]) -> bool:
+    return bool(row["finish_reason"] == "stop")
+
+
+def _both_ended(before: Rows, after: Rows) -> tuple[Rows, Rows]:
+    ended = [p for p in before.keys() & after.keys() if _ended(before[p]) and _ended(after[p])]
+    return {p: before[p] for p in ended}, {p: after[p] for p in ended}
+
+
 def _words(answers: Sequence[str]) -> float:
-    return float(np.mean([len(answer.split()) for answer in answers]))
+    return float(np.mean([len(answer.split()) for answer in answers] or [np.nan]))
 
 
 def _distinct(answers: Sequence[str]) -> float:

@@ -192,7 +192,3 @@ def _as_ours(argument: str) -> str:
     return (
         flag[:2] + flag[2:].replace("-", "_") + equals + value if re.match(r"--[a-z]", flag) else argument
     )
-
-
-if __name__ == "__main__":
-    main()

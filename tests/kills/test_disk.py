@@ -78,7 +78,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_a_larger_one_goes_on(tmp_path:
     config = revise_config(tmp_path, rows=300, shard_size=100)
     golden = config.model_copy(update={"out": str(tmp_path / "golden")})
     revise(golden)
-    command = [sys.executable, "-m", "pairwright.cli", *as_flags(config)]
+    command = [sys.executable, "-m", "pairwright", *as_flags(config)]
     for limit in (3_000, 60_000):
 
         def small(limit: int = limit) -> None:

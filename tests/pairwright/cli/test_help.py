@@ -67,7 +67,7 @@ def processor_seconds(*python: str) -> float:
 def test_help_answers_at_once(argv: list[str], most: float) -> None:
     """In so many times as pydantic, on which all settings stand, takes to load on this machine."""
     pydantic = processor_seconds("-c", "import pydantic.main")
-    assert processor_seconds("-m", "pairwright.cli", *argv) < most * pydantic
+    assert processor_seconds("-m", "pairwright", *argv) < most * pydantic
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -231,7 +231,7 @@ def test_rows_are_piped_into_a_command(tmp_path: Path) -> None:
     pairs = json.dumps({"prompt": "Q", "draft": "It is five, I think.", "edited": "It is four, I think."})
     for _ in range(2):  # the second finds all done
         done = subprocess.run(
-            [sys.executable, "-m", "pairwright.cli", "gate", "-", "--out", str(tmp_path / "out")],
+            [sys.executable, "-m", "pairwright", "gate", "-", "--out", str(tmp_path / "out")],
             input=pairs, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -52,7 +52,7 @@ def hub() -> Any:
 def exported(hub: DataSets, name: str, folder: Path, **environment: str) -> tuple[list[str], str]:
     """The chosen answers of what is read, and what is said."""
     out = folder / "out"
-    command = [sys.executable, "-m", "pairwright.cli", "export", name, "--to", "trl", "--out", str(out)]
+    command = [sys.executable, "-m", "pairwright", "export", name, "--to", "trl", "--out", str(out)]
     away = {k: v for k, v in os.environ.items() if k not in ("HF_HUB_OFFLINE", "HF_TOKEN")}
     here = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "home")} | environment
     done = subprocess.run(command, env=away | here, capture_output=True, text=True, cwd=folder)

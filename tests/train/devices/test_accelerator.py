@@ -187,7 +187,7 @@ def test_processes_without_a_gpu_do_not_train_each_for_itself_under_deepspeed(mo
 @pytest.mark.parametrize("device", [[], ["--use_cpu"]], ids=["", "use_cpu"])
 def test_a_refusal_of_deepspeed_is_one_sentence(device, tmp_path):
     own = TinyRun(tmp_path)
-    command = [sys.executable, "-m", "pairwright.cli", "train", "--output_dir", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "pairwright", "train", "--output_dir", str(tmp_path / "out")]
     command += ["--model", own.settings["model"], "--data", own.settings["data"], *device]
     environment = os.environ | launched_by_flags(*DEEPSPEED, "3")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -202,7 +202,7 @@ def test_a_launch_ends_when_one_of_its_processes_is_killed(tmp_path):
     settings = own.settings | {"output_dir": str(tmp_path / "out"), "max_steps": 2000, "save_steps": 2}
     flags = [f"--{name}={value}" for name, value in settings.items() if not isinstance(value, bool)]
     launch = ["launch", "--config_file", str(CONFIGS / "fsdp2.yaml"), "--num_processes", "2"]
-    launch += ["--main_process_port", "0", "-m", "pairwright.cli", "train"]
+    launch += ["--main_process_port", "0", "-m", "pairwright", "train"]
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *launch, *flags]
     run = subprocess.Popen([*command, "--use_cpu", "--no-bf16"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 600

@@ -245,7 +245,7 @@ def test_it_is_launched_as_the_documentation_says(tmp_path):
     }
     flags = [f"--{name}={value}" for name, value in settings.items() if not isinstance(value, bool)]
     launch = ["launch", "--config_file", str(CONFIGS / "deepspeed_zero2.yaml"), "--num_processes", "2"]
-    launch += ["--main_process_port", "0", "-m", "pairwright.cli", "train"]
+    launch += ["--main_process_port", "0", "-m", "pairwright", "train"]
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *launch, *flags]
     environment = os.environ | WITH_DEEPSPEED
     done = subprocess.run(

@@ -113,7 +113,7 @@ def test_a_server_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     port = int(url.split(":")[2].split("/")[0])
     prompts = [f"question {n}" for n in range(300)]
     settings = config(tmp_path, url, prompts, deadline=20.0, max_concurrency=16)
-    command = [sys.executable, "-m", "pairwright.cli", "sample", "--input", settings.input]
+    command = [sys.executable, "-m", "pairwright", "sample", "--input", settings.input]
     command += ["--policy", settings.policy, "--n", "2", "--deadline", "20", "--max_concurrency", "16"]
     command += ["--shard_size", "40", "--out", settings.out]
     run = subprocess.Popen(command)

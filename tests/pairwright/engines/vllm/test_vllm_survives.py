@@ -22,7 +22,7 @@ def run_of(folder: Path, prompts: int, log: Path | None = None) -> list[str]:
     command = (
         [sys.executable, "tests/support/audited.py", str(log)]
         if log
-        else [sys.executable, "-m", "pairwright.cli"]
+        else [sys.executable, "-m", "pairwright"]
     )
     command += ["sample", str(path), "--policy", "vllm:smollm2", "--out", str(folder / "run")]
     command += ["--n", "4", "--max_tokens", "48", *(f"--engine.{n}={v}" for n, v in SETTINGS.items())]

@@ -1,4 +1,4 @@
-"""`python -m pairwright.cli`."""
+"""`python -m pairwright`."""
 
 from pairwright.cli.app import main
 
