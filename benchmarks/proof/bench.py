@@ -14,7 +14,7 @@ from arms import LOSSES, PAIRS, Arm
 from good import GOOD, GOOD_ANSWERS, likelihood
 from grounds import Evaluation, Ground
 from instructions import prompts, shorten
-from played import Played, write_game
+from played import REWARD, Played, write_game
 
 from pairwright.cli import run_command
 from pairwright.folders.shards import read_tables
@@ -71,15 +71,13 @@ class Bench:
         given, ground, folder = self._given, self._ground, self.folder(arm, 0, seed)
         if self.has_all(folder):
             return folder
-        if not (self._runs / "game").is_dir():
-            pairs = read(self.pairs("verified")).to_pylist()
-            write_game(pairs, Path(self._file(ground.train)), self._runs / "game")
         command = arm.command.format(
             repair=shlex.quote(ground.repair),
             verify=shlex.quote(ground.verify),
             plain="plain",
             train=shlex.quote(self._file(ground.train)),
-            game=shlex.quote(str(self._runs / "game")),
+            reward_seed=FIRST_SEED + 100 * seed,
+            **self._game(arm),
         )
         first = ground.evaluations[0]
         limit = f"--limit {given.limit} --eval_limit {given.limit}" if given.limit else ""
@@ -92,6 +90,20 @@ class Bench:
             *("--eval_prompts", self._file(first.prompts), "--output_dir", folder / "played"),
         )
         return self._looked_at(folder, arm.model)
+
+    def _game(self, arm: Played) -> dict[str, str]:
+        """The folder of what a game learns from, and the reward model that measures all games alike."""
+        if "{game}" not in arm.command:
+            return {}
+        folder = self._runs / "game"
+        evaluator, human = folder / "evaluator", folder / "human.parquet"
+        if not human.is_file():
+            pairs = read(self.pairs("mirrored_plain")).to_pylist()
+            write_game(pairs, Path(self._file(self._ground.train)), folder)
+        if not (evaluator / "reward.json").is_file():
+            train = f"reward --model {shlex.quote(self._given.model)} {REWARD} --seed {FIRST_SEED + 1}"
+            self._run(train, "--data", human, "--output_dir", evaluator)
+        return {"game": shlex.quote(str(folder)), "evaluator": shlex.quote(str(evaluator))}
 
     def folder(self, arm: Arm | Played, count: int, seed: int) -> Path:
         """Where an arm of so many pairs lies under a seed; rounds make their own pairs."""
@@ -187,6 +199,9 @@ class Bench:
         print("$ pairwright", shlex.join(words), flush=True)
         run_command(words)
 
+
+FIRST_SEED = 42
+"""Of reward models: the seed of the one that measures is the next, and those of players are far from it."""
 
 _ANSWERS = {
     "bare": "--prompt_column plain --n 1 --temperature 0.7",

@@ -3,8 +3,8 @@
 `rounds`: four rounds of a loop, each from the newest model, beside one round with as many answers and
 updates, at two learning rates, of which the second is the demo's. `game`: Adversarial Preference
 Optimization beside the same rounds with a reward model that is trained once. Verified repairs are its
-golden answers and its human pairs, of one half of the questions; the language model is improved on the
-other half. The verifier only measures.
+golden answers, and with their mirrors under the bare question its human pairs, of one half of the
+questions; the language model is improved on the other half. The verifier only measures.
 """
 
 import json
@@ -23,12 +23,14 @@ _LOOP = (
     "--revise.max_length_ratio 4 --prompts {train} --sample.temperature 0.7 --train.loss apo_zero "
     f"--train.sft_weight 1 --train.lora_r 32 --train.lora_alpha 64 {_TRAINED} --no_stop_below_best"
 )
+REWARD = "--lora_r 16 --learning_rate 5e-4 --max_steps 48 --pairs_per_update 8 --save_steps 0"
+"""How the game's reward models are trained, and the one that measures."""
 _GAME = (
     "game --rm_prompts {game}/golden.jsonl --human {game}/human.parquet --llm_prompts {game}/others.jsonl "
-    "--rounds 3 --limit 84 --eval_limit 90 --eval_temperature 0 --sample.n 2 --sample.temperature 1.0 "
-    "--reward.lora_r 16 --reward.learning_rate 5e-4 --reward.max_steps 12 --reward.pairs_per_update 8 "
-    "--reward.save_steps 0 --train.loss dpo --train.sft_weight 0.1 --train.lora_r 16 --train.max_steps 10 "
-    f"--train.learning_rate 1e-3 {_TRAINED}"
+    "--rounds 3 --limit 84 --eval_limit 90 --eval_temperature 0 --sample.n 4 --sample.temperature 1.0 "
+    f"--evaluator {{evaluator}} {REWARD.replace('--', '--reward.')} --reward.seed {{reward_seed}} "
+    "--train.loss dpo --train.sft_weight 0.1 --train.lora_r 16 --train.max_steps 10 "
+    f"--train.learning_rate 5e-4 {_TRAINED}"
 )
 
 
@@ -73,14 +75,14 @@ PLAYED = {
             "played/round-3/llm",
             "dpo",
         ),
-        Played("game", "the game", f"{_GAME} --reward.apo_coeff 1", "played/round-3/llm", "dpo"),
+        Played("game", "the game", f"{_GAME} --reward.apo_coeff 0.1", "played/round-3/llm", "dpo"),
     ),
 }
 
 
 def write_game(pairs: Sequence[Mapping[str, Any]], prompts: Path, folder: Path) -> None:
-    """Write what a game learns from: golden answers and pairs of the questions of one half, prompts of the
-    other half.
+    """Write what a game learns from: golden answers and mirrored pairs of the questions of one half,
+    prompts of the other half.
     """
     rows = [json.loads(line) for line in prompts.read_text(encoding="utf-8").splitlines()]
     questions = sorted({row["plain"] for row in rows})
@@ -88,7 +90,9 @@ def write_game(pairs: Sequence[Mapping[str, Any]], prompts: Path, folder: Path) 
     one = [pair for pair in pairs if _task_of(pair) in shown]
     folder.mkdir(parents=True, exist_ok=True)
     golden = [
-        {"prompt": pair["prompt"][-1]["content"], "golden": pair["chosen"][-1]["content"]} for pair in one
+        {"prompt": pair["prompt"][-1]["content"], "golden": pair["chosen"][-1]["content"]}
+        for pair in one
+        if not pair["source"].endswith("_mirrored")
     ]
     others = [row for row in rows if row["plain"] not in shown]
     for name, some in (("golden", golden), ("others", others)):
