@@ -23,7 +23,7 @@ from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.config import SourceConfig
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
-from pairwright.inputs.sources import open_source
+from pairwright.inputs.sources import folder_of, open_source
 from pairwright.models.hub import reachable
 from pairwright.records import stored
 from pairwright.reports.card import CARD
@@ -206,7 +206,7 @@ def _aside(path: Path) -> Iterator[Path]:
 
 def _card(config: ExportConfig, chosen: Format, written: int) -> str:
     """A card that loads the file, says how the consumer is pointed at it, and how the rows were made."""
-    source = Path(config.run) / CARD
+    source = folder_of(config.source) / CARD
     front = front_matter(source) | {
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": chosen.file}]}]
     }

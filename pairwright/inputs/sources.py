@@ -109,6 +109,15 @@ def is_here(name: str) -> bool:
     return path.parent.is_dir() and path.name in splits_of(path.parent)
 
 
+def folder_of(name: str) -> Path:
+    """Return the place of a name on this machine, without the split of a folder that it may name."""
+    path, head = Path(name), name.rpartition(":")[0]
+    if not path.exists() and head and Path(head).is_dir():
+        return Path(head)
+    is_split = not path.exists() and path.parent.is_dir() and path.name in splits_of(path.parent)
+    return path.parent if is_split else path
+
+
 def files_of(name: str, pattern: str) -> list[Path]:
     """Return the files of a name: itself, a folder's files that match, those of a pattern, or of `A+B`."""
     path = Path(name)

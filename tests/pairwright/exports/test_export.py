@@ -232,12 +232,13 @@ def test_an_export_that_was_killed_is_done_anew(pairs, tmp_path, capfd, before):
     assert (tmp_path / "out" / "README.md").exists()
 
 
-def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd):
+@pytest.mark.parametrize("split", ["", ":train", "/train"])
+def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd, split):
     from pairwright.folders.front_matter import front_matter
 
     card = pairs / "README.md"
     card.write_text(card.read_text().replace("---\n", "---\nlicense: cc0-1.0\n", 1))
-    exported(capfd, pairs, "axolotl", tmp_path / "out")
+    exported(capfd, f"{pairs}{split}", "axolotl", tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
     assert front_matter(tmp_path / "out" / "README.md")["license"] == "cc0-1.0"
     assert "type: chat_template.default" in text
