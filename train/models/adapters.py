@@ -67,6 +67,11 @@ def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
             return get_peft_model(model, lora)
     except ValueError as error:
+        if config.use_dora and "use_dora" in str(error):
+            raise UsageError(
+                "--use_dora: layers of experts cannot have it; leave it out, or name other layers in "
+                f"--lora_target_modules ({first_line(error)})"
+            ) from None
         raise UsageError(f"lora_target_modules: {first_line(error)}") from None
 
 

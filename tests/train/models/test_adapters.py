@@ -9,11 +9,13 @@ import torch
 from peft import AutoPeftModelForCausalLM
 from safetensors.torch import load_file
 from tiny_model import TinyRun, read_metrics, save_tiny_model
+from transformers import AutoConfig, AutoModelForCausalLM
 
 import pairwright as pw
 from pairwright.errors import UsageError
 from pairwright.models.loading import load_tokenizer
 from train.data.pairs import load_pairs
+from train.models.adapters import with_new_adapters
 from train.models.language import load_base
 from train.training import train
 
@@ -142,6 +144,25 @@ def test_settings_that_ask_for_two_adapters_are_refused_in_one_sentence(tiny: Ti
     with pytest.raises(UsageError, match="give --merge_adapter too"):
         train(tiny.config("two", model=start, lora_r=4, merge_first=True))
     assert not (tiny.folder / "two").exists()
+
+
+def test_dora_on_layers_of_experts_is_refused_by_its_own_name(tiny: TinyRun):
+    experts = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(
+            "qwen3_moe",
+            hidden_size=16,
+            moe_intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=8,
+            num_experts=2,
+            num_experts_per_tok=1,
+            vocab_size=50,
+        )
+    )
+    with pytest.raises(UsageError, match="--use_dora: layers of experts cannot have it; leave it out"):
+        with_new_adapters(experts, tiny.config("dora", lora_r=2, use_dora=True), "CAUSAL_LM")
 
 
 def test_an_adapter_of_another_base_is_refused(tiny: TinyRun):
