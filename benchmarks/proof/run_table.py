@@ -12,6 +12,7 @@ how likely their chosen answers are before and after.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from measures import compared, measured
 from played import PLAYED, Played, by_round
 from table import Line, as_markdown, good, of_parts, plot, put_in, sides
 
+from pairwright.errors import PairwrightError
 from pairwright.models.loading import fastest_dtype
 
 
@@ -143,4 +145,8 @@ def trained(given: argparse.Namespace, bench: Bench) -> list[tuple[Arm, int]]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except PairwrightError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,5 +1,6 @@
 """A model and its tokenizer, loaded for generation or for scoring."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,8 @@ from pairwright.models.weights import as_usage_error, read_adapter, read_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
 
 CLASSIFIER = "ForSequenceClassification"
 """How the names of architectures end that give scores."""
@@ -120,6 +123,8 @@ def _placed(
     device: torch.device,
     dtype: str,
 ) -> Loaded:
+    if device.type == "cpu":
+        warn_where_slow(dtype, "--dtype")
     if dtype == "auto" and device.type == "cpu" and not _bfloat16_is_fast():
         model = model.float()
     return Loaded(model.to(device).eval(), tokenizer)
@@ -142,6 +147,17 @@ def fastest_dtype() -> str:
     return "bfloat16" if torch.cuda.is_available() or _bfloat16_is_fast() else "float32"
 
 
+def warn_where_slow(dtype: str, flag: str) -> None:
+    """Say that this processor has no products in a number format, which a flag asked for."""
+    if dtype in ("bfloat16", "float16") and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        log.warning(
+            "this processor has no products in %s and takes ten times as long as in float32, or longer; "
+            "leave %s out",
+            dtype,
+            flag,
+        )
+
+
 def _bfloat16_is_fast() -> bool:
-    """Whether this CPU multiplies bfloat16 as fast as float32; AVX2 takes seven times as long."""
+    """Whether this CPU multiplies bfloat16 as fast as float32; AVX2 takes many times as long."""
     return torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "SVE"))

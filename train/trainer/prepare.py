@@ -8,6 +8,7 @@ from typing import NamedTuple
 from accelerate import Accelerator
 
 from pairwright.errors import UsageError
+from pairwright.models.loading import warn_where_slow
 from train.config import TrainingConfig
 from train.data.split import Item, describe_dropped, warn_of_window
 from train.devices.accelerator import uses_bf16
@@ -76,6 +77,8 @@ def prepare(plan: Plan, record: RunRecord, accelerator: Accelerator) -> Prepared
     warn_of_window(config.model, [*pairs.training, *pairs.held_out])
     for items in (pairs.training, pairs.held_out):
         require_room(items, config.micro_batch_tokens)
+    if config.bf16 and accelerator.device.type == "cpu":
+        warn_where_slow("bfloat16", "--bf16")
     model = task.load_model(bf16=uses_bf16(config))
     for items in (pairs.training, pairs.held_out):
         require_vocabulary(model, config.model, items)
