@@ -1,12 +1,14 @@
 """The base of every command's configuration."""
 
 import inspect
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic.fields import FieldInfo
 
 Kind = Literal["semantic", "gate", "operational"]
@@ -56,6 +58,17 @@ class Config(BaseModel):
     """Settings that versions before had under other names, each with its names of today."""
     managed: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType({})
     """By section: settings of its command that this one manages, so they cannot be given there."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _expand_home(cls, value: Any) -> Any:
+        """The home folder where a name begins with it, which no shell expands in a file or in Python."""
+        if isinstance(value, list | tuple):
+            return [cls._expand_home(one) for one in value]
+        if isinstance(value, Path):
+            return value.expanduser()
+        at_home = isinstance(value, str) and (value == "~" or value.startswith("~/"))
+        return os.path.expanduser(value) if at_home else value  # noqa: PTH111  # it may be any text
 
     @classmethod
     def where_moved(cls, names: Iterable[str], flag: str = "") -> str:

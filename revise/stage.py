@@ -36,8 +36,8 @@ from revise.revisers import Reviser, revisers_of, schema_of, templates_of
 from revise.verification import Verification
 
 NO_ANSWER = (
-    "no answer to revise; fill it or remove the row, name the column of answers with --answer_column, "
-    "or the engine that answers with --policy"
+    "no answer to revise; fill it or remove the row, name the column of answers with --answer_column, that "
+    "of whole conversations with --prompt_column, or the engine that answers with --policy"
 )
 SOURCE = {"improve": "clair", "worsen": "clair_worsened"}
 

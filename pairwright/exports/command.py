@@ -16,7 +16,7 @@ from rich.text import Text
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.exports.formats import FORMATS, Format, FormatName, Unfit, json_line
-from pairwright.folders.claim import refuse_foreign
+from pairwright.folders.claim import refuse_foreign, refuse_reading
 from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
 from pairwright.folders.front_matter import front_matter, with_front_matter
 from pairwright.inputs.beside import columns_beside
@@ -74,6 +74,7 @@ def export(config: ExportConfig) -> None:
     """Write the folder, report what was left out and why, and push it if asked to."""
     chosen = FORMATS[config.to]
     refuse_foreign(config.out, RECORD, setting="--out")
+    refuse_reading(config.out, {"run": config.source}, writes=(), what="an export into it")
     left_out: dict[str, int] = {}
     pairs = _records(config) if config.to == "jsonl" else _pairs(config)
     with _aside(config.out / chosen.file) as temporary:

@@ -112,7 +112,8 @@ def scan(folder: Path, manifest: Manifest, part: str) -> "pl.LazyFrame | None":
     with readable(folder):
         schema = pq.read_schema(paths[0])
     own = own_columns(manifest.stage, schema)
-    return pl.scan_parquet(paths, cache=False).select([name for name in schema.names if name in own])
+    rows = pl.scan_parquet(paths, glob=False, cache=False)
+    return rows.select([name for name in schema.names if name in own])
 
 
 def collect(frame: "pl.LazyFrame", folder: Path) -> "pl.DataFrame":

@@ -1,8 +1,10 @@
 """The owner of a folder: what may be written into it, and the settings it was begun with."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +34,36 @@ def refuse_foreign(folder: Path, mark: str, *, setting: str, own: Sequence[str] 
         raise UsageError(f"{folder}: holds other files ({shown}); choose another {setting}")
 
 
-def refuse_reading(folder: Path, settings: Mapping[str, Any], *, writes: Sequence[str]) -> None:
+def refuse_reading(
+    folder: Path, settings: Mapping[str, Any], *, writes: Sequence[str], what: str = "--fresh"
+) -> None:
     """Raise `UsageError` where a setting names something in a folder that is about to be started over.
 
-    What is read would be thrown away first. `writes` are settings that name what is written.
+    What is read would be thrown away first. `writes` are settings that name what is written, `what` is
+    what would do it.
     """
     place = folder.resolve()
     for name in settings.keys() - set(writes):
         for part in _parts(settings[name]):
-            named = Path(part).expanduser()
-            if named.exists() and place in (named.resolve(), *named.resolve().parents):
+            if any(place in (named.resolve(), *named.resolve().parents) for named in _named(part)):
                 raise UsageError(
-                    f"{folder}: --fresh would throw away what `{name}` ({part}) reads; name another folder "
+                    f"{folder}: {what} would throw away what `{name}` ({part}) reads; name another folder "
                     "to write to"
                 )
+
+
+def _named(part: str) -> list[Path]:
+    """The files and folders of a name, or of a pattern."""
+    name = os.path.expanduser(part)  # noqa: PTH111  # a text of any length
+    if os.path.exists(name):  # noqa: PTH110
+        return [Path(name)]
+    return [Path(found) for found in glob(name, recursive=True)] if has_magic(name) else []  # noqa: PTH207
 
 
 def _parts(value: Any) -> Iterator[str]:
     """Texts in a setting's value, whole and in the parts that a kind, a column or a list makes of them."""
     if isinstance(value, str):
-        yield from filter(None, {value, *re.split(r"[:,+@]", value)})
+        yield from filter(None, dict.fromkeys([value, *re.split(r"[:,+@]", value)]))
     elif isinstance(value, Sequence):
         for one in value:
             yield from _parts(one)

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pairwright.errors import PairwrightError
 from pairwright.folders.claim import changed_field, refuse_foreign, refuse_other, refuse_reading
 from pairwright.folders.durable import sha256_file, sweep_temporaries, write_durably
+from pairwright.folders.journal import JOURNAL
 from pairwright.folders.manifest import MANIFEST, Manifest, Shard, load_manifest
 from pairwright.records import KEPT, Outcome
 from pairwright.schema import LATER, dropped
@@ -31,7 +32,7 @@ from pairwright.schema import LATER, dropped
 log = logging.getLogger(__name__)
 PARTS = ("dropped", "data")
 """In the order in which a shard's files are renamed into place."""
-_ANOTHER = "choose another --out, or start this one over with --fresh (finished completions are used again)"
+_ANOTHER = "choose another --out, or start this one over with --fresh"
 
 
 def shard_file(folder: Path, part: str, index: int) -> Path:
@@ -41,7 +42,7 @@ def shard_file(folder: Path, part: str, index: int) -> Path:
 
 def check_run_folder(folder: Path) -> None:
     """Raise `UsageError` when `folder` exists and is not a run folder."""
-    refuse_foreign(folder, MANIFEST, own=("journal.sqlite*",), setting="--out")
+    refuse_foreign(folder, MANIFEST, own=(f"{JOURNAL}*",), setting="--out")
 
 
 def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
@@ -73,7 +74,9 @@ def continue_run(folder: Path, planned: Manifest, *, fresh: bool) -> Manifest:
 def _refuse_another(folder: Path, found: Manifest, planned: Manifest) -> None:
     """Raise `UsageError` for the folder of another run."""
     before, now = ({"stage": run.stage} | run.semantic for run in (found, planned))
-    refuse_other(folder, before, now, _ANOTHER)
+    kept = (folder / JOURNAL).exists()
+    again = "finished completions are used again" if kept else "from nothing; it has no journal"
+    refuse_other(folder, before, now, f"{_ANOTHER} ({again})")
 
 
 def finished_for_reading(folder: Path, planned: Manifest) -> Manifest | None:

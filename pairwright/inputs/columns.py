@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from pairwright.errors import UsageError
 from pairwright.inputs.beside import SHOWN
 
-PROMPTS = ("prompt", "instruction", "question", "messages", "conversations", "conversation")
+CONVERSATIONS = ("messages", "conversations", "conversation")
+PROMPTS = ("prompt", "instruction", "question", *CONVERSATIONS)
 PairsName = Literal["best_worst", "all", "adjacent", "mean_minus_2sd", "chain"]
 """Pairs that scored answers to a prompt make; `chain` is of an answer's edits."""
 ANSWERS = ("completion", "response", "output", "answer", "rejected")
@@ -173,11 +174,12 @@ def _shown(
 
 
 def perhaps_meant(columns: Columns, carried: Collection[str]) -> tuple[str, ...]:
-    """Return carried columns that may have been meant as a part of the prompt."""
+    """Return carried columns that may have been meant as the prompt or a part of it."""
     apart = columns.carry_only
     if apart is None:
         return ()
-    return tuple(n for n in carried if _OFTEN_SHOWN.fullmatch(_snake(n)) and n not in apart)
+    often = (n for n in carried if n in CONVERSATIONS or _OFTEN_SHOWN.fullmatch(_snake(n)))
+    return tuple(n for n in often if n not in apart)
 
 
 def _spelt(convention: Iterable[str], names: Collection[str]) -> str | None:

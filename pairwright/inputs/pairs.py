@@ -19,7 +19,7 @@ from pairwright.inputs.messages import last_of, thought_of
 from pairwright.inputs.prompt_and_answers import parse_answers
 from pairwright.inputs.scored import RankedRow, holds_scores, ranked_of
 from pairwright.inputs.source import Record, tolerated
-from pairwright.inputs.sources import open_source
+from pairwright.inputs.sources import open_kept
 from pairwright.records import Message, content_hash
 
 CHAIN: PairsName = "chain"
@@ -80,9 +80,7 @@ def _with_problems(rows: Iterable[PairRow | UsageError]) -> Iterator[PairRow]:
 
 
 def _pairs_of(name: str, pairs: PairsName, wanted: Mapping[str, bool]) -> Iterator[PairRow | UsageError]:
-    source = open_source(name)
-    if source.dropped:
-        raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
+    source = open_kept(name)
     if where := holds_scores(source):
         if pairs == CHAIN:
             raise UsageError(f"{where}: scored answers have no edits: for --pairs {CHAIN} give pairs")

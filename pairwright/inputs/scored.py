@@ -17,7 +17,7 @@ from pairwright.inputs.columns import LABELLED, PAIR, Columns, absent, columns_o
 from pairwright.inputs.lists import answers_in
 from pairwright.inputs.prompt_and_answers import Prompt, parse_row
 from pairwright.inputs.source import CHUNK, Record, Source, tolerated
-from pairwright.inputs.sources import open_source
+from pairwright.inputs.sources import open_kept
 from pairwright.records import Message
 
 log = logging.getLogger(__name__)
@@ -117,9 +117,7 @@ def ranked_of(source: str, *, weights: bool = True) -> Iterator[RankedRow | Usag
     prompts: dict[Hashable, list[tuple[float, str, str, float, tuple[float, ...]]]] = {}
     asked: dict[Hashable, tuple[Message, ...]] = {}
     way: str | None = None
-    opened = open_source(source)
-    if opened.dropped:
-        raise UsageError(f"{source}: these are rows that a run did not keep; name the run, or its `data`")
+    opened = open_kept(source)
     unscored, blank, best_first = 0, 0, False
     for where, record in opened.readable():
         if isinstance(record, UsageError):

@@ -64,6 +64,14 @@ def open_source(name: str) -> Source:
     return in_form(source, form) if source.own is None else source
 
 
+def open_kept(name: str) -> Source:
+    """Return the source of a name. Raises `UsageError` also for rows that a run did not keep."""
+    source = open_source(name)
+    if source.dropped:
+        raise UsageError(f"{name}: these are rows that a run did not keep; name the run, or its `data`")
+    return source
+
+
 def _opened(name: str) -> Source:
     """The source as its rows stand there."""
     if name in STANDARD_INPUT:

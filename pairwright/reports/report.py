@@ -44,13 +44,21 @@ def report(config: ReportConfig) -> None:
         raise UsageError(f"{len(config.runs)} folders: at most {MOST_RUNS} fit side by side")
     if config.out is not None and config.out.is_dir():
         raise UsageError(f"{config.out}: is a folder; name the page, such as {config.out / REPORT}")
+    path = config.out or config.runs[0] / REPORT
+    if path.is_file() and not _is_page(path):
+        raise UsageError(f"{path}: is a file, and no page of a report; name another --out")
     figures = [figures_of(folder, config.prices) for folder in config.runs]
     most = config.pairs // max(sum(f.rows is not None for f in figures), 1)
     examples: list[Shown] = []
     for place, (folder, found) in enumerate(zip(config.runs, figures, strict=True)):
         if found.rows is not None:
             examples += examples_of(folder, found.rows, place, most)
-    path = config.out or config.runs[0] / REPORT
     page = render(figures, examples).encode("utf-8", "replace")
     write_durably(path, page)
     Console().print(Text(f"{path}: {len(page) / 2**20:.1f} MiB, {len(examples):,} rows to read"))
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page, or empty as a shell makes one."""
+    with path.open("rb") as file:
+        return file.read(15).lower() in (b"", b"<!doctype html>")

@@ -16,7 +16,7 @@ from pairwright.inputs.pairs import places_of_pairs
 from pairwright.inputs.rows import input_sha256
 from pairwright.inputs.scored import RankedRow, holds_scores, read_ranked
 from pairwright.inputs.source import CHUNK
-from pairwright.inputs.sources import open_source
+from pairwright.inputs.sources import open_kept
 from pairwright.records import prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.joined import Joined
@@ -28,7 +28,7 @@ SD = "margin_sd"
 
 def are_scored(names: Sequence[str]) -> bool:
     """Return whether sources hold scored or ranked answers. Raises `UsageError` if only some do."""
-    found = {name: holds_scores(open_source(name)) is not None for name in names}
+    found = {name: holds_scores(open_kept(name)) is not None for name in names}
     if len(set(found.values())) > 1:
         scored, pairs = (next(n for n, is_one in found.items() if is_one == kind) for kind in (True, False))
         raise UsageError(f"{scored} holds scored answers and {pairs} holds pairs; name one kind")
@@ -60,7 +60,7 @@ class ScoredRows:
         Raises `UsageError` for one more, naming it.
         """
         self._sources, self._pairs, self._limit, self._skip = tuple(sources), pairs, limit, skip
-        joined = Joined([open_source(name) for name in sources])
+        joined = Joined([open_kept(name) for name in sources])
         count, beside, calls, several = 0, set[str](), False, False
         for row in self.whole():
             count += 1

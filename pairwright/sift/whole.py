@@ -40,7 +40,7 @@ from pairwright.inputs.prompt_and_answers import parse_answers, parse_conversati
 from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
 from pairwright.inputs.source import Chunk, Record, Source
-from pairwright.inputs.sources import open_source
+from pairwright.inputs.sources import open_kept
 from pairwright.records import Message, content_hash, key_hash, prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
 from pairwright.sift.joined import Joined, named_twice
@@ -184,7 +184,7 @@ class WholeRows(Input):
         return columns
 
     def _open(self, source: str) -> Source:
-        return Joined([open_source(name) for name in self._sources])
+        return Joined([open_kept(name) for name in self._sources])
 
     def _chosen(self, names: list[str], wanted: Columns, answers: bool) -> tuple[Columns, list[str]]:
         """What is carried: what no source's prompt is read from, nor an answer or an id."""

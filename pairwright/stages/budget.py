@@ -193,8 +193,9 @@ def _model_of(identity: str) -> str:
 def read_prices(path: str) -> Mapping[str, Price]:
     """Return prices by model. Raises `UsageError` naming what is wrong in the file."""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        prices = TypeAdapter(dict[str, Price]).validate_python(values)
+        text = Path(path).read_text(encoding="utf-8")
+        _refuse_twice(path, yaml.compose(text, Loader=yaml.SafeLoader))
+        prices = TypeAdapter(dict[str, Price]).validate_python(yaml.safe_load(text))
     except OSError as error:
         raise UsageError(f"--price_file {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -209,6 +210,19 @@ def read_prices(path: str) -> Mapping[str, Price]:
     if not prices:
         raise UsageError(f"--price_file {path}: no prices in it")
     return prices
+
+
+def _refuse_twice(path: str, node: yaml.Node | None) -> None:
+    """Raise `UsageError` where one name has two values, of which YAML would take the last."""
+    lines: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        line, name = key.start_mark.line + 1, str(key.value)
+        if name in lines:
+            raise UsageError(
+                f"--price_file {path} line {line}: `{name}` is given twice; first in line {lines[name]}"
+            )
+        lines[name] = line
+        _refuse_twice(path, value)
 
 
 def _money(amount: float) -> str:

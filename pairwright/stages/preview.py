@@ -17,6 +17,7 @@ from rich.text import Text
 from pairwright.engines.kinds import check_spec
 from pairwright.errors import PairwrightError
 from pairwright.inputs.beside import columns_beside
+from pairwright.inputs.columns import CONVERSATIONS
 from pairwright.inputs.row import Row
 from pairwright.inputs.rows import Input
 from pairwright.records import BAD_ROW, Completion, Request, spoken
@@ -172,13 +173,21 @@ def say_what_was_read(stage: Stage, rows: Input, *, begun: bool) -> None:
     if rows.renamed and not begun:
         names = ", ".join(f"`{old}` as `{new}`" for old, new in rows.renamed.items())
         _tell("%s: columns whose names are pairwright's own are renamed: %s", rows, names)
-    meant = [name for name in rows.perhaps_meant if not _is_shown(name, stage.templates.values())]
-    if meant and not begun:
-        names = ", ".join(f"`{name}`" for name in meant)
-        advice = f"write it into the prompt, or say --carry_only {','.join(meant)}"
-        _tell("%s: no model is shown %s", rows, f"{names}; {advice}")
+    if not begun:
+        _say_what_is_not_shown(stage, rows)
     if rows.bad:
         log.warning("%d bad row(s) passed over (%s); the first: %s", len(rows.bad), BAD_ROW, rows.bad[0])
+
+
+def _say_what_is_not_shown(stage: Stage, rows: Input) -> None:
+    meant = [name for name in rows.perhaps_meant if not _is_shown(name, stage.templates.values())]
+    for name in (name for name in meant if name in CONVERSATIONS):
+        why = f"`{name}` is carried along, since another column is the prompt"
+        _tell("%s: %s", rows, f"{why}; --prompt_column {name} reads it")
+    if beside := [name for name in meant if name not in CONVERSATIONS]:
+        names = ", ".join(f"`{name}`" for name in beside)
+        advice = f"write it into the prompt, or say --carry_only {','.join(beside)}"
+        _tell("%s: no model is shown %s", rows, f"{names}; {advice}")
 
 
 def _is_shown(column: str, templates: Iterable[str]) -> bool:

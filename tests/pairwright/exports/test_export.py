@@ -1,4 +1,4 @@
-"""Exports: the official fields and nothing else, taken by those they are for, and pushed whole."""
+"""Exports: the official fields and nothing else, taken by those they are for."""
 
 import json
 import tempfile
@@ -7,7 +7,6 @@ from typing import Any
 
 import datasets
 import pytest
-from fake_hub import fake_hub
 from in_process import run
 from runs_on_disk import revise_config, write_jsonl
 from tiny_model import save_tiny_model
@@ -218,6 +217,20 @@ def test_a_second_export_replaces_the_first(pairs, tmp_path, capfd):
         assert files == {"README.md", "export.json", *(Path(name).name for name in FORMATS[to].files)}
 
 
+def test_an_export_does_not_take_the_place_of_what_it_reads(pairs, tmp_path, capfd):
+    out = str(tmp_path / "out")
+    exported(capfd, pairs, "jsonl", Path(out))
+    before = (tmp_path / "out" / "train.jsonl").read_bytes()
+    for source in (out, f"{out}:train", f"{out}/*.jsonl"):
+        code, _, err = run(capfd, "export", source, "--to", "trl", "--out", out)
+        assert (code, err.count("\n")) == (2, 1)
+        assert (
+            f"out: an export into it would throw away what `run` ({source.removesuffix(':train')}) reads"
+            in err
+        )
+    assert (tmp_path / "out" / "train.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize("before", ["train.parquet", "README.md", "export.json"])
 def test_an_export_that_was_killed_is_done_anew(pairs, tmp_path, capfd, before):
     """Killed before that file: what lies there is known as an export's, and replaced."""
@@ -243,54 +256,3 @@ def test_the_card_keeps_what_people_said_of_the_data(pairs, tmp_path, capfd, spl
     assert front_matter(tmp_path / "out" / "README.md")["license"] == "cc0-1.0"
     assert "type: chat_template.default" in text
     assert "made by `pairwright revise`" in text
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    with fake_hub() as server:
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # as other tests leave it
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        monkeypatch.setenv("HF_TOKEN", server.token)
-        yield server
-
-
-def test_a_push_puts_every_file_on_the_hub(pairs, tmp_path, capfd, hub):
-    out = tmp_path / "out"
-    argv = [
-        "export",
-        str(pairs),
-        "--to",
-        "trl",
-        "--out",
-        str(out),
-        "--push_to_hub",
-        "me/pairs",
-        "--private",
-    ]
-    for _ in range(2):
-        code, said, err = run(capfd, *argv)
-        assert code == 0, err
-        assert f"{hub.url}/datasets/me/pairs" in said.replace("\n", "")
-    found = hub.files["me/pairs"]
-    assert found.keys() == {"README.md", "export.json", "data/train.parquet"}
-    assert found["data/train.parquet"] == (out / "data" / "train.parquet").read_bytes()
-    assert 'load_dataset("me/pairs", split="train")' in found["README.md"].decode()
-    assert hub.private == {"me/pairs": True}
-
-
-def test_a_push_that_fails_keeps_the_folder_and_no_secret(pairs, tmp_path, capfd, hub, monkeypatch):
-    for number, (name, token, endpoint, said) in enumerate((
-        ("me/pairs", "hf_wrong", hub.url, "401"),
-        ("me/pairs", hub.token, "http://127.0.0.1:9", "the hub cannot be reached"),
-        ("a/b/c", hub.token, hub.url, "a data set is named user/name"),
-    )):  # fmt: skip
-        monkeypatch.setenv("HF_TOKEN", token)
-        monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        out = tmp_path / str(number)
-        argv = ["export", str(pairs), "--to", "trl", "--out", str(out), "--push_to_hub", name]
-        code, _, err = run(capfd, *argv)
-        assert code in (1, 2)
-        assert said in err
-        assert token not in err
-        assert err.count("\n") == 1
-        assert (out / "export.json").exists()

@@ -45,6 +45,16 @@ def test_rows_are_counted_as_they_lie_on_the_disk(pairs):
     assert rows.verdicts is None
 
 
+@pytest.mark.parametrize("name", ["run[12]", "x [1]*", "a?c"])
+def test_a_folder_whose_name_is_a_pattern_is_that_folder(tmp_path, capfd, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for folder, count in (("run1", 5), (name, 3)):
+        rows = [{"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No."} for n in range(count)]
+        write_jsonl(tmp_path / "rows.jsonl", rows)
+        assert run(capfd, "merge", "rows.jsonl", "--out", folder)[0] == 0
+    assert figures_of(Path(name)).rows.by_status == {"kept": 3}
+
+
 def test_money_is_tokens_by_their_price(pairs):
     cost = figures_of(pairs, Prices(prompt=2.0, completion=10.0)).rows.cost
     assert cost.money == pytest.approx((2 * cost.prompt_tokens + 10 * cost.completion_tokens) / 1e6)

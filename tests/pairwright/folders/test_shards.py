@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ from runs_on_disk import files_of, revise_config, rows_of
 
 from pairwright.errors import PairwrightError, UsageError
 from pairwright.folders.durable import require_space, write_durably
+from pairwright.folders.journal import JOURNAL
 from pairwright.folders.lock import FolderLock
 from pairwright.folders.manifest import load_manifest
 from pairwright.folders.shards import read_tables, shard_file
@@ -192,14 +194,27 @@ def test_fresh_starts_over_and_leaves_no_old_shard(tmp_path: Path) -> None:
     assert len(files_of(tmp_path / "run")) == 2
 
 
-def test_fresh_does_not_throw_away_the_run_that_it_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", ["data", "data/*.parquet", "*/train-?????.parquet", "**/*.parquet"])
+def test_fresh_does_not_throw_away_the_run_that_it_reads(tmp_path: Path, inside: str) -> None:
     config = revise_config(tmp_path)
     revise(config)
     before = files_of(Path(config.out))
-    again = config.model_copy(update={"input": f"{config.out}/data", "fresh": True})
-    with pytest.raises(UsageError, match=r"--fresh would throw away what `input` \(.*/data\) reads"):
+    again = config.model_copy(update={"input": f"{config.out}/{inside}", "fresh": True})
+    named = re.escape(inside)
+    with pytest.raises(UsageError, match=rf"--fresh would throw away what `input` \(.*/{named}\) reads"):
         revise(again)
     assert files_of(Path(config.out)) == before
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_a_fresh_start_pays_again_is_said(tmp_path: Path, journal: bool) -> None:
+    config = revise_config(tmp_path)
+    revise(config)
+    if not journal:
+        (Path(config.out) / JOURNAL).unlink()
+    said = "finished completions are used again" if journal else "from nothing; it has no journal"
+    with pytest.raises(UsageError, match=rf"start this one over with --fresh \({said}\)"):
+        revise(config.model_copy(update={"limit": 10}))
 
 
 def test_foreign_folders_and_files_are_left_alone(tmp_path: Path) -> None:

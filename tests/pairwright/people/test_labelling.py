@@ -1,6 +1,7 @@
 """Blind labels: nothing shows which side is which, repeats turn round, and calibrate reads the file."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -77,6 +78,14 @@ def test_a_row_with_one_answer_is_no_pair_to_label(tmp_path, capfd):
         answer = labelling.label({"place": asked[-1], "turned": False, "answer": "tie"})
     assert sorted(asked) == ["data/0/0", "data/0/2"]
     assert answer["progress"]["pairs"] == 2
+
+
+def test_labels_take_the_place_of_labels_alone(folder, tmp_path, capfd):
+    mine = write_jsonl(tmp_path / "mine.jsonl", [{"prompt": "Q"}])
+    code, _, err = run(capfd, "label", str(folder), "--export", "--labels", str(mine))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "mine.jsonl: is a file of something else than labels; name another --labels" in err
+    assert Path(mine).read_text() == '{"prompt": "Q"}\n'
 
 
 def test_calibrate_reads_the_labels(folder, tmp_path, capfd):

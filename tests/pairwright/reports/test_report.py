@@ -189,15 +189,19 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path, capfd):
 
 def test_what_cannot_be_shown_is_one_sentence(pairs, tmp_path, capfd):
     (tmp_path / "empty").mkdir()
+    mine = write_jsonl(tmp_path / "mine.jsonl", [{"prompt": "Q"}])
     for argv, said in (
         ([str(tmp_path / "empty")], "holds no figures"),
         ([str(pairs), "--out", str(tmp_path)], "is a folder; name the page"),
+        ([str(pairs), "--out", str(mine)], "mine.jsonl: is a file, and no page of a report"),
+        ([str(pairs), "--out", str(pairs / "run.json")], "run.json: is a file, and no page of a report"),
         ([str(pairs)] * 7, "7 folders: at most 6 fit side by side"),
         ([], "--runs must be given"),
     ):
         code, out, err = run(capfd, "report", *argv)
         assert (code, out, err.count("\n")) == (2, "", 1), argv
         assert said in err
+    assert Path(mine).read_text() == '{"prompt": "Q"}\n'
 
 
 @given(

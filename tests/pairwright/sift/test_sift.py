@@ -267,6 +267,8 @@ def test_what_cannot_be_done_is_one_sentence(pairs, tmp_path, capfd):
         (["merge"], "--inputs must be given"),
         (["merge", pairs, tmp_path / "gone"], "gone: no such file or folder"),
         (["merge", pairs, words], "tag"),
+        (["merge", pairs / "dropped"], "these are rows that a run did not keep"),
+        (["split", pairs / "*/*.parquet"], "these are rows that a run did not keep"),
         (["split", few], "no prompt falls to test; there are too few for --test_share 0.1"),
         (["decontaminate", pairs], "--against must be given"),
         (["decontaminate", pairs, "--against", empty], "no text in it"),

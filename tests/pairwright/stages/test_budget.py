@@ -95,6 +95,11 @@ def test_the_price_of_a_model_is_that_of_its_family_or_of_any(tmp_path: Path) ->
         ("[1, 2]", "its content: Input should be a valid dictionary"),
         ("{}", "no prices in it"),
         ("a: b: c", "not YAML"),
+        (
+            "m: {prompt: 9, completion: 9}\nm: {prompt: 1, completion: 1}",
+            "line 2: `m` is given twice; first in line 1",
+        ),
+        ("m: {prompt: 9, prompt: 1, completion: 1}", "line 1: `prompt` is given twice"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )
