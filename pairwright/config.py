@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 Kind = Literal["semantic", "gate", "operational"]
@@ -70,6 +70,18 @@ class Config(BaseModel):
         at_home = isinstance(value, str) and (value == "~" or value.startswith("~/"))
         return os.path.expanduser(value) if at_home else value  # noqa: PTH111  # it may be any text
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_empty(cls, value: Any, info: ValidationInfo) -> Any:
+        """What must be given is not empty, as a shell's variable may be: it would be the current folder."""
+        given = value if isinstance(value, list | tuple) else (value,)
+        if (
+            any(isinstance(one, str) and not one for one in given)
+            and cls.model_fields[info.field_name or ""].is_required()
+        ):
+            raise ValueError("is empty, and must be given")
+        return value
+
     @classmethod
     def where_moved(cls, names: Iterable[str], flag: str = "") -> str:
         """Return where settings of earlier versions are now, in words; `flag` is the prefix of names."""
@@ -94,6 +106,15 @@ class Config(BaseModel):
     def into(self, command: type[C], **managed: Any) -> C:
         """Return a command's settings: these, and those given here that the caller manages."""
         return command(**self.model_dump() | managed)
+
+
+def split_commas(value: Any) -> Any:
+    """Split each text of a list at its commas, but for one that is the name of a file or folder."""
+    parts = [value] if isinstance(value, str) else value
+    if not all(isinstance(p, str) for p in parts):
+        return parts
+    names = (name for p in parts for name in ([p] if os.path.exists(p) else p.split(",")))  # noqa: PTH110
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def sections_of(config: type[Config]) -> dict[str, type[Config]]:

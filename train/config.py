@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import ADDED, OPERATIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, Config, split_commas
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import PairsName
 from pairwright.inputs.config import SourceConfig
@@ -226,11 +226,3 @@ class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     @classmethod
     def _split_data(cls, value: Any) -> Any:
         return split_commas(value)
-
-
-def split_commas(value: Any) -> Any:
-    """Split each text of a list at its commas."""
-    parts = [value] if isinstance(value, str) else value
-    if not all(isinstance(p, str) for p in parts):
-        return parts
-    return tuple(name.strip() for p in parts for name in p.split(",") if name.strip())

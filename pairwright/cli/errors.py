@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from cyclopts.exceptions import CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 from pydantic import ValidationError
 
 from pairwright.cli.settings_file import Settings
@@ -46,6 +46,13 @@ def usage_sentence(
         required = (f"--{n}" for n, f in fields.items() if f.is_required() and n not in in_file)
         missing = [f for f in required if f == flag or f not in argv]
         return f"{' and '.join(missing)} must be given; {see}"
+    if isinstance(error, CoercionError) and error.argument is not None:
+        flag = error.argument.name.removeprefix("--")
+        if flag in in_file:
+            return (
+                f"`{flag}` in the settings file, line {in_file[flag]}: one value is wanted, and a list is "
+                "given; several names are written as one text, a,b"
+            )
     return f"{str(error).rstrip('.')}; {see}"
 
 

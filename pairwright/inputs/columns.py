@@ -118,6 +118,8 @@ def find_columns(
     for name, flag in flags:
         if name and name not in names:
             raise UsageError(f"{source}: no column `{name}` ({flag}); its columns are {listed(names)}")
+    if twice := next((n for n in wanted.answers if wanted.answers.count(n) > 1), None):
+        raise UsageError(f"{source}: --columns names `{twice}` twice; an answer is compared with others")
     apart = wanted.carry_only or ()
     for name, flag in ((wanted.prompt, "--prompt_column"), (wanted.system, "--system_column")):
         if name and name in apart:

@@ -267,9 +267,11 @@ class RunFolder(ArrowSource):
         self._manifest = load_manifest(folder)
         done = sum(self._manifest.counts.values())
         if done < self._manifest.items:
+            there = any((folder / "data").glob("*.parquet"))
+            or_so = f", or name {folder}/data to go on with what is there" if there else ""
             raise UsageError(
                 f"{folder}: an unfinished run ({done:,} of {self._manifest.items:,} rows); run its "
-                f"command again first, or name {folder}/data to go on with what is there"
+                f"command again first{or_so}"
             )
         first = next(read_tables(folder), None)
         self.schema = plain_schema(first.schema) if first is not None else pa.schema([])

@@ -6,6 +6,7 @@ from unicodedata import normalize
 
 from pydantic import Field, field_validator
 
+from pairwright.config import split_commas
 from pairwright.errors import UsageError
 from pairwright.folders.manifest import Manifest
 from pairwright.inputs.sources import open_source
@@ -31,8 +32,7 @@ class DecontaminateConfig(SiftConfig):
     @field_validator("against", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
-        parts = [value] if isinstance(value, str) else value
-        return tuple(name.strip() for p in parts for name in str(p).split(",") if name.strip())
+        return split_commas(value)
 
 
 def decontaminate(config: DecontaminateConfig) -> Manifest:

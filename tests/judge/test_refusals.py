@@ -20,6 +20,7 @@ from pairwright.folders.manifest import load_manifest
         ({"judge": "hf:smolm2"}, r"on the hub\. Did you mean smollm2\?"),
         ({"judge": "nobody:x"}, "unknown engine"),
         ({"columns": "one"}, "no prompt has two answers"),
+        ({"columns": "one,two,one"}, "--columns names `one` twice"),
         ({"columns": "one,five"}, r"no column `five` \(--columns\)"),
         ({"columns": None}, "no prompt has two answers"),
         ({"policies": "hf:smollm2", "columns": None}, "two or more different engines"),

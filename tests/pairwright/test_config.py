@@ -1,11 +1,12 @@
 """Settings that came later, and folders that were made without them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from pairwright.config import ADDED, GATE, Config
+from pairwright.config import ADDED, GATE, Config, split_commas
 
 
 class Before(Config):
@@ -31,8 +32,27 @@ def test_the_home_folder_is_found_without_a_shell(monkeypatch: pytest.MonkeyPatc
     assert Named(source="~ is a tilde").source == "~ is a tilde"
 
 
+class Listed(Config):
+    source: str
+    others: tuple[str, ...]
+    optional: str = ""
+
+
+@pytest.mark.parametrize("given", [{"source": ""}, {"source": "a", "others": ("b", "")}])
+def test_what_must_be_given_is_not_empty(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="is empty, and must be given"):
+        Listed(**given)
+    assert Listed(source="a", others=("b",)).optional == ""
+
+
 def test_a_new_setting_is_recorded_where_it_is_not_the_default() -> None:
     for kind in ("semantic", "gate"):
         assert Now().of_kind(kind) == Before().of_kind(kind)
     assert Now(tries=3).of_kind("gate") == {"tries": 3}
     assert Now(scale=2).of_kind("semantic") == {"beta": 0.1, "scale": 2.0}
+
+
+def test_names_are_parted_at_commas_unless_one_is_there(tmp_path: Path) -> None:
+    whole = tmp_path / "lr=1,b=2"
+    whole.mkdir()
+    assert split_commas([str(whole), "a, b,"]) == (str(whole), "a", "b")

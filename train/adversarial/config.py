@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from judge.comparison.config import WinrateSettings
-from pairwright.config import OPERATIONAL, PLUGINS, Config
+from pairwright.config import OPERATIONAL, PLUGINS, Config, split_commas
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.plugins import Named, NamedEngine
 from pairwright.stages.config import SampleSettings
-from train.config import ReadPairsConfig, SchedulerName, ScoredPairsConfig, split_commas
+from train.config import ReadPairsConfig, SchedulerName, ScoredPairsConfig
 from train.losses.facts import RANKED
 from train.preference.config import LossName, TrainSettings
 from train.reward_model.config import RewardSettings, ScoreSettings

@@ -4,14 +4,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import ADDED, GATE, OPERATIONAL, POSITIONAL, Config
+from pairwright.config import ADDED, GATE, OPERATIONAL, POSITIONAL, Config, split_commas
 from pairwright.engines import EngineOptions
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
 from pairwright.plugins import Named
 from pairwright.stages.budget import BudgetConfig
 from pairwright.stages.config import StageConfig
-from train.config import TrainingConfig, TrainingSettings, split_commas
+from train.config import TrainingConfig, TrainingSettings
 
 RewardLossName = Literal["ranking", "wgan"]
 

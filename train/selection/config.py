@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pairwright.config import ADDED, OPERATIONAL, POSITIONAL, Config
+from pairwright.config import ADDED, OPERATIONAL, POSITIONAL, Config, split_commas
 from pairwright.errors import UsageError
 from pairwright.sift.folder import SiftConfig
-from train.config import CodeConfig, ScoredPairsConfig, split_commas
+from train.config import CodeConfig, ScoredPairsConfig
 
 
 class MeasuresConfig(CodeConfig):

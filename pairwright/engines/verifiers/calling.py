@@ -175,14 +175,21 @@ def scored(value: Any) -> dict[str, Any]:
         value, feedback = value[0], value[1] or ""
     if value is None:
         return {"score": None, "feedback": well_formed(feedback)}
+    wanted = "bool, number, None or (score, feedback) is wanted"
     if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-        raise Unusable(f"returned {_shown(value)}; bool, number, None or (score, feedback) is wanted")
-    score = float(value)
+        raise Unusable(f"returned {_shown(value)}; {wanted}")
+    try:
+        score = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise Unusable(f"returned {_shown(value)}; {wanted}") from None
     if not math.isfinite(score):
         raise Unusable(f"returned {score}, which is no score")
     return {"score": score, "feedback": well_formed(feedback)}
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        text = f"a number of {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:60]}…"

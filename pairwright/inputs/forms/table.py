@@ -147,4 +147,4 @@ class InForm(Source):
                 f"is of the form `{others[0].name}`, and the rows before it are of `{self._form.name}`; "
                 "keep rows of one form in a file"
             )
-        return Wrong(f"no {listed(missing)}; the rows before it are as {self._form.example} has them")
+        return Wrong(f"no {listed(missing)}; the rows before it are of the form `{self._form.name}`")

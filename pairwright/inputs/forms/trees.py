@@ -9,7 +9,10 @@ from pairwright.inputs.forms.form import Form, Wrong, said_by
 from pairwright.inputs.source import Record, Source
 
 _ROLES = {"prompter": "user", "assistant": "assistant"}
-_SAID = "each answer with the turns above it; `rank` is its score, and answers without one are in no pair"
+_SAID = (
+    "each answer with the turns above it; `rank` is its score, and answers without one, or `deleted`, are in "
+    "no pair"
+)
 _NODE = ("message_id", "parent_id", "text", "role")
 
 
@@ -25,8 +28,11 @@ def _answer(path: Sequence[Mapping[str, Any]], text: Any, score: float | None) -
     return found if score is None else found | {"score": score}
 
 
-def _score(rank: Any, siblings: int) -> float | None:
+def _score(answer: Mapping[str, Any], siblings: int) -> float | None:
     """Greater is better: the rank's negative; 0 for an answer that has no other beside it."""
+    rank = answer.get("rank")
+    if answer.get("deleted"):
+        return None
     if isinstance(rank, int | float):
         return -float(rank)
     return 0.0 if siblings == 1 else None
@@ -50,7 +56,7 @@ def _tree(prompt: Any) -> list[Mapping[str, Any]]:
             raise Wrong("a message of the tree has no `text`")
         role = _role(node.get("role"))
         if role == "assistant" and path:
-            found.append(_answer(path, node["text"], _score(node.get("rank"), siblings)))
+            found.append(_answer(path, node["text"], _score(node, siblings)))
         replies = node.get("replies") or []
         below = [*path, said_by(role, node["text"])]
         todo += [(reply, below, len(replies)) for reply in reversed(replies)]
@@ -78,7 +84,7 @@ def _of_messages(source: Source) -> Iterator[tuple[str, Record | Exception]]:
         elif record["role"] == "assistant":
             try:
                 path = _above(nodes, record["parent_id"])
-                score = _score(record.get("rank"), children[record["parent_id"]])
+                score = _score(record, children[record["parent_id"]])
                 rest = {n: v for n, v in record.items() if n not in (*_NODE, "rank")}
                 yield where, rest | _answer(path, record["text"], score)
             except Wrong as error:

@@ -179,7 +179,7 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_default(
         ("n: 12:30:00", "`n` in the settings file, line 3: Input should be a valid integer"),
         ("n: 0", "`n` in the settings file, line 3: Input should be greater than 0"),
         ("n: true", "`n` in the settings file, line 3: Input should be a valid integer"),
-        ("n: [1, 2]", "[n] from mine.yaml"),
+        ("n: [1, 2]", "`n` in the settings file, line 3: one value is wanted, and a list is given"),
         ("temperature: hot", "`temperature` in the settings file, line 3: Input should be a valid number"),
         ("preview: perhaps", "`preview` in the settings file, line 3: Input should be a valid boolean"),
         ("prompt_column: no", "no column `no` (--prompt_column)"),

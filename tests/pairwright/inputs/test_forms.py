@@ -146,10 +146,13 @@ def test_trees_are_answers_with_all_turns_above_them(tmp_path: Path) -> None:
         list(records(str(broken)))
 
 
-def test_answers_of_trees_without_a_rank_are_in_no_pair_which_is_said(tmp_path: Path, caplog: Any) -> None:
+@pytest.mark.parametrize("unranked", [{"rank": None}, {"rank": -1, "deleted": True}])
+def test_answers_of_trees_without_a_rank_are_in_no_pair_which_is_said(
+    tmp_path: Path, caplog: Any, unranked: dict[str, Any]
+) -> None:
     """The first of them has none, and an only answer is beside no other."""
     more = [
-        {"message_id": "0", "parent_id": "a", "text": "Unread.", "role": "assistant", "rank": None},
+        {"message_id": "0", "parent_id": "a", "text": "Unread.", "role": "assistant", **unranked},
         *TREE,
     ]
     nested = {"message_tree_id": "a", "prompt": TREE[1] | {"replies": [more[0], TREE[2], TREE[3]]}}
@@ -232,6 +235,21 @@ def test_two_forms_in_one_file_are_told(tmp_path: Path, first: Any, second: Any,
     with pytest.raises(UsageError) as raised:
         Input(str(path), Columns(), None)
     assert f"rows.jsonl line 2: is {reason}" in str(raised.value)
+
+
+@pytest.mark.parametrize("spelt", [(True, False), (1, 0), ("1", "0"), ("True", "false")])
+def test_labels_are_true_or_false_as_tables_spell_them(tmp_path: Path, spelt: tuple[Any, Any]) -> None:
+    rows = [{"prompt": "Q", "completion": f"A{n}", "label": label} for n, label in enumerate(spelt)]
+    found = list(records(str(write_jsonl(tmp_path / "rows.jsonl", rows))))
+    assert [(row["label"], row["score"]) for row in found] == [(True, 1.0), (False, 0.0)]
+
+
+def test_keys_without_a_value_make_no_other_conversation(tmp_path: Path) -> None:
+    row = EXAMPLES["arena"][0]
+    told = [turn | {"image": None} for turn in row["conversation_a"]]
+    for one in (row, row | {"conversation_a": told}):
+        (read,) = records(str(write_jsonl(tmp_path / "rows.jsonl", [one])))
+        assert len(read["completions"]) == 2
 
 
 def test_every_form_has_a_line_of_documentation() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cloudpickle
+import numpy as np
 import pytest
 
 from pairwright.engines.verifiers.calling import Caller, Item, Kind
@@ -126,6 +127,11 @@ def test_async_functions_of_both_forms_are_awaited_and_timed() -> None:
         (float("nan"), "!returned nan, which is no score"),
         (float("-inf"), "!returned -inf, which is no score"),
         ("yes", "!returned 'yes'; bool, number, None or (score, feedback) is wanted"),
+        (10**400, f"!returned 1{'0' * 59}…; bool, number, None or (score, feedback) is wanted"),
+        (
+            np.array([1.0, 2.0]),
+            "!returned array([1., 2.]); bool, number, None or (score, feedback) is wanted",
+        ),
         ([1.0], "!returned [1.0]; bool, number, None or (score, feedback) is wanted"),
         (None, None),
         (True, 1.0),
