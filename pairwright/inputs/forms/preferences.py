@@ -106,7 +106,12 @@ def _nectar(prompt: Any, answers: Any, count: Any) -> Read:
 
 
 def _rated(generations: Any, ratings: Any, models: Any) -> Read:
-    return {"completions": generations, "scores": ratings, "models": models}
+    if not isinstance(generations, list) or not isinstance(ratings, list):
+        raise Wrong("`generations` and `ratings` must be lists")
+    if len(generations) != len(ratings):
+        raise Wrong(f"`generations` has {len(generations)} entries and `ratings` has {len(ratings)}")
+    scores = [_number(rating, "ratings") for rating in ratings]
+    return {"completions": generations, "scores": scores, "models": models}
 
 
 def _stack(question: Any, answers: Any, name: Any) -> Read:

@@ -10,8 +10,8 @@ from pairwright.inputs.source import Record, Source
 
 _ROLES = {"prompter": "user", "assistant": "assistant"}
 _SAID = (
-    "each answer with the turns above it; `rank` is its score, and answers without one, or `deleted`, are in "
-    "no pair"
+    "each answer with the turns above it; `rank` is its score, and answers without one, or `deleted`, are "
+    "in no pair"
 )
 _NODE = ("message_id", "parent_id", "text", "role")
 

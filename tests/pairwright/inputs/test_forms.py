@@ -263,6 +263,8 @@ def test_every_form_has_a_line_of_documentation() -> None:
     ("form", "column", "value", "reason"),
     [
         ("shp", "human_ref_A", 5, "`human_ref_A` must be text, and is 5"),
+        ("rated", "ratings", [1.0, None], "`ratings` must be a number, and is None"),
+        ("rated", "ratings", [1.0], "`generations` has 2 entries and `ratings` has 1"),
         ("webgpt", "score_0", "good", "`score_0` must be a number, and is 'good'"),
         ("pku", "response_1", True, "`response_1` must be text, and is True"),
         ("helpsteer", "helpfulness", "very", "`helpfulness` must be a number, and is 'very'"),
