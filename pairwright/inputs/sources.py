@@ -141,6 +141,8 @@ def records(name: str, limit: int | None = None) -> Iterator[Record]:
 
 
 def _file(path: Path) -> Source:
+    if ".tar" in path.suffixes or path.suffix == ".tgz":
+        raise UsageError(f"{path}: is an archive; unpack it, and name the file or folder in it")
     path = unpacked_table(path)
     if is_parquet(path):
         return ParquetFiles([path])

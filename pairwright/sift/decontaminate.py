@@ -27,7 +27,7 @@ class DecontaminateConfig(SiftConfig):
     with commas. Every text in them counts."""
     words: int = Field(default=13, gt=1)
     """Words in a row that give a match. A test text with fewer matches a prompt, or a turn of it, that is
-    the same."""
+    the same; one of a single word matches none."""
 
     @field_validator("against", mode="before")
     @classmethod

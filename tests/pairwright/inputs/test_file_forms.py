@@ -256,6 +256,13 @@ def test_a_key_that_stands_twice_loses_nothing_silently(tmp_path: Path, name: st
     assert [record["prompt"] for _, record in open_source(str(path))] == ["a"]
 
 
+@pytest.mark.parametrize("name", ["rows.tar", "rows.tar.gz", "rows.tgz"])
+def test_an_archive_is_to_be_unpacked(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError, match=r"is an archive; unpack it, and name the file or folder in it"):
+        open_source(str(tmp_path / name))
+
+
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.toml"
     path.write_text('prompt = "p"\n')
