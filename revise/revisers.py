@@ -113,8 +113,18 @@ def revisers_of(config: ReviseConfig) -> list[Reviser]:
         raise UsageError("--reviser must name an engine, or a function as python:FILE.py:NAME")
     if len(set(specs)) < len(specs):
         raise UsageError(f"--reviser {config.reviser}: a reviser is named twice")
+    if all(map(is_function, specs)):
+        _refuse_settings_of_models(config)
     roles = ["reviser"] if len(specs) == 1 else [f"reviser_{n}" for n in range(1, len(specs) + 1)]
     return list(_revisers(config, roles, specs))
+
+
+def _refuse_settings_of_models(config: ReviseConfig) -> None:
+    """Raise `UsageError` for a setting that says how a model is asked, where functions alone revise."""
+    for name in ("mode", "edit_unit", "template", "reply"):
+        value = getattr(config, name)
+        if value != type(config).model_fields[name].default:
+            raise UsageError(f"--{name} {value}: no model revises, so it has no effect; leave it out")
 
 
 def _revisers(config: ReviseConfig, roles: list[str], specs: list[str]) -> Iterator[Reviser]:

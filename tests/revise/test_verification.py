@@ -245,6 +245,8 @@ def test_a_verifier_that_breaks_fails_its_row_and_is_asked_again(tmp_path: Path,
             "--min_score 0: nothing is scored; name who scores with --verify",
         ),
         ({"reviser": "python:checks.py:nobody"}, "there is no 'nobody' in it"),
+        ({"reviser": "python:checks.py:mend", "mode": "edits"}, "--mode edits: no model revises"),
+        ({"reviser": "python:checks.py:mend", "template": "gone"}, "--template gone: no model revises"),
         ({"reviser": "python:checks.py:mend,python:checks.py:mend"}, "a reviser is named twice"),
     ],
 )
