@@ -42,7 +42,7 @@ def text_of(value: Any, name: str, where: str, padded: bool) -> str | None:
         value, padded = _read(value, f"{where}: `{name}`"), False
     if value is None or value == [] or value == {} or isinstance(value, str):
         return None
-    value = _without_nulls(value) if padded else value
+    value = without_nulls(value) if padded else value
     if not _is_one(value, name):
         raise UsageError(f"{where}: `{name}` must be {_FORMS[name]}, as it is or as JSON text")
     if name == "chat_template_kwargs" and (ours := sorted(value.keys() & set(_OURS))):
@@ -54,7 +54,7 @@ def calls_of(message: Any, where: str, *, padded: bool) -> tuple[ToolCall, ...]:
     """Return the tools that a message calls, as it is stored; mostly none. Raises `UsageError`."""
     if not isinstance(message, Mapping):
         return ()
-    if str(message.get("from")).lower() == FUNCTION_CALL and "role" not in message:
+    if str(message.get("from")).lower() == FUNCTION_CALL and message.get("role") is None:
         said = message.get("value")
         said = _read(said, f"{where}: a turn of {FUNCTION_CALL}") if isinstance(said, str) else said
         return tuple(_call(call, where, padded) for call in (said if isinstance(said, list) else [said]))
@@ -103,7 +103,7 @@ def _call(call: Any, where: str, padded: bool) -> ToolCall:
     if not isinstance(arguments, str):
         if not isinstance(arguments, Mapping):
             raise wrong
-        arguments = json.dumps(_without_nulls(arguments) if padded else arguments, ensure_ascii=False)
+        arguments = json.dumps(without_nulls(arguments) if padded else arguments, ensure_ascii=False)
     if kind != "function" or not (id_ is None or isinstance(id_, str)):
         raise wrong
     return ToolCall(id=id_ or None, function=Function(name=name, arguments=arguments))
@@ -125,7 +125,8 @@ def _is_one(value: Any, name: str) -> bool:
     return name == "documents" or all("function" in item or "name" in item for item in value)
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """Return a value without the keys that hold nothing: Arrow adds those that another row has."""
     if isinstance(value, Mapping):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+        return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value

@@ -137,7 +137,10 @@ def _message(value: Any, where: str, thoughts: bool, padded: bool) -> Message:
     if not isinstance(value, Mapping):
         raise UsageError(_no_message(where))
     calls = calls_of(value, where, padded=padded)
-    if "from" in value and "role" not in value:
+    told_twice = [value[name] for name in ("content", "value") if value.get(name) is not None]
+    if len(told_twice) == 2 and told_twice[0] != told_twice[1]:
+        raise UsageError(f"{where} holds a message with a `content` and another `value`; leave one of them")
+    if value.get("from") is not None and value.get("role") is None:
         role, content = _SHAREGPT.get(str(value["from"]).lower()), value.get("value")
         if str(value["from"]).lower() == FUNCTION_CALL:
             role, content = "assistant", ""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from pairwright.inputs.beside import without_nulls
 from pairwright.inputs.columns import LABELLED
 from pairwright.inputs.forms.form import Form, Wrong, answered
 from pairwright.inputs.source import Record
@@ -23,17 +24,10 @@ def _compared(prompt: Any, answers: list[Any], better: int | None, **more: Any) 
 def _arena(a: Any, b: Any, model_a: Any, model_b: Any, winner: Any) -> Read:
     if not (isinstance(a, list) and isinstance(b, list) and a and b):
         raise Wrong("`conversation_a` and `conversation_b` must be lists of messages")
-    if _without_nulls(a[:-1]) != _without_nulls(b[:-1]):
+    if without_nulls(a[:-1]) != without_nulls(b[:-1]):
         raise Wrong("the conversations differ before their last answers, so their prompts differ")
     better = _one_of(winner, "winner", {"model_a": 0, "model_b": 1, **dict.fromkeys(_ARENA_TIES)})
     return _compared(a[:-1], [a[-1], b[-1]], better, models=[model_a, model_b])
-
-
-def _without_nulls(value: Any) -> Any:
-    """A message or part of one without the keys that Arrow adds where another has them."""
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 _ARENA_TIES = ("tie", "tie (bothbad)", "bothbad", "both_bad")

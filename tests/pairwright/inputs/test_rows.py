@@ -66,6 +66,11 @@ CONVENTIONS: list[tuple[dict[str, Any], list[tuple[str, str]], str | None]] = [
     ({"prompt": [USER | {"name": None, "tool_calls": None, "id": 7}], "answer": "A"}, [("user", "Q")], "A"),
     ({"prompt": [{"from": "human", "value": "Q"}], "answer": "A"}, [("user", "Q")], "A"),
     (
+        {"prompt": [{"from": "human", "value": "Q", "role": None, "content": None}], "answer": "A"},
+        [("user", "Q")],
+        "A",
+    ),
+    (
         {"prompt": [{"role": "user", "content": [{"type": "text", "text": "Q"}]}], "answer": "A"},
         [("user", "Q")],
         "A",
@@ -136,6 +141,7 @@ BROKEN_ROWS: list[tuple[dict[str, Any], str]] = [
         {"prompt": [{"from": "robot", "value": "Q"}], "answer": "A"},
         "a turn from 'robot'; turns are from human",
     ),
+    ({"prompt": [USER | {"from": "human", "value": "R"}], "answer": "A"}, "and another `value`; leave one"),
     ({"prompt": [{"role": "user", "content": None}], "answer": "A"}, "holds a message that is not"),
     ({"prompt": [{"role": "human", "content": "Q"}], "answer": "A"}, "of 'human'; roles are assistant"),
     ({"prompt": [USER, SAID], "answer": "A"}, "`prompt` ends with an assistant message"),
