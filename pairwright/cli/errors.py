@@ -107,7 +107,11 @@ def _invalid(
     flagged = any(a.partition("=")[0] in (f"--{field}", f"--{off}") for a in argv)
     from_file = field in in_file and not flagged
     where = f"`{field}` in the settings file, line {in_file[field]}" if from_file else f"--{field}"
-    said = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    msg = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch" and field in known:
+        told = str(known[field].description).replace("\n", " ").partition(". ")[0].rstrip(".")
+        msg = f"must be: {told[0].lower()}{told[1:]}"
+    said = f"{where}: {msg}"
     return said if "secret" in said else f"{said} (given: {given})"  # what may be a key is not repeated
 
 

@@ -64,7 +64,7 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*SAMPLE, "--temperature", "nan"], 2, "--temperature: "),
     ([*SAMPLE, "--top-p", "1.5"], 2, "--top_p: Input should be less than or equal to 1"),
     ([*SAMPLE, "--limit", "0"], 2, "--limit: Input should be greater than 0"),
-    ([*SAMPLE, "--dtype", "int8"], 2, "--dtype: String should match pattern"),
+    ([*SAMPLE, "--dtype", "int8"], 2, "--dtype: must be: number format of a local model: `auto` (as"),
     ([*REVISE, "--direction", "up"], 2, "--direction: Input should be 'improve' or 'worsen' (given: 'up')"),
     ([*REVISE, "--min-kept-share", "7"], 2, "--min_kept_share: Input should be less than or equal to 1"),
     ([*REVISE, "--min_length_ratio", "3"], 2, "no revision could pass"),
