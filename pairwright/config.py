@@ -28,6 +28,9 @@ POSITIONAL = OPERATIONAL | {"positional": True}
 JSON_SETTINGS = ("extra_body", "extra_headers", "chat_template_kwargs")
 """Settings whose text is a JSON object, which a settings file may write as a mapping."""
 
+_PLACES = ("input", "inputs", "run", "runs", "data", "out", "output_dir")
+"""Settings that name files and folders."""
+
 C = TypeVar("C", bound="Config")
 
 
@@ -70,16 +73,14 @@ class Config(BaseModel):
         at_home = isinstance(value, str) and (value == "~" or value.startswith("~/"))
         return os.path.expanduser(value) if at_home else value  # noqa: PTH111  # it may be any text
 
-    @field_validator("*", mode="before")
+    @field_validator(*_PLACES, mode="before", check_fields=False)
     @classmethod
     def _refuse_empty(cls, value: Any, info: ValidationInfo) -> Any:
-        """What must be given is not empty, as a shell's variable may be: it would be the current folder."""
+        """A place that must be given is not empty, as a shell's variable may be: that is no folder."""
         given = value if isinstance(value, list | tuple) else (value,)
-        if (
-            any(isinstance(one, str) and not one for one in given)
-            and cls.model_fields[info.field_name or ""].is_required()
-        ):
-            raise ValueError("is empty, and must be given")
+        required = cls.model_fields[info.field_name or ""].is_required()
+        if required and any(isinstance(one, str) and not one for one in given):
+            raise ValueError("is empty; name a file or folder")
         return value
 
     @classmethod

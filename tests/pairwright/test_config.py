@@ -32,17 +32,17 @@ def test_the_home_folder_is_found_without_a_shell(monkeypatch: pytest.MonkeyPatc
     assert Named(source="~ is a tilde").source == "~ is a tilde"
 
 
-class Listed(Config):
-    source: str
-    others: tuple[str, ...]
-    optional: str = ""
+class Places(Config):
+    input: str
+    data: tuple[str, ...]
+    out: str = ""
 
 
-@pytest.mark.parametrize("given", [{"source": ""}, {"source": "a", "others": ("b", "")}])
-def test_what_must_be_given_is_not_empty(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="is empty, and must be given"):
-        Listed(**given)
-    assert Listed(source="a", others=("b",)).optional == ""
+@pytest.mark.parametrize("given", [{"input": ""}, {"input": "a", "data": ("b", "")}])
+def test_a_place_that_must_be_given_is_not_empty(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="is empty; name a file or folder"):
+        Places(**given)
+    assert Places(input="a", data=("b",), out="").out == ""
 
 
 def test_a_new_setting_is_recorded_where_it_is_not_the_default() -> None:
