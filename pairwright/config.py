@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic.fields import FieldInfo
 
 Kind = Literal["semantic", "gate", "operational"]
@@ -75,11 +75,10 @@ class Config(BaseModel):
 
     @field_validator(*_PLACES, mode="before", check_fields=False)
     @classmethod
-    def _refuse_empty(cls, value: Any, info: ValidationInfo) -> Any:
-        """A place that must be given is not empty, as a shell's variable may be: that is no folder."""
+    def _refuse_empty(cls, value: Any) -> Any:
+        """A place that is given is not empty, as a shell's variable may be: that would be this folder."""
         given = value if isinstance(value, list | tuple) else (value,)
-        required = cls.model_fields[info.field_name or ""].is_required()
-        if required and any(isinstance(one, str) and not one for one in given):
+        if any(isinstance(one, str) and not one for one in given):
             raise ValueError("is empty; name a file or folder")
         return value
 

@@ -111,6 +111,8 @@ def _invalid(
     if first["type"] == "string_pattern_mismatch" and field in known:
         told = str(known[field].description).replace("\n", " ").partition(". ")[0].rstrip(".")
         msg = f"must be: {told[0].lower()}{told[1:]}"
+    elif first["type"] == "too_short":
+        msg = "is empty"
     said = f"{where}: {msg}"
     return said if "secret" in said else f"{said} (given: {given})"  # what may be a key is not repeated
 

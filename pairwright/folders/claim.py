@@ -13,6 +13,8 @@ from pairwright.folders.durable import TEMPORARY
 from pairwright.folders.lock import LOCK
 
 _SHOWN = 3
+_LINE = 2**20
+"""Bytes of a first line that are looked at."""
 
 
 def refuse_foreign(folder: Path, mark: str, *, setting: str, own: Sequence[str] = ()) -> None:
@@ -32,6 +34,18 @@ def refuse_foreign(folder: Path, mark: str, *, setting: str, own: Sequence[str] 
     if others:
         shown = ", ".join(others[:_SHOWN])
         raise UsageError(f"{folder}: holds other files ({shown}); choose another {setting}")
+
+
+def refuse_foreign_file(path: Path, mark: bytes, *, setting: str) -> None:
+    """Raise `UsageError` when a file is there whose first line lacks the `mark` of our own; an empty one
+    is nobody's.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        first = file.readline(_LINE)
+    if first and mark not in first:
+        raise UsageError(f"{path}: is a file of something else; choose another {setting}")
 
 
 def refuse_reading(

@@ -1,10 +1,9 @@
 """`pairwright label`: a page to compare a run's pairs blind, and to see if its verdicts are right."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Thread
 
-from pairwright.errors import UsageError
+from pairwright.folders.claim import refuse_foreign_file
 from pairwright.people.agreement import in_words, load_libraries
 from pairwright.people.config import LabelConfig
 from pairwright.people.notebook import Framed
@@ -12,15 +11,6 @@ from pairwright.people.serving import load_server, require_ui, serve
 from pairwright.terminal.text import printable, say
 
 LABELS = "labels.jsonl"
-
-
-def _holds_labels(path: Path) -> bool:
-    """Whether a file has labels as its first row, or nothing yet."""
-    if not path.is_file():
-        return True
-    with path.open("rb") as file:
-        first = file.readline()
-    return not first or b'"labelled_by"' in first
 
 
 def label(config: LabelConfig) -> Framed | None:
@@ -37,8 +27,7 @@ def label(config: LabelConfig) -> Framed | None:
         shared=config.shared,
     )
     path = config.labels or config.run / LABELS
-    if not _holds_labels(path):
-        raise UsageError(f"{path}: is a file of something else than labels; name another --labels")
+    refuse_foreign_file(path, b'"labelled_by"', setting="--labels")
 
     def done() -> None:
         count = labelling.export(path)

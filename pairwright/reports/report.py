@@ -8,6 +8,7 @@ from rich.text import Text
 
 from pairwright.config import OPERATIONAL, POSITIONAL, Config
 from pairwright.errors import UsageError
+from pairwright.folders.claim import refuse_foreign_file
 from pairwright.folders.durable import write_durably
 from pairwright.reports.stats import PriceConfig
 
@@ -45,8 +46,7 @@ def report(config: ReportConfig) -> None:
     if config.out is not None and config.out.is_dir():
         raise UsageError(f"{config.out}: is a folder; name the page, such as {config.out / REPORT}")
     path = config.out or config.runs[0] / REPORT
-    if path.is_file() and not _is_page(path):
-        raise UsageError(f"{path}: is a file, and no page of a report; name another --out")
+    refuse_foreign_file(path, b"<!doctype html>", setting="--out")
     figures = [figures_of(folder, config.prices) for folder in config.runs]
     most = config.pairs // max(sum(f.rows is not None for f in figures), 1)
     examples: list[Shown] = []
@@ -56,9 +56,3 @@ def report(config: ReportConfig) -> None:
     page = render(figures, examples).encode("utf-8", "replace")
     write_durably(path, page)
     Console().print(Text(f"{path}: {len(page) / 2**20:.1f} MiB, {len(examples):,} rows to read"))
-
-
-def _is_page(path: Path) -> bool:
-    """Whether a file is a page, or empty as a shell makes one."""
-    with path.open("rb") as file:
-        return file.read(15).lower() in (b"", b"<!doctype html>")

@@ -213,16 +213,18 @@ def read_prices(path: str) -> Mapping[str, Price]:
 
 
 def _refuse_twice(path: str, node: yaml.Node | None) -> None:
-    """Raise `UsageError` where one name has two values, of which YAML would take the last."""
-    lines: dict[str, int] = {}
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        line, name = key.start_mark.line + 1, str(key.value)
-        if name in lines:
-            raise UsageError(
-                f"--price_file {path} line {line}: `{name}` is given twice; first in line {lines[name]}"
-            )
-        lines[name] = line
-        _refuse_twice(path, value)
+    """Raise `UsageError` where a model, or a price of one, has two values: YAML would take the last."""
+    models = node.value if isinstance(node, yaml.MappingNode) else []
+    prices = (price.value for _, price in models if isinstance(price, yaml.MappingNode))
+    for entries in (models, *prices):
+        lines: dict[str, int] = {}
+        for key, _ in entries:
+            line, name = key.start_mark.line + 1, str(key.value)
+            if name in lines:
+                raise UsageError(
+                    f"--price_file {path} line {line}: `{name}` is given twice; first in line {lines[name]}"
+                )
+            lines[name] = line
 
 
 def _money(amount: float) -> str:

@@ -1,4 +1,4 @@
-"""Settings that came later, and folders that were made without them."""
+"""What all settings have in common: names of places, and those that came later."""
 
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,11 @@ class Places(Config):
     out: str = ""
 
 
-@pytest.mark.parametrize("given", [{"input": ""}, {"input": "a", "data": ("b", "")}])
-def test_a_place_that_must_be_given_is_not_empty(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("given", [{"input": ""}, {"data": ("b", "")}, {"out": ""}])
+def test_a_place_that_is_given_is_not_empty(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="is empty; name a file or folder"):
-        Places(**given)
-    assert Places(input="a", data=("b",), out="").out == ""
+        Places(**{"input": "a", "data": ("b",)} | given)
+    assert Places(input="a", data=("b",)).out == ""
 
 
 def test_a_new_setting_is_recorded_where_it_is_not_the_default() -> None:

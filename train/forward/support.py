@@ -119,6 +119,7 @@ def _sees_ahead(model: nn.Module) -> bool:
     try:
         return sees_ahead(model, padded)
     except (TypeError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
+        # So code of a model's own says that it gives no gradients of its embeddings.
         if _of_the_moment(error):
             raise
         log.info("%s: not tried for what its tokens see (%s)", type(inner).__name__, first_line(error))

@@ -64,6 +64,8 @@ REFUSED: list[tuple[list[str], int, str]] = [
     ([*SAMPLE, "--temperature", "nan"], 2, "--temperature: "),
     ([*SAMPLE, "--top-p", "1.5"], 2, "--top_p: Input should be less than or equal to 1"),
     ([*SAMPLE, "--limit", "0"], 2, "--limit: Input should be greater than 0"),
+    (["merge", "", "--out", "x"], 2, "--inputs: is empty; name a file or folder"),
+    (["decontaminate", "x", "--against", ",", "--out", "x"], 2, "--against: is empty"),
     ([*SAMPLE, "--dtype", "int8"], 2, "--dtype: must be: number format of a local model: `auto` (as"),
     ([*REVISE, "--direction", "up"], 2, "--direction: Input should be 'improve' or 'worsen' (given: 'up')"),
     ([*REVISE, "--min-kept-share", "7"], 2, "--min_kept_share: Input should be less than or equal to 1"),

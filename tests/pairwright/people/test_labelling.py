@@ -84,7 +84,7 @@ def test_labels_take_the_place_of_labels_alone(folder, tmp_path, capfd):
     mine = write_jsonl(tmp_path / "mine.jsonl", [{"prompt": "Q"}])
     code, _, err = run(capfd, "label", str(folder), "--export", "--labels", str(mine))
     assert (code, err.count("\n")) == (2, 1)
-    assert "mine.jsonl: is a file of something else than labels; name another --labels" in err
+    assert "mine.jsonl: is a file of something else; choose another --labels" in err
     assert Path(mine).read_text() == '{"prompt": "Q"}\n'
 
 

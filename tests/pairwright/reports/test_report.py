@@ -193,8 +193,11 @@ def test_what_cannot_be_shown_is_one_sentence(pairs, tmp_path, capfd):
     for argv, said in (
         ([str(tmp_path / "empty")], "holds no figures"),
         ([str(pairs), "--out", str(tmp_path)], "is a folder; name the page"),
-        ([str(pairs), "--out", str(mine)], "mine.jsonl: is a file, and no page of a report"),
-        ([str(pairs), "--out", str(pairs / "run.json")], "run.json: is a file, and no page of a report"),
+        ([str(pairs), "--out", str(mine)], "mine.jsonl: is a file of something else; choose another --out"),
+        (
+            [str(pairs), "--out", str(pairs / "run.json")],
+            "run.json: is a file of something else; choose another --out",
+        ),
         ([str(pairs)] * 7, "7 folders: at most 6 fit side by side"),
         ([], "--runs must be given"),
     ):

@@ -99,6 +99,7 @@ def test_the_price_of_a_model_is_that_of_its_family_or_of_any(tmp_path: Path) ->
             "m: {prompt: 9, completion: 9}\nm: {prompt: 1, completion: 1}",
             "line 2: `m` is given twice; first in line 1",
         ),
+        ("m: &m {prompt: *m, completion: 1}", "m.prompt: Input should be a valid number"),
         ("m: {prompt: 9, prompt: 1, completion: 1}", "line 1: `prompt` is given twice"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
