@@ -71,13 +71,14 @@ def main():
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--answers", type=int, default=4, help="K")
     parser.add_argument("--characters", type=int, default=800, help="of the longest answer")
+    parser.add_argument("--ways", nargs="*", choices=("pair", "logprob", "rank"), help="only these")
     args = parser.parse_args()
     chosen = list(islice(cases(args), args.rows))
     everybody = list(combinations(range(args.answers), 2))
     print(f"{len(chosen)} prompts with {args.answers} answers, judged by {args.judge}")
-    for name, protocol, pairs in (
-        ("pair", "logprob", [(0, 1)]), ("logprob", "logprob", everybody), ("rank", "rank", everybody)
-    ):  # fmt: skip
+    ways = {"pair": ("logprob", [(0, 1)]), "logprob": ("logprob", everybody), "rank": ("rank", everybody)}
+    for name in args.ways or ways:
+        protocol, pairs = ways[name]
         jury = Jury(JuryConfig(judge=args.judge, protocol=protocol))
         right, steady, questions, tokens = [], [], 0, 0
         with EnginePool(jury.roles, EngineOptions()) as engines:

@@ -59,15 +59,16 @@ class Sampled(NamedTuple):
 
 
 def require_comparable(rows: Input) -> None:
-    """Raise `UsageError` when no row has two answers, or when all rows have equal ones."""
-    most = 0
+    """Raise `UsageError` when no row has two answers, or none has different ones."""
+    most, fewest = 0, 2
     for row in (row for row in rows if row.problem is None):
         if len({c.text for c in row.candidates}) > 1:
             return
-        most = max(most, len(row.candidates))
+        most, fewest = max(most, len(row.candidates)), min(fewest, len(row.candidates))
     if most < 2:
         raise UsageError(
             f"{rows.info.path}: no prompt has two answers to compare; name their columns with "
             "--columns a,b, or an engine that answers with --policy"
         )
-    raise UsageError(f"{rows.info.path}: the answers to every prompt are equal; nothing to compare")
+    told = "the answers to every prompt are equal" if fewest == 2 else "no prompt has two different answers"
+    raise UsageError(f"{rows.info.path}: {told}; nothing to compare")

@@ -7,7 +7,7 @@ go to the logger `pairwright`, at level INFO.
 import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from pairwright.commands import COMMANDS
 from pairwright.config import Config, is_positional, takes_several, unknown_setting
-from pairwright.errors import UsageError
-from pairwright.inputs.in_memory import FORMS, file_of
+from pairwright.errors import PairwrightError, UsageError
+from pairwright.inputs.in_memory import FORMS, file_of, said_of_rows
 from pairwright.result import Result
 from pairwright.terminal.text import spoken_to_log
 
@@ -32,13 +32,23 @@ def function_of(name: str) -> Callable[..., Result]:
     def call(*given: Any, **settings: Any) -> Result:
         config = _configured(name, command.config(), given, settings)
         text = io.StringIO()
-        with contextlib.redirect_stdout(text), spoken_to_log():
+        with contextlib.redirect_stdout(text), spoken_to_log(), _rows_said_as_given():
             value = command.run(config)
         return Result(_written_to(config), text.getvalue(), value)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"{command.summary} `pairwright {NAMES[name]} --help` lists the keywords."
     return call
+
+
+@contextlib.contextmanager
+def _rows_said_as_given() -> Iterator[None]:
+    """Have errors speak of rows that were handed over, and not of the files that they are kept in."""
+    try:
+        yield
+    except PairwrightError as error:
+        error.args = (said_of_rows(str(error)),)
+        raise
 
 
 def _configured(

@@ -40,6 +40,7 @@ LOSSES = {
     "apo_zero_sft_1_changed": "--loss apo_zero --sft_weight 1 --token_weight changed:4",
     "apo_down": "--loss apo_down",
     "dpo": "--loss dpo",
+    "dpo_changed": "--loss dpo --token_weight changed:4",
     "dpo_sft_1": "--loss dpo --sft_weight 1",
     "rpo_sum": "--preset rpo_sum",
     "rpo_mean": "--preset rpo_mean",
@@ -119,9 +120,9 @@ _BOTH = Arm(
 """Crossed pairs say which form, repairs over the bare answer say that there is to be one."""
 
 TABLES = {
-    "which_pairs": (*(Arm((kind,)) for kind in ("verified", "unverified", "on_policy", *NEEDS_OTHER)),),
+    "which_pairs": tuple(Arm((kind,)) for kind in ("verified", "unverified", "on_policy", *NEEDS_OTHER)),
     "which_loss": (
-        *(Arm(("mirrored_plain",), loss) for loss in LOSSES if loss != "apo_zero_sft_1_changed"),
+        *(Arm(("mirrored_plain",), loss) for loss in LOSSES if not loss.endswith("_changed")),
         Arm(("on_policy",), "sft"),
     ),
     "contrast": (
@@ -136,15 +137,15 @@ TABLES = {
     ),
     "recipe": (Arm(("crossed",), "sft"), Arm(("crossed",), "apo_zero_sft_0.3"), _MIXED),
     "recipe_both": (_BOTH._replace(loss="sft"), _BOTH, _BOTH._replace(merged=0.7)),
-    "minimality": (
-        *(
-            Arm(("mirrored_plain",), loss, measure, end)
-            for measure in MEASURES
-            for end in ENDS
-            for loss in ("apo_zero", "dpo")
-        ),
-        Arm(("mirrored_plain",)),
-        Arm(("mirrored_plain",), "apo_zero_sft_1_changed"),
+    "minimality": tuple(
+        Arm(("mirrored_plain",), loss, measure, end)
+        for measure in MEASURES
+        for end in ENDS
+        for loss in ("apo_zero", "dpo")
+    ),
+    "token_weight": tuple(
+        Arm(("mirrored_plain",), loss)
+        for loss in ("apo_zero_sft_1", "apo_zero_sft_1_changed", "dpo", "dpo_changed")
     ),
 }
 """`which_loss` ends with rejection sampling: SFT on the best of the model's own answers."""

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from pairwright.errors import UsageError
 from pairwright.inputs.candidates import Candidates
+from pairwright.inputs.names import files_of
 from pairwright.inputs.source import Record, Source
-from pairwright.inputs.sources import files_of, open_source
+from pairwright.inputs.sources import open_source
 from pairwright.records import content_hash
 
 SUBSET = "subset"

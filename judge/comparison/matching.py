@@ -9,9 +9,9 @@ from pydantic import Field
 from pairwright.engines.kinds import is_engine
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import Columns
+from pairwright.inputs.names import is_here
 from pairwright.inputs.row import Candidate, Parsed, Row
 from pairwright.inputs.rows import Input
-from pairwright.inputs.sources import is_here
 from pairwright.records import Record, content_hash, prompt_hash
 
 _SHOWN = 3

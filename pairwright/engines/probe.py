@@ -80,7 +80,7 @@ def ignores(kind: Kind, how: str) -> str:
     """Return what to do about an engine that ignores a constraint."""
     instead = "use an engine that obeys them, such as vllm:MODEL"
     if kind == "choice":
-        instead += ", or a way to judge that needs none (--protocol logprob or text)"
+        instead += ", or judge with --protocol text, or logprob where it gives log-probabilities"
     return f"ignores {_NAMES[kind]} ({how}): {instead}"
 
 

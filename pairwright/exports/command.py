@@ -21,9 +21,10 @@ from pairwright.folders.durable import TEMPORARY, sync_folder, write_durably
 from pairwright.folders.front_matter import front_matter, with_front_matter
 from pairwright.inputs.beside import columns_beside
 from pairwright.inputs.config import SourceConfig
+from pairwright.inputs.names import folder_of
 from pairwright.inputs.pairs import read_pairs
 from pairwright.inputs.source import CHUNK
-from pairwright.inputs.sources import folder_of, open_source
+from pairwright.inputs.sources import open_source
 from pairwright.models.hub import reachable
 from pairwright.records import stored
 from pairwright.reports.card import CARD

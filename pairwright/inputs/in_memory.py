@@ -4,7 +4,9 @@ import datetime
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pairwright.errors import UsageError
@@ -96,9 +98,18 @@ def _culprit(row: Mapping[str, Any]) -> str:
     return ""
 
 
+def said_of_rows(text: str) -> str:
+    """Return a sentence with `<rows>` in the place of files that rows from Python are kept in."""
+    return re.sub(rf"{re.escape(str(_folder()))}/[0-9a-f]{{32}}\.\w+", "<rows>", text)
+
+
 def _kept(data: bytes, kind: str) -> str:
     """The file of that content in the cache, written if it is not there."""
-    path = cache_folder() / "rows" / f"{hashlib.sha256(data).hexdigest()[:32]}.{kind}"
+    path = _folder() / f"{hashlib.sha256(data).hexdigest()[:32]}.{kind}"
     if not path.is_file():
         write_durably(path, data)
     return str(path)
+
+
+def _folder() -> Path:
+    return cache_folder() / "rows"

@@ -91,8 +91,11 @@ def what_it_holds(folder: Path) -> str:
     files = [str(p.relative_to(folder)) for p in _below(folder, "*") if _ending(p) in _DATA or _is_other(p)]
     if files:
         return f"it holds {_count(files, 'file')}: {_some(files)}; name one, or the folder of one split"
-    others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    return f"it holds {_some(others)}, and no rows" if others else "it is empty"
+    names = sorted((path.name for path in folder.iterdir()), key=lambda name: (name.startswith("."), name))
+    if not names:
+        return "it is empty"
+    hidden = "; names that begin with a dot are not read" if names[0].startswith(".") else ""
+    return f"it holds {_some(names)}, and no rows{hidden}"
 
 
 def _by_card(folder: Path) -> dict[str, list[Path]] | None:

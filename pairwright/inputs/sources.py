@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from pairwright.inputs.forms.openai import Batch, is_batch
 from pairwright.inputs.forms.table import in_form, named_form
 from pairwright.inputs.json_files import json_file
 from pairwright.inputs.layouts import named_split, splits_of, what_it_holds
+from pairwright.inputs.names import files_named
 from pairwright.inputs.parquet_files import ParquetFiles, is_parquet
 from pairwright.inputs.source import (
     CHUNK,
@@ -91,7 +91,7 @@ def _opened(name: str) -> Source:
             raise UsageError(f"{head}: is one file; it has no split `{split}`")
         if path.parent.is_dir() and path.name in splits_of(path.parent):
             return _folder(path.parent, path.name)
-        if matches := _matches(name) or _together(name):
+        if matches := files_named(name):
             return _joined(name, matches)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror})") from None
@@ -105,34 +105,6 @@ def _opened(name: str) -> Source:
     from pairwright.inputs.hub_dataset import from_hub
 
     return from_hub(dataset, split or "train")
-
-
-def is_here(name: str) -> bool:
-    """Return whether a name is a file or folder on this machine, or a split of a folder."""
-    path, (head, _, split) = Path(name), name.rpartition(":")
-    if name in STANDARD_INPUT or _matches(name) or _together(name):
-        return True
-    if path.exists() or (Path(head).is_dir() and head and split in splits_of(Path(head))):
-        return True
-    return path.parent.is_dir() and path.name in splits_of(path.parent)
-
-
-def folder_of(name: str) -> Path:
-    """Return the place of a name on this machine, without the split of a folder that it may name."""
-    path, head = Path(name), name.rpartition(":")[0]
-    if not path.exists() and head and Path(head).is_dir():
-        return Path(head)
-    is_split = not path.exists() and path.parent.is_dir() and path.name in splits_of(path.parent)
-    return path.parent if is_split else path
-
-
-def files_of(name: str, pattern: str) -> list[Path]:
-    """Return the files of a name: itself, a folder's files that match, those of a pattern, or of `A+B`."""
-    path = Path(name)
-    found = sorted(path.rglob(pattern)) if path.is_dir() else _matches(name) or _together(name)
-    if not found and not path.is_file():
-        raise UsageError(f"{name}: no such file, and no folder with files {pattern} in it")
-    return found or [path]
 
 
 def records(name: str, limit: int | None = None) -> Iterator[Record]:
@@ -165,18 +137,6 @@ def _refuse_other_kind(path: Path) -> None:
             f"{path}: `{path.suffix}` is no kind of file that rows are read from; give JSONL, a JSON list, "
             "CSV, TSV, Parquet or Arrow, packed or not"
         )
-
-
-def _matches(pattern: str) -> list[Path]:
-    """What a name with `*`, `?` or `[…]` matches, in the order of names; nothing for any other name."""
-    found = glob(pattern, recursive=True) if has_magic(pattern) else []  # noqa: PTH207  # may be absolute
-    return [Path(name) for name in sorted(found)]
-
-
-def _together(name: str) -> list[Path]:
-    """The files of a name like `A+B`; nothing for any other name."""
-    paths = [Path(part) for part in name.split("+")]
-    return paths if len(paths) > 1 and all(path.is_file() for path in paths) else []
 
 
 def _joined(pattern: str, paths: list[Path]) -> Source:

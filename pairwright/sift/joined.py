@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -47,9 +46,3 @@ class Joined(Source):
     def sha256(self) -> str:
         """Return the hash of the sources' hashes, in order."""
         return hashlib.sha256(json.dumps([s.sha256() for s in self._sources]).encode()).hexdigest()
-
-
-def named_twice(sources: Sequence[str]) -> str | None:
-    """Return a source that another one is too, by whatever name."""
-    places = [str(Path(name).resolve()) for name in sources]
-    return next((n for n, place in zip(sources, places, strict=True) if places.count(place) > 1), None)

@@ -36,6 +36,7 @@ from pairwright.inputs.conversations import (
 )
 from pairwright.inputs.lists import texts_in
 from pairwright.inputs.messages import last_of
+from pairwright.inputs.names import named_twice
 from pairwright.inputs.prompt_and_answers import parse_answers, parse_conversation
 from pairwright.inputs.row import Parsed
 from pairwright.inputs.rows import Input
@@ -43,7 +44,7 @@ from pairwright.inputs.source import Chunk, Record, Source
 from pairwright.inputs.sources import open_kept
 from pairwright.records import Message, content_hash, key_hash, prompt_hash, stored
 from pairwright.schema import CONVERSATION, calling
-from pairwright.sift.joined import Joined, named_twice
+from pairwright.sift.joined import Joined
 from pairwright.sift.sorted_runs import Firsts
 
 IDS = ("row_id", "prompt_id")

@@ -53,7 +53,7 @@ def test_a_server_that_ignores_choices_is_refused_before_any_verdict(tmp_path):
         config = JudgeConfig(
             input=str(path), judge=f"openai:m@{server.url}", protocol="choice", out=str(tmp_path / "run"),
         )  # fmt: skip
-        with pytest.raises(PairwrightError, match=r"ignores choices .*--protocol logprob or text"):
+        with pytest.raises(PairwrightError, match=r"ignores choices .*--protocol text, or logprob"):
             judge(config)
     held = [seen for seen in server.seen if "structured_outputs" in seen.body]
     assert {seen.prompt for seen in held} == {"What is the capital of France? Answer in one word."}

@@ -54,6 +54,11 @@ def test_equal_answers_everywhere_are_refused(tmp_path):
     write_jsonl(tmp_path / "three.jsonl", [{"prompt": f"Q{n}", "one": "x", "two": "x"} for n in range(3)])
     with pytest.raises(UsageError, match="answers to every prompt are equal"):
         judge(settings(tmp_path, columns="one,two"))
+    write_jsonl(
+        tmp_path / "three.jsonl", [{"prompt": "Q", "one": "x", "two": "x"}, {"prompt": "R", "one": "y"}]
+    )
+    with pytest.raises(UsageError, match="no prompt has two different answers; nothing to compare"):
+        judge(settings(tmp_path, columns="one,two"))
 
 
 def test_too_many_rows_without_a_verdict_fail_the_command_and_lose_nothing(tmp_path, capsys):

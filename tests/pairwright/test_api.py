@@ -177,6 +177,13 @@ def test_rows_that_are_none_are_a_sentence(here, rows, said):
         pw.sample(rows, policy="canned:engine.jsonl", out="x")
 
 
+def test_what_is_wrong_with_rows_is_said_of_rows_and_of_no_file(here):
+    with pytest.raises(UsageError, match=r"^<rows> line 2: `prompt` is empty"):
+        pw.sample([{"prompt": "p"}, {"prompt": ""}], policy="canned:engine.jsonl", out="x")
+    with pytest.raises(UsageError, match=r"^<rows> row 1: `prompt` is empty"):
+        pw.sample(pd.DataFrame({"prompt": [None, "p"]}), policy="canned:engine.jsonl", out="x")
+
+
 def test_every_command_has_its_function_and_importing_loads_nothing_heavy():
     assert {pw.evaluate.__name__ if name == "eval" else getattr(pw, name).__name__ for name in COMMANDS}
     heavy = "[m for m in ('torch', 'pyarrow', 'transformers', 'polars', 'pydantic') if m in sys.modules]"

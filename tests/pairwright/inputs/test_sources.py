@@ -83,12 +83,22 @@ def test_a_row_in_a_folder_is_named_by_its_file(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"{tmp_path}/two.parquet row 2: `prompt` is empty")
 
 
+def test_two_files_in_one_name_are_two(tmp_path: Path) -> None:
+    one = parquet(tmp_path / "one.parquet")
+    again = f"{one}+{tmp_path / 'folder' / '..' / 'one.parquet'}"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match=r"one\.parquet is named twice; name it once"):
+        open_source(again)
+
+
 def test_parquet_that_holds_nothing_is_refused(tmp_path: Path) -> None:
     parquet(tmp_path / "none.parquet", rows=0)
     assert "no rows in it" in refusal(tmp_path / "none.parquet")
     assert "no rows in it" in refusal(tmp_path)
     (tmp_path / "empty").mkdir()
     assert "no data set that can be read as a whole: it is empty" in refusal(tmp_path / "empty")
+    (tmp_path / "empty" / ".rows.jsonl").write_text('{"prompt": "Q"}\n')
+    assert "it holds .rows.jsonl, and no rows; names that begin with a dot" in refusal(tmp_path / "empty")
     pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "twice.parquet")
     assert "two columns are named `a`" in refusal(tmp_path / "twice.parquet")
 

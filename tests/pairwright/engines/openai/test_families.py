@@ -102,7 +102,7 @@ def test_a_server_without_any_way_is_refused_for_choices_and_asked_in_words_for_
         engine = openai_engine(server.url, max_concurrency=1)
         [formed] = ask(engine, [job("score?", json_schema=SCHEMA)])
         assert (formed.failure, formed.text) == (None, "free")
-        with pytest.raises(PairwrightError, match="--protocol logprob or text"):
+        with pytest.raises(PairwrightError, match="--protocol text, or logprob where"):
             ask(engine, [job("A or B?", choices=("A", "B"))])
         engine.close()
     assert any("answers are asked for in words alone" in r.getMessage() for r in caplog.records)

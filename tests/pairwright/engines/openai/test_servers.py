@@ -119,7 +119,7 @@ def test_judge_in_words(server: RealServer, pairs: str, tmp_path: Path) -> None:
     assert len(rows_of(tmp_path / "run")) == len(PAIRS)
 
 
-@pytest.mark.parametrize(("protocol", "instead"), [("choice", "logprob or text"), ("logprob", "text")])
+@pytest.mark.parametrize(("protocol", "instead"), [("choice", "text, or logprob"), ("logprob", "text")])
 def test_judge_by_labels(
     server: RealServer, family: str, pairs: str, tmp_path: Path, protocol: str, instead: str
 ) -> None:
