@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -196,6 +196,7 @@ def _writer(path: Path, schema: pa.Schema | None) -> Iterator[Any]:
 @contextmanager
 def _aside(path: Path) -> Iterator[Path]:
     """A file to write to that takes its place when all went well, and is gone when not."""
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
@@ -204,6 +205,9 @@ def _aside(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        if is_new:
+            with suppress(OSError):  # there is something in it
+                path.parent.rmdir()
 
 
 def _card(config: ExportConfig, chosen: Format, written: int) -> str:

@@ -128,6 +128,7 @@ def test_what_a_consumer_would_drop_is_left_out_and_said(tmp_path, capfd):
     code, _, err = run(capfd, "export", str(only), "--to", "llamafactory", "--out", str(tmp_path / "none"))
     assert (code, err.count("\n")) == (1, 1)
     assert "nothing to write for llamafactory: 1 pairs left out" in err
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_no_trainer_can_learn_from_is_left_out_and_said(tmp_path, capfd):
