@@ -7,6 +7,7 @@ go to the logger `pairwright`, at level INFO.
 import contextlib
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,10 @@ NAMES = {"evaluate" if name == "eval" else name: name for name in COMMANDS}
 """Commands by their name in Python, where `eval` is taken."""
 
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Held by the call that runs: standard output and what `accelerate` keeps are the whole process's."""
+
+
 def function_of(name: str) -> Callable[..., Result]:
     """Return the function `pairwright.NAME`, which runs that command."""
     command = COMMANDS[NAMES[name]]
@@ -32,7 +37,7 @@ def function_of(name: str) -> Callable[..., Result]:
     def call(*given: Any, **settings: Any) -> Result:
         config = _configured(name, command.config(), given, settings)
         text = io.StringIO()
-        with contextlib.redirect_stdout(text), spoken_to_log(), _rows_said_as_given():
+        with _ONE_AT_A_TIME, contextlib.redirect_stdout(text), spoken_to_log(), _rows_said_as_given():
             value = command.run(config)
         return Result(_written_to(config), text.getvalue(), value)
 

@@ -1,6 +1,5 @@
 """Protocol `rank`: all answers in one question, in several orders."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -8,7 +7,7 @@ from functools import partial
 from judge.jury.config import TOP, Judge, JuryConfig
 from judge.jury.labels import LETTERS, draw_letters
 from judge.jury.protocol import Case, loaded, rendered, request
-from judge.jury.readout import MARKUP, foreign_token, label_masses
+from judge.jury.readout import MARKUP, foreign_token, label_masses, most_unreported
 from judge.jury.verdict import Vote
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Message
@@ -88,8 +87,8 @@ class Listing:
         masses = label_masses(completion, labels)
         if sum(masses) == 0 or sum(masses) < self._config.min_label_mass:
             return None
-        least = min(math.exp(p) for p in completion.top_logprobs[0].values())
-        return [mass or least for mass in masses]  # one that was not reported is at most so likely
+        most = most_unreported(completion)
+        return [mass or most for mass in masses]
 
 
 def orders_of(numbers: Sequence[int]) -> list[list[int]]:

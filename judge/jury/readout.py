@@ -18,6 +18,9 @@ _ASIDE = re.compile(
 """What a judge says to itself, wherever it stands: no verdict in it is one."""
 MARKUP = " \t\r\v\f*_#>`-"
 
+_LEAST = 1e-9
+"""A probability, where rounding leaves none."""
+
 
 class Reading(NamedTuple):
     """The label that a judge prefers, and the probability of the first of the two labels."""
@@ -64,20 +67,28 @@ def read_logprob(
 def label_doubt(completion: Completion, labels: Sequence[str]) -> float:
     """Return by how much labels that were not reported could move p.
 
-    Each is at most as likely as the least likely token that was reported: m / (m + mass of the reported
-    labels).
+    m / (m + mass of the reported labels), where m is `most_unreported`.
     """
     masses = label_masses(completion, labels)
     if all(masses):
         return 0.0
-    least = min((math.exp(p) for p in completion.top_logprobs[0].values()), default=1.0)
-    return least / (least + sum(masses))
+    most = most_unreported(completion)
+    return most / (most + sum(masses))
+
+
+def most_unreported(completion: Completion) -> float:
+    """Return the most that the first token can be one that was not reported.
+
+    That is the probability of the least likely reported token, or what all of them leave if that is less.
+    """
+    reported = [math.exp(p) for p in completion.top_logprobs[0].values()]
+    return max(_LEAST, min([*reported, 1.0 - sum(reported)]))
 
 
 def read_cautiously(completion: Completion, labels: tuple[str, str]) -> Reading:
-    """Return the reading of least margin: an unreported label gets the least reported probability."""
-    least = min(math.exp(p) for p in completion.top_logprobs[0].values())
-    first, second = (mass or least for mass in label_masses(completion, labels))
+    """Return the reading of least margin: an unreported label gets the most that it can have."""
+    most = most_unreported(completion)
+    first, second = (mass or most for mass in label_masses(completion, labels))
     probability = first / (first + second)
     return Reading(labels[probability < 0.5], probability)
 

@@ -61,8 +61,12 @@ also in capitals (`<THINK>`, `<Think>`), as small models write them."""
 _SOLUTIONS = (
     Marks("<|begin_of_solution|>", "<|end_of_solution|>"),
     Marks("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    Marks("<|begin_of_box|>", "<|end_of_box|>"),
+    Marks("<answer>", "</answer>"),
+    Marks("<response>", "</response>"),
 )
-"""What OpenThinker and Command A write around the answer that follows a thought."""
+"""What is written around the answer that follows a thought: by OpenThinker, Command A, GLM-V, Hunyuan and
+others that were trained as R1-Zero was, ERNIE and Granite."""
 
 
 class Parted(NamedTuple):

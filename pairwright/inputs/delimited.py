@@ -68,6 +68,9 @@ class DelimitedFile(Source):
                 if len(fields) != len(names):
                     yield where, self._ragged(where, len(fields), len(names))
                     continue
+                if self._delimiter == "\t" and any("\t" in f and "\n" in f for f in fields):
+                    yield where, _swallowed(where)
+                    continue
                 try:
                     found = {n: _value(n, f, where) for n, f in zip(names, fields, strict=True)}
                 except UsageError as error:
@@ -118,6 +121,13 @@ class DelimitedFile(Source):
         return UsageError(
             f"{where}: {found} fields, and line 1 names {wanted} columns; quote fields that hold {parts}"
         )
+
+
+def _swallowed(where: str) -> UsageError:
+    return UsageError(
+        f"{where}: a field holds tabs and line breaks, as where a quotation mark opens it "
+        'and another closes it rows later; quote such a field, and double the marks in it ("")'
+    )
 
 
 def _value(name: str, field: str, where: str) -> Any:

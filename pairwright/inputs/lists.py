@@ -31,6 +31,7 @@ def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -
         return []
     if not isinstance(value, list):
         raise UsageError(f"{where}: `{column}` is {kind_of(value)}; it must be a list of answers")
+    refuse_steps(value, record, column, where)
     models = _beside(record, column, len(value))
     found: list[Listed | None] = []
     for number, (item, model) in enumerate(zip(value, models, strict=True), start=1):
@@ -52,6 +53,16 @@ def answers_in(value: Any, record: Mapping[str, Any], column: str, where: str) -
             raise UsageError(f"{place} calls a tool, and only texts are compared here; remove it")
         found.append(Listed(messages[0].content, model))
     return found
+
+
+def refuse_steps(value: list[Any], record: Mapping[str, Any], column: str, where: str) -> None:
+    """Raise `UsageError` for labelled steps of one solution, as process reward models learn from."""
+    labels = record.get("labels")
+    if isinstance(labels, list) and len(labels) == len(value) and all(isinstance(x, bool) for x in labels):
+        raise UsageError(
+            f"{where}: `{column}` stand beside `labels` of true and false, as steps of one solution do; "
+            "steps are no answers to compare. If they are answers, name the column `scores`, with numbers"
+        )
 
 
 def model_of(column: str, record: Mapping[str, Any]) -> str | None:

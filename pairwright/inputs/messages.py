@@ -31,6 +31,8 @@ _SHOWN_BY_TEMPLATES = {
     "tool_calls": "tool calls of others than the assistant",
     "tool_call_id": "tool calls of others than a tool",
     "function_call": "tool calls but under `tool_calls`",
+    "function_calls": "tool calls but under `tool_calls`",
+    "functions": "tools but in a column `tools`",
     "tools": "tools but in a column `tools`",
     "name": "names of speakers",
     "reasoning_content": "thoughts",
@@ -73,6 +75,8 @@ def messages_of(
         raise UsageError(f"{where} is empty; fill it or remove the row")
     if isinstance(value, str):
         _refuse_written(value, where)
+        if role == "user" and _TURNS.match(value):
+            _refuse_turns(value, where)
         return turns_of(value, where) or (Message(role=role, content=value),)
     if isinstance(value, Mapping) and any(form <= value.keys() for form in _MESSAGE_KEYS):
         value = [value]
@@ -101,6 +105,22 @@ def _refuse_written(text: str, where: str) -> None:
         f"{where} is a text that holds messages {how}; give them as a list of objects (in a table as "
         "JSON), or, where that text is what is meant, as the content of a message"
     )
+
+
+_TURNS = re.compile(r"""\s*\[\s*(?:"|null\b)""")
+
+
+def _refuse_turns(text: str, where: str) -> None:
+    """Raise for a prompt that is a list of texts in JSON: the turns of a conversation, in one cell."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    if all(isinstance(turn, str | None) for turn in said):
+        raise UsageError(
+            f"{where} is a text that holds a list of texts in JSON, as turns of a conversation are stored; "
+            "give them as messages, or, where that text is what is meant, as the content of a message"
+        )
 
 
 def _are_messages(said: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pairwright.errors import UsageError
 from pairwright.inputs.columns import LABELLED, PAIR, Columns, absent, columns_of, listed, row_weight
-from pairwright.inputs.lists import answers_in
+from pairwright.inputs.lists import answers_in, refuse_steps
 from pairwright.inputs.prompt_and_answers import Prompt, parse_row
 from pairwright.inputs.source import CHUNK, Record, Source, tolerated
 from pairwright.inputs.sources import open_kept
@@ -222,6 +222,7 @@ def _answers(record: Record, way: str, where: str) -> Iterator[tuple[float, Any]
         yield from _scored_objects(record, where)
         return
     if way == LIST:
+        refuse_steps(answers, record, LIST, where)
         values = [-float(rank) for rank in range(1, len(answers) + 1)]
     if len(values) != len(answers):
         raise UsageError(

@@ -29,6 +29,7 @@ from pairwright.models.shown import (
     well_formed,
     without,
 )
+from pairwright.models.turns import closing_of, cut, ends_in_control
 from pairwright.records import ROLES, Message
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class _Chat:
         before, _, self._after = scaffold.rpartition(_ANSWER)
         if not before:
             raise UsageError(f"The chat template of {tokenizer.name_or_path} leaves answers out.")
-        self.end, self._writes_end = self._find_end()
+        self._followed = self._probe(followed=True).rpartition(_ANSWER)[2]
+        self.end = self._find_end()
 
     def renamed(self, contents: Sequence[str]) -> RenamedTokenizer:
         """Return the encoder for contents: a literal of the template in them is split."""
@@ -145,7 +147,8 @@ class _Chat:
             turn = self._cut(encoder, whole.removeprefix(before))
         else:  # the invitation says more than a finished turn does, such as an opened <think>
             turn = self._thought(encoder, before, answer.reasoning or "")
-            turn += self._said(encoder, prompt, answer) + encoder.name(self.end)
+            turn += self._said(encoder, prompt, answer)
+            turn += "" if ends_in_control(turn) else encoder.name(self.end)
         prompt_ids, ids = self.prompt_ids(prompt), encoder.encode(before + turn)
         if ids[: len(prompt_ids)] == prompt_ids:
             return EncodedAnswer(prompt_ids, ids[len(prompt_ids) :])
@@ -177,26 +180,27 @@ class _Chat:
 
     def _cut(self, encoder: RenamedTokenizer, turn: str) -> str:
         """The assistant's turn up to and including the token that ends it."""
-        end = encoder.name(self.end)
-        if self._writes_end:
-            return turn.partition(end)[0] + end
-        return turn.removesuffix(self._after) + end
+        after, followed = encoder.rename(self._after), encoder.rename(self._followed)
+        return cut(turn, after, closing_of(after, followed) or encoder.name(self.end))
 
-    def _find_end(self) -> tuple[str, bool]:
-        """The token that ends a turn, and whether the template writes it itself."""
+    def _find_end(self) -> str:
+        """The token that ends a turn: the template's own, or the end of a text."""
         encoder = self.renamed(())
-        if found := SECRET_NAME.search(encoder.rename(self._after)):
+        closing = closing_of(encoder.rename(self._after), encoder.rename(self._followed))
+        if closing:
             by_id = {i: token for token, i in encoder.ids.items()}
-            return by_id[encoder.id_of(found[0])], True
-        if self._tokenizer.eos_token in encoder.ids:
-            return self._tokenizer.eos_token, False
+            return by_id[encoder.id_of(SECRET_NAME.findall(closing)[-1])]
+        eos = str(self._tokenizer.eos_token)
+        if eos in encoder.ids:
+            return eos
         raise UsageError(f"{self._tokenizer.name_or_path} has no token that ends an answer.")
 
-    def _probe(self, thought: str | None = None) -> str:
-        turns = {"system": "Abc", "user": "Abc", "assistant": _ANSWER}
+    def _probe(self, thought: str | None = None, *, followed: bool = False) -> str:
+        turns = [("system", "Abc"), ("user", "Abc"), ("assistant", _ANSWER), ("user", "Abc")]
         thoughts = {"assistant": thought}
-        messages = [Message(role=r, content=c, reasoning=thoughts.get(r)) for r, c in turns.items()]
-        return self._apply(shown(messages), invite=False) or ""
+        said = turns if followed else turns[:3]
+        messages = [Message(role=r, content=c, reasoning=thoughts.get(r)) for r, c in said]
+        return self._apply(shown(messages), invite=False, lenient=followed) or ""
 
     def _render(
         self,
@@ -246,7 +250,7 @@ class _Chat:
             raise UsageError(f"No message can have the role {min(unknown)!r}.")
         try:
             return self._run(given, invite)
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             if [turn["role"] for turn in given.turns[:2]] == ["system", "user"]:
                 return self._apply(folded(given), invite, lenient=lenient)
             if lenient:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -96,6 +97,20 @@ def stored_names(folder: Path) -> dict[str, Path]:
     return found
 
 
+_FAULTS = (
+    OSError,
+    ValueError,
+    ImportError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    AssertionError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What `transformers` and `peft` raise for files that are not what they should be."""
+
+
 @contextmanager
 def as_usage_error(name: str) -> Iterator[None]:
     """Open a block that turns errors of `transformers`, of many kinds and lines, into one sentence."""
@@ -103,7 +118,7 @@ def as_usage_error(name: str) -> Iterator[None]:
         yield
     except UsageError:
         raise
-    except (OSError, ValueError, ImportError, AttributeError, KeyError, SafetensorError) as error:
+    except _FAULTS as error:
         if (place := Path(name)).is_dir() and (pointer := _pointer(place)):
             raise UsageError(f"{name}: {pointer} is a pointer of Git LFS; run `git lfs pull`") from None
         if (sentence := refused_sentence(name, error)) is not None:
@@ -112,6 +127,11 @@ def as_usage_error(name: str) -> Iterator[None]:
     except RuntimeError as error:
         if "size mismatch" not in str(error) and "mismatched" not in str(error):
             raise
+        if "ignore_mismatched_sizes" in str(error):
+            raise UsageError(
+                f"{name}: its weights have other sizes than its config.json says, such as another "
+                "vocabulary's; take both from one model"
+            ) from error
         lines = [line.strip() for line in str(error).splitlines() if "mismatch" in line]
         what = next((line for line in lines if "size mismatch" in line), lines[0])
         raise UsageError(

@@ -162,7 +162,7 @@ class Budget:
         return None
 
     def _price(self, model: str) -> Price:
-        """The price of the model, of its family (the longest name that it begins with), or of `*`."""
+        """The price of the model, by its name with a date or number of a version or without, or of `*`."""
         name = self._name_of(model)
         if name not in self._prices:
             raise PairwrightError(
@@ -173,9 +173,12 @@ class Budget:
 
     def _name_of(self, model: str) -> str:
         """The name in the file under which a model's price would stand."""
-        return max((name for name in self._prices if model.startswith(name)), key=len, default="*")
+        named = (name for name in self._prices if model.startswith(name))
+        return max((n for n in named if _VERSION.fullmatch(model[len(n) :])), key=len, default="*")
 
 
+_VERSION = re.compile(r"|[-@:](?:latest|\d{3,8}(?:-\d\d){0,2})(?:-v\d+(?::\d+)?)?")
+"""What follows a model's name where a version of it answers; `-mini` and `-pro` are other models."""
 _FUNCTION = re.compile(r"(python|check):.*#[0-9a-f]+", re.DOTALL)
 
 

@@ -1,6 +1,7 @@
 """Adapters of `peft` on a model in training: new ones, or a folder's, trained further."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakSet
 
@@ -51,6 +52,7 @@ def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any
     """Return the model with LoRA adapters by the settings; they change nothing yet."""
     from peft import LoraConfig, get_peft_model
 
+    _require_modules(model, config.lora_target_modules)
     lora = LoraConfig(
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
@@ -73,6 +75,19 @@ def with_new_adapters(model: Any, config: TrainingConfig, task_type: str) -> Any
                 f"--lora_target_modules ({first_line(error)})"
             ) from None
         raise UsageError(f"lora_target_modules: {first_line(error)}") from None
+
+
+def _require_modules(model: Any, wanted: Iterable[str]) -> None:
+    """Raise `UsageError` for a name that no module has; `peft` passes it over if it finds another."""
+    modules = dict(model.named_modules())
+    for one in wanted:
+        if one != "all-linear" and not any(f".{name}".endswith(f".{one}") for name in modules):
+            layers = {
+                n.rpartition(".")[2] for n, module in modules.items() if isinstance(module, nn.Linear)
+            }
+            raise UsageError(
+                f"lora_target_modules: the model has no `{one}`; its layers are {', '.join(sorted(layers))}"
+            )
 
 
 def with_adapter_of(place: str, base: Any, name: str) -> Any:

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from pairwright.errors import UsageError
+from pairwright.errors import PairwrightError, UsageError
 from pairwright.models.fingerprint import fingerprint, save_tokenizer
 from pairwright.models.names import base_of, is_adapter, resolve_model
 from pairwright.models.quiet import quiet
 from pairwright.models.remote_code import own_code
-from pairwright.models.weights import as_usage_error, read_adapter, read_model
+from pairwright.models.weights import as_usage_error, first_line, read_adapter, read_model
 from train.config import TrainingConfig
 from train.devices.sharded import reshard
 from train.models.adapters import (
@@ -188,9 +189,15 @@ def save_model(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -
 
     An adapted model is saved as its adapter, as `peft` does; it names its base.
     """
-    with quiet():
-        model.save_pretrained(folder)
-        save_tokenizer(tokenizer, folder)
+    for adapter in getattr(model, "peft_config", {}).values():
+        if (base := Path(adapter.base_model_name_or_path or "/")).is_dir():
+            adapter.base_model_name_or_path = str(base.absolute())
+    try:
+        with quiet():
+            model.save_pretrained(folder)
+            save_tokenizer(tokenizer, folder)
+    except SafetensorError as error:
+        raise PairwrightError(f"{folder}: the weights cannot be written ({first_line(error)})") from None
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card
 
 

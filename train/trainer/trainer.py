@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from pairwright.errors import PairwrightError
 from pairwright.folders.durable import TEMPORARY, require_space
 from pairwright.folders.lock import FolderLock
 from pairwright.terminal.interrupt import Interrupted, stop_requested
@@ -19,7 +20,7 @@ from train.config import TrainingConfig
 from train.devices.accelerator import accelerator_for
 from train.devices.memory import freed_memory_kept, peak_memory_gib
 from train.devices.processes import agreed, on_first, say
-from train.models.language import in_dtype, save_model, trained
+from train.models.language import in_dtype, not_finite, save_model, trained
 from train.models.towers import copy_processor
 from train.output.card import write_model_card
 from train.output.carried import save_optimizer
@@ -114,6 +115,11 @@ def _updates(prepared: Prepared, done: int, stopping: Callable[[], bool]) -> Non
 
         last = update == schedule.num_updates
         stop = agreed(prepared.accelerator, stopping()) and not last
+        if update == 1 and not norm.item():
+            say(
+                "the gradient of the first update is 0: nothing is learned from it; are the weights those "
+                "of a model, and is there anything of it that trains (lora_alpha, lora_target_modules)?"
+            )
         if last or update % config.logging_steps == 0:
             _log(prepared, update, grad_norm=norm.item(), learning_rate=rate)
         if last or (config.eval_steps and update % config.eval_steps == 0):
@@ -177,10 +183,23 @@ def _conclude(prepared: Prepared) -> Path:
     return aside
 
 
+def _require_finite(model: Any, advice: str) -> None:
+    """Raise `PairwrightError`, naming a weight, rather than write an infinity or NaN."""
+    if bad := not_finite(dict(model.named_parameters())):
+        raise PairwrightError(
+            f"after the last update {bad[0]} is not finite, and was not written; {advice}"
+        )
+
+
 def _publish(prepared: Prepared, model: Any, aside: Path, seconds: float) -> RunRecord:
     """Put the trained model into the output folder and finish its record."""
     config = prepared.config
-    published = in_dtype(prepared.run.task.publishable(model), config.save_dtype, config.model)
+    published = prepared.run.task.publishable(model)
+    _require_finite(published, "train with a lower learning_rate in another output_dir")
+    published = in_dtype(published, config.save_dtype, config.model)
+    _require_finite(published, "it is in the training's own format: --save_dtype bfloat16 or float32")
+    weights = sum(p.numel() * p.element_size() for p in trained(published).values())
+    require_space(prepared.output, weights)
     save_model(published, prepared.state.tokenizer, aside)
     copy_processor(config.model, aside)
     start, last = prepared.log.ends()

@@ -169,7 +169,7 @@ def _reasoning_tokens(usage: dict[str, Any]) -> int | None:
 
 def _logprobs(logprobs: Any, text: str, thought: str | None) -> tuple[dict[str, float], ...]:
     """The likeliest tokens at each position of the answer; none where the positions are a thought's."""
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    content = (logprobs.get("content") or _of_completions(logprobs)) if isinstance(logprobs, dict) else None
     if not content and not text:
         return ()
     if not isinstance(content, list) or not content:
@@ -189,6 +189,22 @@ def _logprobs(logprobs: Any, text: str, thought: str | None) -> tuple[dict[str, 
     return (UNKNOWN,) if thought is None else ()
 
 
+def _of_completions(logprobs: dict[str, Any]) -> list[Any]:
+    """The entries of log-probabilities in the older protocol's form, a list of each field."""
+    fields = [logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs")]
+    if not all(isinstance(found, list) for found in fields):
+        return []
+    return [
+        {
+            "token": token,
+            "logprob": value,
+            "top_logprobs": [{"token": t, "logprob": p} for t, p in top.items()] if top else [],
+        }
+        for token, value, top in zip(*fields, strict=False)
+        if isinstance(top, dict | None)
+    ]
+
+
 def _position(entry: dict[str, Any]) -> dict[str, float]:
     """Likeliest tokens at one position; of several that read the same, the likeliest."""
     _logprob(entry)
@@ -197,8 +213,12 @@ def _position(entry: dict[str, Any]) -> dict[str, float]:
         raise UnusableError("`top_logprobs` were asked for and are missing")
     found: dict[str, float] = {}
     for candidate in top:
+        if isinstance(candidate, dict) and candidate.get("logprob") in (None, -math.inf):
+            continue  # a token that cannot be
         token, value = _logprob(_dict(candidate, "a log-probability entry"))
         found[token] = max(value, found.get(token, -math.inf))
+    if not found:
+        raise UnusableError("no log-probability of a position is a number")
     return found
 
 

@@ -44,7 +44,12 @@ _RANGE = re.compile(
     re.IGNORECASE,
 )
 _NUMBERS = ("max_tokens", "max_completion_tokens", "temperature", "top_p")
-_CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
+TOO_LONG = re.compile(
+    r"context[ _-]?(length|size|window)|too long|longer than|(maximum prompt|prompt's) length|"
+    r"exceeds the maximum number of tokens|input token count|(payload|entity) too large",
+    re.IGNORECASE,
+)
+"""How servers say that a request does not fit into the model's context."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def adapted(dialect: Dialect, sent: Mapping[str, Any], reply: bytes) -> tuple[Di
 
 def refused_fields(sent: Mapping[str, Any], value: Any, message: str) -> list[str]:
     """Return the fields that a refusal of a request names."""
-    if _CONTEXT.search(message):
+    if TOO_LONG.search(message):
         return []
     if found := [name for name in _located(value) if name in sent]:
         return list(dict.fromkeys(found))

@@ -1,10 +1,14 @@
 """Answers that come as a stream of events although none was asked for, put together."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 Json = dict[str, Any]
+
+_LINES = re.compile(r"\r\n|\r|\n")
+"""What ends a line of server-sent events; other separators, such as U+2028, may stand in JSON."""
 
 
 def put_together(body: bytes) -> Json | None:
@@ -18,7 +22,7 @@ def put_together(body: bytes) -> Json | None:
 
 
 def _chunks(text: str) -> Iterator[Json]:
-    for line in text.splitlines():
+    for line in _LINES.split(text):
         said = line.removeprefix("data:").strip()
         if line.startswith("data:") and said not in ("", "[DONE]"):
             yield json.loads(said)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import httpx
 
+from pairwright.engines.openai.dialect import TOO_LONG
 from pairwright.engines.openai.error_body import ErrorBody, read_error
 from pairwright.engines.openai.retry import UNLIMITED, Fault
 from pairwright.engines.openai.retry_after import asked_wait
@@ -61,7 +62,6 @@ _FILTERED = re.compile(
     r"|requires moderation|(?:input|prompt|content) (?:was|is|has been) flagged",
     re.IGNORECASE,
 )
-_CONTEXT = re.compile(r"context[ _-]?(length|size|window)|too long|longer than", re.IGNORECASE)
 _REGION_CODES = {"unsupported_country_region_territory"}
 _REGION = re.compile(
     r"(country|region|location)\b.{0,40}\bnot supported|not available in your", re.IGNORECASE
@@ -187,7 +187,7 @@ def status_fault(
     if status in (400, 422) and _NO_MODEL.search(message):
         text = f"does not serve the model {known.model!r}{_nearest(known)} ({replied})"
         return Fault(name, text, action="stop_unproven", server_wide=True)
-    overflow = "context_length_exceeded" in codes or _CONTEXT.search(message)
+    overflow = "context_length_exceeded" in codes or TOO_LONG.search(message)
     code = "context_overflow" if overflow and status in (400, 413, 422) else name
     return Fault(code, message, action="fail")
 

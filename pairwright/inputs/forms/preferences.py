@@ -130,7 +130,11 @@ def _kto(prompt: Any, completion: Any, label: Any) -> Read:
     return {"prompt": prompt, "completion": completion, "score": float(good), "label": good}
 
 
-_TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+_TRUTH = {
+    spelt(word): meant
+    for word, meant in {"true": True, "1": True, "false": False, "0": False}.items()
+    for spelt in (str, str.title, str.upper)
+}
 """As tables of text spell them."""
 
 

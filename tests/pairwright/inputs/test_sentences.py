@@ -111,3 +111,59 @@ def test_a_time_beyond_pythons_is_named_and_no_damage(tmp_path: Path) -> None:
     pq.write_table(pa.table({"prompt": ["a", "b"], "seen": ages}), tmp_path / "rows.parquet")
     with pytest.raises(UsageError, match=r"rows.parquet row 2: `seen` is a timestamp\[ms\] that no date"):
         list(records(str(tmp_path / "rows.parquet")))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            {"prompt": "Q", "completions": ["First.", "Then.", "12."], "labels": [True, False, False]},
+            "`completions` stand beside `labels` of true and false, as steps of one solution do",
+        ),
+        (
+            {"prompt": json.dumps(["Q", None, "And then?"]), "chosen": "a", "rejected": "b"},
+            "`prompt` is a text that holds a list of texts in JSON, as turns of a conversation are stored",
+        ),
+        (
+            {
+                "prompt": "Q",
+                "chosen": [{"role": "assistant", "content": "I look.", "function_calls": "f(x=1)"}],
+                "rejected": [{"role": "assistant", "content": "No."}],
+            },
+            "`function_calls`",
+        ),
+        (
+            {
+                "prompt": [{"role": "user", "content": "Q", "functions": "[]"}],
+                "chosen": "a",
+                "rejected": "b",
+            },
+            "`functions`",
+        ),
+    ],
+)
+def test_what_is_no_pair_of_answers_is_refused(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(UsageError, match=r"rows\.jsonl line 1") as raised:
+        preferred(tmp_path / "rows.jsonl")
+    assert said in str(raised.value)
+
+
+def test_an_answer_that_is_a_list_in_json_is_an_answer(tmp_path: Path) -> None:
+    row = {"prompt": "Two names, as JSON", "chosen": '["Ann", "Bo"]', "rejected": '["Ann"]'}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    assert preferred(tmp_path / "rows.jsonl") == [('["Ann", "Bo"]', '["Ann"]')]
+
+
+def test_rows_that_a_quotation_mark_swallows_are_told(tmp_path: Path) -> None:
+    table = 'prompt\tchosen\trejected\nQ1\t"g1 begins\tb1\nQ2\tand ends"\tb2\nQ3\tg3\tb3\n'
+    (tmp_path / "rows.tsv").write_text(table)
+    with pytest.raises(UsageError, match=r"rows\.tsv line 3: a field holds tabs and line breaks"):
+        preferred(tmp_path / "rows.tsv")
+
+
+@pytest.mark.parametrize("word", ["TRUE", "True", "true", "1"])
+def test_labels_as_a_spreadsheet_spells_them(tmp_path: Path, word: str) -> None:
+    no = {"TRUE": "FALSE", "True": "False", "true": "false", "1": "0"}[word]
+    (tmp_path / "rows.csv").write_text(f"prompt,completion,label\nQ,cold,{word}\nQ,warm,{no}\n")
+    assert [row["label"] for row in records(str(tmp_path / "rows.csv"))] == [True, False]

@@ -71,17 +71,19 @@ def test_money_runs_out(config: ReviseConfig, tmp_path: Path, capfd: pytest.Capt
     assert journaled(config) == 15
 
 
-def test_the_price_of_a_model_is_that_of_its_family_or_of_any(tmp_path: Path) -> None:
+def test_the_price_of_a_model_is_that_of_its_versions_or_of_any(tmp_path: Path) -> None:
     prices = tmp_path / "prices.yaml"
     text = "gpt: {prompt: 1, completion: 1}\ngpt-big: {prompt: 3, completion: 5}\n"
     prices.write_text(text)
     budget = Budget(BudgetConfig(max_cost=100.0, price_file=str(prices)))
     budget.add(Completion(model="gpt-big-2026-01-01", prompt_tokens=10**6, completion_tokens=10**6))
     assert budget.cost == 8.0
-    budget.add(Completion(model="gpt-small", prompt_tokens=10**6))
-    assert (budget.cost, budget.spent) == (9.0, None)
-    with pytest.raises(PairwrightError, match=r"no price for the model 'other'; add it, or `\*`"):
-        budget.add(Completion(model="other", prompt_tokens=1))
+    for version in ("gpt", "gpt-0613", "gpt@20260101", "gpt-20240620-v1:0", "gpt-latest"):
+        budget.add(Completion(model=version, prompt_tokens=10**6))
+    assert (budget.cost, budget.spent) == (13.0, None)
+    for other in ("other", "gpt-small", "gpto", "gpt-32k", "gpt-big-pro"):
+        with pytest.raises(PairwrightError, match=rf"no price for the model '{other}'; add it, or `\*`"):
+            budget.add(Completion(model=other, prompt_tokens=1))
     prices.write_text(text + "'*': {prompt: 0, completion: 0}\n")
     Budget(BudgetConfig(max_cost=1.0, price_file=str(prices))).add(Completion(model="x", prompt_tokens=1))
 

@@ -173,3 +173,18 @@ def test_an_adapter_of_another_base_is_refused(tiny: TinyRun):
     (start / "adapter_config.json").write_text(json.dumps(settings))
     with pytest.raises(UsageError, match="its weights do not fit the model they are for"):
         train(tiny.config("from_moved", model=str(start), max_steps=1))
+
+
+def test_a_module_that_is_not_there_is_named(tiny: TinyRun) -> None:
+    with pytest.raises(UsageError, match=r"the model has no `v_poj`; its layers are .*q_proj"):
+        train(tiny.config("typo", lora_r=2, lora_target_modules=("q_proj", "v_poj")))
+
+
+def test_an_adapter_names_its_base_wherever_it_is_used(
+    tiny: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(tiny.settings["model"]).parent)
+    train(tiny.config("relative", model=Path(tiny.settings["model"]).name, lora_r=2, max_steps=1))
+    monkeypatch.chdir(tmp_path)
+    named = json.loads((tiny.folder / "relative" / "adapter_config.json").read_text())
+    assert Path(named["base_model_name_or_path"]) == Path(tiny.settings["model"]).absolute()

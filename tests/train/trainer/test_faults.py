@@ -136,3 +136,18 @@ def test_pairs_come_from_run_folders_whose_bytes_are_checked(tiny, tmp_path):
     with pytest.raises(PairwrightError, match=r"train-00000\.parquet: damaged"):
         train(tiny.config("from-damaged-run", data=str(tmp_path / "run")))
     assert not (tiny.folder / "from-damaged-run").exists()
+
+
+def test_infinite_weights_are_never_written(tiny, tmp_path):
+    """Those of an update that is too large, and those that a number format has no room for."""
+    last = {"max_steps": 1, "eval_share": 0.0, "warmup_ratio": 0.0, "save_steps": 0}
+    with pytest.raises(PairwrightError, match=r"is not finite, and was not written; train with a lower"):
+        train(tiny.config("too_large", learning_rate=1e38, lr_scheduler_type="constant", **last))
+    assert not (tiny.folder / "too_large" / "model.safetensors").exists()
+    with pytest.raises(PairwrightError, match=r"not written; .* --save_dtype bfloat16 or float32"):
+        train(
+            tiny.config(
+                "half", learning_rate=1e6, lr_scheduler_type="constant", save_dtype="float16", **last
+            )
+        )
+    assert not (tiny.folder / "half" / "model.safetensors").exists()

@@ -155,6 +155,22 @@ def test_numbers_that_are_no_log_probabilities(value: Any, place: str) -> None:
     assert "log-probability" in found.reason
 
 
+def test_a_token_that_cannot_be_is_left_out() -> None:
+    for value in (None, -math.inf):
+        top = [{"token": "answer", "logprob": -0.1}, {"token": "b", "logprob": value}]
+        entry = {"token": "answer", "logprob": -0.1, "top_logprobs": top}
+        found = read(with_choice(logprobs={"content": [entry]}), WITH_LOGPROBS)
+        assert isinstance(found, Completion)
+        assert found.top_logprobs == ({"answer": -0.1},)
+
+
+def test_log_probabilities_of_the_older_protocol() -> None:
+    told = {"tokens": ["answer"], "token_logprobs": [-0.1], "top_logprobs": [{"answer": -0.1, "b": -3.0}]}
+    found = read(with_choice(logprobs=told), WITH_LOGPROBS)
+    assert isinstance(found, Completion)
+    assert found.top_logprobs == ({"answer": -0.1, "b": -3.0},)
+
+
 def test_overflowing_numbers_are_no_log_probabilities() -> None:
     body = with_choice().replace(b"-0.1", b"-1e999")
     assert isinstance(read(body, WITH_LOGPROBS), Invalid)
