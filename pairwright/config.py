@@ -59,6 +59,8 @@ class Config(BaseModel):
     """Heading of the class's own fields on a help page."""
     moved: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """Settings that versions before had under other names, each with its names of today."""
+    elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Names that other tools have for settings, each with its name here."""
     managed: ClassVar[Mapping[str, Iterable[str]]] = MappingProxyType({})
     """By section: settings of its command that this one manages, so they cannot be given there."""
 
@@ -162,14 +164,14 @@ def unknown_setting(config: type[Config], name: str, see: str = "--help lists th
     if dot and inner.partition(".")[0] in config.managed.get(section, ()):
         return f"no {kind} {quote}{flag}{name}{quote}: each round decides it"
     known = [n for n, _ in settings_of(config)]
-    elsewhere = [n for n in known if n.rpartition(".")[2] == name]
+    meant = [n for n in known if n.rpartition(".")[2] == config.elsewhere.get(name, name)]
     if dot and section in sections_of(config):
         close = get_close_matches(name, [n for n in known if n.startswith(f"{section}.")], n=1)
     else:
-        close = elsewhere or get_close_matches(section, [*known, *sections_of(config)], n=1)
+        close = meant or get_close_matches(section, [*known, *sections_of(config)], n=1)
     if close and inner != "help":
-        meant = " or ".join(f"{quote}{flag}{n}{quote}" for n in close)
-        return f"no {kind} {quote}{flag}{name}{quote}; did you mean {meant}?"
+        names = " or ".join(f"{quote}{flag}{n}{quote}" for n in close)
+        return f"no {kind} {quote}{flag}{name}{quote}; did you mean {names}?"
     if dot and section in sections_of(config):
         return f"no {kind} {quote}{flag}{name}{quote}; pairwright {section} --help lists those of {section}"
     return f"no {kind} {quote}{flag}{name}{quote}; {see}"

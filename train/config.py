@@ -1,5 +1,7 @@
 """Settings of every training, of `train` and of `reward`. Free of torch: `--help` answers at once."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -175,6 +177,20 @@ class ReadPairsConfig(SourceConfig):
 
 class TrainingConfig(ReadPairsConfig, ScoredPairsConfig, TrainingSettings):
     """What every kind of training needs to know."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "lr": "learning_rate",
+            "epochs": "num_train_epochs",
+            "batch_size": "pairs_per_update",
+            "per_device_train_batch_size": "pairs_per_update",
+            "gradient_accumulation_steps": "micro_batch_tokens",
+            "model_name_or_path": "model",
+            "dataset_name": "data",
+            "loss_type": "loss",
+            "rpo_alpha": "sft_weight",
+        }
+    )
 
     model: str = Field(json_schema_extra=OPERATIONAL)
     """What to train: a folder, a model of the hub, an adapter of `peft` in a folder, or `smollm2`, the
