@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from pairwright.errors import PairwrightError, UsageError
+from pairwright.errors import PairwrightError
 
 LOCK = ".lock"
 """Name of the file that is locked."""
@@ -34,7 +34,9 @@ class FolderLock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             if isinstance(error, FileExistsError | FileNotFoundError | NotADirectoryError):
-                raise UsageError(f"{self.path.parent}: cannot be a folder ({error.strerror})") from None
+                raise PairwrightError(
+                    f"{self.path.parent}: cannot be a folder ({error.strerror})"
+                ) from None
             if error.errno not in (errno.EROFS, errno.EACCES):
                 raise
             raise PairwrightError(

@@ -9,7 +9,7 @@ import httpx
 
 from pairwright.engines.constraint import broken_constraint
 from pairwright.engines.openai.constraints import as_message, unwrapped
-from pairwright.engines.openai.error_body import page_text, read_error
+from pairwright.engines.openai.error_body import page_text, read_error, words_of
 from pairwright.engines.openai.events import put_together
 from pairwright.engines.openai.message import UnusableError, called, text_of, thought_of
 from pairwright.engines.openai.tools import beside_in, sent, whole
@@ -89,7 +89,7 @@ def _no_json(body: bytes) -> str:
 
 def _completion(value: Any, request: Request, logprobs: bool) -> Completion:
     body = _dict(value, "the body")
-    _raise_error(body)
+    _raise_error(body if body.get("choices") else {"error": body if words_of(body) else None})
     first = _first(body.get("choices"))
     _raise_error(first)
     choice = as_message(first)

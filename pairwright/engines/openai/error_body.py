@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 _DEEPEST = 32
-_SAID_IN = ("error", "detail", "errors", "message", "Message", "msg")
+_SAID_IN = ("error", "detail", "errors", "message", "Message", "msg", "base_resp", "status_msg")
 """Where the words of an error stand, in the order in which they are looked for."""
 _CODE_IN = ("code", "type", "__type", "status", "reason")
 _STATUS_IN = ("code", "status", "status_code")
@@ -42,7 +42,7 @@ def read_error(body: bytes) -> ErrorBody:
             headers |= {name.lower(): str(value) for name, value in given.items()}
         if isinstance(wait := one.get("retryDelay"), str):  # Google's
             headers["x-ratelimit-reset"] = wait
-    return ErrorBody(_message(value) or text, frozenset(codes), next(iter(statuses), 0), headers)
+    return ErrorBody(words_of(value) or text, frozenset(codes), next(iter(statuses), 0), headers)
 
 
 def page_text(text: str) -> str:
@@ -71,22 +71,22 @@ def _unpacked(value: Any, left: int) -> Any:
     return [_unpacked(inner, left - 1) for inner in value] if isinstance(value, list) else value
 
 
-def _message(value: Any) -> str:
-    """The words of an error, with the field that they speak of where that is beside them."""
+def words_of(value: Any) -> str:
+    """Return the words of an error, with the field that they speak of where that is beside them."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "; ".join(filter(None, map(_message, value)))
+        return "; ".join(filter(None, map(words_of, value)))
     if not isinstance(value, dict):
         return ""
-    found = [said for name in _SAID_IN if (said := _message(value.get(name)))]
+    found = [said for name in _SAID_IN if (said := words_of(value.get(name)))]
     if not found:
         return ""
     said = ": ".join(found[:2]) if isinstance(value.get("error"), str) else found[0]
     where, further = value.get("loc"), value.get("metadata")
     if isinstance(where, list) and "msg" in value:
         said = f"{'.'.join(map(str, where))}: {said}"
-    behind = _message(further.get("raw")) if isinstance(further, dict) else ""  # OpenRouter's
+    behind = words_of(further.get("raw")) if isinstance(further, dict) else ""  # OpenRouter's
     return f"{said} ({behind})" if behind else said
 
 
