@@ -45,8 +45,24 @@ def read_model(kind: Any, place: str, name: str, *, fresh: str = "", **how: Any)
         unread = {key for key in unread if key.startswith(prefix)}
     if missing or any(_misplaced(model, key) for key in unread):
         raise UsageError(_sentence(name, type(model).__name__, missing, unread))
+    _refuse_whole_numbers(name, Path(place), model)
     _refuse_unsound(name, model.named_parameters())
     return model
+
+
+def _refuse_whole_numbers(name: str, folder: Path, model: Any) -> None:
+    """Raise for weights that are stored as whole numbers, of which no configuration says what they mean."""
+    if getattr(model.config, "quantization_config", None) is not None:
+        return
+    parameters = {key for key, _ in model.named_parameters()}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            for key in parameters & set(file.keys()):
+                if file.get_slice(key).get_dtype().startswith(("I", "U")):
+                    raise UsageError(
+                        f"{name}: holds whole numbers in {key}, as quantised weights are, and its "
+                        "config.json has no quantization_config; name the model that it was made from"
+                    )
 
 
 def read_adapter(base: Any, place: str, name: str, *, trained: bool = False) -> Any:

@@ -95,6 +95,13 @@ FAULTS: dict[str, tuple[Callable[[Tensors], Tensors], dict[str, Any], str]] = {
         {},
         r"holds numbers that are infinite or none \(NaN\) in model\.norm\.weight",
     ),
+    "whole numbers": (
+        lambda tensors: tensors | {"model.norm.weight": torch.ones(16, dtype=torch.int8)},
+        {},
+        r"holds whole numbers in model\.norm\.weight, as quantised weights are",
+    ),
+    "another vocabulary": (dict, {"vocab_size": 50}, r"its weights have other sizes than its config\.json"),
+    "heads that do not fit": (dict, {"num_attention_heads": 3}, r"cannot be loaded as a model"),
     "a type that is none": (dict, {"dtype": "bananas"}, r"cannot be loaded as a model \(.*bananas"),
     "a reward model's head": (SCORE, {}, r"holds score\.weight, .*another kind of model"),
     "a reward model, tied": (
