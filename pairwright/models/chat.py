@@ -29,7 +29,7 @@ from pairwright.models.shown import (
     well_formed,
     without,
 )
-from pairwright.models.turns import closing_of, cut, ends_in_control
+from pairwright.models.turns import closing_of, cut, ends_in_control, marks_of
 from pairwright.records import ROLES, Message
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ _TEMPLATES_OWN_NAMES = """
 """
 _TEMPLATES_OWN = frozenset(_TEMPLATES_OWN_NAMES.split())
 _ANSWER, _THOUGHT = "Abcanswercba", "Abcthoughtcba"
-_BREAKS = "\n\n"
-_CLOSING = re.compile(r"([<\[◁])/([\w:]*think\w*|thoughts?|reasoning)([>\]▷])((?:\\n)*)", re.IGNORECASE)
-"""A mark in a template that ends a thought, and the line breaks that the template writes after it."""
 
 
 class EncodedAnswer(NamedTuple):
@@ -118,7 +115,7 @@ class _Chat:
             told = ""
         self._shows_thoughts = _THOUGHT in told
         self._literals = literal_ids(tokenizer, self._controls, scaffold + told)
-        self._marks = _marks_of(str(tokenizer.chat_template))
+        self._marks = marks_of(str(tokenizer.chat_template))
         before, _, self._after = scaffold.rpartition(_ANSWER)
         if not before:
             raise UsageError(f"The chat template of {tokenizer.name_or_path} leaves answers out.")
@@ -270,16 +267,6 @@ class _Chat:
             **given.variables,
         )
         return text
-
-
-def _marks_of(template: str) -> tuple[str, str] | None:
-    """What begins and what ends a thought in a template, with the line breaks after it; None for none."""
-    found = list(_CLOSING.finditer(template))
-    if not found:
-        return None
-    begin, name, end = found[0].group(1, 2, 3)
-    breaks = max(found, key=lambda match: len(match[4]))[4].replace("\\n", "\n")
-    return f"{begin}{name}{end}", f"{begin}/{name}{end}{breaks or _BREAKS}"
 
 
 _chats: "WeakKeyDictionary[PreTrainedTokenizerBase, tuple[tuple[int, str], _Chat]]"

@@ -1,8 +1,23 @@
-"""Where an assistant's turn ends in what a chat template writes; control tokens in it are renamed."""
+"""How a chat template marks the assistant's thoughts, and where it ends the turn."""
 
+import re
 from itertools import takewhile
 
 from pairwright.models.controls import SECRET_NAME
+
+_BREAKS = "\n\n"
+_CLOSING = re.compile(r"([<\[◁])/([\w:]*think\w*|thoughts?|reasoning)([>\]▷])((?:\\n)*)", re.IGNORECASE)
+"""A mark in a template that ends a thought, and the line breaks that the template writes after it."""
+
+
+def marks_of(template: str) -> tuple[str, str] | None:
+    """Return what begins a thought in a template, and what ends it with its line breaks; None for none."""
+    found = list(_CLOSING.finditer(template))
+    if not found:
+        return None
+    begin, name, end = found[0].group(1, 2, 3)
+    breaks = max(found, key=lambda match: len(match[4]))[4].replace("\\n", "\n")
+    return f"{begin}{name}{end}", f"{begin}/{name}{end}{breaks or _BREAKS}"
 
 
 def closing_of(after: str, followed: str) -> str:

@@ -13,6 +13,7 @@ from judge.jury.config import JuryConfig
 from judge.jury.jury import Jury
 from judge.jury.listing import orders_of, read_ranking
 from judge.jury.protocol import Case
+from judge.jury.readout import label_doubt, read_cautiously
 from judge.jury.verdict import Decision
 from pairwright.errors import PairwrightError
 from pairwright.records import Completion, Request
@@ -96,3 +97,11 @@ def test_silence_is_no_tie_and_too_many_are_refused() -> None:
     assert {d.status for d in decided(["x", "y"], nothing)[0]} == {"unparsed"}
     with pytest.raises(PairwrightError, match="23 answers to a prompt"):
         decided([str(n) for n in range(23)], nothing)
+
+
+def test_a_label_has_at_most_what_those_that_are_reported_leave() -> None:
+    """A server that tells of one token: beside 0.9 for A there is 0.1 for B, and not 0.9."""
+    one = Completion(text="A", top_logprobs=({"A": math.log(0.9)},))
+    reading = read_cautiously(one, ("A", "B"))
+    assert (reading.label, reading.probability) == ("A", pytest.approx(0.9))
+    assert label_doubt(one, ("A", "B")) == pytest.approx(0.1)

@@ -60,13 +60,6 @@ def test_a_label_that_few_tokens_leave_out_is_as_likely_as_it_can_be() -> None:
     assert read_cautiously(certain, LABELS) == read_logprob(certain, LABELS, 0)[0]
 
 
-def test_a_label_has_at_most_what_those_that_are_reported_leave() -> None:
-    """A server that tells of one token: beside 0.9 for Q there is 0.1 for T, and not 0.9."""
-    reading = read_cautiously(tops(Q=0.9), LABELS)
-    assert (reading.label, reading.probability) == ("Q", pytest.approx(0.9))
-    assert label_doubt(tops(Q=0.9), LABELS) == pytest.approx(0.1)
-
-
 def test_an_expected_score_lies_between_the_scores():
     assert read_score(tops(**{"5": 0.6, "3": 0.2, "x": 0.1}), 0.01) == (
         pytest.approx(4.5),
