@@ -127,27 +127,6 @@ def test_a_stream_that_breaks_off_is_no_answer() -> None:
     assert read(b"data: [1\n\n") == Invalid("the body is not JSON")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"code": 1113, "msg": "insufficient balance"},
-        {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}, "choices": None},
-        {"success": False, "errors": [{"code": 1, "message": "insufficient balance"}], "result": None},
-        {"detail": "insufficient balance"},
-    ],
-)
-def test_an_error_with_status_200_is_quoted(body: dict[str, Any]) -> None:
-    found = read(json.dumps(body).encode())
-    assert isinstance(found, Invalid)
-    assert found.reason == "status 200 with an error: insufficient balance"
-
-
-def test_other_separators_end_no_event() -> None:
-    found = read(streamed({"content": "one\u2028two\x85"}).replace(b"\\u2028", "\u2028".encode()))
-    assert isinstance(found, Completion)
-    assert found.text == "one\u2028two\x85"
-
-
 def test_a_web_page_is_called_one() -> None:
     page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>please</body></html>"
     assert read(page) == Invalid("the body is a web page, 'Sign in': does the URL end in /v1?")
@@ -174,22 +153,6 @@ def test_numbers_that_are_no_log_probabilities(value: Any, place: str) -> None:
     found = read(with_choice(logprobs={"content": [entry]}), WITH_LOGPROBS)
     assert isinstance(found, Invalid)
     assert "log-probability" in found.reason
-
-
-def test_a_token_that_cannot_be_is_left_out() -> None:
-    for value in (None, -math.inf):
-        top = [{"token": "answer", "logprob": -0.1}, {"token": "b", "logprob": value}]
-        entry = {"token": "answer", "logprob": -0.1, "top_logprobs": top}
-        found = read(with_choice(logprobs={"content": [entry]}), WITH_LOGPROBS)
-        assert isinstance(found, Completion)
-        assert found.top_logprobs == ({"answer": -0.1},)
-
-
-def test_log_probabilities_of_the_older_protocol() -> None:
-    told = {"tokens": ["answer"], "token_logprobs": [-0.1], "top_logprobs": [{"answer": -0.1, "b": -3.0}]}
-    found = read(with_choice(logprobs=told), WITH_LOGPROBS)
-    assert isinstance(found, Completion)
-    assert found.top_logprobs == ({"answer": -0.1, "b": -3.0},)
 
 
 def test_overflowing_numbers_are_no_log_probabilities() -> None:
