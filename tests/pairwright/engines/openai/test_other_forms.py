@@ -1,4 +1,4 @@
-"""Bodies in other forms than the protocol's: older log-probabilities, other errors, and marks in a stream."""
+"""Bodies in other forms than the protocol: older log-probabilities, other errors, marks within a stream."""
 
 import json
 import math
