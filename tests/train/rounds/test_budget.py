@@ -85,7 +85,7 @@ def test_a_larger_budget_goes_on_and_counts_what_was_used_before(tmp_path):
 
 def test_money_is_counted_by_the_prices_of_a_file(tmp_path):
     prices = tmp_path / "prices.yaml"
-    prices.write_text("gpt: {prompt: 1e5, completion: 4e5}\n'*': {prompt: 0, completion: 0}\n")
+    prices.write_text("gpt-x: {prompt: 1e5, completion: 4e5}\n'*': {prompt: 0, completion: 0}\n")
     config = rounds(max_cost=15, price_file=str(prices))  # an answer costs 10 * .1 + 10 * .4
     budget = RoundsBudget(config, tmp_path)
     budget.within(asking(tmp_path / "own", 9, model="smollm2"), BudgetConfig(), tmp_path / "own")
