@@ -35,10 +35,11 @@ def function_of(name: str) -> Callable[..., Result]:
     command = COMMANDS[NAMES[name]]
 
     def call(*given: Any, **settings: Any) -> Result:
-        config = _configured(name, command.config(), given, settings)
         text = io.StringIO()
-        with _ONE_AT_A_TIME, contextlib.redirect_stdout(text), spoken_to_log(), _rows_said_as_given():
-            value = command.run(config)
+        with _ONE_AT_A_TIME:
+            config = _configured(name, command.config(), given, settings)
+            with contextlib.redirect_stdout(text), spoken_to_log(), _rows_said_as_given():
+                value = command.run(config)
         return Result(_written_to(config), text.getvalue(), value)
 
     call.__name__ = call.__qualname__ = name

@@ -3,6 +3,7 @@
 import datetime
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
@@ -209,3 +210,18 @@ def test_the_notebook_runs_and_shows_its_results(here):
     ]
     assert any("<td>kept</td>" in html for html in shown)
     assert any("A tree is" in html for html in shown)
+
+
+def test_calls_of_several_threads_wait_for_one_another(here):
+    """Standard output is the process's: each call has its own text, and none is lost afterwards."""
+    before = sys.stdout
+    rows = [{"prompt": "p"}]
+
+    def preview(number: int) -> str:
+        return pw.sample(rows, policy="canned:engine.jsonl", n=number, out=f"x{number}", preview=True).text
+
+    with ThreadPoolExecutor(4) as threads:
+        told = list(threads.map(preview, range(1, 9)))
+    assert sys.stdout is before
+    assert told == [preview(number) for number in range(1, 9)]
+    assert all(told)

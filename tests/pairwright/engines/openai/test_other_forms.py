@@ -9,6 +9,8 @@ from asking import job
 from fault_bodies import answer
 
 from pairwright.engines.openai.body import Invalid, parse_body, request_body
+from pairwright.engines.openai.dialect import TOO_LONG
+from pairwright.engines.thoughts import part
 from pairwright.records import Completion
 
 PLAIN, WITH_LOGPROBS = job("hello"), job("hello", logprobs=2)
@@ -60,3 +62,22 @@ def test_other_separators_end_no_event() -> None:
     found = parse_body(body.encode(), PLAIN.request)
     assert isinstance(found, Completion)
     assert found.text == said
+
+
+@pytest.mark.parametrize(
+    "wrapped", ["<answer>\n4.\n</answer>", "<response>4.</response>", "<|begin_of_box|>4.<|end_of_box|>"]
+)
+def test_what_is_written_around_an_answer_after_its_thought_is_none_of_it(wrapped: str) -> None:
+    found = part(f"<think>2 and 2</think>\n{wrapped}")
+    assert (found.thought, found.answer.strip()) == ("2 and 2", "4.")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum prompt length is 131072 but the request contains 150000 tokens.",
+        "The input token count (150000) exceeds the maximum number of tokens allowed (131072).",
+    ],
+)
+def test_too_long_a_prompt_in_words_of_providers(said: str) -> None:
+    assert TOO_LONG.search(said)
